@@ -1,0 +1,237 @@
+"""What `outcross` does to a narrow corpus, from human text that is already on this machine.
+
+    python examples/demo.py [--work DIR] [--seed N]
+
+A small generator learns half of Python's own documentation, then learns its own sharp samples for
+a few generations. `outcross run` gets its last samples and the other half of the documentation. At
+the end stands what changed: the run's own figures, and lexical ones that are counted here, from the
+files alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from kneser_ney import Document, KneserNey, tokenize
+from pydoc_corpus import MIN_WORDS, Paragraph, human_paragraphs
+from rich.console import Console
+from rich.table import Table
+
+GENERATIONS = 5
+SHARPNESS = 0.7
+CANDIDATES = 3  # synthetic tokens that the run may choose from, for each token that is trained on
+COUNTED = 50_000  # words in which a generation's variety is counted
+
+_WORD = re.compile(r"\w+")
+
+
+def content_hash(text: str) -> int:
+    """64 bits of the text: the same on every machine, unlike `hash`."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def split_human(paragraphs: Iterable[Paragraph]) -> tuple[list[Paragraph], list[Paragraph]]:
+    """What the first generator learns from, and what stays fresh: halves by hash of the text."""
+    halves: tuple[list[Paragraph], list[Paragraph]] = ([], [])
+    for paragraph in paragraphs:
+        halves[content_hash(paragraph.text) & 1].append(paragraph)
+    return halves
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """How many different things are said in a fixed number of words."""
+
+    n_words: int
+    words: frozenset[str]
+    bigrams: int
+
+
+def lexicon(texts: Iterable[str], n_words: int) -> Lexicon:
+    r"""Count over the first `n_words` words of `texts` in the order of their hashes.
+
+    Lower case, `\w+`, bigrams within a text. The order by hash makes it a random sample: what is
+    distinct grows with the number of words, and texts that stand together speak of the same.
+    """
+    words: Counter[str] = Counter()
+    bigrams: set[tuple[str, str]] = set()
+    left = n_words
+    for text in sorted(texts, key=content_hash):
+        found = _WORD.findall(text.lower())[:left]
+        words.update(found)
+        bigrams.update(pairwise(found))
+        left -= len(found)
+        if not left:
+            break
+    return Lexicon(n_words - left, frozenset(words), len(bigrams))
+
+
+def count_words(texts: Iterable[str]) -> int:
+    return sum(len(_WORD.findall(text)) for text in texts)
+
+
+def rare_words(texts: Iterable[str]) -> frozenset[str]:
+    """Words that stand two to five times in `texts`: known well enough to be learned and lost."""
+    counts = Counter(word for text in texts for word in _WORD.findall(text.lower()))
+    return frozenset(word for word, count in counts.items() if 2 <= count <= 5)
+
+
+def retrain(learned: Sequence[Paragraph], seed: int, console: Console) -> list[Document]:
+    """Fit on `learned`, then on samples of the same size, again and again; return the last ones.
+
+    Returns `CANDIDATES` times what was learned from, without texts that are shorter than a human
+    paragraph may be.
+    """
+    n_tokens = sum(len(tokenize(paragraph.text)) for paragraph in learned)
+    table = Table(title=f"The generator, in {COUNTED:,} of its words")
+    for heading in ("generation", "distinct words", "distinct bigrams", "topics left"):
+        table.add_column(heading, justify="right")
+    samples = [Document(paragraph.text, paragraph.topic) for paragraph in learned]
+    for generation in range(GENERATIONS + 1):
+        counted = lexicon((text for text, _ in samples), COUNTED)
+        name = str(generation) if generation else "human"
+        topics = len({topic for _, topic in samples[: len(learned)]})
+        table.add_row(name, f"{len(counted.words):,}", f"{counted.bigrams:,}", str(topics))
+        if generation < GENERATIONS:
+            last = generation == GENERATIONS - 1
+            samples = KneserNey.fit(samples).sample(
+                n_tokens * (CANDIDATES if last else 1), seed + generation, SHARPNESS
+            )
+    console.print(table)
+    return [document for document in samples if len(document.text.split()) >= MIN_WORDS]
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def installed_command() -> str:
+    """The command beside this Python, which need not be the first one on the path."""
+    folder = Path(sys.executable).parent
+    command = shutil.which("outcross", path=str(folder))
+    if command is None:
+        raise SystemExit(f"{folder} holds no command outcross: install the package there first")
+    return command
+
+
+def run_outcross(command: str, synthetic: Path, human: Path, out: Path, seed: int) -> None:
+    """Run the command as a user does; end with its exit code where it is not 0."""
+    arguments = ["--synthetic", synthetic, "--human", human, "--out", out, "--seed", seed]
+    code = subprocess.run([command, "run", *map(str, arguments)], check=False).returncode
+    if code:
+        raise SystemExit(code)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One column of the table: what the report says of a corpus."""
+
+    effective_clusters: float
+    tail_share: float
+    kl_to_human: float
+    human_share: float
+
+
+def read_report(path: Path) -> tuple[Figures, Figures, Figures]:
+    """The synthetic corpus as it was read, the corpus as it was written, the human reference."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
+    reference = report["reference"]
+
+    def figures(measured: dict[str, Any], human_share: float) -> Figures:
+        return Figures(
+            measured["effective_clusters"],
+            measured["tail_mass"],
+            measured["kl_to_reference"],
+            human_share,
+        )
+
+    return (
+        figures(stages["read"]["synthetic"], 0.0),
+        figures(stages["write"]["all"], report["achieved"]["human_share"]),
+        figures({**reference, "kl_to_reference": 0.0}, 1.0),
+    )
+
+
+def before_and_after(
+    report: Path,
+    before: Sequence[str],
+    after: Sequence[str],
+    human: Sequence[str],
+    rare: frozenset[str],
+) -> Table:
+    """The report's figures, and below them those that are counted here at equal length."""
+    n_words = min(count_words(texts) for texts in (before, after, human))
+    counted = [lexicon(texts, n_words) for texts in (before, after, human)]
+    reported = read_report(report)
+    table = Table(
+        title="Before against after",
+        caption=f"Below the line: counted in {n_words:,} words of each, not taken from the report.",
+    )
+    table.add_column("")
+    for heading in ("before (synthetic)", "after (written)", "human reference"):
+        table.add_column(heading, justify="right")
+    table.add_row("effective clusters", *(f"{of.effective_clusters:.1f}" for of in reported))
+    table.add_row("tail share", *(f"{of.tail_share:.1%}" for of in reported))
+    table.add_row("KL to human (nats)", *(f"{of.kl_to_human:.3f}" for of in reported))
+    table.add_row("human share", *(f"{of.human_share:.1%}" for of in reported), end_section=True)
+    table.add_row("distinct words", *(f"{len(of.words):,}" for of in counted))
+    table.add_row("distinct-2", *(f"{of.bigrams / of.n_words:.3f}" for of in counted))
+    table.add_row("rare words kept", *(f"{len(of.words & rare) / len(rare):.1%}" for of in counted))
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="outcross on Python's own documentation")
+    parser.add_argument("--work", type=Path, default=Path("out/demo"), help="where all is written")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    command = installed_command()
+    console = Console()
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+
+    learned, fresh = split_human(human_paragraphs())
+    synthetic = retrain(learned, options.seed, console)
+    write_jsonl(work / "human.jsonl", ({"id": p.id, "text": p.text} for p in fresh))
+    write_jsonl(
+        work / "synthetic.jsonl",
+        (
+            {"id": f"sample-{i:06}", "text": text, "generation": GENERATIONS}
+            for i, (text, _) in enumerate(synthetic)
+        ),
+    )
+
+    out = work / "run"
+    run_outcross(command, work / "synthetic.jsonl", work / "human.jsonl", out, options.seed)
+
+    written = pq.read_table(out / "data", columns=["text"])["text"].to_pylist()
+    console.print(
+        before_and_after(
+            out / "report.json",
+            before=[text for text, _ in synthetic],
+            after=written,
+            human=[paragraph.text for paragraph in fresh],
+            rare=rare_words(paragraph.text for paragraph in learned),
+        )
+    )
+    console.print(f"report: {out / 'report.json'}\ndata:   {out / 'data'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

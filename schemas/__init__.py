@@ -1,0 +1,1 @@
+"""What data looks like: configuration, documents, plan, report. Imports nothing of the house."""

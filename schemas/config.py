@@ -1,0 +1,190 @@
+"""The configuration: the one source of the YAML, the options, the help and the JSON Schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Role = Literal["synthetic", "human", "reference", "exclude"]
+WRITABLE: tuple[Role, ...] = ("synthetic", "human")
+Scalar = str | int | float | bool
+
+
+class ConfigError(ValueError):
+    """The request is wrong or can't be met; names the key and what would be right (exit code 2)."""
+
+
+class Model(BaseModel):
+    """Unknown keys are errors, so that a misspelt option can't be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Fields(Model):
+    """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
+
+    text_field: str = Field("text", description="column of the text, or a dotted path into it")
+    id_field: str | None = Field(None, description="column of the document's id")
+    prompt_field: str | None = Field(None, description="column of the prompt that was answered")
+    domain_field: str | None = Field(None, description="column of the domain")
+    generation_field: str | None = Field(
+        None, description="column that says which turn of the training loop wrote the document"
+    )
+
+
+class Source(Fields):
+    """A named set of files with one role."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the source")
+    role: Role = Field(
+        description="synthetic; human (may be written, and is the reference unless there is "
+        "another); reference (human text for the yardstick only); exclude (never written; what "
+        "repeats it is removed)"
+    )
+    files: Annotated[list[str], Field(min_length=1)] = Field(
+        description="files and globs: JSONL (plain, .gz, .zst) or Parquet, on any Beam filesystem"
+    )
+    priority: int = Field(0, description="of two documents that repeat, the higher one is kept")
+    priority_field: str | None = Field(
+        None, description="column with a document's own priority, after the source's"
+    )
+    where: dict[str, Scalar | list[Scalar]] = Field(
+        default_factory=dict,
+        description="keep only rows whose column equals the value, or is in the list",
+    )
+
+
+class MaxCopies(Model):
+    """How often one document may appear (`epochs` in the data-constrained scaling literature)."""
+
+    synthetic: int = Field(default=2, ge=1, le=100, description="cap of a synthetic document")
+    human: int = Field(default=2, ge=1, le=100, description="cap of a human document")
+
+
+class Config(Model):
+    """A run of outcross. Every key is the option's name with underscores."""
+
+    out: str = Field(description="directory of the result; its .outcross/ holds the work")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")
+    workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
+    memory_mb: int | None = Field(
+        None, ge=64, description="memory for a shuffle, in MB; a quarter of what is free if absent"
+    )
+    max_reject_share: float = Field(
+        0.01, ge=0, le=1, description="share of unreadable rows above which the run fails"
+    )
+    best_effort: bool = Field(
+        False, description="what can't be reached is a warning, and the nearest is done"
+    )
+    reference: str | None = Field(None, description="a yardstick made by an earlier run")
+    near_threshold: float = Field(
+        0.8, gt=0.2, le=1, description="similarity from which two documents repeat"
+    )
+    ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
+    num_perm: int = Field(128, ge=16, le=1024, multiple_of=8, description="MinHash permutations")
+    tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens to write; if absent, two thirds of the synthetic tokens that survive "
+        "deduplication, and the human share on top",
+    )
+    human_share: float = Field(0.2, ge=0, le=1, description="human share of the tokens written")
+    human_tokens: int | None = Field(
+        None, ge=0, description="human tokens to write, instead of a share"
+    )
+    alpha: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="tempering of the target: 1 is the human distribution, lower lifts the tails",
+    )
+    entropy_floor: float | None = Field(
+        None, ge=0, description="least entropy over the clusters, in nats"
+    )
+    max_kl: float | None = Field(
+        None, ge=0, description="largest KL divergence to the human reference, in nats"
+    )
+    max_copies: MaxCopies = Field(
+        MaxCopies(), description="how often one document may appear, by role"
+    )
+    off_support: Literal["keep", "cap", "drop"] = Field(
+        "keep",
+        description="documents unlike anything human: keep at most their natural share, cap at "
+        "the share that human text itself has, or drop; never copied",
+    )
+    select: Literal["residual", "random"] = Field(
+        "residual", description="how synthetic documents fill a quota"
+    )
+    rounds: int = Field(1, ge=1, le=64, description="rounds of residual selection")
+    shard_mb: int = Field(256, ge=1, description="uncompressed MB of a shard")
+    text_out: str | None = Field(
+        None, description="a further column with the judged text, beside the untouched ones"
+    )
+    sources: Annotated[list[Source], Field(min_length=1)] = Field(
+        description="where the documents come from"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        names = [source.name for source in self.sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"sources: the name {name!r} is used twice; names must differ")
+        if all(source.role in ("reference", "exclude") for source in self.sources):
+            raise ValueError(
+                "sources: none has the role synthetic or human, so there is nothing to write"
+            )
+        if self.text_out == "outcross":
+            raise ValueError("text_out: the column 'outcross' is taken; choose another name")
+        if "human_tokens" in self.model_fields_set and "human_share" in self.model_fields_set:
+            raise ValueError("human_tokens: give human_tokens or human_share, not both")
+        return self
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the user asked for exact token counts, so that a shortfall is an error."""
+        return self.tokens is not None or self.human_tokens is not None
+
+
+def parse(values: dict[str, Any]) -> Config:
+    """A configuration from plain values.
+
+    Raises:
+        ConfigError: naming the key, what was found and what would be right.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_readable(error)) from None
+
+
+def load_yaml(path: str) -> dict[str, Any]:
+    """The values of a YAML configuration file, not yet validated.
+
+    Raises:
+        ConfigError: when there is no such file, or it isn't a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: can't be read as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds {type(values).__name__}; a mapping of keys is expected")
+    return values
+
+
+def _readable(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
+        if problem["type"] == "value_error":
+            found = ""
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such key; `outcross schema config` lists all"
+        lines.append(f"{key}: {message}{found}" if key else message)
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""Documents on their way through the run: units, sketches, and the columns that are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+EMBEDDING_DIMS = 256
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The piece of input that one worker handles.
+
+    Attributes:
+        index: position among all units of the run, in the order of sources, files and places.
+        source: position of the source in the configuration.
+        file: path of the file, as Beam's filesystems name it.
+        kind: "jsonl" or "parquet".
+        start, stop: byte range of a plain JSONL file (a line belongs to the unit in which it
+            starts), or range of row groups of a Parquet file; 0 and -1 for a whole file.
+        base: number of the file's row at which a Parquet unit starts; 0 for JSONL, where it is
+            known only when the units before it have been read.
+        bytes: what the unit takes on disk, for progress.
+    """
+
+    index: int
+    source: int
+    file: str
+    kind: Literal["jsonl", "parquet"]
+    start: int
+    stop: int
+    base: int
+    bytes: int
+
+
+def sketch_schema(num_perm: int) -> pa.Schema:
+    """One row a document, aligned with the valid rows of its unit.
+
+    Args:
+        num_perm: permutations of the MinHash signature.
+    """
+    return pa.schema(
+        [
+            pa.field("row", pa.int64(), nullable=False),  # line or row within the unit
+            pa.field("id", pa.string()),
+            pa.field("fingerprint_hi", pa.uint64(), nullable=False),
+            pa.field("fingerprint_lo", pa.uint64(), nullable=False),
+            pa.field("row_hash", pa.uint64(), nullable=False),
+            pa.field("size", pa.int64(), nullable=False),  # bytes of the whole row
+            pa.field("length", pa.int64(), nullable=False),  # bytes of the text
+            pa.field("tokens", pa.int64(), nullable=False),
+            pa.field("priority", pa.float64(), nullable=False),
+            pa.field("domain", pa.string()),
+            pa.field("generation", pa.string()),
+            pa.field("prompt", pa.uint64(), nullable=False),  # hash of the prompt, 0 for none
+            pa.field("signature", pa.binary(4 * num_perm), nullable=False),
+            pa.field("embedding", pa.binary(EMBEDDING_DIMS), nullable=False),
+            pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
+        ]
+    )
+
+
+REJECTS = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("place", pa.string(), nullable=False),  # "row 12", "line 7" or "byte 4096"
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.binary()),  # the first 500 bytes
+    ]
+)
+
+OUTCROSS = pa.struct(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("cluster", pa.int32()),
+        pa.field("copy", pa.int32(), nullable=False),
+        pa.field("of", pa.int32(), nullable=False),
+        pa.field("domain", pa.string()),
+        pa.field("generation", pa.string()),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+
+REMOVED_FIELDS = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("kept_id", pa.string(), nullable=False),
+    pa.field("kept_source", pa.string(), nullable=False),
+    pa.field("stage", pa.string(), nullable=False),  # exact | near
+    pa.field("rule", pa.string(), nullable=False),
+    pa.field("similarity", pa.float32(), nullable=False),
+]

@@ -1,0 +1,242 @@
+"""plan.json: what was asked, what the budget reaches, and how many tokens each cluster gives.
+
+The same corpus, seed and request give the same bytes, so a plan holds no paths, times, worker
+counts or hosts. Amounts are tokens, entropies and divergences nats.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
+
+Regime = Literal["slack", "human-bound", "synthetic-bound"]
+
+
+def _one_zero(value: float) -> float:
+    """−0.0 equals 0.0 but is not written like it."""
+    return value + 0.0
+
+
+Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_one_zero)]
+Tokens = Annotated[Number, Field(ge=0)]
+Nats = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _infinite_as_null(value: object) -> object:
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
+ShadowPrice = Annotated[Number | None, BeforeValidator(_infinite_as_null)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Copies(_Model):
+    """How often one document may appear."""
+
+    synthetic: int = Field(ge=1, description="cap of a synthetic document")
+    human: int = Field(ge=1, description="cap of a human document")
+
+
+class Asked(_Model):
+    """The request."""
+
+    tokens: Tokens | None = Field(description="tokens out; null: as many as the caps hold")
+    human_share: Share | None = Field(
+        default=None, description="human share of the tokens; null where tokens were asked"
+    )
+    human_tokens: Tokens | None = Field(
+        default=None, description="human tokens; null where a share was asked"
+    )
+    alpha: Share = Field(
+        description="tempering of the reference: 1 is the human distribution, 0 is uniform"
+    )
+    entropy_floor: Nats | None = Field(
+        default=None, description="least entropy over clusters, nats; null: none"
+    )
+    max_kl: Nats | None = Field(
+        default=None, description="greatest divergence from the reference, nats; null: none"
+    )
+    max_copies: Copies = Field(description="repeat caps")
+
+    @model_validator(mode="after")
+    def _one_human_part(self) -> Asked:
+        if self.human_share is not None and self.human_tokens is not None:
+            raise ValueError(
+                f"human_share ({self.human_share}) and human_tokens ({self.human_tokens}) were "
+                "both given; give the one that was asked for"
+            )
+        return self
+
+
+class Reached(_Model):
+    """What the quotas come to, before they are rounded to whole documents."""
+
+    tokens: Tokens = Field(description="tokens planned")
+    synthetic_tokens: Tokens = Field(description="synthetic tokens among them, off-support too")
+    human_tokens: Tokens = Field(description="human tokens among them")
+    human_share: Share = Field(description="human tokens / tokens")
+    alpha: Share = Field(description="the tempering that met the floor or the ceiling")
+    entropy: Nats = Field(description="entropy of the planned tokens over clusters, nats")
+    effective_number: float = Field(
+        ge=1, allow_inf_nan=False, description="exp(entropy): so many equally likely clusters"
+    )
+    kl: Nats | None = Field(
+        description="KL(plan ‖ reference), nats; null where there is no human reference"
+    )
+    reference_entropy: Nats | None = Field(
+        description="entropy of the reference over clusters, nats; null where there is none"
+    )
+    regime: Regime = Field(
+        description="what binds: slack (each cluster can have its part), human-bound (human tokens "
+        "are scarce) or synthetic-bound (synthetic tokens are)"
+    )
+    shadow_price: ShadowPrice = Field(
+        description="ln(θ_synthetic/θ_human): nats of divergence from the tempered reference, "
+        "times the tokens planned, that one more human token in place of a synthetic one saves; "
+        "negative where synthetic-bound; null where it is unbounded, because the first such token "
+        "would go to a cluster that has none"
+    )
+
+
+class Quota(_Model):
+    """Tokens to take from one cluster."""
+
+    cluster: int = Field(ge=0, description="number of the cluster in the codebook")
+    reference_share: Share = Field(description="its smoothed share of the reference")
+    synthetic_available: Tokens = Field(
+        description="synthetic tokens after deduplication that are not off-support, each once"
+    )
+    human_available: Tokens = Field(description="human tokens after deduplication, each once")
+    off_support_available: Tokens = Field(
+        description="synthetic tokens after deduplication that are unlike anything human"
+    )
+    synthetic: Tokens = Field(description="tokens to take of synthetic_available, repeats included")
+    synthetic_off_support: Tokens = Field(description="tokens to take of off_support_available")
+    human: Tokens = Field(description="tokens to take of human_available, repeats included")
+
+
+class FrontierPoint(_Model):
+    """What another human share of the same total would reach."""
+
+    human_share: Share = Field(description="human share of the tokens")
+    human_tokens: Tokens = Field(description="human tokens at this share")
+    reachable_human_tokens: Tokens | None = Field(
+        description="nearest human tokens that the caps can hold at this total; null: none can"
+    )
+    reachable: bool = Field(description="whether the caps can hold this share of the total")
+    reason: str | None = Field(default=None, description="why not; null where they can")
+    entropy: Nats | None = Field(default=None, description="entropy at the plan's alpha, nats")
+    kl: Nats | None = Field(
+        default=None, description="KL to the reference at the plan's alpha, nats"
+    )
+    highest_entropy: Nats | None = Field(
+        default=None, description="entropy that the lowest floor's alpha (0) reaches, nats"
+    )
+    lowest_kl: Nats | None = Field(
+        default=None, description="KL to the reference that alpha = 1 reaches, nats"
+    )
+    regime: Regime | None = Field(default=None, description="what binds, as in reached")
+    shadow_price: ShadowPrice = Field(
+        default=None, description="as in reached; null where it is unbounded or not reachable"
+    )
+
+    @model_validator(mode="after")
+    def _figures_or_a_reason(self) -> FrontierPoint:
+        if self.reachable is (self.entropy is None) or self.reachable is (self.reason is not None):
+            raise ValueError(
+                f"the point at human share {self.human_share} must have an entropy if it is "
+                "reachable, and else a reason"
+            )
+        return self
+
+
+class Starved(_Model):
+    """A cluster that gets less than its part of the tempered reference."""
+
+    cluster: int = Field(ge=0, description="number of the cluster in the codebook")
+    wanted: Tokens = Field(description="its part of the tempered reference, tokens")
+    available: Tokens = Field(description="what its documents hold, repeats included, tokens")
+    planned: Tokens = Field(
+        description="what it gets, tokens; below available where a total ran out instead"
+    )
+
+
+class NearDuplicates(_Model):
+    """How near-duplicates were looked for."""
+
+    threshold: Share = Field(description="similarity from which one of two documents is removed")
+    bands: int = Field(ge=1, description="LSH bands")
+    rows: int = Field(ge=1, description="signature values in a band")
+    num_perm: int = Field(ge=1, description="values in a MinHash signature")
+    ngram: int = Field(ge=1, description="words in a shingle")
+
+
+class Plan(_Model):
+    """The contents of plan.json."""
+
+    format_version: Literal[1] = Field(default=1, description="version of this file's format")
+    seed: int = Field(description="seed of the run")
+    asked: Asked = Field(description="the request")
+    reached: Reached = Field(description="what the quotas come to")
+    shards: int = Field(ge=1, description="shards that will be written")
+    near_duplicates: NearDuplicates = Field(description="how near-duplicates were looked for")
+    warnings: list[str] = Field(description="what a person should know before spending anything")
+    starved: list[Starved] = Field(
+        description="the clusters that lack most of what they should have, the worst first"
+    )
+    frontier: list[FrontierPoint] = Field(
+        description="what other human shares of the same total would reach"
+    )
+    quotas: list[Quota] = Field(description="tokens to take from each cluster")
+
+    @model_validator(mode="after")
+    def _quotas_sum_to_what_is_reached(self) -> Plan:
+        sums = {
+            "synthetic_tokens": math.fsum(
+                q.synthetic + q.synthetic_off_support for q in self.quotas
+            ),
+            "human_tokens": math.fsum(q.human for q in self.quotas),
+        }
+        for name, total in sums.items():
+            reached = getattr(self.reached, name)
+            if abs(total - reached) > SUM_TOLERANCE * max(self.reached.tokens, 1.0):
+                raise ValueError(f"the quotas sum to {total} {name}; reached says {reached}")
+        clusters = [quota.cluster for quota in self.quotas]
+        if any(a >= b for a, b in pairwise(clusters)):
+            raise ValueError("quotas must stand in the order of their clusters, each once")
+        return self
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON, one quota a line so that two plans can be compared line by line.
+
+        Keys stand in the order of the model and floats in their shortest form that reads back as
+        the same number, so equal plans are equal bytes.
+        """
+        fields = self.model_dump(mode="json")
+        lines = [f"{_compact(name)}: {_field(value)}" for name, value in fields.items()]
+        return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Plan:
+        """The plan that `to_json` wrote. Raises pydantic.ValidationError, naming the field."""
+        return cls.model_validate_json(text)
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(_compact(item) for item in value) + "\n]"
+    return _compact(value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,597 @@
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from transforms.budget import (
+    FRONTIER_SHARES,
+    Infeasible,
+    Solution,
+    entropy,
+    frontier,
+    kl,
+    plan_budget,
+    solve,
+    temper,
+    waterfill,
+)
+
+Floats = NDArray[np.float64]
+SEEDS = st.integers(0, 2**32 - 1)
+RANDOM = settings(max_examples=60, deadline=None)
+
+
+def instance(seed: int, clusters: int | None = None) -> tuple[Floats, Floats, Floats, float, float]:
+    """A reference, caps and totals that they hold: empty clusters, scarce and plentiful text."""
+    rng = np.random.default_rng(seed)
+    C = clusters or int(rng.integers(2, 9))
+    r = np.maximum(rng.dirichlet(np.full(C, 0.7)), 1e-3)
+    scale = 10.0 ** rng.uniform(0, 9)
+    a = rng.gamma(0.6, 1, C) * rng.integers(1, 4) * scale
+    b = rng.gamma(0.6, 1, C) * rng.choice([0.1, 0.5, 1, 3, 20]) * scale
+    for cap in (a, b):
+        if rng.random() < 0.3:
+            cap[rng.integers(C)] = 0
+    a[0] += scale / 100
+    b[0] += scale / 100
+    X, Y = a.sum() * rng.uniform(0.02, 0.98), b.sum() * rng.uniform(0.02, 0.98)
+    return r / r.sum(), a, b, X, Y
+
+
+def assert_within_bounds(
+    solution: Solution, a: Floats, b: Floats, totals: tuple[float, float]
+) -> None:
+    for amount, cap, total in zip(
+        (solution.synthetic, solution.human), (a, b), totals, strict=True
+    ):
+        assert (amount >= 0).all()
+        assert (amount <= cap).all()
+        assert amount.sum() == pytest.approx(total, rel=1e-10, abs=1e-10 * sum(totals))
+
+
+def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> float | None:
+    """KL(p ‖ π) of SLSQP's answer, made feasible exactly as it says it is; None if it gives up."""
+    C, T = len(pi), X + Y
+
+    def objective(v: Floats) -> float:
+        p = np.maximum(v[:C] + v[C:], 1e-300)
+        return float((p * np.log(p / pi)).sum())
+
+    def gradient(v: Floats) -> Floats:
+        p = np.maximum(v[:C] + v[C:], 1e-300)
+        return np.tile(np.log(p / pi) + 1, 2)
+
+    def total(part: slice, share: float) -> dict[str, Any]:
+        jacobian = np.zeros(2 * C)
+        jacobian[part] = 1
+        return {"type": "eq", "fun": lambda v: v[part].sum() - share, "jac": lambda v: jacobian}
+
+    caps = np.concatenate([a, b]) / T
+    start = np.concatenate([a * X / a.sum(), b * Y / b.sum()]) / T
+    found = minimize(
+        objective,
+        start,
+        jac=gradient,
+        method="SLSQP",
+        bounds=[(0, cap) for cap in caps],
+        constraints=[total(slice(0, C), X / T), total(slice(C, 2 * C), Y / T)],
+        options={"maxiter": 2000, "ftol": 1e-15},
+    )
+    v = found.x
+    feasible = (
+        (v >= -1e-12).all()
+        and (v <= caps + 1e-12).all()
+        and abs(v[:C].sum() - X / T) < 1e-12
+        and abs(v[C:].sum() - Y / T) < 1e-12
+    )
+    return objective(v) if found.success and feasible else None
+
+
+def test_never_worse_than_scipy_in_all_three_regimes() -> None:
+    compared: Counter[str] = Counter()
+    for seed in range(400):
+        r, a, b, X, Y = instance(seed)
+        pi = temper(r, (0.0, 0.5, 0.7, 1.0)[seed % 4])
+        solution = solve(pi, a, b, X, Y)
+        assert_within_bounds(solution, a, b, (X, Y))
+        theirs = scipy_divergence(pi, a, b, X, Y)
+        if theirs is not None:
+            compared[solution.regime] += 1
+            assert kl(solution.total, pi) <= theirs + 1e-9, f"seed {seed}"
+    assert all(compared[regime] >= 40 for regime in ("slack", "human-bound", "synthetic-bound"))
+    assert compared.total() >= 300
+
+
+@RANDOM
+@given(SEEDS, st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+def test_satisfies_the_conditions_of_karush_kuhn_and_tucker(seed: int, alpha: float) -> None:
+    r, a, b, X, Y = instance(seed, clusters=20)
+    pi = temper(r, alpha)
+    solution = solve(pi, a, b, X, Y)
+    level = solution.total / pi
+    near = 1e-9 * (X + Y)
+    for amount, cap, theta in (
+        (solution.synthetic, a, solution.theta_synthetic),
+        (solution.human, b, solution.theta_human),
+    ):
+        # Who can still give has to be at the level or above it, who gives at it or below.
+        assert (level[amount < cap - near] >= theta * (1 - 1e-6)).all()
+        assert (level[amount > near] <= theta * (1 + 1e-6)).all()
+    order = {"slack": 0, "human-bound": 1, "synthetic-bound": -1}[solution.regime]
+    assert np.sign(solution.shadow_price) == order
+    assert solution.shadow_price == pytest.approx(
+        math.log(solution.theta_synthetic / solution.theta_human), abs=1e-9
+    )
+
+
+@RANDOM
+@given(SEEDS)
+def test_the_shadow_price_is_what_a_human_token_saves(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    T = X + Y
+    step = 1e-6 * T
+    assume(step < Y < b.sum() - step and step < X < a.sum() - step)
+    solution = solve(r, a, b, X, Y)
+    more, fewer = (kl(solve(r, a, b, X - moved, Y + moved).total, r) for moved in (step, -step))
+    before = kl(solution.total, r)
+    # The divergence is convex in the human tokens, so the price lies between the two slopes.
+    assert (before - more) / (step / T) - 1e-5 <= solution.shadow_price
+    assert solution.shadow_price <= (fewer - before) / (step / T) + 1e-5
+
+
+def test_an_exchange_into_an_empty_cluster_has_no_bounded_price() -> None:
+    human = solve([0.5, 0.5], [4, 0], [1, 1], 2, 0)
+    assert (human.regime, human.shadow_price) == ("human-bound", math.inf)
+    synthetic = solve([0.5, 0.5], [1, 1], [4, 0], 0, 2)
+    assert (synthetic.regime, synthetic.shadow_price) == ("synthetic-bound", -math.inf)
+
+
+@RANDOM
+@given(SEEDS)
+def test_fill_samples_the_synthetic_corpus_as_evenly_as_possible(seed: int) -> None:
+    r, a, b, X, Y = instance(seed)
+    solution = solve(r, a, b, X, Y)
+    assume(solution.regime == "slack")
+    n, x, near = solution.total, solution.synthetic, 1e-9 * (X + Y)
+    low, high = np.maximum(n - b, 0), np.minimum(a, n)
+    rate = x / np.maximum(a, 1e-300)
+    can_give, can_take = (x > low + near), (x < high - near)
+    if can_give.any() and can_take.any():
+        assert rate[can_give].max() <= rate[can_take].min() + 1e-6
+
+
+def test_both_splits_give_the_same_totals_and_proportional_the_same_share() -> None:
+    r = [0.5, 0.3, 0.2]
+    fill = solve(r, [90, 90, 10], [80, 80, 80], 60, 40)
+    proportional = solve(r, [90, 90, 90], [80, 80, 80], 60, 40, split="proportional")
+    np.testing.assert_allclose(fill.total, [50, 30, 20])
+    np.testing.assert_allclose(proportional.total, [50, 30, 20])
+    np.testing.assert_allclose(proportional.human / proportional.total, 0.4)
+    assert fill.human[2] / fill.total[2] > 0.4
+    with pytest.raises(ValueError, match="'other'; it must be 'fill' or 'proportional'"):
+        solve(r, [90, 90, 90], [80, 80, 80], 60, 40, split="other")  # type: ignore[arg-type]
+
+
+@RANDOM
+@given(SEEDS, st.floats(0, 1))
+def test_waterfill_keeps_its_bounds_and_total_and_moves_with_it(seed: int, part: float) -> None:
+    rng = np.random.default_rng(seed)
+    C = int(rng.integers(1, 30))
+    weights = rng.gamma(0.3, 1, C) * (rng.random(C) > 0.2)
+    low = rng.gamma(0.5, 1, C) * (rng.random(C) > 0.5)
+    high = low + rng.gamma(0.5, 1, C) * (rng.random(C) > 0.3)
+    least, most = low.sum(), np.where(weights > 0, high, low).sum()
+    total = least + part * (most - least)
+    n, theta = waterfill(weights, low, high, total)
+    assert (n >= low).all()
+    assert (n <= high).all()
+    assert (n[weights == 0] == low[weights == 0]).all()
+    assert n.sum() == pytest.approx(total, rel=1e-12, abs=1e-300)
+    movable = (weights > 0) & (high > low)
+    np.testing.assert_allclose(n[movable], np.clip(theta * weights, low, high)[movable], rtol=1e-9)
+
+
+def test_waterfill_by_hand() -> None:
+    n, theta = waterfill([1, 1, 2], [0, 3, 0], [1, 9, 9], 10)
+    np.testing.assert_allclose(n, [1, 3, 6])
+    assert theta == 3
+    n, theta = waterfill([1, 1], [2, 5], [3, 9], 8)  # flat from 3 to 5: the next token goes at 5
+    np.testing.assert_allclose(n, [3, 5])
+    assert theta == 5
+    with pytest.raises(Infeasible, match="13 tokens were asked; the bounds hold 7 to 12"):
+        waterfill([1, 1], [2, 5], [3, 9], 13)
+    with pytest.raises(ValueError, match=r"low\[1\] = 5.0 is above high\[1\] = 4.0"):
+        waterfill([1, 1], [2, 5], [3, 4], 7)
+    with pytest.raises(ValueError, match=r"weights\[0\] is nan"):
+        waterfill([math.nan, 1], [2, 5], [3, 6], 7)
+    with pytest.raises(ValueError, match=r"low has shape \(1,\)"):
+        waterfill([1, 1], [2], [3, 6], 7)
+
+
+def test_temper_raises_the_reference_to_alpha() -> None:
+    r = np.array([0.7, 0.0, 0.2, 0.1])
+    np.testing.assert_allclose(temper(r * 1e12, 1.0), r, rtol=1e-14)
+    np.testing.assert_allclose(temper(r, 0.0), [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-14)
+    half = np.sqrt(r)
+    np.testing.assert_allclose(temper(r, 0.5), half / half.sum(), rtol=1e-14)
+    with pytest.raises(ValueError, match="no mass"):
+        temper([0, 0], 0.7)
+    with pytest.raises(ValueError, match="alpha is -1"):
+        temper(r, -1)
+
+
+@RANDOM
+@given(SEEDS)
+def test_entropy_and_divergence_are_what_the_logarithm_says(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, r = rng.dirichlet(np.full(50, 0.2)) + 1e-12, rng.dirichlet(np.full(50, 0.5)) + 1e-12
+    p, r = p / p.sum(), r / r.sum()
+    assert entropy(p * 1e12) == pytest.approx(-(p * np.log(p)).sum(), rel=1e-13)
+    assert kl(p * 1e12, r * 3) == pytest.approx((p * np.log(p / r)).sum(), rel=1e-12)
+
+
+def test_entropy_and_divergence_at_the_edges() -> None:
+    assert entropy([5, 0]) == 0
+    assert entropy([2, 2, 0, 2, 2]) == pytest.approx(math.log(4), rel=1e-15)
+    assert kl([1, 1], [2, 2]) == 0
+    assert kl([1, 1], [1, 0]) == math.inf
+    assert kl([1, 0], [1, 1]) == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match="tokens sum to 0"):
+        entropy([0, 0])
+
+
+@RANDOM
+@given(SEEDS)
+def test_entropy_and_divergence_fall_as_alpha_rises_to_one(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=30)
+    plans = [plan_budget(r, a, b, X, Y, alpha=alpha) for alpha in np.linspace(0, 1, 9)]
+    assert (np.diff([plan.entropy for plan in plans]) <= 1e-9).all()
+    assert (np.diff([plan.kl for plan in plans]) <= 1e-9).all()
+
+
+@RANDOM
+@given(SEEDS)
+def test_what_can_be_reached_is_concave_in_the_human_tokens(seed: int) -> None:
+    """So more human tokens help up to where they no longer bind, and not necessarily beyond."""
+    r, a, b, X, Y = instance(seed, clusters=12)
+    T = X + Y
+    grid = np.linspace(max(T - a.sum(), 0), min(T, b.sum()), 9)
+    solutions = [solve(temper(r, 0), a, b, max(T - human, 0), human) for human in grid]
+    highest = np.array([entropy(solution.total) for solution in solutions])
+    assert (np.diff(highest, 2) <= 1e-9).all()
+    for before, after, solution in zip(highest, highest[1:], solutions[1:], strict=False):
+        if solution.regime == "human-bound":
+            assert after >= before - 1e-9
+
+
+@RANDOM
+@given(SEEDS)
+def test_higher_caps_never_cost_anything(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    assert (
+        plan_budget(r, 2 * a, b, X, Y, alpha=0).entropy
+        >= plan_budget(r, a, b, X, Y, alpha=0).entropy - 1e-9
+    )
+    assert (
+        plan_budget(r, a, 2 * b, X, Y, alpha=1).kl <= plan_budget(r, a, b, X, Y, alpha=1).kl + 1e-9
+    )
+
+
+@RANDOM
+@given(SEEDS)
+def test_units_do_not_matter(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    small = plan_budget(r, a, b, X, Y)
+    large = plan_budget(r * 1e6, a * 2.0**20, b * 2.0**20, X * 2.0**20, Y * 2.0**20)
+    assert large.entropy == pytest.approx(small.entropy, abs=1e-9)
+    np.testing.assert_allclose(
+        large.solution.total / 2.0**20, small.solution.total, atol=1e-9 * (X + Y)
+    )
+
+
+@RANDOM
+@given(SEEDS, st.floats(0.05, 0.95))
+def test_a_floor_moves_alpha_down_no_further_than_it_must(seed: int, part: float) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    at_default, highest = (plan_budget(r, a, b, X, Y, alpha=al) for al in (0.7, 0.0))
+    assume(highest.entropy - at_default.entropy > 1e-3)
+    floor = at_default.entropy + part * (highest.entropy - at_default.entropy)
+    plan = plan_budget(r, a, b, X, Y, entropy_floor=floor)
+    assert plan.alpha < 0.7
+    assert plan.entropy >= floor - 1e-9
+    assert plan_budget(r, a, b, X, Y, alpha=plan.alpha + 1e-6).entropy < floor
+    assert plan_budget(r, a, b, X, Y, entropy_floor=at_default.entropy).alpha == 0.7
+
+
+@RANDOM
+@given(SEEDS, st.floats(0.05, 0.95))
+def test_a_ceiling_moves_alpha_up_no_further_than_it_must(seed: int, part: float) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    at_default, lowest = (plan_budget(r, a, b, X, Y, alpha=al) for al in (0.4, 1.0))
+    assume(at_default.kl - lowest.kl > 1e-3)
+    ceiling = lowest.kl + part * (at_default.kl - lowest.kl)
+    plan = plan_budget(r, a, b, X, Y, alpha=0.4, max_kl=ceiling)
+    assert plan.alpha > 0.4
+    assert plan.kl <= ceiling + 1e-9
+    assert plan.kl == pytest.approx(kl(plan.solution.total, r), rel=1e-12)
+    assert plan_budget(r, a, b, X, Y, alpha=plan.alpha - 1e-6).kl > ceiling
+    assert plan_budget(r, a, b, X, Y, alpha=0.4, max_kl=at_default.kl).alpha == 0.4
+
+
+@RANDOM
+@given(SEEDS, st.floats(0.1, 0.6), st.floats(0.0, 0.35), st.floats(0, 1))
+def test_both_limits_are_an_interval_of_alpha(
+    seed: int, low: float, width: float, default: float
+) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    lower, upper = (plan_budget(r, a, b, X, Y, alpha=al) for al in (low, low + width))
+    assume(lower.kl - plan_budget(r, a, b, X, Y, alpha=1).kl > 1e-3)
+    limits = {"entropy_floor": upper.entropy, "max_kl": lower.kl}
+    plan = plan_budget(r, a, b, X, Y, alpha=default, **limits)
+    assert plan.entropy >= upper.entropy - 1e-9
+    assert plan.kl <= lower.kl + 1e-9
+    if low <= default <= low + width:
+        assert plan.alpha == default
+
+
+@pytest.mark.parametrize("default", [0.0, 0.4, 0.5, 0.6, 1.0])
+def test_an_empty_interval_is_refused_with_both_ends(default: float) -> None:
+    r, a, b, X, Y = instance(3, clusters=12)
+    lower, upper = (plan_budget(r, a, b, X, Y, alpha=al) for al in (0.4, 0.6))
+    limits = {"entropy_floor": lower.entropy, "max_kl": upper.kl}
+    with pytest.raises(Infeasible, match="no α meets both") as refused:
+        plan_budget(r, a, b, X, Y, alpha=default, **limits)
+    detail = refused.value.detail
+    assert detail["reason"] == "interval"
+    assert detail["alpha_at_least"] == pytest.approx(0.6, abs=1e-6)
+    assert detail["alpha_at_most"] == pytest.approx(0.4, abs=1e-6)
+    assert detail["entropy_at_ceiling"] == pytest.approx(upper.entropy, abs=1e-6)
+    assert detail["kl_at_floor"] == pytest.approx(lower.kl, abs=1e-6)
+    plan = plan_budget(r, a, b, X, Y, alpha=default, best_effort=True, **limits)
+    assert plan.alpha == pytest.approx(0.6, abs=1e-6)
+    assert plan.kl <= upper.kl + 1e-9
+    assert "no α meets both" in plan.warnings[-1]
+
+
+def refusal(seed: int, limit: str, short: float) -> tuple[Infeasible, tuple[Any, ...]]:
+    """A limit that the human tokens at hand miss by `short` of what more of them would win."""
+    rng = np.random.default_rng(seed)
+    r = rng.dirichlet(np.full(15, 0.5)) + 1e-3
+    a, b = rng.dirichlet(np.full(15, 0.2)) * 3e6, r / r.sum() * 2e6
+    total, Y = 1e6, 2e4
+    kindest, figure = (0.0, "entropy") if limit == "entropy_floor" else (1.0, "kl")
+    now, *others = (
+        getattr(plan_budget(r, a, b, total - human, human, alpha=kindest), figure)
+        for human in np.linspace(Y, total, 20)
+    )
+    best = max(others) if figure == "entropy" else min(others)
+    with pytest.raises(Infeasible) as refused:
+        plan_budget(r, a, b, total - Y, Y, **{limit: now + short * (best - now)})
+    return refused.value, (r, a, b, total, Y)
+
+
+@pytest.mark.parametrize("limit", ["entropy_floor", "max_kl"])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_least_human_tokens_reach_the_limit_and_one_percent_fewer_do_not(
+    seed: int, limit: str
+) -> None:
+    refused, (r, a, b, total, Y) = refusal(seed, limit, 0.5)
+    detail = refused.detail
+    assert detail["reason"] == limit
+    least, asked = detail["least_human_tokens"], detail["asked"]
+    assert least > Y
+    plan_budget(r, a, b, total - least, least, **{limit: asked})
+    with pytest.raises(Infeasible):
+        plan_budget(r, a, b, total - 0.99 * least, 0.99 * least, **{limit: asked})
+    assert f"{math.ceil(least):,} human tokens" in str(refused)
+    kindest = 0.0 if limit == "entropy_floor" else 1.0
+    reached = plan_budget(r, a, b, total - Y, Y, alpha=kindest)
+    assert detail["alpha"] == kindest
+    assert detail["reached"] == (reached.entropy if kindest == 0 else reached.kl)
+
+
+def test_the_most_starved_clusters_are_named() -> None:
+    r, a, b = [0.4, 0.3, 0.2, 0.1], [900, 900, 40, 0], [100, 0, 60, 5]
+    with pytest.raises(
+        Infeasible, match=r"most starved clusters are 3 \(5 of 250 tokens"
+    ) as refused:
+        plan_budget(r, a, b, 900, 100, entropy_floor=1.35)
+    starved = refused.value.detail["starved"]
+    assert [s["cluster"] for s in starved] == [3, 2]
+    assert starved[0] == {"cluster": 3, "wanted": 250, "available": 5, "planned": 5}
+    assert starved[1] == pytest.approx(
+        {"cluster": 2, "wanted": 250, "available": 100, "planned": 100}
+    )
+    plan = plan_budget(r, a, b, 900, 100, alpha=1.0)
+    assert [(s.cluster, s.planned) for s in plan.starved] == [(2, 100), (3, 5)]
+
+
+def test_a_floor_that_no_human_share_reaches() -> None:
+    r, a, b = [0.5, 0.3, 0.2], [100.0, 100, 0], [100.0, 100, 1]
+    with pytest.raises(Infeasible, match="no human share of this total would do") as refused:
+        plan_budget(r, a, b, 50, 50, entropy_floor=1.0)
+    assert refused.value.detail["least_human_tokens"] is None
+    best = refused.value.detail["reached_at_best_human_share"]
+    assert best == pytest.approx(entropy([49.5, 49.5, 1]))
+    with pytest.raises(Infeasible):
+        plan_budget(r, a, b, 50, 50, entropy_floor=math.log(3) + 0.01)
+
+
+def test_too_many_human_tokens_are_refused_with_the_fewer_that_would_do() -> None:
+    """Human text of one cluster: it is synthetic text that is scarce."""
+    r, a, b = [0.5, 0.5], [100.0, 100.0], [100.0, 0.0]
+    with pytest.raises(Infeasible) as refused:
+        plan_budget(r, a, b, 20, 80, entropy_floor=0.6)
+    least = refused.value.detail["least_human_tokens"]
+    assert least < 80
+    assert plan_budget(r, a, b, 100 - least, least, entropy_floor=0.6).entropy >= 0.6 - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "alpha"), [("entropy_floor", 5.0, 0.0), ("max_kl", 0.0, 1.0)]
+)
+def test_best_effort_takes_the_nearest_and_warns(limit: str, value: float, alpha: float) -> None:
+    r, a, b = [0.5, 0.3, 0.2], [100.0, 100, 0], [100.0, 100, 1]
+    plan = plan_budget(r, a, b, 50, 50, best_effort=True, **{limit: value})
+    assert plan.alpha == alpha
+    assert len(plan.warnings) == 1
+    assert "can't be reached" in plan.warnings[0]
+
+
+def test_best_effort_with_both_limits_out_of_reach_warns_of_each() -> None:
+    r, a, b = [0.5, 0.3, 0.2], [100.0, 100, 0], [100.0, 100, 1]
+    plan = plan_budget(r, a, b, 50, 50, best_effort=True, entropy_floor=5.0, max_kl=0.0)
+    assert plan.alpha == 1.0
+    assert ["divergence" in w for w in plan.warnings] == [True, False, True]
+
+
+def test_totals_that_the_caps_do_not_hold_are_refused_with_what_would_do() -> None:
+    r, a, b = [0.6, 0.4, 0.0], [300.0, 300, 50], [100.0, 60, 7]
+    with pytest.raises(Infeasible) as refused:
+        plan_budget(r, a, b, 600, 200)
+    detail = refused.value.detail
+    assert detail["reason"] == "totals"
+    assert detail["asked"] == {"synthetic": 600, "human": 200}
+    assert detail["available"] == {"synthetic": 600, "human": 160}
+    assert detail["cap_factors"] == {"human": 1.25}
+    assert detail["tokens_at_this_share"] == pytest.approx(640)
+    assert detail["human_range_at_this_total"] is None
+    assert detail["outside_reference"] == 57
+    assert "200 human tokens were asked and the repeat caps allow 160" in str(refused.value)
+    assert plan_budget(r, a, b, 480, 160).solution.total.sum() == pytest.approx(640)
+    assert plan_budget(r, a, 1.25 * np.array(b), 600, 200).solution.total.sum() == pytest.approx(
+        800
+    )
+
+    with pytest.raises(Infeasible) as refused:
+        plan_budget(r, a, b, 650, 50)
+    assert refused.value.detail["human_range_at_this_total"] == (100, 160)
+    for human in (100, 160):
+        plan_budget(r, a, b, 700 - human, human)
+
+    plan = plan_budget(r, a, b, 700, 200, best_effort=True)
+    assert plan.solution.synthetic.sum() == pytest.approx(600)
+    assert plan.solution.human.sum() == pytest.approx(160)
+    assert len(plan.warnings) == 1
+    with pytest.raises(Infeasible):
+        plan_budget([1.0], [0.0], [0.0], 5, 5, best_effort=True)
+
+
+def test_a_small_human_share_warns() -> None:
+    r, a, b = [0.5, 0.5], [100.0, 100], [100.0, 100]
+    assert "9.0%" in plan_budget(r, a, b, 91, 9).warnings[0]
+    assert plan_budget(r, a, b, 90, 10).warnings == []
+
+
+def test_one_cluster() -> None:
+    plan = plan_budget([3.0], [80.0], [20.0], 80, 20)
+    assert (plan.entropy, plan.kl, plan.effective_number) == (0, 0, 1)
+    assert (plan.solution.synthetic[0], plan.solution.human[0]) == (80, 20)
+    with pytest.raises(Infeasible, match="no human share"):
+        plan_budget([3.0], [80.0], [20.0], 40, 10, entropy_floor=0.1)
+
+
+def test_only_synthetic_and_only_human() -> None:
+    r, a, b = [0.6, 0.4], [50.0, 10], [20.0, 50]
+    synthetic = plan_budget(r, a, [0, 0], 55, 0).solution
+    np.testing.assert_allclose(synthetic.synthetic, [45, 10])
+    assert (synthetic.regime, synthetic.shadow_price) == ("slack", 0)
+    wanting = plan_budget(r, a, b, 55, 0).solution
+    assert wanting.regime == "human-bound"
+    # The first human token goes to cluster 1, which has 10 for .4^.7; one is taken from cluster 0.
+    expected = math.log((45 / 0.6**0.7) / (10 / 0.4**0.7))
+    assert wanting.shadow_price == pytest.approx(expected, rel=1e-9)
+    human = plan_budget(r, a, b, 0, 60).solution
+    np.testing.assert_allclose(human.human, [20, 40])
+    assert human.synthetic.sum() == 0
+    assert human.regime == "synthetic-bound"
+
+
+def test_clusters_without_a_share_or_without_text() -> None:
+    r, a, b = [0.5, 0.0, 0.5, 0.0], [50.0, 99, 0, 0], [50.0, 99, 0, 0]
+    plan = plan_budget(r, a, b, 30, 20)
+    assert plan.solution.total.tolist() == pytest.approx([50, 0, 0, 0])
+    assert plan.kl == pytest.approx(math.log(2))
+    assert plan.reference_entropy == pytest.approx(math.log(2))
+    assert [s.cluster for s in plan.starved] == [2]
+
+
+@RANDOM
+@given(SEEDS, st.sampled_from([1e-3, 1.0, 1e12]))
+def test_everything_there_is_can_be_asked_for(seed: int, scale: float) -> None:
+    r, a, b, _, Y = instance(seed, clusters=40)
+    a, b, Y = a * scale, b * scale, Y * scale
+    everything = plan_budget(r, a, b, float(a.sum()), float(b.sum())).solution
+    np.testing.assert_allclose(everything.synthetic, a, rtol=1e-9, atol=1e-9 * a.sum())
+    np.testing.assert_allclose(everything.human, b, rtol=1e-9, atol=1e-9 * b.sum())
+    one_role = plan_budget(r, a, b, float(a.sum()), Y).solution
+    assert_within_bounds(one_role, a, b, (float(a.sum()), Y))
+
+
+def test_tokens_by_the_trillion_over_shares_from_everything_to_nothing() -> None:
+    rng = np.random.default_rng(0)
+    r = 10.0 ** rng.uniform(-15, 0, 2000)
+    r /= r.sum()
+    a, b = 10.0 ** rng.uniform(0, 10, 2000), 10.0 ** rng.uniform(0, 9, 2000)
+    X, Y = 0.6 * a.sum(), 0.3 * b.sum()
+    plan = plan_budget(r, a, b, X, Y)
+    assert_within_bounds(plan.solution, a, b, (X, Y))
+    level = plan.solution.total / temper(r, plan.alpha)
+    free = (plan.solution.synthetic > 1) & (plan.solution.synthetic < a - 1)
+    np.testing.assert_allclose(level[free], plan.solution.theta_synthetic, rtol=1e-9)
+
+
+def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None:
+    r, a, b = np.array([0.5, 0.3, 0.2]), np.array([600.0, 300, 0]), np.array([60.0, 60, 60])
+    points = frontier(r, a, b, 1000, alpha=0.6)
+    assert tuple(point.human_share for point in points) == FRONTIER_SHARES
+    assert [point.reachable for point in points] == [False] * 4 + [True] + [False] * 2
+    assert [point.reachable_human_tokens for point in points] == [100, 100, 100, 100, 100, 180, 180]
+    assert "1,000 synthetic tokens were asked and the repeat caps allow 900" in str(
+        points[0].reason
+    )
+    assert "200 human tokens were asked and the repeat caps allow 180" in str(points[5].reason)
+    assert points[0].entropy is None
+    reached = points[4]
+    plan = plan_budget(r, a, b, 900, 100, alpha=0.6)
+    assert (reached.entropy, reached.kl) == (plan.entropy, plan.kl)
+    assert (reached.regime, reached.shadow_price) == (
+        plan.solution.regime,
+        plan.solution.shadow_price,
+    )
+    assert reached.highest_entropy == plan_budget(r, a, b, 900, 100, alpha=0).entropy
+    assert reached.lowest_kl == plan_budget(r, a, b, 900, 100, alpha=1).kl
+    assert all(point.reachable_human_tokens is None for point in frontier(r, a, b, 5000))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 1.5}, "alpha is 1.5; it must be 0 to 1"),
+        ({"alpha": math.nan}, "alpha is nan"),
+        ({"entropy_floor": -1.0}, "entropy_floor is -1.0"),
+        ({"max_kl": math.nan}, "max_kl is nan"),
+        ({"synthetic_tokens": -5.0}, "synthetic_tokens is -5.0"),
+        ({"human_tokens": math.inf}, "human_tokens is inf"),
+        ({"synthetic_tokens": 0.0, "human_tokens": 0.0}, "0 tokens"),
+        ({"human_cap": [1.0]}, r"human_cap has shape \(1,\)"),
+        ({"synthetic_cap": [1.0, -2.0]}, r"synthetic_cap\[1\] is -2.0"),
+        ({"reference": [0.0, 0.0]}, "reference sum to 0"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(arguments: dict[str, Any], message: str) -> None:
+    good: dict[str, Any] = {
+        "reference": [0.5, 0.5],
+        "synthetic_cap": [9.0, 9.0],
+        "human_cap": [9.0, 9.0],
+        "synthetic_tokens": 5.0,
+        "human_tokens": 5.0,
+    }
+    with pytest.raises(ValueError, match=message):
+        plan_budget(**good | arguments)

@@ -1,0 +1,342 @@
+"""Residual scores against their formulas in floats, and what makes them the same everywhere."""
+
+import math
+from decimal import Decimal, localcontext
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms import residual as module
+from transforms.hashing import mix64
+from transforms.residual import UNIT, Moments, Scorer, Tables, count_ngrams, keys
+
+BUCKETS = 1 << 8
+
+
+def pack(documents):
+    """Lists of word hashes as (offsets, ids)."""
+    lengths = [len(d) for d in documents]
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    return offsets, np.array([w for d in documents for w in d], np.uint32)
+
+
+def tables(documents, copies=None, buckets=BUCKETS):
+    out = Tables.empty(buckets)
+    copies = np.ones(len(documents), np.int32) if copies is None else np.asarray(copies)
+    count_ngrams(*pack(documents), copies, out.unigrams, out.bigrams)
+    return out
+
+
+def bigram(previous, word, buckets=BUCKETS):
+    return int(mix64(np.uint64(previous << 32 | word))) % buckets
+
+
+def plain_counts(documents, buckets=BUCKETS):
+    unigrams, bigrams = [0] * buckets, [0] * buckets
+    for d in documents:
+        for i, w in enumerate(d):
+            unigrams[w % buckets] += 1
+            if i:
+                bigrams[bigram(d[i - 1], w, buckets)] += 1
+    return unigrams, bigrams
+
+
+def plain_score(document, reference, current, buckets=BUCKETS):
+    """D(d) and n(d) as the design writes them."""
+
+    def lr(ref, cur, b):
+        return math.log((ref[b] + 0.1) / (sum(ref) + 0.1 * buckets)) - math.log(
+            (cur[b] + 0.1) / (sum(cur) + 0.1 * buckets)
+        )
+
+    deficit = surprisal = 0.0
+    for i, w in enumerate(document):
+        b = w % buckets
+        deficit += lr(reference[0], current[0], b)
+        q = (current[0][b] + 0.5) / (sum(current[0]) + 0.5 * buckets)
+        if i:
+            k = bigram(document[i - 1], w, buckets)
+            deficit += lr(reference[1], current[1], k)
+            seen = current[0][document[i - 1] % buckets]
+            q = (max(current[1][k] - 0.75, 0) + (0.75 * min(seen, 50) + 1) * q) / (seen + 1)
+        surprisal -= math.log(min(max(q, 1e-9), 1))
+    n = max(len(document), 1)
+    return deficit / math.sqrt(n), surprisal / n
+
+
+words = st.integers(0, 30) | st.integers(0, 2**32 - 1)
+corpora = st.lists(st.lists(words, max_size=12), max_size=8)
+
+
+def text(seed, documents, words_each=40, vocabulary=2000):
+    """Documents with Zipf's frequencies."""
+    rng = np.random.default_rng(seed)
+    hashes = np.random.default_rng(0).integers(0, 2**32, vocabulary)
+    draws = np.minimum(rng.zipf(1.3, (documents, words_each)), vocabulary) - 1
+    return hashes[draws].tolist()
+
+
+def test_logarithms_are_those_of_arithmetic():
+    nodes = module._log_table()
+    with localcontext() as context:
+        context.prec = 40
+        for i in [0, 1, 2, 1000, 2047, 4095, 4096]:
+            exact = (1 + Decimal(i) / 4096).ln() * 2**40
+            assert abs(Decimal(int(nodes[i])) - exact) <= Decimal("0.5000001")
+        rng = np.random.default_rng(0)
+        values = [*np.exp(rng.uniform(-35, 45, 300)), 1.0, 2.0, 0.5, 1e-9, 1 - 2**-53, 1 + 2**-52]
+        for x in values:
+            exact = Decimal(float(x)).ln() * 2**40
+            assert abs(Decimal(int(module._log(x, nodes))) - exact) < 2**13 + 3
+    assert module._log(1.0, nodes) == 0
+    ordered = [module._log(x, nodes) for x in np.sort(rng.uniform(0.4, 2.5, 5000))]
+    assert (np.diff(ordered) >= 0).all()
+
+
+@settings(max_examples=60)
+@given(corpora)
+def test_counts_are_those_of_a_loop(documents):
+    got = tables(documents)
+    unigrams, bigrams = plain_counts(documents)
+    assert got.unigrams.tolist() == unigrams
+    assert got.bigrams.tolist() == bigrams
+    assert got.totals == (
+        sum(map(len, documents)),
+        sum(max(len(d) - 1, 0) for d in documents),
+    )
+
+
+@settings(max_examples=60)
+@given(corpora, corpora, corpora)
+def test_scores_are_those_of_the_formulas(reference, current, documents):
+    scorer = Scorer(tables(reference), tables(current))
+    deficit, surprisal = scorer.score(*pack(documents))
+    for d, got_d, got_n in zip(documents, deficit, surprisal, strict=True):
+        want_d, want_n = plain_score(d, plain_counts(reference), plain_counts(current))
+        assert got_d * UNIT == pytest.approx(want_d, abs=3 * UNIT * math.sqrt(len(d)) + UNIT)
+        assert got_n * UNIT == pytest.approx(want_n, abs=2 * UNIT)
+
+
+def test_scores_of_a_corpus_and_large_counts():
+    reference, current = text(1, 300), text(2, 300)
+    ref, cur = tables(reference), tables(current)
+    huge = Tables(ref.unigrams * 10**9, ref.bigrams * 10**9)
+    for one, factor in ((ref, 1), (huge, 10**9)):
+        deficit, surprisal = Scorer(one, cur).score(*pack(current))
+        plain_reference = [[c * factor for c in t] for t in plain_counts(reference)]
+        for i in range(0, 300, 50):
+            want_d, want_n = plain_score(current[i], plain_reference, plain_counts(current))
+            assert deficit[i] * UNIT == pytest.approx(want_d, abs=25 * UNIT)
+            assert surprisal[i] * UNIT == pytest.approx(want_n, abs=2 * UNIT)
+
+
+def test_unseen_words_stop_at_the_floor():
+    # v was seen 10**12 times and never before w, w never at all: q = (.75 * 50 + 1) P(w) / 10**12.
+    current = Tables.empty(BUCKETS)
+    current.unigrams[3] = 10**12
+    _, surprisal = Scorer(Tables.empty(BUCKETS), current).score(*pack([[3, 4]]))
+    second = 2 * surprisal[0] * UNIT - -math.log((10**12 + 0.5) / (10**12 + 0.5 * BUCKETS))
+    assert second == pytest.approx(-math.log(1e-9), abs=1e-6)
+
+
+def test_documents_without_and_with_one_word():
+    reference, current = [[1, 2, 3]], [[3, 2, 1], [5]]
+    scorer = Scorer(tables(reference), tables(current))
+    deficit, surprisal = scorer.score(*pack([[], [7], [], [1]]))
+    assert (deficit[0], surprisal[0], deficit[2], surprisal[2]) == (0, 0, 0, 0)
+    unigram = math.log((1 + 0.1) / (3 + 25.6)) - math.log((1 + 0.1) / (4 + 25.6))
+    assert deficit[3] * UNIT == pytest.approx(unigram, abs=2 * UNIT)
+    assert surprisal[3] * UNIT == pytest.approx(-math.log(1.5 / (4 + 128)), abs=2 * UNIT)
+    assert [len(a) for a in scorer.score(*pack([]))] == [0, 0]
+
+
+def test_counts_know_no_neighbours():
+    """A first word has no bigram: joining documents would add one."""
+    assert tables([[1, 2], [3]]).totals == (3, 1)
+    assert tables([[1, 2, 3]]).totals == (3, 2)
+
+
+def test_merge_is_the_whole_in_any_order():
+    documents = text(3, 60)
+    whole = tables(documents)
+    parts = [tables(documents[i::4]) for i in range(4)]
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        merged = Tables.empty(BUCKETS)
+        for i in order:
+            merged = merged.merge(parts[i])
+        assert (merged.unigrams == whole.unigrams).all()
+        assert (merged.bigrams == whole.bigrams).all()
+
+
+def test_copies_count_and_what_is_masked_does_not():
+    documents = text(4, 3)
+    expected = tables([documents[0]] * 2 + [documents[2]])
+    got = tables(documents, np.array([2, 0, 1], np.int32))
+    assert (got.unigrams == expected.unigrams).all()
+    assert (got.bigrams == expected.bigrams).all()
+    masked = tables(documents, [True, False, True])
+    assert masked.totals == tables([documents[0], documents[2]]).totals
+
+
+def test_scores_do_not_depend_on_the_batch():
+    documents = [*text(5, 50), [], [9]]
+    scorer = Scorer(tables(text(6, 50)), tables(text(7, 50)))
+    whole = np.array(scorer.score(*pack(documents)))
+    order = np.random.default_rng(0).permutation(len(documents))
+    shuffled = np.array(scorer.score(*pack([documents[i] for i in order])))
+    assert (shuffled == whole[:, order]).all()
+    offsets, ids = pack(documents)
+    ids.flags.writeable = offsets.flags.writeable = False  # as Arrow's
+    assert (np.array(scorer.score(offsets[20:31], ids)) == whole[:, 20:30]).all()
+
+
+def test_values_never_change():
+    """Other bits would mean other documents: change these only with the format's version."""
+    reference, current = text(8, 100), text(9, 100)
+    scorer = Scorer(tables(reference), tables(current))
+    deficit, surprisal = scorer.score(*pack(current[:4]))
+    assert deficit.tolist() == [-12230157, -6891376, -1363311, 300153]
+    assert surprisal.tolist() == [28077639, 30676743, 29901840, 31672586]
+    fingerprints = np.arange(4, dtype=np.uint64)
+    moments = Moments.of(deficit), Moments.of(surprisal)
+    got = keys(deficit, surprisal, *moments, fingerprints, fingerprints, seed=1)
+    assert [float(k).hex() for k in got] == [
+        "0x1.1b2bc7ee0b004p+1",
+        "0x1.517772699ff10p-4",
+        "-0x1.368ef33e88a30p-2",
+        "-0x1.ab36fd3dbb3d3p+0",
+    ]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
+def test_moments_are_exact(values):
+    m = Moments.of(np.array(values, np.int64))
+    assert m == Moments(len(values), sum(values), sum(v * v for v in values))
+
+
+@given(st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=30), st.integers(0, 30))
+def test_moments_merge_and_are_the_usual_figures(values, cut):
+    values = np.array(values, np.int64)
+    whole = Moments.of(values)
+    assert Moments.of(values[cut:]).merge(Moments.of(values[:cut])).merge(Moments()) == whole
+    assert whole.mean == pytest.approx(values.mean() * UNIT, rel=1e-9, abs=1e-9)
+    assert whole.deviation == pytest.approx(values.std() * UNIT, rel=1e-9, abs=1e-6)
+
+
+def test_moments_of_more_than_a_part():
+    values = np.full((1 << 20) + 5, -(2**62), np.int64)
+    assert Moments.of(values) == Moments(len(values), len(values) * -(2**62), len(values) * 2**124)
+
+
+def test_moments_of_equal_values_have_no_deviation():
+    assert Moments.of(np.full(1000, 2**50 + 1)).deviation == 0
+    assert (Moments().mean, Moments().deviation) == (0, 0)
+
+
+def fingerprints(n, seed=0):
+    return np.random.default_rng(seed).integers(0, 2**64, (2, n), dtype=np.uint64)
+
+
+def test_keys_are_those_of_the_formula():
+    rng = np.random.default_rng(0)
+    deficit, surprisal = rng.integers(-(2**30), 2**30, (2, 500))
+    moments = Moments.of(deficit), Moments.of(surprisal)
+    hi, lo = fingerprints(500)
+    quiet = keys(deficit, surprisal, *moments, hi, lo, 0, temperature=0)
+    z = sum((v - v.mean()) / v.std() for v in (deficit, surprisal))
+    assert quiet == pytest.approx(-z / math.sqrt(2), abs=1e-12)
+    noisy = keys(deficit, surprisal, *moments, hi, lo, 0)
+    gumbel = (quiet - noisy) / 0.3
+    bits = module.seeded_hash(hi, lo, 0, "gumbel").astype(np.float64) / 2**64
+    assert gumbel == pytest.approx(-np.log(-np.log(bits)), abs=1e-3)
+    doubled = keys(deficit, surprisal, *moments, hi, lo, 0, temperature=0.6)
+    assert doubled - quiet == pytest.approx(2 * (noisy - quiet))
+
+
+def test_noise_is_gumbel_and_the_fingerprint_s_own():
+    n = 50_000
+    zeros, (hi, lo) = np.zeros(n, np.int64), fingerprints(n)
+    none = Moments.of(zeros)
+    noise = -keys(zeros, zeros, none, none, hi, lo, 0, temperature=1)
+    assert noise.mean() == pytest.approx(0.5772, abs=0.03)
+    assert noise.std() == pytest.approx(math.pi / math.sqrt(6), abs=0.03)
+    for x in (-1, 0, 1, 2, 4):
+        assert (noise < x).mean() == pytest.approx(math.exp(-math.exp(-x)), abs=0.01)
+    assert np.isfinite(noise).all()
+    order = np.random.default_rng(1).permutation(n)
+    again = -keys(zeros, zeros, none, none, hi[order], lo[order], 0, temperature=1)
+    assert (again == noise[order]).all()
+    other = -keys(zeros, zeros, none, none, hi, lo, 1, temperature=1)
+    assert abs(np.corrcoef(noise, other)[0, 1]) < 0.02
+
+
+def test_the_extremes_of_the_hash_are_finite(monkeypatch):
+    extremes = np.array([0, 1, 2**63, 2**64 - 1], np.uint64)
+    monkeypatch.setattr(module, "seeded_hash", lambda *_: extremes)
+    zeros = np.zeros(4, np.int64)
+    noise = -keys(zeros, zeros, Moments(), Moments(), extremes, extremes, 0, temperature=1)
+    assert np.isfinite(noise).all()
+    assert (np.diff(noise) >= 0).all()
+    assert noise[0] == pytest.approx(-math.log(53 * math.log(2)), abs=1e-6)
+
+
+def test_without_deviation_a_figure_does_not_count():
+    flat, varied = np.full(10, 7), np.arange(10) << 20
+    hi, lo = fingerprints(10)
+    m_flat, m_varied = Moments.of(flat), Moments.of(varied)
+    got = keys(varied, flat, m_varied, m_flat, hi, lo, 0, temperature=0)
+    assert got == pytest.approx(-(varied - varied.mean()) / varied.std() / math.sqrt(2))
+    assert (keys(flat, flat, m_flat, m_flat, hi, lo, 0, temperature=0) == 0).all()
+
+
+def test_what_the_mix_lacks_comes_first():
+    """Human text speaks of two things, the mix of one: candidates of the other are wanted."""
+    rng = np.random.default_rng(0)
+    common, rare = rng.integers(0, 2**32, (2, 300)).tolist()
+
+    def speak(vocabulary, n):
+        return [[vocabulary[i] for i in rng.integers(0, 300, 30)] for _ in range(n)]
+
+    human = speak(common, 100) + speak(rare, 100)
+    candidates = speak(common, 190) + speak(rare, 10)
+    reference, lacking = tables(human, buckets=1 << 14), tables(speak(common, 200), buckets=1 << 14)
+
+    def first(current):
+        deficit, surprisal = Scorer(reference, current).score(*pack(candidates))
+        moments = Moments.of(deficit), Moments.of(surprisal)
+        order = np.argsort(keys(deficit, surprisal, *moments, *fingerprints(200), 0))
+        return set(order[:10].tolist())
+
+    assert first(lacking) == set(range(190, 200))
+    # Once the mix has what it lacked, and in excess, the same documents are not wanted.
+    full = tables(speak(common, 20) + speak(rare, 180), buckets=1 << 14)
+    assert len(first(full) & set(range(190, 200))) <= 1
+
+
+def test_wrong_input_is_named():
+    good, (offsets, ids) = Tables.empty(8), pack([[1, 2], [3]])
+    one = np.ones(2, np.int32)
+    with pytest.raises(ValueError, match="12 buckets"):
+        Tables.empty(12)
+    with pytest.raises(ValueError, match="int32"):
+        Tables(np.zeros(8, np.int32), np.zeros(8, np.int64))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"\(8,\) and \(16,\)"):
+        Tables(np.zeros(8, np.int64), np.zeros(16, np.int64))
+    with pytest.raises(ValueError, match="8 and 16"):
+        good.merge(Tables.empty(16))
+    with pytest.raises(ValueError, match="reference has 16 buckets, current 8"):
+        Scorer(Tables.empty(16), good)
+    with pytest.raises(ValueError, match=r"copies has shape \(1,\)"):
+        count_ngrams(offsets, ids, one[:1], good.unigrams, good.bigrams)
+    with pytest.raises(ValueError, match="copies are float64"):
+        count_ngrams(offsets, ids, one * 0.5, good.unigrams, good.bigrams)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="0 to 3, but there are 2 ids"):
+        Scorer(good, good).score(offsets, ids[:2])
+    with pytest.raises(ValueError, match="never fall"):
+        Scorer(good, good).score(offsets[::-1], ids)
+    with pytest.raises(ValueError, match="ids int64"):
+        Scorer(good, good).score(offsets, ids.astype(np.int64))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"surprisal has shape \(1,\)"):
+        keys(offsets, offsets[:1], Moments(), Moments(), *fingerprints(3), 0)

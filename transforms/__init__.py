@@ -1,0 +1,1 @@
+"""Beam transforms, and the Beam-free algorithms that they wire. Imports schemas only."""

@@ -1,0 +1,438 @@
+"""The scores of one round of residual selection: what the mix so far lacks against human text.
+
+A document is its words' 32-bit hashes. *reference* are the n-gram counts of human text, *current*
+those of what the round expects the mix to be. Two figures per document (design, 5.5): its
+*deficit* D, importance weights as in DSIR (Xie et al. 2023, arXiv:2302.03169) but against the
+residual, and its mean *surprisal* n under an absolute-discounting bigram (Ney, Essen & Kneser
+1994) of the current mix.
+
+Counts are integers, logarithms come from a table made with integers, sums are integers in units of
+`UNIT`, and what is left is IEEE +, *, / and sqrt: the figures are the same on every machine,
+however documents are split into batches.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
+
+from transforms.hashing import mix64, seeded_hash
+
+BUCKETS = 1 << 20
+UNIT = 2.0**-24  # of deficit, surprisal and log ratios, in nats
+
+_LOG_BITS = 40  # fixed point inside the logarithm
+_LOG_UNIT = 2.0**-_LOG_BITS
+_NODES = 1 << 12  # linear between nodes is within (1 / _NODES)**2 / 8 = 2**-27
+_TO_UNIT = 16  # bits from _LOG_UNIT to UNIT
+_DISCOUNT = 0.75
+_CONTINUATION = 50  # previous words seen more often lend no more to what never followed them
+_FLOOR = 1e-9  # of a probability
+_HALF_STEP = 2.0**-53
+
+
+def _log_table() -> NDArray[np.int64]:
+    """ln(1 + i / _NODES) for i = 0.._NODES in 2**-_LOG_BITS, by integer arithmetic alone.
+
+    The steps are ln((j + 1) / j) = 2 atanh(1 / (2j + 1)); as j >= 4096, two terms of the series
+    are good to 2**-66 a step and 2**-54 in all.
+    """
+    one = 1 << 100
+    total, out = 0, [0]
+    for j in range(_NODES, 2 * _NODES):
+        t = 2 * j + 1
+        total += 2 * sum(one // (k * t**k) for k in (1, 3))
+        out.append((total + (1 << (99 - _LOG_BITS))) >> (100 - _LOG_BITS))
+    return np.array(out, np.int64)
+
+
+_LOG = _log_table()
+_LN2 = int(_LOG[-1])
+
+# Batches come from Arrow, whose buffers can't be written.
+_INT64 = types.Array(types.int64, 1, "A", readonly=True)
+_UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
+
+
+@njit(types.int64(types.float64, _INT64), nogil=True, cache=True, inline="always")
+def _log(x, table):  # type: ignore[no-untyped-def]
+    """ln(x) in 2**-40 nats, x positive and normal: within 2**-27 of the true value."""
+    bits = np.float64(x).view(np.int64)
+    mantissa = bits & np.int64((1 << 52) - 1)
+    node = mantissa >> np.int64(40)
+    low = table[node]
+    between = (mantissa >> np.int64(8)) & np.int64(0xFFFFFFFF)
+    step = ((table[node + 1] - low) * between) >> np.int64(32)
+    return ((bits >> np.int64(52)) - np.int64(1023)) * np.int64(_LN2) + low + step
+
+
+@njit("int64(int64)", nogil=True, cache=True, inline="always")
+def _rounded(log):  # type: ignore[no-untyped-def]
+    return (log + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
+
+
+@njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
+def _bigram(previous, word, mask):  # type: ignore[no-untyped-def]
+    return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
+
+
+@njit(
+    types.void(_INT64, _UINT32, types.int64[:], types.int64[:], types.int64[:]),
+    nogil=True,
+    cache=True,
+)
+def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
+    mask = np.int64(len(unigrams) - 1)
+    for d in range(len(copies)):
+        if copies[d] != 0:
+            for i in range(offsets[d], offsets[d + 1]):
+                unigrams[np.int64(ids[i]) & mask] += copies[d]
+                if i > offsets[d]:
+                    bigrams[_bigram(ids[i - 1], ids[i], mask)] += copies[d]
+
+
+@njit(
+    types.void(_INT64, _INT64, types.int64, types.int64, _INT64, types.int32[:]),
+    nogil=True,
+    cache=True,
+)
+def _log_ratios(reference, current, n_reference, n_current, table, out):  # type: ignore[no-untyped-def]
+    # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
+    buckets = np.int64(len(out))
+    base = _log(np.float64(10 * n_current + buckets), table) - _log(
+        np.float64(10 * n_reference + buckets), table
+    )
+    for b in range(len(out)):
+        c_reference, c_current = 10 * reference[b] + 1, 10 * current[b] + 1
+        ratio = _log(np.float64(c_reference), table) - _log(np.float64(c_current), table)
+        out[b] = _rounded(base + ratio)
+
+
+@njit(
+    types.void(
+        *(_INT64, _UINT32, types.int32[:], types.int32[:], _INT64, _INT64, types.int64, _INT64),
+        *(types.int64[:], types.int64[:]),
+    ),
+    nogil=True,
+    cache=True,
+)
+def _score(  # type: ignore[no-untyped-def]
+    offsets, ids, lr_unigram, lr_bigram, unigrams, bigrams, total, table, deficit, surprisal
+):
+    buckets = np.int64(len(unigrams))
+    mask = buckets - np.int64(1)
+    all_mass = np.float64(total) + 0.5 * np.float64(buckets)
+    for d in range(len(offsets) - 1):
+        begin, end = offsets[d], offsets[d + 1]
+        deficits = np.int64(0)
+        surprisals = np.int64(0)
+        before = np.int64(0)
+        for i in range(begin, end):
+            b = np.int64(ids[i]) & mask
+            deficits += np.int64(lr_unigram[b])
+            count = unigrams[b]
+            p = (np.float64(count) + 0.5) / all_mass
+            if i > begin:
+                k = _bigram(ids[i - 1], ids[i], mask)
+                deficits += np.int64(lr_bigram[k])
+                seen = max(np.float64(bigrams[k]) - _DISCOUNT, 0.0)
+                backoff = _DISCOUNT * np.float64(min(before, _CONTINUATION)) + 1.0
+                p = (seen + backoff * p) / (np.float64(before) + 1.0)
+            before = count
+            # Rounded a word, so that a document of 2**30 words still fits the sum.
+            surprisals -= _rounded(_log(min(max(p, _FLOOR), 1.0), table))
+        words = np.float64(max(end - begin, 1))
+        deficit[d] = np.int64(np.rint(np.float64(deficits) / np.sqrt(words)))
+        surprisal[d] = np.int64(np.rint(np.float64(surprisals) / words))
+
+
+@njit(
+    types.void(
+        *(_INT64, _INT64, types.float64, types.float64, types.float64, types.float64),
+        *(types.uint64[:], types.float64, _INT64, types.float64[:]),
+    ),
+    nogil=True,
+    cache=True,
+)
+def _keys(  # type: ignore[no-untyped-def]
+    deficit, surprisal, mean_d, deviation_d, mean_n, deviation_n, noise, temperature, table, out
+):
+    root = np.sqrt(2.0)
+    for d in range(len(out)):
+        z = 0.0
+        if deviation_d > 0.0:
+            z += (np.float64(deficit[d]) * UNIT - mean_d) / deviation_d
+        if deviation_n > 0.0:
+            z += (np.float64(surprisal[d]) * UNIT - mean_n) / deviation_n
+        # An odd number of half steps is never 0 or 1, and as `_log` rounds down, -ln(u) is never 0.
+        u = np.float64(noise[d] >> np.uint64(12) << np.uint64(1) | np.uint64(1)) * _HALF_STEP
+        gumbel = np.int64(_LOG_BITS * _LN2) - _log(np.float64(-_log(u, table)), table)
+        out[d] = -(z / root + temperature * (np.float64(gumbel) * _LOG_UNIT))
+
+
+def _check_documents(offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:
+    if offsets.dtype != np.int64 or ids.dtype != np.uint32:
+        raise ValueError(f"offsets are {offsets.dtype}, ids {ids.dtype}; needed: int64 and uint32")
+    if offsets.ndim != 1 or not len(offsets) or (np.diff(offsets) < 0).any():
+        raise ValueError("offsets must be int64[n + 1] and never fall")
+    if offsets[0] < 0 or offsets[-1] > len(ids):
+        raise ValueError(
+            f"offsets run from {offsets[0]} to {offsets[-1]}, but there are {len(ids)} ids"
+        )
+
+
+def _check_tables(unigrams: NDArray[np.int64], bigrams: NDArray[np.int64]) -> None:
+    buckets = len(unigrams)
+    if unigrams.shape != bigrams.shape or unigrams.ndim != 1:
+        raise ValueError(f"tables have shapes {unigrams.shape} and {bigrams.shape}; needed: equal")
+    if not buckets or buckets & (buckets - 1) or buckets > 1 << 32:
+        raise ValueError(f"tables have {buckets} buckets; needed: a power of two up to 2**32")
+    if unigrams.dtype != np.int64 or bigrams.dtype != np.int64:
+        raise ValueError(f"tables are {unigrams.dtype} and {bigrams.dtype}; needed: int64")
+
+
+def count_ngrams(
+    offsets: NDArray[np.int64],
+    ids: NDArray[np.uint32],
+    copies: NDArray[np.int32] | NDArray[np.bool_],
+    out_unigrams: NDArray[np.int64],
+    out_bigrams: NDArray[np.int64],
+) -> None:
+    """Add the n-grams of a batch of documents to hashed tables.
+
+    Bigrams don't reach across documents: a first word has none.
+
+    Args:
+        offsets: int64[n + 1], where each document's words begin and end in `ids`.
+        ids: uint32[total], 32-bit word hashes.
+        copies: int32[n] or bool[n], how often each document counts; 0 or False leaves it out.
+        out_unigrams: int64[buckets], added to in place; `buckets` a power of two.
+        out_bigrams: int64[buckets], added to in place.
+
+    Raises:
+        ValueError: shapes, types, offsets or the number of buckets don't fit.
+    """
+    _check_documents(offsets, ids)
+    _check_tables(out_unigrams, out_bigrams)
+    if copies.shape != (len(offsets) - 1,):
+        raise ValueError(f"copies has shape {copies.shape}; needed: ({len(offsets) - 1},)")
+    if copies.dtype.kind not in "bi":
+        raise ValueError(f"copies are {copies.dtype}; needed: int32 or bool")
+    _count(offsets, ids, copies.astype(np.int64), out_unigrams, out_bigrams)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Hashed n-gram counts: mergeable by addition, in any order.
+
+    Attributes:
+        unigrams: int64[buckets], a power of two.
+        bigrams: int64[buckets].
+    """
+
+    unigrams: NDArray[np.int64]
+    bigrams: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check_tables(self.unigrams, self.bigrams)
+
+    @classmethod
+    def empty(cls, buckets: int = BUCKETS) -> Tables:
+        """Tables of nothing."""
+        return cls(np.zeros(buckets, np.int64), np.zeros(buckets, np.int64))
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many unigrams and bigrams were counted."""
+        return int(self.unigrams.sum()), int(self.bigrams.sum())
+
+    def merge(self, other: Tables) -> Tables:
+        """The tables of both, as if they had been counted together."""
+        if len(self.unigrams) != len(other.unigrams):
+            raise ValueError(
+                f"tables of {len(self.unigrams)} and {len(other.unigrams)} buckets don't merge"
+            )
+        return Tables(self.unigrams + other.unigrams, self.bigrams + other.bigrams)
+
+
+class Scorer:
+    """Deficit and surprisal of documents for one round; made once, used for every batch.
+
+    Holds 24 bytes a bucket. Threads may share it.
+    """
+
+    def __init__(self, reference: Tables, current: Tables) -> None:
+        """Make the log ratios of all buckets.
+
+        Args:
+            reference: n-grams of human text.
+            current: n-grams of the expected mix, with as many buckets.
+
+        Raises:
+            ValueError: the numbers of buckets differ.
+        """
+        buckets = len(current.unigrams)
+        if len(reference.unigrams) != buckets:
+            raise ValueError(
+                f"reference has {len(reference.unigrams)} buckets, current {buckets}; "
+                "needed: as many"
+            )
+        self._current = current
+        self._total = current.totals[0]
+        self._unigram = np.empty(buckets, np.int32)
+        self._bigram = np.empty(buckets, np.int32)
+        for now, wanted, n_now, n_wanted, out in zip(
+            (current.unigrams, current.bigrams),
+            (reference.unigrams, reference.bigrams),
+            current.totals,
+            reference.totals,
+            (self._unigram, self._bigram),
+            strict=True,
+        ):
+            _log_ratios(wanted, now, n_wanted, n_now, _LOG, out)
+
+    def score(
+        self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Score a batch.
+
+        D(d) = sum over words of [lr(unigram) + lr(bigram)] / sqrt(words), with
+        lr(b) = ln((c_ref + .1) / (N_ref + .1 B)) - ln((c_cur + .1) / (N_cur + .1 B));
+        n(d) = mean over words of -ln q, q = P(w) for a first word and else
+        (max(c(v, w) - .75, 0) + (.75 min(c(v), 50) + 1) P(w)) / (c(v) + 1), P(w) =
+        (c(w) + .5) / (N + .5 B), all counts hashed and of the current mix, q at least 1e-9.
+
+        Args:
+            offsets: int64[n + 1], as for `count_ngrams`.
+            ids: uint32[total], 32-bit word hashes.
+
+        Returns:
+            deficit int64[n], surprisal int64[n], in `UNIT` (2**-24 nats); 0 for a document
+            without words. A high deficit marks what the mix lacks.
+
+        Raises:
+            ValueError: shapes, types or offsets don't fit.
+        """
+        _check_documents(offsets, ids)
+        n = len(offsets) - 1
+        deficit, surprisal = np.empty(n, np.int64), np.empty(n, np.int64)
+        _score(
+            offsets,
+            ids,
+            self._unigram,
+            self._bigram,
+            self._current.unigrams,
+            self._current.bigrams,
+            self._total,
+            _LOG,
+            deficit,
+            surprisal,
+        )
+        return deficit, surprisal
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, sum and sum of squares of fixed-point values, exact however they are merged.
+
+    Attributes:
+        count: how many values.
+        total: their sum, in `UNIT`.
+        squares: the sum of their squares, in `UNIT` squared.
+    """
+
+    count: int = 0
+    total: int = 0
+    squares: int = 0
+
+    @classmethod
+    def of(cls, values: NDArray[np.int64]) -> Moments:
+        """The moments of int64[n] in `UNIT`."""
+        total = squares = 0
+        for begin in range(0, len(values), 1 << 20):
+            part = values[begin : begin + (1 << 20)]
+            # Limbs of 21 bits: 2**20 products of two stay within 2**62.
+            limbs = (part & 0x1FFFFF, part >> 21 & 0x1FFFFF, part >> 42)
+            total += sum(int(limb.sum()) << (21 * i) for i, limb in enumerate(limbs))
+            squares += sum(
+                int((a * b).sum()) << (21 * (i + j))
+                for i, a in enumerate(limbs)
+                for j, b in enumerate(limbs)
+            )
+        return cls(len(values), total, squares)
+
+    def merge(self, other: Moments) -> Moments:
+        """The moments of both."""
+        return Moments(
+            self.count + other.count, self.total + other.total, self.squares + other.squares
+        )
+
+    @property
+    def mean(self) -> float:
+        """In nats; 0 of nothing."""
+        return self.total / self.count * UNIT if self.count else 0.0
+
+    @property
+    def deviation(self) -> float:
+        """The population's standard deviation, in nats; 0 of nothing."""
+        if not self.count:
+            return 0.0
+        variance = (self.count * self.squares - self.total**2) / self.count**2
+        return math.sqrt(variance) * UNIT
+
+
+def keys(
+    deficit: NDArray[np.int64],
+    surprisal: NDArray[np.int64],
+    moments_deficit: Moments,
+    moments_surprisal: Moments,
+    fingerprint_hi: NDArray[np.uint64],
+    fingerprint_lo: NDArray[np.uint64],
+    seed: int,
+    temperature: float = 0.3,
+) -> NDArray[np.float64]:
+    """The order in which documents fill a quota: the smallest keys first.
+
+    key = -[(z(D) + z(n)) / sqrt(2) + temperature * Gumbel], so that at temperature 1 documents
+    would be drawn without replacement with weights exp of the score (the Gumbel top-k trick, Kool
+    et al. 2019, arXiv:1903.06059). The noise comes from the fingerprint, and is the same in every
+    round.
+
+    Args:
+        deficit: int64[n], in `UNIT`.
+        surprisal: int64[n], in `UNIT`.
+        moments_deficit: of all remaining candidates. Without deviation the figure doesn't count.
+        moments_surprisal: likewise.
+        fingerprint_hi: uint64[n], upper half of each document's fingerprint.
+        fingerprint_lo: uint64[n], lower half.
+        seed: the run's.
+        temperature: weight of the noise, 0 or more.
+
+    Returns:
+        float64[n], the same bits on every machine.
+
+    Raises:
+        ValueError: lengths differ.
+    """
+    n = len(deficit)
+    for name, values in (("surprisal", surprisal), ("fingerprint_hi", fingerprint_hi)):
+        if values.shape != (n,):
+            raise ValueError(f"{name} has shape {values.shape}; deficit has ({n},)")
+    out = np.empty(n, np.float64)
+    _keys(
+        deficit,
+        surprisal,
+        moments_deficit.mean,
+        moments_deficit.deviation,
+        moments_surprisal.mean,
+        moments_surprisal.deviation,
+        seeded_hash(fingerprint_hi, fingerprint_lo, seed, "gumbel"),
+        temperature,
+        _LOG,
+        out,
+    )
+    return out

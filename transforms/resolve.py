@@ -1,0 +1,367 @@
+"""Who is removed and who is kept, given what shares a band: the same whatever the order.
+
+A document is known by its rank in the total order of the corpus (0 comes first and is never
+removed). It is removed only if a *kept* document of lower rank is within the threshold of it, so
+similarity is never passed on: with A ~ B ~ C and A not ~ C, A and C stay.
+
+State: some 36 bytes an entry beside the arguments at the peak (sorting, or the first star being
+proposed), 4 bytes an entry and 8 a group otherwise; 12 bytes a distinct pair, twice that while new
+pairs are merged in; one byte a document up to the largest rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ranks = NDArray[np.int64]
+Similarity = Callable[[Ranks, Ranks], NDArray[np.float32]]
+
+# A document that lost its partner tries this many kept documents a band and round, the lowest
+# ranks first: groups of up to 17 are searched whole at once, and a large group costs at most 16
+# pairs a member and round. Lowest first, because in a group that holds copies the survivors that
+# the others were removed for have the low ranks.
+CANDIDATES_A_ROUND = 16
+
+_PAIRS_A_CALL = 1 << 16  # bounds what `similarity` gathers at once: 64 MB of 128 x 4 byte pairs
+_ENTRIES_A_SLICE = 1 << 18
+
+_KEPT, _REMOVED, _ORPHAN = 0, 1, 2  # an orphan is kept, but what it repeats was removed
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a resolution cost.
+
+    Attributes:
+        proposed: edges proposed, those that several bands propose counted each time.
+        verified: distinct pairs whose similarity was computed, each once.
+        agreed: those of them that reach the threshold.
+        stars: stars used a group, at most.
+        rounds: rounds in which documents without a kept partner proposed again.
+        orphans: documents kept although all that they are known to repeat were removed.
+    """
+
+    proposed: int
+    verified: int
+    agreed: int
+    stars: int
+    rounds: int
+    orphans: int
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The verdict on a corpus.
+
+    Attributes:
+        removed: int64[r], ranks, ascending.
+        partner: int64[r], the kept document that each removed one is most similar to among
+            those it was verified against; of equally similar ones the lowest rank.
+        similarity: float32[r], between the two.
+        open: int64[], ranks kept, ascending, whose verified partners were all removed and that
+            still had kept documents in their bands to try when the rounds were used up.
+        left_over: int64[], ranks kept, ascending, that had members of a group before them still
+            untried when its stars were used up.
+        counts: what it took.
+    """
+
+    removed: Ranks
+    partner: Ranks
+    similarity: NDArray[np.float32]
+    open: Ranks
+    left_over: Ranks
+    counts: Counts
+
+
+@njit("uint64[:](int64[:], uint32[:])", nogil=True, cache=True)
+def _star(starts, members):  # type: ignore[no-untyped-def]
+    """An edge from every member but the first of each group to the first: child << 32 | hub."""
+    out = np.empty(len(members) - len(starts) + 1, np.uint64)
+    k = 0
+    for g in range(len(starts) - 1):
+        hub = np.uint64(members[starts[g]])
+        for i in range(starts[g] + 1, starts[g + 1]):
+            out[k] = np.uint64(members[i]) << np.uint64(32) | hub
+            k += 1
+    return out
+
+
+@njit("Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:])", nogil=True, cache=True)
+def _failed(starts, members, agreed):  # type: ignore[no-untyped-def]
+    """The groups of those whose edge failed (`agreed` in the order of `_star`), two and more."""
+    new_starts = np.zeros(len(starts), np.int64)
+    new_members = np.empty(len(members), np.uint32)
+    groups = k = filled = 0
+    for g in range(len(starts) - 1):
+        begin = filled
+        for i in range(starts[g] + 1, starts[g + 1]):
+            if not agreed[k]:
+                new_members[filled] = members[i]
+                filled += 1
+            k += 1
+        if filled - begin < 2:
+            filled = begin
+        else:
+            groups += 1
+            new_starts[groups] = filled
+    return new_starts[: groups + 1].copy(), new_members[:filled].copy()
+
+
+@njit("int64(uint64[:], uint64)", nogil=True, cache=True)
+def _lower_bound(keys, key):  # type: ignore[no-untyped-def]
+    lo, hi = 0, len(keys)
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if keys[middle] < key:
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo
+
+
+@njit("boolean[:](uint64[:], float32[:], float32, uint64[:])", nogil=True, cache=True)
+def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-def]
+    out = np.empty(len(proposals), np.bool_)
+    for i in range(len(proposals)):
+        out[i] = similarity[_lower_bound(keys, proposals[i])] >= threshold
+    return out
+
+
+@njit("void(uint64[:], float32[:], float32, uint8[:])", nogil=True, cache=True)
+def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
+    """Documents in total order; keys ascend by child, so that each parent is decided before."""
+    state[:] = _KEPT
+    for i in range(len(keys)):
+        child = keys[i] >> np.uint64(32)
+        if similarity[i] >= threshold and state[child] != _REMOVED:
+            parent = keys[i] & np.uint64(0xFFFFFFFF)
+            state[child] = _ORPHAN if state[parent] == _REMOVED else _REMOVED
+
+
+@njit("void(uint64[:], float32[:], uint8[:], int64[:], float32[:])", nogil=True, cache=True)
+def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untyped-def]
+    """The most similar kept parent of each removed document, in the order of their ranks."""
+    at = -1
+    last = np.int64(-1)
+    for i in range(len(keys)):
+        child = np.int64(keys[i] >> np.uint64(32))
+        if state[child] != _REMOVED:
+            continue
+        if child != last:
+            at += 1
+            last = child
+            best[at] = -np.inf
+        parent = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
+        # Parents ascend: the strict comparison leaves ties to the lowest rank.
+        if state[parent] != _REMOVED and similarity[i] > best[at]:
+            partner[at], best[at] = parent, similarity[i]
+
+
+@njit("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)", nogil=True, cache=True)
+def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-untyped-def]
+    """For each orphan of each group: the first `limit` kept members before it not yet tried."""
+    orphans = 0
+    for i in range(starts[0], starts[-1]):
+        orphans += state[members[i]] == _ORPHAN
+    out = np.empty(orphans * limit, np.uint64)
+    filled = 0
+    for g in range(len(starts) - 1):
+        kept = np.empty(starts[g + 1] - starts[g], np.uint64)
+        n_kept = 0
+        for i in range(starts[g], starts[g + 1]):
+            if state[members[i]] == _REMOVED:
+                continue
+            if state[members[i]] == _ORPHAN:
+                child = np.uint64(members[i]) << np.uint64(32)
+                tried = _lower_bound(keys, child)
+                found = 0
+                for j in range(n_kept):
+                    key = child | kept[j]
+                    while tried < len(keys) and keys[tried] < key:
+                        tried += 1
+                    if tried == len(keys) or keys[tried] != key:
+                        out[filled + found] = key
+                        found += 1
+                        if found == limit:
+                            break
+                filled += found
+            kept[n_kept] = np.uint64(members[i])
+            n_kept += 1
+    return out[:filled].copy()
+
+
+def _differs(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each value is another than the one before it; the first is."""
+    out = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=out[1:])
+    return out
+
+
+def _group(
+    group: NDArray[np.uint64] | NDArray[np.int64], rank: NDArray[np.uint32]
+) -> tuple[Ranks, NDArray[np.uint32]]:
+    """Entries as (starts int64[g + 1], members uint32[]): ranks ascend, repeats are dropped."""
+    order = np.argsort(group)
+    values = group[order]
+    first = _differs(values)
+    del values
+    packed = np.cumsum(first, dtype=np.uint64)
+    packed <<= np.uint64(32)
+    packed |= rank[order]
+    del order, first
+    packed.sort()
+    distinct = _differs(packed)
+    if not distinct.all():
+        packed = packed[distinct]
+    members = packed.astype(np.uint32)
+    packed >>= np.uint64(32)
+    return np.append(np.flatnonzero(_differs(packed)), len(members)).astype(np.int64), members
+
+
+class _Pairs:
+    """Every pair verified so far, failed ones included, so that none is verified twice."""
+
+    def __init__(self, similarity: Similarity, threshold: float) -> None:
+        self._verify = similarity
+        self.threshold = np.float32(threshold)
+        self.keys = np.empty(0, np.uint64)  # child << 32 | parent, ascending
+        self.similarity = np.empty(0, np.float32)
+        self.proposed = 0
+
+    def add(self, proposals: NDArray[np.uint64]) -> None:
+        new = np.unique(proposals)
+        at = np.searchsorted(self.keys, new)
+        if len(self.keys):
+            fresh = self.keys[np.minimum(at, len(self.keys) - 1)] != new
+            new, at = new[fresh], at[fresh]
+        found = np.empty(len(new), np.float32)
+        for begin in range(0, len(new), _PAIRS_A_CALL):
+            part = new[begin : begin + _PAIRS_A_CALL]
+            child = (part >> np.uint64(32)).astype(np.int64)
+            parent = (part & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            answer = self._verify(child, parent)
+            if answer.shape != part.shape:
+                raise ValueError(
+                    f"similarity of {len(part)} pairs returned shape {answer.shape}; "
+                    f"it must be ({len(part)},)"
+                )
+            found[begin : begin + len(part)] = answer
+        self.keys = np.insert(self.keys, at, new)
+        self.similarity = np.insert(self.similarity, at, found)
+
+    def agreed(self, proposals: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        out: NDArray[np.bool_] = _agreed(self.keys, self.similarity, self.threshold, proposals)
+        return out
+
+    def walk(self, state: NDArray[np.uint8]) -> None:
+        _walk(self.keys, self.similarity, self.threshold, state)
+
+
+def _propose_again(
+    starts: Ranks, members: NDArray[np.uint32], state: NDArray[np.uint8], pairs: _Pairs
+) -> NDArray[np.uint64]:
+    """Untried pairs of orphans, distinct. All see the same `pairs`, whatever the slice."""
+    cuts = np.searchsorted(starts, np.arange(0, len(members), _ENTRIES_A_SLICE))
+    cuts = np.unique(np.append(cuts, len(starts) - 1))
+    parts = [np.empty(0, np.uint64)]
+    for begin, end in pairwise(cuts):
+        part = _second_choices(
+            starts[begin : end + 1], members, state, pairs.keys, CANDIDATES_A_ROUND
+        )
+        pairs.proposed += len(part)
+        parts.append(np.unique(part))
+    return np.unique(np.concatenate(parts))
+
+
+def resolve(
+    group: NDArray[np.uint64] | NDArray[np.int64],
+    rank: NDArray[np.uint32],
+    similarity: Similarity,
+    threshold: float,
+    *,
+    stars: int = 8,
+    rounds: int = 8,
+) -> Resolution:
+    """Decide which documents repeat a kept one.
+
+    In each group every member proposes an edge to the group's first, those whose edge fails form
+    a star of their own, `stars` times at most: a group of a million costs a million, not its
+    square. Documents are then walked in total order over all verified edges. Those that repeat
+    removed documents only propose to kept members of their groups that come before them (see
+    `CANDIDATES_A_ROUND`), and the walk starts afresh, `rounds` times at most.
+
+    Args:
+        group: 64-bit integers[m], which (band, value) an entry belongs to; only equality counts.
+        rank: uint32[m], the document of the entry. Entries may stand in any order and repeat.
+        similarity: verifies pairs: (child int64[k], parent int64[k]) -> float32[k], parent <
+            child, each pair at most once, at most 65,536 a call.
+        threshold: the least similarity at which a document is removed, compared as float32, so
+            that 9 of 10 reaches 0.9.
+        stars: stars a group, at least 1.
+        rounds: rounds of proposing again, 0 or more.
+
+    Returns:
+        The verdict: it depends on the entries as a set, not on their order or on the groups'
+        numbers.
+
+    Raises:
+        ValueError: the arrays don't match, `rank` isn't uint32, or `stars` or `rounds` is too
+            small.
+    """
+    if group.ndim != 1 or group.shape != rank.shape:
+        raise ValueError(f"group has shape {group.shape} and rank {rank.shape}; both must be (m,)")
+    if rank.dtype != np.uint32:
+        raise ValueError(f"rank is {rank.dtype}; it must be uint32")
+    if stars < 1 or rounds < 0:
+        raise ValueError(f"stars={stars}, rounds={rounds}; needed are stars >= 1, rounds >= 0")
+
+    pairs = _Pairs(similarity, threshold)
+    all_starts, all_members = _group(group, rank)
+    starts, members = all_starts, all_members
+    stars_used = 0
+    while stars_used < stars and len(members) > len(starts) - 1:
+        edges = _star(starts, members)
+        pairs.proposed += len(edges)
+        pairs.add(edges)
+        starts, members = _failed(starts, members, pairs.agreed(edges))
+        stars_used += 1
+    untried = np.ones(len(members), np.bool_)
+    untried[starts[:-1]] = False
+    left_over = np.unique(members[untried])
+    del starts, members, untried
+
+    state = np.zeros(int(all_members.max(initial=0)) + 1, np.uint8)
+    rounds_used = 0
+    while True:
+        pairs.walk(state)
+        again = _propose_again(all_starts, all_members, state, pairs)
+        if rounds_used == rounds or not len(again):
+            break
+        pairs.add(again)
+        rounds_used += 1
+
+    removed = np.flatnonzero(state == _REMOVED).astype(np.int64)
+    partner = np.empty(len(removed), np.int64)
+    best = np.empty(len(removed), np.float32)
+    _partners(pairs.keys, pairs.similarity, state, partner, best)
+    return Resolution(
+        removed=removed,
+        partner=partner,
+        similarity=best,
+        open=np.unique(again >> np.uint64(32)).astype(np.int64),
+        left_over=left_over[state[left_over] != _REMOVED].astype(np.int64),
+        counts=Counts(
+            proposed=pairs.proposed,
+            verified=len(pairs.keys),
+            agreed=int((pairs.similarity >= pairs.threshold).sum()),
+            stars=stars_used,
+            rounds=rounds_used,
+            orphans=int((state == _ORPHAN).sum()),
+        ),
+    )
