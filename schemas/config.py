@@ -139,7 +139,7 @@ class Config(Model):
             )
         if self.text_out == "outcross":
             raise ValueError("text_out: the column 'outcross' is taken; choose another name")
-        if "human_tokens" in self.model_fields_set and "human_share" in self.model_fields_set:
+        if self.human_tokens is not None and "human_share" in self.model_fields_set:
             raise ValueError("human_tokens: give human_tokens or human_share, not both")
         return self
 

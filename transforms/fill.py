@@ -19,7 +19,7 @@ Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def fill(  # noqa: PLR0917 - columns
+def fill(
     cell: ArrayLike,
     key: ArrayLike,
     tie: ArrayLike,
@@ -140,7 +140,7 @@ def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: I
     nogil=True,
     cache=True,
 )
-def _fill_cells(  # noqa: PLR0917 - columns
+def _fill_cells(
     by_cell: Int64s, ends: Int64s, lengths: Int64s, caps: Int64s, quotas: Floats, copies: Int64s
 ) -> float:
     """Fill cell after cell, each with what the ones before it left; return what is left at last."""

@@ -21,58 +21,26 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from transforms.hashing import mix64, seeded_hash
+from transforms.logarithm import LN2, LOG_BITS, log
 
 BUCKETS = 1 << 20
 UNIT = 2.0**-24  # of deficit, surprisal and log ratios, in nats
 
-_LOG_BITS = 40  # fixed point inside the logarithm
-_LOG_UNIT = 2.0**-_LOG_BITS
-_NODES = 1 << 12  # linear between nodes is within (1 / _NODES)**2 / 8 = 2**-27
-_TO_UNIT = 16  # bits from _LOG_UNIT to UNIT
+_LOG_UNIT = 2.0**-LOG_BITS
+_TO_UNIT = LOG_BITS - 24  # bits from _LOG_UNIT to UNIT
 _DISCOUNT = 0.75
 _CONTINUATION = 50  # previous words seen more often lend no more to what never followed them
 _FLOOR = 1e-9  # of a probability
 _HALF_STEP = 2.0**-53
-
-
-def _log_table() -> NDArray[np.int64]:
-    """ln(1 + i / _NODES) for i = 0.._NODES in 2**-_LOG_BITS, by integer arithmetic alone.
-
-    The steps are ln((j + 1) / j) = 2 atanh(1 / (2j + 1)); as j >= 4096, two terms of the series
-    are good to 2**-66 a step and 2**-54 in all.
-    """
-    one = 1 << 100
-    total, out = 0, [0]
-    for j in range(_NODES, 2 * _NODES):
-        t = 2 * j + 1
-        total += 2 * sum(one // (k * t**k) for k in (1, 3))
-        out.append((total + (1 << (99 - _LOG_BITS))) >> (100 - _LOG_BITS))
-    return np.array(out, np.int64)
-
-
-_LOG = _log_table()
-_LN2 = int(_LOG[-1])
 
 # Batches come from Arrow, whose buffers can't be written.
 _INT64 = types.Array(types.int64, 1, "A", readonly=True)
 _UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
 
 
-@njit(types.int64(types.float64, _INT64), nogil=True, cache=True, inline="always")
-def _log(x, table):  # type: ignore[no-untyped-def]
-    """ln(x) in 2**-40 nats, x positive and normal: within 2**-27 of the true value."""
-    bits = np.float64(x).view(np.int64)
-    mantissa = bits & np.int64((1 << 52) - 1)
-    node = mantissa >> np.int64(40)
-    low = table[node]
-    between = (mantissa >> np.int64(8)) & np.int64(0xFFFFFFFF)
-    step = ((table[node + 1] - low) * between) >> np.int64(32)
-    return ((bits >> np.int64(52)) - np.int64(1023)) * np.int64(_LN2) + low + step
-
-
 @njit("int64(int64)", nogil=True, cache=True, inline="always")
-def _rounded(log):  # type: ignore[no-untyped-def]
-    return (log + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
+def _rounded(nats):  # type: ignore[no-untyped-def]
+    return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
 
 @njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
@@ -95,33 +63,27 @@ def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-
                     bigrams[_bigram(ids[i - 1], ids[i], mask)] += copies[d]
 
 
-@njit(
-    types.void(_INT64, _INT64, types.int64, types.int64, _INT64, types.int32[:]),
-    nogil=True,
-    cache=True,
-)
-def _log_ratios(reference, current, n_reference, n_current, table, out):  # type: ignore[no-untyped-def]
+@njit(types.void(_INT64, _INT64, types.int64, types.int64, types.int32[:]), nogil=True, cache=True)
+def _log_ratios(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
     buckets = np.int64(len(out))
-    base = _log(np.float64(10 * n_current + buckets), table) - _log(
-        np.float64(10 * n_reference + buckets), table
-    )
+    base = log(np.float64(10 * n_current + buckets)) - log(np.float64(10 * n_reference + buckets))
     for b in range(len(out)):
         c_reference, c_current = 10 * reference[b] + 1, 10 * current[b] + 1
-        ratio = _log(np.float64(c_reference), table) - _log(np.float64(c_current), table)
+        ratio = log(np.float64(c_reference)) - log(np.float64(c_current))
         out[b] = _rounded(base + ratio)
 
 
 @njit(
     types.void(
-        *(_INT64, _UINT32, types.int32[:], types.int32[:], _INT64, _INT64, types.int64, _INT64),
+        *(_INT64, _UINT32, types.int32[:], types.int32[:], _INT64, _INT64, types.int64),
         *(types.int64[:], types.int64[:]),
     ),
     nogil=True,
     cache=True,
 )
 def _score(  # type: ignore[no-untyped-def]
-    offsets, ids, lr_unigram, lr_bigram, unigrams, bigrams, total, table, deficit, surprisal
+    offsets, ids, lr_unigram, lr_bigram, unigrams, bigrams, total, deficit, surprisal
 ):
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
@@ -144,7 +106,7 @@ def _score(  # type: ignore[no-untyped-def]
                 p = (seen + backoff * p) / (np.float64(before) + 1.0)
             before = count
             # Rounded a word, so that a document of 2**30 words still fits the sum.
-            surprisals -= _rounded(_log(min(max(p, _FLOOR), 1.0), table))
+            surprisals -= _rounded(log(min(max(p, _FLOOR), 1.0)))
         words = np.float64(max(end - begin, 1))
         deficit[d] = np.int64(np.rint(np.float64(deficits) / np.sqrt(words)))
         surprisal[d] = np.int64(np.rint(np.float64(surprisals) / words))
@@ -153,13 +115,13 @@ def _score(  # type: ignore[no-untyped-def]
 @njit(
     types.void(
         *(_INT64, _INT64, types.float64, types.float64, types.float64, types.float64),
-        *(types.uint64[:], types.float64, _INT64, types.float64[:]),
+        *(types.uint64[:], types.float64, types.float64[:]),
     ),
     nogil=True,
     cache=True,
 )
 def _keys(  # type: ignore[no-untyped-def]
-    deficit, surprisal, mean_d, deviation_d, mean_n, deviation_n, noise, temperature, table, out
+    deficit, surprisal, mean_d, deviation_d, mean_n, deviation_n, noise, temperature, out
 ):
     root = np.sqrt(2.0)
     for d in range(len(out)):
@@ -168,9 +130,9 @@ def _keys(  # type: ignore[no-untyped-def]
             z += (np.float64(deficit[d]) * UNIT - mean_d) / deviation_d
         if deviation_n > 0.0:
             z += (np.float64(surprisal[d]) * UNIT - mean_n) / deviation_n
-        # An odd number of half steps is never 0 or 1, and as `_log` rounds down, -ln(u) is never 0.
+        # An odd number of half steps is never 0 or 1, and as `log` rounds down, -ln(u) is never 0.
         u = np.float64(noise[d] >> np.uint64(12) << np.uint64(1) | np.uint64(1)) * _HALF_STEP
-        gumbel = np.int64(_LOG_BITS * _LN2) - _log(np.float64(-_log(u, table)), table)
+        gumbel = np.int64(LOG_BITS * LN2) - log(np.float64(-log(u)))
         out[d] = -(z / root + temperature * (np.float64(gumbel) * _LOG_UNIT))
 
 
@@ -293,7 +255,7 @@ class Scorer:
             (self._unigram, self._bigram),
             strict=True,
         ):
-            _log_ratios(wanted, now, n_wanted, n_now, _LOG, out)
+            _log_ratios(wanted, now, n_wanted, n_now, out)
 
     def score(
         self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]
@@ -328,7 +290,6 @@ class Scorer:
             self._current.unigrams,
             self._current.bigrams,
             self._total,
-            _LOG,
             deficit,
             surprisal,
         )
@@ -432,7 +393,6 @@ def keys(
         moments_surprisal.deviation,
         seeded_hash(fingerprint_hi, fingerprint_lo, seed, "gumbel"),
         temperature,
-        _LOG,
         out,
     )
     return out

@@ -1,0 +1,42 @@
+# `make demo` and `make test` set up .venv first; nothing is done twice that is already done.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test engines lint types format benchmark clean
+.DEFAULT_GOAL := test
+
+$(VENV)/.installed: pyproject.toml setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+# The end-to-end run on Prism and on Flink's embedded mode; needs Go, Java 11+ and Maven.
+engines: $(VENV)/.installed
+	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
+	$(BIN)/python -m pytest -m engines
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: $(VENV)/.installed
+	$(BIN)/python benchmarks/stages.py
+
+clean:
+	rm -rf $(VENV) out .engines build *.egg-info
+

@@ -1,0 +1,34 @@
+"""The public face: what a user imports."""
+
+from pipeline.context import RunError
+from pipeline.engines import PipelineError
+from pipeline.run import RunResult, dedup, plan, run
+from schemas.config import Config, ConfigError, MaxCopies, Source
+from schemas.plan import Plan
+from schemas.report import Report
+from transforms.cluster import AssignClusters
+from transforms.deduplicate import GroupBands
+from transforms.select import CountNgrams, ScoreCandidates
+from transforms.shards import WriteShards
+from transforms.sketch import SketchDocuments
+
+__all__ = [
+    "AssignClusters",
+    "Config",
+    "ConfigError",
+    "CountNgrams",
+    "GroupBands",
+    "MaxCopies",
+    "PipelineError",
+    "Plan",
+    "Report",
+    "RunError",
+    "RunResult",
+    "ScoreCandidates",
+    "SketchDocuments",
+    "Source",
+    "WriteShards",
+    "dedup",
+    "plan",
+    "run",
+]

@@ -1,0 +1,1 @@
+"""Runs jobs: command line, stages, engines, artifacts, reports for people."""

@@ -1,0 +1,64 @@
+"""What stages leave in the work directory, found again by a key of all that went into it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from schemas.documents import FORMAT_VERSION
+from transforms import files
+
+WORK = ".outcross"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The folder of a stage with one key.
+
+    Attributes:
+        folder: where the stage's files are.
+        key: a hash of the stage's own configuration, its inputs' keys and the format version.
+    """
+
+    folder: str
+    key: str
+
+    def path(self, *parts: str) -> str:
+        return files.join(self.folder, *parts)
+
+    def subfolder(self, name: str) -> str:
+        """A folder in the artifact, made if need be."""
+        path = self.path(name)
+        files.make_folder(path)
+        return path
+
+    @property
+    def finished(self) -> bool:
+        return files.exists(self.path("manifest.json"))
+
+    def finish(self, stats: dict[str, Any] | None = None) -> None:
+        """Marks the stage as done; a later run with the same key skips it."""
+        files.write_json(self.path("manifest.json"), {"key": self.key, "stats": stats or {}})
+
+    def stats(self) -> dict[str, Any]:
+        """What the finished stage said of itself."""
+        stats: dict[str, Any] = files.read_json(self.path("manifest.json"))["stats"]
+        return stats
+
+
+def artifact(out: str, stage: str, **parts: Any) -> Artifact:
+    """The artifact of a stage in a run's work directory.
+
+    Args:
+        out: the run's output directory.
+        stage: name of the stage.
+        parts: everything that the stage's result depends on, as JSON values.
+    """
+    canonical = json.dumps([FORMAT_VERSION, stage, parts], sort_keys=True, ensure_ascii=True)
+    key = str(xxhash.xxh3_128_hexdigest(canonical.encode()))
+    folder = files.join(out, WORK, f"{stage}-{key[:16]}")
+    files.make_folder(folder)
+    return Artifact(folder, key)

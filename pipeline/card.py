@@ -1,0 +1,80 @@
+"""The dataset card: README.md in the output, which `datasets` reads for where the data are."""
+
+from __future__ import annotations
+
+import json
+
+from schemas.config import Config
+from schemas.report import Report
+
+
+def dataset_card(config: Config, report: Report) -> str:
+    """Markdown with the front matter that `datasets.load_dataset(out)` looks for.
+
+    Args:
+        config: of the run.
+        report: of the run.
+    """
+    front = [
+        "---",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        "  - split: train",
+        "    path: data/*.parquet",
+        "tags: [outcross]",
+        "---",
+    ]
+    achieved = report.achieved
+    share = "–" if achieved.human_share is None else f"{achieved.human_share:.1%}"
+    lines = [
+        "# A corpus curated by outcross",
+        "",
+        f"{achieved.tokens:,} tokens, {share} of them human. "
+        "The users' own columns are untouched; the column `outcross` says where a row comes from "
+        "(`id`, `source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, its "
+        "`domain`, `generation`, `tokens` and `weight`.",
+        "",
+        "| source | role | read | rejected | removed | kept | written | copies |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {line.source} | {line.role} | {line.read:,} | {line.rejected:,} | {line.removed:,} "
+        f"| {line.kept:,} | {line.written:,} | {line.copies:,} |"
+        for line in report.conservation
+    ]
+    if report.stages:
+        lines += [
+            "",
+            "| after | documents | tokens | effective clusters | tail | KL to human |",
+            "|---|---:|---:|---:|---:|---:|",
+        ]
+        for stage in report.stages:
+            figures = stage.roles["all"]
+            shown = [
+                f"{value:{form}}" if value is not None else "–"
+                for value, form in (
+                    (figures.effective_clusters, ".1f"),
+                    (figures.tail_mass, ".1%"),
+                    (figures.kl_to_reference, ".4f"),
+                )
+            ]
+            lines.append(
+                f"| {stage.name} | {figures.documents:,} | {figures.tokens:,} | "
+                + " | ".join(shown)
+                + " |"
+            )
+    lines += [
+        "",
+        "`report.json` has all figures, by role and by shard; `removed/` what was removed and in "
+        "favour of what; `rejects/` what could not be read; `manifest.json` versions, inputs and "
+        "checksums.",
+        "",
+        "The configuration:",
+        "",
+        "```json",
+        json.dumps(config.model_dump(mode="json", exclude_unset=True), indent=2),
+        "```",
+        "",
+    ]
+    return "\n".join([*front, "", *lines])

@@ -1,0 +1,257 @@
+"""The command line, made from the configuration's models: no option is described twice."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from pipeline.engines import load_beam
+from schemas.config import Config, ConfigError, Fields, MaxCopies, load_yaml, parse
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Keeps a training loop that feeds on its own output from narrowing.",
+    epilog="Exit codes: 0 done, 1 failed while running, 2 the request is wrong or can't be met.",
+)
+
+_ROLES = ("synthetic", "human", "exclude")
+_BEAM: list[str] = []  # what stands after `--`
+
+
+def _annotation(field: FieldInfo) -> Any:
+    """An option's type: what typer knows, and always optional, so that YAML can give it."""
+    kind = field.annotation
+    arguments = [argument for argument in get_args(kind) if argument is not type(None)]
+    if get_origin(kind) is Literal:
+        return str | None
+    if len(arguments) == 1:
+        kind = arguments[0]
+    return kind | None if isinstance(kind, type) else str | None
+
+
+def _help(field: FieldInfo, default: Any) -> str:
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    text = field.description or ""
+    if choices:
+        text += f" ({' | '.join(map(str, choices))})"
+    return text if default is None else f"{text} (default: {default})"
+
+
+def _option(name: str, field: FieldInfo, kind: Any = None) -> inspect.Parameter:
+    flag = "--" + name.replace("_", "-")
+    default = None if field.is_required() else field.default
+    option = typer.Option(flag, help=_help(field, default), show_default=False)
+    if kind is None:
+        kind = _annotation(field)
+    if kind == bool | None:
+        option = typer.Option(
+            f"{flag}/--no-{flag[2:]}", help=_help(field, None), show_default=False
+        )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+    )
+
+
+def _parameters(dry_run: bool) -> list[inspect.Parameter]:
+    """All options of the commands that work on a corpus."""
+    configuration = inspect.Parameter(
+        "configuration",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[
+            str | None,
+            typer.Argument(metavar="[CONFIG.yaml]", help="a configuration; options override it"),
+        ],
+    )
+    parameters = [configuration]
+    for role in _ROLES:
+        text = f"files of role {role}; may stand several times"
+        option = typer.Option(f"--{role}", metavar="GLOB", help=text, show_default=False)
+        parameters.append(
+            inspect.Parameter(
+                role,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[list[str] | None, option],
+            )
+        )
+    parameters += [_option(name, field) for name, field in Fields.model_fields.items()]
+    for name, field in Config.model_fields.items():
+        if name == "max_copies":
+            parameters += [
+                _option(f"max_copies_{role}", caps) for role, caps in MaxCopies.model_fields.items()
+            ]
+        elif name != "sources":
+            parameters.append(_option(name, field))
+    parameters.append(_flag("as_json", "--json", "print the result as JSON"))
+    if dry_run:
+        text = "check the request and say what would be read and done, without doing it"
+        parameters.append(_flag("dry_run", "--dry-run", text))
+    return parameters
+
+
+def _flag(name: str, flag: str, text: str) -> inspect.Parameter:
+    option = typer.Option(flag, help=text, show_default=False)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+    )
+
+
+def _config(options: dict[str, Any]) -> Config:
+    """The configuration of YAML and options together; options win.
+
+    Raises:
+        ConfigError: naming the key, what was found and what would be right.
+    """
+    path = options.pop("configuration")
+    values: dict[str, Any] = {} if path is None else load_yaml(path)
+    given = {name: value for name, value in options.items() if value is not None}
+    fields = {name: given.pop(name) for name in Fields.model_fields if name in given}
+    caps = {
+        r: given.pop(f"max_copies_{r}")
+        for r in ("synthetic", "human")
+        if f"max_copies_{r}" in given
+    }
+    roles = {role: given.pop(role) for role in _ROLES if role in given}
+    sources = values.setdefault("sources", [])
+    if not isinstance(sources, list):
+        raise ConfigError(f"sources: found {sources!r:.80}; a list of sources is expected")
+    for role, globs in roles.items():
+        sources.append({"name": role, "role": role, "files": globs})
+    if not sources:
+        raise ConfigError(
+            "sources: none given; name a CONFIG.yaml that has some, or use --synthetic and --human"
+        )
+    for source in sources:
+        if isinstance(source, dict):
+            source.update(fields)
+    if caps:
+        values["max_copies"] = {**values.get("max_copies", {}), **caps}
+    values.update(given)
+    if "out" not in values:
+        raise ConfigError("out: missing; say with --out where the result shall go")
+    return parse(values)
+
+
+def _command(
+    name: str, action: Callable[[Config, dict[str, bool]], None], text: str, dry_run: bool = False
+) -> None:
+    """Registers a command whose options are the configuration's."""
+    parameters = _parameters(dry_run)
+
+    def command(**options: Any) -> None:
+        load_beam()
+        flags = {flag: options.pop(flag, False) for flag in ("as_json", "dry_run")}
+        action(_config(options), flags)
+
+    command.__doc__ = text
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    app.command(name)(command)
+
+
+def _run(config: Config, flags: dict[str, bool]) -> None:
+    from pipeline.console import dry_run, progress, show_report
+    from pipeline.run import run
+
+    if flags["dry_run"]:
+        dry_run(config, _BEAM, flags["as_json"])
+        return
+    result = run(config, _BEAM, progress(flags["as_json"]))
+    show_report(result, flags["as_json"])
+
+
+def _plan(config: Config, flags: dict[str, bool]) -> None:
+    from pipeline.console import progress, show_plan
+    from pipeline.run import plan
+
+    show_plan(plan(config, _BEAM, progress(flags["as_json"])), flags["as_json"])
+
+
+def _dedup(config: Config, flags: dict[str, bool]) -> None:
+    from pipeline.console import progress, show_report
+    from pipeline.run import dedup
+
+    show_report(dedup(config, _BEAM, progress(flags["as_json"])), flags["as_json"])
+
+
+_command(
+    "run",
+    _run,
+    "Curate a corpus: deduplicate, lift the tails, mix in human text, write shards.\n\n"
+    "Beam's own options stand after `--`, such as `-- --runner FlinkRunner`.",
+    dry_run=True,
+)
+_command("plan", _plan, "Show what a run would take, and what other human shares would reach.")
+_command("dedup", _dedup, "Deduplicate, and write what is kept, nothing else.")
+
+
+@app.command()
+def explain(
+    out: Annotated[str, typer.Argument(help="output directory of a run")],
+    document: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="id of one document")
+    ] = None,
+    least_similar: Annotated[
+        int, typer.Option(min=1, help="how many of the least similar removals to show")
+    ] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Show what was removed, in favour of what, and why."""
+    from pipeline.explain import explain_document, explain_removals
+
+    if document is None:
+        explain_removals(out, least_similar, as_json)
+    else:
+        explain_document(out, document, as_json)
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(metavar="config|plan|report", help="which schema")],
+) -> None:
+    """Print the JSON Schema of a file that outcross reads or writes."""
+    from schemas.plan import Plan
+    from schemas.report import Report
+
+    models: dict[str, Any] = {"config": Config, "plan": Plan, "report": Report}
+    if what not in models:
+        raise ConfigError(f"schema: there is none called {what!r}; say config, plan or report")
+    print(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """The console script `outcross`."""
+    arguments = sys.argv[1:]
+    if "--" in arguments:
+        cut = arguments.index("--")
+        arguments, _BEAM[:] = arguments[:cut], arguments[cut + 1 :]
+    try:
+        app(arguments, standalone_mode=False)
+    except (typer.Exit, typer.Abort) as stop:
+        sys.exit(getattr(stop, "exit_code", 1))
+    except Exception as error:  # the last place where an error can be made readable
+        sys.exit(_say(error))
+
+
+def _say(error: Exception) -> int:
+    if hasattr(error, "show"):  # a usage error; typer brings its own click along
+        error.show()
+        return 2
+    print(f"outcross: {error}", file=sys.stderr)
+    if isinstance(error, ConfigError):
+        return 2
+    from pipeline.context import RunError
+    from pipeline.engines import PipelineError
+
+    if not isinstance(error, (RunError, PipelineError)):
+        raise error
+    return 1

@@ -1,0 +1,98 @@
+"""A live bar for each stage on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from transforms.progress import TALLY
+
+_PATIENCE = 5.0  # seconds before a stage is shown to be at work
+_PLAIN_INTERVAL = 15.0
+
+
+class StageProgress:
+    """Shows how far a stage is; silent while stages are quick, except for a line at their end.
+
+    Args:
+        quiet: say nothing at all, for --json.
+
+    Attributes:
+        seconds: what each stage that was run took.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.seconds: dict[str, float] = {}
+        self.console = Console(stderr=True, quiet=quiet)
+
+    @contextmanager
+    def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
+        """Around a stage's work.
+
+        Args:
+            name: of the stage.
+            documents: that it will look at, 0 if unknown.
+            size: bytes that it will read, 0 if it doesn't read sources.
+        """
+        TALLY.reset()
+        started = time.monotonic()
+        done = threading.Event()
+        watcher = threading.Thread(
+            target=self._watch, args=(name, documents, size, started, done), daemon=True
+        )
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+        seconds = time.monotonic() - started
+        self.seconds[name] = round(seconds, 3)
+        self.say(f"{name:<12} {_state(seconds)}")
+
+    def skipped(self, name: str) -> None:
+        self.say(f"{name:<12} done earlier, unchanged")
+
+    def say(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False)
+
+    def _watch(
+        self, name: str, documents: int, size: int, started: float, done: threading.Event
+    ) -> None:
+        if self.quiet or done.wait(_PATIENCE):
+            return
+        if not sys.stderr.isatty():
+            while not done.wait(_PLAIN_INTERVAL):
+                self.say(f"{name:<12} {_state(time.monotonic() - started)} …")
+            return
+        counter, total = ("bytes", size) if size else ("documents", documents)
+        bar = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task(name, total=total or None, state="")
+            while not done.wait(0.25):
+                state = _state(time.monotonic() - started)
+                bar.update(task, completed=TALLY.get(counter), state=state)
+
+
+def _state(seconds: float) -> str:
+    rows, size = TALLY.get("documents") or TALLY.get("written"), TALLY.get("bytes")
+    parts = [f"{seconds:6.1f} s"]
+    if rows:
+        parts.append(f"{rows:,} rows ({rows / max(seconds, 1e-3):,.0f}/s)")
+    if size:
+        parts.append(f"{size / 1e6 / max(seconds, 1e-3):,.1f} MB/s")
+    return "  ".join(parts)

@@ -1,0 +1,282 @@
+"""Runs jobs: curate a corpus, plan it, or deduplicate it; the same from Python and the console."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import WORK, artifact
+from pipeline.card import dataset_card
+from pipeline.context import Context
+from pipeline.progress import StageProgress
+from pipeline.stages.cluster import Clustered, cluster
+from pipeline.stages.deduplicate import Deduplicated, deduplicate, write_removed
+from pipeline.stages.plan import Planned
+from pipeline.stages.plan import plan as plan_stage
+from pipeline.stages.report import (
+    conservation,
+    deduplication,
+    reasons_not_selected,
+    run_report,
+    verdict,
+)
+from pipeline.stages.select import select
+from pipeline.stages.sketch import Sketched, check_rejects, plan_input, sketch
+from pipeline.stages.write import write_shards
+from schemas.config import WRITABLE, Config, ConfigError
+from schemas.documents import FORMAT_VERSION
+from schemas.plan import Plan
+from schemas.report import Achieved, Report
+from transforms import files
+from transforms.aligned import save_aligned
+from transforms.embed import load_default
+from transforms.identity import file_names
+from transforms.layouts import Folders, KeptLayout
+from transforms.reference import NGRAMS
+from transforms.shards import count_shards
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has made.
+
+    Attributes:
+        out: the output directory.
+        report: the contents of report.json.
+        plan: the contents of plan.json; None after `dedup`.
+    """
+
+    out: str
+    report: Report
+    plan: Plan | None
+
+
+def run(
+    config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
+) -> RunResult:
+    """Curates a corpus: sketch, deduplicate, cluster, plan, select, write, report.
+
+    Args:
+        config: what to do.
+        beam_args: Beam's own options, such as ["--runner", "FlinkRunner"].
+        progress: shows stages; by default a bar on a terminal and lines elsewhere.
+
+    Raises:
+        ConfigError: the request is wrong or can't be met.
+        RunError: the run could not be finished.
+    """
+    context, started = _start(config, beam_args, progress)
+    sketched, deduplicated = _deduplicated(context)
+    removed = write_removed(context, sketched, deduplicated)
+    clustered = cluster(context, sketched, deduplicated)
+    planned = plan_stage(context, sketched, deduplicated, clustered)
+    selected = select(context, sketched, deduplicated, clustered, planned)
+    layout = _layout(
+        context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
+    )
+    done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
+    units = sketched.units(*WRITABLE)
+    written = write_shards(context, layout, "data", layout.shards, done, units, config.text_out)
+    report = run_report(
+        context, sketched, deduplicated, clustered, planned, selected, removed, written
+    )
+    reference = files.join(config.out, "reference")
+    files.make_folder(reference)
+    for name in ("arrays.npz", NGRAMS, "reference.json"):
+        files.write_bytes(
+            files.join(reference, name),
+            files.read_bytes(files.join(clustered.reference_folder, name)),
+        )
+    _finish(context, sketched, report, removed, written, started, clustered)
+    return RunResult(config.out, report, planned.plan)
+
+
+def plan(
+    config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
+) -> Plan:
+    """What a run would take from where, and what other human shares would reach.
+
+    Arguments and errors are those of `run`. What it has sketched, a later run doesn't do again.
+    """
+    context, _ = _start(config, beam_args, progress)
+    sketched, deduplicated = _deduplicated(context)
+    clustered = cluster(context, sketched, deduplicated)
+    planned: Planned = plan_stage(context, sketched, deduplicated, clustered)
+    return planned.plan
+
+
+def dedup(
+    config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
+) -> RunResult:
+    """Sketches, deduplicates and writes what is kept, nothing else.
+
+    Arguments and errors are those of `run`.
+    """
+    context, started = _start(config, beam_args, progress)
+    sketched, deduplicated = _deduplicated(context)
+    removed = write_removed(context, sketched, deduplicated)
+    done = artifact(
+        config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
+    )
+    kept = deduplicated.verdicts.kept & np.isin(sketched.roles, WRITABLE)
+    copies = kept.astype(np.int32)
+    save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
+    size = int(sketched.sketches.numbers("size")[kept].sum())
+    shards = count_shards(size, config.shard_mb)
+    layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
+    units = sketched.units(*WRITABLE)
+    written = write_shards(context, layout, "data", shards, done, units, config.text_out)
+    none = np.zeros(len(copies), bool)
+    reasons = reasons_not_selected(sketched, deduplicated, copies, none)
+    tokens = {
+        role: int(sketched.tokens[kept & (sketched.roles == role)].sum()) for role in WRITABLE
+    }
+    total = sum(tokens.values())
+    report = Report(
+        verdict=verdict(context.warnings),
+        conservation=conservation(context, sketched, deduplicated, reasons, removed, written),
+        asked=None,
+        achieved=Achieved(
+            tokens=total,
+            synthetic_tokens=tokens["synthetic"],
+            human_tokens=tokens["human"],
+            human_share=tokens["human"] / total if total else None,
+            planned_human_tokens=None,
+            longest_document=int(sketched.tokens[kept].max(initial=0)),
+            entropy=None,
+            planned_entropy=None,
+            kl=None,
+            most_copies=int(copies.max(initial=0)),
+        ),
+        stages=[],
+        shards=[],
+        deduplication=deduplication(deduplicated),
+        domains={},
+        reference=None,
+    )
+    _finish(context, sketched, report, removed, written, started, None)
+    return RunResult(config.out, report, None)
+
+
+def _start(
+    config: Config, beam_args: Sequence[str], progress: StageProgress | None
+) -> tuple[Context, float]:
+    _check_out(config.out)
+    context = Context(config, beam_args, progress or StageProgress())
+    files.make_folder(files.join(config.out, WORK))
+    return context, time.time()
+
+
+def _check_out(out: str) -> None:
+    """A directory that holds something else is never written into."""
+    if files.exists(files.join(out, WORK)) or not files.exists(out):
+        return
+    if files.list_files(files.join(out, "*")) or files.list_files(files.join(out, "*", "*")):
+        raise ConfigError(
+            f"out: {out} holds files that are not of an outcross run; choose an empty directory"
+        )
+
+
+def _deduplicated(context: Context) -> tuple[Sketched, Deduplicated]:
+    units, identities = plan_input(context)
+    sketched = sketch(context, units, identities)
+    _write_rejects(context, sketched)
+    check_rejects(sketched)
+    if len(sketched.sketches) == 0:
+        raise ConfigError("sources: there is no row with a text in any of them")
+    return sketched, deduplicate(context, sketched)
+
+
+def _write_rejects(context: Context, sketched: Sketched) -> None:
+    folder = files.join(context.config.out, "rejects")
+    files.make_folder(folder)
+    names = file_names(sketched.sketches.units)
+    table = sketched.sketches.rejects(context.config.sources, names)
+    files.write_table(files.join(folder, "rejects.parquet"), table)
+
+
+def _layout(
+    context: Context,
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    selection: str,
+    shards: int,
+    clustered: Clustered | None,
+) -> KeptLayout:
+    sketches = sketched.sketches
+    return KeptLayout(
+        union=sketched.union,
+        sources=context.config.sources,
+        files=file_names(sketches.units),
+        bases=sketches.row_bases().tolist(),
+        folders=Folders(
+            sketches=sketches.folder,
+            verdicts=deduplicated.folder,
+            assignments=None if clustered is None else clustered.folder,
+            selection=selection,
+        ),
+        reference=None
+        if clustered is None
+        else (
+            clustered.reference.thresholds,
+            clustered.reference.codebook.size,
+            clustered.reference.audit.size,
+        ),
+        shards=shards,
+        seed=context.config.seed,
+    )
+
+
+def _finish(
+    context: Context,
+    sketched: Sketched,
+    report: Report,
+    removed: Sequence[Any],
+    written: Sequence[Any],
+    started: float,
+    clustered: Clustered | None,
+) -> None:
+    """Writes report.json, README.md and, last, manifest.json."""
+    config, out = context.config, context.config.out
+    files.write_bytes(
+        files.join(out, "report.json"), (report.model_dump_json(indent=2) + "\n").encode()
+    )
+    files.write_bytes(files.join(out, "README.md"), dataset_card(config, report).encode())
+    packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
+    inputs: dict[str, Any] = {}
+    for unit in sketched.sketches.units:
+        inputs.setdefault(unit.file, {"source": config.sources[unit.source].name, "rows": 0})
+        inputs[unit.file]["rows"] += sketched.sketches.reports[unit.index].rows
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "outcross": version("outcross"),
+            "python": platform.python_version(),
+            **{package: version(package) for package in packages},
+        },
+        "configuration": config.model_dump(mode="json", exclude_unset=True),
+        "seed": config.seed,
+        "workers": config.workers,
+        "beam_options": list(context.beam_args),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(time.time() - started, 3),
+        "stage_seconds": context.progress.seconds,
+        "host": platform.node(),
+        "embedder": load_default().fingerprint,
+        "reference": None if clustered is None else clustered.reference.fingerprint(),
+        "sketch": sketched.artifact.key,
+        "inputs": inputs,
+        "outputs": [
+            {"file": f"{folder}/{shard['file']}"}
+            | {name: shard[name] for name in ("rows", "bytes", "sha256")}
+            for folder, shards in (("data", written), ("removed", removed))
+            for shard in shards
+        ],
+    }
+    files.write_json(files.join(out, "manifest.json"), manifest)

@@ -1,0 +1,186 @@
+"""Stage `cluster`: the yardstick, made or loaded, and every document's place on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, artifact
+from pipeline.context import Context
+from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.sketch import Sketched
+from schemas.config import Role
+from schemas.documents import EMBEDDING_DIMS
+from transforms.aligned import load_aligned, save_aligned
+from transforms.cluster import (
+    POINTS_PER_CENTROID,
+    AssignClusters,
+    Codebook,
+    default_clusters,
+    fit_codebook,
+    smallest,
+)
+from transforms.embed import load_default
+from transforms.hashing import seeded_hash
+from transforms.measures import ClusterCounts
+from transforms.reference import (
+    FIT,
+    HELD_OUT,
+    THRESHOLDS,
+    Reference,
+    load_reference,
+    reference_part,
+    set_thresholds,
+)
+from transforms.select import CountNgrams, read_tables
+
+AUDIT_DIMS = 64
+
+
+@dataclass
+class Clustered:
+    """After `cluster`: the yardstick and the documents' cells on it."""
+
+    artifact: Artifact
+    reference: Reference
+    cluster: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    audit: NDArray[np.int32]
+
+    @property
+    def folder(self) -> str:
+        """Of the row-aligned assignments."""
+        return self.artifact.path("assignments")
+
+    @property
+    def reference_folder(self) -> str:
+        return self.artifact.path("reference")
+
+
+def cluster(context: Context, sketched: Sketched, deduplicated: Deduplicated) -> Clustered:
+    """Makes or loads the reference, and assigns every document to its codebooks."""
+    config, sketches = context.config, sketched.sketches
+    embedder = load_default().fingerprint
+    loaded = None if config.reference is None else load_reference(config.reference, embedder)
+    done = artifact(
+        config.out,
+        "cluster",
+        deduplicate=deduplicated.artifact.key,
+        reference=None if loaded is None else loaded.fingerprint(),
+        seed=config.seed,
+    )
+    assignments = done.subfolder("assignments")
+    folder = done.subfolder("reference")
+    if done.finished:
+        context.progress.skipped("cluster")
+    else:
+        with context.progress.stage("cluster", documents=len(sketches)):
+            yardstick = np.zeros(0, np.int64)
+            if loaded is None:
+                yardstick = _yardstick(sketched, deduplicated)
+                codebook, audit = _fit(context, sketched, yardstick)
+                weights, counted = done.subfolder("weights"), done.path("ngrams.npy")
+                copies = np.zeros(len(sketches), np.int32)
+                copies[yardstick] = 1
+                save_aligned(weights, sketches, {"copies": copies})
+            else:
+                codebook, audit = loaded.codebook, loaded.audit
+
+            def wire(units: Any) -> None:
+                units | AssignClusters(sketches.folder, assignments, codebook, audit)
+                if loaded is None:
+                    units | CountNgrams(sketches.folder, weights, counted)
+
+            context.over_units(sketches.units, wire)
+            if loaded is None:
+                loaded = _measure(
+                    context, sketched, yardstick, codebook, audit, assignments, counted, embedder
+                )
+            loaded.save(folder)
+        done.finish()
+    reference = load_reference(folder, embedder)
+    cells, dot, density, audit_cells = load_aligned(
+        assignments, sketches, ["cluster", "dot", "density", "audit_cluster"]
+    )
+    kind = reference.thresholds.classify(dot, density)
+    return Clustered(done, reference, cells, kind, audit_cells)
+
+
+def _yardstick_roles(sketched: Sketched) -> tuple[Role, ...]:
+    """Whose text is the yardstick: `reference` sources, else human ones, else the corpus."""
+    for role in ("reference", "human", "synthetic"):
+        if sketched.units(role):
+            return (role,)
+    return ("synthetic",)
+
+
+def _yardstick(sketched: Sketched, deduplicated: Deduplicated) -> NDArray[np.int64]:
+    """The documents that the yardstick is made from."""
+    chosen = np.isin(sketched.roles, _yardstick_roles(sketched)) & deduplicated.verdicts.kept
+    return np.flatnonzero(chosen)
+
+
+def _fit(
+    context: Context, sketched: Sketched, yardstick: NDArray[np.int64]
+) -> tuple[Codebook, Codebook]:
+    hi, lo = (half[yardstick] for half in sketched.fingerprints)
+    seed = context.config.seed
+    fit = reference_part(hi, lo, seed) == FIT
+    if not fit.any():  # a handful of documents, all of them in the other parts
+        fit[:] = True
+    clusters = default_clusters(len(yardstick))
+    order = seeded_hash(hi, lo, seed, "codebook")
+    sample = yardstick[fit][smallest(order[fit], clusters * POINTS_PER_CENTROID)]
+    by_number = np.sort(sample)
+    embeddings = sketched.sketches.matrix("embedding", by_number, np.int8)
+    embeddings = embeddings.reshape(-1, EMBEDDING_DIMS)[np.searchsorted(by_number, sample)]
+    every = np.arange(EMBEDDING_DIMS)
+    drawn = seeded_hash(every.astype(np.uint64), every.astype(np.uint64), seed, "audit dims")
+    some = np.sort(smallest(drawn, AUDIT_DIMS))
+    return (
+        fit_codebook(embeddings, clusters, seed, every),
+        fit_codebook(embeddings, max(1, clusters * 2 // 3), seed + 1, some),
+    )
+
+
+def _measure(
+    context: Context,
+    sketched: Sketched,
+    yardstick: NDArray[np.int64],
+    codebook: Codebook,
+    audit: Codebook,
+    assignments: str,
+    counted: str,
+    embedder: str,
+) -> Reference:
+    cells, dot, density, audit_cells = (
+        column[yardstick]
+        for column in load_aligned(
+            assignments, sketched.sketches, ["cluster", "dot", "density", "audit_cluster"]
+        )
+    )
+    hi, lo = (half[yardstick] for half in sketched.fingerprints)
+    part = reference_part(hi, lo, context.config.seed)
+    held = part == THRESHOLDS
+    thresholds = set_thresholds(dot[held], density[held])
+    kind = thresholds.classify(dot, density)
+    tokens = sketched.tokens[yardstick]
+
+    def counts(rows: NDArray[np.bool_]) -> ClusterCounts:
+        total = ClusterCounts.empty(codebook.size, audit.size)
+        total.add(cells[rows], tokens[rows], kind[rows], audit_cells[rows])
+        return total
+
+    return Reference(
+        human="synthetic" not in _yardstick_roles(sketched),
+        embedder=embedder,
+        codebook=codebook,
+        audit=audit,
+        thresholds=thresholds,
+        counts=counts(np.ones(len(yardstick), bool)),
+        held_out=counts(part == HELD_OUT),
+        ngrams=read_tables(counted),
+    )

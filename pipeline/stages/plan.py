@@ -1,0 +1,287 @@
+"""Stage `plan`: what was asked, what can be reached, and the quotas. No Beam, milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, artifact
+from pipeline.context import Context
+from pipeline.stages.cluster import Clustered
+from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.sketch import Sketched
+from schemas import plan as face
+from schemas.config import Config, ConfigError
+from schemas.plan import Plan
+from transforms import files
+from transforms.budget import Budget, frontier, plan_budget
+from transforms.measures import OFF_SUPPORT
+from transforms.minhash import lsh_parameters
+from transforms.shards import count_shards
+from transforms.waterfill import Infeasible
+
+DEFAULT_SYNTHETIC = 2 / 3  # of what survived deduplication, so that selection has a choice
+
+
+@dataclass
+class Planned:
+    """After `plan`."""
+
+    artifact: Artifact
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Tokens after deduplication, by cluster, each document once.
+
+    Attributes:
+        synthetic, off_support, human: float64[C]; synthetic without off-support.
+        shares: float64[C], the reference's smoothed shares.
+        bytes_per_token: of synthetic and of human rows.
+        off_support_share: of the reference's documents that are off-support by its thresholds.
+        human_reference: whether the reference is human text.
+    """
+
+    synthetic: NDArray[np.float64]
+    off_support: NDArray[np.float64]
+    human: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    bytes_per_token: tuple[float, float]
+    off_support_share: float
+    human_reference: bool
+
+    def off_support_cap(self, mode: str, synthetic_tokens: float) -> NDArray[np.float64]:
+        """Off-support tokens that may be taken: each document once, never more than its share."""
+        everything = self.synthetic.sum() + self.off_support.sum()
+        if mode == "drop" or everything == 0:
+            return np.zeros_like(self.off_support)
+        natural = self.off_support * min(1.0, synthetic_tokens / everything)
+        if mode == "keep" or natural.sum() == 0:
+            return natural
+        allowed = self.off_support_share * synthetic_tokens
+        return natural * min(1.0, allowed / natural.sum())
+
+
+def plan(
+    context: Context, sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered
+) -> Planned:
+    """Solves the budget.
+
+    Raises:
+        ConfigError: when the request can't be met, with the numbers that would do.
+    """
+    config = context.config
+    asked = config.model_dump(
+        mode="json",
+        include={
+            "tokens",
+            "human_share",
+            "human_tokens",
+            "alpha",
+            "entropy_floor",
+            "max_kl",
+            "max_copies",
+            "off_support",
+            "shard_mb",
+            "seed",
+            "best_effort",
+            "near_threshold",
+            "num_perm",
+            "ngram",
+        },
+    )
+    done = artifact(config.out, "plan", cluster=clustered.artifact.key, asked=asked)
+    path = done.path("plan.json")
+    if done.finished:
+        context.progress.skipped("plan")
+        planned = Plan.from_json(files.read_bytes(path))
+    else:
+        supply = measure_supply(sketched, deduplicated, clustered)
+        planned = make_plan(config, supply)
+        files.write_bytes(path, planned.to_json())
+        done.finish()
+    for warning in planned.warnings:
+        context.warn(warning)
+    files.write_bytes(files.join(config.out, "plan.json"), planned.to_json())
+    return Planned(done, planned)
+
+
+def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered) -> Supply:
+    """What there is to take, by cluster."""
+    kept, tokens = deduplicated.verdicts.kept, sketched.tokens
+    size = sketched.sketches.numbers("size")
+    synthetic = kept & (sketched.roles == "synthetic")
+    human = kept & (sketched.roles == "human")
+    off = clustered.kind == OFF_SUPPORT
+
+    def by_cluster(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.bincount(
+            clustered.cluster[rows], tokens[rows], clustered.reference.codebook.size
+        ).astype(np.float64)
+
+    def per_token(rows: NDArray[np.bool_]) -> float:
+        return float(size[rows].sum() / max(tokens[rows].sum(), 1))
+
+    classes = clustered.reference.counts.classes
+    return Supply(
+        synthetic=by_cluster(synthetic & ~off),
+        off_support=by_cluster(synthetic & off),
+        human=by_cluster(human),
+        shares=clustered.reference.shares,
+        bytes_per_token=(per_token(synthetic), per_token(human)),
+        off_support_share=float(classes[OFF_SUPPORT] / max(classes.sum(), 1)),
+        human_reference=clustered.reference.human,
+    )
+
+
+def make_plan(config: Config, supply: Supply) -> Plan:
+    """The plan of a configuration for what there is.
+
+    Raises:
+        ConfigError: when the request can't be met, with the numbers that would do.
+    """
+    synthetic, human, warnings = _totals(config, supply)
+    off_cap = supply.off_support_cap(config.off_support, synthetic)
+    caps = config.max_copies
+    synthetic_cap = caps.synthetic * supply.synthetic + off_cap
+    human_cap = caps.human * supply.human
+    try:
+        budget = plan_budget(
+            supply.shares,
+            synthetic_cap,
+            human_cap,
+            synthetic,
+            human,
+            alpha=config.alpha,
+            entropy_floor=config.entropy_floor,
+            max_kl=config.max_kl,
+            best_effort=config.best_effort,
+        )
+    except Infeasible as refusal:
+        raise ConfigError(f"the budget can't be met: {refusal}") from None
+    points = frontier(
+        supply.shares, synthetic_cap, human_cap, synthetic + human, alpha=budget.alpha
+    )
+    bands, rows = lsh_parameters(config.near_threshold, config.num_perm)
+    x, y = budget.solution.synthetic, budget.solution.human
+    size = x.sum() * supply.bytes_per_token[0] + y.sum() * supply.bytes_per_token[1]
+    by_share = config.human_tokens is None
+    return Plan(
+        seed=config.seed,
+        asked=face.Asked(
+            tokens=config.tokens,
+            human_share=config.human_share if by_share else None,
+            human_tokens=config.human_tokens,
+            alpha=config.alpha,
+            entropy_floor=config.entropy_floor,
+            max_kl=config.max_kl,
+            max_copies=face.Copies(**config.max_copies.model_dump()),
+        ),
+        reached=_reached(budget, supply),
+        shards=count_shards(int(size), config.shard_mb),
+        near_duplicates=face.NearDuplicates(
+            threshold=config.near_threshold,
+            bands=bands,
+            rows=rows,
+            num_perm=config.num_perm,
+            ngram=config.ngram,
+        ),
+        warnings=[*warnings, *budget.warnings],
+        starved=[face.Starved(**asdict(cluster)) for cluster in budget.starved],
+        frontier=[
+            face.FrontierPoint(
+                **asdict(point if supply.human_reference else replace(point, kl=None))
+            )
+            for point in points
+        ],
+        quotas=_quotas(budget, supply, off_cap, caps.synthetic),
+    )
+
+
+def _totals(config: Config, supply: Supply) -> tuple[float, float, list[str]]:
+    """Synthetic and human tokens, and what has to be said about them."""
+    synthetic_held = float(supply.synthetic.sum())
+    if config.off_support != "drop":
+        synthetic_held += float(supply.off_support.sum())
+    human_held = float(supply.human.sum())
+    warnings: list[str] = []
+    if synthetic_held + human_held == 0:
+        raise ConfigError("sources: no document that may be written has any words")
+    share = config.human_share
+    if human_held == 0 and config.human_tokens is None:
+        if share > 0 and "human_share" in config.model_fields_set and not config.best_effort:
+            raise ConfigError(
+                f"human_share: {share} was asked, but there is no human text; add a source with "
+                "the role human, or ask for human_share 0"
+            )
+        warnings.append("there is no human text: nothing stops a loop from narrowing")
+        share = 0.0
+    if synthetic_held == 0:
+        share = 1.0
+    if config.tokens is not None:
+        human = share * config.tokens if config.human_tokens is None else config.human_tokens
+        if human > config.tokens:
+            raise ConfigError(
+                f"human_tokens: {human:,.0f} is more than tokens = {config.tokens:,}; "
+                "ask for fewer, or for more tokens"
+            )
+        return config.tokens - human, float(human), warnings
+    synthetic = float(int(DEFAULT_SYNTHETIC * synthetic_held))
+    if config.human_tokens is not None:
+        return synthetic, float(config.human_tokens), warnings
+    if share == 1:
+        return 0.0, human_held, warnings
+    wanted = synthetic * share / (1 - share)
+    most = config.max_copies.human * human_held
+    if wanted > most:
+        warnings.append(
+            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
+            f"there are {human_held:,.0f} human tokens, each at most "
+            f"{config.max_copies.human} times, and {wanted:,.0f} would be needed"
+        )
+    return synthetic, min(wanted, most), warnings
+
+
+def _reached(budget: Budget, supply: Supply) -> face.Reached:
+    solution = budget.solution
+    synthetic, human = float(solution.synthetic.sum()), float(solution.human.sum())
+    return face.Reached(
+        tokens=synthetic + human,
+        synthetic_tokens=synthetic,
+        human_tokens=human,
+        human_share=human / (synthetic + human),
+        alpha=budget.alpha,
+        entropy=budget.entropy,
+        effective_number=max(budget.effective_number, 1.0),
+        kl=budget.kl if supply.human_reference else None,
+        reference_entropy=budget.reference_entropy if supply.human_reference else None,
+        regime=solution.regime,
+        shadow_price=solution.shadow_price,
+    )
+
+
+def _quotas(
+    budget: Budget, supply: Supply, off_cap: NDArray[np.float64], cap: int
+) -> list[face.Quota]:
+    """Splits each cluster's synthetic quota: off-support documents get no more than their part."""
+    x, y = budget.solution.synthetic, budget.solution.human
+    held = supply.synthetic + supply.off_support
+    off = np.minimum(off_cap, x * supply.off_support / np.maximum(held, 1.0))
+    off = np.maximum(off, x - cap * supply.synthetic)
+    off = np.clip(off, 0.0, off_cap)
+    return [
+        face.Quota(
+            cluster=c,
+            reference_share=float(supply.shares[c]),
+            synthetic_available=float(supply.synthetic[c]),
+            human_available=float(supply.human[c]),
+            off_support_available=float(supply.off_support[c]),
+            synthetic=max(float(x[c] - off[c]), 0.0),
+            synthetic_off_support=float(off[c]),
+            human=float(y[c]),
+        )
+        for c in range(len(x))
+    ]

@@ -1,0 +1,176 @@
+"""Stage `select`: which documents fill the quotas, and how often each appears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, artifact
+from pipeline.context import Context
+from pipeline.stages.cluster import Clustered
+from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.plan import Planned
+from pipeline.stages.sketch import Sketched
+from transforms import files
+from transforms.aligned import load_aligned, load_unit, save_aligned
+from transforms.measures import OFF_SUPPORT
+from transforms.reference import NGRAMS
+from transforms.residual import Moments, keys
+from transforms.select import (
+    NEARLY_ALL,
+    Candidates,
+    CountNgrams,
+    Filling,
+    ScoreCandidates,
+    fill_human,
+)
+
+
+@dataclass
+class Selected:
+    """After `select`.
+
+    Attributes:
+        copies: int32[n], how often each document is written.
+    """
+
+    artifact: Artifact
+    copies: NDArray[np.int32]
+
+    @property
+    def folder(self) -> str:
+        """Of the row-aligned copies."""
+        return self.artifact.path("selection")
+
+
+def select(
+    context: Context,
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    clustered: Clustered,
+    planned: Planned,
+) -> Selected:
+    """Fills the human quotas by hash, the synthetic ones by rounds of residual selection."""
+    config, sketches = context.config, sketched.sketches
+    done = artifact(
+        config.out,
+        "select",
+        plan=planned.artifact.key,
+        select=config.select,
+        rounds=config.rounds,
+    )
+    folder = done.subfolder("selection")
+    if done.finished:
+        context.progress.skipped("select")
+    else:
+        with context.progress.stage("select", documents=len(sketches)):
+            selection = _Selection(context, done, sketched, deduplicated, clustered, planned)
+            save_aligned(folder, sketches, {"copies": selection.run().astype(np.int32)})
+        done.finish()
+    (copies,) = load_aligned(folder, sketches, ["copies"])
+    return Selected(done, copies)
+
+
+class _Selection:
+    def __init__(
+        self,
+        context: Context,
+        done: Artifact,
+        sketched: Sketched,
+        deduplicated: Deduplicated,
+        clustered: Clustered,
+        planned: Planned,
+    ) -> None:
+        self.context, self.done, self.sketched = context, done, sketched
+        self.sketches = sketched.sketches
+        self.reference_folder = clustered.reference_folder
+        kept = deduplicated.verdicts.kept
+        off = clustered.kind == OFF_SUPPORT
+        caps = context.config.max_copies
+        quotas = planned.plan.quotas
+        self.human = np.flatnonzero(kept & (sketched.roles == "human"))
+        self.human_quota = np.array([quota.human for quota in quotas])
+        self.synthetic = np.flatnonzero(kept & (sketched.roles == "synthetic"))
+        self.synthetic_quota = np.array(
+            [quota.synthetic for quota in quotas]
+            + [quota.synthetic_off_support for quota in quotas]
+        )
+        cluster = clustered.cluster.astype(np.int64)
+        beside = off[self.synthetic]
+        self.human_candidates = self._candidates(
+            self.human, cluster[self.human], np.full(len(self.human), caps.human)
+        )
+        self.synthetic_candidates = self._candidates(
+            self.synthetic,
+            cluster[self.synthetic] + beside * len(quotas),
+            np.where(beside, 0 if context.config.off_support == "drop" else 1, caps.synthetic),
+        )
+
+    def _candidates(
+        self, documents: NDArray[np.int64], cell: NDArray[np.int64], cap: NDArray[np.int64]
+    ) -> Candidates:
+        hi, lo = self.sketched.fingerprints
+        tokens = self.sketched.tokens[documents]
+        return Candidates(cell, tokens, cap, hi[documents], lo[documents])
+
+    def run(self) -> NDArray[np.int64]:
+        """How often each document of the run is written."""
+        config = self.context.config
+        copies = np.zeros(len(self.sketches), np.int64)
+        copies[self.human] = fill_human(self.human_candidates, self.human_quota, config.seed)
+        filling = Filling(self.synthetic_candidates, self.synthetic_quota)
+        noise = self.synthetic_candidates.hashes(config.seed, "synthetic")
+        candidates = self.synthetic_candidates.tokens[filling.remaining].sum()
+        if config.select == "random" or filling.missing >= NEARLY_ALL * candidates:
+            filling.choose(noise[filling.remaining], 1)
+        else:
+            for number in range(1, config.rounds + 1):
+                copies[self.synthetic] = filling.sample(noise)
+                key = self._score(number, copies, filling.remaining)
+                filling.choose(key, number / config.rounds)
+        copies[self.synthetic] = filling.copies
+        return copies
+
+    def _score(
+        self, number: int, expected: NDArray[np.int64], remaining: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """One round's keys of the remaining candidates, against the mix that is expected."""
+        folder = f"round-{number}"
+        weights = self.done.subfolder(f"{folder}/weights")
+        scores = self.done.subfolder(f"{folder}/scores")
+        current = self.done.path(folder, "ngrams.npy")
+        save_aligned(weights, self.sketches, {"copies": expected.astype(np.int32)})
+        counted = self.sketched.units("human", "synthetic")
+        self.context.over_units(
+            counted, lambda p: p | CountNgrams(self.sketches.folder, weights, current)
+        )
+        reference = files.join(self.reference_folder, NGRAMS)
+        scored = self.sketched.units("synthetic")
+        self.context.over_units(
+            scored,
+            lambda p: p | ScoreCandidates(self.sketches.folder, reference, current, scores),
+        )
+        documents = self.synthetic[remaining]
+        deficit, surprisal = self._scores_of(scores, documents)
+        candidates = self.synthetic_candidates.take(remaining)
+        return keys(
+            deficit,
+            surprisal,
+            Moments.of(deficit),
+            Moments.of(surprisal),
+            candidates.hi,
+            candidates.lo,
+            self.context.config.seed,
+        )
+
+    def _scores_of(
+        self, folder: str, documents: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        deficit = np.empty(len(documents), np.int64)
+        surprisal = np.empty(len(documents), np.int64)
+        for unit, rows, places in self.sketches.rows_of(documents):
+            scores = load_unit(folder, unit, ["deficit", "surprisal"])
+            deficit[places], surprisal[places] = scores[0][rows], scores[1][rows]
+        return deficit, surprisal

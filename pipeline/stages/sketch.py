@@ -1,0 +1,145 @@
+"""Stage `sketch`: read, validate, and keep of each document what decisions need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, artifact
+from pipeline.context import Context, RunError
+from schemas.columns import settle, unite
+from schemas.config import WRITABLE, Config, ConfigError, Role
+from schemas.documents import Unit
+from transforms.embed import load_default
+from transforms.read import file_identity, plan_units
+from transforms.sketch import SketchDocuments, Sketches
+
+_LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
+
+
+@dataclass
+class Sketched:
+    """After `sketch`: what is in the sources."""
+
+    artifact: Artifact
+    sketches: Sketches
+    union: pa.Schema
+    removed_union: pa.Schema
+    context: Context
+
+    @cached_property
+    def roles(self) -> NDArray[np.str_]:
+        """Role of each document."""
+        rows = np.diff(self.sketches.offsets)
+        roles = [self.context.config.sources[unit.source].role for unit in self.sketches.units]
+        return np.repeat(np.array(roles, dtype="U9"), rows)
+
+    @cached_property
+    def tokens(self) -> NDArray[np.int64]:
+        return self.sketches.numbers("tokens")
+
+    @cached_property
+    def fingerprints(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        hi = self.sketches.numbers("fingerprint_hi")
+        return hi, self.sketches.numbers("fingerprint_lo")
+
+    def units(self, *roles: Role) -> list[Unit]:
+        """The units of sources with these roles that have valid rows."""
+        sources = self.context.config.sources
+        return [
+            unit
+            for unit in self.sketches.units
+            if sources[unit.source].role in roles and self.sketches.reports[unit.index].rows
+        ]
+
+
+def plan_input(context: Context) -> tuple[list[Unit], list[str]]:
+    """The units of the input, and the identity of each of its files.
+
+    Raises:
+        ConfigError: when a glob matches nothing, or a file is of no known kind.
+    """
+    units = plan_units(context.config.sources, _LEAST_UNIT)
+    total = sum(unit.bytes for unit in units)
+    if total > _LEAST_UNIT * _UNITS:
+        units = plan_units(context.config.sources, min(total // _UNITS, _LARGEST_UNIT))
+    return units, [file_identity(path) for path in sorted({unit.file for unit in units})]
+
+
+def sketch(context: Context, units: list[Unit], identities: list[str]) -> Sketched:
+    """Reads, validates and sketches all sources."""
+    config = context.config
+    reading = ["files", "priority", "role", "name"]
+    done = artifact(
+        config.out,
+        "sketch",
+        sources=[source.model_dump(mode="json", exclude={*reading}) for source in config.sources],
+        units=[[unit.source, unit.kind, unit.start, unit.stop, unit.bytes] for unit in units],
+        inputs=identities,
+        ngram=config.ngram,
+        num_perm=config.num_perm,
+        embedder=load_default().fingerprint,
+    )
+    folder = done.subfolder("units")
+    if done.finished:
+        context.progress.skipped("sketch")
+    else:
+        size = sum(unit.bytes for unit in units)
+        with context.progress.stage("sketch", size=size):
+            context.over_units(
+                units,
+                lambda p: (
+                    p | SketchDocuments(config.sources, folder, config.ngram, config.num_perm)
+                ),
+            )
+        done.finish()
+    sketches = Sketches(folder, units)
+    return Sketched(done, sketches, *_unions(config, sketches), context)
+
+
+def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
+    """One schema for all shards, and one for all removed rows, whatever their role."""
+    by_source: dict[int, list[pa.Schema]] = {number: [] for number in range(len(config.sources))}
+    for unit in sketches.units:
+        report = sketches.reports[unit.index]
+        if report.rows:
+            by_source[unit.source].append(report.arrow_schema())
+    united = {number: unite(schemas) for number, schemas in by_source.items()}
+    writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
+    kept = settle([united[number] for number in writable])
+    removed = settle(list(united.values()))
+    if config.text_out is None:
+        return kept, removed
+    if config.text_out in removed.names:
+        raise ConfigError(
+            f"text_out: the sources have a column {config.text_out!r} already; choose another name"
+        )
+    judged = pa.field(config.text_out, pa.string())
+    return kept.append(judged), removed
+
+
+def check_rejects(sketched: Sketched) -> None:
+    """Fails when too many rows could not be read.
+
+    Raises:
+        RunError: with the commonest reasons.
+    """
+    reports = sketched.sketches.reports
+    read, rejected = sum(r.read for r in reports), sum(r.rejected for r in reports)
+    limit = sketched.context.config.max_reject_share
+    if rejected <= limit * read:
+        return
+    reasons: Counter[str] = Counter()
+    for report in reports:
+        reasons.update(report.reasons)
+    top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
+    raise RunError(
+        f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
+        f"max_reject_share = {limit:.1%}:\n{top}\n"
+        "All of them are in rejects/; mend the input, or raise --max-reject-share."
+    )

@@ -1,0 +1,142 @@
+"""Files on any Beam filesystem, each written whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import io
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+
+def is_local(path: str) -> bool:
+    """Whether the path is one of this machine's, not of an object store."""
+    return "://" not in path
+
+
+def join(folder: str, *parts: str) -> str:
+    """A path below a folder; object stores use slashes as well."""
+    return "/".join([folder.rstrip("/"), *parts])
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file or folder."""
+    if is_local(path):
+        return Path(path).exists()
+    from apache_beam.io.filesystems import FileSystems
+
+    return bool(FileSystems.exists(path))
+
+
+def make_folder(path: str) -> None:
+    """A local folder with its parents; object stores have none."""
+    if is_local(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def open_input(path: str) -> BinaryIO:
+    """The file's own bytes, compressed or not."""
+    if is_local(path):
+        return Path(path).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    opened = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(BinaryIO, opened)
+
+
+def read_bytes(path: str) -> bytes:
+    """All of a file."""
+    with open_input(path) as file:
+        return file.read()
+
+
+def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
+    """Calls `write` with an open file that appears under its name only when it is complete.
+
+    Locally that is a temporary name and a rename; object stores show a file when it is closed, so
+    there the final name is written once.
+    """
+    if not is_local(path):
+        from apache_beam.io.filesystem import CompressionTypes
+        from apache_beam.io.filesystems import FileSystems
+
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
+            write(cast(BinaryIO, remote))
+        return
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Writes a whole file."""
+    write_whole(path, lambda file: cast(None, file.write(data)))
+
+
+def write_json(path: str, value: Any) -> None:
+    """Writes JSON that people can read, with keys in the order given."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: str) -> Any:
+    """What a JSON file holds."""
+    return json.loads(read_bytes(path))
+
+
+def write_array(path: str, array: NDArray[Any]) -> None:
+    """Writes one NumPy array."""
+    write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
+
+
+def read_array(path: str) -> NDArray[Any]:
+    """One NumPy array; nothing is ever unpickled."""
+    return cast(NDArray[Any], np.load(io.BytesIO(read_bytes(path)), allow_pickle=False))
+
+
+def write_table(path: str, table: pa.Table) -> None:
+    """Writes a small Parquet artifact."""
+    write_whole(path, lambda file: cast(None, pq.write_table(table, file, compression="zstd")))
+
+
+def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Some or all columns of a Parquet file."""
+    wanted = None if columns is None else list(columns)
+    if is_local(path):
+        return pq.ParquetFile(path).read(columns=wanted, use_threads=False)
+    with open_input(path) as file:
+        return pq.read_table(pa.PythonFile(file, mode="r"), columns=wanted, use_threads=False)
+
+
+def list_files(pattern: str) -> list[str]:
+    """Files that match a glob, sorted."""
+    if is_local(pattern):
+        return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
+    from apache_beam.io.filesystems import FileSystems
+
+    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+
+
+def delete_files(paths: Sequence[str]) -> None:
+    """Deletes files that are there."""
+    for path in paths:
+        if is_local(path):
+            Path(path).unlink(missing_ok=True)
+    remote = [path for path in paths if not is_local(path)]
+    if remote:
+        from apache_beam.io.filesystems import FileSystems
+
+        FileSystems.delete(remote)

@@ -1,0 +1,241 @@
+"""The two sets of shards that a run writes: what is kept, and what was removed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas.config import WRITABLE, Source
+from schemas.documents import OUTCROSS, REMOVED_FIELDS, Unit
+from transforms import files
+from transforms.aligned import load_unit
+from transforms.hashing import seeded_hash
+from transforms.identity import document_ids
+from transforms.measures import ClusterCounts
+from transforms.reference import Thresholds
+from transforms.shards import Routes
+from transforms.units import unit_file
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the row-aligned columns stand that a kept row is written from."""
+
+    sketches: str
+    verdicts: str
+    assignments: str | None  # absent when nothing was clustered
+    selection: str
+
+
+@dataclass
+class KeptLayout:
+    """The rows that were selected, with a struct column `outcross` beside the users' own.
+
+    Args:
+        union: schema of the users' columns.
+        sources: the configuration's sources.
+        files, bases: for each unit, its file's name and the row with which it starts.
+        folders: of the columns.
+        reference: thresholds of the classes and sizes of the two codebooks; None when nothing
+            was clustered.
+        shards: how many there are.
+        seed: the run's.
+    """
+
+    union: pa.Schema
+    sources: Sequence[Source]
+    files: Sequence[str]
+    bases: Sequence[int]
+    folders: Folders
+    reference: tuple[Thresholds, int, int] | None
+    shards: int
+    seed: int
+    name: str = "train"
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.union.append(pa.field("outcross", OUTCROSS, nullable=False))
+
+    def setup(self) -> None:
+        pass
+
+    def routes(self, unit: Unit) -> Routes:
+        folders, index = self.folders, unit.index
+        (copies,) = load_unit(folders.selection, index, ["copies"])
+        document = np.repeat(np.arange(len(copies)), copies)
+        starts = np.cumsum(copies) - copies
+        copy = np.arange(len(document)) - starts[document] + 1
+        sketch = files.read_table(
+            unit_file(folders.sketches, index, "parquet"),
+            ["row", "id", "fingerprint_hi", "fingerprint_lo", "tokens", "domain", "generation"],
+        )
+        repeated, still_open, rank = load_unit(
+            folders.verdicts, index, ["repeated_id", "open", "rank"]
+        )
+        source = self.sources[unit.source]
+        ids = document_ids(
+            sketch["id"].combine_chunks(),
+            sketch["row"].to_numpy() + self.bases[index],
+            repeated,
+            source.name,
+            self.files[index],
+        )
+        hi = sketch["fingerprint_hi"].to_numpy()[document]
+        lo = sketch["fingerprint_lo"].to_numpy()[document] + copy.astype(np.uint64)
+        rows = len(document)
+        columns = pa.table(
+            {
+                "id": ids.take(pa.array(document)),
+                "source": pa.repeat(source.name, rows),
+                "role": pa.repeat(source.role, rows),
+                "cluster": pa.nulls(rows, pa.int32()),
+                "copy": copy.astype(np.int32),
+                "of": copies[document].astype(np.int32),
+                "domain": sketch["domain"].take(pa.array(document)),
+                "generation": sketch["generation"].take(pa.array(document)),
+                "tokens": sketch["tokens"].to_numpy()[document],
+                "weight": np.ones(rows),
+                "open": still_open[document],
+            }
+        )
+        if self.reference is not None and folders.assignments is not None:
+            cluster, dot, density, audit = load_unit(
+                folders.assignments, index, ["cluster", "dot", "density", "audit_cluster"]
+            )
+            at = columns.schema.get_field_index("cluster")
+            columns = columns.set_column(at, "cluster", pa.array(cluster[document]))
+            kind = self.reference[0].classify(dot, density)[document]
+            columns = columns.append_column("class", pa.array(kind))
+            columns = columns.append_column("audit_cluster", pa.array(audit[document]))
+        return Routes(
+            row=document,
+            shard=(seeded_hash(hi, lo, self.seed, "shard") % np.uint64(self.shards)).astype(
+                np.int64
+            ),
+            key=seeded_hash(hi, lo, self.seed, "shuffle"),
+            tie=rank[document] * 128 + copy,
+            columns=columns,
+        )
+
+    def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
+        own = [columns[field.name].combine_chunks() for field in OUTCROSS]
+        struct = pa.StructArray.from_arrays(own, fields=list(OUTCROSS))
+        return pa.Table.from_arrays([*rows.columns, struct], schema=self.schema)
+
+    def nothing(self) -> tuple[pa.Table, pa.Table]:
+        beside = [
+            *OUTCROSS,
+            pa.field("open", pa.bool_()),
+            pa.field("class", pa.int8()),
+            pa.field("audit_cluster", pa.int32()),
+        ]
+        return self.schema.empty_table(), pa.schema(beside).empty_table()
+
+    def measure(self, columns: pa.Table) -> dict[str, Any]:
+        first = columns.filter(pc.equal(columns["copy"], 1))
+        return {
+            "roles": {} if self.reference is None else self._roles(columns),
+            "documents": _counted(first["source"]),
+            "rows": _counted(columns["source"]),
+            "domains": _counted(pc.fill_null(columns["domain"], "")),
+        }
+
+    def _roles(self, columns: pa.Table) -> dict[str, Any]:
+        assert self.reference is not None
+        _, clusters, audit_clusters = self.reference
+        roles: dict[str, Any] = {}
+        for role in WRITABLE:
+            part = columns.filter(pc.equal(columns["role"], role))
+            counts = ClusterCounts.empty(clusters, audit_clusters)
+            counts.add(
+                part["cluster"].to_numpy(),
+                part["tokens"].to_numpy(),
+                part["class"].to_numpy(),
+                part["audit_cluster"].to_numpy(),
+                copies=int((part["copy"].to_numpy() > 1).sum()),
+                near_duplicates=int(part["open"].to_numpy().sum()),
+            )
+            roles[role] = counts.to_json()
+        return roles
+
+
+@dataclass
+class RemovedLayout:
+    """The removed rows: what each repeats, by which rule, and the row itself.
+
+    Args:
+        union: schema of the users' columns.
+        folder: of the units' removals, with a column `row` and those of `REMOVED_FIELDS`, and
+            `shard`, `key` and `rank`.
+    """
+
+    union: pa.Schema
+    folder: str
+    name: str = "removed"
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([*REMOVED_FIELDS, pa.field("row", pa.struct(list(self.union)))])
+
+    def setup(self) -> None:
+        pass
+
+    def routes(self, unit: Unit) -> Routes:
+        path = unit_file(self.folder, unit.index, "parquet")
+        if not files.exists(path):
+            none = np.zeros(0, np.int64)
+            empty = pa.schema(REMOVED_FIELDS).empty_table()
+            return Routes(none, none, none.astype(np.uint64), none, empty)
+        table = files.read_table(path)
+        return Routes(
+            row=table["row"].to_numpy(),
+            shard=table["shard"].to_numpy(),
+            key=table["key"].to_numpy(),
+            tie=table["rank"].to_numpy(),
+            columns=table.select([field.name for field in REMOVED_FIELDS]).cast(
+                pa.schema(REMOVED_FIELDS)
+            ),
+        )
+
+    def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
+        struct = pa.StructArray.from_arrays(rows.columns, fields=list(self.union))
+        own = [columns[field.name] for field in REMOVED_FIELDS]
+        return pa.Table.from_arrays([*own, struct], schema=self.schema)
+
+    def nothing(self) -> tuple[pa.Table, pa.Table]:
+        return self.schema.empty_table(), pa.schema(REMOVED_FIELDS).empty_table()
+
+    def measure(self, columns: pa.Table) -> dict[str, Any]:
+        return {"documents": _counted(columns["source"]), "stages": _counted(columns["stage"])}
+
+
+def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted(Counter(column.to_pylist()).items()))
+
+
+def removals(
+    ids: pa.Array,
+    source: str,
+    kept_ids: pa.Array,
+    kept_sources: pa.Array,
+    stage: Sequence[str],
+    rule: Sequence[str],
+    similarity: NDArray[np.float32],
+) -> dict[str, Any]:
+    """The columns of `REMOVED_FIELDS` for removed rows of one unit."""
+    return {
+        "id": ids,
+        "source": pa.repeat(source, len(ids)),
+        "kept_id": kept_ids,
+        "kept_source": kept_sources,
+        "stage": pa.array(stage, pa.string()),
+        "rule": pa.array(rule, pa.string()),
+        "similarity": pa.array(similarity),
+    }

@@ -1,0 +1,183 @@
+"""One domain's budget as a problem in α: its plans, its limits, and how far they reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from transforms.waterfill import (
+    ROUNDING,
+    Floats,
+    Solution,
+    Split,
+    as_columns,
+    entropy,
+    kl,
+    normalised,
+    solve,
+    temper,
+    waterfill,
+)
+
+TOLERANCE = 1e-9  # nats by which a floor or a ceiling may be missed and still hold
+ALPHA_STEP = 1e-10  # where the bisection over α stops
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The plan at `alpha`: its target π_α[C], the solution, and H(p) and KL(p ‖ r) in nats."""
+
+    alpha: float
+    target: Floats
+    solution: Solution
+    entropy: float
+    kl: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """H(p) ≥ value or KL(p ‖ r) ≤ value, in nats. If any α holds it, `kindest` does.
+
+    Raises ValueError for a value below 0.
+    """
+
+    reason: Literal["entropy_floor", "max_kl"]
+    value: float
+
+    def __post_init__(self) -> None:
+        if not self.value >= 0:
+            raise ValueError(f"{self.reason} is {self.value}; it must be 0 nats or more")
+
+    @property
+    def kindest(self) -> float:
+        return 0.0 if self.reason == "entropy_floor" else 1.0
+
+    def figure(self, outcome: Outcome) -> float:
+        """What is limited, in nats."""
+        return outcome.entropy if self.reason == "entropy_floor" else outcome.kl
+
+    def holds(self, outcome: Outcome) -> bool:
+        """Whether the plan keeps the limit, to within `TOLERANCE`."""
+        if self.reason == "entropy_floor":
+            return outcome.entropy >= self.value - TOLERANCE
+        return outcome.kl <= self.value + TOLERANCE
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One domain's budget with everything given but α.
+
+    Caps of clusters that the reference does not have are 0 here: a token in them would make the
+    divergence infinite.
+    """
+
+    reference: Floats
+    synthetic_cap: Floats
+    human_cap: Floats
+    synthetic_tokens: float
+    human_tokens: float
+    split: Split
+    outside_reference: float
+
+    @classmethod
+    def of(
+        cls,
+        reference: ArrayLike,
+        synthetic_cap: ArrayLike,
+        human_cap: ArrayLike,
+        synthetic_tokens: float,
+        human_tokens: float,
+        *,
+        split: Split = "fill",
+    ) -> Problem:
+        """The problem of `plan_budget`'s arguments. Raises ValueError for those without meaning."""
+        r, a, b = as_columns(reference=reference, synthetic_cap=synthetic_cap, human_cap=human_cap)
+        r = normalised(r, "reference")
+        for name, value in (("synthetic_tokens", synthetic_tokens), ("human_tokens", human_tokens)):
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}; it must be 0 or more")
+        if synthetic_tokens + human_tokens <= 0:
+            raise ValueError("the budget is 0 tokens; ask for at least one")
+        there = r > 0
+        outside = float((a + b)[~there].sum())
+        a, b = np.where(there, a, 0.0), np.where(there, b, 0.0)
+        return cls(r, a, b, float(synthetic_tokens), float(human_tokens), split, outside)
+
+    @property
+    def tokens(self) -> float:
+        return self.synthetic_tokens + self.human_tokens
+
+    @property
+    def room(self) -> tuple[float, float]:
+        """Synthetic and human tokens that the caps hold."""
+        return float(self.synthetic_cap.sum()), float(self.human_cap.sum())
+
+    def at(self, alpha: float) -> Outcome:
+        """The plan at α; the totals must be within the caps."""
+        target = temper(self.reference, alpha)
+        solution = solve(
+            target,
+            self.synthetic_cap,
+            self.human_cap,
+            self.synthetic_tokens,
+            self.human_tokens,
+            split=self.split,
+        )
+        total = solution.total
+        return Outcome(alpha, target, solution, entropy(total), kl(total, self.reference))
+
+    def nearest(self, limit: Limit, holding: float, failing: float) -> Outcome:
+        """The plan at the α nearest to `failing` at which the limit still holds."""
+        return self.at(edge(holding, failing, ALPHA_STEP, lambda al: limit.holds(self.at(al))))
+
+    def with_human(self, human_tokens: float) -> Problem:
+        """The same total with another human part (of `human_range`)."""
+        return replace(
+            self, synthetic_tokens=self.tokens - human_tokens, human_tokens=human_tokens
+        ).cut_to_caps()  # of the subtraction's rounding
+
+    def cut_to_caps(self) -> Problem:
+        """The totals, each at most what its caps hold."""
+        synthetic, human = self.room
+        return replace(
+            self,
+            synthetic_tokens=min(self.synthetic_tokens, synthetic),
+            human_tokens=min(self.human_tokens, human),
+        )
+
+    def human_range(self) -> tuple[float, float] | None:
+        """Least and most human tokens with which the caps hold the total; None if they can't."""
+        synthetic, human = self.room
+        least, most = max(self.tokens - synthetic, 0.0), min(self.tokens, human)
+        if least > most + ROUNDING * self.tokens:
+            return None
+        return min(least, most), most
+
+    def best_human(self, alpha: float) -> float:
+        """The least human tokens with which this total comes as near to π_α as any split of it can.
+
+        That is what the optimal totals need beyond the synthetic caps. KL(p ‖ π_α) is convex in the
+        human tokens at a fixed total, so it falls up to here.
+        """
+        target, nothing = temper(self.reference, alpha), np.zeros_like(self.reference)
+        n, _ = waterfill(target, nothing, self.synthetic_cap + self.human_cap, self.tokens)
+        least, most = self.human_range() or (0.0, self.tokens)
+        return min(max(float(np.maximum(n - self.synthetic_cap, 0).sum()), least), most)
+
+
+def edge(holding: float, failing: float, step: float, holds: Callable[[float], bool]) -> float:
+    """The point nearest to `failing` where a monotone `holds` still does, to within `step`."""
+    if holds(failing):
+        return failing
+    while abs(failing - holding) > step:
+        middle = (holding + failing) / 2
+        if holds(middle):
+            holding = middle
+        else:
+            failing = middle
+    return holding

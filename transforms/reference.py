@@ -1,0 +1,181 @@
+"""The yardstick: codebooks, densities, thresholds and counts of the human reference, on disk."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from schemas.config import ConfigError
+from transforms import files
+from transforms.cluster import Codebook
+from transforms.hashing import seeded_hash
+from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
+from transforms.residual import Tables
+
+FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
+TAIL_QUANTILE = 0.20
+SUPPORT_QUANTILE = 0.01
+VERSION = 1
+NGRAMS = "ngrams.npy"
+
+
+def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) -> NDArray[np.int8]:
+    """Splits human text by hash: a half that fits, a quarter for thresholds, a quarter held out.
+
+    Args:
+        hi, lo: uint64[n], fingerprints.
+        seed: the run's.
+    """
+    quarter = seeded_hash(hi, lo, seed, "reference part") >> np.uint64(62)
+    return np.array([FIT, FIT, THRESHOLDS, HELD_OUT], np.int8)[quarter.astype(np.int64)]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Which documents are rare, and which are unlike anything human.
+
+    Attributes:
+        density: below it a document is tail, the 20 % quantile of human text that fitted nothing.
+        dot: with the nearest centroid below it a document is off-support, the 1 % quantile.
+    """
+
+    density: int
+    dot: int
+
+    def classify(self, dot: NDArray[np.int32], density: NDArray[np.int64]) -> NDArray[np.int8]:
+        """HEAD, TAIL or OFF_SUPPORT for each document."""
+        kind = np.where(density < self.density, TAIL, HEAD)
+        return np.where(dot < self.dot, OFF_SUPPORT, kind).astype(np.int8)
+
+
+def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64]) -> Thresholds:
+    """Thresholds from the quarter of the human text that is kept for them.
+
+    The quantile is an order statistic, so that it is one of the values and exact.
+
+    Args:
+        dot: int32[n], dot product with the nearest centroid.
+        density: int64[n].
+    """
+    if len(dot) == 0:
+        return Thresholds(density=0, dot=-(1 << 30))
+    return Thresholds(
+        density=int(np.sort(density)[int(TAIL_QUANTILE * len(density))]),
+        dot=int(np.sort(dot)[int(SUPPORT_QUANTILE * len(dot))]),
+    )
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a run is measured against, made once and loaded by later runs.
+
+    Attributes:
+        human: whether it was fitted on human text; otherwise on the corpus itself, and then
+            no figure may call it human.
+        embedder: fingerprint of the embedder that it was made with.
+        codebook, audit: the codebook of the decisions, and the second one, for reports.
+        thresholds: of the classes.
+        counts: all of the reference's documents.
+        held_out: those of the quarter that fitted nothing.
+        ngrams: hashed unigrams and bigrams of the reference.
+    """
+
+    human: bool
+    embedder: str
+    codebook: Codebook
+    audit: Codebook
+    thresholds: Thresholds
+    counts: ClusterCounts
+    held_out: ClusterCounts
+    ngrams: Tables
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Token shares of the clusters, smoothed by half a mean document each."""
+        tokens = self.counts.tokens.astype(float)
+        documents = max(int(self.counts.documents.sum()), 1)
+        smoothed = tokens + 0.5 * max(tokens.sum(), 1.0) / documents
+        return np.asarray(smoothed / smoothed.sum(), np.float64)
+
+    def save(self, folder: str) -> str:
+        """Writes the yardstick; returns its fingerprint."""
+        files.make_folder(folder)
+        arrays: dict[str, Any] = {
+            "centroids": self.codebook.centroids,
+            "dims": self.codebook.dims,
+            "counts": self.codebook.counts,
+            "audit_centroids": self.audit.centroids,
+            "audit_dims": self.audit.dims,
+            "audit_counts": self.audit.counts,
+        }
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)
+        files.write_bytes(files.join(folder, "arrays.npz"), packed.getvalue())
+        tables = np.stack([self.ngrams.unigrams, self.ngrams.bigrams])
+        files.write_array(files.join(folder, NGRAMS), tables)
+        value: dict[str, Any] = {
+            "version": VERSION,
+            "fingerprint": self.fingerprint(),
+            "human": self.human,
+            "embedder": self.embedder,
+            "thresholds": asdict(self.thresholds),
+            "counts": self.counts.to_json(),
+            "held_out": self.held_out.to_json(),
+        }
+        files.write_json(files.join(folder, "reference.json"), value)
+        return self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """Names the yardstick: two runs with the same one can be compared."""
+        state = xxhash.xxh3_128()
+        state.update(f"{VERSION} {self.embedder} {self.human} {self.thresholds}".encode())
+        for array in (
+            self.codebook.centroids,
+            self.codebook.counts,
+            self.audit.centroids,
+            self.counts.documents,
+            self.counts.tokens,
+            self.ngrams.unigrams,
+            self.ngrams.bigrams,
+        ):
+            state.update(np.ascontiguousarray(array).tobytes())
+        return str(state.hexdigest())
+
+
+def load_reference(folder: str, embedder: str) -> Reference:
+    """A yardstick that an earlier run has written.
+
+    Raises:
+        ConfigError: when there is none, or it was made with another embedder or format.
+    """
+    path = files.join(folder, "reference.json")
+    if not files.exists(path):
+        raise ConfigError(
+            f"reference: {folder} holds no reference.json; "
+            "give the folder `reference/` in the output of an earlier run"
+        )
+    value = files.read_json(path)
+    if value["version"] != VERSION or value["embedder"] != embedder:
+        raise ConfigError(
+            f"reference: {folder} was made with format {value['version']} and embedder "
+            f"{value['embedder']}; this is format {VERSION} and embedder {embedder}: figures "
+            "could not be compared, so make the reference anew"
+        )
+    with np.load(
+        io.BytesIO(files.read_bytes(files.join(folder, "arrays.npz"))), allow_pickle=False
+    ) as arrays:
+        return Reference(
+            human=value["human"],
+            embedder=value["embedder"],
+            codebook=Codebook(arrays["centroids"], arrays["dims"], arrays["counts"]),
+            audit=Codebook(arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]),
+            thresholds=Thresholds(**value["thresholds"]),
+            counts=ClusterCounts.from_json(value["counts"]),
+            held_out=ClusterCounts.from_json(value["held_out"]),
+            ngrams=Tables(*files.read_array(files.join(folder, NGRAMS))),
+        )

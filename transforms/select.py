@@ -1,0 +1,286 @@
+"""Which documents fill the quotas: rounds of scoring and filling, on copies a document.
+
+Cells are (cluster, role, support). What scores is a worker's, unit by unit; what chooses is a plain
+function over packed columns, so that it can't depend on workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+from numpy.typing import NDArray
+
+from schemas.documents import Unit
+from transforms import files
+from transforms.aligned import load_unit
+from transforms.fill import fill
+from transforms.hashing import seeded_hash
+from transforms.progress import count
+from transforms.residual import Scorer, Tables, count_ngrams
+from transforms.sketch import packed_runs
+from transforms.units import PerUnit, unit_file
+
+NEARLY_ALL = 0.95  # of the candidates' tokens: where so much is taken, choosing decides nothing
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Documents that may fill quotas, as columns of n rows.
+
+    Attributes:
+        cell: int64[n], place in the quotas.
+        tokens: int64[n].
+        cap: int64[n], how often a document may appear.
+        hi, lo: uint64[n], fingerprints.
+    """
+
+    cell: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    cap: NDArray[np.int64]
+    hi: NDArray[np.uint64]
+    lo: NDArray[np.uint64]
+
+    def take(self, rows: NDArray[Any]) -> Candidates:
+        return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def hashes(self, seed: int, salt: str) -> NDArray[np.uint64]:
+        """uint64[n] for a use of its own."""
+        return seeded_hash(self.hi, self.lo, seed, salt)
+
+
+class Filling:
+    """Fills quotas over several rounds, without ever passing a document's cap.
+
+    Where a cell's quota is larger than what it holds, all of its documents appear as often as goes
+    in whole; what is left over is filled by key, in rounds.
+
+    Args:
+        candidates: that may be chosen.
+        quota: float64[C], tokens a cell.
+    """
+
+    def __init__(self, candidates: Candidates, quota: NDArray[np.float64]) -> None:
+        self.candidates = candidates
+        self.quota = quota
+        held = np.bincount(candidates.cell, candidates.tokens, len(quota))
+        whole = np.where(held > 0, quota // np.maximum(held, 1), 0).astype(np.int64)
+        self.copies = np.minimum(whole[candidates.cell], candidates.cap).astype(np.int64)
+        self._by_key = np.zeros(len(candidates.cell), bool)
+        self._wanted = np.maximum(quota - self._filled(), 0.0)
+
+    @property
+    def missing(self) -> float:
+        """Tokens of the quotas that are not filled yet."""
+        return float(self.quota.sum() - self._filled().sum())
+
+    @property
+    def remaining(self) -> NDArray[np.int64]:
+        """Candidates that a further round may choose."""
+        return np.flatnonzero(~self._by_key & (self.copies < self.candidates.cap))
+
+    def sample(self, order: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """What would be there at the end, if the rest were drawn blindly: copies[n].
+
+        Args:
+            order: uint64[n], a seeded hash of each candidate.
+        """
+        copies = self.copies.copy()
+        rest = self.remaining
+        rest = rest[np.argsort(order[rest], kind="stable")]
+        drawn = np.cumsum(self.candidates.tokens[rest])
+        copies[rest[: np.searchsorted(drawn, self.missing)]] += 1
+        return copies
+
+    def choose(self, key: NDArray[Any], share: float) -> None:
+        """One round.
+
+        Args:
+            key: of the remaining candidates, ascending.
+            share: of the quotas that shall be filled after it, i/R; 1 in the last round.
+        """
+        rest = self.remaining
+        done = self._filled() - (self.quota - self._wanted)
+        want = np.maximum(self._wanted * share - done, 0.0)
+        if share == 1 and want.sum() > 0:
+            want *= max(self.missing, 0.0) / want.sum()
+        chosen = self._fill(rest, key, want, np.ones(len(rest), np.int64))
+        self.copies[rest] += chosen
+        self._by_key[rest[chosen > 0]] = True
+        if share == 1:
+            self._place_residue()
+
+    def _place_residue(self) -> None:
+        """Where cells ran out of documents, what is missing goes wherever caps leave room."""
+        room = np.flatnonzero(self.copies < self.candidates.cap)
+        if len(room) == 0 or self.missing <= self.candidates.tokens.max() / 2:
+            return
+        want = np.zeros(len(self.quota))
+        want[self.candidates.cell[room]] = 1.0
+        want *= self.missing / want.sum()
+        cap = (self.candidates.cap - self.copies)[room]
+        self.copies[room] += self._fill(room, self.candidates.lo[room], want, cap)
+
+    def _fill(
+        self,
+        rows: NDArray[np.int64],
+        key: NDArray[Any],
+        want: NDArray[np.float64],
+        cap: NDArray[np.int64],
+    ) -> NDArray[np.int32]:
+        part = self.candidates.take(rows)
+        return fill(part.cell, key, part.lo, part.tokens, want, cap)
+
+    def _filled(self) -> NDArray[np.float64]:
+        tokens = self.copies * self.candidates.tokens
+        filled = np.bincount(self.candidates.cell, tokens, len(self.quota))
+        return filled.astype(np.float64)
+
+
+def fill_human(candidates: Candidates, quota: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
+    """Copies of human documents, chosen by a seeded hash of their fingerprints.
+
+    Choosing them by deficit or novelty was neutral or worse in the recursive loop.
+
+    Args:
+        candidates: human documents.
+        quota: float64[C], tokens a cell.
+        seed: the run's.
+    """
+    filling = Filling(candidates, quota)
+    filling.choose(candidates.hashes(seed, "human")[filling.remaining], 1)
+    return filling.copies
+
+
+@dataclass
+class CountNgrams(beam.PTransform):
+    """Counts hashed unigrams and bigrams of documents, each as often as it appears.
+
+    Elements in: lists of `Unit`; out: the path of the file with the tables. Integers, so that
+    they don't depend on who counted what.
+
+    Args:
+        sketches: folder of the sketches.
+        weights: folder of a row-aligned column `copies`.
+        path: where the tables go.
+    """
+
+    sketches: str
+    weights: str
+    path: str
+
+    def expand(self, lanes: Any) -> Any:
+        return (
+            lanes
+            | beam.ParDo(_CountUnits(self.sketches, self.weights))
+            | beam.GroupByKey()
+            | beam.MapTuple(self._write)
+        )
+
+    def _write(self, _: int, packed: Any) -> str:
+        total = Tables.empty()
+        for data in packed:
+            for table, (places, counts) in zip(
+                (total.unigrams, total.bigrams), _unpack(data), strict=True
+            ):
+                table[places] += counts
+        files.write_array(self.path, np.stack([total.unigrams, total.bigrams]))
+        return self.path
+
+
+def read_tables(path: str) -> Tables:
+    """What `CountNgrams` has written."""
+    return Tables(*files.read_array(path))
+
+
+class _CountUnits(beam.DoFn):
+    def __init__(self, sketches: str, weights: str) -> None:
+        self.sketches, self.weights = sketches, weights
+
+    def start_bundle(self) -> None:
+        self.tables = Tables.empty()
+
+    def process(self, lane: Sequence[Unit]) -> None:
+        for unit in lane:
+            self._add(unit)
+
+    def _add(self, unit: Unit) -> None:
+        (copies,) = load_unit(self.weights, unit.index, ["copies"])
+        if not copies.any():
+            return
+        path = unit_file(self.sketches, unit.index, "parquet")
+        offsets, ids = packed_runs(files.read_table(path, ["words"]).column(0))
+        count_ngrams(offsets, ids, copies, self.tables.unigrams, self.tables.bigrams)
+        count("documents", len(copies))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        packed = _pack(self.tables)
+        yield WindowedValue((0, packed), GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+
+def _pack(tables: Tables) -> bytes:
+    """Only buckets that were seen: most bundles see few."""
+    columns: list[NDArray[Any]] = []
+    for table in (tables.unigrams, tables.bigrams):
+        places = np.flatnonzero(table)
+        columns += [places.astype(np.uint32), table[places]]
+    header = np.array([len(column) for column in columns], np.int64)
+    return b"".join(column.tobytes() for column in [header, *columns])
+
+
+def _unpack(data: bytes) -> list[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
+    lengths = np.frombuffer(data, np.int64, 4)
+    start, out = 32, []
+    for places, counts in (lengths[:2], lengths[2:]):
+        left = np.frombuffer(data, np.uint32, int(places), start)
+        right = np.frombuffer(data, np.int64, int(counts), start + left.nbytes)
+        start += left.nbytes + right.nbytes
+        out.append((left, right))
+    return out
+
+
+@dataclass
+class ScoreCandidates(beam.PTransform):
+    """Scores documents by what the mix lacks against the reference, in a row-aligned file.
+
+    Elements in: lists of `Unit`; elements out: indexes of the units.
+
+    Args:
+        sketches: folder of the sketches.
+        reference, current: files of n-gram tables.
+        folder: where the columns `deficit` and `surprisal` go.
+    """
+
+    sketches: str
+    reference: str
+    current: str
+    folder: str
+
+    def expand(self, lanes: Any) -> Any:
+        return lanes | PerUnit(_ScoreUnit(self.sketches, self.reference, self.current, self.folder))
+
+
+@dataclass
+class _ScoreUnit:
+    sketches: str
+    reference: str
+    current: str
+    folder: str
+
+    def setup(self) -> None:
+        self.scorer = Scorer(read_tables(self.reference), read_tables(self.current))
+
+    def run(self, unit: Unit) -> int:
+        path = unit_file(self.sketches, unit.index, "parquet")
+        offsets, ids = packed_runs(files.read_table(path, ["words"]).column(0))
+        deficit, surprisal = self.scorer.score(offsets, ids)
+        table = pa.table({"deficit": deficit, "surprisal": surprisal})
+        files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
+        count("documents", len(deficit))
+        return unit.index

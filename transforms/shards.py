@@ -1,0 +1,290 @@
+"""Rows on their way to the files that a trainer reads: text crosses one shuffle, compressed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from schemas.columns import conform
+from schemas.config import Source
+from schemas.documents import Unit
+from transforms import files
+from transforms.progress import count
+from transforms.read import read_unit
+
+ROW_GROUP = 64 << 20  # bytes of a Parquet row group, uncompressed
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where rows of one unit go.
+
+    Attributes:
+        row: int64[m], valid rows of the unit, ascending; a row may stand several times.
+        shard: int64[m].
+        key: uint64[m], the order inside the shard, and
+        tie: int64[m], where keys are equal.
+        columns: what stands beside each row, m rows.
+    """
+
+    row: NDArray[np.int64]
+    shard: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    tie: NDArray[np.int64]
+    columns: pa.Table
+
+
+class Layout(Protocol):
+    """What a set of shards holds."""
+
+    name: str  # of the files, before their number
+    union: pa.Schema  # of the users' columns
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of a shard."""
+        ...
+
+    def setup(self) -> None: ...
+
+    def routes(self, unit: Unit) -> Routes:
+        """Which of the unit's rows are written, and where to."""
+        ...
+
+    def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
+        """The shard's columns, from the users' rows and what stands beside them."""
+        ...
+
+    def measure(self, columns: pa.Table) -> Any:
+        """What is counted of a shard, as JSON, from what stood beside its rows."""
+        ...
+
+    def nothing(self) -> tuple[pa.Table, pa.Table]:
+        """The rows and the columns beside them of a shard without rows."""
+        ...
+
+
+def shard_name(name: str, number: int, shards: int) -> str:
+    """train-00003-of-00016.parquet."""
+    return f"{name}-{number:05d}-of-{shards:05d}.parquet"
+
+
+@dataclass
+class WriteShards(beam.PTransform):
+    """Carries the chosen rows of every unit, untouched, to their shards, and measures each shard.
+
+    Elements in: lists of `Unit`; elements out: numbers of the shards.
+
+    Args:
+        sources: the configuration's sources.
+        layout: which rows go where, and how they are laid out.
+        folder: where the shards go.
+        reports: where the shards' own counts go.
+        wave: the shards to write now.
+        shards: how many there are in all.
+        text_out: the union's last column, which gets the judged text; None for no such column.
+    """
+
+    sources: Sequence[Source]
+    layout: Layout
+    folder: str
+    reports: str
+    wave: range
+    shards: int
+    text_out: str | None = None
+
+    def expand(self, lanes: Any) -> Any:
+        return (
+            lanes
+            | beam.ParDo(
+                _RouteRows(self.sources, self.layout, self.wave, self.text_out)
+            )
+            | beam.GroupByKey()
+            | beam.ParDo(
+                _WriteShard(self.layout, self.folder, self.reports, self.shards)
+            )
+        )
+
+
+class _RouteRows(beam.DoFn):
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        layout: Layout,
+        wave: range,
+        text_out: str | None,
+    ) -> None:
+        self.sources, self.layout, self.wave = sources, layout, wave
+        self.text_out = text_out
+
+    def setup(self) -> None:
+        self.layout.setup()
+
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, bytes]]:
+        for unit in lane:
+            yield from self._routed(unit)
+
+    def _routed(self, unit: Unit) -> Iterator[tuple[int, bytes]]:
+        routes = self.layout.routes(unit)
+        chosen = (routes.shard >= self.wave.start) & (routes.shard < self.wave.stop)
+        if not chosen.any():
+            return
+        start = 0
+        for block in read_unit(unit, self.sources[unit.source]):
+            stop = start + block.batch.num_rows
+            cut = slice(*np.searchsorted(routes.row, [start, stop]))
+            places = np.flatnonzero(chosen[cut]) + cut.start
+            if len(places):
+                chosen_rows = pa.array(routes.row[places] - start)
+                batch = block.batch.take(chosen_rows)
+                if self.text_out is not None:
+                    text = block.text.take(chosen_rows)
+                    batch = batch.append_column(self.text_out, text)
+                rows = conform(batch, self.layout.union)
+                yield from _by_shard(rows, routes, places)
+            count("bytes", block.bytes)
+            start = stop
+
+
+def _by_shard(
+    rows: pa.RecordBatch, routes: Routes, places: NDArray[np.int64]
+) -> Iterator[tuple[int, bytes]]:
+    table = pa.table(
+        {
+            "row": pa.StructArray.from_arrays(rows.columns, fields=list(rows.schema)),
+            "key": routes.key[places],
+            "tie": routes.tie[places],
+            "columns": _as_struct(routes.columns.take(pa.array(places))),
+        }
+    )
+    shard = routes.shard[places]
+    order = np.argsort(shard, kind="stable")
+    numbers, cuts = np.unique(shard[order], return_index=True)
+    for number, part in zip(numbers, np.split(order, cuts[1:]), strict=True):
+        yield int(number), _pack(table.take(pa.array(part)))
+
+
+def _as_struct(table: pa.Table) -> pa.StructArray:
+    columns = [column.combine_chunks() for column in table.columns]
+    return pa.StructArray.from_arrays(columns, fields=list(table.schema))
+
+
+def _pack(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _unpack(data: bytes) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+
+
+def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_batches(
+        [pa.RecordBatch.from_arrays(chunk.flatten(), schema=schema) for chunk in column.chunks],
+        schema=schema,
+    )
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(
+        self, layout: Layout, folder: str, reports: str, shards: int
+    ) -> None:
+        self.layout, self.shards = layout, shards
+        self.folder, self.reports = folder, reports
+
+    def process(self, item: tuple[int, Any]) -> Iterator[int]:
+        number, packed = item
+        table = pa.concat_tables([_unpack(data) for data in packed])
+        order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
+        table = table.take(pa.array(order)).combine_chunks()
+        columns = _flatten(table["columns"], pa.schema(list(table.schema.field("columns").type)))
+        rows = _flatten(table["row"], self.layout.union).combine_chunks()
+        batch = rows.to_batches()[0]
+        write_shard(
+            self.layout,
+            self.layout.rows(batch, columns),
+            columns,
+            number,
+            self.shards,
+            self.folder,
+            self.reports,
+        )
+        count("written", table.num_rows)
+        yield number
+
+
+def write_shard(
+    layout: Layout,
+    rows: pa.Table,
+    columns: pa.Table,
+    number: int,
+    shards: int,
+    folder: str,
+    reports: str,
+) -> None:
+    """One shard and its report, each whole or not at all; the report comes last.
+
+    Args:
+        layout: of the shards.
+        rows: the shard's rows, in their order.
+        columns: what stood beside them.
+        number: of this shard.
+        shards: how many there are.
+        folder: where the shard goes.
+        reports: where its report goes.
+    """
+    name = shard_name(layout.name, number, shards)
+    per_row = max(rows.nbytes // max(rows.num_rows, 1), 1)
+    sink = io.BytesIO()
+    pq.write_table(rows, sink, compression="zstd", row_group_size=max(ROW_GROUP // per_row, 1))
+    data = sink.getbuffer()
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    files.write_whole(files.join(folder, name), write)
+    report = {
+        "file": name,
+        "rows": rows.num_rows,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "measures": layout.measure(columns),
+    }
+    files.write_json(shard_report(reports, number), report)
+
+
+def shard_report(folder: str, number: int) -> str:
+    """The file that says what a shard holds; a shard without one is not finished."""
+    return files.join(folder, f"shard-{number:05d}.json")
+
+
+def shard_waves(missing: Sequence[int], shard_bytes: int, memory: int | None) -> list[range]:
+    """The shards to write, in waves that fit the memory.
+
+    Args:
+        missing: numbers of the shards that are not there yet.
+        shard_bytes: uncompressed bytes of a shard.
+        memory: bytes for a shuffle held in memory; None where the engine spills by itself.
+    """
+    if not missing:
+        return []
+    start, stop = min(missing), max(missing) + 1
+    width = stop - start if memory is None else max(1, memory // (2 * shard_bytes))
+    return [range(low, min(low + width, stop)) for low in range(start, stop, width)]
+
+
+def count_shards(size: int, shard_mb: int) -> int:
+    """How many shards rows of so many bytes make."""
+    return max(1, -(-size // (shard_mb << 20)))

@@ -1,0 +1,364 @@
+"""What is kept of a document for deciding: fingerprint, signature, embedding, counts."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from schemas.columns import unite
+from schemas.config import Source
+from schemas.documents import REJECTS, Unit, sketch_schema
+from transforms import files
+from transforms.digest import row_digest
+from transforms.embed import Embedder, load_default
+from transforms.fields import extract, string_field
+from transforms.minhash import signatures
+from transforms.progress import count
+from transforms.read import Block, read_unit
+from transforms.units import PerUnit, unit_file
+from transforms.words import fingerprints, split_words, word_ids
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What was found in one unit.
+
+    Attributes:
+        unit: the unit's index.
+        rows: valid rows, each with a sketch.
+        lines: lines or rows in the unit, valid or not, for numbering what follows it.
+        read, rejected, filtered: rows, for conservation.
+        reasons: why rows were rejected, with counts.
+        schema: Arrow schema of the user's columns, serialised.
+        tokens: words in the valid rows.
+    """
+
+    unit: int
+    rows: int = 0
+    lines: int = 0
+    read: int = 0
+    rejected: int = 0
+    filtered: int = 0
+    tokens: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    schema: str = ""
+
+    def arrow_schema(self) -> pa.Schema:
+        """The user's columns in this unit."""
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
+
+
+@dataclass
+class SketchDocuments(beam.PTransform):
+    """Sketches each unit into a row-aligned Parquet file; units that have theirs are skipped.
+
+    Elements in: lists of `Unit`; elements out: indexes of the units.
+
+    Args:
+        sources: the configuration's sources; `Unit.source` counts in them.
+        folder: where the files go.
+        ngram: words in a shingle.
+        num_perm: permutations of the signature.
+    """
+
+    sources: Sequence[Source]
+    folder: str
+    ngram: int
+    num_perm: int
+
+    def expand(self, lanes: Any) -> Any:
+        work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm)
+        return lanes | PerUnit(work)
+
+
+@dataclass
+class _SketchUnit:
+    sources: Sequence[Source]
+    folder: str
+    ngram: int
+    num_perm: int
+
+    def setup(self) -> None:
+        self.embedder = load_default()
+
+    def run(self, unit: Unit) -> int:
+        report_path = unit_file(self.folder, unit.index, "json")
+        if files.exists(report_path):
+            return unit.index
+        source = self.sources[unit.source]
+        schema = sketch_schema(self.num_perm)
+        found: list[UnitReport] = []
+
+        def write(sink: Any) -> None:
+            # Signatures and embeddings don't compress, and are read back by every later stage.
+            with pq.ParquetWriter(
+                sink, schema, compression="none", use_dictionary=False, write_statistics=False
+            ) as writer:
+                found.append(self._blocks(unit, source, writer))
+
+        files.write_whole(unit_file(self.folder, unit.index, "parquet"), write)
+        files.write_json(report_path, asdict(found[0]))
+        return unit.index
+
+    def _blocks(self, unit: Unit, source: Source, writer: pq.ParquetWriter) -> UnitReport:
+        rows = lines = read = filtered = tokens = 0
+        reasons: Counter[str] = Counter()
+        schemas: list[pa.Schema] = []
+        rejects: list[dict[str, Any]] = []
+        for block in read_unit(unit, source):
+            batch = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            if batch.num_rows:
+                writer.write_batch(batch)
+                schemas.append(block.batch.schema)
+            rows += batch.num_rows
+            lines += block.lines
+            read += block.read
+            filtered += block.filtered
+            tokens += int(pc.sum(batch.column("tokens")).as_py() or 0)
+            reasons.update(reject.reason for reject in block.rejects)
+            rejects += [asdict(reject) for reject in block.rejects]
+            count("documents", block.read)
+            count("bytes", block.bytes)
+        if rejects:
+            files.write_table(
+                unit_file(self.folder, unit.index, "rejects.parquet"), pa.Table.from_pylist(rejects)
+            )
+        merged = unite(schemas)
+        return UnitReport(
+            unit=unit.index,
+            rows=rows,
+            lines=lines,
+            read=read,
+            rejected=len(rejects),
+            filtered=filtered,
+            tokens=tokens,
+            reasons=dict(sorted(reasons.items())),
+            schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
+        )
+
+
+def sketch_block(
+    block: Block, source: Source, embedder: Embedder, ngram: int, num_perm: int
+) -> pa.RecordBatch:
+    """The sketches of a block's valid rows, with `sketch_schema(num_perm)`.
+
+    Args:
+        block: what was read.
+        source: says which columns hold id, prompt, domain, generation and priority.
+        embedder: makes int8 embeddings from words.
+        ngram: words in a shingle.
+        num_perm: permutations of the signature.
+    """
+    batch, text = block.batch, block.text
+    schema = sketch_schema(num_perm)
+    n = batch.num_rows
+    if n == 0:
+        return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
+    words = split_words(text)
+    hi, lo = fingerprints(words)
+    row_hash, size = row_digest(batch)
+    columns = {
+        "row": pa.array(block.rows),
+        "id": _text_column(batch, source.id_field),
+        "fingerprint_hi": pa.array(hi),
+        "fingerprint_lo": pa.array(lo),
+        "row_hash": pa.array(row_hash),
+        "size": pa.array(size),
+        "length": pc.binary_length(text).cast(pa.int64()),
+        "tokens": pa.array(np.diff(words.offsets)),
+        "priority": _priority(batch, source.priority_field),
+        "domain": _text_column(batch, source.domain_field),
+        "generation": _text_column(batch, source.generation_field),
+        "prompt": _prompt(batch, source.prompt_field),
+        "signature": _fixed(signatures(words, ngram, num_perm)),
+        "embedding": _fixed(embedder.embed(words, text)),
+        "words": _packed(words.offsets, word_ids(words)),
+    }
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    found = string_field(batch, path)
+    return pa.nulls(batch.num_rows, pa.string()) if found is None else found
+
+
+def _priority(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    if path is None:
+        return pa.array(np.zeros(batch.num_rows))
+    found = extract(batch, path)
+    if not (pa.types.is_integer(found.type) or pa.types.is_floating(found.type)):
+        return pa.array(np.zeros(batch.num_rows))
+    return pc.fill_null(found.cast(pa.float64()), 0.0)
+
+
+def _prompt(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    if path is None:
+        return pa.array(np.zeros(batch.num_rows, np.uint64))
+    found = string_field(batch, path)
+    hashed, _ = row_digest(pa.record_batch([found], names=["prompt"]))
+    return pa.array(np.where(pc.is_valid(found).to_numpy(zero_copy_only=False), hashed, 0))
+
+
+def _fixed(values: NDArray[Any]) -> pa.Array:
+    """The rows of a matrix as fixed-size binary values."""
+    width = values.shape[1] * values.itemsize
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.binary(width), len(values), [None, data])
+
+
+def _packed(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
+    """Runs of numbers as binary values: Parquet copies bytes, lists it would encode."""
+    starts = pa.py_buffer(np.ascontiguousarray(offsets * values.itemsize))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, starts, data])
+
+
+class Sketches:
+    """The sketches of a run, as the driver and the later stages see them.
+
+    Documents are counted through: document `offsets[u] + i` is the i-th valid row of unit u.
+
+    Args:
+        folder: where `SketchDocuments` put them.
+        units: all units, in order.
+    """
+
+    def __init__(self, folder: str, units: Sequence[Unit]) -> None:
+        self.folder = folder
+        self.units = list(units)
+        self.reports = [
+            UnitReport(**files.read_json(unit_file(folder, unit.index, "json"))) for unit in units
+        ]
+        self.offsets: NDArray[np.int64] = np.concatenate(
+            [[0], np.cumsum([report.rows for report in self.reports], dtype=np.int64)]
+        ).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
+        """Some columns of one unit's sketches."""
+        return files.read_table(unit_file(self.folder, unit, "parquet"), columns)
+
+    def numbers(self, column: str) -> NDArray[Any]:
+        """A numeric column over all documents."""
+        parts = [
+            self.table(unit.index, [column]).column(0).to_numpy()
+            for unit in self.units
+            if self.reports[unit.index].rows
+        ]
+        kind = sketch_schema(8).field(column).type.to_pandas_dtype()
+        return np.concatenate(parts) if parts else np.zeros(0, kind)
+
+    def strings(self, column: str) -> pa.ChunkedArray:
+        """A text column over all documents."""
+        return pa.chunked_array(
+            [
+                chunk
+                for unit in self.units
+                for chunk in self.table(unit.index, [column]).column(0).chunks
+            ],
+            type=pa.string(),
+        )
+
+    def per_unit(self, values: NDArray[Any]) -> Iterable[tuple[Unit, NDArray[Any]]]:
+        """Cuts an array over all documents into the units' parts."""
+        for unit in self.units:
+            yield unit, values[self.offsets[unit.index] : self.offsets[unit.index + 1]]
+
+    def rows_of(
+        self, documents: NDArray[np.int64]
+    ) -> Iterable[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """For ascending documents: unit, their rows in it, and their places in `documents`."""
+        cuts = np.searchsorted(documents, self.offsets)
+        for unit in range(len(self.units)):
+            places = np.arange(cuts[unit], cuts[unit + 1])
+            if len(places):
+                yield unit, documents[places] - self.offsets[unit], places
+
+    def matrix(
+        self,
+        column: str,
+        documents: NDArray[np.int64],
+        dtype: Any,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """A fixed-width column of some documents as a matrix.
+
+        Args:
+            column: "signature" or "embedding".
+            documents: ascending document numbers.
+            dtype: of the entries.
+            out: filled when given, such as a memory map.
+        """
+        for unit, rows, places in self.rows_of(documents):
+            part = fixed_matrix(self.table(unit, [column]).column(0), dtype)
+            if out is None:
+                out = np.empty((len(documents), part.shape[1]), dtype)
+            out[places] = part[rows]
+        return np.zeros((0, 0), dtype) if out is None else out
+
+    def row_bases(self) -> NDArray[np.int64]:
+        """For each unit, the number of its file's row with which it starts."""
+        bases = np.zeros(len(self.units), np.int64)
+        lines = 0
+        for before, unit in zip([None, *self.units], self.units, strict=False):
+            same = before is not None and before.file == unit.file and before.source == unit.source
+            lines = lines + self.reports[unit.index - 1].lines if same else 0
+            bases[unit.index] = lines
+        return bases
+
+    def rejects(self, sources: Sequence[Source], names: Sequence[str]) -> pa.Table:
+        """All rejected rows, with their places in the files.
+
+        Args:
+            sources: the configuration's sources.
+            names: each unit's file, as it is reported.
+        """
+        bases = self.row_bases()
+        rows: list[dict[str, Any]] = []
+        for unit, report in zip(self.units, self.reports, strict=True):
+            if not report.rejected:
+                continue
+            table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
+            for reject in table.to_pylist():
+                base = 0 if reject["kind"] == "byte" else int(bases[unit.index])
+                rows.append(
+                    {
+                        "source": sources[unit.source].name,
+                        "file": names[unit.index],
+                        "place": f"{reject['kind']} {reject['number'] + base}",
+                        "reason": reject["reason"],
+                        "raw": reject["raw"],
+                    }
+                )
+        return pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
+    """A fixed-size binary column as a matrix, one row a document, without a copy where possible."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    width = array.type.byte_width // np.dtype(dtype).itemsize
+    flat = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.zeros(0, dtype)
+    return flat[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def packed_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """The `words` column as (offsets int64[n + 1], word hashes uint32[total])."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if len(array) == 0:
+        return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+    _, starts, data = array.buffers()
+    offsets = np.frombuffer(starts, np.int64)[array.offset : array.offset + len(array) + 1] // 4
+    values = np.frombuffer(data, np.uint32) if data is not None else np.zeros(0, np.uint32)
+    return offsets - offsets[0], values[offsets[0] : offsets[-1]]

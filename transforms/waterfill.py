@@ -1,0 +1,289 @@
+"""The exact projection of a plan onto its caps and totals, and the measures it is judged by.
+
+    minimise    KL(p ‖ π),   p_c = (x_c + y_c)/T
+    subject to  0 ≤ x_c ≤ a_c,  0 ≤ y_c ≤ b_c,  Σx = X,  Σy = Y,  T = X + Y
+
+x are synthetic, y human tokens. The optimum fills the clusters as water fills vessels of width π_c:
+to one level θ where the roles can stand in for each other, to a level each where one is too scarce.
+Entropies and divergences are in nats, amounts in tokens. All figures are the same bits on every
+machine.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Regime = Literal["slack", "human-bound", "synthetic-bound"]
+Split = Literal["fill", "proportional"]
+
+ROUNDING = 1e-12  # of a total: what sums of 100,000 floats may be off by
+
+_LN2_HIGH = 6.93147180369123816490e-01  # its low 33 bits are zero, so that e · _LN2_HIGH is exact
+_LN2_LOW = 1.90821492927058770002e-10
+_LOG_TERMS = [2.0 / (2 * k + 1) for k in range(12)]
+_EXP_TERMS = [1.0 / math.factorial(k) for k in range(15)]
+
+
+class Infeasible(ValueError):  # noqa: N818 - the caller speaks of a state, not of an error
+    """A budget that can't be met.
+
+    `detail` holds the numbers behind the message: always `reason` ("totals", "entropy_floor",
+    "max_kl" or "interval"), and what was asked, what can be reached and what would do.
+    """
+
+    def __init__(self, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Tokens to take: `synthetic[C]`, `human[C]`, and what binds them.
+
+    A cluster between its bounds has n_c = θ·π_c. `shadow_price` is ln(θ_synthetic/θ_human): by how
+    many nats, times 1/T, KL(p ‖ π) falls for each synthetic token that is exchanged for a human
+    one. It is 0 in slack, negative where it is synthetic text that is scarce, and infinite where
+    the first token would go to a cluster that has none.
+    """
+
+    synthetic: Floats
+    human: Floats
+    regime: Regime
+    shadow_price: float
+    theta_synthetic: float
+    theta_human: float
+
+    @property
+    def total(self) -> Floats:
+        return self.synthetic + self.human
+
+
+def waterfill(
+    weights: ArrayLike, low: ArrayLike, high: ArrayLike, total: float
+) -> tuple[Floats, float]:
+    """n_c = clip(θ·weights_c, low_c, high_c) with Σn = total, and θ.
+
+    Σn is piecewise linear in θ with 2C break points, so the piece is found by bisection over the
+    sorted break points and θ solved in it: exact, O(C log C). Clusters of weight 0 stay at `low`.
+    Where several θ give the same n, it is the largest of them that is still a break point: the
+    level at which the next token would be placed.
+
+    Raises ValueError for arrays that aren't bounds, Infeasible where no θ gives the total.
+    """
+    weights, low, high = as_columns(weights=weights, low=low, high=high)
+    if (wrong := np.flatnonzero(low > high)).size:
+        c = wrong[0]
+        raise ValueError(f"low[{c}] = {low[c]} is above high[{c}] = {high[c]}")
+    high = np.where(weights > 0, high, low)
+    least, most = float(low.sum()), float(high.sum())
+    if not least - ROUNDING * most <= total <= most + ROUNDING * most:
+        raise Infeasible(
+            f"{total:,.0f} tokens were asked; the bounds hold {least:,.0f} to {most:,.0f}",
+            reason="totals",
+            asked=total,
+            least=least,
+            most=most,
+        )
+    movable = high > low
+    if not movable.any():
+        return low.copy(), 0.0
+    w, lows, highs = weights[movable], low[movable], high[movable]
+    with np.errstate(over="ignore"):  # an infinite break point is one that is never reached
+        starts, ends = lows / w, highs / w
+    marks = np.sort(np.concatenate([starts, ends]))
+    if total >= most:
+        return high, float(marks[-1])
+    wanted = total - float(low[~movable].sum())
+
+    def poured(theta: float) -> float:
+        return float(np.clip(theta * w, lows, highs).sum())
+
+    # Rounding is monotone, so the computed sum is too and the bisection can't be misled.
+    above = bisect_right(marks, wanted, lo=1, key=poured)
+    theta = float(marks[above - 1])
+    if above < len(marks):
+        next_mark = float(marks[above])
+        at_end, at_start = ends <= theta, starts >= next_mark
+        free = ~(at_end | at_start)
+        if free.any():
+            settled = float(highs[at_end].sum()) + float(lows[at_start].sum())
+            theta = min(max((wanted - settled) / float(w[free].sum()), theta), next_mark)
+    filled = low.copy()
+    filled[movable] = np.clip(theta * w, lows, highs)
+    return filled, theta
+
+
+def temper(reference: ArrayLike, alpha: float) -> Floats:
+    """π_α ∝ r^α over the clusters that the reference has; they sum to 1. α = 0 is uniform.
+
+    Raises ValueError for a negative α or a reference without mass.
+    """
+    (r,) = as_columns(reference=reference)
+    if not (alpha >= 0 and math.isfinite(alpha)):
+        raise ValueError(f"alpha is {alpha}; it must be 0 or more")
+    there = r > 0
+    if not there.any():
+        raise ValueError("the reference has no mass in any cluster")
+    logs = _log(r[there])
+    target = np.zeros_like(r)
+    target[there] = exp(alpha * (logs - logs.max()))
+    return target / float(target.sum())
+
+
+def solve(
+    target: ArrayLike,
+    synthetic_cap: ArrayLike,
+    human_cap: ArrayLike,
+    synthetic_tokens: float,
+    human_tokens: float,
+    *,
+    split: Split = "fill",
+) -> Solution:
+    """The exact KL projection on `target[C]` under the caps `[C]` and both totals (tokens).
+
+    `split` matters in slack only, where the totals per cluster are optimal and their composition is
+    free: "fill" samples the synthetic corpus as evenly as possible, so that human text goes where
+    the generator is most deficient; "proportional" gives every cluster the same human share.
+
+    Raises Infeasible where the caps can't hold a total.
+    """
+    pi, a, b = as_columns(target=target, synthetic_cap=synthetic_cap, human_cap=human_cap)
+    X, Y = float(synthetic_tokens), float(human_tokens)
+    n, theta = waterfill(pi, np.zeros_like(pi), a + b, X + Y)
+    rounding = ROUNDING * (X + Y)
+    # At most one of the two holds: Σ(n−b)⁺ ≤ Σmin(n, a) = T − Σ(n−a)⁺.
+    if float(np.maximum(n - a, 0).sum()) > Y + rounding:
+        x, y, high, low = _two_levels(pi, a, b, X, Y)
+        return Solution(x, y, "human-bound", max(_log_ratio(high, low), 0.0), high, low)
+    if float(np.maximum(n - b, 0).sum()) > X + rounding:
+        y, x, high, low = _two_levels(pi, b, a, Y, X)
+        return Solution(x, y, "synthetic-bound", min(_log_ratio(low, high), 0.0), low, high)
+    if split == "fill":
+        x = _share_out(a, n, a, b, X)
+        y = np.clip(n - x, 0.0, b)
+    elif split == "proportional":
+        y = _share_out(n, n, b, a, Y)
+        x = np.clip(n - y, 0.0, a)
+    else:
+        raise ValueError(f"split is {split!r}; it must be 'fill' or 'proportional'")
+    return Solution(x, y, "slack", 0.0, theta, theta)
+
+
+def entropy(tokens: ArrayLike) -> float:
+    """Shannon entropy, in nats, of the distribution that `tokens[C]` make.
+
+    Raises ValueError if all are 0.
+    """
+    p = normalised(tokens, "tokens")
+    p = p[p > 0]
+    return max(-float((p * _log(p)).sum()), 0.0)
+
+
+def kl(tokens: ArrayLike, reference: ArrayLike) -> float:
+    """KL(tokens ‖ reference) in nats, both scaled to sum to 1.
+
+    Infinite where there are tokens in a cluster that the reference does not have. Raises ValueError
+    if either is all 0.
+    """
+    tokens, reference = as_columns(tokens=tokens, reference=reference)
+    p, r = normalised(tokens, "tokens"), normalised(reference, "reference")
+    there = p > 0
+    if not (r[there] > 0).all():
+        return math.inf
+    return max(float((p[there] * (_log(p[there]) - _log(r[there]))).sum()), 0.0)
+
+
+def as_columns(**columns: ArrayLike) -> list[Floats]:
+    """The arguments as float64[C], in their order.
+
+    Raises ValueError, by the arguments' names, where they aren't equally long columns of finite
+    numbers of 0 or more.
+    """
+    arrays = {name: np.asarray(column, dtype=np.float64) for name, column in columns.items()}
+    length = next(iter(arrays.values())).shape
+    for name, array in arrays.items():
+        if array.ndim != 1 or array.shape != length or not array.size:
+            raise ValueError(
+                f"{name} has shape {array.shape}; all columns must be one number per cluster: "
+                + ", ".join(f"{other} {column.shape}" for other, column in arrays.items())
+            )
+        if (wrong := np.flatnonzero(~((array >= 0) & np.isfinite(array)))).size:
+            raise ValueError(f"{name}[{wrong[0]}] is {array[wrong[0]]}; it must be 0 or more")
+    return list(arrays.values())
+
+
+def normalised(column: ArrayLike, name: str) -> Floats:
+    """A column scaled to sum to 1. Raises ValueError, by its name, if it is all 0."""
+    (array,) = as_columns(**{name: column})
+    total = float(array.sum())
+    if total <= 0:
+        raise ValueError(f"{name} sum to 0; there is no distribution to speak of")
+    return array / total
+
+
+def exp(x: Floats | float) -> Floats:
+    """The exponential to within 1e-15 of itself, the same bits on every machine (see `_log`)."""
+    powers = np.rint(x / (_LN2_HIGH + _LN2_LOW))
+    rest = (x - powers * _LN2_HIGH) - powers * _LN2_LOW
+    return np.ldexp(_polynomial(_EXP_TERMS, rest), powers.astype(np.int32))
+
+
+def _log(x: Floats | float) -> Floats:
+    """The natural logarithm of x > 0 to within 1e-15, from sums, products and quotients alone.
+
+    NumPy's own log differs in the last bit between machines (SIMD), and a plan must not.
+    """
+    mantissa, exponent = np.frexp(x)
+    small = mantissa < math.sqrt(0.5)
+    mantissa = np.where(small, 2.0 * mantissa, mantissa)
+    exponent = exponent - small
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    series = _polynomial(_LOG_TERMS, s * s)
+    return np.asarray(exponent * _LN2_HIGH + (exponent * _LN2_LOW + s * series), dtype=np.float64)
+
+
+def _polynomial(terms: Sequence[float], x: Floats) -> Floats:
+    """Σ terms_k·x^k by Horner's rule."""
+    value = np.full_like(x, terms[-1])
+    for term in reversed(terms[:-1]):
+        value = value * x + term
+    return value
+
+
+def _log_ratio(above: float, below: float) -> float:
+    """ln(above/below), ±∞ where one of them is 0."""
+    if above == 0 or below == 0:
+        return math.inf if below == 0 else -math.inf
+    return float(_log(above) - _log(below))
+
+
+def _two_levels(
+    pi: Floats, plenty_cap: Floats, scarce_cap: Floats, plenty: float, scarce: float
+) -> tuple[Floats, Floats, float, float]:
+    """The total of the scarce role binds, so each role has a level θ of its own.
+
+    The plentiful role alone follows π up to its caps; the scarce one lifts what its caps leave
+    lowest. Both together are optimal because the scarce role's level is the lower one.
+    """
+    filled, high = waterfill(pi, np.zeros_like(pi), plenty_cap, plenty)
+    lifted, low = waterfill(
+        pi, plenty_cap, plenty_cap + scarce_cap, float(plenty_cap.sum()) + scarce
+    )
+    return filled, np.clip(lifted - plenty_cap, 0.0, scarce_cap), high, low
+
+
+def _share_out(weights: Floats, n: Floats, cap: Floats, other_cap: Floats, total: float) -> Floats:
+    """A role's part of the totals n that leaves the other role within its cap."""
+    low = np.minimum(np.maximum(n - other_cap, 0.0), cap)
+    high = np.maximum(np.minimum(cap, n), low)
+    # Slack is judged with a tolerance, so the total may lie beside what the bounds hold by as much.
+    total = min(max(total, float(low.sum())), float(high.sum()))
+    return waterfill(weights, low, high, total)[0]
