@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -30,6 +31,7 @@ RULES = {EXACT: "fingerprint", NEAR: "minhash signature"}
 
 _ORDER: dict[Role, int] = {"reference": 0, "exclude": 0, "human": 1, "synthetic": 2}
 _ENTRY = np.dtype([("band", "<u8"), ("rank", "<u4")])
+_APART = np.uint64(0x9E3779B97F4A7C15)
 _PART_BITS = 8  # entries are shuffled by this prefix of their band value
 
 
@@ -41,11 +43,14 @@ class Order:
         rank: int64[n], place of each document; 0 is kept first.
         document: int64[n], the document at each rank.
         key: uint64[n] and uint64[n] by document, equal for exact repeats only.
+        apart: bool[n] by document, those of the yardstick: they are compared with each other only,
+            because they are never written.
     """
 
     rank: NDArray[np.int64]
     document: NDArray[np.int64]
     key: tuple[NDArray[np.uint64], NDArray[np.uint64]]
+    apart: NDArray[np.bool_]
 
 
 def total_order(sketches: Sketches, sources: Sequence[Source]) -> Order:
@@ -64,8 +69,7 @@ def total_order(sketches: Sketches, sources: Sequence[Source]) -> Order:
     source_priority = np.repeat(np.array([sources[s].priority for s in by_unit], np.int64), rows)
     yardstick = np.repeat(np.array([sources[s].role == "reference" for s in by_unit], bool), rows)
     hi, lo = sketches.numbers("fingerprint_hi"), sketches.numbers("fingerprint_lo")
-    # The yardstick's texts are compared with each other only: they are never written.
-    hi = hi ^ (yardstick.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    hi = np.where(yardstick, hi ^ _APART, hi)
     least_to_most = [
         sketches.numbers("row_hash"),
         lo,
@@ -79,18 +83,26 @@ def total_order(sketches: Sketches, sources: Sequence[Source]) -> Order:
     document = np.lexsort(telling) if telling else np.arange(len(sketches))
     rank = np.empty(len(document), np.int64)
     rank[document] = np.arange(len(document))
-    return Order(rank, document.astype(np.int64), (hi, lo))
+    return Order(rank, document.astype(np.int64), (hi, lo), yardstick)
 
 
 def exact_repeats(order: Order) -> NDArray[np.int64]:
     """For each document the rank of the first with the same fingerprint; its own if it is that."""
     hi, lo = order.key
-    grouped = np.lexsort((order.rank, lo, hi))
-    same = np.zeros(len(grouped), bool)
-    same[1:] = (hi[grouped][1:] == hi[grouped][:-1]) & (lo[grouped][1:] == lo[grouped][:-1])
-    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(grouped))))
-    kept = np.empty(len(grouped), np.int64)
-    kept[grouped] = order.rank[grouped][first]
+    # One half tells nearly all apart, and sorting by it alone is quick.
+    grouped = np.argsort(hi)
+    same = hi[grouped][1:] == hi[grouped][:-1]
+    shared = np.zeros(len(grouped), bool)
+    shared[1:] |= same
+    shared[:-1] |= same
+    grouped = grouped[shared]
+    hi, lo, rank = hi[grouped], lo[grouped], order.rank[grouped]
+    inside = np.lexsort((rank, lo, hi))
+    hi, lo, rank = hi[inside], lo[inside], rank[inside]
+    starts = np.ones(len(inside), bool)
+    starts[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+    kept = order.rank.copy()
+    kept[grouped[inside]] = rank[starts][np.cumsum(starts) - 1]
     return kept
 
 
@@ -98,9 +110,9 @@ def exact_repeats(order: Order) -> NDArray[np.int64]:
 class GroupBands(beam.PTransform):
     """Groups documents by their LSH band values.
 
-    Elements in: lists of `Unit`; elements out: names of files that hold (band value, rank) entries of the
-    groups with two members or more. What is shuffled is one packed array a unit and prefix of the
-    band value, since Beam's cost is per element.
+    Elements in: lists of `Unit`; elements out: names of files that hold (band value, rank) entries
+    of the groups with two members or more. What is shuffled is one packed array a unit and prefix
+    of the band value, since Beam's cost is per element.
 
     Args:
         sketches: folder of the sketches.
@@ -185,7 +197,7 @@ def part_waves(documents: int, bands: int, memory: int) -> list[range]:
     total = 1 << _PART_BITS
     waves = min(total, max(1, -(-documents * bands * _ENTRY.itemsize * 4 // memory)))
     cuts = [total * wave // waves for wave in range(waves + 1)]
-    return [range(start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [range(start, stop) for start, stop in pairwise(cuts)]
 
 
 @dataclass(frozen=True)
@@ -265,12 +277,16 @@ def _resolve(
     documents = np.sort(order.document[ranks])
     with tempfile.TemporaryFile() as scratch:
         if len(documents):
-            signatures: NDArray[np.uint32] = np.memmap(scratch, np.uint32, "w+", shape=(len(documents), num_perm))
+            signatures: NDArray[np.uint32] = np.memmap(
+                scratch, np.uint32, "w+", shape=(len(documents), num_perm)
+            )
             sketches.matrix("signature", documents, np.uint32, signatures)
         else:
             signatures = np.zeros((0, num_perm), np.uint32)
         similarity = _verifier(order, documents, signatures)
-        return resolve(entries["band"], entries["rank"], similarity, threshold)
+        apart = order.apart[order.document[entries["rank"]]]
+        bands = np.where(apart, entries["band"] ^ _APART, entries["band"])
+        return resolve(bands, entries["rank"], similarity, threshold)
 
 
 def _verifier(

@@ -122,8 +122,12 @@ def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def list_files(pattern: str) -> list[str]:
-    """Files that match a glob, sorted."""
+    """Files that match a glob, sorted; folders that are there under their very name are no glob."""
     if is_local(pattern):
+        folder = pattern.rpartition("/")[0]
+        while folder and not Path(folder).is_dir():
+            folder = folder.rpartition("/")[0]
+        pattern = glob.escape(folder) + pattern[len(folder) :]
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
     from apache_beam.io.filesystems import FileSystems
 

@@ -42,23 +42,29 @@ def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bo
     for number, source in enumerate(sources):
         if source.id_field is None:
             continue
-        units = [unit.index for unit in sketches.units if unit.source == number]
-        chunks = [chunk for u in units for chunk in sketches.table(u, ["id"]).column(0).chunks]
-        ids = pa.chunked_array(chunks, type=pa.string()).combine_chunks()
-        places = np.concatenate(
-            [np.arange(sketches.offsets[u], sketches.offsets[u + 1]) for u in units]
+        hashes, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        for unit in sketches.units:
+            if unit.source != number:
+                continue
+            at = int(sketches.offsets[unit.index])
+            # Chunk by chunk: the ids of a large source are more than one Arrow string can hold.
+            for chunk in sketches.table(unit.index, ["id"]).column(0).chunks:
+                hashed, _ = row_digest(pa.record_batch([chunk], names=["id"]))
+                present = np.flatnonzero(pc.is_valid(chunk).to_numpy(zero_copy_only=False))
+                hashes.append(hashed[present])
+                places.append(at + present)
+                at += len(chunk)
+        _, inverse, often = np.unique(
+            np.concatenate(hashes), return_inverse=True, return_counts=True
         )
-        hashed, _ = row_digest(pa.record_batch([ids], names=["id"]))
-        _, inverse, often = np.unique(hashed, return_inverse=True, return_counts=True)
-        present = pc.is_valid(ids).to_numpy(zero_copy_only=False)
-        repeated[places] = (often[inverse] > 1) & present
+        repeated[np.concatenate(places)] = often[inverse] > 1
     return repeated
 
 
 def document_ids(
     own: pa.Array, row: NDArray[np.int64], repeated: NDArray[np.bool_], source: str, file: str
 ) -> pa.Array:
-    """The ids of a unit's documents, unique in the run.
+    """The ids of a unit's documents, unique in their source.
 
     Args:
         own: string[n], the documents' own ids, null where there is none.

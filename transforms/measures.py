@@ -41,17 +41,23 @@ def chao_shen(counts: NDArray[np.int64]) -> float:
 
 
 def jackknife(counts: NDArray[np.int64]) -> float:
-    """Entropy in nats by the delete-one jackknife (Zahl 1977), from the histogram alone."""
+    """Entropy in nats by the delete-one jackknife (Zahl 1977), from the histogram alone.
+
+    n H - (n - 1) mean(H without one) = g(n) - sum of c/n g(c) over the cells, with
+    g(c) = c ln c - (c - 1) ln(c - 1), in which no large numbers cancel.
+    """
     n = int(counts.sum())
     if n < 2:
         return 0.0
     value, often = np.unique(counts[counts > 0], return_counts=True)
-    total = float((often * value * np.log(value)).sum())
-    rest = np.where(value > 1, (value - 1) * np.log(np.maximum(value - 1, 1)), 0.0)
-    without = np.log(n - 1) - (total - value * np.log(value) + rest) / (n - 1)
-    weight = value * often / n
-    full = np.log(n) - total / n
-    return float(n * full - (n - 1) * (weight * without).sum()) + 0.0
+    gain = _gain(np.append(value, n).astype(float))
+    return float(gain[-1] - (value * often / n * gain[:-1]).sum()) + 0.0
+
+
+def _gain(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    rest = np.maximum(counts - 1, 0)
+    share = np.where(counts > 1, 1 / counts, 0.0)  # of the document in its cell; nothing rests of 1
+    return np.asarray(np.log(counts) - rest * np.log1p(-share), np.float64)
 
 
 def effective_number(counts: NDArray[np.int64]) -> float:

@@ -136,10 +136,15 @@ class Reference:
         state.update(f"{VERSION} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
             self.codebook.centroids,
+            self.codebook.dims,
             self.codebook.counts,
             self.audit.centroids,
+            self.audit.dims,
             self.counts.documents,
             self.counts.tokens,
+            self.counts.audit,
+            self.held_out.documents,
+            self.held_out.classes,
             self.ngrams.unigrams,
             self.ngrams.bigrams,
         ):
@@ -151,7 +156,8 @@ def load_reference(folder: str, embedder: str) -> Reference:
     """A yardstick that an earlier run has written.
 
     Raises:
-        ConfigError: when there is none, or it was made with another embedder or format.
+        ConfigError: when there is none, it was made with another embedder or format, or its files
+            are not of one yardstick.
     """
     path = files.join(folder, "reference.json")
     if not files.exists(path):
@@ -160,16 +166,16 @@ def load_reference(folder: str, embedder: str) -> Reference:
             "give the folder `reference/` in the output of an earlier run"
         )
     value = files.read_json(path)
-    if value["version"] != VERSION or value["embedder"] != embedder:
+    if value.get("version") != VERSION or value["embedder"] != embedder:
         raise ConfigError(
-            f"reference: {folder} was made with format {value['version']} and embedder "
-            f"{value['embedder']}; this is format {VERSION} and embedder {embedder}: figures "
+            f"reference: {folder} was made with format {value.get('version')} and embedder "
+            f"{value.get('embedder')}; this is format {VERSION} and embedder {embedder}: figures "
             "could not be compared, so make the reference anew"
         )
     with np.load(
         io.BytesIO(files.read_bytes(files.join(folder, "arrays.npz"))), allow_pickle=False
     ) as arrays:
-        return Reference(
+        reference = Reference(
             human=value["human"],
             embedder=value["embedder"],
             codebook=Codebook(arrays["centroids"], arrays["dims"], arrays["counts"]),
@@ -179,3 +185,10 @@ def load_reference(folder: str, embedder: str) -> Reference:
             held_out=ClusterCounts.from_json(value["held_out"]),
             ngrams=Tables(*files.read_array(files.join(folder, NGRAMS))),
         )
+    if reference.fingerprint() != value["fingerprint"]:
+        raise ConfigError(
+            f"reference: the files in {folder} are not of one yardstick (its fingerprint is "
+            f"{reference.fingerprint()}, reference.json says {value['fingerprint']}); copy the "
+            "whole folder again"
+        )
+    return reference

@@ -1,7 +1,7 @@
 """Which documents fill the quotas: rounds of scoring and filling, on copies a document.
 
-Cells are (cluster, role, support). What scores is a worker's, unit by unit; what chooses is a plain
-function over packed columns, so that it can't depend on workers.
+Cells are the clusters, for each role. What scores is a worker's, unit by unit; what chooses is a
+plain function over packed columns, so that it can't depend on workers.
 """
 
 from __future__ import annotations
@@ -106,10 +106,8 @@ class Filling:
             share: of the quotas that shall be filled after it, i/R; 1 in the last round.
         """
         rest = self.remaining
-        done = self._filled() - (self.quota - self._wanted)
-        want = np.maximum(self._wanted * share - done, 0.0)
-        if share == 1 and want.sum() > 0:
-            want *= max(self.missing, 0.0) / want.sum()
+        wanted = self._wanted * share + (self.quota - self._wanted) - self._filled()
+        want = _settled(wanted)
         chosen = self._fill(rest, key, want, np.ones(len(rest), np.int64))
         self.copies[rest] += chosen
         self._by_key[rest[chosen > 0]] = True
@@ -143,18 +141,38 @@ class Filling:
         return filled.astype(np.float64)
 
 
-def fill_human(candidates: Candidates, quota: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
-    """Copies of human documents, chosen by a seeded hash of their fingerprints.
+def _settled(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What cells shall get, none less than nothing, and together as much as is wanted together.
 
-    Choosing them by deficit or novelty was neutral or worse in the recursive loop.
+    A cell that an earlier round gave too much lowers what the next ones get, as it would have in
+    that round: only capping it at nothing would give it twice.
 
     Args:
-        candidates: human documents.
+        wanted: float64[C], tokens; negative where a cell has too many.
+    """
+    reached = np.maximum.accumulate(np.concatenate([[0.0], np.cumsum(wanted)]))
+    want = np.diff(reached)
+    total = float(want.sum())
+    if total == 0:
+        return want
+    return np.asarray(want * (max(float(wanted.sum()), 0.0) / total), np.float64)
+
+
+def fill_by_hash(
+    candidates: Candidates, quota: NDArray[np.float64], seed: int, salt: str
+) -> NDArray[np.int64]:
+    """Copies of documents that are chosen by a seeded hash of their fingerprints.
+
+    So human text is: choosing it by deficit or novelty was neutral or worse in the recursive loop.
+
+    Args:
+        candidates: documents of one use.
         quota: float64[C], tokens a cell.
         seed: the run's.
+        salt: names the use.
     """
     filling = Filling(candidates, quota)
-    filling.choose(candidates.hashes(seed, "human")[filling.remaining], 1)
+    filling.choose(candidates.hashes(seed, salt)[filling.remaining], 1)
     return filling.copies
 
 

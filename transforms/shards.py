@@ -89,7 +89,7 @@ class WriteShards(beam.PTransform):
         layout: which rows go where, and how they are laid out.
         folder: where the shards go.
         reports: where the shards' own counts go.
-        wave: the shards to write now.
+        wave: the numbers of the shards to write now.
         shards: how many there are in all.
         text_out: the union's last column, which gets the judged text; None for no such column.
     """
@@ -98,20 +98,16 @@ class WriteShards(beam.PTransform):
     layout: Layout
     folder: str
     reports: str
-    wave: range
+    wave: Sequence[int]
     shards: int
     text_out: str | None = None
 
     def expand(self, lanes: Any) -> Any:
         return (
             lanes
-            | beam.ParDo(
-                _RouteRows(self.sources, self.layout, self.wave, self.text_out)
-            )
+            | beam.ParDo(_RouteRows(self.sources, self.layout, self.wave, self.text_out))
             | beam.GroupByKey()
-            | beam.ParDo(
-                _WriteShard(self.layout, self.folder, self.reports, self.shards)
-            )
+            | beam.ParDo(_WriteShard(self.layout, self.folder, self.reports, self.shards))
         )
 
 
@@ -120,7 +116,7 @@ class _RouteRows(beam.DoFn):
         self,
         sources: Sequence[Source],
         layout: Layout,
-        wave: range,
+        wave: Sequence[int],
         text_out: str | None,
     ) -> None:
         self.sources, self.layout, self.wave = sources, layout, wave
@@ -135,7 +131,7 @@ class _RouteRows(beam.DoFn):
 
     def _routed(self, unit: Unit) -> Iterator[tuple[int, bytes]]:
         routes = self.layout.routes(unit)
-        chosen = (routes.shard >= self.wave.start) & (routes.shard < self.wave.stop)
+        chosen = np.isin(routes.shard, self.wave)
         if not chosen.any():
             return
         start = 0
@@ -190,17 +186,12 @@ def _unpack(data: bytes) -> pa.Table:
     return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
 
 
-def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_batches(
-        [pa.RecordBatch.from_arrays(chunk.flatten(), schema=schema) for chunk in column.chunks],
-        schema=schema,
-    )
+def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(column.combine_chunks().flatten(), schema=schema)
 
 
 class _WriteShard(beam.DoFn):
-    def __init__(
-        self, layout: Layout, folder: str, reports: str, shards: int
-    ) -> None:
+    def __init__(self, layout: Layout, folder: str, reports: str, shards: int) -> None:
         self.layout, self.shards = layout, shards
         self.folder, self.reports = folder, reports
 
@@ -208,13 +199,12 @@ class _WriteShard(beam.DoFn):
         number, packed = item
         table = pa.concat_tables([_unpack(data) for data in packed])
         order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
-        table = table.take(pa.array(order)).combine_chunks()
-        columns = _flatten(table["columns"], pa.schema(list(table.schema.field("columns").type)))
-        rows = _flatten(table["row"], self.layout.union).combine_chunks()
-        batch = rows.to_batches()[0]
+        table = table.take(pa.array(order))
+        beside = _flatten(table["columns"], pa.schema(list(table.schema.field("columns").type)))
+        columns = pa.Table.from_batches([beside])
         write_shard(
             self.layout,
-            self.layout.rows(batch, columns),
+            self.layout.rows(_flatten(table["row"], self.layout.union), columns),
             columns,
             number,
             self.shards,
@@ -270,7 +260,9 @@ def shard_report(folder: str, number: int) -> str:
     return files.join(folder, f"shard-{number:05d}.json")
 
 
-def shard_waves(missing: Sequence[int], shard_bytes: int, memory: int | None) -> list[range]:
+def shard_waves(
+    missing: Sequence[int], shard_bytes: int, memory: int | None
+) -> list[Sequence[int]]:
     """The shards to write, in waves that fit the memory.
 
     Args:
@@ -278,11 +270,9 @@ def shard_waves(missing: Sequence[int], shard_bytes: int, memory: int | None) ->
         shard_bytes: uncompressed bytes of a shard.
         memory: bytes for a shuffle held in memory; None where the engine spills by itself.
     """
-    if not missing:
-        return []
-    start, stop = min(missing), max(missing) + 1
-    width = stop - start if memory is None else max(1, memory // (2 * shard_bytes))
-    return [range(low, min(low + width, stop)) for low in range(start, stop, width)]
+    width = len(missing) if memory is None else memory // (2 * shard_bytes)
+    width = max(1, width)
+    return [missing[low : low + width] for low in range(0, len(missing), width)]
 
 
 def count_shards(size: int, shard_mb: int) -> int:

@@ -193,12 +193,26 @@ def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:
 
 
 def _priority(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    """A document's own priority: a number, or text of one; whatever else there is counts as 0.
+
+    Text of numbers counts because a block in which one row holds text has them all as text.
+    """
     if path is None:
         return pa.array(np.zeros(batch.num_rows))
     found = extract(batch, path)
-    if not (pa.types.is_integer(found.type) or pa.types.is_floating(found.type)):
-        return pa.array(np.zeros(batch.num_rows))
-    return pc.fill_null(found.cast(pa.float64()), 0.0)
+    if pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
+        values = pc.fill_null(found.cast(pa.float64(), safe=False), 0.0).to_numpy()
+    else:
+        texts = _text_column(batch, path).to_pylist()
+        values = np.array([_number(text) for text in texts], np.float64)
+    return pa.array(np.where(np.isfinite(values), values, 0.0))
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def _prompt(batch: pa.RecordBatch, path: str | None) -> pa.Array:
@@ -252,13 +266,13 @@ class Sketches:
 
     def numbers(self, column: str) -> NDArray[Any]:
         """A numeric column over all documents."""
-        parts = [
-            self.table(unit.index, [column]).column(0).to_numpy()
-            for unit in self.units
-            if self.reports[unit.index].rows
-        ]
-        kind = sketch_schema(8).field(column).type.to_pandas_dtype()
-        return np.concatenate(parts) if parts else np.zeros(0, kind)
+        out = np.empty(len(self), sketch_schema(8).field(column).type.to_pandas_dtype())
+        for unit, part in self.per_unit(out):
+            at = 0
+            for chunk in self.table(unit.index, [column]).column(0).chunks:
+                part[at : at + len(chunk)] = chunk.to_numpy()
+                at += len(chunk)
+        return out
 
     def strings(self, column: str) -> pa.ChunkedArray:
         """A text column over all documents."""

@@ -1,0 +1,27 @@
+"""The demo is the first thing that a newcomer runs: it has to end, and to show what it claims."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_demo_widens_what_the_generator_has_narrowed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "demo.py"), "--work", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Before against after" in done.stdout
+    assert "report.json" in done.stdout.splitlines()[-2]
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
+    before, after = stages["read"]["synthetic"], stages["write"]["all"]
+    assert after["effective_clusters"] > 1.3 * before["effective_clusters"]
+    assert after["kl_to_reference"] < 0.2 * before["kl_to_reference"]
+    assert after["tail_mass"] > before["tail_mass"]

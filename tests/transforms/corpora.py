@@ -1,0 +1,81 @@
+"""Small corpora on disk, with their sketches and verdicts, made as a run makes them."""
+
+import json
+from pathlib import Path
+from pydoc_data import topics
+
+import apache_beam as beam
+import numpy as np
+
+from pipeline.engines import pipeline_options, run_pipeline
+from schemas.columns import settle, unite
+from schemas.config import Source
+from transforms import files
+from transforms.deduplicate import GroupBands, decide, exact_repeats, part_waves, total_order
+from transforms.minhash import lsh_parameters
+from transforms.read import plan_units
+from transforms.sketch import SketchDocuments, Sketches
+from transforms.units import unit_file
+
+OPTIONS = pipeline_options(2, [])
+NUM_PERM = 128
+WHOLE = 64 << 20
+
+
+def paragraphs(least_words=40):
+    """Python's own documentation: real text that every machine has."""
+    found = {
+        " ".join(part.split()) for text in topics.topics.values() for part in text.split("\n\n")
+    }
+    return sorted(part for part in found if len(part.split()) >= least_words)
+
+
+def source(name, role, *paths, **options):
+    return Source(name=name, role=role, files=[str(path) for path in paths], **options)
+
+
+def write_jsonl(path, rows):
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def over(elements, transform):
+    """Runs one transform over elements, and returns the counters."""
+    return run_pipeline(lambda root: root | beam.Create(elements) | transform, OPTIONS)
+
+
+def sketched(folder, sources, unit_bytes=WHOLE, lanes=2):
+    """The sketches of some sources, in units of about so many bytes."""
+    units = plan_units(sources, unit_bytes)
+    Path(folder).mkdir(parents=True)
+    dealt = [units[i::lanes] for i in range(lanes)]
+    over(dealt, SketchDocuments(sources, str(folder), 5, NUM_PERM))
+    return Sketches(str(folder), units)
+
+
+def deduplicated(folder, sketches, sources, threshold=0.8, waves=1, lanes=2):
+    """The order and the verdicts, with the shuffle in so many waves."""
+    order = total_order(sketches, sources)
+    first = exact_repeats(order)
+    ranks, groups = Path(folder) / "ranks", Path(folder) / "groups"
+    for made in (ranks, groups):
+        made.mkdir(parents=True)
+    for unit, part in sketches.per_unit(np.where(first == order.rank, order.rank, -1)):
+        files.write_array(unit_file(str(ranks), unit.index, "npy"), part)
+    bands, rows = lsh_parameters(threshold, NUM_PERM)
+    shuffled = 4 * 12 * len(sketches) * bands  # bytes, of entries of 12 that are held four times
+    parts = part_waves(len(sketches), bands, -(-shuffled // waves))
+    assert len(parts) == waves
+    for part in parts:
+        dealt = [sketches.units[i::lanes] for i in range(lanes)]
+        over(dealt, GroupBands(sketches.folder, str(ranks), str(groups), bands, rows, part))
+    found = files.list_files(f"{groups}/part-*.npy")
+    return order, decide(sketches, order, first, found, threshold, NUM_PERM)
+
+
+def union(sketches):
+    """The schema of all users' columns."""
+    reports = [report for report in sketches.reports if report.rows]
+    return settle([unite([report.arrow_schema() for report in reports])])

@@ -1,0 +1,106 @@
+"""Ids: the documents' own where they are unique, else the place, and never two the same."""
+
+import numpy as np
+import pyarrow as pa
+from corpora import sketched, source, write_jsonl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.documents import Unit
+from transforms.identity import document_ids, file_names, ids_of, repeated_ids
+
+
+def units(*places):
+    return [Unit(i, s, file, "jsonl", 0, -1, 0, 1) for i, (s, file) in enumerate(places)]
+
+
+def test_files_are_named_below_the_folder_that_they_share():
+    found = file_names(
+        units((0, "/data/a/x.jsonl"), (0, "/data/b/x.jsonl"), (1, "/data/b/x.jsonl"))
+    )
+    assert found == ["a/x.jsonl", "b/x.jsonl", "x.jsonl"]
+    assert file_names(units((0, "/d/ab.jsonl"), (0, "/d/ac.jsonl"))) == ["ab.jsonl", "ac.jsonl"]
+    assert file_names(units((0, "/d/ab/x"), (0, "/d/ac/x"))) == ["ab/x", "ac/x"]
+    assert file_names(units((0, "/d/x"), (0, "/d/e/x"))) == ["x", "e/x"]
+    assert file_names(units((0, "gs://b/x"), (0, "gs://c/x"))) == ["b/x", "c/x"]
+    assert file_names(units((0, "a.jsonl"), (0, "b.jsonl"))) == ["a.jsonl", "b.jsonl"]
+    assert file_names(units((0, "a.jsonl"), (0, "/a.jsonl"))) == ["a.jsonl", "/a.jsonl"]
+    assert file_names([]) == []
+
+
+PARTS = st.lists(st.sampled_from(["a", "ab", "b.jsonl", ""]), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), PARTS.map("/".join)), min_size=1, max_size=6))
+def test_two_files_of_a_source_never_have_one_name(places):
+    names = file_names(units(*places))
+    found = {}
+    for (number, path), name in zip(places, names, strict=True):
+        assert path.endswith(name)
+        assert found.setdefault((number, name), path) == path
+
+
+@given(st.lists(PARTS.map("/".join), min_size=1, max_size=5))
+def test_names_do_not_depend_on_where_the_corpus_lies(paths):
+    here = file_names(units(*((0, f"/data/{path}") for path in paths)))
+    there = file_names(units(*((0, f"gs://bucket/x/{path}") for path in paths)))
+    assert here == there
+
+
+def write_corpus(folder):
+    """Two files with ids of their own that repeat within and across files, and some without."""
+    one = [{"text": f"t {i}", "id": v} for i, v in enumerate(["a", None, "b", "a", 7])]
+    two = [{"text": f"u {i}", "id": v} for i, v in enumerate(["c", "7", None, "d"])]
+    other = [{"text": "v 0", "id": "a"}, {"text": "v 1", "id": "e"}]
+    return [
+        source(
+            "s",
+            "synthetic",
+            write_jsonl(folder / "in" / "one.jsonl", one),
+            write_jsonl(folder / "in" / "two.jsonl", two),
+            id_field="id",
+        ),
+        source("h", "human", write_jsonl(folder / "h.jsonl", other), id_field="id"),
+        source("n", "human", folder / "h.jsonl"),
+    ]
+
+
+NAMES = [
+    *("a@s/one.jsonl#0", "s/one.jsonl#1", "b", "a@s/one.jsonl#3", "7@s/one.jsonl#4"),
+    *("c", "7@s/two.jsonl#1", "s/two.jsonl#2", "d"),
+    *("a", "e", "n/h.jsonl#0", "n/h.jsonl#1"),
+]
+
+
+def test_documents_are_called_by_id_or_place_whatever_the_units(tmp_path):
+    sources = write_corpus(tmp_path)
+    for unit_bytes in (1 << 20, 60, 10):
+        sketches = sketched(tmp_path / str(unit_bytes), sources, unit_bytes)
+        repeated = repeated_ids(sketches, sources)
+        assert np.flatnonzero(repeated).tolist() == [0, 3, 4, 6]
+        everything = np.arange(len(sketches))
+        assert ids_of(sketches, sources, everything, repeated).to_pylist() == NAMES
+        some = np.array([1, 4, 6, 12])
+        assert ids_of(sketches, sources, some, repeated).to_pylist() == [NAMES[i] for i in some]
+        assert ids_of(sketches, sources, some[:0], repeated).to_pylist() == []
+
+
+def test_a_source_without_a_single_id(tmp_path):
+    sources = [
+        source("s", "human", write_jsonl(tmp_path / "x.jsonl", [{"text": "a"}]), id_field="id"),
+        source("t", "human", write_jsonl(tmp_path / "y.jsonl", [{"text": None}]), id_field="id"),
+    ]
+    sketches = sketched(tmp_path / "s", sources)
+    repeated = repeated_ids(sketches, sources)
+    assert repeated.tolist() == [False]
+    assert ids_of(sketches, sources, np.arange(1), repeated).to_pylist() == ["s/x.jsonl#0"]
+
+
+@given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))
+def test_ids_of_a_unit_differ(own):
+    row = np.arange(len(own)) * 3
+    repeated = np.array([own.count(name) > 1 and name is not None for name in own], bool)
+    found = document_ids(pa.array(own, pa.string()), row, repeated, "s", "f").to_pylist()
+    assert len(set(found)) == len(own)
+    for name, again, made in zip(own, repeated, found, strict=True):
+        assert made == name or name is None or again
