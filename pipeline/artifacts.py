@@ -12,6 +12,8 @@ from schemas.documents import FORMAT_VERSION
 from transforms import files
 
 WORK = ".outcross"
+MANIFEST = "manifest.json"
+"""Written last, of a stage as of a run: what has one is finished."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,15 @@ class Artifact:
 
     @property
     def finished(self) -> bool:
-        return files.exists(self.path("manifest.json"))
+        return files.exists(self.path(MANIFEST))
 
     def finish(self, stats: dict[str, Any] | None = None) -> None:
         """Marks the stage as done; a later run with the same key skips it."""
-        files.write_json(self.path("manifest.json"), {"key": self.key, "stats": stats or {}})
+        files.write_json(self.path(MANIFEST), {"key": self.key, "stats": stats or {}})
 
     def stats(self) -> dict[str, Any]:
         """What the finished stage said of itself."""
-        stats: dict[str, Any] = files.read_json(self.path("manifest.json"))["stats"]
+        stats: dict[str, Any] = files.read_json(self.path(MANIFEST))["stats"]
         return stats
 
 

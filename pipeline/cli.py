@@ -68,7 +68,7 @@ def _parameters(dry_run: bool) -> list[inspect.Parameter]:
         default=None,
         annotation=Annotated[
             str | None,
-            typer.Argument(metavar="[CONFIG.yaml]", help="a configuration; options override it"),
+            typer.Argument(metavar="CONFIG.yaml", help="a configuration; options override it"),
         ],
     )
     parameters = [configuration]
@@ -134,7 +134,10 @@ def _config(options: dict[str, Any]) -> Config:
         if isinstance(source, dict):
             source.update(fields)
     if caps:
-        values["max_copies"] = {**values.get("max_copies", {}), **caps}
+        before = values.get("max_copies") or {}
+        if not isinstance(before, dict):
+            raise ConfigError(f"max_copies: found {before!r:.80}; a cap for each role is expected")
+        values["max_copies"] = {**before, **caps}
     values.update(given)
     if "out" not in values:
         raise ConfigError("out: missing; say with --out where the result shall go")
@@ -148,9 +151,10 @@ def _command(
     parameters = _parameters(dry_run)
 
     def command(**options: Any) -> None:
-        load_beam()
         flags = {flag: options.pop(flag, False) for flag in ("as_json", "dry_run")}
-        action(_config(options), flags)
+        config = _config(options)
+        load_beam()  # seconds, so not before the request is known to make sense
+        action(config, flags)
 
     command.__doc__ = text
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -197,15 +201,15 @@ _command("dedup", _dedup, "Deduplicate, and write what is kept, nothing else.")
 @app.command()
 def explain(
     out: Annotated[str, typer.Argument(help="output directory of a run")],
-    document: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="id of one document")
-    ] = None,
+    document: Annotated[str | None, typer.Argument(metavar="ID", help="id of one document")] = None,
     least_similar: Annotated[
         int, typer.Option(min=1, help="how many of the least similar removals to show")
     ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Show what was removed, in favour of what, and why."""
+    load_beam()
+    load_beam()
     from pipeline.explain import explain_document, explain_removals
 
     if document is None:
@@ -231,15 +235,17 @@ def schema(
 def main() -> None:
     """The console script `outcross`."""
     arguments = sys.argv[1:]
-    if "--" in arguments:
-        cut = arguments.index("--")
-        arguments, _BEAM[:] = arguments[:cut], arguments[cut + 1 :]
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    arguments, _BEAM[:] = arguments[:cut], arguments[cut + 1 :]
     try:
-        app(arguments, standalone_mode=False)
-    except (typer.Exit, typer.Abort) as stop:
-        sys.exit(getattr(stop, "exit_code", 1))
+        code = app(arguments, standalone_mode=False)  # 130 after Ctrl-C
+    except typer.Abort:  # the same of older releases
+        code = 130
     except Exception as error:  # the last place where an error can be made readable
-        sys.exit(_say(error))
+        code = _say(error)
+    if code == 130:
+        print("outcross: stopped; the same command goes on from here", file=sys.stderr)
+    sys.exit(code)
 
 
 def _say(error: Exception) -> int:
@@ -252,6 +258,6 @@ def _say(error: Exception) -> int:
     from pipeline.context import RunError
     from pipeline.engines import PipelineError
 
-    if not isinstance(error, (RunError, PipelineError)):
+    if not isinstance(error, (RunError, PipelineError, OSError)):
         raise error
     return 1

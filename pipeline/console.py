@@ -6,11 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from pipeline.engines import pipeline_options
 from pipeline.progress import StageProgress
-from pipeline.run import RunResult
+from pipeline.run import RunResult, check_request
 from schemas.config import Config
 from schemas.plan import Plan
 from schemas.report import Report
@@ -28,44 +31,76 @@ def show_report(result: RunResult, as_json: bool) -> None:
         print(report.model_dump_json(indent=2))
         return
     console = Console()
-    console.print(_conservation_table(report))
+    show_table(console, _conservation_table(report))
     if report.stages:
-        console.print(_stage_table(report))
+        show_table(console, _stage_table(report))
         achieved = report.achieved
         planned = achieved.planned_human_tokens or 0
         share = 0.0 if achieved.human_share is None else achieved.human_share
         console.print(
             f"{achieved.tokens:,} tokens, {achieved.human_tokens:,} of them human "
-            f"({share:.2%}; planned {planned:,.0f})",
+            f"({share:.2%}; planned {planned:,.0f}), in {_count(len(report.shards), 'shard')}",
             highlight=False,
+            soft_wrap=True,
         )
     for warning in report.verdict.reasons:
-        console.print(f"warning: {warning}", markup=False, highlight=False)
-    console.print(f"{result.out.rstrip('/')}/report.json", markup=False, highlight=False)
+        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    out = result.out.rstrip("/")
+    console.print(
+        f"data in {out}/data, all figures in {out}/report.json",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    """An empty table that takes little room.
+
+    Args:
+        title: stands above it.
+        words, numbers: headings of the columns with words, on the left, and with numbers.
+    """
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in words:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def show_table(console: Console, table: Table) -> None:
+    """Prints a table at its full width: on a narrow terminal its lines wrap, and nothing is cut."""
+    console.width = max(console.width, Console(width=1 << 16).measure(table).maximum)
+    console.print(table)
+    console.print()
 
 
 def _conservation_table(report: Report) -> Table:
-    table = Table(title="rows")
-    table.add_column("source")
-    table.add_column("role")
-    columns = ("filtered", "read", "rejected", "removed", "kept", "written", "copies")
-    for column in columns:
-        table.add_column(column, justify="right")
+    columns = ["read", "rejected", "removed", "kept", "written", "copies"]
+    if any(line.filtered for line in report.conservation):
+        columns.insert(0, "filtered")
+    table = new_table("rows", ["source"], columns)
     for line in report.conservation:
-        table.add_row(line.source, line.role, *(f"{getattr(line, column):,}" for column in columns))
+        name = line.source if line.source == line.role else f"{line.source} ({line.role})"
+        table.add_row(escape(name), *(f"{getattr(line, column):,}" for column in columns))
     return table
 
 
 def _stage_table(report: Report) -> Table:
-    table = Table(title="diversity")
-    for column in ("after", "role"):
-        table.add_column(column)
-    for column in ("documents", "tokens", "effective clusters", "tail", "off-support", "KL"):
-        table.add_column(column, justify="right")
+    measures = ["effective\nclusters", "tail", "off-\nsupport", "KL to\nhuman"]
+    table = new_table("diversity", ["after", "role"], ["documents", "tokens", *measures])
     for stage in report.stages:
         for role, figures in stage.roles.items():
             table.add_row(
-                stage.name,
+                stage.name if role == next(iter(stage.roles)) else "",
                 role,
                 f"{figures.documents:,}",
                 f"{figures.tokens:,}",
@@ -89,6 +124,10 @@ def _stage_table(report: Report) -> Table:
     return table
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"
 
@@ -103,18 +142,22 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     console.print(
         f"{reached.tokens:,.0f} tokens: {reached.synthetic_tokens:,.0f} synthetic, "
         f"{reached.human_tokens:,.0f} human ({reached.human_share:.2%}), α = {reached.alpha:.3f}, "
-        f"{reached.regime}",
+        f"{reached.regime}, {_count(plan.shards, 'shard')}",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(
         f"entropy {reached.entropy:.4f} nats (worth {reached.effective_number:.1f} clusters), "
         f"KL to human {_number(reached.kl, '.4f')}, shadow price of a human token "
-        f"{_number(reached.shadow_price, '.4f')}, {plan.shards} shards",
+        f"{_number(reached.shadow_price, '.4f')}",
         highlight=False,
+        soft_wrap=True,
     )
-    table = Table(title="frontier: the same tokens at other human shares")
-    for column in ("human share", "human tokens", "entropy", "KL", "regime", "shadow price"):
-        table.add_column(column, justify="right")
+    table = new_table(
+        "frontier: the same tokens at other human shares",
+        [],
+        ["human share", "human tokens", "entropy", "KL", "regime", "shadow price"],
+    )
     for point in plan.frontier:
         table.add_row(
             f"{point.human_share:.0%}",
@@ -124,36 +167,23 @@ def show_plan(plan: Plan, as_json: bool) -> None:
             point.regime or "",
             _number(point.shadow_price, ".4f"),
         )
-    console.print(table)
+    show_table(console, table)
 
 
 def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
     """What would be read, without reading it."""
-    from pipeline.context import Context
-    from pipeline.stages.sketch import plan_input
-
-    context = Context(config, beam_args, StageProgress(quiet=True))
-    units, _ = plan_input(context)
-    lines: list[dict[str, Any]] = []
+    pipeline_options(config.workers, beam_args)
+    found = check_request(config)
+    sources: list[dict[str, Any]] = []
     for number, source in enumerate(config.sources):
-        own = [unit for unit in units if unit.source == number]
-        lines.append(
-            {
-                "source": source.name,
-                "role": source.role,
-                "files": len({unit.file for unit in own}),
-                "units": len(own),
-                "bytes": sum(unit.bytes for unit in own),
-            }
-        )
+        sizes = [file.bytes for file in found if file.source == number]
+        named = {"source": source.name, "role": source.role}
+        sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
     if as_json:
-        print(json.dumps({"out": config.out, "sources": lines}, indent=2))
+        print(json.dumps({"out": config.out, "sources": sources}, indent=2))
         return
-    table = Table(title=f"would be read, and curated into {config.out}")
-    for column in lines[0]:
-        table.add_column(column)
-    for line in lines:
-        table.add_row(
-            *(f"{value:,}" if isinstance(value, int) else value for value in line.values())
-        )
-    Console().print(table)
+    title = f"would be read, and curated into {escape(config.out)}"
+    table = new_table(title, ["source", "role"], ["files", "bytes"])
+    for line in sources:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
+    show_table(Console(), table)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
@@ -12,7 +14,7 @@ from pipeline.progress import StageProgress
 from schemas.config import Config
 from schemas.documents import Unit
 
-beam = load_beam()  # before the transforms import it, so that it stays quiet
+beam = load_beam()
 
 
 class RunError(RuntimeError):
@@ -48,8 +50,7 @@ class Context:
         """Bytes that a shuffle may take."""
         if self.config.memory_mb is not None:
             return self.config.memory_mb << 20
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return max(free // 4, 64 << 20)
+        return max(_free_memory() // 4, 64 << 20)
 
     def over_units(self, units: Sequence[Unit], wire: Callable[[Any], Any]) -> dict[str, int]:
         """Runs one pipeline over units.
@@ -69,3 +70,12 @@ class Context:
             wire(root | beam.Create(dealt))
 
         return run_pipeline(build, self.options)
+
+
+def _free_memory() -> int:
+    """Bytes that can be had without swapping; where only the total is known, that."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -11,10 +11,15 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from transforms.progress import TALLY
+from pipeline.engines import load_beam
+
+load_beam()  # before the transforms import it, so that it stays quiet
+
+from transforms.progress import TALLY  # noqa: E402
 
 _PATIENCE = 5.0  # seconds before a stage is shown to be at work
 _PLAIN_INTERVAL = 15.0
+_WIDTH = 13  # of a stage's name
 
 
 class StageProgress:
@@ -55,13 +60,14 @@ class StageProgress:
             watcher.join()
         seconds = time.monotonic() - started
         self.seconds[name] = round(seconds, 3)
-        self.say(f"{name:<12} {_state(seconds)}")
+        self.say(f"{name:<{_WIDTH}} {_state(seconds)}")
 
     def skipped(self, name: str) -> None:
-        self.say(f"{name:<12} done earlier, unchanged")
+        self.say(f"{name:<{_WIDTH}} done earlier, unchanged")
 
     def say(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False)
+        # A line stays one line in a log: only a terminal wraps.
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _watch(
         self, name: str, documents: int, size: int, started: float, done: threading.Event
@@ -70,11 +76,11 @@ class StageProgress:
             return
         if not sys.stderr.isatty():
             while not done.wait(_PLAIN_INTERVAL):
-                self.say(f"{name:<12} {_state(time.monotonic() - started)} …")
+                self.say(f"{name:<{_WIDTH}} {_state(time.monotonic() - started)} …")
             return
         counter, total = ("bytes", size) if size else ("documents", documents)
         bar = Progress(
-            TextColumn("{task.description:<12}"),
+            TextColumn(f"{{task.description:<{_WIDTH}}}"),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import WORK, artifact
+from pipeline.artifacts import MANIFEST, WORK, artifact
 from pipeline.card import dataset_card
 from pipeline.context import Context
 from pipeline.progress import StageProgress
@@ -22,6 +24,7 @@ from pipeline.stages.plan import plan as plan_stage
 from pipeline.stages.report import (
     conservation,
     deduplication,
+    prompts,
     reasons_not_selected,
     run_report,
     verdict,
@@ -30,7 +33,7 @@ from pipeline.stages.select import select
 from pipeline.stages.sketch import Sketched, check_rejects, plan_input, sketch
 from pipeline.stages.write import write_shards
 from schemas.config import WRITABLE, Config, ConfigError
-from schemas.documents import FORMAT_VERSION
+from schemas.documents import FORMAT_VERSION, Unit
 from schemas.plan import Plan
 from schemas.report import Achieved, Report
 from transforms import files
@@ -38,8 +41,12 @@ from transforms.aligned import save_aligned
 from transforms.embed import load_default
 from transforms.identity import file_names
 from transforms.layouts import Folders, KeptLayout
-from transforms.reference import NGRAMS
+from transforms.minhash import lsh_parameters
+from transforms.read import plan_units
+from transforms.reference import NGRAMS, load_reference
 from transforms.shards import count_shards
+
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ def run(
     removed = write_removed(context, sketched, deduplicated)
     clustered = cluster(context, sketched, deduplicated)
     planned = plan_stage(context, sketched, deduplicated, clustered)
+    _write_plan(config.out, planned.plan)
     selected = select(context, sketched, deduplicated, clustered, planned)
     layout = _layout(
         context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
@@ -108,6 +116,8 @@ def plan(
     sketched, deduplicated = _deduplicated(context)
     clustered = cluster(context, sketched, deduplicated)
     planned: Planned = plan_stage(context, sketched, deduplicated, clustered)
+    if not files.exists(files.join(config.out, MANIFEST)):  # else it is the plan of what is there
+        _write_plan(config.out, planned.plan)
     return planned.plan
 
 
@@ -124,7 +134,7 @@ def dedup(
     done = artifact(
         config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
     )
-    kept = deduplicated.verdicts.kept & np.isin(sketched.roles, WRITABLE)
+    kept = deduplicated.verdicts.kept & sketched.of_role(*WRITABLE)
     copies = kept.astype(np.int32)
     save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
     size = int(sketched.sketches.numbers("size")[kept].sum())
@@ -132,11 +142,10 @@ def dedup(
     layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
     units = sketched.units(*WRITABLE)
     written = write_shards(context, layout, "data", shards, done, units, config.text_out)
+    files.delete_files(files.list_files(files.join(config.out, PLAN)))
     none = np.zeros(len(copies), bool)
     reasons = reasons_not_selected(sketched, deduplicated, copies, none)
-    tokens = {
-        role: int(sketched.tokens[kept & (sketched.roles == role)].sum()) for role in WRITABLE
-    }
+    tokens = {role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE}
     total = sum(tokens.values())
     report = Report(
         verdict=verdict(context.warnings),
@@ -157,6 +166,7 @@ def dedup(
         stages=[],
         shards=[],
         deduplication=deduplication(deduplicated),
+        prompts=prompts(context, sketched, deduplicated),
         domains={},
         reference=None,
     )
@@ -167,24 +177,65 @@ def dedup(
 def _start(
     config: Config, beam_args: Sequence[str], progress: StageProgress | None
 ) -> tuple[Context, float]:
-    _check_out(config.out)
     context = Context(config, beam_args, progress or StageProgress())
+    check_request(config)
     files.make_folder(files.join(config.out, WORK))
     return context, time.time()
+
+
+def check_request(config: Config) -> list[Unit]:
+    """Checks all that can be checked without reading the sources.
+
+    Returns:
+        The files of all sources, each as one unit.
+
+    Raises:
+        ConfigError: naming the key, what was found and what would be right.
+    """
+    _check_out(config.out)
+    try:
+        lsh_parameters(config.near_threshold, config.num_perm)
+    except ValueError:
+        raise ConfigError(
+            f"near_threshold: {config.num_perm} permutations can't tell similarities from "
+            f"{config.near_threshold} on apart; lower it, or raise num_perm"
+        ) from None
+    if config.reference is not None:
+        load_reference(config.reference, load_default().fingerprint)
+    found = plan_units(config.sources, unit_bytes=1 << 62)
+    for file in found:
+        if _inside(file.file, config.out):
+            raise ConfigError(
+                f"source {config.sources[file.source].name!r}: files: {file.file!r} lies in "
+                f"out = {config.out!r}, whose files a run replaces; choose another out"
+            )
+    return found
 
 
 def _check_out(out: str) -> None:
     """A directory that holds something else is never written into."""
     if files.exists(files.join(out, WORK)) or not files.exists(out):
         return
-    if files.list_files(files.join(out, "*")) or files.list_files(files.join(out, "*", "*")):
+    if files.is_local(out):
+        if not Path(out).is_dir():
+            raise ConfigError(f"out: {out} is a file; a directory is expected")
+        other = any(names for _, _, names in os.walk(out))
+    else:
+        other = any(files.list_files(files.join(out, glob)) for glob in ("*", "*/*"))
+    if other:
         raise ConfigError(
             f"out: {out} holds files that are not of an outcross run; choose an empty directory"
         )
 
 
+def _inside(path: str, folder: str) -> bool:
+    if files.is_local(path) and files.is_local(folder):
+        return Path(path).resolve().is_relative_to(Path(folder).resolve())
+    return path.startswith(folder.rstrip("/") + "/")
+
+
 def _deduplicated(context: Context) -> tuple[Sketched, Deduplicated]:
-    units, identities = plan_input(context)
+    units, identities = plan_input(context.config)
     sketched = sketch(context, units, identities)
     _write_rejects(context, sketched)
     check_rejects(sketched)
@@ -199,6 +250,10 @@ def _write_rejects(context: Context, sketched: Sketched) -> None:
     names = file_names(sketched.sketches.units)
     table = sketched.sketches.rejects(context.config.sources, names)
     files.write_table(files.join(folder, "rejects.parquet"), table)
+
+
+def _write_plan(out: str, made: Plan) -> None:
+    files.write_bytes(files.join(out, PLAN), made.to_json())
 
 
 def _layout(
@@ -251,8 +306,12 @@ def _finish(
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.units:
-        inputs.setdefault(unit.file, {"source": config.sources[unit.source].name, "rows": 0})
-        inputs[unit.file]["rows"] += sketched.sketches.reports[unit.index].rows
+        file = inputs.setdefault(
+            unit.file, {"sources": [], "rows": 0, "identity": sketched.identities[unit.file]}
+        )
+        if config.sources[unit.source].name not in file["sources"]:
+            file["sources"].append(config.sources[unit.source].name)
+        file["rows"] += sketched.sketches.reports[unit.index].rows
     manifest = {
         "format_version": FORMAT_VERSION,
         "versions": {
@@ -279,4 +338,4 @@ def _finish(
             for shard in shards
         ],
     }
-    files.write_json(files.join(out, "manifest.json"), manifest)
+    files.write_json(files.join(out, MANIFEST), manifest)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Role = Literal["synthetic", "human", "reference", "exclude"]
 WRITABLE: tuple[Role, ...] = ("synthetic", "human")
@@ -20,7 +29,16 @@ class ConfigError(ValueError):
 class Model(BaseModel):
     """Unknown keys are errors, so that a misspelt option can't be ignored in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `yes`, `on` and `no` as truth values, which would pass as 1 and 0."""
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"found {value}; true and false are no values of this key")
+        return value
 
 
 class Fields(Model):
@@ -118,8 +136,8 @@ class Config(Model):
     select: Literal["residual", "random"] = Field(
         "residual", description="how synthetic documents fill a quota"
     )
-    rounds: int = Field(1, ge=1, le=64, description="rounds of residual selection")
-    shard_mb: int = Field(256, ge=1, description="uncompressed MB of a shard")
+    rounds: int = Field(4, ge=1, le=64, description="rounds of residual selection")
+    shard_mb: int = Field(256, ge=1, le=1024, description="uncompressed MB of a shard")
     text_out: str | None = Field(
         None, description="a further column with the judged text, beside the untouched ones"
     )
@@ -141,12 +159,26 @@ class Config(Model):
             raise ValueError("text_out: the column 'outcross' is taken; choose another name")
         if self.human_tokens is not None and "human_share" in self.model_fields_set:
             raise ValueError("human_tokens: give human_tokens or human_share, not both")
+        if (self.human_tokens or 0) > (self.tokens or math.inf):
+            raise ValueError(
+                f"human_tokens: {self.human_tokens:,} is more than tokens = {self.tokens:,}; "
+                "ask for fewer, or for more tokens"
+            )
+        roles = {source.role for source in self.sources}
+        if self.human_tokens and "human" not in roles and not self.best_effort:
+            raise ValueError(
+                f"human_tokens: {self.human_tokens:,} were asked, but no source has the role human"
+            )
+        if (
+            self.max_kl is not None
+            and self.reference is None
+            and not roles & {"human", "reference"}
+        ):
+            raise ValueError(
+                "max_kl: there is nothing human to diverge from; add a source with the role human "
+                "or reference, or give the reference of an earlier run"
+            )
         return self
-
-    @property
-    def explicit(self) -> bool:
-        """Whether the user asked for exact token counts, so that a shortfall is an error."""
-        return self.tokens is not None or self.human_tokens is not None
 
 
 def parse(values: dict[str, Any]) -> Config:

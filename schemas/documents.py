@@ -22,8 +22,6 @@ class Unit:
         kind: "jsonl" or "parquet".
         start, stop: byte range of a plain JSONL file (a line belongs to the unit in which it
             starts), or range of row groups of a Parquet file; 0 and -1 for a whole file.
-        base: number of the file's row at which a Parquet unit starts; 0 for JSONL, where it is
-            known only when the units before it have been read.
         bytes: what the unit takes on disk, for progress.
     """
 
@@ -33,7 +31,6 @@ class Unit:
     kind: Literal["jsonl", "parquet"]
     start: int
     stop: int
-    base: int
     bytes: int
 
 
@@ -68,7 +65,9 @@ REJECTS = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
-        pa.field("place", pa.string(), nullable=False),  # "row 12", "line 7" or "byte 4096"
+        pa.field(
+            "place", pa.string(), nullable=False
+        ),  # "line 7" (from 1), "row 12" or "byte 4096" (from 0)
         pa.field("reason", pa.string(), nullable=False),
         pa.field("raw", pa.binary()),  # the first 500 bytes
     ]

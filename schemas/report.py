@@ -1,8 +1,8 @@
-"""report.json: what became of every row, what was asked, what was achieved, and how diverse it is."""
+"""report.json: what became of every row, what was asked and achieved, and how diverse it is."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,7 @@ class Conservation(_Model):
     read: int = Field(ge=0, description="rows read: kept + removed + rejected")
     rejected: int = Field(ge=0, description="rows that could not be used; they stand in rejects/")
     removed: int = Field(ge=0, description="rows that repeat a kept one; they stand in removed/")
+    distinct: int = Field(ge=0, description="different texts among the rows that could be read")
     kept: int = Field(ge=0, description="rows that survived: written + not_selected")
     written: int = Field(ge=0, description="kept rows that stand in data/ at least once")
     not_selected: dict[str, int] = Field(description="kept rows that are not written, by reason")
@@ -42,7 +43,9 @@ class Figures(_Model):
     tokens: int = Field(ge=0, description="tokens")
     copies: int = Field(ge=0, description="appearances beyond a document's first")
     near_duplicates: int = Field(
-        ge=0, description="documents with a verified pair to another document of the set"
+        ge=0,
+        description="documents that repeat another one of the set: verified pairs of which one is "
+        "removed next, and further copies",
     )
     near_duplicate_rate: float | None = Field(
         default=None, description="near_duplicates / documents"
@@ -127,6 +130,18 @@ class Deduplication(_Model):
     counts: dict[str, int] = Field(description="what the resolver did")
 
 
+class Prompts(_Model):
+    """What one source answers, where a column of prompts is named."""
+
+    source: str = Field(description="name of the source")
+    prompts: int = Field(ge=0, description="different prompts")
+    answers: int = Field(ge=0, description="answers to them that could be read")
+    distinct_answers: int = Field(
+        ge=0, description="different texts for each prompt, added up over the prompts"
+    )
+    kept_answers: int = Field(ge=0, description="answers that survive deduplication")
+
+
 class Verdict(_Model):
     """The run in a sentence."""
 
@@ -145,6 +160,7 @@ class Report(_Model):
     stages: list[Stage] = Field(description="the documents after each stage, on one codebook")
     shards: list[Shard] = Field(description="the shards, merged they are the stage `write`")
     deduplication: Deduplication = Field(description="what was removed")
+    prompts: list[Prompts] = Field(description="answers by prompt, of sources with prompts")
     domains: dict[str, int] = Field(description="rows written by domain; '' for none")
     reference: Yardstick | None = Field(description="the yardstick; null after `dedup`")
 
@@ -158,8 +174,3 @@ class Report(_Model):
             if found.name == stage and role in found.roles:
                 return found.roles[role]
         raise KeyError(f"the report has no figures of {role!r} after {stage!r}")
-
-
-def figures(values: dict[str, Any]) -> Figures:
-    """Figures from what an accumulator extracts."""
-    return Figures(**values)

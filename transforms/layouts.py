@@ -76,9 +76,7 @@ class KeptLayout:
             unit_file(folders.sketches, index, "parquet"),
             ["row", "id", "fingerprint_hi", "fingerprint_lo", "tokens", "domain", "generation"],
         )
-        repeated, still_open, rank = load_unit(
-            folders.verdicts, index, ["repeated_id", "open", "rank"]
-        )
+        repeated, rank = load_unit(folders.verdicts, index, ["repeated_id", "rank"])
         source = self.sources[unit.source]
         ids = document_ids(
             sketch["id"].combine_chunks(),
@@ -102,7 +100,6 @@ class KeptLayout:
                 "generation": sketch["generation"].take(pa.array(document)),
                 "tokens": sketch["tokens"].to_numpy()[document],
                 "weight": np.ones(rows),
-                "open": still_open[document],
             }
         )
         if self.reference is not None and folders.assignments is not None:
@@ -132,7 +129,6 @@ class KeptLayout:
     def nothing(self) -> tuple[pa.Table, pa.Table]:
         beside = [
             *OUTCROSS,
-            pa.field("open", pa.bool_()),
             pa.field("class", pa.int8()),
             pa.field("audit_cluster", pa.int32()),
         ]
@@ -154,13 +150,15 @@ class KeptLayout:
         for role in WRITABLE:
             part = columns.filter(pc.equal(columns["role"], role))
             counts = ClusterCounts.empty(clusters, audit_clusters)
+            # After deduplication nothing repeats a row but its own further copies.
+            further = int((part["copy"].to_numpy() > 1).sum())
             counts.add(
                 part["cluster"].to_numpy(),
                 part["tokens"].to_numpy(),
                 part["class"].to_numpy(),
                 part["audit_cluster"].to_numpy(),
-                copies=int((part["copy"].to_numpy() > 1).sum()),
-                near_duplicates=int(part["open"].to_numpy().sum()),
+                copies=further,
+                near_duplicates=further,
             )
             roles[role] = counts.to_json()
         return roles

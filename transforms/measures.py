@@ -85,7 +85,7 @@ class ClusterCounts:
         classes: int64[3], documents by head, tail, off-support.
         audit: int64[K2], documents on the second codebook.
         copies: further appearances of documents that stand more than once.
-        near_duplicates: documents that repeat another one, by the run's verified pairs.
+        near_duplicates: documents that repeat another one, verified or as a further copy.
     """
 
     documents: NDArray[np.int64]

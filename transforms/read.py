@@ -102,8 +102,8 @@ def plan_units(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[
                 kind: Literal["jsonl", "parquet"] = "parquet"
             else:
                 parts, kind = _ranges(file, size, unit_bytes), "jsonl"
-            for start, stop, base, taken in parts:
-                units.append(Unit(len(units), position, file, kind, start, stop, base, taken))
+            for start, stop, taken in parts:
+                units.append(Unit(len(units), position, file, kind, start, stop, taken))
     return units
 
 
@@ -142,7 +142,9 @@ def _files(source: Source) -> list[tuple[str, int]]:
     from apache_beam.io.filesystems import FileSystems
 
     found: dict[str, int] = {}
-    for glob, result in zip(source.files, FileSystems.match(source.files), strict=True):
+    # Beam finds nothing for a local glob without a folder; and ./a and a are one file.
+    globs = [os.path.abspath(g) if is_local(g) else g for g in source.files]
+    for glob, result in zip(source.files, FileSystems.match(globs), strict=True):
         if not result.metadata_list:
             raise ConfigError(f"source {source.name!r}: files: {glob!r} matches no file")
         for entry in result.metadata_list:
@@ -155,16 +157,16 @@ def _files(source: Source) -> list[tuple[str, int]]:
     return sorted(found.items())
 
 
-def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int, int]]:
+def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
     if size <= unit_bytes or file.lower().endswith((".gz", ".zst")):
-        return [(0, -1, 0, size)]
+        return [(0, -1, size)]
     parts = -(-size // unit_bytes)
     edges = [size * i // parts for i in range(parts + 1)]
-    return [(a, b, 0, b - a) for a, b in pairwise(edges)]
+    return [(a, b, b - a) for a, b in pairwise(edges)]
 
 
-def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int, int]]:
-    whole = [(0, -1, 0, size)]
+def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
+    whole = [(0, -1, size)]
     if size <= unit_bytes:
         return whole
     with _open_parquet(file) as stream:
@@ -172,17 +174,16 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
             metadata = pq.read_metadata(stream)
         except (pa.ArrowException, OSError):  # read_unit rejects it with its reason
             return whole
-    units: list[tuple[int, int, int, int]] = []
-    start = base = rows = taken = 0
+    units: list[tuple[int, int, int]] = []
+    start = taken = 0
     for group in range(metadata.num_row_groups):
         found = metadata.row_group(group)
         weight = sum(found.column(i).total_compressed_size for i in range(found.num_columns))
         if group > start and taken + weight > unit_bytes:
-            units.append((start, group, base, taken))
-            start, base, taken = group, rows, 0
-        rows += found.num_rows
+            units.append((start, group, taken))
+            start, taken = group, 0
         taken += weight
-    return [*units, (start, metadata.num_row_groups, base, taken)]
+    return [*units, (start, metadata.num_row_groups, taken)]
 
 
 class _BrokenError(Exception):

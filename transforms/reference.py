@@ -15,13 +15,13 @@ from transforms import files
 from transforms.cluster import Codebook
 from transforms.hashing import seeded_hash
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
-from transforms.residual import Tables
+from transforms.ngrams import Tables
 
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
 VERSION = 1
-NGRAMS = "ngrams.npy"
+NGRAMS = "ngrams.bin"
 
 
 def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) -> NDArray[np.int8]:
@@ -116,8 +116,7 @@ class Reference:
         packed = io.BytesIO()
         np.savez_compressed(packed, **arrays)
         files.write_bytes(files.join(folder, "arrays.npz"), packed.getvalue())
-        tables = np.stack([self.ngrams.unigrams, self.ngrams.bigrams])
-        files.write_array(files.join(folder, NGRAMS), tables)
+        files.write_bytes(files.join(folder, NGRAMS), self.ngrams.to_bytes())
         value: dict[str, Any] = {
             "version": VERSION,
             "fingerprint": self.fingerprint(),
@@ -183,7 +182,7 @@ def load_reference(folder: str, embedder: str) -> Reference:
             thresholds=Thresholds(**value["thresholds"]),
             counts=ClusterCounts.from_json(value["counts"]),
             held_out=ClusterCounts.from_json(value["held_out"]),
-            ngrams=Tables(*files.read_array(files.join(folder, NGRAMS))),
+            ngrams=Tables.from_bytes(files.read_bytes(files.join(folder, NGRAMS))),
         )
     if reference.fingerprint() != value["fingerprint"]:
         raise ConfigError(

@@ -20,10 +20,10 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from transforms.hashing import mix64, seeded_hash
+from transforms.hashing import seeded_hash
 from transforms.logarithm import LN2, LOG_BITS, log
+from transforms.ngrams import INT64, UINT32, Tables, bigram, check_documents
 
-BUCKETS = 1 << 20
 UNIT = 2.0**-24  # of deficit, surprisal and log ratios, in nats
 
 _LOG_UNIT = 2.0**-LOG_BITS
@@ -33,37 +33,13 @@ _CONTINUATION = 50  # previous words seen more often lend no more to what never 
 _FLOOR = 1e-9  # of a probability
 _HALF_STEP = 2.0**-53
 
-# Batches come from Arrow, whose buffers can't be written.
-_INT64 = types.Array(types.int64, 1, "A", readonly=True)
-_UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
-
 
 @njit("int64(int64)", nogil=True, cache=True, inline="always")
 def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
 
-@njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
-def _bigram(previous, word, mask):  # type: ignore[no-untyped-def]
-    return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
-
-
-@njit(
-    types.void(_INT64, _UINT32, types.int64[:], types.int64[:], types.int64[:]),
-    nogil=True,
-    cache=True,
-)
-def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
-    mask = np.int64(len(unigrams) - 1)
-    for d in range(len(copies)):
-        if copies[d] != 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                unigrams[np.int64(ids[i]) & mask] += copies[d]
-                if i > offsets[d]:
-                    bigrams[_bigram(ids[i - 1], ids[i], mask)] += copies[d]
-
-
-@njit(types.void(_INT64, _INT64, types.int64, types.int64, types.int32[:]), nogil=True, cache=True)
+@njit(types.void(INT64, INT64, types.int64, types.int64, types.int32[:]), nogil=True, cache=True)
 def _log_ratios(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
     buckets = np.int64(len(out))
@@ -76,7 +52,7 @@ def _log_ratios(reference, current, n_reference, n_current, out):  # type: ignor
 
 @njit(
     types.void(
-        *(_INT64, _UINT32, types.int32[:], types.int32[:], _INT64, _INT64, types.int64),
+        *(INT64, UINT32, types.int32[:], types.int32[:], INT64, INT64, types.int64),
         *(types.int64[:], types.int64[:]),
     ),
     nogil=True,
@@ -99,7 +75,7 @@ def _score(  # type: ignore[no-untyped-def]
             count = unigrams[b]
             p = (np.float64(count) + 0.5) / all_mass
             if i > begin:
-                k = _bigram(ids[i - 1], ids[i], mask)
+                k = bigram(ids[i - 1], ids[i], mask)
                 deficits += np.int64(lr_bigram[k])
                 seen = max(np.float64(bigrams[k]) - _DISCOUNT, 0.0)
                 backoff = _DISCOUNT * np.float64(min(before, _CONTINUATION)) + 1.0
@@ -114,7 +90,7 @@ def _score(  # type: ignore[no-untyped-def]
 
 @njit(
     types.void(
-        *(_INT64, _INT64, types.float64, types.float64, types.float64, types.float64),
+        *(INT64, INT64, types.float64, types.float64, types.float64, types.float64),
         *(types.uint64[:], types.float64, types.float64[:]),
     ),
     nogil=True,
@@ -134,91 +110,6 @@ def _keys(  # type: ignore[no-untyped-def]
         u = np.float64(noise[d] >> np.uint64(12) << np.uint64(1) | np.uint64(1)) * _HALF_STEP
         gumbel = np.int64(LOG_BITS * LN2) - log(np.float64(-log(u)))
         out[d] = -(z / root + temperature * (np.float64(gumbel) * _LOG_UNIT))
-
-
-def _check_documents(offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:
-    if offsets.dtype != np.int64 or ids.dtype != np.uint32:
-        raise ValueError(f"offsets are {offsets.dtype}, ids {ids.dtype}; needed: int64 and uint32")
-    if offsets.ndim != 1 or not len(offsets) or (np.diff(offsets) < 0).any():
-        raise ValueError("offsets must be int64[n + 1] and never fall")
-    if offsets[0] < 0 or offsets[-1] > len(ids):
-        raise ValueError(
-            f"offsets run from {offsets[0]} to {offsets[-1]}, but there are {len(ids)} ids"
-        )
-
-
-def _check_tables(unigrams: NDArray[np.int64], bigrams: NDArray[np.int64]) -> None:
-    buckets = len(unigrams)
-    if unigrams.shape != bigrams.shape or unigrams.ndim != 1:
-        raise ValueError(f"tables have shapes {unigrams.shape} and {bigrams.shape}; needed: equal")
-    if not buckets or buckets & (buckets - 1) or buckets > 1 << 32:
-        raise ValueError(f"tables have {buckets} buckets; needed: a power of two up to 2**32")
-    if unigrams.dtype != np.int64 or bigrams.dtype != np.int64:
-        raise ValueError(f"tables are {unigrams.dtype} and {bigrams.dtype}; needed: int64")
-
-
-def count_ngrams(
-    offsets: NDArray[np.int64],
-    ids: NDArray[np.uint32],
-    copies: NDArray[np.int32] | NDArray[np.bool_],
-    out_unigrams: NDArray[np.int64],
-    out_bigrams: NDArray[np.int64],
-) -> None:
-    """Add the n-grams of a batch of documents to hashed tables.
-
-    Bigrams don't reach across documents: a first word has none.
-
-    Args:
-        offsets: int64[n + 1], where each document's words begin and end in `ids`.
-        ids: uint32[total], 32-bit word hashes.
-        copies: int32[n] or bool[n], how often each document counts; 0 or False leaves it out.
-        out_unigrams: int64[buckets], added to in place; `buckets` a power of two.
-        out_bigrams: int64[buckets], added to in place.
-
-    Raises:
-        ValueError: shapes, types, offsets or the number of buckets don't fit.
-    """
-    _check_documents(offsets, ids)
-    _check_tables(out_unigrams, out_bigrams)
-    if copies.shape != (len(offsets) - 1,):
-        raise ValueError(f"copies has shape {copies.shape}; needed: ({len(offsets) - 1},)")
-    if copies.dtype.kind not in "bi":
-        raise ValueError(f"copies are {copies.dtype}; needed: int32 or bool")
-    _count(offsets, ids, copies.astype(np.int64), out_unigrams, out_bigrams)
-
-
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """Hashed n-gram counts: mergeable by addition, in any order.
-
-    Attributes:
-        unigrams: int64[buckets], a power of two.
-        bigrams: int64[buckets].
-    """
-
-    unigrams: NDArray[np.int64]
-    bigrams: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        _check_tables(self.unigrams, self.bigrams)
-
-    @classmethod
-    def empty(cls, buckets: int = BUCKETS) -> Tables:
-        """Tables of nothing."""
-        return cls(np.zeros(buckets, np.int64), np.zeros(buckets, np.int64))
-
-    @property
-    def totals(self) -> tuple[int, int]:
-        """How many unigrams and bigrams were counted."""
-        return int(self.unigrams.sum()), int(self.bigrams.sum())
-
-    def merge(self, other: Tables) -> Tables:
-        """The tables of both, as if they had been counted together."""
-        if len(self.unigrams) != len(other.unigrams):
-            raise ValueError(
-                f"tables of {len(self.unigrams)} and {len(other.unigrams)} buckets don't merge"
-            )
-        return Tables(self.unigrams + other.unigrams, self.bigrams + other.bigrams)
 
 
 class Scorer:
@@ -279,7 +170,7 @@ class Scorer:
         Raises:
             ValueError: shapes, types or offsets don't fit.
         """
-        _check_documents(offsets, ids)
+        check_documents(offsets, ids)
         n = len(offsets) - 1
         deficit, surprisal = np.empty(n, np.int64), np.empty(n, np.int64)
         _score(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import apache_beam as beam
@@ -22,8 +23,9 @@ from transforms import files
 from transforms.aligned import load_unit
 from transforms.fill import fill
 from transforms.hashing import seeded_hash
+from transforms.ngrams import Tables, count_ngrams
 from transforms.progress import count
-from transforms.residual import Scorer, Tables, count_ngrams
+from transforms.residual import Scorer
 from transforms.sketch import packed_runs
 from transforms.units import PerUnit, unit_file
 
@@ -202,19 +204,14 @@ class CountNgrams(beam.PTransform):
         )
 
     def _write(self, _: int, packed: Any) -> str:
-        total = Tables.empty()
-        for data in packed:
-            for table, (places, counts) in zip(
-                (total.unigrams, total.bigrams), _unpack(data), strict=True
-            ):
-                table[places] += counts
-        files.write_array(self.path, np.stack([total.unigrams, total.bigrams]))
+        total = reduce(Tables.merge, map(Tables.from_bytes, packed))
+        files.write_bytes(self.path, total.to_bytes())
         return self.path
 
 
 def read_tables(path: str) -> Tables:
     """What `CountNgrams` has written."""
-    return Tables(*files.read_array(path))
+    return Tables.from_bytes(files.read_bytes(path))
 
 
 class _CountUnits(beam.DoFn):
@@ -238,29 +235,8 @@ class _CountUnits(beam.DoFn):
         count("documents", len(copies))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        packed = _pack(self.tables)
-        yield WindowedValue((0, packed), GlobalWindow().max_timestamp(), [GlobalWindow()])
-
-
-def _pack(tables: Tables) -> bytes:
-    """Only buckets that were seen: most bundles see few."""
-    columns: list[NDArray[Any]] = []
-    for table in (tables.unigrams, tables.bigrams):
-        places = np.flatnonzero(table)
-        columns += [places.astype(np.uint32), table[places]]
-    header = np.array([len(column) for column in columns], np.int64)
-    return b"".join(column.tobytes() for column in [header, *columns])
-
-
-def _unpack(data: bytes) -> list[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
-    lengths = np.frombuffer(data, np.int64, 4)
-    start, out = 32, []
-    for places, counts in (lengths[:2], lengths[2:]):
-        left = np.frombuffer(data, np.uint32, int(places), start)
-        right = np.frombuffer(data, np.int64, int(counts), start + left.nbytes)
-        start += left.nbytes + right.nbytes
-        out.append((left, right))
-    return out
+        counted = (0, self.tables.to_bytes())
+        yield WindowedValue(counted, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 @dataclass

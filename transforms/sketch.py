@@ -347,6 +347,7 @@ class Sketches:
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
             for reject in table.to_pylist():
                 base = 0 if reject["kind"] == "byte" else int(bases[unit.index])
+                base += reject["kind"] == "line"  # editors count lines from 1
                 rows.append(
                     {
                         "source": sources[unit.source].name,

@@ -29,6 +29,7 @@ from transforms.measures import ClusterCounts
 from transforms.reference import (
     FIT,
     HELD_OUT,
+    NGRAMS,
     THRESHOLDS,
     Reference,
     load_reference,
@@ -82,7 +83,7 @@ def cluster(context: Context, sketched: Sketched, deduplicated: Deduplicated) ->
             if loaded is None:
                 yardstick = _yardstick(sketched, deduplicated)
                 codebook, audit = _fit(context, sketched, yardstick)
-                weights, counted = done.subfolder("weights"), done.path("ngrams.npy")
+                weights, counted = done.subfolder("weights"), done.path(NGRAMS)
                 copies = np.zeros(len(sketches), np.int32)
                 copies[yardstick] = 1
                 save_aligned(weights, sketches, {"copies": copies})
@@ -119,7 +120,7 @@ def _yardstick_roles(sketched: Sketched) -> tuple[Role, ...]:
 
 def _yardstick(sketched: Sketched, deduplicated: Deduplicated) -> NDArray[np.int64]:
     """The documents that the yardstick is made from."""
-    chosen = np.isin(sketched.roles, _yardstick_roles(sketched)) & deduplicated.verdicts.kept
+    chosen = sketched.of_role(*_yardstick_roles(sketched)) & deduplicated.verdicts.kept
     return np.flatnonzero(chosen)
 
 

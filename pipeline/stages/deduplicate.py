@@ -27,7 +27,7 @@ from transforms.deduplicate import (
     total_order,
 )
 from transforms.hashing import seeded_hash
-from transforms.identity import ids_of, repeated_ids
+from transforms.identity import file_names, ids_of, repeated_ids
 from transforms.layouts import RemovedLayout, removals
 from transforms.minhash import lsh_parameters
 from transforms.shards import count_shards
@@ -58,6 +58,7 @@ def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
         config.out,
         "deduplicate",
         sketch=sketched.artifact.key,
+        files=file_names(sketches.units),  # they stand in ids
         sources=[[s.name, s.role, s.priority] for s in config.sources],
         threshold=config.near_threshold,
         shard_mb=config.shard_mb,
@@ -144,7 +145,9 @@ def _save_removals(
         [config.sources[unit.source].name for unit in sketches.units], np.diff(sketches.offsets)
     )
     hi, lo = sketched.fingerprints
-    hashed = seeded_hash(hi[removed], lo[removed], config.seed, "removed")
+    # With the rank, so that many repeats of one text don't all meet in one shard.
+    mixed = lo[removed] + order.rank[removed].astype(np.uint64)
+    hashed = seeded_hash(hi[removed], mixed, config.seed, "removed")
     for unit, rows, places in sketches.rows_of(removed):
         here = removed[places]
         partner = verdicts.partner[here]

@@ -53,16 +53,38 @@ class Supply:
     off_support_share: float
     human_reference: bool
 
-    def off_support_cap(self, mode: str, synthetic_tokens: float) -> NDArray[np.float64]:
-        """Off-support tokens that may be taken: each document once, never more than its share."""
+    def writable(self, mode: str) -> float:
+        """Synthetic tokens that may be written, each document once: those that are not off-support
+        and as many off-support ones as may go with them.
+        """
+        clean, off = float(self.synthetic.sum()), float(self.off_support.sum())
+        if mode == "drop":
+            return clean
+        if mode == "keep" or self.off_support_share == 1:
+            return clean + off
+        return min(clean + off, clean / (1 - self.off_support_share))
+
+    def off_support_cap(
+        self, mode: str, synthetic_tokens: float, copies: int
+    ) -> NDArray[np.float64]:
+        """Off-support tokens that may be taken: each document once, never more than their share.
+
+        Args:
+            mode: `keep` the share that they have, `cap` it at the reference's, or `drop` them.
+            synthetic_tokens: that are asked for.
+            copies: how often a synthetic document may appear; what is asked beyond that can't be
+                written, and so lends off-support text no share.
+        """
         everything = self.synthetic.sum() + self.off_support.sum()
         if mode == "drop" or everything == 0:
             return np.zeros_like(self.off_support)
         natural = self.off_support * min(1.0, synthetic_tokens / everything)
         if mode == "keep" or natural.sum() == 0:
             return natural
-        allowed = self.off_support_share * synthetic_tokens
-        return natural * min(1.0, allowed / natural.sum())
+        total, share = synthetic_tokens, self.off_support_share
+        if share < 1:
+            total = min(total, copies * float(self.synthetic.sum()) / (1 - share))
+        return natural * min(1.0, share * total / natural.sum())
 
 
 def plan(
@@ -93,6 +115,8 @@ def plan(
             "ngram",
         },
     )
+    # A share that was asked for is refused where the same share by default is lowered.
+    asked["share_was_asked"] = "human_share" in config.model_fields_set
     done = artifact(config.out, "plan", cluster=clustered.artifact.key, asked=asked)
     path = done.path("plan.json")
     if done.finished:
@@ -105,7 +129,6 @@ def plan(
         done.finish()
     for warning in planned.warnings:
         context.warn(warning)
-    files.write_bytes(files.join(config.out, "plan.json"), planned.to_json())
     return Planned(done, planned)
 
 
@@ -113,8 +136,8 @@ def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Cl
     """What there is to take, by cluster."""
     kept, tokens = deduplicated.verdicts.kept, sketched.tokens
     size = sketched.sketches.numbers("size")
-    synthetic = kept & (sketched.roles == "synthetic")
-    human = kept & (sketched.roles == "human")
+    synthetic = kept & sketched.of_role("synthetic")
+    human = kept & sketched.of_role("human")
     off = clustered.kind == OFF_SUPPORT
 
     def by_cluster(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -144,8 +167,8 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         ConfigError: when the request can't be met, with the numbers that would do.
     """
     synthetic, human, warnings = _totals(config, supply)
-    off_cap = supply.off_support_cap(config.off_support, synthetic)
     caps = config.max_copies
+    off_cap = supply.off_support_cap(config.off_support, synthetic, caps.synthetic)
     synthetic_cap = caps.synthetic * supply.synthetic + off_cap
     human_cap = caps.human * supply.human
     try:
@@ -161,7 +184,9 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             best_effort=config.best_effort,
         )
     except Infeasible as refusal:
-        raise ConfigError(f"the budget can't be met: {refusal}") from None
+        raise ConfigError(
+            f"the budget can't be met: {refusal}; best_effort takes the nearest there is"
+        ) from None
     points = frontier(
         supply.shares, synthetic_cap, human_cap, synthetic + human, alpha=budget.alpha
     )
@@ -193,7 +218,9 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         starved=[face.Starved(**asdict(cluster)) for cluster in budget.starved],
         frontier=[
             face.FrontierPoint(
-                **asdict(point if supply.human_reference else replace(point, kl=None))
+                **asdict(
+                    point if supply.human_reference else replace(point, kl=None, lowest_kl=None)
+                )
             )
             for point in points
         ],
@@ -203,45 +230,60 @@ def make_plan(config: Config, supply: Supply) -> Plan:
 
 def _totals(config: Config, supply: Supply) -> tuple[float, float, list[str]]:
     """Synthetic and human tokens, and what has to be said about them."""
-    synthetic_held = float(supply.synthetic.sum())
-    if config.off_support != "drop":
-        synthetic_held += float(supply.off_support.sum())
+    synthetic_held = supply.writable(config.off_support)
     human_held = float(supply.human.sum())
     warnings: list[str] = []
     if synthetic_held + human_held == 0:
-        raise ConfigError("sources: no document that may be written has any words")
+        raise ConfigError(
+            "sources: there is nothing to write: no synthetic or human document that survived "
+            f"deduplication has any words, or off_support = {config.off_support} leaves out all "
+            "that do"
+        )
     share = config.human_share
+    asked = "human_share" in config.model_fields_set and not config.best_effort
     if human_held == 0 and config.human_tokens is None:
-        if share > 0 and "human_share" in config.model_fields_set and not config.best_effort:
+        if share > 0 and asked:
             raise ConfigError(
                 f"human_share: {share} was asked, but there is no human text; add a source with "
                 "the role human, or ask for human_share 0"
             )
         warnings.append("there is no human text: nothing stops a loop from narrowing")
         share = 0.0
-    if synthetic_held == 0:
+    if synthetic_held == 0 and config.human_tokens is None:
+        if share < 1 and asked:
+            raise ConfigError(
+                f"human_share: {share} was asked, but there is no synthetic text that may be "
+                "written; add a source with the role synthetic, or ask for human_share 1"
+            )
+        warnings.append("there is no synthetic text: all that is written is human")
         share = 1.0
     if config.tokens is not None:
         human = share * config.tokens if config.human_tokens is None else config.human_tokens
-        if human > config.tokens:
-            raise ConfigError(
-                f"human_tokens: {human:,.0f} is more than tokens = {config.tokens:,}; "
-                "ask for fewer, or for more tokens"
-            )
         return config.tokens - human, float(human), warnings
-    synthetic = float(int(DEFAULT_SYNTHETIC * synthetic_held))
+    synthetic = float(max(int(DEFAULT_SYNTHETIC * synthetic_held), min(synthetic_held, 1)))
     if config.human_tokens is not None:
+        if synthetic + config.human_tokens == 0:
+            raise ConfigError(
+                "human_tokens: 0 were asked, but there is only human text; ask for more, or add a "
+                "source with the role synthetic"
+            )
         return synthetic, float(config.human_tokens), warnings
     if share == 1:
         return 0.0, human_held, warnings
     wanted = synthetic * share / (1 - share)
     most = config.max_copies.human * human_held
     if wanted > most:
-        warnings.append(
-            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
-            f"there are {human_held:,.0f} human tokens, each at most "
-            f"{config.max_copies.human} times, and {wanted:,.0f} would be needed"
+        reached = most / (synthetic + most)
+        why = (
+            f"there are {human_held:,.0f} human tokens, each at most {config.max_copies.human} "
+            f"times, and {wanted:,.0f} would be needed"
         )
+        if asked:
+            raise ConfigError(
+                f"human_share: {share} was asked, and {reached:.4f} can be reached: {why}; ask for "
+                f"less, for at most {most / share:,.0f} tokens, or say best_effort"
+            )
+        warnings.append(f"the human share is {reached:.1%} of the tokens, not {share:.1%}: {why}")
     return synthetic, min(wanted, most), warnings
 
 

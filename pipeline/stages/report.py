@@ -16,11 +16,13 @@ from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.plan import Planned
 from pipeline.stages.select import Selected
 from pipeline.stages.sketch import Sketched
+from schemas.config import WRITABLE
 from schemas.report import (
     Achieved,
     Conservation,
     Deduplication,
     Figures,
+    Prompts,
     Report,
     Shard,
     Stage,
@@ -54,6 +56,7 @@ def conservation(
         RunError: when a row is neither kept, removed nor rejected.
     """
     sketches, kept = sketched.sketches, deduplicated.verdicts.kept
+    hi, lo = sketched.fingerprints
     in_removed = _by_source(removed, "documents")
     in_data = _by_source(written, "documents")
     rows = _by_source(written, "rows")
@@ -70,6 +73,7 @@ def conservation(
                 filtered=sum(report.filtered for report in reports),
                 read=sum(report.read for report in reports),
                 rejected=sum(report.rejected for report in reports),
+                distinct=distinct(hi[own], lo[own]),
                 removed=in_removed[source.name],
                 kept=int((kept & own).sum()),
                 written=in_data[source.name],
@@ -87,6 +91,42 @@ def conservation(
     return lines
 
 
+def distinct(*columns: NDArray[Any]) -> int:
+    """How many different rows columns of equal length make together."""
+    if len(columns[0]) == 0:
+        return 0
+    order = np.lexsort(columns)
+    differs = [column[order][1:] != column[order][:-1] for column in columns]
+    return 1 + int(np.logical_or.reduce(differs).sum())
+
+
+def prompts(context: Context, sketched: Sketched, deduplicated: Deduplicated) -> list[Prompts]:
+    """Answers by prompt, of the sources that name a column of prompts."""
+    sources = context.config.sources
+    if all(source.prompt_field is None for source in sources):
+        return []
+    prompt = sketched.sketches.numbers("prompt")
+    hi, lo = sketched.fingerprints
+    source_of = np.repeat(
+        [unit.source for unit in sketched.sketches.units], np.diff(sketched.sketches.offsets)
+    )
+    lines = []
+    for number, source in enumerate(sources):
+        if source.prompt_field is None:
+            continue
+        own = (source_of == number) & (prompt != 0)
+        lines.append(
+            Prompts(
+                source=source.name,
+                prompts=distinct(prompt[own]),
+                answers=int(own.sum()),
+                distinct_answers=distinct(prompt[own], hi[own], lo[own]),
+                kept_answers=int((own & deduplicated.verdicts.kept).sum()),
+            )
+        )
+    return lines
+
+
 def _by_source(reports: Sequence[Any], what: str) -> Counter[str]:
     total: Counter[str] = Counter()
     for report in reports:
@@ -99,13 +139,13 @@ def reasons_not_selected(
 ) -> dict[str, NDArray[np.bool_]]:
     """By reason, the documents that are kept but not written."""
     left = deduplicated.verdicts.kept & (copies == 0)
-    roles = sketched.roles
-    never = np.isin(roles, ("reference", "exclude"))
+    strange = off & sketched.of_role("synthetic")
+    writable = left & sketched.of_role(*WRITABLE)
     return {
-        "role exclude": left & (roles == "exclude"),
-        "role reference": left & (roles == "reference"),
-        "off-support": left & ~never & off & (roles == "synthetic"),
-        "quota": left & ~never & ~(off & (roles == "synthetic")),
+        "role exclude": left & sketched.of_role("exclude"),
+        "role reference": left & sketched.of_role("reference"),
+        "off-support": writable & strange,
+        "quota": writable & ~strange,
     }
 
 
@@ -144,13 +184,12 @@ def run_report(
     after_write = _merge_roles(shards, clustered)
     achieved = _achieved(context, sketched, planned, selected, after_write, shares, clustered)
     kept = deduplicated.verdicts.kept
-    near = deduplicated.verdicts.stage == NEAR
     everything = np.ones(len(kept), bool)
     stages = [
-        _stage("read", _by_role(sketched, clustered, everything, near), shares),
+        _stage("read", _by_role(sketched, clustered, everything, ~kept), shares),
         _stage(
             "deduplicate",
-            _by_role(sketched, clustered, kept, deduplicated.verdicts.open),
+            _by_role(sketched, clustered, kept, ~kept),
             shares,
         ),
         _stage("write", after_write, shares),
@@ -172,6 +211,7 @@ def run_report(
             for report, roles in zip(written, shards, strict=True)
         ],
         deduplication=deduplication(deduplicated),
+        prompts=prompts(context, sketched, deduplicated),
         domains=dict(sorted(_by_source(written, "domains").items())),
         reference=_yardstick(clustered),
     )
@@ -186,18 +226,18 @@ def _by_role(
     sketched: Sketched,
     clustered: Clustered,
     rows: NDArray[np.bool_],
-    repeating: NDArray[np.bool_],
+    removed: NDArray[np.bool_],
 ) -> dict[str, ClusterCounts]:
-    counts = {}
-    for role in ("synthetic", "human"):
-        chosen = rows & (sketched.roles == role)
+    counts: dict[str, ClusterCounts] = {}
+    for role in WRITABLE:
+        chosen = rows & sketched.of_role(role)
         total = _empty(clustered)
         total.add(
             clustered.cluster[chosen],
             sketched.tokens[chosen],
             clustered.kind[chosen],
             clustered.audit[chosen],
-            near_duplicates=int(repeating[chosen].sum()),
+            near_duplicates=int(removed[chosen].sum()),
         )
         counts[role] = total
     return _with_all(counts, clustered)
@@ -270,7 +310,7 @@ def _achieved(
 ) -> Achieved:
     reached = planned.plan.reached
     figures = written["all"].extract(shares)
-    candidates = np.isin(sketched.roles, ("human", "synthetic"))
+    candidates = sketched.of_role(*WRITABLE)
     tokens = {role: int(counts.tokens.sum()) for role, counts in written.items()}
     achieved = Achieved(
         tokens=tokens["all"],

@@ -24,7 +24,7 @@ from transforms.select import (
     CountNgrams,
     Filling,
     ScoreCandidates,
-    fill_human,
+    fill_by_hash,
 )
 
 
@@ -88,59 +88,69 @@ class _Selection:
         self.reference_folder = clustered.reference_folder
         kept = deduplicated.verdicts.kept
         off = clustered.kind == OFF_SUPPORT
-        caps = context.config.max_copies
         quotas = planned.plan.quotas
-        self.human = np.flatnonzero(kept & (sketched.roles == "human"))
+        self.human = np.flatnonzero(kept & sketched.of_role("human"))
         self.human_quota = np.array([quota.human for quota in quotas])
-        self.synthetic = np.flatnonzero(kept & (sketched.roles == "synthetic"))
-        self.synthetic_quota = np.array(
-            [quota.synthetic for quota in quotas]
-            + [quota.synthetic_off_support for quota in quotas]
-        )
-        cluster = clustered.cluster.astype(np.int64)
-        beside = off[self.synthetic]
-        self.human_candidates = self._candidates(
-            self.human, cluster[self.human], np.full(len(self.human), caps.human)
-        )
-        self.synthetic_candidates = self._candidates(
-            self.synthetic,
-            cluster[self.synthetic] + beside * len(quotas),
-            np.where(beside, 0 if context.config.off_support == "drop" else 1, caps.synthetic),
-        )
+        synthetic = kept & sketched.of_role("synthetic")
+        self.synthetic = np.flatnonzero(synthetic & ~off)
+        self.synthetic_quota = np.array([quota.synthetic for quota in quotas])
+        self.off_support = np.flatnonzero(synthetic & off)
+        self.off_support_quota = np.array([quota.synthetic_off_support for quota in quotas])
+        self.cluster = clustered.cluster.astype(np.int64)
 
-    def _candidates(
-        self, documents: NDArray[np.int64], cell: NDArray[np.int64], cap: NDArray[np.int64]
-    ) -> Candidates:
+    def _candidates(self, documents: NDArray[np.int64], cap: int) -> Candidates:
         hi, lo = self.sketched.fingerprints
-        tokens = self.sketched.tokens[documents]
-        return Candidates(cell, tokens, cap, hi[documents], lo[documents])
+        return Candidates(
+            self.cluster[documents],
+            self.sketched.tokens[documents],
+            np.full(len(documents), cap),
+            hi[documents],
+            lo[documents],
+        )
 
     def run(self) -> NDArray[np.int64]:
         """How often each document of the run is written."""
-        config = self.context.config
+        config, caps = self.context.config, self.context.config.max_copies
+        tokens = self.sketched.tokens
         copies = np.zeros(len(self.sketches), np.int64)
-        copies[self.human] = fill_human(self.human_candidates, self.human_quota, config.seed)
-        filling = Filling(self.synthetic_candidates, self.synthetic_quota)
-        noise = self.synthetic_candidates.hashes(config.seed, "synthetic")
-        candidates = self.synthetic_candidates.tokens[filling.remaining].sum()
-        if config.select == "random" or filling.missing >= NEARLY_ALL * candidates:
+        humans = self._candidates(self.human, caps.human)
+        copies[self.human] = fill_by_hash(humans, self.human_quota, config.seed, "human")
+        # Off-support text by itself and by hash: a score would lift the strangest of it, and what
+        # other cells leave over must not be made up with it.
+        cap = 0 if config.off_support == "drop" else 1
+        beside = self._candidates(self.off_support, cap)
+        drawn = fill_by_hash(beside, self.off_support_quota, config.seed, "off-support")
+        copies[self.off_support] = drawn
+        quota, total = self.synthetic_quota, self.synthetic_quota.sum()
+        if total > 0:
+            over = (drawn * tokens[self.off_support]).sum() - self.off_support_quota.sum()
+            quota = quota * max(1 - over / total, 0.0)
+        candidates = self._candidates(self.synthetic, caps.synthetic)
+        filling = Filling(candidates, quota)
+        noise = candidates.hashes(config.seed, "synthetic")
+        left = candidates.tokens[filling.remaining].sum()
+        if config.select == "random" or filling.missing >= NEARLY_ALL * left:
             filling.choose(noise[filling.remaining], 1)
         else:
             for number in range(1, config.rounds + 1):
                 copies[self.synthetic] = filling.sample(noise)
-                key = self._score(number, copies, filling.remaining)
+                key = self._score(number, copies, candidates, filling.remaining)
                 filling.choose(key, number / config.rounds)
         copies[self.synthetic] = filling.copies
         return copies
 
     def _score(
-        self, number: int, expected: NDArray[np.int64], remaining: NDArray[np.int64]
+        self,
+        number: int,
+        expected: NDArray[np.int64],
+        candidates: Candidates,
+        remaining: NDArray[np.int64],
     ) -> NDArray[np.float64]:
         """One round's keys of the remaining candidates, against the mix that is expected."""
         folder = f"round-{number}"
         weights = self.done.subfolder(f"{folder}/weights")
         scores = self.done.subfolder(f"{folder}/scores")
-        current = self.done.path(folder, "ngrams.npy")
+        current = self.done.path(folder, NGRAMS)
         save_aligned(weights, self.sketches, {"copies": expected.astype(np.int32)})
         counted = self.sketched.units("human", "synthetic")
         self.context.over_units(
@@ -152,9 +162,8 @@ class _Selection:
             scored,
             lambda p: p | ScoreCandidates(self.sketches.folder, reference, current, scores),
         )
-        documents = self.synthetic[remaining]
-        deficit, surprisal = self._scores_of(scores, documents)
-        candidates = self.synthetic_candidates.take(remaining)
+        deficit, surprisal = self._scores_of(scores, self.synthetic[remaining])
+        candidates = candidates.take(remaining)
         return keys(
             deficit,
             surprisal,

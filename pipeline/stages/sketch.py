@@ -24,20 +24,25 @@ _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
 @dataclass
 class Sketched:
-    """After `sketch`: what is in the sources."""
+    """After `sketch`: what is in the sources.
+
+    Attributes:
+        union, removed_union: schemas of the users' columns in data/ and in removed/.
+        identities: size and sampled hash of each file, by its path.
+    """
 
     artifact: Artifact
     sketches: Sketches
     union: pa.Schema
     removed_union: pa.Schema
     context: Context
+    identities: dict[str, str]
 
-    @cached_property
-    def roles(self) -> NDArray[np.str_]:
-        """Role of each document."""
-        rows = np.diff(self.sketches.offsets)
-        roles = [self.context.config.sources[unit.source].role for unit in self.sketches.units]
-        return np.repeat(np.array(roles, dtype="U9"), rows)
+    def of_role(self, *roles: Role) -> NDArray[np.bool_]:
+        """Which documents are of sources with these roles."""
+        sources = self.context.config.sources
+        chosen = [sources[unit.source].role in roles for unit in self.sketches.units]
+        return np.repeat(np.array(chosen, bool), np.diff(self.sketches.offsets))
 
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
@@ -58,20 +63,20 @@ class Sketched:
         ]
 
 
-def plan_input(context: Context) -> tuple[list[Unit], list[str]]:
-    """The units of the input, and the identity of each of its files.
+def plan_input(config: Config) -> tuple[list[Unit], dict[str, str]]:
+    """The units of the input, and the identity of each of its files by its path.
 
     Raises:
         ConfigError: when a glob matches nothing, or a file is of no known kind.
     """
-    units = plan_units(context.config.sources, _LEAST_UNIT)
+    units = plan_units(config.sources, _LEAST_UNIT)
     total = sum(unit.bytes for unit in units)
     if total > _LEAST_UNIT * _UNITS:
-        units = plan_units(context.config.sources, min(total // _UNITS, _LARGEST_UNIT))
-    return units, [file_identity(path) for path in sorted({unit.file for unit in units})]
+        units = plan_units(config.sources, min(total // _UNITS, _LARGEST_UNIT))
+    return units, {path: file_identity(path) for path in sorted({unit.file for unit in units})}
 
 
-def sketch(context: Context, units: list[Unit], identities: list[str]) -> Sketched:
+def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> Sketched:
     """Reads, validates and sketches all sources."""
     config = context.config
     reading = ["files", "priority", "role", "name"]
@@ -79,8 +84,9 @@ def sketch(context: Context, units: list[Unit], identities: list[str]) -> Sketch
         config.out,
         "sketch",
         sources=[source.model_dump(mode="json", exclude={*reading}) for source in config.sources],
-        units=[[unit.source, unit.kind, unit.start, unit.stop, unit.bytes] for unit in units],
-        inputs=identities,
+        units=[
+            [unit.source, unit.kind, unit.start, unit.stop, identities[unit.file]] for unit in units
+        ],
         ngram=config.ngram,
         num_perm=config.num_perm,
         embedder=load_default().fingerprint,
@@ -99,7 +105,7 @@ def sketch(context: Context, units: list[Unit], identities: list[str]) -> Sketch
             )
         done.finish()
     sketches = Sketches(folder, units)
-    return Sketched(done, sketches, *_unions(config, sketches), context)
+    return Sketched(done, sketches, *_unions(config, sketches), context, identities)
 
 
 def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:

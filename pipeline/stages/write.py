@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.artifacts import WORK, Artifact
+from pipeline.artifacts import MANIFEST, WORK, Artifact
 from pipeline.context import Context
 from schemas.documents import Unit
 from transforms import files
@@ -69,6 +69,8 @@ def write_shards(
                         )
                     ),
                 )
+    else:
+        context.progress.skipped(f"write {folder}")
     for number in missing:  # a hash may send no row to a shard
         if not files.exists(shard_report(reports, number)):
             write_shard(layout, *layout.nothing(), number, shards, target, reports)
@@ -79,10 +81,12 @@ def _forget_other_runs(out: str, folder: str, target: str, key: str) -> None:
     """Deletes shards that an earlier run with other settings left under the same names.
 
     The key of what stands in the folder is noted beside it before the first shard is written, so
-    that a killed run goes on with its own shards, and no other's.
+    that a killed run goes on with its own shards, and no other's. What has lost its shards is no
+    finished run any more.
     """
     note = files.join(out, WORK, f"{folder}.key")
     if files.exists(note) and files.read_bytes(note).decode() == key:
         return
+    files.delete_files(files.list_files(files.join(out, MANIFEST)))
     files.delete_files(files.list_files(files.join(target, "*.parquet")))
     files.write_bytes(note, key.encode())

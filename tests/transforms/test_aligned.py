@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from corpora import sketched, source, write_jsonl
 
+from tests.transforms.corpora import sketched, source, write_jsonl
 from transforms.aligned import load_aligned, load_unit, save_aligned
 
 

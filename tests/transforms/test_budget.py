@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from instances import RANDOM, SEEDS, assert_within_bounds, instance
 
+from tests.transforms.instances import RANDOM, SEEDS, assert_within_bounds, instance
 from transforms.budget import FRONTIER_SHARES, frontier, plan_budget
 from transforms.waterfill import Infeasible, entropy, kl, temper
 

@@ -4,10 +4,17 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from corpora import NUM_PERM, deduplicated, paragraphs, sketched, source, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.transforms.corpora import (
+    NUM_PERM,
+    deduplicated,
+    paragraphs,
+    sketched,
+    source,
+    write_jsonl,
+)
 from transforms.deduplicate import EXACT, NEAR, Order, exact_repeats, part_waves
 from transforms.minhash import band_values, lsh_parameters
 

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pyarrow as pa
-from corpora import sketched, source, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.documents import Unit
+from tests.transforms.corpora import sketched, source, write_jsonl
 from transforms.identity import document_ids, file_names, ids_of, repeated_ids
 
 
 def units(*places):
-    return [Unit(i, s, file, "jsonl", 0, -1, 0, 1) for i, (s, file) in enumerate(places)]
+    return [Unit(i, s, file, "jsonl", 0, -1, 1) for i, (s, file) in enumerate(places)]
 
 
 def test_files_are_named_below_the_folder_that_they_share():

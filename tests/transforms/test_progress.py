@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
-from corpora import over
 
+from tests.transforms.corpora import over
 from transforms.progress import TALLY, Tally, count
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas.config import ConfigError
 from transforms.cluster import Codebook
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
+from transforms.ngrams import Tables
 from transforms.reference import (
     FIT,
     HELD_OUT,
@@ -24,7 +25,6 @@ from transforms.reference import (
     reference_part,
     set_thresholds,
 )
-from transforms.residual import Tables
 
 K, K2 = 7, 5
 
@@ -119,7 +119,7 @@ def test_another_embedder_format_or_folder_is_refused_by_name(tmp_path: Path) ->
 def test_files_of_two_yardsticks_are_not_taken_for_one(tmp_path: Path) -> None:
     reference().save(str(tmp_path / "a"))
     reference(1).save(str(tmp_path / "b"))
-    for name in ("arrays.npz", "ngrams.npy"):
+    for name in ("arrays.npz", "ngrams.bin"):
         mixed = tmp_path / f"mixed-{name}"
         shutil.copytree(tmp_path / "a", mixed)
         shutil.copy(tmp_path / "b" / name, mixed / name)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from transforms import residual as module
 from transforms.hashing import mix64
-from transforms.residual import UNIT, Moments, Scorer, Tables, count_ngrams, keys
+from transforms.ngrams import Tables, count_ngrams
+from transforms.residual import UNIT, Moments, Scorer, keys
 
 BUCKETS = 1 << 8
 
@@ -132,34 +133,6 @@ def test_documents_without_and_with_one_word():
     assert deficit[3] * UNIT == pytest.approx(unigram, abs=2 * UNIT)
     assert surprisal[3] * UNIT == pytest.approx(-math.log(1.5 / (4 + 128)), abs=2 * UNIT)
     assert [len(a) for a in scorer.score(*pack([]))] == [0, 0]
-
-
-def test_counts_know_no_neighbours():
-    """A first word has no bigram: joining documents would add one."""
-    assert tables([[1, 2], [3]]).totals == (3, 1)
-    assert tables([[1, 2, 3]]).totals == (3, 2)
-
-
-def test_merge_is_the_whole_in_any_order():
-    documents = text(3, 60)
-    whole = tables(documents)
-    parts = [tables(documents[i::4]) for i in range(4)]
-    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
-        merged = Tables.empty(BUCKETS)
-        for i in order:
-            merged = merged.merge(parts[i])
-        assert (merged.unigrams == whole.unigrams).all()
-        assert (merged.bigrams == whole.bigrams).all()
-
-
-def test_copies_count_and_what_is_masked_does_not():
-    documents = text(4, 3)
-    expected = tables([documents[0]] * 2 + [documents[2]])
-    got = tables(documents, np.array([2, 0, 1], np.int32))
-    assert (got.unigrams == expected.unigrams).all()
-    assert (got.bigrams == expected.bigrams).all()
-    masked = tables(documents, [True, False, True])
-    assert masked.totals == tables([documents[0], documents[2]]).totals
 
 
 def test_scores_do_not_depend_on_the_batch():

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from schemas.documents import Unit
 from transforms import files
 from transforms.hashing import seeded_hash
-from transforms.residual import Scorer, Tables, count_ngrams
+from transforms.ngrams import Tables, count_ngrams
+from transforms.residual import Scorer
 from transforms.select import (
     Candidates,
     CountNgrams,
@@ -210,7 +211,7 @@ def test_documents_are_drawn_by_the_seed_alone() -> None:
 
 
 def unit(index: int) -> Unit:
-    return Unit(index, 0, f"{index}.jsonl", "jsonl", 0, -1, 0, 1)
+    return Unit(index, 0, f"{index}.jsonl", "jsonl", 0, -1, 1)
 
 
 def write_words(folder: Path, texts: list[list[list[int]]], copies: list[list[int]]) -> None:
@@ -232,7 +233,7 @@ def test_counts_are_those_of_one_table_whoever_counts(
 ) -> None:
     (tmp_path / "copies").mkdir()
     write_words(tmp_path, TEXTS, COPIES)
-    path = str(tmp_path / "ngrams.npy")
+    path = str(tmp_path / "ngrams.bin")
     with beam.Pipeline(runner="FnApiRunner") as p:
         dealt = p | beam.Create([[unit(i) for i in lane] for lane in lanes])
         dealt | CountNgrams(str(tmp_path), str(tmp_path / "copies"), path)
@@ -256,14 +257,14 @@ def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
     tables = []
     for name in ("reference", "current"):
         both = rng.integers(0, 3, (2, 1 << 20))
-        files.write_array(str(tmp_path / f"{name}.npy"), both)
         tables.append(Tables(*both))
+        files.write_bytes(str(tmp_path / f"{name}.bin"), tables[-1].to_bytes())
     with beam.Pipeline(runner="FnApiRunner") as p:
         dealt = p | beam.Create([[unit(3), unit(0)], [unit(2), unit(1)]])
         dealt | ScoreCandidates(
             str(tmp_path),
-            str(tmp_path / "reference.npy"),
-            str(tmp_path / "current.npy"),
+            str(tmp_path / "reference.bin"),
+            str(tmp_path / "current.bin"),
             str(tmp_path / "scores"),
         )
     scorer = Scorer(*tables)

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpora import over, source, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.columns import settle, unite
+from tests.transforms.corpora import over, source, write_jsonl
 from transforms import shards
 from transforms.read import plan_units, read_unit
 from transforms.shards import (

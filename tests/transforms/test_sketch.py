@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from corpora import over, sketched, source, write_jsonl
 
 from schemas.columns import mark_wide
 from schemas.documents import EMBEDDING_DIMS, sketch_schema
+from tests.transforms.corpora import over, sketched, source, write_jsonl
 from transforms.embed import load_default
 from transforms.identity import file_names
 from transforms.minhash import signatures
@@ -199,9 +199,9 @@ def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
     assert len(whole) == 59
     found = rejects_of(whole, corpus)
     assert [(r["source"], r["file"], r["place"]) for r in found] == [
-        ("lines", "a.jsonl", "line 5"),
-        ("lines", "a.jsonl", "line 15"),
-        ("lines", "a.jsonl", "line 26"),
+        ("lines", "a.jsonl", "line 6"),
+        ("lines", "a.jsonl", "line 16"),
+        ("lines", "a.jsonl", "line 27"),
         ("columns", "b.parquet", "row 4"),
     ]
     assert found[0]["raw"] == b"{broken"
@@ -225,7 +225,7 @@ def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
         expected = [whole.table(u.index, ["row"]).column(0).to_numpy() for u in whole.units]
         assert np.concatenate(rows).tolist() == np.concatenate(expected).tolist()
         parquet = [unit for unit in cut.units if unit.kind == "parquet"]
-        assert [bases[unit.index] for unit in parquet] == [unit.base for unit in parquet]
+        assert [bases[unit.index] for unit in parquet] == [7 * unit.start for unit in parquet]
 
 
 def test_reports_balance(tmp_path, corpus):
@@ -329,5 +329,5 @@ def test_a_source_without_valid_rows(tmp_path):
     assert sketches.numbers("fingerprint_hi").dtype == np.uint64
     assert sketches.strings("id").to_pylist() == []
     assert sketches.matrix("signature", np.zeros(0, np.int64), np.uint32).shape[0] == 0
-    assert [r["place"] for r in rejects_of(sketches, made)] == ["line 1", "line 3"]
+    assert [r["place"] for r in rejects_of(sketches, made)] == ["line 2", "line 4"]
     assert sketches.reports[0].arrow_schema().names == []

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from instances import RANDOM, SEEDS, Floats, assert_within_bounds, instance
 from scipy.optimize import minimize
 
+from tests.transforms.instances import RANDOM, SEEDS, Floats, assert_within_bounds, instance
 from transforms.waterfill import Infeasible, entropy, kl, solve, temper, waterfill
 
 

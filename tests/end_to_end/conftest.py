@@ -1,0 +1,289 @@
+"""A small corpus with planted repeats, and runs of the installed command that tests share."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.json
+import pyarrow.parquet as pq
+import pytest
+import yaml
+import zstandard
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+
+COMMAND = Path(sys.executable).with_name("outcross")
+THRESHOLD = 0.8
+STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5
+ROLES = {"gpt": "synthetic", "people": "human", "tests": "exclude"}
+
+Name = tuple[str, str]  # source and id
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _narrow_and_plain():
+    """Every run in this folder is on an 80-column terminal and says the same everywhere."""
+    os.environ |= {"COLUMNS": "80", "NO_COLOR": "1"}
+
+
+def outcross(*arguments: Any, code: int | None = 0, seconds: float = 120) -> Any:
+    """Runs the installed command; fails unless it ends with the exit code (None: any)."""
+    done = subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
+    )
+    assert code is None or done.returncode == code, done.stderr
+    return done
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower())
+
+
+def shingles(text: str) -> frozenset[tuple[str, ...]]:
+    """Distinct runs of five words; all there are of a shorter text."""
+    found = words(text) or list(text)
+    return frozenset(tuple(found[i : i + 5]) for i in range(max(1, len(found) - 4)))
+
+
+def jaccard(a: str, b: str) -> float:
+    left, right = shingles(a), shingles(b)
+    return len(left & right) / len(left | right)
+
+
+def bare(value: Any) -> Any:
+    """A row without what is null, at any depth: a shard has the columns of all sources."""
+    if isinstance(value, dict):
+        members = {key: bare(member) for key, member in value.items()}
+        return {key: member for key, member in members.items() if member not in (None, {})}
+    return [bare(element) for element in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Rows by source; every row has an `id` that is unique in its source only.
+
+    Attributes:
+        folder: holds a file NAME.jsonl for each source.
+        rows: as they were written.
+    """
+
+    folder: Path
+    rows: dict[str, list[dict[str, Any]]]
+
+    def text(self, source: str, row: dict[str, Any]) -> str:
+        return row["messages"][1]["content"] if source == "gpt" else row["text"]
+
+    def kept_by_filter(self, source: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows[source] if source != "gpt" or row["verified"]]
+
+    @cached_property
+    def texts(self) -> dict[Name, str]:
+        """Of the rows that pass the filter."""
+        return {
+            (source, row["id"]): self.text(source, row)
+            for source in self.rows
+            for row in self.kept_by_filter(source)
+        }
+
+    def config(self, out: Path, files: dict[str, list[Any]] | None = None, **keys: Any) -> Path:
+        """A YAML file for a run over the corpus, or over the same rows in other files."""
+        fields: dict[str, dict[str, Any]] = {
+            "gpt": {
+                "text_field": "messages.1.content",
+                "where": {"verified": True},
+                "domain_field": "kind",
+                "generation_field": "meta.generation",
+            },
+            "people": {"domain_field": "kind"},
+            "tests": {},
+        }
+        sources = [
+            {
+                "name": name,
+                "role": role,
+                "id_field": "id",
+                "files": [str(f) for f in (files or {}).get(name, [self.folder / f"{name}.jsonl"])],
+                **fields[name],
+            }
+            for name, role in ROLES.items()
+        ]
+        path = out.parent / f"{out.name}.yaml"
+        path.write_text(
+            yaml.safe_dump({"out": str(out), "sources": sources, "shard_mb": 1, **keys})
+        )
+        return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has left."""
+
+    out: Path
+    stdout: str
+    stderr: str
+
+    @cached_property
+    def data(self) -> list[dict[str, Any]]:
+        return pq.read_table(self.out / "data").to_pylist()
+
+    @cached_property
+    def removed(self) -> list[dict[str, Any]]:
+        return pq.read_table(self.out / "removed").to_pylist()
+
+    @cached_property
+    def rejects(self) -> list[dict[str, Any]]:
+        return pq.read_table(self.out / "rejects").to_pylist()
+
+    @cached_property
+    def report(self) -> Any:
+        return json.loads((self.out / "report.json").read_text())
+
+    @cached_property
+    def plan(self) -> Any:
+        return json.loads((self.out / "plan.json").read_text())
+
+    @property
+    def appearances(self) -> Counter[Name]:
+        """How often each document stands in data/."""
+        return Counter((row["outcross"]["source"], row["outcross"]["id"]) for row in self.data)
+
+    @property
+    def gone(self) -> dict[Name, Name]:
+        """For each removed document the one that it repeats."""
+        return {
+            (row["source"], row["id"]): (row["kept_source"], row["kept_id"]) for row in self.removed
+        }
+
+    def conservation(self, source: str) -> dict[str, Any]:
+        return next(line for line in self.report["conservation"] if line["source"] == source)
+
+
+def run(*arguments: Any, out: Path, code: int = 0) -> Run:
+    """Runs `outcross run`."""
+    done = outcross("run", *arguments, code=code)
+    return Run(out, done.stdout, done.stderr)
+
+
+def promised_bytes(out: Path) -> dict[str, bytes]:
+    """What must be the same for the same input and seed."""
+    paths = [*out.glob("data/*"), *out.glob("removed/*"), *out.glob("plan.json")]
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
+
+
+def jsonl(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """JSONL, plain or compressed, or Parquet with the types that the JSONL has."""
+    data = jsonl(rows)
+    if path.suffix == ".parquet":
+        pq.write_table(pyarrow.json.read_json(io.BytesIO(data)), path, row_group_size=100)
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress(data))
+    elif path.suffix == ".zst":
+        path.write_bytes(zstandard.compress(data))
+    else:
+        path.write_bytes(data)
+    return path
+
+
+def _edited(text: str, edits: int, draw: random.Random) -> str:
+    """The text with so many of its words replaced."""
+    parts = text.split()
+    for place in draw.sample(range(len(parts)), edits):
+        parts[place] = f"w{draw.randrange(10**6)}"
+    return " ".join(parts)
+
+
+def _plant(texts: list[str], often: int, draw: random.Random) -> list[str]:
+    """Repeats: a third with the same words, the others with more and more words replaced."""
+    planted: list[str] = []
+    for number, text in enumerate(draw.sample(texts, often)):
+        match number % 3:
+            case 0:
+                planted.append(f"  {text.upper()} !!")
+            case 1:
+                planted.append(_edited(text, 1 + number % 4, draw))
+            case _:  # of the one before, so that chains come about
+                planted.append(_edited(planted[-1], 1, draw))
+    return planted
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Corpus:
+    """1,100 documents of Python's own documentation and some that are hardly any."""
+    from pydoc_corpus import human_paragraphs
+
+    draw = random.Random(20_25)
+    paragraphs = [p for p in human_paragraphs() if 40 <= len(p.text.split()) <= 250]
+    chosen = draw.sample(paragraphs, 780)
+    topics = {p.text: p.topic[:12] for p in chosen}
+    human, synthetic = [p.text for p in chosen[:360]], [p.text for p in chosen[360:]]
+    human += _plant(human, 30, draw)
+    synthetic += _plant(synthetic, 120, draw) + _plant(human, 60, draw)
+    synthetic += ["Yes.", "yes", "No", "?!", "…", "?!", "日本語のテキスト", "naïve naïve", "ﬁne"]
+    excluded = _plant(human, 20, draw) + _plant(synthetic[:400], 25, draw) + ["A test of its own."]
+    draw.shuffle(human)
+    draw.shuffle(synthetic)
+
+    def kind(text: str) -> str:
+        return topics.get(text, "none")
+
+    rows: dict[str, list[dict[str, Any]]] = {
+        "gpt": [
+            {
+                "id": f"{number:05d}",
+                "messages": [
+                    {"role": "user", "content": f"Say {number % 50}"},
+                    {"role": "assistant", "content": text},
+                ],
+                "meta": {"score": number / 8, "tags": ["a", "b"][: number % 3], "generation": 2},
+                "kind": kind(text),
+                "verified": number % 17 != 0,
+                "notes": draw.randbytes(2500).hex(),  # so that there are several shards
+            }
+            for number, text in enumerate(synthetic)
+        ],
+        "people": [
+            {
+                "id": f"{number:05d}",
+                "text": text,
+                "meta": {"url": f"https://example.org/{number}", "tags": ["c"]},
+                "kind": kind(text),
+                "year": 1990 + number % 30,
+            }
+            for number, text in enumerate(human)
+        ],
+        "tests": [{"id": f"{n:05d}", "text": text} for n, text in enumerate(excluded)],
+    }
+    folder = tmp_path_factory.mktemp("corpus")
+    for name, own in rows.items():
+        write_rows(folder / f"{name}.jsonl", own)
+    return Corpus(folder, rows)
+
+
+@pytest.fixture(scope="session")
+def base(corpus, tmp_path_factory) -> Run:
+    """The run that the others are compared with."""
+    out = tmp_path_factory.mktemp("base") / "out"
+    result = run(corpus.config(out, workers=2), out=out)
+    assert len(result.report["shards"]) > 1
+    return result

@@ -1,0 +1,141 @@
+"""`explain` says what was removed, in favour of what, and why; `schema` what the files hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from tests.end_to_end.conftest import Run, outcross, run, words
+
+DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[3] / "shared" / "data"))
+JOKES = DATA / "multisample" / "jokegpt.jsonl.gz"
+
+
+@pytest.fixture(scope="module")
+def explained(base):
+    return json.loads(outcross("explain", base.out, "--least-similar", 12, "--json").stdout)
+
+
+def test_the_least_similar_removals_come_with_both_texts(corpus, base, explained):
+    close = explained["least_similar"]
+    assert len(close) == 12
+    every = sorted(row["similarity"] for row in base.removed)
+    assert [row["similarity"] for row in close] == pytest.approx(every[:12])
+    for row in close:
+        assert base.gone[row["source"], row["id"]] == (row["kept_source"], row["kept_id"])
+        assert row["text"] == corpus.texts[row["source"], row["id"]]
+        # Also of a partner that is in no file of the output: excluded, or not selected.
+        assert row["kept_text"] == corpus.texts[row["kept_source"], row["kept_id"]]
+
+
+def test_the_counts_are_those_of_the_files(base, explained):
+    for line in explained["sources"]:
+        own = [row for row in base.removed if row["source"] == line["source"]]
+        assert line["exact"] == sum(row["stage"] == "exact" for row in own)
+        assert line["near"] == sum(row["stage"] == "near" for row in own)
+        assert line["kept"] == base.conservation(line["source"])["kept"]
+    often = [line["removed"] for line in explained["most_repeated"]]
+    assert often == sorted(often, reverse=True)
+    for line in explained["most_repeated"]:
+        name = line["kept_source"], line["kept_id"]
+        assert line["removed"] == sum(kept == name for kept in base.gone.values()) > 1
+
+
+def test_people_read_the_same(base, explained):
+    shown = outcross("explain", base.out, "--least-similar", 3)
+    assert shown.stderr == ""
+    for row in explained["least_similar"][:3]:
+        assert f"{row['similarity']:.3f}  near, minhash signature" in shown.stdout
+        assert f"removed {row['id']} ({row['source']})" in shown.stdout
+        assert " ".join(row["text"].split()[:5]) in shown.stdout
+    assert all(len(line) <= 80 for line in shown.stdout.splitlines())
+
+
+def test_one_id_is_explained_in_every_source_that_has_it(base):
+    row = next(row for row in base.removed if row["kept_source"] != row["source"])
+    said = outcross("explain", base.out, row["id"]).stdout
+    assert f"{row['source']}: removed: {row['stage']}" in said
+    assert f"to {row['kept_id']} ({row['kept_source']})" in said
+    kept = outcross("explain", base.out, row["kept_id"]).stdout
+    assert f"{row['kept_source']}: " in kept
+    assert f"{row['id']} ({row['source']})" in kept
+
+
+def test_what_was_written_and_what_was_not(corpus, base):
+    written = base.data[0]["outcross"]
+    said = outcross("explain", base.out, written["id"]).stdout
+    assert f"{written['source']}: written once, {written['tokens']} tokens" in said
+    seen = {*base.gone, *base.gone.values(), *base.appearances}
+    left = next(name for name in corpus.texts if name not in seen and name[0] == "people")
+    said = outcross("explain", base.out, left[1]).stdout
+    assert "people: kept, but not in data/" in said
+    nobody = outcross("explain", base.out, "nobody", code=2)
+    assert "'nobody'" in nobody.stderr
+
+
+def test_a_run_without_its_sources_is_still_explained(corpus, base, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(base.out, out, ignore=shutil.ignore_patterns(".outcross"))
+    texts = [
+        row["kept_text"]
+        for row in json.loads(outcross("explain", out, "--json").stdout)["least_similar"]
+    ]
+    assert None in texts
+    assert set(texts) - {None} <= set(corpus.texts.values())
+    assert "the sources are not there" in outcross("explain", out).stdout
+
+
+def test_only_a_finished_run_can_be_explained(tmp_path):
+    assert "manifest.json" in outcross("explain", tmp_path, code=2).stderr
+
+
+@pytest.mark.parametrize("what", ["config", "plan", "report"])
+def test_the_schemas_describe_every_key(what):
+    schema = json.loads(outcross("schema", what).stdout)
+    TypeAdapter(dict).validate_python(schema)
+    assert schema["type"] == "object"
+    undescribed = [
+        f"{model}.{key}"
+        for model, of in {**schema["$defs"], what: schema}.items()
+        for key, value in of.get("properties", {}).items()
+        if "description" not in value
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.skipif(not JOKES.exists(), reason=f"{JOKES} is not there (OUTCROSS_DATA)")
+def test_a_thousand_jokes_are_a_hundred_and_seventeen(tmp_path):
+    with gzip.open(JOKES, "rt", encoding="utf-8") as file:
+        texts = [json.loads(line)["text"] for line in file]
+    assert (len(texts), len({tuple(words(text)) for text in texts})) == (1011, 117)
+    out = tmp_path / "out"
+    result = run("--synthetic", JOKES, "--out", out, out=out)
+    line = result.conservation("synthetic")
+    near = {tuple(words(row["row"]["text"])) for row in result.removed if row["stage"] == "near"}
+    assert line["read"] == 1011
+    assert line["kept"] + len(near) == 117
+    often = max(Counter(result.gone.values()).values())
+    shown = outcross("explain", out).stdout
+    assert "1,011" in shown
+    assert f"stands for {often:,} removed documents" in shown
+
+
+def test_texts_from_untrusted_rows_are_not_markup(tmp_path):
+    text = "[bold]not markup[/bold] \x1b[31m and no colour " + "word " * 30
+    rows = [{"text": text}, {"text": text + "more"}, {"text": "[/] something else entirely"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out"
+    done = outcross("dedup", "--synthetic", path, "--out", out)
+    result = Run(out, done.stdout, done.stderr)
+    assert len(result.removed) == 1
+    shown = outcross("explain", out).stdout
+    assert "[bold]not markup[/bold]" in shown
+    assert "\x1b" not in shown

@@ -1,0 +1,95 @@
+"""Whatever holds the rows, and however many files: the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import duckdb
+import polars
+import pyarrow.dataset
+import pytest
+
+from tests.end_to_end.conftest import Run, outcross, promised_bytes, run, write_rows
+
+
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.zst", "parquet"])
+def test_the_format_of_the_input_makes_no_difference(corpus, base, tmp_path, ending):
+    files = {
+        source: [write_rows(tmp_path / f"{source}.{ending}", rows)]
+        for source, rows in corpus.rows.items()
+    }
+    out = tmp_path / "out"
+    run(corpus.config(out, files, workers=1), out=out)
+    assert promised_bytes(out) == promised_bytes(base.out)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """Rows of 100 kB: forty shards of a megabyte, each of one wave or of two."""
+    folder = tmp_path_factory.mktemp("wide")
+    draw = random.Random(1)
+    rows = [
+        {
+            "id": f"{n}",
+            "text": f"document {n} of {draw.random()}",
+            "pad": draw.randbytes(25_000).hex(),
+        }
+        for n in range(800)
+    ]
+    write_rows(folder / "rows.jsonl", rows)
+    runs = {}
+    for name, options in {
+        "tiny": ["--memory-mb", 64, "--workers", 1],
+        "large": ["--memory-mb", 8000, "--workers", 2],
+    }.items():
+        out = folder / name
+        arguments = ["--synthetic", folder / "rows.jsonl", "--id-field", "id", "--out", out]
+        done = outcross("dedup", *arguments, "--shard-mb", 1, *options)
+        runs[name] = Run(out, done.stdout, done.stderr)
+    return runs
+
+
+def test_memory_and_workers_make_no_difference(wide):
+    tiny, large = (promised_bytes(wide[name].out) for name in ("tiny", "large"))
+    assert sum(name.startswith("data/") for name in tiny) > 32
+    assert tiny == large
+
+
+def test_a_shard_is_about_as_large_as_asked(wide):
+    sizes = [shard["rows"] for shard in _shards(wide["tiny"])]
+    assert sum(sizes) == 800
+    assert max(sizes) < 3 * 800 / len(sizes)
+
+
+def _shards(result):
+    manifest = json.loads((result.out / "manifest.json").read_text())
+    return [file for file in manifest["outputs"] if file["file"].startswith("data/")]
+
+
+def test_other_programs_read_data_as_it_is(base):
+    ids = sorted((row["outcross"]["source"], row["outcross"]["id"]) for row in base.data)
+    glob = str(base.out / "data" / "*.parquet")
+    by_duckdb = duckdb.sql(f"select outcross.source, outcross.id from '{glob}'").fetchall()
+    assert sorted(by_duckdb) == ids
+    by_polars = polars.scan_parquet(glob).select(polars.col("outcross").struct.unnest())
+    assert sorted(by_polars.select("source", "id").collect().rows()) == ids
+    by_arrow = pyarrow.dataset.dataset(base.out / "data").to_table()
+    assert by_arrow.num_rows == len(ids)
+
+
+@pytest.mark.parametrize("path", ["out", "data"])
+def test_datasets_reads_data_and_finds_it_by_the_card(base, tmp_path, monkeypatch, path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    import datasets
+
+    cache = str(tmp_path / "cache")
+    if path == "out":
+        found = datasets.load_dataset(str(base.out), cache_dir=cache)
+    else:
+        found = datasets.load_dataset("parquet", data_dir=str(base.out / "data"), cache_dir=cache)
+    assert list(found) == ["train"]
+    train = found["train"]
+    assert train.num_rows == len(base.data)
+    assert {row["id"] for row in train["outcross"]} == {r["outcross"]["id"] for r in base.data}

@@ -1,0 +1,144 @@
+"""Finished work is not done again, and the result is the same bytes."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.end_to_end.conftest import COMMAND, Run, promised_bytes, run, write_rows
+
+ENDINGS = ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"]
+
+
+@pytest.fixture(scope="module")
+def split(corpus, tmp_path_factory):
+    """The same rows in another order, in many files of all formats."""
+    folder = tmp_path_factory.mktemp("split")
+    draw = random.Random(3)
+    files = {}
+    for source, rows in corpus.rows.items():
+        own = draw.sample(rows, len(rows))
+        size = 12 if source == "gpt" else 40
+        files[source] = [
+            write_rows(folder / f"{source}-{n:03d}.{ENDINGS[n % 4]}", own[at : at + size])
+            for n, at in enumerate(range(0, len(own), size))
+        ]
+    return files
+
+
+def _units(out):
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in out.glob(".outcross/sketch-*/units/unit-*.json")
+    }
+
+
+def _kill_in_mid_sketch(config, out):
+    """Runs until some units are sketched, and kills without warning; what had been finished."""
+    process = subprocess.Popen(
+        [COMMAND, "run", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while len(_units(out)) < 5 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    return _units(out)
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(corpus, base, split, tmp_path):
+    out = tmp_path / "out"
+    config = corpus.config(out, split, workers=1)
+    finished = _kill_in_mid_sketch(config, out)
+    assert 5 <= len(finished) < sum(map(len, split.values()))
+    assert not list(out.glob(".outcross/sketch-*/manifest.json"))
+    done = run(config, out=out)
+    assert "sketch        done earlier" not in done.stderr
+    after = _units(out)
+    assert len(after) == sum(map(len, split.values()))
+    assert {path: after[path] for path in finished} == finished
+    # Another split, another order, one worker, a kill: nothing of it shows.
+    assert promised_bytes(out) == promised_bytes(base.out)
+
+
+@pytest.fixture(scope="module")
+def copied(base, tmp_path_factory):
+    """The finished run, to go on with."""
+    out = tmp_path_factory.mktemp("copied") / "out"
+    shutil.copytree(base.out, out)
+    return out
+
+
+def _said(result: Run) -> dict[str, bool]:
+    """By stage, whether it was done earlier."""
+    names = [line[:13].strip() for line in result.stderr.splitlines()]
+    return {
+        name: "done earlier, unchanged" in line
+        for name, line in zip(names, result.stderr.splitlines(), strict=True)
+        if not line.startswith("warning")
+    }
+
+
+def test_a_finished_run_does_nothing_again(corpus, base, copied):
+    again = run(corpus.config(copied), out=copied)
+    assert set(_said(again).values()) == {True}
+    assert promised_bytes(copied) == promised_bytes(base.out)
+    assert again.report == base.report
+
+
+def test_only_the_shards_that_are_missing_are_written(corpus, base, copied):
+    first, *others = sorted(copied.glob("data/*.parquet"))
+    before = [path.stat().st_mtime_ns for path in others]
+    assert before
+    first.unlink()
+    again = run(corpus.config(copied), out=copied)
+    assert [name for name, earlier in _said(again).items() if not earlier] == ["write data"]
+    assert [path.stat().st_mtime_ns for path in others] == before
+    assert promised_bytes(copied) == promised_bytes(base.out)
+
+
+def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
+    other = run(corpus.config(copied, tokens=12_000, human_share=0.3), out=copied)
+    assert _said(other) == {
+        "sketch": True,
+        "deduplicate": True,
+        "write removed": True,
+        "cluster": True,
+        "select": False,
+        "write data": False,
+    }
+    assert other.plan["asked"]["tokens"] == 12_000
+    assert promised_bytes(copied)["plan.json"] != promised_bytes(base.out)["plan.json"]
+    before = run(corpus.config(copied), out=copied)
+    assert promised_bytes(copied) == promised_bytes(base.out)
+    assert before.report == base.report
+
+
+def test_input_that_changed_is_read_again(corpus, base, copied, tmp_path):
+    """Sizes and names stay: only the bytes tell."""
+    rows = [dict(row) for row in corpus.rows["tests"]]
+    rows[-1]["text"] = rows[-1]["text"][::-1]
+    files = {"tests": [write_rows(tmp_path / "tests.jsonl", rows)]}
+    other = run(corpus.config(copied, files), out=copied)
+    assert _said(other)["sketch"] is False
+    assert set(_said(run(corpus.config(copied), out=copied)).values()) != {False}
+
+
+def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
+    """Two sources of the same size: who is human is a matter of the path alone."""
+    for name in "ab":
+        rows = [{"text": f"{name} {n:03d} " + f"{name}{n} " * 9} for n in range(300)]
+        write_rows(tmp_path / f"{name}.jsonl", rows)
+    out = tmp_path / "out"
+    for human, synthetic in ("ab", "ba"):
+        options = ["--human", tmp_path / f"{human}.jsonl"]
+        options += ["--synthetic", tmp_path / f"{synthetic}.jsonl"]
+        result = run(*options, "--out", out, out=out)
+        for row in result.data:
+            role = "human" if row["text"].startswith(human) else "synthetic"
+            assert row["outcross"]["role"] == role

@@ -1,0 +1,235 @@
+"""The command line: options made from the models, and errors that name the key."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import cli
+from schemas.config import Config, Fields, MaxCopies
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def outcross(monkeypatch, capsys):
+    """Runs the command in this process; returns its exit code, stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["outcross", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two small sources; what refers to them is checked, not read."""
+    for name in ("syn", "human"):
+        (tmp_path / f"{name}.jsonl").write_text('{"text": "some words"}\n')
+    return ["--synthetic", "syn.jsonl", "--human", "human.jsonl"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Holds the configuration that a command would have worked on."""
+    found = []
+
+    def remember(config, beam_args=(), progress=None):
+        found.append(config)
+        raise KeyboardInterrupt
+
+    from pipeline import run
+
+    for name in ("run", "plan", "dedup"):
+        monkeypatch.setattr(run, name, remember)
+    return found
+
+
+def yaml_file(**values):
+    Path("config.yaml").write_text(yaml.safe_dump(values))
+    return "config.yaml"
+
+
+SOURCES = [
+    {"name": "gpt", "role": "synthetic", "files": ["syn.jsonl"], "text_field": "answer"},
+    {"name": "people", "role": "human", "files": ["human.jsonl"], "where": {"verified": True}},
+]
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "dedup"])
+def test_help_has_every_key_with_its_meaning(outcross, command):
+    code, shown, _ = outcross(command, "--help")
+    assert code == 0
+    told = " ".join(shown.replace("│", " ").split())
+    keys = {**Fields.model_fields, **Config.model_fields}
+    for name in ("sources", "max_copies"):
+        del keys[name]
+    keys |= {f"max_copies_{role}": field for role, field in MaxCopies.model_fields.items()}
+    for name, field in keys.items():
+        assert f"--{name.replace('_', '-')}" in told
+        first = field.description.split(",")[0].split()[:3]
+        assert " ".join(first) in told, name
+        for choice in typing.get_args(field.annotation):
+            if isinstance(choice, str):
+                assert choice in told
+    assert all(f"--{role}" in told for role in ("synthetic", "human", "exclude", "json"))
+    assert ("--dry-run" in told) == (command == "run")
+
+
+def test_options_reach_the_configuration_with_their_types(outcross, files, asked):
+    options = ["--seed", 5, "--near-threshold", 0.7, "--best-effort", "--tokens", 900]
+    options += [
+        "--max-copies-human",
+        3,
+        "--off-support",
+        "cap",
+        "--text-field",
+        "messages.1.content",
+    ]
+    code, _, said = outcross("run", *files, "--human", "syn*.jsonl", "--out", "out", *options)
+    (config,) = asked
+    assert code == 130
+    assert "the same command goes on" in said
+    assert config.seed == 5
+    assert config.near_threshold == 0.7
+    assert config.best_effort is True
+    assert config.tokens == 900
+    assert config.max_copies == MaxCopies(synthetic=2, human=3)
+    assert config.off_support == "cap"
+    assert [(s.name, s.role, s.files) for s in config.sources] == [
+        ("synthetic", "synthetic", ["syn.jsonl"]),
+        ("human", "human", ["human.jsonl", "syn*.jsonl"]),
+    ]
+    assert {s.text_field for s in config.sources} == {"messages.1.content"}
+
+
+def test_options_override_yaml_and_leave_the_rest(outcross, asked):
+    path = yaml_file(
+        out="out", seed=1, alpha=0.5, best_effort=True, sources=SOURCES, max_copies={"human": 4}
+    )
+    outcross("plan", path, "--seed", 9, "--no-best-effort", "--max-copies-synthetic", 1)
+    outcross("dedup", path, "--id-field", "id", "--exclude", "eval.jsonl", "--out", "elsewhere")
+    first, second = asked
+    assert (first.seed, first.alpha, first.best_effort) == (9, 0.5, False)
+    assert first.max_copies == MaxCopies(synthetic=1, human=4)
+    assert [source.text_field for source in first.sources] == ["answer", "text"]
+    assert first.sources[1].where == {"verified": True}
+    assert (second.seed, second.out) == (1, "elsewhere")
+    assert [source.name for source in second.sources] == ["gpt", "people", "exclude"]
+    assert {source.id_field for source in second.sources} == {"id"}
+
+
+# Written to a YAML file beside the two sources; what is said of it.
+WRONG_KEYS = {
+    "unknown key": ({"alpah": 1}, ["alpah: there is no such key"]),
+    "unknown key of a source": (
+        {"sources": [{**SOURCES[0], "txt_field": "x"}]},
+        ["sources.0.txt_field: there is no such key"],
+    ),
+    "wrong type": ({"seed": "many"}, ["seed: ", "'many'"]),
+    "out of bounds": ({"human_share": 1.5}, ["human_share: ", "less than or equal to 1", "1.5"]),
+    "no choice": ({"off_support": "lift"}, ["off_support: ", "'keep', 'cap' or 'drop'", "'lift'"]),
+    "role": ({"sources": [{**SOURCES[0], "role": "robot"}]}, ["sources.0.role: ", "'robot'"]),
+    "name twice": ({"sources": [SOURCES[0], SOURCES[0]]}, ["'gpt' is used twice"]),
+    "no list": ({"sources": {"gpt": 1}}, ["sources: "]),
+    "no sources": ({"sources": []}, ["sources: none given"]),
+    "nothing to write": ({"sources": [{**SOURCES[0], "role": "exclude"}]}, ["nothing to write"]),
+    "both": ({"human_share": 0.1, "human_tokens": 5}, ["human_tokens: ", "not both"]),
+    "caps": ({"max_copies": {"robots": 2}}, ["max_copies.robots: there is no such key"]),
+    "missing out": ({"out": None}, ["out: "]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_KEYS)
+def test_a_wrong_key_is_named(outcross, files, case):
+    values, told = WRONG_KEYS[case]
+    path = yaml_file(**{"out": "out", "sources": SOURCES, **values})
+    code, shown, said = outcross("run", path)
+    assert (code, shown) == (2, "")
+    assert said.startswith("outcross: ")
+    assert all(part in said for part in told), said
+    assert not Path("out").exists()
+
+
+WRONG_OPTIONS = {
+    "misspelt": (["--human-shar", 0.1], ["--human-shar", "--human-share"]),
+    "wrong type": (["--seed", "x"], ["--seed", "integer"]),
+    "no files": (["--exclude", "none-*.jsonl"], ["source 'exclude'", "'none-*.jsonl'", "no file"]),
+    "extension": (["--exclude", "notes.txt"], ["source 'exclude'", "notes.txt", ".jsonl"]),
+    "full directory": (["--out", "full"], ["out: full holds files"]),
+    "a file": (["--out", "notes.txt"], ["out: notes.txt is a file"]),
+    "reference": (["--reference", "full"], ["reference: full holds no reference.json"]),
+    "beam's": (["--", "--runer", "Prism"], ["--runer", "--runner"]),
+    "no copies": (["--max-copies-human", 0], ["max_copies.human: "]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_OPTIONS)
+def test_a_wrong_option_is_named(outcross, files, case):
+    Path("notes.txt").write_text("mine")
+    Path("full").mkdir()
+    Path("full", "notes.txt").write_text("mine")
+    options, told = WRONG_OPTIONS[case]
+    flags = ["--out", "out", "--dry-run"]  # which finds all that a run finds before it works
+    code, shown, said = outcross("run", *files, *flags, *options)
+    assert (code, shown) == (2, "")
+    assert all(part in said for part in told), said
+    assert "Traceback" not in said
+    assert not Path("out").exists()
+    assert Path("full", "notes.txt").read_text() == "mine"
+
+
+def test_what_is_missing_is_named(outcross, files):
+    for arguments, told in [
+        (["run", *files], "out: missing"),
+        (["run", "--out", "out"], "sources: none given"),
+        (["run", "nowhere.yaml", "--out", "out"], "nowhere.yaml"),
+        (["explain", "nowhere"], "manifest.json"),
+        (["schema", "run"], "config, plan or report"),
+        (["explain", "nowhere", "--least-similar", 0], "--least-similar"),
+    ]:
+        code, shown, said = outcross(*arguments)
+        assert (code, shown) == (2, ""), arguments
+        assert told in said
+
+
+def test_yaml_that_is_none(outcross):
+    for text in ("- a\n- b\n", "a: [", "\x00"):
+        Path("config.yaml").write_text(text)
+        code, _, said = outcross("run", "config.yaml", "--out", "out")
+        assert code == 2
+        assert "config.yaml" in said
+
+
+def test_caps_that_are_no_mapping_are_not_merged(outcross, files):
+    path = yaml_file(out="out", sources=SOURCES, max_copies=3)
+    code, _, said = outcross("run", path, "--max-copies-human", 2)
+    assert code == 2
+    assert "max_copies: " in said
+
+
+def test_the_schema_of_the_configuration_has_every_key(outcross):
+    code, shown, _ = outcross("schema", "config")
+    assert code == 0
+    assert set(json.loads(shown)["properties"]) == set(Config.model_fields)
+
+
+def test_what_the_machine_refuses_is_an_error_without_a_traceback(outcross, files):
+    Path("file").write_text("")
+    code, _, said = outcross("run", *files, "--out", "file/out")
+    assert code == 1
+    assert said.startswith("outcross: ")
+    assert "file" in said

@@ -1,0 +1,184 @@
+"""The configuration: what is refused says which key and what would be right."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from schemas.config import Config, ConfigError, Fields, load_yaml, parse
+
+SYNTHETIC = {"name": "gpt", "role": "synthetic", "files": ["syn/*.jsonl"]}
+HUMAN = {"name": "people", "role": "human", "files": ["human/*.parquet"]}
+
+
+def config(**changes: Any) -> Config:
+    return parse({"out": "out/", "sources": [SYNTHETIC, HUMAN]} | changes)
+
+
+def source(**changes: Any) -> list[dict[str, Any]]:
+    return [SYNTHETIC | changes, HUMAN]
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    found = config().model_dump(exclude={"sources", "out"})
+    assert found == {
+        "seed": 0,
+        "workers": None,
+        "memory_mb": None,
+        "max_reject_share": 0.01,
+        "best_effort": False,
+        "reference": None,
+        "near_threshold": 0.8,
+        "ngram": 5,
+        "num_perm": 128,
+        "tokens": None,
+        "human_share": 0.2,
+        "human_tokens": None,
+        "alpha": 0.7,
+        "entropy_floor": None,
+        "max_kl": None,
+        "max_copies": {"synthetic": 2, "human": 2},
+        "off_support": "keep",
+        "select": "residual",
+        "rounds": 4,
+        "shard_mb": 256,
+        "text_out": None,
+    }
+    assert config().sources[0].model_dump() == {
+        **SYNTHETIC,
+        "text_field": "text",
+        "id_field": None,
+        "prompt_field": None,
+        "domain_field": None,
+        "generation_field": None,
+        "priority": 0,
+        "priority_field": None,
+        "where": {},
+    }
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    # keys that there are not
+    ({"sed": 3}, r"sed: there is no such key; `outcross schema config` lists all \(found 3\)"),
+    ({"max_copies": {"humans": 2}}, r"max_copies\.humans: there is no such key"),
+    ({"sources": source(txt_field="x")}, r"sources\.0\.txt_field: there is no such key"),
+    # types
+    ({"tokens": "1e6"}, r"tokens: .*valid integer.*\(found '1e6'\)"),
+    ({"rounds": 2.5}, r"rounds: .*valid integer.*\(found 2\.5\)"),
+    ({"tokens": True}, "tokens: found True; true and false are no values of this key"),
+    ({"alpha": False}, "alpha: found False"),
+    ({"max_copies": {"human": True}}, r"max_copies\.human: found True"),
+    ({"best_effort": "perhaps"}, "best_effort: .*boolean"),
+    ({"out": 7}, r"out: .*string \(found 7\)"),
+    ({"max_copies": 2}, r"max_copies: .*dictionary.*\(found 2\)"),
+    ({"sources": source(files="syn.jsonl")}, r"sources\.0\.files: .*list \(found 'syn\.jsonl'\)"),
+    ({"sources": source(where={"ok": {"equals": 1}})}, r"sources\.0\.where\.ok"),
+    ({"sources": source(where=["ok"])}, r"sources\.0\.where: .*dictionary"),
+    ({"sources": ["syn.jsonl"]}, r"sources\.0: .*\(found 'syn\.jsonl'\)"),
+    # ranges
+    ({"human_share": 1.5}, r"human_share: .*less than or equal to 1 \(found 1\.5\)"),
+    ({"human_share": -0.1}, "human_share: .*greater than or equal to 0"),
+    ({"alpha": float("nan")}, "alpha: .*finite"),
+    ({"entropy_floor": float("inf")}, "entropy_floor: .*finite"),
+    ({"max_kl": -1}, "max_kl: .*greater than or equal to 0"),
+    ({"seed": -1}, "seed: .*greater than or equal to 0"),
+    ({"seed": 2**63}, "seed: .*less than"),
+    ({"tokens": 0}, "tokens: .*greater than or equal to 1"),
+    ({"workers": 0}, "workers: .*greater than or equal to 1"),
+    ({"rounds": 0}, "rounds: .*greater than or equal to 1"),
+    ({"num_perm": 100}, r"num_perm: .*multiple of 8 \(found 100\)"),
+    ({"near_threshold": 0.1}, r"near_threshold: .*greater than 0\.2"),
+    ({"max_copies": {"synthetic": 0}}, r"max_copies\.synthetic: .*greater than or equal to 1"),
+    ({"max_reject_share": 2}, "max_reject_share: .*less than or equal to 1"),
+    ({"off_support": "lift"}, r"off_support: .*'keep', 'cap' or 'drop' \(found 'lift'\)"),
+    ({"select": "best"}, r"select: .*'residual' or 'random' \(found 'best'\)"),
+    ({"sources": source(role="robot")}, r"sources\.0\.role: .*'synthetic', 'human', 'reference'"),
+    ({"sources": source(name="a/b")}, r"sources\.0\.name: .*\(found 'a/b'\)"),
+    ({"sources": source(files=[])}, r"sources\.0\.files: .*at least 1"),
+    ({"sources": []}, "sources: .*at least 1"),
+    # what contradicts itself
+    ({"human_tokens": 5, "human_share": 0.2}, "human_tokens or human_share, not both"),
+    ({"human_tokens": 2000, "tokens": 1000}, "human_tokens: 2,000 is more than tokens = 1,000"),
+    ({"human_tokens": 5, "sources": [SYNTHETIC]}, "human_tokens: 5 were asked, but no source"),
+    ({"max_kl": 0.1, "sources": [SYNTHETIC]}, "max_kl: there is nothing human"),
+    ({"sources": [SYNTHETIC, HUMAN | {"name": "gpt"}]}, "the name 'gpt' is used twice"),
+    ({"sources": [HUMAN | {"role": "exclude"}]}, "sources: none has the role synthetic or human"),
+    ({"text_out": "outcross"}, "text_out: the column 'outcross' is taken"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG)
+def test_what_is_wrong_names_the_key_and_what_would_be_right(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config(**changes)
+
+
+def test_all_mistakes_are_named_at_once_and_a_missing_key_too() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse({"sources": source(role="robot", files=[]), "rounds": 0})
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+        "out",
+        "rounds",
+        "sources.0.role",
+        "sources.0.files",
+    ]
+
+
+def test_what_looks_contradictory_and_is_not() -> None:
+    assert config(human_tokens=0, sources=[SYNTHETIC]).human_tokens == 0
+    assert config(human_tokens=5, sources=[SYNTHETIC], best_effort=True).human_tokens == 5
+    assert config(human_tokens=None, human_share=0.3).human_share == 0.3
+    assert config(human_tokens=7, tokens=7).tokens == 7
+    assert config(max_kl=0.1, sources=[SYNTHETIC], reference="earlier/reference").max_kl == 0.1
+    judged = HUMAN | {"role": "reference"}
+    assert config(max_kl=0.1, sources=[SYNTHETIC, judged]).max_kl == 0.1
+
+
+def test_where_keeps_the_types_of_its_values() -> None:
+    where = {"verified": True, "grade": [1, 2.5, "A"], "kind": "1"}
+    found = config(sources=source(where=where)).sources[0].where
+    assert found == where
+    assert found["verified"] is True
+    assert isinstance(found["kind"], str)
+
+
+def test_a_configuration_can_not_be_changed_behind_a_runs_back() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        config().seed = 3  # type: ignore[misc]
+
+
+def test_every_key_has_a_description_in_the_json_schema() -> None:
+    schema = Config.model_json_schema()
+    seen = 0
+    for model in [schema, *schema["$defs"].values()]:
+        assert model["additionalProperties"] is False
+        for name, field in model["properties"].items():
+            assert len(field.get("description", "")) > 8, name
+            seen += 1
+    assert seen >= len(Config.model_fields) + len(Fields.model_fields) + 5
+    assert sorted(schema["required"]) == ["out", "sources"]
+
+
+def test_yaml_is_read_with_what_is_wrong_said_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    values = {"out": "größe/", "sources": [SYNTHETIC, HUMAN], "human_share": 0.3}
+    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    assert parse(load_yaml(str(path))) == config(out="größe/", human_share=0.3)
+    for text, message in (
+        ("- a\n", "holds list; a mapping of keys is expected"),
+        ("", "holds NoneType; a mapping"),
+        ("out: [", "can't be read as YAML"),
+        ("!!python/object/apply:os.system ['true']", "can't be read as YAML"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=message) as error:
+            load_yaml(str(path))
+        assert "config.yaml" in str(error.value)
+    path.write_bytes(b"out: \xff\xfe")
+    with pytest.raises(ConfigError, match="can't be read as YAML"):
+        load_yaml(str(path))
+    with pytest.raises(ConfigError, match="no-such"):
+        load_yaml(str(tmp_path / "no-such.yaml"))
