@@ -209,7 +209,6 @@ def explain(
 ) -> None:
     """Show what was removed, in favour of what, and why."""
     load_beam()
-    load_beam()
     from pipeline.explain import explain_document, explain_removals
 
     if document is None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.end_to_end.conftest import COMMAND, Run, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import COMMAND, Run, promised_bytes, run, words, write_rows
 
 ENDINGS = ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"]
 
@@ -131,8 +131,8 @@ def test_input_that_changed_is_read_again(corpus, base, copied, tmp_path):
 
 def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
     """Two sources of the same size: who is human is a matter of the path alone."""
-    for name in "ab":
-        rows = [{"text": f"{name} {n:03d} " + f"{name}{n} " * 9} for n in range(300)]
+    for name, between in (("a", " "), ("b", "_")):  # `_` is no end of a word
+        rows = [{"text": f"{name} {n:03d} " + f"{name}{n}{between}" * 9} for n in range(300)]
         write_rows(tmp_path / f"{name}.jsonl", rows)
     out = tmp_path / "out"
     for human, synthetic in ("ab", "ba"):
@@ -142,3 +142,4 @@ def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
         for row in result.data:
             role = "human" if row["text"].startswith(human) else "synthetic"
             assert row["outcross"]["role"] == role
+            assert row["outcross"]["tokens"] == len(words(row["text"]))
