@@ -273,17 +273,12 @@ def _totals(config: Config, supply: Supply) -> tuple[float, float, list[str]]:
     wanted = synthetic * share / (1 - share)
     most = config.max_copies.human * human_held
     if wanted > most:
-        reached = most / (synthetic + most)
-        why = (
+        warnings.append(
+            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
             f"there are {human_held:,.0f} human tokens, each at most {config.max_copies.human} "
-            f"times, and {wanted:,.0f} would be needed"
+            f"times, and {wanted:,.0f} would be needed; with at most {int(most / share):,} tokens "
+            "the share can be held"
         )
-        if asked:
-            raise ConfigError(
-                f"human_share: {share} was asked, and {reached:.4f} can be reached: {why}; ask for "
-                f"less, for at most {most / share:,.0f} tokens, or say best_effort"
-            )
-        warnings.append(f"the human share is {reached:.1%} of the tokens, not {share:.1%}: {why}")
     return synthetic, min(wanted, most), warnings
 
 
