@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -18,7 +19,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Keeps a training loop that feeds on its own output from narrowing.",
     epilog="Exit codes: 0 done, 1 failed while running, 2 the request is wrong or can't be met.",
 )
 
@@ -45,12 +45,11 @@ def _help(field: FieldInfo, default: Any) -> str:
     return text if default is None else f"{text} (default: {default})"
 
 
-def _option(name: str, field: FieldInfo, kind: Any = None) -> inspect.Parameter:
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     flag = "--" + name.replace("_", "-")
     default = None if field.is_required() else field.default
     option = typer.Option(flag, help=_help(field, default), show_default=False)
-    if kind is None:
-        kind = _annotation(field)
+    kind = _annotation(field)
     if kind == bool | None:
         option = typer.Option(
             f"{flag}/--no-{flag[2:]}", help=_help(field, None), show_default=False
@@ -196,6 +195,22 @@ _command(
 )
 _command("plan", _plan, "Show what a run would take, and what other human shares would reach.")
 _command("dedup", _dedup, "Deduplicate, and write what is kept, nothing else.")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(version("outcross"))
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    show: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="print the version"),
+    ] = False,
+) -> None:
+    """Keeps a training loop that feeds on its own output from narrowing."""
 
 
 @app.command()
