@@ -162,28 +162,31 @@ def _command(
 
 
 def _run(config: Config, flags: dict[str, bool]) -> None:
-    from pipeline.console import dry_run, progress, show_report
+    from pipeline.console import dry_run, show_report
+    from pipeline.progress import StageProgress
     from pipeline.run import run
 
     if flags["dry_run"]:
         dry_run(config, _BEAM, flags["as_json"])
         return
-    result = run(config, _BEAM, progress(flags["as_json"]))
+    result = run(config, _BEAM, StageProgress(quiet=flags["as_json"]))
     show_report(result, flags["as_json"])
 
 
 def _plan(config: Config, flags: dict[str, bool]) -> None:
-    from pipeline.console import progress, show_plan
+    from pipeline.console import show_plan
+    from pipeline.progress import StageProgress
     from pipeline.run import plan
 
-    show_plan(plan(config, _BEAM, progress(flags["as_json"])), flags["as_json"])
+    show_plan(plan(config, _BEAM, StageProgress(quiet=flags["as_json"])), flags["as_json"])
 
 
 def _dedup(config: Config, flags: dict[str, bool]) -> None:
-    from pipeline.console import progress, show_report
+    from pipeline.console import show_report
+    from pipeline.progress import StageProgress
     from pipeline.run import dedup
 
-    show_report(dedup(config, _BEAM, progress(flags["as_json"])), flags["as_json"])
+    show_report(dedup(config, _BEAM, StageProgress(quiet=flags["as_json"])), flags["as_json"])
 
 
 _command(

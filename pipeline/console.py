@@ -12,16 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.engines import pipeline_options
-from pipeline.progress import StageProgress
 from pipeline.run import RunResult, check_request
 from schemas.config import Config
 from schemas.plan import Plan
 from schemas.report import Report
-
-
-def progress(quiet: bool) -> StageProgress:
-    """Stages on stderr, unless the result is for machines."""
-    return StageProgress(quiet)
 
 
 def show_report(result: RunResult, as_json: bool) -> None:

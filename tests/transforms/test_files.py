@@ -1,76 +1,18 @@
 """Files appear whole or not at all, here and on other filesystems."""
 
-import io
 import os
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from apache_beam.io.filesystem import FileMetadata, FileSystem, MatchResult
 
+from tests.transforms.attic import Attic
 from transforms import files
-
-
-class _Attic(FileSystem):
-    """Files in memory that are there when they are closed, as an object store has them."""
-
-    held: dict = {}  # noqa: RUF012
-
-    @classmethod
-    def scheme(cls):
-        return "attic"
-
-    def join(self, basepath, *paths):
-        return "/".join([basepath, *paths])
-
-    def split(self, path):
-        return path.rsplit("/", 1)
-
-    def has_dirs(self):
-        return False
-
-    def exists(self, path):
-        return path in self.held
-
-    def create(self, path, mime_type=None, compression_type=None):
-        class Growing(io.BytesIO):
-            def close(growing):  # noqa: N805
-                self.held[path] = growing.getvalue()
-                super().close()
-
-        return Growing()
-
-    def open(self, path, mime_type=None, compression_type=None):
-        return io.BytesIO(self.held[path])
-
-    def match(self, patterns, limits=None):
-        import fnmatch
-
-        return [
-            MatchResult(
-                pattern,
-                [
-                    FileMetadata(name, len(data))
-                    for name, data in self.held.items()
-                    if fnmatch.fnmatch(name, pattern)
-                ],
-            )
-            for pattern in patterns
-        ]
-
-    def delete(self, paths):
-        for path in paths:
-            del self.held[path]
-
-    def _none(self, *_):
-        raise NotImplementedError
-
-    _list = mkdirs = copy = rename = size = last_updated = checksum = metadata = _none
 
 
 @pytest.fixture(params=["local", "attic"])
 def folder(request, tmp_path):
-    _Attic.held = {}
+    Attic.held = {}
     return str(tmp_path / "a folder") if request.param == "local" else "attic://store/folder"
 
 

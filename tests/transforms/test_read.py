@@ -1,5 +1,4 @@
 import gzip
-import io
 import json
 import os
 import random
@@ -12,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from apache_beam.io.filesystem import FileMetadata, FileSystem, MatchResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.columns import is_json, unite
 from schemas.config import ConfigError, Source
 from schemas.documents import Unit
+from tests.transforms.attic import Attic
 from transforms.read import file_identity, plan_units, read_unit
 
 
@@ -452,55 +451,18 @@ def test_identity_is_of_the_bytes(tmp_path):
             assert (file_identity(str(path)) == before) == (changed == data)
 
 
-class _Shelf(FileSystem):
-    """Files in memory, as an object store would hold them."""
-
-    held: dict = {}  # noqa: RUF012
-
-    @classmethod
-    def scheme(cls):
-        return "shelf"
-
-    def join(self, basepath, *paths):
-        return "/".join([basepath, *paths])
-
-    def split(self, path):
-        return path.rsplit("/", 1)
-
-    def has_dirs(self):
-        return False
-
-    def _list(self, dir_or_prefix):
-        return [
-            FileMetadata(k, len(v)) for k, v in self.held.items() if k.startswith(dir_or_prefix)
-        ]
-
-    def match(self, patterns, limits=None):
-        return [MatchResult(p, self._list(p.rstrip("*"))) for p in patterns]
-
-    def open(self, path, mime_type=None, compression_type=None):
-        return io.BytesIO(self.held[path])
-
-    def _none(self, *_):
-        raise NotImplementedError
-
-    mkdirs = copy = rename = exists = size = last_updated = checksum = metadata = delete = (
-        create
-    ) = _none
-
-
 def test_other_filesystems_are_read_through_beam(tmp_path):
     files = [write(tmp_path / "a.jsonl.gz", ROWS), write(tmp_path / "b.jsonl", ROWS)]
     files.append(_parquet(tmp_path / "c.parquet", ROWS, row_group_size=10))
-    _Shelf.held = {f"shelf://x/{f.name}": f.read_bytes() for f in files}
-    wanted = source("shelf://x/*")
+    Attic.held = {f"attic://x/{f.name}": f.read_bytes() for f in files}
+    wanted = source("attic://x/*")
     units = plan_units([wanted], unit_bytes=500)
     assert len(units) > 6
     found = [
         row for u in units for block in read_unit(u, wanted) for row in block.batch.to_pylist()
     ]
     assert found == ROWS * 3
-    assert file_identity("shelf://x/b.jsonl") == file_identity(str(files[1]))
+    assert file_identity("attic://x/b.jsonl") == file_identity(str(files[1]))
 
 
 def test_memory_does_not_follow_the_file(tmp_path):
