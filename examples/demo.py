@@ -129,12 +129,30 @@ def installed_command() -> str:
     return command
 
 
-def run_outcross(command: str, synthetic: Path, human: Path, out: Path, seed: int) -> None:
+def run_outcross(command: str, *arguments: object, quiet: bool = False) -> None:
     """Run the command as a user does; end with its exit code where it is not 0."""
-    arguments = ["--synthetic", synthetic, "--human", human, "--out", out, "--seed", seed]
-    code = subprocess.run([command, "run", *map(str, arguments)], check=False).returncode
-    if code:
-        raise SystemExit(code)
+    line = [command, "run", *map(str, arguments)]
+    if quiet:
+        done = subprocess.run([*line, "--json"], check=False, stdout=subprocess.DEVNULL)
+    else:
+        done = subprocess.run(line, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def naive_mix(
+    synthetic: Sequence[str], human: Sequence[str], words: int, share: float
+) -> list[str]:
+    """The control: as much text with as much human text in it, drawn blindly, each once."""
+    mix: list[str] = []
+    for texts, wanted in ((synthetic, words * (1 - share)), (human, words * share)):
+        left = wanted
+        for text in sorted(texts, key=content_hash):
+            if left <= 0:
+                break
+            mix.append(text)
+            left -= count_words([text])
+    return mix
 
 
 @dataclass(frozen=True)
@@ -147,10 +165,11 @@ class Figures:
     human_share: float
 
 
-def read_report(path: Path) -> tuple[Figures, Figures, Figures]:
-    """The synthetic corpus as it was read, the corpus as it was written, the human reference."""
-    report = json.loads(path.read_text(encoding="utf-8"))
+def read_report(path: Path, control: Path) -> tuple[Figures, Figures, Figures, Figures]:
+    """The synthetic corpus as read, the naive mix, the corpus as written, the human reference."""
+    report, naive = (json.loads(found.read_text(encoding="utf-8")) for found in (path, control))
     stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
+    mixed = next(stage["roles"] for stage in naive["stages"] if stage["name"] == "read")
     reference = report["reference"]
 
     def figures(measured: dict[str, Any], human_share: float) -> Figures:
@@ -163,6 +182,7 @@ def read_report(path: Path) -> tuple[Figures, Figures, Figures]:
 
     return (
         figures(stages["read"]["synthetic"], 0.0),
+        figures(mixed["synthetic"], report["achieved"]["human_share"]),
         figures(stages["write"]["all"], report["achieved"]["human_share"]),
         figures({**reference, "kl_to_reference": 0.0}, 1.0),
     )
@@ -170,21 +190,22 @@ def read_report(path: Path) -> tuple[Figures, Figures, Figures]:
 
 def before_and_after(
     report: Path,
-    before: Sequence[str],
-    after: Sequence[str],
-    human: Sequence[str],
+    control: Path,
+    texts: Sequence[Sequence[str]],
     rare: frozenset[str],
 ) -> Table:
     """The report's figures, and below them those that are counted here at equal length."""
-    n_words = min(count_words(texts) for texts in (before, after, human))
-    counted = [lexicon(texts, n_words) for texts in (before, after, human)]
-    reported = read_report(report)
+    n_words = min(count_words(of) for of in texts)
+    counted = [lexicon(of, n_words) for of in texts]
+    reported = read_report(report, control)
     table = Table(
         title="Before against after",
-        caption=f"Below the line: counted in {n_words:,} words of each, not taken from the report.",
+        caption="Before: the synthetic corpus. Naive mix: as many words with as many human ones, "
+        "drawn blindly. After: what outcross wrote. "
+        f"Below the line: counted here in {n_words:,} words of each.",
     )
     table.add_column("")
-    for heading in ("before (synthetic)", "after (written)", "human reference"):
+    for heading in ("before", "naive mix", "after", "human"):
         table.add_column(heading, justify="right")
     table.add_row("effective clusters", *(f"{of.effective_clusters:.1f}" for of in reported))
     table.add_row("tail share", *(f"{of.tail_share:.1%}" for of in reported))
@@ -218,16 +239,30 @@ def main() -> None:
     )
 
     out = work / "run"
-    run_outcross(command, work / "synthetic.jsonl", work / "human.jsonl", out, options.seed)
-
+    run_outcross(
+        command,
+        *("--synthetic", work / "synthetic.jsonl", "--human", work / "human.jsonl"),
+        *("--out", out, "--seed", options.seed),
+    )
+    before, human = [text for text, _ in synthetic], [paragraph.text for paragraph in fresh]
     written = pq.read_table(out / "data", columns=["text"])["text"].to_pylist()
+
+    # The control on the same yardstick: it goes in as a corpus, and is measured as it is read.
+    achieved = json.loads((out / "report.json").read_text(encoding="utf-8"))["achieved"]
+    naive = naive_mix(before, human, count_words(written), achieved["human_share"])
+    write_jsonl(work / "naive.jsonl", ({"text": text} for text in naive))
+    run_outcross(
+        command,
+        *("--synthetic", work / "naive.jsonl", "--reference", out / "reference"),
+        *("--out", work / "naive"),
+        quiet=True,
+    )
     console.print(
         before_and_after(
             out / "report.json",
-            before=[text for text, _ in synthetic],
-            after=written,
-            human=[paragraph.text for paragraph in fresh],
-            rare=rare_words(paragraph.text for paragraph in learned),
+            work / "naive" / "report.json",
+            [before, naive, written, human],
+            rare_words(paragraph.text for paragraph in learned),
         )
     )
     console.print(f"report: {out / 'report.json'}\ndata:   {out / 'data'}", soft_wrap=True)

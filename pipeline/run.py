@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -78,31 +80,31 @@ def run(
         ConfigError: the request is wrong or can't be met.
         RunError: the run could not be finished.
     """
-    context, started = _start(config, beam_args, progress)
-    sketched, deduplicated = _deduplicated(context)
-    removed = write_removed(context, sketched, deduplicated)
-    clustered = cluster(context, sketched, deduplicated)
-    planned = plan_stage(context, sketched, deduplicated, clustered)
-    _write_plan(config.out, planned.plan)
-    selected = select(context, sketched, deduplicated, clustered, planned)
-    layout = _layout(
-        context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
-    )
-    done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
-    units = sketched.units(*WRITABLE)
-    written = write_shards(context, layout, "data", layout.shards, done, units, config.text_out)
-    report = run_report(
-        context, sketched, deduplicated, clustered, planned, selected, removed, written
-    )
-    reference = files.join(config.out, "reference")
-    files.make_folder(reference)
-    for name in ("arrays.npz", NGRAMS, "reference.json"):
-        files.write_bytes(
-            files.join(reference, name),
-            files.read_bytes(files.join(clustered.reference_folder, name)),
+    with _job(config, beam_args, progress) as (context, started):
+        sketched, deduplicated = _deduplicated(context)
+        removed = write_removed(context, sketched, deduplicated)
+        clustered = cluster(context, sketched, deduplicated)
+        planned = plan_stage(context, sketched, deduplicated, clustered)
+        _write_plan(config.out, planned.plan)
+        selected = select(context, sketched, deduplicated, clustered, planned)
+        layout = _layout(
+            context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
         )
-    _finish(context, sketched, report, removed, written, started, clustered)
-    return RunResult(config.out, report, planned.plan)
+        done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
+        units = sketched.units(*WRITABLE)
+        written = write_shards(context, layout, "data", layout.shards, done, units, config.text_out)
+        report = run_report(
+            context, sketched, deduplicated, clustered, planned, selected, removed, written
+        )
+        reference = files.join(config.out, "reference")
+        files.make_folder(reference)
+        for name in ("arrays.npz", NGRAMS, "reference.json"):
+            files.write_bytes(
+                files.join(reference, name),
+                files.read_bytes(files.join(clustered.reference_folder, name)),
+            )
+        _finish(context, sketched, report, removed, written, started, clustered)
+        return RunResult(config.out, report, planned.plan)
 
 
 def plan(
@@ -112,13 +114,15 @@ def plan(
 
     Arguments and errors are those of `run`. What it has sketched, a later run doesn't do again.
     """
-    context, _ = _start(config, beam_args, progress)
-    sketched, deduplicated = _deduplicated(context)
-    clustered = cluster(context, sketched, deduplicated)
-    planned: Planned = plan_stage(context, sketched, deduplicated, clustered)
-    if not files.exists(files.join(config.out, MANIFEST)):  # else it is the plan of what is there
-        _write_plan(config.out, planned.plan)
-    return planned.plan
+    with _job(config, beam_args, progress) as (context, _):
+        sketched, deduplicated = _deduplicated(context)
+        clustered = cluster(context, sketched, deduplicated)
+        planned: Planned = plan_stage(context, sketched, deduplicated, clustered)
+        if not files.exists(
+            files.join(config.out, MANIFEST)
+        ):  # else it is the plan of what is there
+            _write_plan(config.out, planned.plan)
+        return planned.plan
 
 
 def dedup(
@@ -128,59 +132,63 @@ def dedup(
 
     Arguments and errors are those of `run`.
     """
-    context, started = _start(config, beam_args, progress)
-    sketched, deduplicated = _deduplicated(context)
-    removed = write_removed(context, sketched, deduplicated)
-    done = artifact(
-        config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
-    )
-    kept = deduplicated.verdicts.kept & sketched.of_role(*WRITABLE)
-    copies = kept.astype(np.int32)
-    save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
-    size = int(sketched.sketches.numbers("size")[kept].sum())
-    shards = count_shards(size, config.shard_mb)
-    layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
-    units = sketched.units(*WRITABLE)
-    written = write_shards(context, layout, "data", shards, done, units, config.text_out)
-    files.delete_files(files.list_files(files.join(config.out, PLAN)))
-    none = np.zeros(len(copies), bool)
-    reasons = reasons_not_selected(sketched, deduplicated, copies, none)
-    tokens = {role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE}
-    total = sum(tokens.values())
-    report = Report(
-        verdict=verdict(context.warnings),
-        conservation=conservation(context, sketched, deduplicated, reasons, removed, written),
-        asked=None,
-        achieved=Achieved(
-            tokens=total,
-            synthetic_tokens=tokens["synthetic"],
-            human_tokens=tokens["human"],
-            human_share=tokens["human"] / total if total else None,
-            planned_human_tokens=None,
-            longest_document=int(sketched.tokens[kept].max(initial=0)),
-            entropy=None,
-            planned_entropy=None,
-            kl=None,
-            most_copies=int(copies.max(initial=0)),
-        ),
-        stages=[],
-        shards=[],
-        deduplication=deduplication(deduplicated),
-        prompts=prompts(context, sketched, deduplicated),
-        domains={},
-        reference=None,
-    )
-    _finish(context, sketched, report, removed, written, started, None)
-    return RunResult(config.out, report, None)
+    with _job(config, beam_args, progress) as (context, started):
+        sketched, deduplicated = _deduplicated(context)
+        removed = write_removed(context, sketched, deduplicated)
+        done = artifact(
+            config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
+        )
+        kept = deduplicated.verdicts.kept & sketched.of_role(*WRITABLE)
+        copies = kept.astype(np.int32)
+        save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
+        size = int(sketched.sketches.numbers("size")[kept].sum())
+        shards = count_shards(size, config.shard_mb)
+        layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
+        units = sketched.units(*WRITABLE)
+        written = write_shards(context, layout, "data", shards, done, units, config.text_out)
+        files.delete_files(files.list_files(files.join(config.out, PLAN)))
+        none = np.zeros(len(copies), bool)
+        reasons = reasons_not_selected(sketched, deduplicated, copies, none)
+        tokens = {
+            role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE
+        }
+        total = sum(tokens.values())
+        report = Report(
+            verdict=verdict(context.warnings),
+            conservation=conservation(context, sketched, deduplicated, reasons, removed, written),
+            asked=None,
+            achieved=Achieved(
+                tokens=total,
+                synthetic_tokens=tokens["synthetic"],
+                human_tokens=tokens["human"],
+                human_share=tokens["human"] / total if total else None,
+                planned_human_tokens=None,
+                longest_document=int(sketched.tokens[kept].max(initial=0)),
+                entropy=None,
+                planned_entropy=None,
+                kl=None,
+                most_copies=int(copies.max(initial=0)),
+            ),
+            stages=[],
+            shards=[],
+            deduplication=deduplication(deduplicated),
+            prompts=prompts(context, sketched, deduplicated),
+            domains={},
+            reference=None,
+        )
+        _finish(context, sketched, report, removed, written, started, None)
+        return RunResult(config.out, report, None)
 
 
-def _start(
+@contextmanager
+def _job(
     config: Config, beam_args: Sequence[str], progress: StageProgress | None
-) -> tuple[Context, float]:
+) -> Iterator[tuple[Context, float]]:
+    """What every command begins with: a checked request, and a directory of its own."""
     context = Context(config, beam_args, progress or StageProgress())
     check_request(config)
-    files.make_folder(files.join(config.out, WORK))
-    return context, time.time()
+    with _held(config.out):
+        yield context, time.time()
 
 
 def check_request(config: Config) -> list[Unit]:
@@ -210,6 +218,27 @@ def check_request(config: Config) -> list[Unit]:
                 f"out = {config.out!r}, whose files a run replaces; choose another out"
             )
     return found
+
+
+@contextmanager
+def _held(out: str) -> Iterator[None]:
+    """Keeps a second run out of the same directory; the system lets go of it with the process.
+
+    Raises:
+        ConfigError: when another run is at work there.
+    """
+    files.make_folder(files.join(out, WORK))
+    if not files.is_local(out):  # object stores have no locks
+        yield
+        return
+    with Path(out, WORK, "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"out: another run is at work in {out}; wait for it, or choose another directory"
+            ) from None
+        yield
 
 
 def _check_out(out: str) -> None:

@@ -27,7 +27,7 @@ from transforms.units import unit_file
 
 EXACT, NEAR = 1, 2
 STAGES = {EXACT: "exact", NEAR: "near"}
-RULES = {EXACT: "fingerprint", NEAR: "minhash signature"}
+RULES = {EXACT: "same words", NEAR: "minhash signature"}
 
 _ORDER: dict[Role, int] = {"reference": 0, "exclude": 0, "human": 1, "synthetic": 2}
 _ENTRY = np.dtype([("band", "<u8"), ("rank", "<u4")])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -175,6 +175,47 @@ def solve(
     else:
         raise ValueError(f"split is {split!r}; it must be 'fill' or 'proportional'")
     return Solution(x, y, "slack", 0.0, theta, theta)
+
+
+def least_repeats(
+    solution: Solution,
+    synthetic_once: ArrayLike,
+    human_once: ArrayLike,
+    synthetic_cap: ArrayLike,
+    human_cap: ArrayLike,
+) -> Solution:
+    """The same totals per cluster, split so that as few tokens as possible are repeats.
+
+    In slack the split is free. With n = x + y given, the repeats (x − S)⁺ + (n − x − H)⁺ are fewest
+    for x between S and n − H, and grow as fast as x leaves that interval; inside it, or inside what
+    lies beyond it where the totals force it out, the synthetic corpus is sampled as evenly as can
+    be. In the other regimes the solution is the only one, and is returned as it is.
+
+    Args:
+        solution: from `solve`.
+        synthetic_once, human_once: tokens[C] S and H of the documents, each once.
+        synthetic_cap, human_cap: tokens[C], the caps that it was solved with.
+    """
+    if solution.regime != "slack":
+        return solution
+    once, others, a, b = as_columns(
+        synthetic_once=synthetic_once,
+        human_once=human_once,
+        synthetic_cap=synthetic_cap,
+        human_cap=human_cap,
+    )
+    n, X = solution.total, float(solution.synthetic.sum())
+    low = np.minimum(np.maximum(n - b, 0.0), a)
+    high = np.maximum(np.minimum(a, n), low)
+    first = np.clip(np.minimum(once, n - others), low, high)
+    last = np.clip(np.maximum(once, n - others), low, high)
+    if float(first.sum()) > X:
+        last, first = first, low
+    elif float(last.sum()) < X:
+        first, last = last, high
+    X = min(max(X, float(first.sum())), float(last.sum()))
+    x, _ = waterfill(a, first, last, X)
+    return replace(solution, synthetic=x, human=np.clip(n - x, 0.0, b))
 
 
 def entropy(tokens: ArrayLike) -> float:

@@ -20,7 +20,7 @@ from transforms.budget import Budget, frontier, plan_budget
 from transforms.measures import OFF_SUPPORT
 from transforms.minhash import lsh_parameters
 from transforms.shards import count_shards
-from transforms.waterfill import Infeasible
+from transforms.waterfill import Infeasible, least_repeats
 
 DEFAULT_SYNTHETIC = 2 / 3  # of what survived deduplication, so that selection has a choice
 
@@ -191,7 +191,11 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         supply.shares, synthetic_cap, human_cap, synthetic + human, alpha=budget.alpha
     )
     bands, rows = lsh_parameters(config.near_threshold, config.num_perm)
-    x, y = budget.solution.synthetic, budget.solution.human
+    solution = least_repeats(
+        budget.solution, supply.synthetic + off_cap, supply.human, synthetic_cap, human_cap
+    )
+    budget = replace(budget, solution=solution)
+    x, y = solution.synthetic, solution.human
     size = x.sum() * supply.bytes_per_token[0] + y.sum() * supply.bytes_per_token[1]
     by_share = config.human_tokens is None
     return Plan(

@@ -31,6 +31,7 @@ from schemas.report import (
 )
 from transforms.deduplicate import EXACT, NEAR
 from transforms.measures import OFF_SUPPORT, TAIL, ClusterCounts, effective_number
+from transforms.problem import TOLERANCE
 
 _DOCUMENTS_A_CELL = 20  # from which rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01
@@ -324,15 +325,16 @@ def _achieved(
         kl=figures.get("kl_to_reference"),
         most_copies=int(selected.copies.max(initial=0)),
     )
-    _check_promises(context, achieved, written, clustered)
+    _check_promises(context, sketched, selected.copies, achieved, written)
     return achieved
 
 
 def _check_promises(
     context: Context,
+    sketched: Sketched,
+    copies: NDArray[np.int32],
     achieved: Achieved,
     written: Mapping[str, ClusterCounts],
-    clustered: Clustered,
 ) -> None:
     planned = achieved.planned_human_tokens or 0.0
     if abs(achieved.human_tokens - planned) > achieved.longest_document / 2 + 1e-6 * planned:
@@ -341,8 +343,25 @@ def _check_promises(
             f"planned: more than half of the longest document ({achieved.longest_document:,} "
             "tokens) apart"
         )
+    config = context.config
+    caps = config.max_copies.model_dump()
+    for role in WRITABLE:
+        cap = caps[role]
+        most = int(copies[sketched.of_role(role)].max(initial=0))
+        if most > cap:
+            raise RunError(f"a {role} document was written {most} times; its cap is {cap}")
     if achieved.entropy is None or not achieved.planned_entropy:
         return
+    rounding = "the plan keeps to it, whole documents don't quite"
+    if config.max_kl is not None and (achieved.kl or 0.0) > config.max_kl + TOLERANCE:
+        context.warn(
+            f"the KL written, {achieved.kl:.6f}, is above max_kl {config.max_kl}: {rounding}"
+        )
+    if config.entropy_floor is not None and achieved.entropy < config.entropy_floor - TOLERANCE:
+        context.warn(
+            f"the entropy written, {achieved.entropy:.6f} nats, is below entropy_floor "
+            f"{config.entropy_floor}: {rounding}"
+        )
     gap = abs(achieved.entropy - achieved.planned_entropy) / achieved.planned_entropy
     if gap > _ENTROPY_GAP:
         cells = max(int((written["all"].documents > 0).sum()), 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context, RunError
-from schemas.columns import settle, unite
+from schemas.columns import is_json, settle, unite
 from schemas.config import WRITABLE, Config, ConfigError, Role
 from schemas.documents import Unit
 from transforms.embed import load_default
@@ -105,7 +105,14 @@ def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> S
             )
         done.finish()
     sketches = Sketches(folder, units)
-    return Sketched(done, sketches, *_unions(config, sketches), context, identities)
+    kept, removed = _unions(config, sketches)
+    mixed = [field.name for field in kept if is_json(field)]
+    if mixed:
+        context.warn(
+            f"columns {', '.join(map(repr, mixed))} hold values of types that don't go together; "
+            "they are written as text holding JSON (a string gets quotes)"
+        )
+    return Sketched(done, sketches, kept, removed, context, identities)
 
 
 def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:

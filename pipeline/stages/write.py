@@ -43,7 +43,7 @@ def write_shards(
     target = files.join(config.out, folder)
     files.make_folder(target)
     reports = done.subfolder(f"{folder}-shards")
-    _forget_other_runs(config.out, folder, target, done.key)
+    _forget_other_runs(context, folder, target, done.key)
     missing = [
         number
         for number in range(shards)
@@ -77,16 +77,20 @@ def write_shards(
     return [files.read_json(shard_report(reports, number)) for number in range(shards)]
 
 
-def _forget_other_runs(out: str, folder: str, target: str, key: str) -> None:
+def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> None:
     """Deletes shards that an earlier run with other settings left under the same names.
 
     The key of what stands in the folder is noted beside it before the first shard is written, so
     that a killed run goes on with its own shards, and no other's. What has lost its shards is no
     finished run any more.
     """
+    out = context.config.out
     note = files.join(out, WORK, f"{folder}.key")
     if files.exists(note) and files.read_bytes(note).decode() == key:
         return
     files.delete_files(files.list_files(files.join(out, MANIFEST)))
-    files.delete_files(files.list_files(files.join(target, "*.parquet")))
+    earlier = files.list_files(files.join(target, "*.parquet"))
+    if earlier:
+        context.progress.say(f"{folder}/ of an earlier run with other settings is replaced")
+    files.delete_files(earlier)
     files.write_bytes(note, key.encode())

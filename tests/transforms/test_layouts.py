@@ -272,7 +272,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
     found = {row["id"]: row for table in tables for row in table.to_pylist()}
     assert found.keys() == {"exact", "near"}
     for name, stage, rule in (
-        ("exact", "exact", "fingerprint"),
+        ("exact", "exact", "same words"),
         ("near", "near", "minhash signature"),
     ):
         row = found[name]

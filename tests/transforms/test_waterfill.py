@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 
 from tests.transforms.instances import RANDOM, SEEDS, Floats, assert_within_bounds, instance
-from transforms.waterfill import Infeasible, entropy, kl, solve, temper, waterfill
+from transforms.waterfill import Infeasible, entropy, kl, least_repeats, solve, temper, waterfill
 
 
 def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> float | None:
@@ -216,3 +216,35 @@ def test_what_can_be_reached_is_concave_in_the_human_tokens(seed: int) -> None:
     for before, after, solution in zip(highest, highest[1:], solutions[1:], strict=False):
         if solution.regime == "human-bound":
             assert after >= before - 1e-9
+
+
+@RANDOM
+@given(SEEDS)
+def test_the_split_in_slack_repeats_as_little_as_can_be(seed: int) -> None:
+    """Held against a linear program; totals per cluster and the optimum don't change."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 9))
+    once, human = rng.gamma(0.7, 100, count), rng.gamma(0.7, 60, count)
+    a, b = 2 * once, 2 * human
+    X, Y = a.sum() * rng.uniform(0.05, 0.95), b.sum() * rng.uniform(0.05, 0.95)
+    solution = solve(rng.dirichlet(np.ones(count)), a, b, X, Y)
+    spared = least_repeats(solution, once, human, a, b)
+    if solution.regime != "slack":
+        assert spared is solution
+        return
+    assert_within_bounds(spared, a, b, (X, Y))
+    np.testing.assert_allclose(spared.total, solution.total, atol=1e-6)
+    repeats = np.maximum(spared.synthetic - once, 0) + np.maximum(spared.human - human, 0)
+    least = np.maximum(solution.total - b, 0)
+    most = np.maximum(np.minimum(a, solution.total), least)
+    n, identity, zero = solution.total, np.eye(count), np.zeros((count, count))
+    found = linprog(
+        np.r_[np.zeros(count), np.ones(2 * count)],  # x, repeats of x, repeats of n - x
+        A_ub=np.block([[identity, -identity, zero], [-identity, zero, -identity]]),
+        b_ub=np.r_[once, human - n],
+        A_eq=np.r_[np.ones(count), np.zeros(2 * count)][None],
+        b_eq=[solution.synthetic.sum()],
+        bounds=[*zip(least, most, strict=True)] + [(0, None)] * (2 * count),
+    )
+    assert found.status == 0
+    assert repeats.sum() <= found.fun + 1e-6 * (X + Y)
