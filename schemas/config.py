@@ -136,7 +136,9 @@ class Config(Model):
     select: Literal["residual", "random"] = Field(
         "residual", description="how synthetic documents fill a quota"
     )
-    rounds: int = Field(4, ge=1, le=64, description="rounds of residual selection")
+    rounds: int = Field(
+        1, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
+    )
     shard_mb: int = Field(256, ge=1, le=1024, description="uncompressed MB of a shard")
     text_out: str | None = Field(
         None, description="a further column with the judged text, beside the untouched ones"

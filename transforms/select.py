@@ -248,16 +248,20 @@ class ScoreCandidates(beam.PTransform):
     Args:
         sketches: folder of the sketches.
         reference, current: files of n-gram tables.
+        remaining: folder of a row-aligned column `remaining`; other documents are not looked at.
         folder: where the columns `deficit` and `surprisal` go.
     """
 
     sketches: str
     reference: str
     current: str
+    remaining: str
     folder: str
 
     def expand(self, lanes: Any) -> Any:
-        return lanes | PerUnit(_ScoreUnit(self.sketches, self.reference, self.current, self.folder))
+        return lanes | PerUnit(
+            _ScoreUnit(self.sketches, self.reference, self.current, self.remaining, self.folder)
+        )
 
 
 @dataclass
@@ -265,6 +269,7 @@ class _ScoreUnit:
     sketches: str
     reference: str
     current: str
+    remaining: str
     folder: str
 
     def setup(self) -> None:
@@ -272,9 +277,11 @@ class _ScoreUnit:
 
     def run(self, unit: Unit) -> int:
         path = unit_file(self.sketches, unit.index, "parquet")
-        offsets, ids = packed_runs(files.read_table(path, ["words"]).column(0))
-        deficit, surprisal = self.scorer.score(offsets, ids)
+        (remaining,) = load_unit(self.remaining, unit.index, ["remaining"])
+        words = files.read_table(path, ["words"]).column(0).filter(pa.array(remaining))
+        deficit, surprisal = np.zeros((2, len(remaining)), np.int64)
+        deficit[remaining], surprisal[remaining] = self.scorer.score(*packed_runs(words))
         table = pa.table({"deficit": deficit, "surprisal": surprisal})
         files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
-        count("documents", len(deficit))
+        count("documents", int(remaining.sum()))
         return unit.index

@@ -151,7 +151,10 @@ class _Selection:
         weights = self.done.subfolder(f"{folder}/weights")
         scores = self.done.subfolder(f"{folder}/scores")
         current = self.done.path(folder, NGRAMS)
-        save_aligned(weights, self.sketches, {"copies": expected.astype(np.int32)})
+        chosen_from = np.zeros(len(self.sketches), bool)
+        chosen_from[self.synthetic[remaining]] = True
+        columns = {"copies": expected.astype(np.int32), "remaining": chosen_from}
+        save_aligned(weights, self.sketches, columns)
         counted = self.sketched.units("human", "synthetic")
         self.context.over_units(
             counted, lambda p: p | CountNgrams(self.sketches.folder, weights, current)
@@ -160,7 +163,9 @@ class _Selection:
         scored = self.sketched.units("synthetic")
         self.context.over_units(
             scored,
-            lambda p: p | ScoreCandidates(self.sketches.folder, reference, current, scores),
+            lambda p: (
+                p | ScoreCandidates(self.sketches.folder, reference, current, weights, scores)
+            ),
         )
         deficit, surprisal = self._scores_of(scores, self.synthetic[remaining])
         candidates = candidates.take(remaining)

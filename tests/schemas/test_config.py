@@ -41,7 +41,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "max_copies": {"synthetic": 2, "human": 2},
         "off_support": "keep",
         "select": "residual",
-        "rounds": 4,
+        "rounds": 1,
         "shard_mb": 256,
         "text_out": None,
     }

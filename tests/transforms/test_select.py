@@ -250,9 +250,13 @@ def test_counts_are_those_of_one_table_whoever_counts(
 
 
 def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
-    for folder in ("copies", "scores"):
+    for folder in ("copies", "remaining", "scores"):
         (tmp_path / folder).mkdir()
     write_words(tmp_path, TEXTS, COPIES)
+    left = [[True, False], [True, True], [False, False], [True]]
+    for index, remaining in enumerate(left):
+        path = unit_file(str(tmp_path / "remaining"), index, "parquet")
+        files.write_table(path, pa.table({"remaining": remaining}))
     rng = np.random.default_rng(0)
     tables = []
     for name in ("reference", "current"):
@@ -265,6 +269,7 @@ def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
             str(tmp_path),
             str(tmp_path / "reference.bin"),
             str(tmp_path / "current.bin"),
+            str(tmp_path / "remaining"),
             str(tmp_path / "scores"),
         )
     scorer = Scorer(*tables)
@@ -272,6 +277,6 @@ def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
         scores = files.read_table(unit_file(str(tmp_path / "scores"), index, "parquet"))
         offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
         ids = np.array([word for run in runs for word in run], np.uint32)
-        deficit, surprisal = scorer.score(offsets, ids)
+        deficit, surprisal = np.where(left[index], scorer.score(offsets, ids), 0)
         assert scores["deficit"].to_pylist() == deficit.tolist()
         assert scores["surprisal"].to_pylist() == surprisal.tolist()
