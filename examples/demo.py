@@ -4,8 +4,8 @@
 
 A small generator learns half of Python's own documentation, then learns its own sharp samples for
 a few generations. `outcross run` gets its last samples and the other half of the documentation. At
-the end stands what changed: the run's own figures, and lexical ones that are counted here, from the
-files alone.
+the end stands what changed, beside a naive mix with as much human text: the run's own figures, and
+lexical ones that are counted here, from the files alone.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _parameters(dry_run: bool) -> list[inspect.Parameter]:
             parameters.append(_option(name, field))
     parameters.append(_flag("as_json", "--json", "print the result as JSON"))
     if dry_run:
-        text = "check the request and say what would be read and done, without doing it"
+        text = "check the request and say what would be read, without reading it"
         parameters.append(_flag("dry_run", "--dry-run", text))
     return parameters
 

@@ -171,13 +171,14 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
     sources: list[dict[str, Any]] = []
     for number, source in enumerate(config.sources):
         sizes = [file.bytes for file in found if file.source == number]
-        named = {"source": source.name, "role": source.role}
+        named = {"source": source.name, "role": source.role, "text": source.text_field}
         sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
     if as_json:
-        print(json.dumps({"out": config.out, "sources": sources}, indent=2))
+        request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
+        print(json.dumps({**request, "sources": sources}, indent=2))
         return
     title = f"would be read, and curated into {escape(config.out)}"
-    table = new_table(title, ["source", "role"], ["files", "bytes"])
+    table = new_table(title, ["source", "role", "text field"], ["files", "bytes"])
     for line in sources:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
     show_table(Console(), table)

@@ -91,6 +91,6 @@ def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> 
     files.delete_files(files.list_files(files.join(out, MANIFEST)))
     earlier = files.list_files(files.join(target, "*.parquet"))
     if earlier:
-        context.progress.say(f"{folder}/ of an earlier run with other settings is replaced")
+        context.progress.say(f"note: {folder}/ of a run with other settings is replaced")
     files.delete_files(earlier)
     files.write_bytes(note, key.encode())

@@ -80,7 +80,7 @@ def _said(result: Run) -> dict[str, bool]:
     return {
         name: "done earlier, unchanged" in line
         for name, line in zip(names, result.stderr.splitlines(), strict=True)
-        if not line.startswith("warning")
+        if not line.startswith(("warning", "note"))
     }
 
 
@@ -112,6 +112,7 @@ def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
         "select": False,
         "write data": False,
     }
+    assert "data/ of a run with other settings is replaced" in other.stderr
     assert other.plan["asked"]["tokens"] == 12_000
     assert promised_bytes(copied)["plan.json"] != promised_bytes(base.out)["plan.json"]
     before = run(corpus.config(copied), out=copied)

@@ -263,8 +263,8 @@ def test_a_dry_run_checks_the_request_and_reads_nothing(tmp_path):
     assert json.loads(as_json.stdout) == {
         "out": str(out),
         "sources": [
-            {"source": "synthetic", "role": "synthetic", "files": 1, "bytes": 0},
-            {"source": "human", "role": "human", "files": 1, "bytes": 7},
+            {"source": "synthetic", "role": "synthetic", "text": "text", "files": 1, "bytes": 0},
+            {"source": "human", "role": "human", "text": "text", "files": 1, "bytes": 7},
         ],
     }
     assert not out.exists()

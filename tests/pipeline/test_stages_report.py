@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.context import Context, RunError
 from pipeline.stages.report import conservation, reasons_not_selected, run_report
-from schemas.config import Config, parse
+from schemas.config import Config, MaxCopies, parse
 from schemas.documents import Unit
 from schemas.report import Conservation, Report
 from transforms.deduplicate import EXACT, NEAR, Verdicts
@@ -323,3 +323,17 @@ def test_the_report_reads_back_as_it_was_written_and_describes_every_field(run: 
     for model in [schema, *schema["$defs"].values()]:
         for name, field in model["properties"].items():
             assert field.get("description"), name
+
+
+def test_limits_that_whole_documents_do_not_keep_to_are_said(run: Run) -> None:
+    assert not run.report().verdict.reasons
+    run.config = run.config.model_copy(update={"max_kl": 1e-12, "entropy_floor": 99.0})
+    above, below = run.report().verdict.reasons
+    assert "above max_kl" in above
+    assert "below entropy_floor" in below
+
+
+def test_a_document_above_its_cap_fails_the_run(run: Run) -> None:
+    run.config = run.config.model_copy(update={"max_copies": MaxCopies(synthetic=1, human=1)})
+    with pytest.raises(RunError, match="document was written 2 times; its cap is 1"):
+        run.report()
