@@ -266,7 +266,8 @@ class Sketches:
 
     def numbers(self, column: str) -> NDArray[Any]:
         """A numeric column over all documents."""
-        out = np.empty(len(self), sketch_schema(8).field(column).type.to_pandas_dtype())
+        kind = np.dtype(str(sketch_schema(8).field(column).type))
+        out = np.empty(len(self), kind)
         for unit, part in self.per_unit(out):
             at = 0
             for chunk in self.table(unit.index, [column]).column(0).chunks:
