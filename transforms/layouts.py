@@ -63,9 +63,6 @@ class KeptLayout:
     def schema(self) -> pa.Schema:
         return self.union.append(pa.field("outcross", OUTCROSS, nullable=False))
 
-    def setup(self) -> None:
-        pass
-
     def routes(self, unit: Unit) -> Routes:
         folders, index = self.folders, unit.index
         (copies,) = load_unit(folders.selection, index, ["copies"])
@@ -181,9 +178,6 @@ class RemovedLayout:
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([*REMOVED_FIELDS, pa.field("row", pa.struct(list(self.union)))])
-
-    def setup(self) -> None:
-        pass
 
     def routes(self, unit: Unit) -> Routes:
         path = unit_file(self.folder, unit.index, "parquet")

@@ -54,8 +54,6 @@ class Layout(Protocol):
         """Of a shard."""
         ...
 
-    def setup(self) -> None: ...
-
     def routes(self, unit: Unit) -> Routes:
         """Which of the unit's rows are written, and where to."""
         ...
@@ -121,9 +119,6 @@ class _RouteRows(beam.DoFn):
     ) -> None:
         self.sources, self.layout, self.wave = sources, layout, wave
         self.text_out = text_out
-
-    def setup(self) -> None:
-        self.layout.setup()
 
     def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, bytes]]:
         for unit in lane:

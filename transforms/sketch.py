@@ -275,17 +275,6 @@ class Sketches:
                 at += len(chunk)
         return out
 
-    def strings(self, column: str) -> pa.ChunkedArray:
-        """A text column over all documents."""
-        return pa.chunked_array(
-            [
-                chunk
-                for unit in self.units
-                for chunk in self.table(unit.index, [column]).column(0).chunks
-            ],
-            type=pa.string(),
-        )
-
     def per_unit(self, values: NDArray[Any]) -> Iterable[tuple[Unit, NDArray[Any]]]:
         """Cuts an array over all documents into the units' parts."""
         for unit in self.units:

@@ -41,8 +41,6 @@ class Deduplicated:
 
     artifact: Artifact
     verdicts: Verdicts
-    rank: NDArray[np.int64]
-    repeated_id: NDArray[np.bool_]
     removed_shards: int
 
     @property
@@ -83,8 +81,8 @@ def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
             save_aligned(folder, sketches, columns)
             shards = _save_removals(context, done, sketched, order, verdicts, repeated)
         done.finish({"counts": verdicts.counts, "removed_shards": shards})
-    partner, stage, similarity, still_open, rank, repeated = load_aligned(
-        folder, sketches, ["partner", "stage", "similarity", "open", "rank", "repeated_id"]
+    partner, stage, similarity, still_open, repeated = load_aligned(
+        folder, sketches, ["partner", "stage", "similarity", "open", "repeated_id"]
     )
     if repeated.any():
         context.warn(
@@ -95,8 +93,6 @@ def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
     return Deduplicated(
         done,
         Verdicts(partner, stage, similarity, still_open, stats["counts"]),
-        rank,
-        repeated,
         stats["removed_shards"],
     )
 

@@ -6,6 +6,7 @@ from pydoc_data import topics
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 
 from pipeline.engines import pipeline_options, run_pipeline
 from schemas.columns import settle, unite
@@ -79,3 +80,10 @@ def union(sketches):
     """The schema of all users' columns."""
     reports = [report for report in sketches.reports if report.rows]
     return settle([unite([report.arrow_schema() for report in reports])])
+
+
+def strings(sketches, column):
+    """A text column over all documents."""
+    parts = [sketches.table(unit.index, [column]).column(0) for unit in sketches.units]
+    chunks = [chunk for part in parts for chunk in part.chunks]
+    return pa.chunked_array(chunks, type=pa.string())

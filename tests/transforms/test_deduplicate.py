@@ -13,6 +13,7 @@ from tests.transforms.corpora import (
     paragraphs,
     sketched,
     source,
+    strings,
     write_jsonl,
 )
 from transforms.deduplicate import EXACT, NEAR, Order, exact_repeats, part_waves
@@ -195,7 +196,7 @@ def test_other_thresholds(tmp_path, threshold):
 def by_id(sketches, sources, order, verdicts):
     """All that is decided, without any place in it."""
     of = [made.name for made in whose(sketches, sources)]
-    names = list(zip(of, sketches.strings("id").to_pylist(), strict=True))
+    names = list(zip(of, strings(sketches, "id").to_pylist(), strict=True))
     told = {}
     for document, name in enumerate(names):
         partner = int(verdicts.partner[document])
@@ -273,7 +274,7 @@ def case(folder, *sources_rows, **options):
     sketches = sketched(folder / "s", sources)
     order, verdicts = deduplicated(folder / "d", sketches, sources, **options)
     check(sketches, sources, order, verdicts)
-    ids = sketches.strings("id").to_pylist()
+    ids = strings(sketches, "id").to_pylist()
     repeats = {
         ids[i]: (ids[verdicts.partner[i]], int(verdicts.stage[i]))
         for i in np.flatnonzero(~verdicts.kept)

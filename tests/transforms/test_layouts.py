@@ -9,7 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.documents import OUTCROSS, REMOVED_FIELDS
-from tests.transforms.corpora import deduplicated, over, sketched, source, union, write_jsonl
+from tests.transforms.corpora import (
+    deduplicated,
+    over,
+    sketched,
+    source,
+    strings,
+    union,
+    write_jsonl,
+)
 from transforms import files
 from transforms.aligned import save_aligned
 from transforms.deduplicate import RULES, STAGES
@@ -38,7 +46,7 @@ FIELDS = {"id_field": "id", "domain_field": "kind", "generation_field": "turn"}
 
 def spread(sketches):
     """Figures of each document that depend on its id alone, as those of a run do on content."""
-    number = np.array([int(name[1:]) for name in sketches.strings("id").to_pylist()])
+    number = np.array([int(name[1:]) for name in strings(sketches, "id").to_pylist()])
     return {
         "copies": (number % 4).astype(np.int32),
         "open": number % 9 == 4,

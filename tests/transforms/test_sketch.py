@@ -13,7 +13,7 @@ import pytest
 
 from schemas.columns import mark_wide
 from schemas.documents import EMBEDDING_DIMS, sketch_schema
-from tests.transforms.corpora import over, sketched, source, write_jsonl
+from tests.transforms.corpora import over, sketched, source, strings, write_jsonl
 from transforms.embed import load_default
 from transforms.identity import file_names
 from transforms.minhash import signatures
@@ -213,7 +213,7 @@ def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
             assert cut.numbers(column).tolist() == whole.numbers(column).tolist()
             assert cut.numbers(column).dtype == whole.numbers(column).dtype
         for column in ("id", "domain"):
-            assert cut.strings(column).to_pylist() == whole.strings(column).to_pylist()
+            assert strings(cut, column).to_pylist() == strings(whole, column).to_pylist()
         for name in ("rows", "lines", "read", "rejected", "filtered", "tokens"):
             assert sum(getattr(r, name) for r in cut.reports) == sum(
                 getattr(r, name) for r in whole.reports
@@ -327,7 +327,7 @@ def test_a_source_without_valid_rows(tmp_path):
     assert len(sketches) == 0
     assert sketches.numbers("tokens").dtype == np.int64
     assert sketches.numbers("fingerprint_hi").dtype == np.uint64
-    assert sketches.strings("id").to_pylist() == []
+    assert strings(sketches, "id").to_pylist() == []
     assert sketches.matrix("signature", np.zeros(0, np.int64), np.uint32).shape[0] == 0
     assert [r["place"] for r in rejects_of(sketches, made)] == ["line 2", "line 4"]
     assert sketches.reports[0].arrow_schema().names == []
