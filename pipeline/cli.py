@@ -137,6 +137,9 @@ def _config(options: dict[str, Any]) -> Config:
         if not isinstance(before, dict):
             raise ConfigError(f"max_copies: found {before!r:.80}; a cap for each role is expected")
         values["max_copies"] = {**before, **caps}
+    for one, other in (("human_tokens", "human_share"), ("human_share", "human_tokens")):
+        if one in given:  # two ways to ask for one thing: the option's holds
+            values.pop(other, None)
     values.update(given)
     if "out" not in values:
         raise ConfigError("out: missing; say with --out where the result shall go")

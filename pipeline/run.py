@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.artifacts import MANIFEST, WORK, artifact
 from pipeline.card import dataset_card
-from pipeline.context import Context
+from pipeline.context import Context, RunError
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated, deduplicate, write_removed
@@ -32,7 +32,7 @@ from pipeline.stages.report import (
     verdict,
 )
 from pipeline.stages.select import select
-from pipeline.stages.sketch import Sketched, check_rejects, plan_input, sketch
+from pipeline.stages.sketch import Sketched, plan_input, sketch, too_many_rejects, warn_of_sources
 from pipeline.stages.write import write_shards
 from schemas.config import WRITABLE, Config, ConfigError
 from schemas.documents import FORMAT_VERSION, Unit
@@ -45,7 +45,7 @@ from transforms.identity import file_names
 from transforms.layouts import Folders, KeptLayout
 from transforms.minhash import lsh_parameters
 from transforms.read import plan_units
-from transforms.reference import NGRAMS, load_reference
+from transforms.reference import REFERENCE_FILES, load_reference
 from transforms.shards import count_shards
 
 PLAN = "plan.json"
@@ -82,11 +82,13 @@ def run(
     """
     with _job(config, beam_args, progress) as (context, started):
         sketched, deduplicated = _deduplicated(context)
-        removed = write_removed(context, sketched, deduplicated)
         clustered = cluster(context, sketched, deduplicated)
         planned = plan_stage(context, sketched, deduplicated, clustered)
-        _write_plan(config.out, planned.plan)
         selected = select(context, sketched, deduplicated, clustered, planned)
+        # Only now, as a request that can't be met leaves an earlier result alone.
+        _write_rejects(sketched, config.out)
+        removed = write_removed(context, sketched, deduplicated)
+        _write_plan(config.out, planned.plan)
         layout = _layout(
             context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
         )
@@ -96,13 +98,10 @@ def run(
         report = run_report(
             context, sketched, deduplicated, clustered, planned, selected, removed, written
         )
-        reference = files.join(config.out, "reference")
-        files.make_folder(reference)
-        for name in ("arrays.npz", NGRAMS, "reference.json"):
-            files.write_bytes(
-                files.join(reference, name),
-                files.read_bytes(files.join(clustered.reference_folder, name)),
-            )
+        files.make_folder(files.join(config.out, "reference"))
+        for path in _reference_files(config.out):
+            made = files.join(clustered.reference_folder, path.rpartition("/")[2])
+            files.write_bytes(path, files.read_bytes(made))
         _finish(context, sketched, report, removed, written, started, clustered)
         return RunResult(config.out, report, planned.plan)
 
@@ -134,6 +133,7 @@ def dedup(
     """
     with _job(config, beam_args, progress) as (context, started):
         sketched, deduplicated = _deduplicated(context)
+        _write_rejects(sketched, config.out)
         removed = write_removed(context, sketched, deduplicated)
         done = artifact(
             config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
@@ -146,7 +146,8 @@ def dedup(
         layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
         units = sketched.units(*WRITABLE)
         written = write_shards(context, layout, "data", shards, done, units, config.text_out)
-        files.delete_files(files.list_files(files.join(config.out, PLAN)))
+        stale = [files.join(config.out, PLAN), *_reference_files(config.out)]
+        files.delete_files([path for path in stale if files.exists(path)])
         none = np.zeros(len(copies), bool)
         reasons = reasons_not_selected(sketched, deduplicated, copies, none)
         tokens = {
@@ -266,19 +267,32 @@ def _inside(path: str, folder: str) -> bool:
 def _deduplicated(context: Context) -> tuple[Sketched, Deduplicated]:
     units, identities = plan_input(context.config)
     sketched = sketch(context, units, identities)
-    _write_rejects(context, sketched)
-    check_rejects(sketched)
+    warn_of_sources(sketched)
+    if (told := too_many_rejects(sketched)) is not None:
+        # A result that stands there keeps its own rejects.
+        out = context.config.out
+        finished = files.exists(files.join(out, MANIFEST))
+        path = _write_rejects(sketched, files.join(out, WORK) if finished else out)
+        raise RunError(
+            f"{told}\nAll of them are in {path}; mend the input, or raise --max-reject-share."
+        )
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
     return sketched, deduplicate(context, sketched)
 
 
-def _write_rejects(context: Context, sketched: Sketched) -> None:
-    folder = files.join(context.config.out, "rejects")
-    files.make_folder(folder)
+def _write_rejects(sketched: Sketched, out: str) -> str:
+    """Writes rejects/ below `out`, and returns the file's path."""
+    files.make_folder(files.join(out, "rejects"))
     names = file_names(sketched.sketches.units)
-    table = sketched.sketches.rejects(context.config.sources, names)
-    files.write_table(files.join(folder, "rejects.parquet"), table)
+    table = sketched.sketches.rejects(sketched.context.config.sources, names)
+    path = files.join(out, "rejects", "rejects.parquet")
+    files.write_table(path, table)
+    return path
+
+
+def _reference_files(out: str) -> list[str]:
+    return [files.join(out, "reference", name) for name in REFERENCE_FILES]
 
 
 def _write_plan(out: str, made: Plan) -> None:

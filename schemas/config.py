@@ -44,7 +44,9 @@ class Model(BaseModel):
 class Fields(Model):
     """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
 
-    text_field: str = Field("text", description="column of the text, or a dotted path into it")
+    text_field: str = Field(
+        "text", min_length=1, description="column of the text, or a dotted path into it"
+    )
     id_field: str | None = Field(None, description="column of the document's id")
     prompt_field: str | None = Field(None, description="column of the prompt that was answered")
     domain_field: str | None = Field(None, description="column of the domain")
@@ -83,7 +85,7 @@ class MaxCopies(Model):
 
 
 class Config(Model):
-    """A run of outcross. Every key is the option's name with underscores."""
+    """A run of outcross. Every key is the option's name with underscores, but for max_copies."""
 
     out: str = Field(description="directory of the result; its .outcross/ holds the work")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")

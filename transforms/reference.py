@@ -22,6 +22,7 @@ TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
 VERSION = 1
 NGRAMS = "ngrams.bin"
+REFERENCE_FILES = ("arrays.npz", NGRAMS, "reference.json")
 
 
 def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) -> NDArray[np.int8]:

@@ -40,6 +40,7 @@ class UnitReport:
         read, rejected, filtered: rows, for conservation.
         reasons: why rows were rejected, with counts.
         schema: Arrow schema of the user's columns, serialised.
+        named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
     """
 
@@ -52,6 +53,7 @@ class UnitReport:
     tokens: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     schema: str = ""
+    named: dict[str, int] = field(default_factory=dict)
 
     def arrow_schema(self) -> pa.Schema:
         """The user's columns in this unit."""
@@ -113,6 +115,7 @@ class _SketchUnit:
     def _blocks(self, unit: Unit, source: Source, writer: pq.ParquetWriter) -> UnitReport:
         rows = lines = read = filtered = tokens = 0
         reasons: Counter[str] = Counter()
+        named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
         rejects: list[dict[str, Any]] = []
         for block in read_unit(unit, source):
@@ -120,6 +123,7 @@ class _SketchUnit:
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)
+            named.update(_named(batch))
             rows += batch.num_rows
             lines += block.lines
             read += block.read
@@ -143,6 +147,7 @@ class _SketchUnit:
             filtered=filtered,
             tokens=tokens,
             reasons=dict(sorted(reasons.items())),
+            named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
         )
 
@@ -185,6 +190,12 @@ def sketch_block(
         "words": _packed(words.offsets, word_ids(words)),
     }
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _named(batch: pa.RecordBatch) -> dict[str, int]:
+    columns = {name: batch.column(name) for name in ("id", "domain", "generation")}
+    found = {name: len(column) - column.null_count for name, column in columns.items()}
+    return found | {"prompt": int(np.count_nonzero(batch.column("prompt").to_numpy()))}
 
 
 def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
-from pipeline.context import Context, RunError
+from pipeline.context import Context
 from schemas.columns import is_json, settle, unite
 from schemas.config import WRITABLE, Config, ConfigError, Role
 from schemas.documents import Unit
@@ -136,23 +136,43 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
     return kept.append(judged), removed
 
 
-def check_rejects(sketched: Sketched) -> None:
-    """Fails when too many rows could not be read.
+def warn_of_sources(sketched: Sketched) -> None:
+    """Says where a configured name finds nothing: it may be misspelt."""
+    context = sketched.context
+    for number, source in enumerate(context.config.sources):
+        reports = [
+            sketched.sketches.reports[unit.index]
+            for unit in sketched.sketches.units
+            if unit.source == number
+        ]
+        filtered, rows = sum(r.filtered for r in reports), sum(r.rows for r in reports)
+        if filtered and not sum(r.read for r in reports):
+            context.warn(
+                f"source {source.name!r}: where {source.where} leaves out all {filtered:,} rows; "
+                "are the column and the value right? A number is not a string"
+            )
+        for name in ("id", "domain", "generation", "prompt"):
+            column = getattr(source, f"{name}_field")
+            if column is not None and rows and not sum(r.named[name] for r in reports):
+                context.warn(
+                    f"source {source.name!r}: {name}_field {column!r} has no value in any of its "
+                    f"{rows:,} rows; is the name right?"
+                )
 
-    Raises:
-        RunError: with the commonest reasons.
-    """
+
+def too_many_rejects(sketched: Sketched) -> str | None:
+    """What to say when too many rows could not be read, with the commonest reasons."""
     reports = sketched.sketches.reports
     read, rejected = sum(r.read for r in reports), sum(r.rejected for r in reports)
     limit = sketched.context.config.max_reject_share
     if rejected <= limit * read:
-        return
+        return None
     reasons: Counter[str] = Counter()
-    for report in reports:
-        reasons.update(report.reasons)
+    for unit, report in zip(sketched.sketches.units, reports, strict=True):
+        name = sketched.context.config.sources[unit.source].name
+        reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
-    raise RunError(
+    return (
         f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
-        f"max_reject_share = {limit:.1%}:\n{top}\n"
-        "All of them are in rejects/; mend the input, or raise --max-reject-share."
+        f"max_reject_share = {limit:.1%}:\n{top}"
     )
