@@ -59,7 +59,7 @@ def test_too_many_rejects_fail_and_name_the_top_reasons(failed):
     assert "205 of " in result.stderr
     assert "max_reject_share = 1.0%" in result.stderr
     assert "--max-reject-share" in result.stderr
-    reasons = Counter(row["reason"] for row in result.rejects)
+    reasons = Counter(f"{row['source']}: {row['reason']}" for row in result.rejects)
     named = [line.strip().split(" × ") for line in result.stderr.splitlines() if " × " in line]
     assert len(named) == 5
     assert [int(often) for often, _ in named] == sorted(reasons.values())[: -len(named) - 1 : -1]

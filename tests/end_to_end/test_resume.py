@@ -144,3 +144,36 @@ def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
             role = "human" if row["text"].startswith(human) else "synthetic"
             assert row["outcross"]["role"] == role
             assert row["outcross"]["tokens"] == len(words(row["text"]))
+
+
+def test_what_fails_leaves_a_finished_result_as_it_was(corpus, base, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(base.out, out)
+
+    def result():
+        found = [path for path in out.rglob("*") if ".outcross" not in path.parts]
+        return {path: path.read_bytes() for path in found if path.is_file()}
+
+    before = result()
+    config = corpus.config(out)
+    run(config, "--near-threshold", 0.6, "--entropy-floor", 99, out=out, code=2)
+    rejected = run(config, "--text-field", "nothing", out=out, code=1)
+    assert "gpt: text field 'nothing' is missing" in rejected.stderr
+    assert str(out / ".outcross" / "rejects" / "rejects.parquet") in rejected.stderr
+    assert result() == before
+
+
+def test_names_that_find_nothing_are_said(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "one two three", "n": 1}\n' * 2)
+    (tmp_path / "c.yaml").write_text(
+        f"""
+out: {tmp_path / "out"}
+human_tokens: null
+sources:
+  - {{name: a, role: synthetic, files: [{tmp_path / "a.jsonl"}], id_field: nosuch}}
+  - {{name: b, role: synthetic, files: [{tmp_path / "a.jsonl"}], where: {{n: "1"}}}}
+"""
+    )
+    said = run(tmp_path / "c.yaml", out=tmp_path / "out")
+    assert "source 'a': id_field 'nosuch' has no value in any of its 2 rows" in said.stderr
+    assert "source 'b': where {'n': '1'} leaves out all 2 rows" in said.stderr

@@ -233,3 +233,11 @@ def test_what_the_machine_refuses_is_an_error_without_a_traceback(outcross, file
     assert code == 1
     assert said.startswith("outcross: ")
     assert "file" in said
+
+
+def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("{out: o, human_share: 0.3, sources: [{name: a, role: human, files: [a]}]}")
+    options = dict.fromkeys(Config.model_fields) | {"configuration": str(path)}
+    del options["sources"], options["max_copies"]
+    assert cli._config(options | {"human_tokens": 5}).human_tokens == 5
