@@ -9,6 +9,7 @@ import pyarrow as pa
 
 FORMAT_VERSION = 1
 EMBEDDING_DIMS = 256
+RAW_BYTES = 500  # of a rejected row that are kept
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ REJECTS = pa.schema(
             "place", pa.string(), nullable=False
         ),  # "line 7" (from 1), "row 12" or "byte 4096" (from 0)
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.binary()),  # the first 500 bytes
+        pa.field("raw", pa.binary()),  # the first RAW_BYTES
     ]
 )
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -18,22 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
-import zstandard
 from numpy.typing import NDArray
 
 from schemas.columns import canonical, mark_wide, plain
 from schemas.config import ConfigError, Source
-from schemas.documents import Unit
+from schemas.documents import RAW_BYTES, Unit
+from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
 from transforms.fields import matches, text_of
 from transforms.files import is_local, open_input
 from transforms.jsonl import determined, parse, scan
 
 UNIT_BYTES = 64 << 20
 BATCH_BYTES = 8 << 20
-RAW_BYTES = 500
-_PIECE = 1 << 20  # bytes of a file that are read at once
-_SQUEEZED = 4 << 10  # bytes that are decompressed at once: zstd makes up to 32,000 of one
-_WINDOW = 2**31  # zstd --long=31, as the large public dumps use it
 
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$", re.IGNORECASE)
 _PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
@@ -158,7 +153,7 @@ def _files(source: Source) -> list[tuple[str, int]]:
 
 
 def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
-    if size <= unit_bytes or file.lower().endswith((".gz", ".zst")):
+    if size <= unit_bytes or is_compressed(file):
         return [(0, -1, size)]
     parts = -(-size // unit_bytes)
     edges = [size * i // parts for i in range(parts + 1)]
@@ -186,29 +181,8 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
     return [*units, (start, metadata.num_row_groups, taken)]
 
 
-class _BrokenError(Exception):
-    """The rest of a file can't be read.
-
-    Attributes:
-        reason: why.
-        raw: the bytes at which it breaks.
-        whole: whether the text before it ends where a compressed part ended.
-    """
-
-    def __init__(self, reason: str, raw: bytes, whole: bool) -> None:
-        super().__init__(reason)
-        self.reason, self.raw, self.whole = reason, raw, whole
-
-
 def _read_jsonl(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    name = unit.file.lower()
-    if name.endswith(".gz"):
-        pieces = _decompress(unit.file, "gzip", lambda: zlib.decompressobj(31), zlib.error)
-    elif name.endswith(".zst"):
-        zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-        pieces = _decompress(unit.file, "zstd", zstd.decompressobj, zstandard.ZstdError)
-    else:
-        pieces = _plain(unit)
+    pieces = decompressed(unit.file) if is_compressed(unit.file) else _plain(unit)
     line = at = 0
     for data, taken, broken in _whole_lines(pieces, batch_bytes):
         if broken is not None:
@@ -255,11 +229,11 @@ def _rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
 
 def _whole_lines(
     pieces: Iterator[tuple[bytes, int]], size: int
-) -> Iterator[tuple[bytes, int, _BrokenError | None]]:
+) -> Iterator[tuple[bytes, int, BrokenError | None]]:
     """Blocks of whole lines with the input bytes they took, and last what is left at a break."""
     held: list[bytes] = []
     length = taken = 0
-    broken: _BrokenError | None = None
+    broken: BrokenError | None = None
     try:
         for piece, cost in pieces:
             taken += cost
@@ -271,7 +245,7 @@ def _whole_lines(
                 yield b"".join(held), taken, None
                 held = [piece[end:]]
                 length, taken = len(piece) - end, 0
-    except _BrokenError as error:
+    except BrokenError as error:
         broken = error
     data = b"".join(held)
     end = len(data) if broken is None or broken.whole else data.rfind(b"\n") + 1
@@ -290,7 +264,7 @@ def _plain(unit: Unit) -> Iterator[tuple[bytes, int]]:
         if skipping:  # the line before may end just where the range starts
             at -= 1
             file.seek(at)
-        while piece := file.read(_PIECE):
+        while piece := file.read(PIECE):
             begin, end = 0, len(piece)
             if skipping:
                 begin = piece.find(b"\n") + 1
@@ -309,74 +283,11 @@ def _plain(unit: Unit) -> Iterator[tuple[bytes, int]]:
             at += len(piece)
 
 
-def _decompress(
-    path: str,
-    name: str,
-    codec: Callable[[], Any],
-    error: type[Exception],
-    *,
-    slowly_from: int | None = None,
-    known: int = 0,
-) -> Iterator[tuple[bytes, int]]:
-    """A compressed file's bytes up to where it breaks, whatever number of parts it has.
-
-    A decoder that fails loses what it decoded in that call, so at a fault the file is read again
-    up to the same place (`slowly_from`, leaving out the `known` bytes that were already given) and
-    byte by byte from there.
-    """
-    decoder = codec()
-    parts = 0  # that ended
-    fed, given = b"", False  # the first bytes that this part took, and whether it gave some
-    at = total = 0
-    with open_input(path) as file:
-        while piece := file.read(_PIECE):
-            place = 0
-            while place < len(piece):
-                if parts and not fed and piece[place] == 0:  # padding, as on tapes
-                    place += 1
-                    at += 1
-                    continue
-                step = 1 if slowly_from is not None and at >= slowly_from else _SQUEEZED
-                if slowly_from is not None and at < slowly_from:
-                    step = min(step, slowly_from - at)
-                part = piece[place : place + step]
-                try:
-                    out = decoder.decompress(part)
-                except error as fault:
-                    if slowly_from is None:
-                        yield from _decompress(
-                            path, name, codec, error, slowly_from=at, known=total
-                        )
-                        return
-                    raw = b"" if given else fed + piece[place:]
-                    raise _BrokenError(f"broken {name}: {_cause(fault)}", raw, not given) from None
-                spent = len(part) - len(decoder.unused_data)
-                fed = (fed + part[:spent])[:RAW_BYTES]
-                given |= bool(out)
-                yield b"", 0 if at < (slowly_from or 0) else spent
-                for start in range(max(0, known - total), len(out), _PIECE):
-                    yield out[start : start + _PIECE], 0
-                total += len(out)
-                if decoder.eof:
-                    decoder, fed, given = codec(), b"", False
-                    parts += 1
-                at += spent
-                place += spent
-    if fed:
-        raise _BrokenError(f"broken {name}: the file ends too early", b"", not given)
-
-
-def _cause(fault: Exception) -> str:
-    return re.sub(
-        r"^Error -?\d+ while decompressing data: |^zstd decompress\w* error: ", "", str(fault)
-    )
-
-
 def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
     with _open_parquet(unit.file) as stream:
         try:
             file = pq.ParquetFile(
-                stream, buffer_size=_PIECE, pre_buffer=False, page_checksum_verification=True
+                stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
             )
             names = file.schema_arrow.names
         except (pa.ArrowException, OSError) as fault:

@@ -50,7 +50,7 @@ class Deduplicated:
 
 
 def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
-    """Settles who repeats whom, and writes what is removed."""
+    """Settles who repeats whom, and what `write_removed` will say of it."""
     config, sketches = context.config, sketched.sketches
     done = artifact(
         config.out,
