@@ -33,9 +33,9 @@ def show_report(result: RunResult, as_json: bool) -> None:
         share = 0.0 if achieved.human_share is None else achieved.human_share
         console.print(
             f"{achieved.tokens:,} tokens, {achieved.human_tokens:,} of them human "
-            f"({share:.2%}; planned {planned:,.0f}), in {_count(len(report.shards), 'shard')}; "
-            f"over the clusters these tokens have an entropy of {_number(achieved.entropy, '.4f')} "
-            f"nats (planned {_number(achieved.planned_entropy, '.4f')})",
+            f"({share:.2%}; planned {planned:,.0f}), in {_count(len(report.shards), 'shard')}\n"
+            f"entropy of the tokens over clusters: {_number(achieved.entropy, '.4f')} nats "
+            f"(planned {_number(achieved.planned_entropy, '.4f')})",
             highlight=False,
             soft_wrap=True,
         )
