@@ -270,7 +270,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 def _raise_cause(error: Exception) -> NoReturn:
     """Raises what a worker raised, out of the exception or the text that Beam made of it."""
-    if "KeyboardInterrupt" in str(error):  # Ctrl-C came while a worker's thread had the turn
+    if str(error).startswith("KeyboardInterrupt"):  # Ctrl-C came while a worker had the turn
         raise KeyboardInterrupt from None
     _, traceback, text = f"{type(error).__name__}: {error}".rpartition(_TRACEBACK)
     if traceback:  # what is indented says where, and the rest what

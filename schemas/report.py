@@ -44,8 +44,9 @@ class Figures(_Model):
     copies: int = Field(ge=0, description="appearances beyond a document's first")
     near_duplicates: int = Field(
         ge=0,
-        description="documents that repeat another one of the set: verified pairs of which one is "
-        "removed next, and further copies",
+        description="documents that repeat another one of the set: before deduplication those "
+        "that it removes, in what is written further copies. Pairs that deduplication did not "
+        "find are not in it",
     )
     near_duplicate_rate: float | None = Field(
         default=None, description="near_duplicates / documents"

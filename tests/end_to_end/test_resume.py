@@ -164,7 +164,8 @@ def test_what_fails_leaves_a_finished_result_as_it_was(corpus, base, tmp_path):
 
 
 def test_names_that_find_nothing_are_said(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"text": "one two three", "n": 1}\n' * 2)
+    rows = '{"text": "one two three", "n": 1, "m": 2}\n{"text": "four five", "n": 1, "m": "x"}\n'
+    (tmp_path / "a.jsonl").write_text(rows)
     (tmp_path / "c.yaml").write_text(
         f"""
 out: {tmp_path / "out"}
@@ -176,4 +177,5 @@ sources:
     )
     said = run(tmp_path / "c.yaml", out=tmp_path / "out")
     assert "source 'a': id_field 'nosuch' has no value in any of its 2 rows" in said.stderr
+    assert "columns 'm' hold values of types that don't go together" in said.stderr
     assert "source 'b': where {'n': '1'} leaves out all 2 rows" in said.stderr

@@ -254,6 +254,13 @@ def test_an_interrupt_cancels_what_runs_elsewhere():
     assert Waiting.cancelled
 
 
+def test_an_interrupt_in_a_workers_turn_is_an_interrupt_and_the_word_alone_is_not():
+    with pytest.raises(KeyboardInterrupt):
+        engines._raise_cause(RuntimeError("KeyboardInterrupt [while running 'Sketch/ParDo']"))
+    with pytest.raises(engines.PipelineError, match="column KeyboardInterrupt"):
+        engines._raise_cause(ValueError("no column KeyboardInterrupt [while running 'a']"))
+
+
 def test_an_error_of_the_wiring_is_raised_as_it_is():
     with pytest.raises(TypeError, match="Refusing to treat string"):
         engines.run_pipeline(lambda p: p | beam.Create("abc"), LOCAL)
