@@ -6,8 +6,9 @@ from pipeline.run import RunResult, dedup, plan, run
 from schemas.config import Config, ConfigError, MaxCopies, Source
 from schemas.plan import Plan
 from schemas.report import Report
+from transforms.bands import GroupBands
 from transforms.cluster import AssignClusters
-from transforms.deduplicate import GroupBands
+from transforms.contain import FindContained
 from transforms.select import CountNgrams, ScoreCandidates
 from transforms.shards import WriteShards
 from transforms.sketch import SketchDocuments
@@ -17,6 +18,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CountNgrams",
+    "FindContained",
     "GroupBands",
     "MaxCopies",
     "PipelineError",

@@ -32,6 +32,8 @@ def _annotation(field: FieldInfo) -> Any:
     arguments = [argument for argument in get_args(kind) if argument is not type(None)]
     if get_origin(kind) is Literal:
         return str | None
+    if get_origin(kind) is list:
+        return list[str] | None
     if len(arguments) == 1:
         kind = arguments[0]
     return kind | None if isinstance(kind, type) else str | None
@@ -48,8 +50,12 @@ def _help(field: FieldInfo, default: Any) -> str:
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     flag = "--" + name.replace("_", "-")
     default = None if field.is_required() else field.default
-    option = typer.Option(flag, help=_help(field, default), show_default=False)
     kind = _annotation(field)
+    text = _help(field, default)
+    option = typer.Option(flag, help=text, show_default=False)
+    if kind == list[str] | None:
+        text = f"{field.description}; may stand several times"
+        option = typer.Option(flag, metavar="DIR", help=text, show_default=False)
     if kind == bool | None:
         option = typer.Option(
             f"{flag}/--no-{flag[2:]}", help=_help(field, None), show_default=False

@@ -15,7 +15,7 @@ from pipeline.engines import pipeline_options
 from pipeline.run import RunResult, check_request
 from schemas.config import Config
 from schemas.plan import Plan
-from schemas.report import Report
+from schemas.report import Found, Report
 
 
 def show_report(result: RunResult, as_json: bool) -> None:
@@ -26,6 +26,10 @@ def show_report(result: RunResult, as_json: bool) -> None:
         return
     console = Console()
     show_table(console, _conservation_table(report))
+    if report.deduplication.found:
+        show_table(console, found_table(report.deduplication.found))
+    if report.deduplication.losses:
+        show_table(console, _loss_table(report))
     if report.stages:
         show_table(console, _stage_table(report))
         achieved = report.achieved
@@ -87,6 +91,38 @@ def _conservation_table(report: Report) -> Table:
     for line in report.conservation:
         name = line.source if line.source == line.role else f"{line.source} ({line.role})"
         table.add_row(escape(name), *(f"{getattr(line, column):,}" for column in columns))
+    return table
+
+
+def found_table(found: Sequence[Found]) -> Table:
+    """What repeats evaluation sets and earlier runs."""
+    table = new_table(
+        "found again",
+        ["of", "in"],
+        ["documents", "found", "only as a whole", "exact", "near", "contained"],
+    )
+    for line in found:
+        own = [f"{line.documents:,}", f"{line.found:,}", f"{line.whole_only:,}"]
+        if not line.removed:
+            table.add_row(escape(line.name), "–", *own)
+        for number, part in enumerate(line.removed):
+            counts = [f"{part.exact:,}", f"{part.near:,}", f"{part.contained:,}"]
+            name = escape(line.name) if number == 0 else ""
+            table.add_row(name, escape(part.source), *(own if number == 0 else [""] * 3), *counts)
+    return table
+
+
+def _loss_table(report: Report) -> Table:
+    table = new_table(
+        "what deduplication took", ["of", "class"], ["documents", "exact", "near", "near share"]
+    )
+    last = ""
+    for line in report.deduplication.losses:
+        if line.documents:
+            share = _number(line.near_share, ".2%")
+            counts = [f"{line.documents:,}", f"{line.exact:,}", f"{line.near:,}", share]
+            table.add_row("" if line.role == last else line.role, line.kind, *counts)
+            last = line.role
     return table
 
 

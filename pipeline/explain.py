@@ -15,18 +15,22 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, WORK
-from pipeline.console import new_table, show_table
-from pipeline.stages.sketch import plan_input
+from pipeline.console import found_table, new_table, show_table
+from pipeline.texts import (
+    Name,
+    beginning,
+    ids_array,
+    judged_texts,
+    texts_in_data,
+    texts_of_earlier,
+    texts_of_sources,
+)
 from schemas.config import WRITABLE, Config, ConfigError, Source, parse
 from schemas.documents import REMOVED_FIELDS
+from schemas.report import Found
 from transforms import files
-from transforms.fields import text_of
-from transforms.identity import ids_of, repeated_ids
-from transforms.read import read_unit
-from transforms.sketch import Sketches
+from transforms.deduplicate import CONTAINED, STAGES
 
-_SHOWN = 300  # characters of a text
-Name = tuple[str, str]  # source and id, since an id is unique in its source only
 _NAMES = [field.name for field in REMOVED_FIELDS]
 
 
@@ -45,11 +49,13 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
     by_kept = Counter(
         zip(removed["kept_source"].to_pylist(), removed["kept_id"].to_pylist(), strict=True)
     )
-    order = np.argsort(removed["similarity"].to_numpy(), kind="stable")[:least_similar]
-    close = removed.take(pa.array(order)).to_pylist()
+    whole = removed.filter(pc.not_equal(removed["stage"], STAGES[CONTAINED]))
+    order = np.argsort(whole["similarity"].to_numpy(), kind="stable")[:least_similar]
+    close = whole.take(pa.array(order)).to_pylist()
     shown = {(row["kept_source"], row["kept_id"]) for row in close} | set(_top(by_kept))
-    kept_texts = _texts(out, config, shown)
-    kept_texts |= _texts_of_sources(out, config, shown - set(kept_texts))
+    kept_texts = texts_in_data(out, config, shown)
+    kept_texts |= texts_of_earlier(config, shown - set(kept_texts))
+    kept_texts |= texts_of_sources(out, config, shown - set(kept_texts))
     own_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in close})
     for row in close:
         row["text"] = own_texts.get((row["source"], row["id"]))
@@ -63,10 +69,12 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
                 "distinct": line["distinct"],
                 "exact": counts[line["source"], "exact"],
                 "near": counts[line["source"], "near"],
+                "contained": counts[line["source"], "contained"],
                 "kept": line["kept"],
             }
             for line in report["conservation"]
         ],
+        "found": report["deduplication"]["found"],
         "most_repeated": [
             {
                 "kept_id": kept[1],
@@ -92,11 +100,15 @@ def _top(by_kept: Counter[Name]) -> list[Name]:
 
 def _show(console: Console, value: dict[str, Any]) -> None:
     table = new_table(
-        "what was removed", ["source"], ["read", "distinct texts", "exact", "near", "kept"]
+        "what was removed",
+        ["source"],
+        ["read", "distinct texts", "exact", "near", "contained", "kept"],
     )
     for line in value["sources"]:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
     show_table(console, table)
+    if value["found"]:
+        show_table(console, found_table([Found(**line) for line in value["found"]]))
     if value["most_repeated"]:
         console.print("[bold]most repeated[/]")
     for line in value["most_repeated"]:
@@ -127,8 +139,7 @@ def _show_text(console: Console, text: str | None) -> None:
     if text is None:
         line = "(its text is not in data/, and the sources are not there as they were)"
     else:
-        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        line = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+        line = beginning(text)
     console.print(Padding(Text(line), (0, 0, 0, 4)))
 
 
@@ -155,7 +166,7 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
     known = {row["source"] for row in gone} | {row["source"] for row in written}
     known |= {row["kept_source"] for row in repeats}
     others = {(source.name, document) for source in config.sources if source.name not in known}
-    known |= {source for source, _ in _texts_of_sources(out, config, others)}
+    known |= {source for source, _ in texts_of_sources(out, config, others)}
     if not known:
         raise ConfigError(
             f"explain: the run knows no document {document!r}; ids are those of the column "
@@ -232,82 +243,5 @@ def _removed(out: str, columns: list[str]) -> pa.Table:
 
 def _removed_texts(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
     table = _removed(out, ["id", "source", "row"])
-    table = table.filter(pc.is_in(table["id"], _ids(wanted)))
-    return _judged(config, table["id"], table["source"], table["row"])
-
-
-def _texts(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts of documents that are in data/."""
-    texts: dict[Name, str] = {}
-    for path in files.list_files(files.join(out, "data", "*.parquet")):
-        table = files.read_table(path)
-        column = table["outcross"]
-        table = table.filter(pc.is_in(pc.struct_field(column, "id"), _ids(wanted)))
-        rows = pa.chunked_array(
-            [batch.to_struct_array() for batch in table.to_batches()],
-            type=pa.struct(list(table.schema)),
-        )
-        column = table["outcross"]
-        texts |= _judged(
-            config, pc.struct_field(column, "id"), pc.struct_field(column, "source"), rows
-        )
-    return texts
-
-
-def _ids(wanted: set[Name]) -> pa.Array:
-    return pa.array(sorted({name for _, name in wanted}), pa.string())
-
-
-def _texts_of_sources(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts of documents that only the sources hold; none where these have changed since."""
-    manifest = files.read_json(files.join(out, MANIFEST))
-    folder = files.join(out, WORK, f"sketch-{manifest['sketch'][:16]}", "units")
-    try:
-        units, identities = plan_input(config)
-        sketches = Sketches(folder, units)
-    except (ConfigError, OSError):  # the input or the work directory is gone
-        return {}
-    known = {path: file["identity"] for path, file in manifest["inputs"].items()}
-    if not wanted or identities != known:
-        return {}
-    repeated = repeated_ids(sketches, config.sources)
-    texts: dict[Name, str] = {}
-    for unit in units:
-        source = config.sources[unit.source]
-        names = {name for name in wanted if name[0] == source.name}
-        if not names:
-            continue
-        documents = np.arange(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
-        own = ids_of(sketches, config.sources, documents, repeated)
-        places = np.flatnonzero(pc.is_in(own, _ids(names)).to_numpy())
-        start = 0
-        for block in read_unit(unit, source) if len(places) else ():
-            stop = start + len(block.text)
-            here = places[(places >= start) & (places < stop)]
-            found = block.text.take(pa.array(here - start))
-            texts |= _by_name(source.name, own.take(pa.array(here)), found)
-            start = stop
-    return texts
-
-
-def _by_name(source: str, ids: pa.ChunkedArray, texts: pa.Array) -> dict[Name, str]:
-    pairs = zip(ids.to_pylist(), texts.to_pylist(), strict=True)
-    return {(source, own): text for own, text in pairs}
-
-
-def _judged(
-    config: Config, ids: pa.ChunkedArray, sources: pa.ChunkedArray, rows: pa.ChunkedArray
-) -> dict[Name, str]:
-    """The judged texts of rows."""
-    texts: dict[Name, str] = {}
-    for source in config.sources:
-        mask = pc.equal(sources, source.name)
-        chosen = rows.filter(mask).combine_chunks()
-        if isinstance(chosen, pa.ChunkedArray):
-            chosen = pa.concat_arrays(chosen.chunks) if chosen.num_chunks else None
-        if chosen is None or len(chosen) == 0:
-            continue
-        batch = pa.RecordBatch.from_struct_array(chosen)
-        text, _ = text_of(batch, source.text_field)
-        texts |= _by_name(source.name, ids.filter(mask), text)
-    return texts
+    table = table.filter(pc.is_in(table["id"], ids_array(wanted)))
+    return judged_texts(config, table["id"], table["source"], table["row"])

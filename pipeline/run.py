@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.artifacts import MANIFEST, WORK, artifact
 from pipeline.card import dataset_card
 from pipeline.context import Context, RunError
+from pipeline.earlier import earlier_runs
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated, deduplicate, write_removed
@@ -34,7 +35,7 @@ from pipeline.stages.report import (
 from pipeline.stages.select import select
 from pipeline.stages.sketch import Sketched, plan_input, sketch, too_many_rejects, warn_of_sources
 from pipeline.stages.write import write_shards
-from schemas.config import WRITABLE, Config, ConfigError
+from schemas.config import WRITABLE, Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
 from schemas.plan import Plan
 from schemas.report import Achieved, Report
@@ -102,7 +103,8 @@ def run(
         for path in _reference_files(config.out):
             made = files.join(clustered.reference_folder, path.rpartition("/")[2])
             files.write_bytes(path, files.read_bytes(made))
-        _finish(context, sketched, report, removed, written, started, clustered)
+        work = _Work(sketched, deduplicated, selected.folder)
+        _finish(context, work, report, removed, written, started, clustered)
         return RunResult(config.out, report, planned.plan)
 
 
@@ -172,12 +174,13 @@ def dedup(
             ),
             stages=[],
             shards=[],
-            deduplication=deduplication(deduplicated),
+            deduplication=deduplication(context, sketched, deduplicated, None),
             prompts=prompts(context, sketched, deduplicated),
             domains={},
             reference=None,
         )
-        _finish(context, sketched, report, removed, written, started, None)
+        work = _Work(sketched, deduplicated, done.path("selection"))
+        _finish(context, work, report, removed, written, started, None)
         return RunResult(config.out, report, None)
 
 
@@ -203,12 +206,13 @@ def check_request(config: Config) -> list[Unit]:
     """
     _check_out(config.out)
     try:
-        lsh_parameters(config.near_threshold, config.num_perm)
+        lsh_parameters(band_threshold(config), config.num_perm)
     except ValueError:
         raise ConfigError(
             f"near_threshold: {config.num_perm} permutations can't tell similarities from "
-            f"{config.near_threshold} on apart; lower it, or raise num_perm"
+            f"{band_threshold(config)} on apart; lower it, or raise num_perm"
         ) from None
+    earlier_runs(config)
     if config.reference is not None:
         load_reference(config.reference, load_default().fingerprint)
     found = plan_units(config.sources, unit_bytes=1 << 62)
@@ -331,9 +335,27 @@ def _layout(
     )
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a finished run leaves for later ones that name it in `against`."""
+
+    sketched: Sketched
+    deduplicated: Deduplicated
+    selection: str
+
+    def folders(self, out: str) -> dict[str, str]:
+        """Below the output directory."""
+        whole = {
+            "sketch": self.sketched.artifact.folder,
+            "verdicts": self.deduplicated.folder,
+            "selection": self.selection,
+        }
+        return {what: path[len(files.join(out, "")) :] for what, path in whole.items()}
+
+
 def _finish(
     context: Context,
-    sketched: Sketched,
+    work: _Work,
     report: Report,
     removed: Sequence[Any],
     written: Sequence[Any],
@@ -341,7 +363,7 @@ def _finish(
     clustered: Clustered | None,
 ) -> None:
     """Writes report.json, README.md and, last, manifest.json."""
-    config, out = context.config, context.config.out
+    config, out, sketched = context.config, context.config.out, work.sketched
     files.write_bytes(
         files.join(out, "report.json"), (report.model_dump_json(indent=2) + "\n").encode()
     )
@@ -372,7 +394,7 @@ def _finish(
         "host": platform.node(),
         "embedder": load_default().fingerprint,
         "reference": None if clustered is None else clustered.reference.fingerprint(),
-        "sketch": sketched.artifact.key,
+        "work": work.folders(out),
         "inputs": inputs,
         "outputs": [
             {"file": f"{folder}/{shard['file']}"}

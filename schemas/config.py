@@ -75,6 +75,11 @@ class Source(Fields):
         default_factory=dict,
         description="keep only rows whose column equals the value, or is in the list",
     )
+    removed_by: list[str] | None = Field(
+        None,
+        description="names of the sources whose documents may stand for this one's; all if "
+        "absent. What repeats a source of role exclude is removed in any case",
+    )
 
 
 class MaxCopies(Model):
@@ -105,6 +110,47 @@ class Config(Model):
     )
     ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
     num_perm: int = Field(128, ge=16, le=1024, multiple_of=8, description="MinHash permutations")
+    band_threshold: float | None = Field(
+        None,
+        gt=0.2,
+        le=1,
+        description="similarity that the LSH bands are made for, near_threshold at most; if "
+        "absent, that rounded down to a tenth, .8 at most. Runs that differ in near_threshold "
+        "alone share the bands and the pairs that were verified",
+    )
+    verify: Literal["exact", "signature"] = Field(
+        "exact",
+        description="similarity of two documents that share a band: the Jaccard similarity of "
+        "their shingles itself, or the signatures' estimate of it",
+    )
+    boilerplate: int | None = Field(
+        None,
+        ge=2,
+        le=65_535,
+        description="shingles that stand in so many of the documents that share a band don't "
+        "count: texts made from one template are compared by what differs",
+    )
+    containment: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of an exclude text's word n-grams from which a document that holds them "
+        "is removed; 0 to look for whole repeats only",
+    )
+    containment_ngram: int = Field(
+        8, ge=2, le=64, description="words in an n-gram of `containment`"
+    )
+    max_same_answers: int | None = Field(
+        None,
+        ge=1,
+        description="how many near-identical answers to one prompt are kept; answers to different "
+        "prompts are then not compared. If absent, prompts don't matter",
+    )
+    against: list[str] = Field(
+        default_factory=list,
+        description="output directories of earlier runs: what repeats a document that they have "
+        "written is removed",
+    )
     tokens: int | None = Field(
         None,
         ge=1,
@@ -159,6 +205,24 @@ class Config(Model):
             raise ValueError(
                 "sources: none has the role synthetic or human, so there is nothing to write"
             )
+        for source in self.sources:
+            for name in source.removed_by or []:
+                if name not in names:
+                    raise ValueError(
+                        f"sources: removed_by of {source.name!r} names {name!r}, which is no "
+                        f"source; there are {', '.join(names)}"
+                    )
+        if (self.band_threshold or 0) > self.near_threshold:
+            raise ValueError(
+                f"band_threshold: {self.band_threshold} is above near_threshold = "
+                f"{self.near_threshold}; bands have to find what is to be removed"
+            )
+        if self.boilerplate is not None and self.verify != "exact":
+            raise ValueError("boilerplate: signatures know no shingles; it needs verify: exact")
+        if self.max_same_answers is not None and all(
+            source.prompt_field is None for source in self.sources
+        ):
+            raise ValueError("max_same_answers: no source names its prompts; give a prompt_field")
         if self.text_out == "outcross":
             raise ValueError("text_out: the column 'outcross' is taken; choose another name")
         if self.human_tokens is not None and "human_share" in self.model_fields_set:
@@ -183,6 +247,17 @@ class Config(Model):
                 "or reference, or give the reference of an earlier run"
             )
         return self
+
+
+def band_threshold(config: Config) -> float:
+    """The similarity that the LSH bands are made for.
+
+    One for a range of thresholds, so that another threshold needs no other bands. Above .8 it
+    stays there: the bands of .8 are few, and what they find beyond need is dropped when verified.
+    """
+    if config.band_threshold is not None:
+        return config.band_threshold
+    return min(0.8, math.floor(config.near_threshold * 10 + 1e-9) / 10)
 
 
 def parse(values: dict[str, Any]) -> Config:

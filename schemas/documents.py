@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 EMBEDDING_DIMS = 256
 RAW_BYTES = 500  # of a rejected row that are kept
 

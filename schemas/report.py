@@ -120,15 +120,76 @@ class Yardstick(_Model):
     tail_mass: float | None = Field(description="share of tail among the part that fitted nothing")
 
 
+class FoundIn(_Model):
+    """Documents of one source that repeat an evaluation set or an earlier run."""
+
+    source: str = Field(description="name of the source that they were removed from")
+    exact: int = Field(ge=0, description="with the same words")
+    near: int = Field(ge=0, description="with a verified similarity")
+    contained: int = Field(ge=0, description="that hold a text of the evaluation set")
+
+
+class Found(_Model):
+    """What repeats an evaluation set, or what a source of an earlier run has written."""
+
+    name: str = Field(description="the source; of an earlier run with its folder before it")
+    kind: Literal["exclude", "earlier run"] = Field(description="what it is")
+    documents: int = Field(ge=0, description="its documents")
+    found: int = Field(ge=0, description="those of them that something repeats")
+    whole_only: int = Field(
+        ge=0,
+        description="texts that are not looked for inside of longer ones: they are shorter than an "
+        "n-gram, or nearly all of what they say is a phrase of many of the set",
+    )
+    removed: list[FoundIn] = Field(description="what was removed, by its source")
+
+
+class Loss(_Model):
+    """What deduplication took from documents that are common, rare or strange among human ones."""
+
+    role: str = Field(description="role of the documents, or `all`")
+    kind: Literal["head", "tail", "off-support"] = Field(description="class by density")
+    documents: int = Field(ge=0, description="before deduplication")
+    exact: int = Field(ge=0, description="removed with the same words as a kept one")
+    near: int = Field(ge=0, description="removed with a verified similarity to a kept one")
+    contained: int = Field(ge=0, description="removed as holding an evaluation text")
+    near_share: float | None = Field(description="near / (documents - exact - contained)")
+
+
+class Removal(_Model):
+    """One removed document, and the kept one that it repeats."""
+
+    id: str = Field(description="of the removed document")
+    source: str = Field(description="its source")
+    kept_id: str = Field(description="of the kept document")
+    kept_source: str = Field(description="its source; of an earlier run with its folder before it")
+    stage: str = Field(description="exact, near or contained")
+    rule: str = Field(description="why it was removed")
+    similarity: float = Field(description="between the two")
+    text: str | None = Field(description="beginning of the removed text")
+    kept_text: str | None = Field(description="beginning of the kept text; null if it is gone")
+
+
 class Deduplication(_Model):
     """What deduplication did."""
 
     exact: int = Field(ge=0, description="removed with the same words")
     near: int = Field(ge=0, description="removed with a verified similarity")
+    contained: int = Field(ge=0, description="removed as holding an evaluation text")
     open: int = Field(
         ge=0, description="kept although what they repeat was removed, after all rounds"
     )
+    bands: int = Field(ge=1, description="bands of the LSH")
+    rows: int = Field(ge=1, description="rows of a band")
     counts: dict[str, int] = Field(description="what the resolver did")
+    found: list[Found] = Field(description="what repeats evaluation sets and earlier runs")
+    losses: list[Loss] = Field(
+        description="what it took from head, tail and off-support; empty after `dedup`, which "
+        "clusters nothing"
+    )
+    least_similar: list[Removal] = Field(
+        description="the near removals with the least similarity, for judging the threshold"
+    )
 
 
 class Prompts(_Model):

@@ -1,4 +1,4 @@
-"""Who repeats whom: exact by fingerprint, near by LSH bands whose pairs are verified.
+"""Who repeats whom: word for word, within an evaluation set, and near, every pair verified.
 
 Decisions are made on ranks in one total order of all documents, which content and configuration
 alone decide. Workers group the band values; the driver resolves the groups over packed arrays.
@@ -7,197 +7,124 @@ alone decide. Workers group the band values; the driver resolves the groups over
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any
+from functools import cache
+from typing import IO
 
-import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config import Role, Source
-from schemas.documents import Unit
 from transforms import files
-from transforms.minhash import agreement, band_values
-from transforms.progress import count
+from transforms.bands import ENTRY
+from transforms.jaccard import ShingleSets
+from transforms.minhash import agreement
+from transforms.order import Order, exact_repeats, total_order
 from transforms.resolve import Resolution, resolve
-from transforms.sketch import Sketches, fixed_matrix
-from transforms.units import unit_file
+from transforms.rules import Party, Rules
+from transforms.sketch import Sketches
 
-EXACT, NEAR = 1, 2
-STAGES = {EXACT: "exact", NEAR: "near"}
-RULES = {EXACT: "same words", NEAR: "minhash signature"}
+EXACT, NEAR, CONTAINED = 1, 2, 3
+STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained"}
 
-_ORDER: dict[Role, int] = {"reference": 0, "exclude": 0, "human": 1, "synthetic": 2}
-_ENTRY = np.dtype([("band", "<u8"), ("rank", "<u4")])
-_APART = np.uint64(0x9E3779B97F4A7C15)
-_PART_BITS = 8  # entries are shuffled by this prefix of their band value
+_PAIR = np.dtype([("pair", "<u8"), ("similarity", "<f4")])
+
+Fingerprint = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Order:
-    """The total order of all documents.
+class Settings:
+    """What decides on near repeats.
 
     Attributes:
-        rank: int64[n], place of each document; 0 is kept first.
-        document: int64[n], the document at each rank.
-        key: uint64[n] and uint64[n] by document, equal for exact repeats only.
-        apart: bool[n] by document, those of the yardstick: they are compared with each other only,
-            because they are never written.
+        threshold: similarity from which two documents repeat.
+        exact: whether it is the Jaccard similarity itself, not the signatures' estimate.
+        ngram: words in a shingle.
+        num_perm: permutations of the signatures.
+        boilerplate: shingles in so many of the documents that share a band don't count.
+        same_answers: near-identical answers to one prompt that are kept; None where prompts don't
+            matter.
     """
 
-    rank: NDArray[np.int64]
-    document: NDArray[np.int64]
-    key: tuple[NDArray[np.uint64], NDArray[np.uint64]]
-    apart: NDArray[np.bool_]
+    threshold: float
+    exact: bool
+    ngram: int
+    num_perm: int
+    boilerplate: int | None = None
+    same_answers: int | None = None
 
 
-def total_order(sketches: Sketches, sources: Sequence[Source]) -> Order:
-    """Orders documents by role, source priority, own priority, length, fingerprint, row.
+@dataclass(frozen=True)
+class Standing:
+    """All documents, before near repeats are looked for.
 
-    Rows that are the same in every column stay in the order of the input; nothing but their
-    place tells them apart.
-
-    Args:
-        sketches: of all units.
-        sources: the configuration's sources.
-    """
-    by_unit = [unit.source for unit in sketches.units]
-    rows = np.diff(sketches.offsets)
-    role = np.repeat(np.array([_ORDER[sources[s].role] for s in by_unit], np.int8), rows)
-    source_priority = np.repeat(np.array([sources[s].priority for s in by_unit], np.int64), rows)
-    yardstick = np.repeat(np.array([sources[s].role == "reference" for s in by_unit], bool), rows)
-    hi, lo = sketches.numbers("fingerprint_hi"), sketches.numbers("fingerprint_lo")
-    hi = np.where(yardstick, hi ^ _APART, hi)
-    least_to_most = [
-        sketches.numbers("row_hash"),
-        lo,
-        hi,
-        -sketches.numbers("length"),
-        -sketches.numbers("priority"),
-        -source_priority,
-        role,
-    ]
-    telling = [key for key in least_to_most if len(key) and (key != key[0]).any()]
-    document = np.lexsort(telling) if telling else np.arange(len(sketches))
-    rank = np.empty(len(document), np.int64)
-    rank[document] = np.arange(len(document))
-    return Order(rank, document.astype(np.int64), (hi, lo), yardstick)
-
-
-def exact_repeats(order: Order) -> NDArray[np.int64]:
-    """For each document the rank of the first with the same fingerprint; its own if it is that."""
-    hi, lo = order.key
-    # One half tells nearly all apart, and sorting by it alone is quick.
-    grouped = np.argsort(hi)
-    same = hi[grouped][1:] == hi[grouped][:-1]
-    shared = np.zeros(len(grouped), bool)
-    shared[1:] |= same
-    shared[:-1] |= same
-    grouped = grouped[shared]
-    hi, lo, rank = hi[grouped], lo[grouped], order.rank[grouped]
-    inside = np.lexsort((rank, lo, hi))
-    hi, lo, rank = hi[inside], lo[inside], rank[inside]
-    starts = np.ones(len(inside), bool)
-    starts[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
-    kept = order.rank.copy()
-    kept[grouped[inside]] = rank[starts][np.cumsum(starts) - 1]
-    return kept
-
-
-@dataclass
-class GroupBands(beam.PTransform):
-    """Groups documents by their LSH band values.
-
-    Elements in: lists of `Unit`; elements out: names of files that hold (band value, rank) entries
-    of the groups with two members or more. What is shuffled is one packed array a unit and prefix
-    of the band value, since Beam's cost is per element.
-
-    Args:
-        sketches: folder of the sketches.
-        ranks: folder of row-aligned ranks; -1 for documents that take no part.
-        folder: where the groups go.
-        bands, rows: of the LSH.
-        parts: prefixes to work on, so that a wave fits the memory.
+    Attributes:
+        sketches: of all units, earlier runs' included.
+        rules: who may be removed in favour of whom.
+        fingerprint: uint64[n] each, the halves.
+        order: the total order.
+        part: bool[n], which documents take part; what an earlier run has not written does not.
+        first: int64[n], from `exact_repeats`.
     """
 
-    sketches: str
-    ranks: str
-    folder: str
-    bands: int
-    rows: int
-    parts: range
+    sketches: Sketches
+    rules: Rules
+    fingerprint: Fingerprint
+    order: Order
+    part: NDArray[np.bool_]
+    first: NDArray[np.int64]
 
-    def expand(self, lanes: Any) -> Any:
-        return (
-            lanes
-            | beam.ParDo(_Entries(self.sketches, self.ranks, self.bands, self.rows, self.parts))
-            | beam.GroupByKey()
-            | beam.ParDo(_Groups(self.folder))
-        )
+    @classmethod
+    def of(
+        cls,
+        sketches: Sketches,
+        parties: Sequence[Party],
+        by_prompt: bool,
+        part: NDArray[np.bool_],
+    ) -> Standing:
+        """Orders documents, and finds those with the same words.
 
+        Args:
+            sketches: of all units; `Unit.source` counts in the parties.
+            parties: of this run and of earlier ones.
+            by_prompt: whether answers to different prompts are not compared.
+            part: bool[n], which documents take part.
+        """
+        rules = Rules.of(sketches, parties, by_prompt)
+        order = total_order(sketches, rules)
+        hi = sketches.numbers("fingerprint_hi")
+        fingerprint = hi, sketches.numbers("fingerprint_lo")
+        first = exact_repeats(order, fingerprint, rules, part)
+        return cls(sketches, rules, fingerprint, order, part, first)
 
-class _Entries(beam.DoFn):
-    def __init__(self, sketches: str, ranks: str, bands: int, rows: int, parts: range) -> None:
-        self.sketches, self.ranks, self.parts = sketches, ranks, parts
-        self.bands, self.rows = bands, rows
+    @property
+    def distinct(self) -> NDArray[np.bool_]:
+        """bool[n], the documents that stand for all others with their words."""
+        return np.asarray(self.part & (self.first == self.order.rank))
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, bytes]]:
-        for unit in lane:
-            yield from self._entries(unit)
-
-    def _entries(self, unit: Unit) -> Iterator[tuple[int, bytes]]:
-        rank = files.read_array(unit_file(self.ranks, unit.index, "npy"))
-        column = files.read_table(
-            unit_file(self.sketches, unit.index, "parquet"), ["signature"]
-        ).column(0)
-        if len(rank) == 0:
-            return
-        signatures = fixed_matrix(column, np.uint32)[rank >= 0]
-        values = band_values(signatures, self.bands, self.rows).ravel()
-        entries = np.empty(len(values), _ENTRY)
-        entries["band"] = values
-        entries["rank"] = np.repeat(rank[rank >= 0], self.bands)
-        part = (values >> np.uint64(64 - _PART_BITS)).astype(np.int64)
-        order = np.argsort(part, kind="stable")
-        cuts = np.searchsorted(part[order], np.arange((1 << _PART_BITS) + 1))
-        for number in self.parts:
-            chosen = order[cuts[number] : cuts[number + 1]]
-            if len(chosen):
-                yield number, entries[chosen].tobytes()
-        count("documents", int((rank >= 0).sum()))
+    def same_words(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the documents of each pair have the same words."""
+        hi, lo = self.fingerprint
+        return np.asarray((hi[left] == hi[right]) & (lo[left] == lo[right]))
 
 
-class _Groups(beam.DoFn):
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+@dataclass(frozen=True)
+class Contained:
+    """Which documents hold an evaluation text.
 
-    def process(self, item: tuple[int, Any]) -> Iterator[str]:
-        part, packed = item
-        entries = np.concatenate([np.frombuffer(data, _ENTRY) for data in packed])
-        entries = entries[np.lexsort((entries["rank"], entries["band"]))]
-        same = entries["band"][1:] == entries["band"][:-1]
-        shared = np.zeros(len(entries), bool)
-        shared[1:] |= same
-        shared[:-1] |= same
-        path = files.join(self.folder, f"part-{part:03d}.npy")
-        files.write_array(path, entries[shared])
-        yield path
-
-
-def part_waves(documents: int, bands: int, memory: int) -> list[range]:
-    """Prefixes of the band values in as many waves as keep a shuffle within the memory.
-
-    Args:
-        documents: that take part.
-        bands: entries of each.
-        memory: bytes; a local runner holds a shuffled entry about four times.
+    Attributes:
+        item: int64[n], the document of the evaluation set, -1 for none.
+        share: float32[n], of its n-grams that the document holds.
     """
-    total = 1 << _PART_BITS
-    waves = min(total, max(1, -(-documents * bands * _ENTRY.itemsize * 4 // memory)))
-    cuts = [total * wave // waves for wave in range(waves + 1)]
-    return [range(start, stop) for start, stop in pairwise(cuts)]
+
+    item: NDArray[np.int64]
+    share: NDArray[np.float32]
+
+    @classmethod
+    def nothing(cls, documents: int) -> Contained:
+        """Where no evaluation set is looked for."""
+        return cls(np.full(documents, -1, np.int64), np.zeros(documents, np.float32))
 
 
 @dataclass(frozen=True)
@@ -206,7 +133,7 @@ class Verdicts:
 
     Attributes:
         partner: int64[n], the kept document that this one repeats; -1 for kept documents.
-        stage: int8[n], EXACT, NEAR or 0.
+        stage: int8[n], EXACT, NEAR, CONTAINED or 0.
         similarity: float32[n], with the partner.
         open: bool[n], kept although not everything that it might repeat was looked at.
         counts: what the resolver did.
@@ -224,78 +151,146 @@ class Verdicts:
 
 
 def decide(
-    sketches: Sketches,
-    order: Order,
-    first: NDArray[np.int64],
+    standing: Standing,
+    contained: Contained,
     groups: Sequence[str],
-    threshold: float,
-    num_perm: int,
+    settings: Settings,
+    verified: str,
 ) -> Verdicts:
     """Verifies the pairs that share a band, and settles who is kept.
 
     Args:
-        sketches: of all units.
-        order: of all documents.
-        first: from `exact_repeats`.
+        standing: of all documents.
+        contained: which documents hold an evaluation text.
         groups: files of `GroupBands`.
-        threshold: similarity from which two documents repeat.
-        num_perm: permutations of the signatures.
+        settings: what decides.
+        verified: file of pairs that were verified before; it is written anew with those added.
     """
-    parts = [np.zeros(0, _ENTRY), *(files.read_array(path) for path in groups)]
-    entries = np.concatenate(parts)
-    near = _resolve(sketches, order, entries, threshold, num_perm)
-    n = len(sketches)
+    near = _resolve(standing, groups, settings, verified)
+    rank, document = standing.order.rank, standing.order.document
+    n = len(rank)
     partner = np.full(n, -1, np.int64)
-    stage = np.zeros(n, np.int8)
     similarity = np.zeros(n, np.float32)
-    removed = order.document[near.removed]
-    partner[removed] = order.document[near.partner]
-    stage[removed] = NEAR
+    removed = document[near.removed]
+    partner[removed] = document[near.partner]
     similarity[removed] = near.similarity
-    repeats = np.flatnonzero(first != order.rank)
-    original = order.document[first[repeats]]
+    holds = contained.item >= 0
+    repeats = standing.part & (standing.first != rank) & (rank >= standing.order.fixed) & ~holds
+    repeats = np.flatnonzero(repeats)
+    original = document[standing.first[repeats]]
     # Where the first of equal texts was itself removed, its partner is theirs too: the same words
-    # have the same signature, so the similarity is the same.
+    # have the same shingles, so the similarity is the same.
     gone = partner[original] >= 0
     partner[repeats] = np.where(gone, partner[original], original)
-    stage[repeats] = np.where(gone, NEAR, EXACT)
     similarity[repeats] = np.where(gone, similarity[original], 1.0)
+    partner[holds] = contained.item[holds]
+    similarity[holds] = contained.share[holds]
+    restored = _restore(standing, partner, settings.same_answers)
+    partner[restored], similarity[restored] = -1, 0.0
+    removed = np.flatnonzero(partner >= 0)
+    stage = np.zeros(n, np.int8)
+    stage[removed] = np.where(holds[removed], CONTAINED, NEAR)
+    stage[removed[standing.same_words(removed, partner[removed])]] = EXACT
+    similarity[stage == EXACT] = 1.0
     still_open = np.zeros(n, bool)
-    still_open[order.document[near.open]] = True
-    still_open[order.document[near.left_over]] = True
-    return Verdicts(partner, stage, similarity, still_open, asdict(near.counts))
+    still_open[document[near.open]] = True
+    still_open[document[near.left_over]] = True
+    counts = asdict(near.counts) | {"restored": len(restored)}
+    return Verdicts(partner, stage, similarity, still_open, counts)
+
+
+def _restore(
+    standing: Standing, partner: NDArray[np.int64], same_answers: int | None
+) -> NDArray[np.int64]:
+    """The removed documents that stay beside their partner, as answers to the same prompt."""
+    if same_answers is None or same_answers == 1:
+        return np.zeros(0, np.int64)
+    prompt = standing.rules.prompt
+    removed = np.flatnonzero((partner >= 0) & (prompt != 0))
+    removed = removed[prompt[removed] == prompt[partner[removed]]]
+    removed = removed[np.lexsort((standing.order.rank[removed], partner[removed]))]
+    own = partner[removed]
+    starts = np.flatnonzero(np.append(True, own[1:] != own[:-1])) if len(own) else own
+    place = np.arange(len(own)) - np.repeat(starts, np.diff(np.append(starts, len(own))))
+    return np.asarray(removed[place < same_answers - 1])
 
 
 def _resolve(
-    sketches: Sketches,
-    order: Order,
-    entries: NDArray[Any],
-    threshold: float,
-    num_perm: int,
+    standing: Standing, groups: Sequence[str], settings: Settings, verified: str
 ) -> Resolution:
-    ranks = np.unique(entries["rank"]).astype(np.int64)
-    documents = np.sort(order.document[ranks])
+    bands, ranks = _entries(standing, groups)
+    document = standing.order.document
+    documents = np.sort(document[np.unique(ranks).astype(np.int64)])
+    known = files.read_array(verified) if files.exists(verified) else np.zeros(0, _PAIR)
     with tempfile.TemporaryFile() as scratch:
-        if len(documents):
-            signatures: NDArray[np.uint32] = np.memmap(
-                scratch, np.uint32, "w+", shape=(len(documents), num_perm)
-            )
-            sketches.matrix("signature", documents, np.uint32, signatures)
-        else:
-            signatures = np.zeros((0, num_perm), np.uint32)
-        similarity = _verifier(order, documents, signatures)
-        apart = order.apart[order.document[entries["rank"]]]
-        bands = np.where(apart, entries["band"] ^ _APART, entries["band"])
-        return resolve(bands, entries["rank"], similarity, threshold)
+
+        @cache
+        def measure() -> Measure:  # not made where all pairs are known
+            if settings.exact:
+                sets = ShingleSets.of(
+                    standing.sketches, documents, settings.ngram, settings.boilerplate, scratch
+                )
+                return sets.similarity
+            return _signatures(standing.sketches, documents, settings.num_perm, scratch)
+
+        def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
+            found = np.full(len(child), -1, np.float32)
+            keys = (child << 32 | parent).astype(np.uint64)
+            at = np.minimum(np.searchsorted(known["pair"], keys), max(len(known) - 1, 0))
+            hit = known["pair"][at] == keys if len(known) else np.zeros(len(keys), bool)
+            found[hit] = known["similarity"][at[hit]]
+            left, right = document[child], document[parent]
+            ask = ~hit & standing.rules.may(right, left)
+            if ask.any():
+                found[ask] = measure()(
+                    np.searchsorted(documents, left[ask]), np.searchsorted(documents, right[ask])
+                )
+            return found
+
+        resolution = resolve(
+            bands, ranks, similarity, settings.threshold, fixed=standing.order.fixed
+        )
+    keys, found = resolution.pairs
+    pairs = np.empty(len(keys), _PAIR)
+    pairs["pair"], pairs["similarity"] = keys, found
+    files.write_array(verified, _united(known, pairs))
+    return resolution
 
 
-def _verifier(
-    order: Order, documents: NDArray[np.int64], signatures: NDArray[np.uint32]
-) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]:
-    def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
-        left = np.searchsorted(documents, order.document[child])
-        right = np.searchsorted(documents, order.document[parent])
-        equal = agreement(signatures, left.astype(np.int64), right.astype(np.int64))
-        return (equal / signatures.shape[1]).astype(np.float32)
+def _entries(
+    standing: Standing, groups: Sequence[str]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    """Band values and ranks, the values told apart by what is compared with what."""
+    entries = np.concatenate([np.zeros(0, ENTRY), *(files.read_array(path) for path in groups)])
+    whose = standing.order.document[entries["rank"]]
+    pool = standing.rules.pool[whose]
+    bands, ranks = entries["band"] ^ pool, entries["rank"]
+    prompted = standing.rules.prompt[whose] != 0
+    if prompted.any():
+        # Documents without a prompt meet those with one in the bands of the whole run.
+        met = prompted & np.isin(entries["band"], np.unique(entries["band"][pool == 0]))
+        bands = np.concatenate([bands, entries["band"][met]])
+        ranks = np.concatenate([ranks, ranks[met]])
+    return bands, np.ascontiguousarray(ranks)
+
+
+def _signatures(
+    sketches: Sketches, documents: NDArray[np.int64], num_perm: int, scratch: IO[bytes]
+) -> Measure:
+    """The estimate of the signatures, which a scratch file holds."""
+    matrix: NDArray[np.uint32] = np.memmap(
+        scratch, np.uint32, "w+", shape=(len(documents), num_perm)
+    )
+    sketches.matrix("signature", documents, np.uint32, matrix)
+
+    def similarity(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (agreement(matrix, left, right) / num_perm).astype(np.float32)
 
     return similarity
+
+
+def _united(known: NDArray[np.void], pairs: NDArray[np.void]) -> NDArray[np.void]:
+    """Pairs of two runs, ascending, each once."""
+    both = np.concatenate([known, pairs])
+    _, at = np.unique(both["pair"], return_index=True)
+    return both[at]

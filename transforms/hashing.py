@@ -63,3 +63,37 @@ def seeded_hash(
     out = np.empty(len(hi), np.uint64)
     _hash(hi, lo, np.uint64(start), out)
     return out
+
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_WORDS = types.Array(types.uint32, 1, "A", readonly=True)
+
+
+@njit(
+    types.void(_WORDS, types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
+    nogil=True,
+    cache=True,
+)
+def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-untyped-def]
+    """Fills `out` from its beginning with the hashes of the n-grams between two words.
+
+    Args:
+        words: uint32[total], word hashes.
+        start, stop: of a run of `ngram` words or more.
+        ngram: words in an n-gram, at least 1.
+        leaving: of `leaving_weight(ngram)`.
+        out: uint64[stop - start - ngram + 1] or longer.
+    """
+    # A polynomial in the word hashes modulo 2**64, rolled: its cost does not grow with ngram.
+    window = np.uint64(0)
+    for i in range(start, start + ngram):
+        window = window * _BASE + np.uint64(words[i])
+    out[0] = mix64(window)
+    for i in range(start + ngram, stop):
+        window = window * _BASE + np.uint64(words[i]) - leaving * np.uint64(words[i - ngram])
+        out[i - start - ngram + 1] = mix64(window)
+
+
+def leaving_weight(ngram: int) -> np.uint64:
+    """The weight that a word has in an n-gram's polynomial when it leaves it."""
+    return np.uint64(pow(int(_BASE), ngram, 1 << 64))

@@ -164,7 +164,7 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
     whole = [(0, -1, size)]
     if size <= unit_bytes:
         return whole
-    with _open_parquet(file) as stream:
+    with open_parquet(file) as stream:
         try:
             metadata = pq.read_metadata(stream)
         except (pa.ArrowException, OSError):  # read_unit rejects it with its reason
@@ -182,9 +182,9 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
 
 
 def _read_jsonl(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else _plain(unit)
+    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
     line = at = 0
-    for data, taken, broken in _whole_lines(pieces, batch_bytes):
+    for data, taken, broken in whole_lines(pieces, batch_bytes):
         if broken is not None:
             raw = (data + broken.raw)[:RAW_BYTES]
             rejects = [Reject("byte", at, broken.reason, raw)]
@@ -227,7 +227,7 @@ def _rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
     return Block(nothing, pa.array([], pa.string()), rows, rejects, 0, lines, taken)
 
 
-def _whole_lines(
+def whole_lines(
     pieces: Iterator[tuple[bytes, int]], size: int
 ) -> Iterator[tuple[bytes, int, BrokenError | None]]:
     """Blocks of whole lines with the input bytes they took, and last what is left at a break."""
@@ -256,7 +256,7 @@ def _whole_lines(
         yield data[end:], taken, broken
 
 
-def _plain(unit: Unit) -> Iterator[tuple[bytes, int]]:
+def plain_bytes(unit: Unit) -> Iterator[tuple[bytes, int]]:
     """The bytes of the lines that start in the unit's range."""
     with open_input(unit.file) as file:
         at = unit.start
@@ -284,7 +284,7 @@ def _plain(unit: Unit) -> Iterator[tuple[bytes, int]]:
 
 
 def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    with _open_parquet(unit.file) as stream:
+    with open_parquet(unit.file) as stream:
         try:
             file = pq.ParquetFile(
                 stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
@@ -381,7 +381,7 @@ def _bare(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _open_parquet(path: str) -> Any:
+def open_parquet(path: str) -> Any:
     return pa.OSFile(path) if is_local(path) else pa.PythonFile(open_input(path), mode="r")
 
 

@@ -69,6 +69,8 @@ class Resolution:
         left_over: int64[], ranks kept, ascending, that had members of a group before them still
             untried when its stars were used up.
         counts: what it took.
+        pairs: uint64[v] and float32[v], all pairs that were verified as child << 32 | parent,
+            ascending, and their similarities.
     """
 
     removed: Ranks
@@ -77,35 +79,46 @@ class Resolution:
     open: Ranks
     left_over: Ranks
     counts: Counts
+    pairs: tuple[NDArray[np.uint64], NDArray[np.float32]]
 
 
-@njit("uint64[:](int64[:], uint32[:])", nogil=True, cache=True)
-def _star(starts, members):  # type: ignore[no-untyped-def]
+@njit("uint64[:](int64[:], uint32[:], int64)", nogil=True, cache=True)
+def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
     """An edge from every member but the first of each group to the first: child << 32 | hub."""
     out = np.empty(len(members) - len(starts) + 1, np.uint64)
     k = 0
     for g in range(len(starts) - 1):
         hub = np.uint64(members[starts[g]])
         for i in range(starts[g] + 1, starts[g + 1]):
-            out[k] = np.uint64(members[i]) << np.uint64(32) | hub
-            k += 1
-    return out
+            if members[i] >= fixed:
+                out[k] = np.uint64(members[i]) << np.uint64(32) | hub
+                k += 1
+    return out[:k].copy()
 
 
-@njit("Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:])", nogil=True, cache=True)
-def _failed(starts, members, agreed):  # type: ignore[no-untyped-def]
-    """The groups of those whose edge failed (`agreed` in the order of `_star`), two and more."""
+@njit(
+    "Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:], int64)", nogil=True, cache=True
+)
+def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
+    """The groups of those without an edge or whose edge failed, two and more.
+
+    `agreed` has the order of `_star`. A group of fixed members alone has nothing to decide.
+    """
     new_starts = np.zeros(len(starts), np.int64)
     new_members = np.empty(len(members), np.uint32)
     groups = k = filled = 0
     for g in range(len(starts) - 1):
         begin = filled
         for i in range(starts[g] + 1, starts[g + 1]):
+            if members[i] < fixed:
+                new_members[filled] = members[i]
+                filled += 1
+                continue
             if not agreed[k]:
                 new_members[filled] = members[i]
                 filled += 1
             k += 1
-        if filled - begin < 2:
+        if filled - begin < 2 or new_members[filled - 1] < fixed:
             filled = begin
         else:
             groups += 1
@@ -285,6 +298,7 @@ def resolve(
     similarity: Similarity,
     threshold: float,
     *,
+    fixed: int = 0,
     stars: int = 8,
     rounds: int = 8,
 ) -> Resolution:
@@ -303,6 +317,7 @@ def resolve(
             child, each pair at most once, at most 65,536 a call.
         threshold: the least similarity at which a document is removed, compared as float32, so
             that 9 of 10 reaches 0.9.
+        fixed: documents of lower ranks than this are never removed, so they propose no edge.
         stars: stars a group, at least 1.
         rounds: rounds of proposing again, 0 or more.
 
@@ -326,13 +341,14 @@ def resolve(
     starts, members = all_starts, all_members
     stars_used = 0
     while stars_used < stars and len(members) > len(starts) - 1:
-        edges = _star(starts, members)
+        edges = _star(starts, members, fixed)
         pairs.proposed += len(edges)
         pairs.add(edges)
-        starts, members = _failed(starts, members, pairs.agreed(edges))
+        starts, members = _failed(starts, members, pairs.agreed(edges), fixed)
         stars_used += 1
     untried = np.ones(len(members), np.bool_)
     untried[starts[:-1]] = False
+    untried &= members >= fixed
     left_over = np.unique(members[untried])
     del starts, members, untried
 
@@ -364,4 +380,5 @@ def resolve(
             rounds=rounds_used,
             orphans=int((state == _ORPHAN).sum()),
         ),
+        pairs=(pairs.keys, pairs.similarity),
     )

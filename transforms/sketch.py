@@ -261,6 +261,7 @@ class Sketches:
     def __init__(self, folder: str, units: Sequence[Unit]) -> None:
         self.folder = folder
         self.units = list(units)
+        self.paths = [unit_file(folder, unit.index, "parquet") for unit in units]
         self.reports = [
             UnitReport(**files.read_json(unit_file(folder, unit.index, "json"))) for unit in units
         ]
@@ -273,7 +274,7 @@ class Sketches:
 
     def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
         """Some columns of one unit's sketches."""
-        return files.read_table(unit_file(self.folder, unit, "parquet"), columns)
+        return files.read_table(self.paths[unit], columns)
 
     def numbers(self, column: str) -> NDArray[Any]:
         """A numeric column over all documents."""
@@ -322,6 +323,24 @@ class Sketches:
                 out = np.empty((len(documents), part.shape[1]), dtype)
             out[places] = part[rows]
         return np.zeros((0, 0), dtype) if out is None else out
+
+    def words(self, documents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """The word hashes of some documents, few enough for memory.
+
+        Args:
+            documents: document numbers in any order.
+
+        Returns:
+            int64[n + 1] offsets and uint32[total] hashes.
+        """
+        ascending = np.argsort(documents, kind="stable")
+        runs: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)] * len(documents)
+        for unit, rows, places in self.rows_of(documents[ascending]):
+            offsets, hashes = packed_runs(self.table(unit, ["words"]).column(0))
+            for row, place in zip(rows, places, strict=True):
+                runs[ascending[place]] = hashes[offsets[row] : offsets[row + 1]]
+        ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+        return ends, np.concatenate([np.zeros(0, np.uint32), *runs])
 
     def row_bases(self) -> NDArray[np.int64]:
         """For each unit, the number of its file's row with which it starts."""

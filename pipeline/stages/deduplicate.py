@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,37 +12,53 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
+from pipeline.earlier import EarlierRun, earlier_runs
 from pipeline.stages.sketch import Sketched
 from pipeline.stages.write import write_shards
+from schemas.config import WRITABLE, Config, band_threshold
+from schemas.report import Found, FoundIn
 from transforms import files
-from transforms.aligned import load_aligned, save_aligned
+from transforms.aligned import load_aligned, load_unit, save_aligned
+from transforms.bands import GroupBands, part_waves
+from transforms.contain import ContainIndex, FindContained, build_index
 from transforms.deduplicate import (
-    RULES,
+    CONTAINED,
+    EXACT,
+    NEAR,
     STAGES,
-    GroupBands,
-    Order,
+    Contained,
+    Settings,
+    Standing,
     Verdicts,
     decide,
-    exact_repeats,
-    part_waves,
-    total_order,
 )
 from transforms.hashing import seeded_hash
 from transforms.identity import file_names, ids_of, repeated_ids
+from transforms.joined import JoinedSketches
 from transforms.layouts import RemovedLayout, removals
 from transforms.minhash import lsh_parameters
+from transforms.rules import Party
 from transforms.shards import count_shards
-from transforms.sketch import Sketches
 from transforms.units import unit_file
 
 
 @dataclass
 class Deduplicated:
-    """After `deduplicate`: who is kept."""
+    """After `deduplicate`: who is kept.
+
+    Attributes:
+        verdicts: of this run's documents; a partner beyond them is of an earlier run.
+        removed_shards: how many shards removed/ has.
+        found: what repeats evaluation sets and earlier runs.
+        bands, rows: of the LSH.
+    """
 
     artifact: Artifact
     verdicts: Verdicts
     removed_shards: int
+    found: list[Found]
+    bands: int
+    rows: int
 
     @property
     def folder(self) -> str:
@@ -52,13 +69,27 @@ class Deduplicated:
 def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
     """Settles who repeats whom, and what `write_removed` will say of it."""
     config, sketches = context.config, sketched.sketches
+    earlier = earlier_runs(config)
+    bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
+    banded = artifact(
+        config.out,
+        "bands",
+        sketch=sketched.artifact.key,
+        sources=[[s.name, s.role, s.priority, s.removed_by] for s in config.sources],
+        against=[run.identity for run in earlier],
+        containment=[config.containment, config.containment_ngram],
+        by_prompt=config.max_same_answers is not None,
+        bands=[bands, rows],
+    )
     done = artifact(
         config.out,
         "deduplicate",
-        sketch=sketched.artifact.key,
+        bands=banded.key,
         files=file_names(sketches.units),  # they stand in ids
-        sources=[[s.name, s.role, s.priority] for s in config.sources],
         threshold=config.near_threshold,
+        verify=config.verify,
+        boilerplate=config.boilerplate,
+        max_same_answers=config.max_same_answers,
         shard_mb=config.shard_mb,
         seed=config.seed,
     )
@@ -67,20 +98,21 @@ def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
         context.progress.skipped("deduplicate")
     else:
         with context.progress.stage("deduplicate", documents=len(sketches)):
-            order = total_order(sketches, config.sources)
-            verdicts = _verdicts(context, done, sketches, order)
-            repeated = repeated_ids(sketches, config.sources)
+            work = _Deduplication(context, sketched, earlier, banded)
+            verdicts = work.verdicts(bands, rows)
+            n = len(sketches)
             columns: dict[str, NDArray[Any]] = {
-                "partner": verdicts.partner,
-                "stage": verdicts.stage,
-                "similarity": verdicts.similarity,
-                "open": verdicts.open,
-                "rank": order.rank,
-                "repeated_id": repeated,
+                "partner": verdicts.partner[:n],
+                "stage": verdicts.stage[:n],
+                "similarity": verdicts.similarity[:n],
+                "open": verdicts.open[:n],
+                "rank": work.standing.order.rank[:n],
+                "repeated_id": work.repeated,
             }
             save_aligned(folder, sketches, columns)
-            shards = _save_removals(context, done, sketched, order, verdicts, repeated)
-        done.finish({"counts": verdicts.counts, "removed_shards": shards})
+            shards = work.save_removals(done, verdicts)
+            found = [line.model_dump() for line in work.found(verdicts)]
+        done.finish({"counts": verdicts.counts, "removed_shards": shards, "found": found})
     partner, stage, similarity, still_open, repeated = load_aligned(
         folder, sketches, ["partner", "stage", "similarity", "open", "repeated_id"]
     )
@@ -94,80 +126,221 @@ def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
         done,
         Verdicts(partner, stage, similarity, still_open, stats["counts"]),
         stats["removed_shards"],
+        [Found(**line) for line in stats["found"]],
+        bands,
+        rows,
     )
 
 
-def _verdicts(context: Context, done: Artifact, sketches: Sketches, order: Order) -> Verdicts:
-    config = context.config
-    first = exact_repeats(order)
-    distinct = first == order.rank
-    ranks = done.subfolder("ranks")
-    for unit, part in sketches.per_unit(np.where(distinct, order.rank, -1)):
-        files.write_array(unit_file(ranks, unit.index, "npy"), part)
-    bands, rows = lsh_parameters(config.near_threshold, config.num_perm)
-    groups = done.subfolder("groups")
-    units = [unit for unit in sketches.units if sketches.reports[unit.index].rows]
-    memory = context.memory if context.local else 1 << 60
-    for parts in part_waves(int(distinct.sum()), bands, memory):
-        context.over_units(
+class _Deduplication:
+    """What is at hand while the stage works.
+
+    Args:
+        context, sketched: of the run.
+        earlier: runs whose documents are an index.
+        banded: artifact of what every threshold shares.
+    """
+
+    def __init__(
+        self, context: Context, sketched: Sketched, earlier: list[EarlierRun], banded: Artifact
+    ) -> None:
+        self.context, self.sketched, self.earlier = context, sketched, earlier
+        self.config, self.banded = context.config, banded
+        own = self.config.sources
+        self.parties = [Party(source) for source in own]
+        self.parties += [party for run in earlier for party in run.parties]
+        self.sketches = JoinedSketches(
+            [(sketched.sketches, len(own)), *((run.sketches, len(run.sources)) for run in earlier)]
+        )
+        everything = np.ones(len(sketched.sketches), bool)
+        part = np.concatenate([everything, *(run.written() for run in earlier)])
+        by_prompt = self.config.max_same_answers is not None
+        self.standing = Standing.of(self.sketches, self.parties, by_prompt, part)
+        self.repeated = repeated_ids(sketched.sketches, own)
+
+    def verdicts(self, bands: int, rows: int) -> Verdicts:
+        """Who repeats whom, over this run's and the earlier ones' documents."""
+        config, folder = self.config, self.banded.subfolder("groups")
+        if not self.banded.finished:
+            self._find_contained()
+            self._group(bands, rows, folder)
+            self.banded.finish()
+        settings = Settings(
+            config.near_threshold,
+            config.verify == "exact",
+            config.ngram,
+            config.num_perm,
+            config.boilerplate,
+            config.max_same_answers,
+        )
+        groups = files.list_files(files.join(folder, "part-*.npy"))
+        verified = self.banded.path(f"verified-{config.verify}-{config.boilerplate or 0}.npy")
+        return decide(self.standing, self.contained, groups, settings, verified)
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """The documents of evaluation sets that containment looks for, in the total order."""
+        if self.config.containment == 0:
+            return np.zeros(0, np.int64)
+        excluded = [p.source.role == "exclude" and p.run is None for p in self.parties]
+        standing = self.standing
+        chosen = standing.distinct & standing.rules.of_parties(excluded)
+        return np.asarray(standing.order.document[np.sort(standing.order.rank[chosen])])
+
+    def _find_contained(self) -> None:
+        if len(self.items) == 0:
+            return
+        offsets, words = self.sketches.words(self.items)
+        index = build_index(offsets, words, self.config.containment_ngram)
+        path = self.banded.path("items.npz")
+        index.save(path)
+        units = self.sketched.units(*WRITABLE)
+        folder = self.banded.subfolder("contained")
+        least = self.config.containment
+        self.context.over_units(
             units,
-            lambda p, parts=parts: (
-                p  # type: ignore[misc]
-                | GroupBands(sketches.folder, ranks, groups, bands, rows, parts)
-            ),
+            lambda p: p | FindContained(self.sketched.sketches.folder, path, least, folder),
         )
-    paths = files.list_files(files.join(groups, "part-*.npy"))
-    return decide(sketches, order, first, paths, config.near_threshold, config.num_perm)
 
+    @cached_property
+    def index(self) -> ContainIndex | None:
+        """Of the evaluation texts, if there are any."""
+        path = self.banded.path("items.npz")
+        return ContainIndex.load(path) if files.exists(path) else None
 
-def _save_removals(
-    context: Context,
-    done: Artifact,
-    sketched: Sketched,
-    order: Order,
-    verdicts: Verdicts,
-    repeated: NDArray[np.bool_],
-) -> int:
-    """For each unit, what is written of its removed rows; returns the number of shards."""
-    config, sketches = context.config, sketched.sketches
-    folder = done.subfolder("removals")
-    removed = np.flatnonzero(~verdicts.kept)
-    shards = count_shards(int(sketches.numbers("size")[removed].sum()), config.shard_mb)
-    if len(removed) == 0:
+    @cached_property
+    def contained(self) -> Contained:
+        """Which of this run's documents hold an evaluation text."""
+        contained = Contained.nothing(len(self.sketches))
+        if self.index is not None:
+            folder = self.banded.path("contained")
+            for unit in self.sketched.units(*WRITABLE):
+                at = slice(*self.sketches.offsets[unit.index : unit.index + 2])
+                item, share = load_unit(folder, unit.index, ["item", "share"])
+                contained.item[at] = np.where(item >= 0, self.items[item], -1)
+                contained.share[at] = share
+        return contained
+
+    def _group(self, bands: int, rows: int, groups: str) -> None:
+        sketches, rank = self.sketches, self.standing.order.rank
+        compared = self.standing.distinct & (self.contained.item < 0)
+        ranks = self.banded.subfolder("ranks")
+        for unit, part in sketches.per_unit(np.where(compared, rank, -1)):
+            files.write_array(unit_file(ranks, unit.index, "npy"), part)
+        units = [unit for unit in sketches.units if sketches.reports[unit.index].rows]
+        memory = self.context.memory if self.context.local else 1 << 60
+        for parts in part_waves(int(compared.sum()), bands, memory):
+            self.context.over_units(
+                units,
+                lambda p, parts=parts: (
+                    p  # type: ignore[misc]
+                    | GroupBands(sketches.paths, ranks, groups, bands, rows, parts)
+                ),
+            )
+
+    def found(self, verdicts: Verdicts) -> list[Found]:
+        """What repeats each evaluation set and each source of an earlier run."""
+        party, lines = self.standing.rules.party, []
+        removed = np.flatnonzero(~verdicts.kept)
+        partner = verdicts.partner[removed]
+        for number, fixed in enumerate(self.parties):
+            if not fixed.fixed:
+                continue
+            own = party[partner] == number
+            counts = np.zeros((len(self.config.sources), 4), np.int64)
+            np.add.at(counts, (party[removed[own]], verdicts.stage[removed[own]]), 1)
+            unsought = 0
+            if self.index is not None:
+                unsought = int((party[self.items][self.index.unsought] == number).sum())
+            lines.append(
+                Found(
+                    name=fixed.name,
+                    kind="exclude" if fixed.run is None else "earlier run",
+                    documents=int((self.standing.part & (party == number)).sum()),
+                    found=len(np.unique(partner[own])),
+                    whole_only=unsought,
+                    removed=[
+                        FoundIn(
+                            source=source.name,
+                            exact=int(stages[EXACT]),
+                            near=int(stages[NEAR]),
+                            contained=int(stages[CONTAINED]),
+                        )
+                        for source, stages in zip(self.config.sources, counts, strict=True)
+                        if stages.any()
+                    ],
+                )
+            )
+        return lines
+
+    def _ids(self, documents: NDArray[np.int64]) -> pa.Array:
+        """Ids of ascending documents, of earlier runs too."""
+        own = len(self.sketched.sketches)
+        cuts = np.cumsum([own, *(len(run.sketches) for run in self.earlier)])
+        parts = np.split(documents, np.searchsorted(documents, cuts[:-1]))
+        ids = ids_of(self.sketched.sketches, self.config.sources, parts[0], self.repeated)
+        chunks = ids.chunks
+        for run, part, start in zip(self.earlier, parts[1:], cuts, strict=False):
+            chunks += run.ids(part - start).chunks
+        return pa.chunked_array(chunks, type=pa.string()).combine_chunks()
+
+    def save_removals(self, done: Artifact, verdicts: Verdicts) -> int:
+        """For each unit, what is written of its removed rows; returns the number of shards."""
+        config, sketches = self.config, self.sketched.sketches
+        folder = done.subfolder("removals")
+        removed = np.flatnonzero(~verdicts.kept)
+        size = sketches.numbers("size")
+        shards = count_shards(int(size[removed].sum()), config.shard_mb)
+        if len(removed) == 0:
+            return shards
+        named = np.unique(np.concatenate([removed, verdicts.partner[removed]]))
+        ids = self._ids(named)
+        party = self.standing.rules.party
+        names = np.array([one.name for one in self.parties])
+        rules = rule_names(config)
+        hi, lo = self.sketched.fingerprints
+        rank = self.standing.order.rank
+        # With the rank, so that many repeats of one text don't all meet in one shard.
+        mixed = lo[removed] + rank[removed].astype(np.uint64)
+        hashed = seeded_hash(hi[removed], mixed, config.seed, "removed")
+        for unit, rows, places in sketches.rows_of(removed):
+            here = removed[places]
+            partner = verdicts.partner[here]
+            columns = removals(
+                ids=ids.take(pa.array(np.searchsorted(named, here))),
+                source=config.sources[sketches.units[unit].source].name,
+                kept_ids=ids.take(pa.array(np.searchsorted(named, partner))),
+                kept_sources=pa.array(names[party[partner]]),
+                stage=[STAGES[int(stage)] for stage in verdicts.stage[here]],
+                rule=[rules[int(stage)] for stage in verdicts.stage[here]],
+                similarity=verdicts.similarity[here],
+            )
+            columns |= {
+                "row": rows,
+                "shard": (hashed[places] % np.uint64(shards)).astype(np.int64),
+                "key": hashed[places],
+                "rank": rank[here],
+            }
+            files.write_table(unit_file(folder, unit, "parquet"), pa.table(columns))
         return shards
-    named = np.unique(np.concatenate([removed, verdicts.partner[removed]]))
-    ids = ids_of(sketches, config.sources, named, repeated).combine_chunks()
-    source_of = np.repeat(
-        [config.sources[unit.source].name for unit in sketches.units], np.diff(sketches.offsets)
-    )
-    hi, lo = sketched.fingerprints
-    # With the rank, so that many repeats of one text don't all meet in one shard.
-    mixed = lo[removed] + order.rank[removed].astype(np.uint64)
-    hashed = seeded_hash(hi[removed], mixed, config.seed, "removed")
-    for unit, rows, places in sketches.rows_of(removed):
-        here = removed[places]
-        partner = verdicts.partner[here]
-        columns = removals(
-            ids=ids.take(pa.array(np.searchsorted(named, here))),
-            source=config.sources[sketches.units[unit].source].name,
-            kept_ids=ids.take(pa.array(np.searchsorted(named, partner))),
-            kept_sources=pa.array(source_of[partner]),
-            stage=[STAGES[int(stage)] for stage in verdicts.stage[here]],
-            rule=[RULES[int(stage)] for stage in verdicts.stage[here]],
-            similarity=verdicts.similarity[here],
-        )
-        columns |= {
-            "row": rows,
-            "shard": (hashed[places] % np.uint64(shards)).astype(np.int64),
-            "key": hashed[places],
-            "rank": order.rank[here],
-        }
-        files.write_table(unit_file(folder, unit, "parquet"), pa.table(columns))
-    return shards
+
+
+def rule_names(config: Config) -> dict[int, str]:
+    """What removed/ says of why a document went, by stage."""
+    near = "minhash signature"
+    if config.verify == "exact":
+        near = f"jaccard of {config.ngram}-word shingles"
+    if config.boilerplate is not None:
+        near += " without boilerplate"
+    return {
+        EXACT: "same words",
+        NEAR: near,
+        CONTAINED: f"holds {config.containment_ngram}-word n-grams",
+    }
 
 
 def write_removed(context: Context, sketched: Sketched, done: Deduplicated) -> list[Any]:
     """Writes removed/ and returns the shards' reports."""
     layout = RemovedLayout(sketched.removed_union, done.artifact.path("removals"))
-    units = sketched.units("synthetic", "human", "reference", "exclude")
+    units = sketched.units("synthetic", "human", "reference")
     return write_shards(context, layout, "removed", done.removed_shards, done.artifact, units)

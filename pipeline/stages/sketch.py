@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -103,7 +103,7 @@ def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> S
                     p | SketchDocuments(config.sources, folder, config.ngram, config.num_perm)
                 ),
             )
-        done.finish()
+        done.finish({"units": [asdict(unit) for unit in units]})
     sketches = Sketches(folder, units)
     kept, removed = _unions(config, sketches)
     mixed = [field.name for field in kept if is_json(field)]
@@ -153,7 +153,9 @@ def warn_of_sources(sketched: Sketched) -> None:
             )
         for name in ("id", "domain", "generation", "prompt"):
             column = getattr(source, f"{name}_field")
-            if column is not None and rows and not sum(r.named[name] for r in reports):
+            # An option names a column for all sources; an evaluation set need not have it.
+            expected = column is not None and (source.role != "exclude" or name == "id")
+            if expected and rows and not sum(r.named[name] for r in reports):
                 context.warn(
                     f"source {source.name!r}: {name}_field {column!r} has no value in any of its "
                     f"{rows:,} rows; is the name right?"

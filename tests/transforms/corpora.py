@@ -12,9 +12,11 @@ from pipeline.engines import pipeline_options, run_pipeline
 from schemas.columns import settle, unite
 from schemas.config import Source
 from transforms import files
-from transforms.deduplicate import GroupBands, decide, exact_repeats, part_waves, total_order
+from transforms.bands import GroupBands, part_waves
+from transforms.deduplicate import Contained, Settings, Standing, decide
 from transforms.minhash import lsh_parameters
 from transforms.read import plan_units
+from transforms.rules import Party
 from transforms.sketch import SketchDocuments, Sketches
 from transforms.units import unit_file
 
@@ -56,24 +58,30 @@ def sketched(folder, sources, unit_bytes=WHOLE, lanes=2):
     return Sketches(str(folder), units)
 
 
-def deduplicated(folder, sketches, sources, threshold=0.8, waves=1, lanes=2):
-    """The order and the verdicts, with the shuffle in so many waves."""
-    order = total_order(sketches, sources)
-    first = exact_repeats(order)
+SETTINGS = Settings(0.8, exact=False, ngram=5, num_perm=NUM_PERM)
+
+
+def deduplicated(folder, sketches, sources, settings=SETTINGS, waves=1, lanes=2):
+    """The standing and the verdicts, with the shuffle in so many waves."""
+    parties = [Party(source) for source in sources]
+    everything = np.ones(len(sketches), bool)
+    standing = Standing.of(sketches, parties, settings.same_answers is not None, everything)
     ranks, groups = Path(folder) / "ranks", Path(folder) / "groups"
     for made in (ranks, groups):
         made.mkdir(parents=True)
-    for unit, part in sketches.per_unit(np.where(first == order.rank, order.rank, -1)):
+    for unit, part in sketches.per_unit(np.where(standing.distinct, standing.order.rank, -1)):
         files.write_array(unit_file(str(ranks), unit.index, "npy"), part)
-    bands, rows = lsh_parameters(threshold, NUM_PERM)
+    bands, rows = lsh_parameters(settings.threshold, NUM_PERM)
     shuffled = 4 * 12 * len(sketches) * bands  # bytes, of entries of 12 that are held four times
     parts = part_waves(len(sketches), bands, -(-shuffled // waves))
     assert len(parts) == waves
     for part in parts:
         dealt = [sketches.units[i::lanes] for i in range(lanes)]
-        over(dealt, GroupBands(sketches.folder, str(ranks), str(groups), bands, rows, part))
+        over(dealt, GroupBands(sketches.paths, str(ranks), str(groups), bands, rows, part))
     found = files.list_files(f"{groups}/part-*.npy")
-    return order, decide(sketches, order, first, found, threshold, NUM_PERM)
+    contained = Contained.nothing(len(sketches))
+    verified = str(Path(folder) / "verified.npy")
+    return standing, decide(standing, contained, found, settings, verified)
 
 
 def union(sketches):

@@ -1,0 +1,122 @@
+"""Earlier runs as an index: what they have written, from the sketches that they left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.artifacts import MANIFEST
+from schemas.config import Config, ConfigError, Source, parse
+from schemas.documents import FORMAT_VERSION, Unit
+from transforms import files
+from transforms.aligned import load_aligned
+from transforms.identity import ids_of
+from transforms.rules import Party
+from transforms.sketch import Sketches
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A finished run, as a later one sees it.
+
+    Attributes:
+        out: its output directory.
+        manifest: its manifest.json.
+    """
+
+    out: str
+    manifest: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The last part of its directory, so that removed/ holds no path of a machine."""
+        return self.out.rstrip("/").rpartition("/")[2]
+
+    @property
+    def identity(self) -> list[str]:
+        """What it has written depends on this alone."""
+        return [self.name, *self.manifest["work"].values()]
+
+    @cached_property
+    def config(self) -> Config:
+        return parse(self.manifest["configuration"])
+
+    @property
+    def sources(self) -> list[Source]:
+        return self.config.sources
+
+    @property
+    def parties(self) -> list[Party]:
+        return [Party(source, self.name) for source in self.sources]
+
+    def path(self, what: str) -> str:
+        """The folder of its "sketch", its "verdicts" or its "selection"."""
+        return files.join(self.out, self.manifest["work"][what])
+
+    @cached_property
+    def sketches(self) -> Sketches:
+        stats = files.read_json(files.join(self.path("sketch"), MANIFEST))["stats"]
+        units = [Unit(**unit) for unit in stats["units"]]
+        return Sketches(files.join(self.path("sketch"), "units"), units)
+
+    def written(self) -> NDArray[np.bool_]:
+        """bool[n], which of its documents stand in its data/."""
+        (copies,) = load_aligned(self.path("selection"), self.sketches, ["copies"])
+        return np.asarray(copies > 0)
+
+    def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
+        """Ids of ascending documents, as its data/ has them."""
+        (repeated,) = load_aligned(self.path("verdicts"), self.sketches, ["repeated_id"])
+        return ids_of(self.sketches, self.sources, documents, repeated)
+
+
+def earlier_runs(config: Config) -> list[EarlierRun]:
+    """The runs that a configuration names in `against`.
+
+    Raises:
+        ConfigError: when one is not finished, has lost its work directory, or was made with other
+            shingles.
+    """
+    runs = [_earlier_run(out, config) for out in config.against]
+    for run in runs:
+        same = [other.out for other in runs if other.name == run.name]
+        if len(same) > 1:
+            raise ConfigError(
+                f"against: {' and '.join(same)} end in the same name {run.name!r}, by which "
+                "removed/ calls them; rename one"
+            )
+    return runs
+
+
+def _earlier_run(out: str, config: Config) -> EarlierRun:
+    path = files.join(out, MANIFEST)
+    if not files.exists(path):
+        raise ConfigError(
+            f"against: {out} holds no {MANIFEST}; give the output directory of a finished run"
+        )
+    manifest = files.read_json(path)
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise ConfigError(
+            f"against: {out} was written in format {manifest['format_version']}, this is "
+            f"{FORMAT_VERSION}; run it again, or give its data/ as a source of role exclude"
+        )
+    run = EarlierRun(out, manifest)
+    for key in ("ngram", "num_perm"):
+        one, other = getattr(run.config, key), getattr(config, key)
+        if one != other:
+            raise ConfigError(
+                f"against: {out} was made with {key} = {one}, this run has {other}; use the same, "
+                "or give its data/ as a source of role exclude"
+            )
+    for what in manifest["work"]:
+        if not files.exists(run.path(what)):
+            raise ConfigError(
+                f"against: {out} has lost {manifest['work'][what]}, the index that it left; run it "
+                "again, or give its data/ as a source of role exclude"
+            )
+    return run

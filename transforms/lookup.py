@@ -1,0 +1,73 @@
+"""The texts of a few documents, without reading what stands around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from schemas.config import Source
+from schemas.documents import Unit
+from transforms.compressed import decompressed, is_compressed
+from transforms.fields import text_of
+from transforms.jsonl import parse, scan
+from transforms.read import BATCH_BYTES, open_parquet, plain_bytes, whole_lines
+
+
+def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
+    """The texts at some places of a unit.
+
+    Args:
+        unit: of the input, as it was when it was sketched.
+        source: of the unit.
+        rows: ascending lines or rows within the unit, all of valid documents.
+
+    Raises:
+        OSError: when the file can't be opened.
+    """
+    read = _from_parquet if unit.kind == "parquet" else _from_jsonl
+    return read(unit, source, rows)
+
+
+def _from_jsonl(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
+    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
+    texts: list[str] = []
+    first = 0
+    for data, _, _ in whole_lines(pieces, BATCH_BYTES):
+        last = first + data.count(b"\n") + (not data.endswith(b"\n"))
+        here = rows[(rows >= first) & (rows < last)] - first
+        if len(here):
+            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+            starts = np.append(0, ends + 1)
+            ends = np.append(ends, len(data))
+            lines = [data[starts[row] : ends[row]] for row in here]
+            chosen = scan(b"\n".join(lines).removeprefix(b"\xef\xbb\xbf"))
+            text, _ = text_of(parse(chosen, chosen.filled).batch, source.text_field)
+            texts += text.to_pylist()
+        if not (rows >= last).any():
+            break
+        first = last
+    return texts
+
+
+def _from_parquet(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
+    texts: list[str] = []
+    with open_parquet(unit.file) as stream:
+        file = pq.ParquetFile(stream)
+        names = file.schema_arrow.names
+        field = source.text_field
+        # A column whose own name holds dots wins over the path.
+        column = max((n for n in names if f"{field}.".startswith(f"{n}.")), key=len)
+        first = 0
+        stop = file.num_row_groups if unit.stop < 0 else unit.stop
+        for group in range(unit.start, stop):
+            last = first + file.metadata.row_group(group).num_rows
+            here = rows[(rows >= first) & (rows < last)] - first
+            if len(here):
+                table = file.read_row_group(group, columns=[column], use_threads=False)
+                batch = table.take(pa.array(here)).combine_chunks().to_batches()[0]
+                text, _ = text_of(batch, field)
+                texts += text.to_pylist()
+            first = last
+    return texts
