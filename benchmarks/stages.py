@@ -11,8 +11,6 @@ same Parquet files and writing the text again, one thread.
 from __future__ import annotations
 
 import argparse
-import glob
-import gzip
 import json
 import os
 import resource
@@ -24,47 +22,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from corpora import documents, sentences
 
 LENGTH = 1500
-NEAR_COPIES = 0.04
 
 
-def sentences(pattern: str | None) -> list[str]:
-    """Sentences of 5 words or more, in a fixed order."""
-    if pattern is None:
-        from pydoc_corpus import human_paragraphs
-
-        texts = [paragraph.text for paragraph in human_paragraphs()]
-    else:
-        texts = [text for path in sorted(glob.glob(pattern)) for text in _strings(path)]
-    cut = (part.strip() for text in texts for part in text.replace("\n", " ").split(". "))
-    return sorted({part for part in cut if len(part.split()) >= 5})
-
-
-def _strings(path: str) -> list[str]:
-    opened = gzip.open(path, "rt") if path.endswith(".gz") else open(path, encoding="utf-8")  # noqa: SIM115
-    with opened as lines:
-        rows = [json.loads(line) for line in lines]
-    return [value for row in rows for value in row.values() if isinstance(value, str)]
-
-
-def make_corpus(folder: Path, documents: int, pattern: str | None, seed: int = 0) -> None:
+def make_corpus(folder: Path, count: int, pattern: str | None) -> None:
     """Writes synthetic.parquet and human.parquet."""
-    pool = sentences(pattern)
-    rng = np.random.default_rng(seed)
-    size = np.array([len(sentence) for sentence in pool])
-    per_document = int(LENGTH / size.mean()) + 1
-    texts: list[str] = []
-    for picks in rng.integers(0, len(pool), (documents, per_document)):
-        texts.append(". ".join(pool[i] for i in picks) + ".")
-    for copy in range(int(documents * NEAR_COPIES)):
-        texts[documents - 1 - copy] = texts[copy].replace(" the ", " a ", 1)
-    human = documents // 6
+    texts = documents(sentences(pattern), count, LENGTH)
+    human = count // 6
     for name, part in (("human", texts[:human]), ("synthetic", texts[human:])):
         table = pa.table({"id": [f"{name}-{i}" for i in range(len(part))], "text": part})
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd", row_group_size=4096)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts import WORK
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
 from pipeline.progress import StageProgress
 from schemas.config import Config
 from schemas.documents import Unit
+from transforms import files
 
 beam = load_beam()
 
@@ -45,12 +48,21 @@ class Context:
         self.warnings.append(message)
         self.progress.say(f"warning: {message}")
 
-    @property
-    def memory(self) -> int:
-        """Bytes that a shuffle may take."""
-        if self.config.memory_mb is not None:
-            return self.config.memory_mb << 20
-        return max(_free_memory() // 4, 64 << 20)
+    @contextmanager
+    def spill(self) -> Iterator[str | None]:
+        """A folder on this machine's disk for what is too large to shuffle in memory.
+
+        It is gone afterwards; after a killed run, the next time. None where the engine's workers
+        share no disk and its shuffle spills by itself.
+        """
+        if not self.local:
+            yield None
+            return
+        beside = Path(self.config.out, WORK) if files.is_local(self.config.out) else None
+        for left in () if beside is None else beside.glob("spill-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="spill-", dir=beside) as folder:
+            yield folder
 
     def over_units(self, units: Sequence[Unit], wire: Callable[[Any], Any]) -> dict[str, int]:
         """Runs one pipeline over units.
@@ -70,12 +82,3 @@ class Context:
             wire(root | beam.Create(dealt))
 
         return run_pipeline(build, self.options)
-
-
-def _free_memory() -> int:
-    """Bytes that can be had without swapping; where only the total is known, that."""
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

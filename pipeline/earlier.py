@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,7 +36,7 @@ class EarlierRun:
     @property
     def name(self) -> str:
         """The last part of its directory, so that removed/ holds no path of a machine."""
-        return self.out.rstrip("/").rpartition("/")[2]
+        return _whole(self.out).rpartition("/")[2]
 
     @property
     def identity(self) -> list[str]:
@@ -75,12 +76,17 @@ class EarlierRun:
         return ids_of(self.sketches, self.sources, documents, repeated)
 
 
+def _whole(path: str) -> str:
+    """A path by which the same directory has the same name, wherever the command is typed."""
+    return os.path.abspath(path) if files.is_local(path) else path.rstrip("/")
+
+
 def earlier_runs(config: Config) -> list[EarlierRun]:
     """The runs that a configuration names in `against`.
 
     Raises:
-        ConfigError: when one is not finished, has lost its work directory, or was made with other
-            shingles.
+        ConfigError: when one is not finished, has lost its work directory, was made with other
+            shingles, or is the run itself.
     """
     runs = [_earlier_run(out, config) for out in config.against]
     for run in runs:
@@ -94,12 +100,24 @@ def earlier_runs(config: Config) -> list[EarlierRun]:
 
 
 def _earlier_run(out: str, config: Config) -> EarlierRun:
+    if _whole(out) == _whole(config.out):
+        raise ConfigError(
+            f"against: {out} is out itself, whose result this run replaces; choose another out"
+        )
     path = files.join(out, MANIFEST)
     if not files.exists(path):
         raise ConfigError(
             f"against: {out} holds no {MANIFEST}; give the output directory of a finished run"
         )
-    manifest = files.read_json(path)
+    try:
+        manifest = files.read_json(path)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or "format_version" not in manifest:
+        raise ConfigError(
+            f"against: {path} is not of an outcross run; give the output directory of a finished "
+            "run"
+        )
     if manifest["format_version"] != FORMAT_VERSION:
         raise ConfigError(
             f"against: {out} was written in format {manifest['format_version']}, this is "

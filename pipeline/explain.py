@@ -21,12 +21,13 @@ from pipeline.texts import (
     beginning,
     ids_array,
     judged_texts,
+    printable,
     texts_in_data,
     texts_of_earlier,
     texts_of_sources,
 )
 from schemas.config import WRITABLE, Config, ConfigError, Source, parse
-from schemas.documents import REMOVED_FIELDS
+from schemas.documents import FORMAT_VERSION, REMOVED_FIELDS
 from schemas.report import Found
 from transforms import files
 from transforms.deduplicate import CONTAINED, STAGES
@@ -113,7 +114,7 @@ def _show(console: Console, value: dict[str, Any]) -> None:
         console.print("[bold]most repeated[/]")
     for line in value["most_repeated"]:
         console.print(
-            f"\n{escape(line['kept_id'])} ({escape(line['kept_source'])}) stands for "
+            f"\n{_id(line['kept_id'])} ({escape(line['kept_source'])}) stands for "
             f"{line['removed']:,} removed documents",
             highlight=False,
         )
@@ -123,16 +124,21 @@ def _show(console: Console, value: dict[str, Any]) -> None:
     for row in value["least_similar"]:
         console.print(
             f"\n{row['similarity']:.3f}  {row['stage']}, {row['rule']}\n"
-            f"  removed {escape(row['id'])} ({escape(row['source'])})",
+            f"  removed {_id(row['id'])} ({escape(row['source'])})",
             highlight=False,
         )
         _show_text(console, row["text"])
         excluded = ", whose role is exclude" if row["kept_role"] == "exclude" else ""
         console.print(
-            f"  kept    {escape(row['kept_id'])} ({escape(row['kept_source'])}{excluded})",
+            f"  kept    {_id(row['kept_id'])} ({escape(row['kept_source'])}{excluded})",
             highlight=False,
         )
         _show_text(console, row["kept_text"])
+
+
+def _id(own: str) -> str:
+    """An id as it may be printed: it is the corpus's, as the texts are."""
+    return escape(printable(own))
 
 
 def _show_text(console: Console, text: str | None) -> None:
@@ -176,6 +182,11 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
         value = {"id": document, "removed": gone, "written": written, "repeated_by": repeats}
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return
+    for name in sorted(known - {source.name for source in config.sources}):
+        _show_lines(
+            [f"{name}: written by an earlier run"],
+            [row for row in repeats if row["kept_source"] == name],
+        )
     for source in config.sources:
         if source.name in known:
             _show_document(
@@ -203,20 +214,26 @@ def _show_document(
         told = f"kept, and never written: the role of its source is {source.role}"
     lines = [
         f"removed: {row['stage']}, {row['rule']}, similarity {row['similarity']:.3f} to "
-        f"{row['kept_id']} ({row['kept_source']})"
+        f"{printable(row['kept_id'])} ({row['kept_source']})"
         for row in gone
     ]
+    _show_lines([f"{source.name}: {line}" for line in lines or [told]], repeats)
+
+
+def _show_lines(lines: list[str], repeats: list[dict[str, Any]]) -> None:
+    """What became of a document, and the removed ones that it stands for."""
     if repeats:
         what = "document" if len(repeats) == 1 else "documents"
-        told += f"; stands for {len(repeats):,} removed {what}"
-    console = Console()
-    for line in lines or [told]:
-        console.print(f"{source.name}: {line}", markup=False, highlight=False, soft_wrap=True)
-    for row in repeats[:20]:
-        line = f"  {row['similarity']:.3f}  {row['stage']}  {row['id']} ({row['source']})"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        lines[-1] += f"; stands for {len(repeats):,} removed {what}"
+    lines += [
+        f"  {row['similarity']:.3f}  {row['stage']}  {printable(row['id'])} ({row['source']})"
+        for row in repeats[:20]
+    ]
     if len(repeats) > 20:
-        console.print(f"  … and {len(repeats) - 20:,} more", highlight=False)
+        lines.append(f"  … and {len(repeats) - 20:,} more")
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _written(path: str, document: str) -> list[dict[str, Any]]:
@@ -233,7 +250,13 @@ def _config(out: str) -> Config:
             f"explain: {out} holds no {MANIFEST}; give the output directory of a finished run"
             + (" (this one has not finished)" if files.exists(files.join(out, WORK)) else "")
         )
-    return parse(files.read_json(path)["configuration"])
+    manifest = files.read_json(path)
+    if manifest["format_version"] != FORMAT_VERSION:
+        raise ConfigError(
+            f"explain: {out} was written in format {manifest['format_version']}, this is "
+            f"{FORMAT_VERSION}; run it again"
+        )
+    return parse(manifest["configuration"])
 
 
 def _removed(out: str, columns: list[str]) -> pa.Table:

@@ -24,9 +24,14 @@ SHOWN = 300  # characters of a text
 Name = tuple[str, str]  # source and id, since an id is unique in its source only
 
 
+def printable(text: str) -> str:
+    """A text on one line, without what could steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def beginning(text: str) -> str:
-    """The first characters of a text on one line, without what could steer a terminal."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * SHOWN]).split())
+    """The first characters of a text, printable."""
+    line = " ".join(printable(text[: 4 * SHOWN]).split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
@@ -49,9 +54,16 @@ def texts_in_data(out: str, config: Config, wanted: set[Name]) -> dict[Name, str
 
 
 def texts_of_earlier(config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts that earlier runs have written; their sources have the run's name before their own."""
+    """Texts that earlier runs have written; their sources have the run's name before their own.
+
+    None where one of the runs is no longer there as it was.
+    """
+    try:
+        runs = earlier_runs(config)
+    except ConfigError:
+        return {}
     texts: dict[Name, str] = {}
-    for run in earlier_runs(config):
+    for run in runs:
         own = {party.name: party.source.name for party in run.parties}
         names = {(own[source], name) for source, name in wanted if source in own}
         if names:

@@ -95,9 +95,6 @@ class Config(Model):
     out: str = Field(description="directory of the result; its .outcross/ holds the work")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")
     workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
-    memory_mb: int | None = Field(
-        None, ge=64, description="memory for a shuffle, in MB; a quarter of what is free if absent"
-    )
     max_reject_share: float = Field(
         0.01, ge=0, le=1, description="share of unreadable rows above which the run fails"
     )
@@ -187,7 +184,12 @@ class Config(Model):
     rounds: int = Field(
         1, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
     )
-    shard_mb: int = Field(256, ge=1, le=1024, description="uncompressed MB of a shard")
+    shard_mb: int = Field(
+        256,
+        ge=1,
+        le=1024,
+        description="uncompressed MB of a shard; small corpora make up to 8 smaller ones",
+    )
     text_out: str | None = Field(
         None, description="a further column with the judged text, beside the untouched ones"
     )

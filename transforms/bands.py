@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.documents import Unit
 from transforms import files
@@ -18,7 +19,22 @@ from transforms.sketch import fixed_matrix
 from transforms.units import unit_file
 
 ENTRY = np.dtype([("band", "<u8"), ("rank", "<u4")])
-_PART_BITS = 8  # entries are shuffled by this prefix of their band value
+_ENTRIES_A_PART = 1 << 20
+_LARGEST_BITS = 12
+
+# Packed entries, or the file that holds them, and which of it.
+_Packed = bytes | tuple[str, int, int]
+
+
+def part_bits(documents: int, bands: int) -> int:
+    """Leading bits of a band value by which entries are shuffled, so that a part fits any worker.
+
+    Args:
+        documents: that take part.
+        bands: entries of each.
+    """
+    parts = max(4, documents * bands // _ENTRIES_A_PART)
+    return min(parts.bit_length(), _LARGEST_BITS)
 
 
 @dataclass
@@ -27,14 +43,15 @@ class GroupBands(beam.PTransform):
 
     Elements in: lists of `Unit`; elements out: names of files that hold (band value, rank) entries
     of the groups with two members or more. What is shuffled is one packed array a unit and prefix
-    of the band value, since Beam's cost is per element.
+    of the band value, since Beam's cost is per element, or only where it lies on disk.
 
     Args:
         sketches: for each unit by its index, the file of its sketches.
         ranks: folder of row-aligned ranks; -1 for documents that take no part.
         folder: where the groups go.
         bands, rows: of the LSH.
-        parts: prefixes to work on, so that a wave fits the memory.
+        bits: of the prefix.
+        spill: a folder that all workers share, for the entries on their way; None to shuffle them.
     """
 
     sketches: Sequence[str]
@@ -42,74 +59,71 @@ class GroupBands(beam.PTransform):
     folder: str
     bands: int
     rows: int
-    parts: range
+    bits: int
+    spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
-        return (
-            lanes
-            | beam.ParDo(_Entries(self.sketches, self.ranks, self.bands, self.rows, self.parts))
-            | beam.GroupByKey()
-            | beam.ParDo(_Groups(self.folder))
-        )
+        return lanes | beam.ParDo(_Entries(self)) | beam.GroupByKey() | beam.ParDo(_Groups(self))
 
 
 class _Entries(beam.DoFn):
-    def __init__(
-        self, sketches: Sequence[str], ranks: str, bands: int, rows: int, parts: range
-    ) -> None:
-        self.sketches, self.ranks, self.parts = sketches, ranks, parts
-        self.bands, self.rows = bands, rows
+    def __init__(self, settings: GroupBands) -> None:
+        self.sketches, self.ranks = settings.sketches, settings.ranks
+        self.bands, self.rows, self.bits = settings.bands, settings.rows, settings.bits
+        self.spill = settings.spill
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, bytes]]:
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, _Packed]]:
         for unit in lane:
-            yield from self._entries(unit)
+            entries, cuts = self._entries(unit)
+            path = None if self.spill is None else unit_file(self.spill, unit.index, "entries")
+            if path is not None:
+                entries.tofile(path)
+            for part, (start, stop) in enumerate(pairwise(cuts)):
+                if stop > start:
+                    here = entries[start:stop].tobytes() if path is None else (path, start, stop)
+                    yield part, here
 
-    def _entries(self, unit: Unit) -> Iterator[tuple[int, bytes]]:
+    def _entries(self, unit: Unit) -> tuple[NDArray[Any], list[int]]:
+        """A unit's entries by part, and where the parts are cut."""
         rank = files.read_array(unit_file(self.ranks, unit.index, "npy"))
-        if not (rank >= 0).any():
-            return
+        taking_part = rank >= 0
+        if not taking_part.any():
+            return np.zeros(0, ENTRY), [0]
         column = files.read_table(self.sketches[unit.index], ["signature"]).column(0)
-        signatures = fixed_matrix(column, np.uint32)[rank >= 0]
+        signatures = fixed_matrix(column, np.uint32)[taking_part]
         values = band_values(signatures, self.bands, self.rows).ravel()
-        entries = np.empty(len(values), ENTRY)
-        entries["band"] = values
-        entries["rank"] = np.repeat(rank[rank >= 0], self.bands)
-        part = (values >> np.uint64(64 - _PART_BITS)).astype(np.int64)
-        order = np.argsort(part, kind="stable")
-        cuts = np.searchsorted(part[order], np.arange((1 << _PART_BITS) + 1))
-        for number in self.parts:
-            chosen = order[cuts[number] : cuts[number + 1]]
-            if len(chosen):
-                yield number, entries[chosen].tobytes()
-        count("documents", int((rank >= 0).sum()))
+        part = (values >> np.uint64(64 - self.bits)).astype(np.uint16)
+        order = np.argsort(part, kind="stable")  # of two bytes a radix sort
+        entries = np.empty(len(order), ENTRY)
+        entries["band"] = values[order]
+        entries["rank"] = rank[taking_part][order // self.bands]
+        count("documents", int(taking_part.sum()))
+        ends = np.cumsum(np.bincount(part, minlength=1 << self.bits))
+        return entries, [0, *ends.tolist()]
 
 
 class _Groups(beam.DoFn):
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, settings: GroupBands) -> None:
+        self.folder = settings.folder
 
     def process(self, item: tuple[int, Any]) -> Iterator[str]:
         part, packed = item
-        entries = np.concatenate([np.frombuffer(data, ENTRY) for data in packed])
-        entries = entries[np.lexsort((entries["rank"], entries["band"]))]
-        same = entries["band"][1:] == entries["band"][:-1]
-        shared = np.zeros(len(entries), bool)
+        entries = np.concatenate([_unpack(one) for one in packed])
+        # Hardly any are shared, and sorting by one number is quick.
+        bands = np.ascontiguousarray(entries["band"])
+        order = np.argsort(bands)
+        same = bands[order][1:] == bands[order][:-1]
+        shared = np.zeros(len(order), bool)
         shared[1:] |= same
         shared[:-1] |= same
-        path = files.join(self.folder, f"part-{part:03d}.npy")
-        files.write_array(path, entries[shared])
+        entries = entries[order[shared]]
+        path = files.join(self.folder, f"part-{part:04d}.npy")
+        files.write_array(path, entries[np.lexsort((entries["rank"], entries["band"]))])
         yield path
 
 
-def part_waves(documents: int, bands: int, memory: int) -> list[range]:
-    """Prefixes of the band values in as many waves as keep a shuffle within the memory.
-
-    Args:
-        documents: that take part.
-        bands: entries of each.
-        memory: bytes; a local runner holds a shuffled entry about four times.
-    """
-    total = 1 << _PART_BITS
-    waves = min(total, max(1, -(-documents * bands * ENTRY.itemsize * 4 // memory)))
-    cuts = [total * wave // waves for wave in range(waves + 1)]
-    return [range(start, stop) for start, stop in pairwise(cuts)]
+def _unpack(packed: _Packed) -> NDArray[Any]:
+    if isinstance(packed, bytes):
+        return np.frombuffer(packed, ENTRY)
+    path, start, stop = packed
+    return np.fromfile(path, ENTRY, stop - start, offset=start * ENTRY.itemsize)

@@ -185,7 +185,7 @@ def decide(
     similarity[repeats] = np.where(gone, similarity[original], 1.0)
     partner[holds] = contained.item[holds]
     similarity[holds] = contained.share[holds]
-    restored = _restore(standing, partner, settings.same_answers)
+    restored = _restore(standing, partner, near, settings)
     partner[restored], similarity[restored] = -1, 0.0
     removed = np.flatnonzero(partner >= 0)
     stage = np.zeros(n, np.int8)
@@ -200,19 +200,30 @@ def decide(
 
 
 def _restore(
-    standing: Standing, partner: NDArray[np.int64], same_answers: int | None
+    standing: Standing, partner: NDArray[np.int64], near: Resolution, settings: Settings
 ) -> NDArray[np.int64]:
     """The removed documents that stay beside their partner, as answers to the same prompt."""
-    if same_answers is None or same_answers == 1:
+    if settings.same_answers is None or settings.same_answers == 1:
         return np.zeros(0, np.int64)
-    prompt = standing.rules.prompt
-    removed = np.flatnonzero((partner >= 0) & (prompt != 0))
-    removed = removed[prompt[removed] == prompt[partner[removed]]]
-    removed = removed[np.lexsort((standing.order.rank[removed], partner[removed]))]
+    prompt, rank, document = standing.rules.prompt, standing.order.rank, standing.order.document
+    ours = rank >= standing.order.fixed
+    answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & ours[partner]
+    # The partner is the most similar one only. What repeats an evaluation text, a document without
+    # a prompt or an earlier run as well goes.
+    keys, found = near.pairs
+    keys = keys[found >= np.float32(settings.threshold)]
+    child, parent = (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
+    child, parent = document[child], document[parent]
+    other = (partner[parent] < 0) & ((prompt[parent] != prompt[child]) | ~ours[parent])
+    elsewhere = np.zeros(len(prompt), bool)
+    elsewhere[child[other]] = True
+    answers &= ~elsewhere[document[standing.first]]
+    removed = np.flatnonzero(answers)
+    removed = removed[np.lexsort((rank[removed], partner[removed]))]
     own = partner[removed]
     starts = np.flatnonzero(np.append(True, own[1:] != own[:-1])) if len(own) else own
     place = np.arange(len(own)) - np.repeat(starts, np.diff(np.append(starts, len(own))))
-    return np.asarray(removed[place < same_answers - 1])
+    return np.asarray(removed[place < settings.same_answers - 1])
 
 
 def _resolve(
@@ -263,13 +274,13 @@ def _entries(
     """Band values and ranks, the values told apart by what is compared with what."""
     entries = np.concatenate([np.zeros(0, ENTRY), *(files.read_array(path) for path in groups)])
     whose = standing.order.document[entries["rank"]]
-    pool = standing.rules.pool[whose]
-    bands, ranks = entries["band"] ^ pool, entries["rank"]
+    bands, ranks = entries["band"] ^ standing.rules.pool[whose], entries["rank"]
     prompted = standing.rules.prompt[whose] != 0
     if prompted.any():
-        # Documents without a prompt meet those with one in the bands of the whole run.
-        met = prompted & np.isin(entries["band"], np.unique(entries["band"][pool == 0]))
-        bands = np.concatenate([bands, entries["band"][met]])
+        # Documents without a prompt meet those with one in bands of their own.
+        common = entries["band"] ^ standing.rules.common[whose]
+        met = prompted & np.isin(common, np.unique(common[~prompted]))
+        bands = np.concatenate([bands, common[met]])
         ranks = np.concatenate([ranks, ranks[met]])
     return bands, np.ascontiguousarray(ranks)
 

@@ -99,6 +99,27 @@ def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
+    """Where each word stands first: a hash table takes a tenth of what sorting does."""
+    size = 1
+    while size < 2 * len(positions):
+        size *= 2
+    mask = np.uint64(size - 1)
+    seen = np.full(size, -1, np.int64)  # positions
+    out = np.empty(len(positions), np.int64)
+    distinct = 0
+    for position in positions:
+        slot = hashes[position] & mask
+        while seen[slot] >= 0 and hashes[seen[slot]] != hashes[position]:
+            slot = (slot + np.uint64(1)) & mask
+        if seen[slot] < 0:
+            seen[slot] = position
+            out[distinct] = position
+            distinct += 1
+    return out[:distinct].copy()
+
+
+@njit(nogil=True, cache=True)
 def _quantise(total, out):  # type: ignore[no-untyped-def]
     """Unit vector of `total` times SCALE; only correctly rounded operations on exact integers."""
     largest = np.int64(0)
@@ -132,9 +153,9 @@ def _embed(offsets, found, starts, rows, table):  # type: ignore[no-untyped-def]
         pending = 0
         for i in range(offsets[d], offsets[d + 1]):
             for p in range(starts[found[i]], starts[found[i] + 1]):
-                row = table[rows[p]]
+                row = np.uint64(rows[p])  # a view of the row would cost as much as adding it up
                 for q in range(dims):
-                    sums[q] = np.int16(sums[q] + row[q])
+                    sums[q] = np.int16(sums[q] + table[row, q])
                 pending += 1
                 if pending == _ROWS_IN_INT16:
                     for q in range(dims):
@@ -182,6 +203,12 @@ class _Memory:
         _insert(hashes, known, self._keys, self._entries)
 
 
+@functools.lru_cache(maxsize=1)
+def _wordpiece(tokenizer: Tokenizer) -> WordPiece:
+    """Of the tokenizer used last: every thread needs the same, which is only read."""
+    return WordPiece(tokenizer)
+
+
 class StaticEmbedder:
     """Sums the table rows of a document's WordPiece tokens.
 
@@ -219,7 +246,7 @@ class StaticEmbedder:
         self._table = np.ascontiguousarray(table).view()
         self._table.flags.writeable = False
         self._says_something = self._table.any(axis=1)
-        self._wordpiece = WordPiece(tokenizer)
+        self._wordpiece = _wordpiece(tokenizer)
         self._remembered = remembered
         self._memory = _Memory()
         self.name = name
@@ -239,16 +266,15 @@ class StaticEmbedder:
         return out
 
     def _learn(self, words: Words, unknown: NDArray[np.int64]) -> None:
-        hashes, first = np.unique(words.hashes[unknown], return_index=True)
-        if len(self._memory) + 2 * len(hashes) > self._remembered and len(self._memory):
+        first = _first_of_each(words.hashes, unknown)
+        if len(self._memory) + 2 * len(first) > self._remembered and len(self._memory):
             self._memory = _Memory()
-            unknown = np.arange(len(words.hashes))
-            hashes, first = np.unique(words.hashes, return_index=True)
-        offsets, ids = self._wordpiece.split(words.characters.data, words.spans(unknown[first]))
+            first = _first_of_each(words.hashes, np.arange(len(words.hashes)))
+        offsets, ids = self._wordpiece.split(words.characters.data, words.spans(first))
         # Rows of zeros, such as [UNK]'s, need not be added up.
         kept = self._says_something[ids]
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[offsets]
-        self._memory.add(hashes, offsets, ids[kept])
+        self._memory.add(words.hashes[first], offsets, ids[kept])
 
 
 def _checked(name: str, sha256: str) -> bytes:
@@ -263,7 +289,7 @@ def _checked(name: str, sha256: str) -> bytes:
 
 
 @functools.cache
-def _default_parts() -> tuple[NDArray[np.int8], str, str]:
+def _default_parts() -> tuple[NDArray[np.int8], Tokenizer, str]:
     """Table, tokenizer and fingerprint, read and checked once a process."""
     metadata: dict[str, Any] = json.loads((_DATA / "static_table.json").read_text("utf-8"))
     tokenizer = _checked("tokenizer.json", metadata["tokenizer"]["sha256"]).decode()
@@ -275,7 +301,8 @@ def _default_parts() -> tuple[NDArray[np.int8], str, str]:
         unicode_version(),
         SCALE,
     ]
-    return table, tokenizer, hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+    fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+    return table, Tokenizer.from_str(tokenizer), fingerprint
 
 
 def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:
@@ -290,7 +317,7 @@ def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:
     table, tokenizer, fingerprint = _default_parts()
     return StaticEmbedder(
         table,
-        Tokenizer.from_str(tokenizer),
+        tokenizer,
         name="static MiniLM table",
         fingerprint=fingerprint,
         remembered=remembered,

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 Ranks = NDArray[np.int64]
 Similarity = Callable[[Ranks, Ranks], NDArray[np.float32]]
 
-# A document that lost its partner tries this many kept documents a band and round, the lowest
-# ranks first: groups of up to 17 are searched whole at once, and a large group costs at most 16
-# pairs a member and round. Lowest first, because in a group that holds copies the survivors that
-# the others were removed for have the low ranks.
+# A document tries this many kept documents a band and round, the lowest ranks first: groups of up
+# to 17 are searched whole at once, and a large group costs at most 16 pairs a member and round.
+# Lowest first, because in a group that holds copies the survivors that the others were removed for
+# have the low ranks.
 CANDIDATES_A_ROUND = 16
 
 _PAIRS_A_CALL = 1 << 16  # bounds what `similarity` gathers at once: 64 MB of 128 x 4 byte pairs
@@ -43,7 +43,7 @@ class Counts:
         verified: distinct pairs whose similarity was computed, each once.
         agreed: those of them that reach the threshold.
         stars: stars used a group, at most.
-        rounds: rounds in which documents without a kept partner proposed again.
+        rounds: rounds in which documents proposed again.
         orphans: documents kept although all that they are known to repeat were removed.
     """
 
@@ -64,8 +64,8 @@ class Resolution:
         partner: int64[r], the kept document that each removed one is most similar to among
             those it was verified against; of equally similar ones the lowest rank.
         similarity: float32[r], between the two.
-        open: int64[], ranks kept, ascending, whose verified partners were all removed and that
-            still had kept documents in their bands to try when the rounds were used up.
+        open: int64[], ranks kept, ascending, that still had kept documents in their bands to try
+            when the rounds were used up.
         left_over: int64[], ranks kept, ascending, that had members of a group before them still
             untried when its stars were used up.
         counts: what it took.
@@ -178,24 +178,31 @@ def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untype
 
 @njit("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)", nogil=True, cache=True)
 def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-untyped-def]
-    """For each orphan of each group: the first `limit` kept members before it not yet tried."""
-    orphans = 0
+    """For each kept member of each group: the first `limit` before it that it has yet to try.
+
+    Those are all kept ones for an orphan. For others it is the orphans: they had left the stars
+    with a hub that was removed, before the others came to try them.
+    """
+    children = 0
     for i in range(starts[0], starts[-1]):
-        orphans += state[members[i]] == _ORPHAN
-    out = np.empty(orphans * limit, np.uint64)
+        children += state[members[i]] != _REMOVED
+    out = np.empty(children * limit, np.uint64)
     filled = 0
     for g in range(len(starts) - 1):
         kept = np.empty(starts[g + 1] - starts[g], np.uint64)
-        n_kept = 0
+        orphans = np.empty(len(kept), np.uint64)
+        n_kept = n_orphans = 0
         for i in range(starts[g], starts[g + 1]):
-            if state[members[i]] == _REMOVED:
+            own = state[members[i]]
+            if own == _REMOVED:
                 continue
-            if state[members[i]] == _ORPHAN:
+            choices, n_choices = (kept, n_kept) if own == _ORPHAN else (orphans, n_orphans)
+            if n_choices:
                 child = np.uint64(members[i]) << np.uint64(32)
                 tried = _lower_bound(keys, child)
                 found = 0
-                for j in range(n_kept):
-                    key = child | kept[j]
+                for j in range(n_choices):
+                    key = child | choices[j]
                     while tried < len(keys) and keys[tried] < key:
                         tried += 1
                     if tried == len(keys) or keys[tried] != key:
@@ -206,6 +213,9 @@ def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-unt
                 filled += found
             kept[n_kept] = np.uint64(members[i])
             n_kept += 1
+            if own == _ORPHAN:
+                orphans[n_orphans] = np.uint64(members[i])
+                n_orphans += 1
     return out[:filled].copy()
 
 
@@ -214,6 +224,12 @@ def _differs(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.bool_
     out = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=out[1:])
     return out
+
+
+def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The values, ascending, each once; NumPy's own `unique` hashes, which takes longer."""
+    ordered = np.sort(values)
+    return ordered[_differs(ordered)]
 
 
 def _group(
@@ -248,7 +264,7 @@ class _Pairs:
         self.proposed = 0
 
     def add(self, proposals: NDArray[np.uint64]) -> None:
-        new = np.unique(proposals)
+        new = _distinct(proposals)
         at = np.searchsorted(self.keys, new)
         if len(self.keys):
             fresh = self.keys[np.minimum(at, len(self.keys) - 1)] != new
@@ -279,7 +295,7 @@ class _Pairs:
 def _propose_again(
     starts: Ranks, members: NDArray[np.uint32], state: NDArray[np.uint8], pairs: _Pairs
 ) -> NDArray[np.uint64]:
-    """Untried pairs of orphans, distinct. All see the same `pairs`, whatever the slice."""
+    """Untried pairs, distinct. All see the same `pairs`, whatever the slice."""
     cuts = np.searchsorted(starts, np.arange(0, len(members), _ENTRIES_A_SLICE))
     cuts = np.unique(np.append(cuts, len(starts) - 1))
     parts = [np.empty(0, np.uint64)]
@@ -288,8 +304,8 @@ def _propose_again(
             starts[begin : end + 1], members, state, pairs.keys, CANDIDATES_A_ROUND
         )
         pairs.proposed += len(part)
-        parts.append(np.unique(part))
-    return np.unique(np.concatenate(parts))
+        parts.append(_distinct(part))
+    return _distinct(np.concatenate(parts))
 
 
 def resolve(
@@ -307,8 +323,9 @@ def resolve(
     In each group every member proposes an edge to the group's first, those whose edge fails form
     a star of their own, `stars` times at most: a group of a million costs a million, not its
     square. Documents are then walked in total order over all verified edges. Those that repeat
-    removed documents only propose to kept members of their groups that come before them (see
-    `CANDIDATES_A_ROUND`), and the walk starts afresh, `rounds` times at most.
+    removed documents only propose to kept members of their groups that come before them, and kept
+    members that come after propose to those (see `CANDIDATES_A_ROUND`). The walk starts afresh,
+    `rounds` times at most.
 
     Args:
         group: 64-bit integers[m], which (band, value) an entry belongs to; only equality counts.

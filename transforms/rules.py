@@ -102,21 +102,24 @@ class Rules:
         return np.asarray(np.array(flags, bool)[self.party])
 
     @property
+    def common(self) -> NDArray[np.uint64]:
+        """uint64[n], the pool of documents without a prompt, which those with one meet as well."""
+        apart = self.of_parties([p.source.role == "reference" for p in self.parties])
+        return np.where(apart, _REFERENCE, np.uint64(0))
+
+    @property
     def pool(self) -> NDArray[np.uint64]:
         """uint64[n], to be mixed into band values: nearly all that is not compared differs in it.
 
-        Documents of different pools are not compared, but for those without a prompt, whose pool is
-        that of the whole run.
+        Documents of different pools are compared only if one has no prompt.
         """
-        apart = self.of_parties([p.source.role == "reference" for p in self.parties])
-        pool = self.prompt * _PROMPT
-        return np.where(apart, pool ^ _REFERENCE, pool)
+        return self.common ^ (self.prompt * _PROMPT)
 
     @property
     def kin(self) -> NDArray[np.uint64]:
-        """uint64[n], to be mixed into fingerprints: what may remove one of a kin may remove all.
+        """uint64[n], to be mixed into fingerprints, so that a partner can be inherited.
 
-        So the partner of the first of equal texts can become that of the others.
+        What may remove the first of equal texts of a kin may remove all that the first stands for.
         """
         number = np.arange(1, len(self.parties) + 1, dtype=np.uint64)
         chosen = [party.source.removed_by is not None for party in self.parties]

@@ -1,4 +1,8 @@
-"""Rows on their way to the files that a trainer reads: text crosses one shuffle, compressed."""
+"""Rows on their way to the files that a trainer reads: text crosses one shuffle, or one disk.
+
+Engines that hold a shuffle in memory get a folder to spill to: the rows are written there as they
+are read, and only their places are shuffled. Elsewhere the rows are, compressed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, BinaryIO, Protocol
 
 import apache_beam as beam
@@ -20,8 +25,13 @@ from schemas.documents import Unit
 from transforms import files
 from transforms.progress import count
 from transforms.read import read_unit
+from transforms.units import unit_file
 
 ROW_GROUP = 64 << 20  # bytes of a Parquet row group, uncompressed
+_ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
+
+# A stream of packed rows, or its file and where it begins and ends there.
+_Packed = bytes | tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -87,23 +97,26 @@ class WriteShards(beam.PTransform):
         layout: which rows go where, and how they are laid out.
         folder: where the shards go.
         reports: where the shards' own counts go.
-        wave: the numbers of the shards to write now.
+        numbers: of the shards to write now.
         shards: how many there are in all.
         text_out: the union's last column, which gets the judged text; None for no such column.
+        spill: a folder that all workers share, for the rows on their way; None to shuffle them.
     """
 
     sources: Sequence[Source]
     layout: Layout
     folder: str
     reports: str
-    wave: Sequence[int]
+    numbers: Sequence[int]
     shards: int
     text_out: str | None = None
+    spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
+        route = _RouteRows(self.sources, self.layout, self.numbers, self.text_out, self.spill)
         return (
             lanes
-            | beam.ParDo(_RouteRows(self.sources, self.layout, self.wave, self.text_out))
+            | beam.ParDo(route)
             | beam.GroupByKey()
             | beam.ParDo(_WriteShard(self.layout, self.folder, self.reports, self.shards))
         )
@@ -114,19 +127,32 @@ class _RouteRows(beam.DoFn):
         self,
         sources: Sequence[Source],
         layout: Layout,
-        wave: Sequence[int],
+        numbers: Sequence[int],
         text_out: str | None,
+        spill: str | None,
     ) -> None:
-        self.sources, self.layout, self.wave = sources, layout, wave
-        self.text_out = text_out
+        self.sources, self.layout, self.numbers = sources, layout, numbers
+        self.text_out, self.spill = text_out, spill
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, bytes]]:
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, _Packed]]:
         for unit in lane:
-            yield from self._routed(unit)
+            if self.spill is None:
+                for number, rows in self._routed(unit):
+                    sink = io.BytesIO()
+                    _pack(rows, sink, "zstd")
+                    yield number, sink.getvalue()
+            else:
+                path = unit_file(self.spill, unit.index, "arrows")
+                with pa.OSFile(path, "wb") as file:
+                    for number, rows in self._routed(unit):
+                        start = file.tell()
+                        _pack(rows, file, None)  # as it is, to be mapped and not read
+                        yield number, (path, start, file.tell())
 
-    def _routed(self, unit: Unit) -> Iterator[tuple[int, bytes]]:
+    def _routed(self, unit: Unit) -> Iterator[tuple[int, pa.Table]]:
+        """Rows for one shard each, with what the layout puts beside them."""
         routes = self.layout.routes(unit)
-        chosen = np.isin(routes.shard, self.wave)
+        chosen = np.isin(routes.shard, self.numbers)
         if not chosen.any():
             return
         start = 0
@@ -135,20 +161,21 @@ class _RouteRows(beam.DoFn):
             cut = slice(*np.searchsorted(routes.row, [start, stop]))
             places = np.flatnonzero(chosen[cut]) + cut.start
             if len(places):
+                # By shard, so that the rows are copied once and the shards get slices.
+                places = places[np.argsort(routes.shard[places], kind="stable")]
                 chosen_rows = pa.array(routes.row[places] - start)
                 batch = block.batch.take(chosen_rows)
                 if self.text_out is not None:
                     text = block.text.take(chosen_rows)
                     batch = batch.append_column(self.text_out, text)
-                rows = conform(batch, self.layout.union)
-                yield from _by_shard(rows, routes, places)
+                yield from _by_shard(conform(batch, self.layout.union), routes, places)
             count("bytes", block.bytes)
             start = stop
 
 
 def _by_shard(
     rows: pa.RecordBatch, routes: Routes, places: NDArray[np.int64]
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, pa.Table]]:
     table = pa.table(
         {
             "row": pa.StructArray.from_arrays(rows.columns, fields=list(rows.schema)),
@@ -157,11 +184,9 @@ def _by_shard(
             "columns": _as_struct(routes.columns.take(pa.array(places))),
         }
     )
-    shard = routes.shard[places]
-    order = np.argsort(shard, kind="stable")
-    numbers, cuts = np.unique(shard[order], return_index=True)
-    for number, part in zip(numbers, np.split(order, cuts[1:]), strict=True):
-        yield int(number), _pack(table.take(pa.array(part)))
+    numbers, starts = np.unique(routes.shard[places], return_index=True)
+    for number, (start, stop) in zip(numbers, pairwise([*starts, len(places)]), strict=True):
+        yield int(number), table.slice(start, stop - start)
 
 
 def _as_struct(table: pa.Table) -> pa.StructArray:
@@ -169,16 +194,21 @@ def _as_struct(table: pa.Table) -> pa.StructArray:
     return pa.StructArray.from_arrays(columns, fields=list(table.schema))
 
 
-def _pack(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+def _pack(table: pa.Table, sink: Any, compression: str | None) -> None:
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-    return sink.getvalue()
 
 
-def _unpack(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+def _unpack(packed: _Packed) -> pa.Table:
+    if isinstance(packed, bytes):
+        buffer = pa.py_buffer(packed)
+    else:
+        path, start, stop = packed
+        with pa.memory_map(path) as file:
+            file.seek(start)
+            buffer = file.read_buffer(stop - start)
+    return pa.ipc.open_stream(buffer, options=_ONE_THREAD).read_all()
 
 
 def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.RecordBatch:
@@ -255,21 +285,13 @@ def shard_report(folder: str, number: int) -> str:
     return files.join(folder, f"shard-{number:05d}.json")
 
 
-def shard_waves(
-    missing: Sequence[int], shard_bytes: int, memory: int | None
-) -> list[Sequence[int]]:
-    """The shards to write, in waves that fit the memory.
+def count_shards(size: int, shard_mb: int) -> int:
+    """How many shards rows of so many bytes make.
+
+    Small corpora make up to 8 of 32 MB or more, so that workers can share them.
 
     Args:
-        missing: numbers of the shards that are not there yet.
-        shard_bytes: uncompressed bytes of a shard.
-        memory: bytes for a shuffle held in memory; None where the engine spills by itself.
+        size: uncompressed bytes of all rows.
+        shard_mb: uncompressed MB that a shard may hold.
     """
-    width = len(missing) if memory is None else memory // (2 * shard_bytes)
-    width = max(1, width)
-    return [missing[low : low + width] for low in range(0, len(missing), width)]
-
-
-def count_shards(size: int, shard_mb: int) -> int:
-    """How many shards rows of so many bytes make."""
-    return max(1, -(-size // (shard_mb << 20)))
+    return max(1, -(-size // (shard_mb << 20)), min(8, -(-size // (32 << 20))))

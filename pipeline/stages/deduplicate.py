@@ -19,7 +19,7 @@ from schemas.config import WRITABLE, Config, band_threshold
 from schemas.report import Found, FoundIn
 from transforms import files
 from transforms.aligned import load_aligned, load_unit, save_aligned
-from transforms.bands import GroupBands, part_waves
+from transforms.bands import GroupBands, part_bits
 from transforms.contain import ContainIndex, FindContained, build_index
 from transforms.deduplicate import (
     CONTAINED,
@@ -228,14 +228,11 @@ class _Deduplication:
         for unit, part in sketches.per_unit(np.where(compared, rank, -1)):
             files.write_array(unit_file(ranks, unit.index, "npy"), part)
         units = [unit for unit in sketches.units if sketches.reports[unit.index].rows]
-        memory = self.context.memory if self.context.local else 1 << 60
-        for parts in part_waves(int(compared.sum()), bands, memory):
+        bits = part_bits(int(compared.sum()), bands)
+        with self.context.spill() as spill:
             self.context.over_units(
                 units,
-                lambda p, parts=parts: (
-                    p  # type: ignore[misc]
-                    | GroupBands(sketches.paths, ranks, groups, bands, rows, parts)
-                ),
+                lambda p: p | GroupBands(sketches.paths, ranks, groups, bands, rows, bits, spill),
             )
 
     def found(self, verdicts: Verdicts) -> list[Found]:

@@ -14,7 +14,6 @@ from transforms.shards import (
     WriteShards,
     shard_name,
     shard_report,
-    shard_waves,
     write_shard,
 )
 
@@ -50,25 +49,20 @@ def write_shards(
         if not files.exists(shard_report(reports, number))
         or not files.exists(files.join(target, shard_name(layout.name, number, shards)))
     ]
-    memory = context.memory if context.local else None
     if missing:
-        with context.progress.stage(f"write {folder}", size=sum(unit.bytes for unit in units)):
-            for wave in shard_waves(missing, config.shard_mb << 20, memory):
-                context.over_units(
-                    units,
-                    lambda p, wave=wave: (
-                        p  # type: ignore[misc]
-                        | WriteShards(
-                            config.sources,
-                            layout,
-                            target,
-                            reports,
-                            wave,
-                            shards,
-                            text_out,
-                        )
-                    ),
-                )
+        with (
+            context.progress.stage(f"write {folder}", size=sum(unit.bytes for unit in units)),
+            context.spill() as spill,
+        ):
+            context.over_units(
+                units,
+                lambda p: (
+                    p
+                    | WriteShards(
+                        config.sources, layout, target, reports, missing, shards, text_out, spill
+                    )
+                ),
+            )
     else:
         context.progress.skipped(f"write {folder}")
     for number in missing:  # a hash may send no row to a shard

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 COMMAND = Path(sys.executable).with_name("outcross")
 THRESHOLD = 0.8
-STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5
+STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5  # of a signature's estimate
 ROLES = {"gpt": "synthetic", "people": "human", "tests": "exclude"}
 
 Name = tuple[str, str]  # source and id
@@ -65,6 +65,15 @@ def shingles(text: str) -> frozenset[tuple[str, ...]]:
 def jaccard(a: str, b: str) -> float:
     left, right = shingles(a), shingles(b)
     return len(left & right) / len(left | right)
+
+
+def containment(text: str, item: str) -> float:
+    """Share of an evaluation text's distinct runs of eight words that a text holds."""
+    own, wanted = (
+        {tuple(found[i : i + 8]) for i in range(len(found) - 7)}
+        for found in (words(text), words(item))
+    )
+    return len(own & wanted) / len(wanted)
 
 
 def bare(value: Any) -> Any:

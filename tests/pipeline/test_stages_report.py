@@ -12,7 +12,7 @@ from pipeline.stages.report import conservation, reasons_not_selected, run_repor
 from schemas.config import Config, MaxCopies, parse
 from schemas.documents import Unit
 from schemas.report import Conservation, Report
-from transforms.deduplicate import EXACT, NEAR, Verdicts
+from transforms.deduplicate import CONTAINED, EXACT, NEAR, Verdicts
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 
 K, K2 = 3, 2
@@ -50,14 +50,15 @@ class Run:
             ),
         )
         partner, stage = np.full(n, -1), np.zeros(n, np.int8)
-        removed = rng.random(n) < 0.1
+        removed = (rng.random(n) < 0.1) & ~self.sketched.of_role("exclude")
         partner[removed], stage[removed] = 0, np.where(rng.random(removed.sum()) < 0.5, EXACT, NEAR)
         partner[0] = -1
         stage[0] = 0
+        partner[[38, 78]], stage[[38, 78]] = 100, CONTAINED
         is_open = np.zeros(n, bool)
         is_open[1:3] = partner[1:3] < 0
         verdicts = Verdicts(partner, stage, np.zeros(n, np.float32), is_open, {"stars": 1})
-        self.deduplicated: Any = SimpleNamespace(verdicts=verdicts)
+        self.deduplicated: Any = SimpleNamespace(verdicts=verdicts, found=[], bands=14, rows=9)
         cells = rng.integers(0, K, n)
         kind = rng.choice([HEAD, TAIL, OFF_SUPPORT], n).astype(np.int8)
         audit = rng.integers(0, K2, n)
@@ -141,7 +142,9 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Any) -> Run:
+def run(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+    # Texts are read from sources, which these stages have none of.
+    monkeypatch.setattr("pipeline.stages.report.least_similar", lambda *_: [])
     return Run(tmp_path)
 
 
@@ -160,7 +163,36 @@ def test_every_row_is_accounted_for_by_source_and_in_all(run: Run) -> None:
     assert excluded.not_selected == {"role exclude": excluded.kept}
     assert "off-support" in report.conservation[0].not_selected
     assert set(report.conservation[1].not_selected) == {"quota"}  # human text is never off-support
-    assert report.deduplication.exact + report.deduplication.near == 120 - kept
+    assert excluded.removed == 0
+    told = report.deduplication
+    assert told.contained == 2
+    assert told.exact + told.near + told.contained == 120 - kept
+
+
+def test_losses_share_out_what_was_removed_by_role_and_class(run: Run) -> None:
+    lines = run.report().deduplication.losses
+    assert [(line.role, line.kind) for line in lines] == [
+        (role, kind)
+        for role in ("synthetic", "human", "all")
+        for kind in ("head", "tail", "off-support")
+    ]
+    stage = run.deduplicated.verdicts.stage
+    for line in lines:
+        number = {"head": HEAD, "tail": TAIL, "off-support": OFF_SUPPORT}[line.kind]
+        roles = ROLES[:2] if line.role == "all" else (line.role,)
+        own = stage[run.sketched.of_role(*roles) & (run.clustered.kind == number)]
+        assert line.documents == len(own)
+        assert (line.exact, line.near, line.contained) == tuple(
+            (own == number).sum() for number in (EXACT, NEAR, CONTAINED)
+        )
+        # What an evaluation set or the same words took was no question of the threshold.
+        assert line.near_share == line.near / ((own == 0).sum() + line.near)
+    assert sum(line.contained for line in lines) == 4  # each in its role and in all
+
+
+def test_without_human_text_there_is_no_tail_to_be_lost(run: Run) -> None:
+    run.clustered.reference.human = False
+    assert run.report().deduplication.losses == []
 
 
 LOSSES = {

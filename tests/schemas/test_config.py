@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.config import Config, ConfigError, Fields, load_yaml, parse
+from schemas.config import Config, ConfigError, Fields, band_threshold, load_yaml, parse
 
 SYNTHETIC = {"name": "gpt", "role": "synthetic", "files": ["syn/*.jsonl"]}
 HUMAN = {"name": "people", "role": "human", "files": ["human/*.parquet"]}
@@ -25,13 +25,19 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert found == {
         "seed": 0,
         "workers": None,
-        "memory_mb": None,
         "max_reject_share": 0.01,
         "best_effort": False,
         "reference": None,
         "near_threshold": 0.8,
         "ngram": 5,
         "num_perm": 128,
+        "band_threshold": None,
+        "verify": "exact",
+        "boilerplate": None,
+        "containment": 0.5,
+        "containment_ngram": 8,
+        "max_same_answers": None,
+        "against": [],
         "tokens": None,
         "human_share": 0.2,
         "human_tokens": None,
@@ -55,6 +61,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "priority": 0,
         "priority_field": None,
         "where": {},
+        "removed_by": None,
     }
 
 
@@ -89,6 +96,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"rounds": 0}, "rounds: .*greater than or equal to 1"),
     ({"num_perm": 100}, r"num_perm: .*multiple of 8 \(found 100\)"),
     ({"near_threshold": 0.1}, r"near_threshold: .*greater than 0\.2"),
+    ({"band_threshold": 0.2}, r"band_threshold: .*greater than 0\.2"),
+    ({"boilerplate": 1}, r"boilerplate: .*greater than or equal to 2 \(found 1\)"),
+    ({"boilerplate": 65_536}, "boilerplate: .*less than or equal to 65535"),
+    ({"containment": -0.1}, "containment: .*greater than or equal to 0"),
+    ({"containment": None}, r"containment: .*valid number \(found None\)"),
+    ({"containment": 1.1}, r"containment: .*less than or equal to 1 \(found 1\.1\)"),
+    ({"containment_ngram": 1}, "containment_ngram: .*greater than or equal to 2"),
+    ({"max_same_answers": 0}, "max_same_answers: .*greater than or equal to 1"),
+    ({"verify": "shingles"}, r"verify: .*'exact' or 'signature' \(found 'shingles'\)"),
+    ({"against": "run1"}, r"against: .*list \(found 'run1'\)"),
+    ({"sources": source(removed_by="gpt")}, r"sources\.0\.removed_by: .*list \(found 'gpt'\)"),
     ({"max_copies": {"synthetic": 0}}, r"max_copies\.synthetic: .*greater than or equal to 1"),
     ({"max_reject_share": 2}, "max_reject_share: .*less than or equal to 1"),
     ({"off_support": "lift"}, r"off_support: .*'keep', 'cap' or 'drop' \(found 'lift'\)"),
@@ -104,6 +122,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_kl": 0.1, "sources": [SYNTHETIC]}, "max_kl: there is nothing human"),
     ({"sources": [SYNTHETIC, HUMAN | {"name": "gpt"}]}, "the name 'gpt' is used twice"),
     ({"sources": [HUMAN | {"role": "exclude"}]}, "sources: none has the role synthetic or human"),
+    (
+        {"sources": source(removed_by=["people", "tests"])},
+        "removed_by of 'gpt' names 'tests', which is no source; there are gpt, people",
+    ),
+    ({"band_threshold": 0.81}, r"band_threshold: 0\.81 is above near_threshold = 0\.8"),
+    (
+        {"band_threshold": 0.7, "near_threshold": 0.6},
+        r"band_threshold: 0\.7 is above near_threshold = 0\.6",
+    ),
+    ({"boilerplate": 9, "verify": "signature"}, "boilerplate: .*it needs verify: exact"),
+    ({"max_same_answers": 2}, "max_same_answers: no source names its prompts; give a prompt_field"),
     ({"text_out": "outcross"}, "text_out: the column 'outcross' is taken"),
 ]
 
@@ -135,6 +164,23 @@ def test_what_looks_contradictory_and_is_not() -> None:
     assert config(max_kl=0.1, sources=[SYNTHETIC], reference="earlier/reference").max_kl == 0.1
     judged = HUMAN | {"role": "reference"}
     assert config(max_kl=0.1, sources=[SYNTHETIC, judged]).max_kl == 0.1
+
+
+def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:
+    assert config(containment=0).containment == 0
+    assert config(band_threshold=0.8).band_threshold == 0.8
+    prompted = source(prompt_field="asked")
+    assert config(max_same_answers=1, sources=prompted).max_same_answers == 1
+    assert config(boilerplate=2, verify="exact").boilerplate == 2
+    assert config(sources=source(removed_by=[])).sources[0].removed_by == []
+    own = source(removed_by=["gpt", "people"])
+    assert config(sources=own).sources[0].removed_by == ["gpt", "people"]
+
+
+def test_thresholds_of_one_tenth_share_their_bands() -> None:
+    made_for = {0.25: 0.2, 0.3: 0.3, 0.39: 0.3, 0.7: 0.7, 0.75: 0.7, 0.79: 0.7, 0.8: 0.8, 1.0: 0.8}
+    assert {at: band_threshold(config(near_threshold=at)) for at in made_for} == made_for
+    assert band_threshold(config(near_threshold=0.9, band_threshold=0.65)) == 0.65
 
 
 def test_where_keeps_the_types_of_its_values() -> None:

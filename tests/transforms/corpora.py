@@ -11,13 +11,14 @@ import pyarrow as pa
 from pipeline.engines import pipeline_options, run_pipeline
 from schemas.columns import settle, unite
 from schemas.config import Source
+from schemas.documents import Unit
 from transforms import files
-from transforms.bands import GroupBands, part_waves
+from transforms.bands import ENTRY, GroupBands
 from transforms.deduplicate import Contained, Settings, Standing, decide
-from transforms.minhash import lsh_parameters
-from transforms.read import plan_units
+from transforms.minhash import band_values, lsh_parameters
+from transforms.read import Block, plan_units
 from transforms.rules import Party
-from transforms.sketch import SketchDocuments, Sketches
+from transforms.sketch import SketchDocuments, Sketches, UnitReport, sketch_block
 from transforms.units import unit_file
 
 OPTIONS = pipeline_options(2, [])
@@ -61,8 +62,8 @@ def sketched(folder, sources, unit_bytes=WHOLE, lanes=2):
 SETTINGS = Settings(0.8, exact=False, ngram=5, num_perm=NUM_PERM)
 
 
-def deduplicated(folder, sketches, sources, settings=SETTINGS, waves=1, lanes=2):
-    """The standing and the verdicts, with the shuffle in so many waves."""
+def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, spill=None):
+    """The standing and the verdicts, shuffled by so many bits."""
     parties = [Party(source) for source in sources]
     everything = np.ones(len(sketches), bool)
     standing = Standing.of(sketches, parties, settings.same_answers is not None, everything)
@@ -72,16 +73,78 @@ def deduplicated(folder, sketches, sources, settings=SETTINGS, waves=1, lanes=2)
     for unit, part in sketches.per_unit(np.where(standing.distinct, standing.order.rank, -1)):
         files.write_array(unit_file(str(ranks), unit.index, "npy"), part)
     bands, rows = lsh_parameters(settings.threshold, NUM_PERM)
-    shuffled = 4 * 12 * len(sketches) * bands  # bytes, of entries of 12 that are held four times
-    parts = part_waves(len(sketches), bands, -(-shuffled // waves))
-    assert len(parts) == waves
-    for part in parts:
-        dealt = [sketches.units[i::lanes] for i in range(lanes)]
-        over(dealt, GroupBands(sketches.paths, str(ranks), str(groups), bands, rows, part))
+    dealt = [sketches.units[i::lanes] for i in range(lanes)]
+    grouped = GroupBands(sketches.paths, str(ranks), str(groups), bands, rows, bits, spill)
+    over(dealt, grouped)
     found = files.list_files(f"{groups}/part-*.npy")
     contained = Contained.nothing(len(sketches))
     verified = str(Path(folder) / "verified.npy")
     return standing, decide(standing, contained, found, settings, verified)
+
+
+class NoEmbedder:
+    """For what looks at words alone."""
+
+    def embed(self, words, texts):
+        return np.zeros((len(words), 256), np.int8)
+
+
+class HeldSketches(Sketches):
+    """Sketches in memory, as a run makes them but for the embeddings.
+
+    Args:
+        units: of each the number of its source and its rows, which have a text and may have an id,
+            a prompt and a score, their priority.
+    """
+
+    SCHEMA = pa.schema(
+        [(name, pa.string()) for name in ("id", "text", "prompt")] + [("score", pa.float64())]
+    )
+    FIELDS = Source(
+        name="held",
+        role="human",
+        files=["held"],
+        id_field="id",
+        prompt_field="prompt",
+        priority_field="score",
+    )
+
+    def __init__(self, units):
+        self.units = [
+            Unit(index, number, f"{number}.jsonl", "jsonl", 0, -1, 0)
+            for index, (number, _) in enumerate(units)
+        ]
+        self.reports = [UnitReport(index, rows=len(rows)) for index, (_, rows) in enumerate(units)]
+        self.offsets = np.cumsum([0, *(len(rows) for _, rows in units)], dtype=np.int64)
+        self.tables = [self.sketch(rows) for _, rows in units]
+
+    def sketch(self, rows):
+        batch = pa.RecordBatch.from_pylist(rows, self.SCHEMA)
+        block = Block(batch, batch.column("text"), np.arange(len(rows)), [], 0, len(rows), 0)
+        made = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
+        return pa.Table.from_batches([made])
+
+    def table(self, unit, columns):
+        return self.tables[unit].select(columns)
+
+
+def grouped(folder, standing, threshold, contained, parts=1, seed=0):
+    """What `GroupBands` would write, dealt to some files in any order."""
+    documents = np.flatnonzero(standing.distinct & (contained.item < 0))
+    signatures = standing.sketches.matrix("signature", documents, np.uint32)
+    entries = np.empty(0, ENTRY)
+    if len(documents):
+        values = band_values(signatures, *lsh_parameters(threshold, NUM_PERM))
+        entries = np.empty(values.size, ENTRY)
+        entries["band"] = values.ravel()
+        entries["rank"] = np.repeat(standing.order.rank[documents], values.shape[1])
+    _, place, often = np.unique(entries["band"], return_inverse=True, return_counts=True)
+    entries = entries[often[place] > 1]
+    entries = np.random.default_rng(seed).permutation(entries)
+    paths = [str(Path(folder) / f"part-{part}.npy") for part in range(parts)]
+    for part, path in enumerate(paths):
+        files.write_array(path, entries[entries["band"] % np.uint64(parts) == part])
+    return paths
 
 
 def union(sketches):

@@ -1,6 +1,8 @@
-"""Who repeats whom: held against plain Python, and the same whatever the units and the waves."""
+"""Who repeats whom: held against plain Python, and the same whatever the units and the shuffle."""
 
-from collections import defaultdict
+import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,18 +11,27 @@ from hypothesis import strategies as st
 
 from tests.transforms.corpora import (
     NUM_PERM,
+    HeldSketches,
     deduplicated,
+    grouped,
     paragraphs,
     sketched,
     source,
     strings,
     write_jsonl,
 )
-from transforms.deduplicate import EXACT, NEAR, Order, exact_repeats, part_waves
-from transforms.minhash import band_values, lsh_parameters
+from tests.transforms.definition import Definition
+from transforms import deduplicate as module
+from transforms import files
+from transforms.deduplicate import CONTAINED, EXACT, NEAR, Contained, Settings, Standing, decide
+from transforms.rules import Party
 
 THRESHOLD = 0.8
-ROLES = {"reference": 0, "exclude": 0, "human": 1, "synthetic": 2}
+BOTH = pytest.mark.parametrize("exact", [False, True])
+
+
+def by(threshold=THRESHOLD, exact=False, **options):
+    return Settings(threshold, exact, 5, NUM_PERM, **options)
 
 
 def edited(text, edits, rng):
@@ -80,122 +91,70 @@ def hash_of(row):
     return sum(ord(c) * 31**i for i, c in enumerate(row["id"]))
 
 
-def whose(sketches, sources):
-    """The source of each document."""
-    rows = np.diff(sketches.offsets)
-    return [
-        sources[unit.source] for unit, n in zip(sketches.units, rows, strict=True) for _ in range(n)
-    ]
+def run(folder, sources, rows, decided, **options):
+    """Sketches, standing and verdicts of a corpus on disk, checked."""
+    sketches = sketched(folder / "s", sources, options.pop("unit_bytes", 64 << 20))
+    standing, verdicts = deduplicated(folder / "d", sketches, sources, decided, **options)
+    text = {row["id"]: row["text"] for row in rows}
+    texts = [text[name] for name in strings(sketches, "id").to_pylist()]
+    settled = Definition(standing, decided, texts).check(verdicts, f"{folder}/d/verified.npy")
+    return sketches, standing, verdicts, settled
 
 
-def expected_order(sketches, sources):
-    """The definition of the total order, as Python sorts."""
-    of = whose(sketches, sources)
-    names = ["priority", "length", "fingerprint_hi", "fingerprint_lo", "row_hash"]
-    columns = [sketches.numbers(name).tolist() for name in names]
+def held(folder, parties, units, decided, written=None, holds=None, **options):
+    """The same in memory; `units` are those of `HeldSketches`.
 
-    def key(document):
-        priority, length, hi, lo, row = (column[document] for column in columns)
-        if of[document].role == "reference":
-            hi ^= 0x9E3779B97F4A7C15
-        place = (ROLES[of[document].role], -of[document].priority, -priority, -length)
-        return (*place, hi, lo, row, document)
-
-    return sorted(range(len(sketches)), key=key)
-
-
-def check(sketches, sources, order, verdicts, threshold=THRESHOLD):
-    """What must hold of all verdicts, against every pair that shares a band."""
-    of = whose(sketches, sources)
-    rank = order.rank
-    everything = np.arange(len(sketches))
-    signatures = sketches.matrix("signature", everything, np.uint32)
-    fingerprint = list(
-        zip(
-            *(sketches.numbers(f"fingerprint_{half}").tolist() for half in ("hi", "lo")),
-            [source.role == "reference" for source in of],
-            strict=True,
-        )
-    )
-    kept = verdicts.kept
-    limit = np.float32(threshold)
-
-    def agree(a, b):
-        return np.float32((signatures[a] == signatures[b]).mean())
-
-    for document in np.flatnonzero(~kept):
-        partner = verdicts.partner[document]
-        assert kept[partner]
-        assert rank[partner] < rank[document]
-        assert (of[partner].role == "reference") == (of[document].role == "reference")
-        assert not (of[document].role == "human" and of[partner].role == "synthetic")
-        assert of[document].role != "exclude" or of[partner].role == "exclude"
-        assert verdicts.similarity[document] == agree(document, partner) >= limit
-        if verdicts.stage[document] == EXACT:
-            assert fingerprint[partner] == fingerprint[document]
-        else:
-            assert verdicts.stage[document] == NEAR
-            assert fingerprint[partner] != fingerprint[document]
-    assert (verdicts.stage[kept] == 0).all()
-    assert (verdicts.similarity[kept] == 0).all()
-
-    # Greedy over every pair that shares a band: the definition of who is removed.
-    first = {}
-    for document in order.document.tolist():
-        first.setdefault(fingerprint[document], document)
-    distinct = sorted(first.values(), key=lambda document: rank[document])
-    together = defaultdict(list)
-    values = band_values(signatures, *lsh_parameters(threshold, NUM_PERM))
-    for document in distinct:
-        for value in values[document].tolist():
-            together[value, of[document].role == "reference"].append(document)
-    before = defaultdict(set)
-    for members in together.values():
-        for place, document in enumerate(members):
-            before[document] |= set(members[:place])
-    removed = set()
-    for document in distinct:
-        if any(p not in removed and agree(document, p) >= limit for p in before[document]):
-            removed.add(document)
-    if verdicts.counts["orphans"] == 0:
-        assert {document for document in distinct if not kept[document]} == removed
-    # What is kept beside a kept document like it: only where that one lost all that it repeats.
-    for document in distinct:
-        for parent in before[document]:
-            if kept[document] and kept[parent] and agree(document, parent) >= limit:
-                assert any(not kept[p] and agree(parent, p) >= limit for p in before[parent])
-    for document in range(len(sketches)):
-        if first[fingerprint[document]] != document:
-            assert not kept[document]
-    return removed
+    Args:
+        written: bool[n], which documents take part.
+        holds: documents and the evaluation texts that they hold.
+        options: of `grouped`, and its threshold.
+    """
+    sketches = HeldSketches(units)
+    everything = np.ones(len(sketches), bool)
+    part = everything if written is None else np.array(written, bool)
+    standing = Standing.of(sketches, parties, decided.same_answers is not None, part)
+    contained = Contained.nothing(len(sketches))
+    for document, item in (holds or {}).items():
+        contained.item[document], contained.share[document] = item, 0.75
+    threshold = options.pop("threshold", decided.threshold)
+    groups = grouped(folder, standing, threshold, contained, **options)
+    verified = str(Path(folder) / "verified.npy")
+    fresh = not os.path.exists(verified)
+    verdicts = decide(standing, contained, groups, decided, verified)
+    if fresh:
+        texts = [row["text"] for _, rows in units for row in rows]
+        definition = Definition(standing, decided, texts, threshold, holds)
+        definition.check(verdicts, verified)
+    return sketches, standing, verdicts
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_verdicts_are_those_of_the_definition(tmp_path, seed):
-    sources = corpus(tmp_path, graded(seed))
-    sketches = sketched(tmp_path / "s", sources, unit_bytes=5000)
-    order, verdicts = deduplicated(tmp_path / "d", sketches, sources)
-    assert order.document.tolist() == expected_order(sketches, sources)
-    assert order.document[order.rank].tolist() == list(range(len(sketches)))
-    removed = check(sketches, sources, order, verdicts)
-    assert len(removed) > 10
+@BOTH
+@pytest.mark.parametrize("seed", [1, 2])
+def test_verdicts_are_those_of_the_definition(tmp_path, seed, exact):
+    rows = graded(seed)
+    sources = corpus(tmp_path, rows)
+    decided = by(exact=exact)
+    sketches, _, verdicts, settled = run(tmp_path, sources, rows, decided, unit_bytes=5000)
+    assert settled
+    assert len(sketches.units) > 5
+    assert (verdicts.stage == NEAR).sum() > 10
     assert (verdicts.stage == EXACT).sum() > 5
     assert not verdicts.open.any()
     original = verdicts.partner[verdicts.stage == NEAR]
     assert len(set(original.tolist())) > 5
 
 
+@BOTH
 @pytest.mark.parametrize("threshold", [0.5, 0.95])
-def test_other_thresholds(tmp_path, threshold):
-    sources = corpus(tmp_path, graded(4))
-    sketches = sketched(tmp_path / "s", sources)
-    order, verdicts = deduplicated(tmp_path / "d", sketches, sources, threshold)
-    check(sketches, sources, order, verdicts, threshold)
+def test_other_thresholds(tmp_path, threshold, exact):
+    rows = graded(4)
+    run(tmp_path, corpus(tmp_path, rows), rows, by(threshold, exact))
 
 
-def by_id(sketches, sources, order, verdicts):
+def by_id(sketches, standing, verdicts):
     """All that is decided, without any place in it."""
-    of = [made.name for made in whose(sketches, sources)]
+    rules, order = standing.rules, standing.order
+    of = [rules.parties[number].name for number in rules.party]
     names = list(zip(of, strings(sketches, "id").to_pylist(), strict=True))
     told = {}
     for document, name in enumerate(names):
@@ -211,22 +170,21 @@ def by_id(sketches, sources, order, verdicts):
 
 
 def test_verdicts_depend_on_content_alone(tmp_path):
-    rows = graded(5)
+    rows = graded(5, texts=20)
     told = []
     rng = np.random.default_rng(0)
-    for turn, (files, unit_bytes, waves, lanes) in enumerate(
-        [(1, 1 << 20, 1, 1), (1, 900, 1, 5), (4, 3000, 3, 2), (9, 1 << 20, 2, 3)]
+    for turn, (files_, unit_bytes, bits, lanes) in enumerate(
+        [(1, 1 << 20, 1, 1), (1, 900, 5, 5), (4, 3000, 3, 2)]
     ):
         folder = tmp_path / str(turn)
         shuffled = rows if turn == 0 else [rows[i] for i in rng.permutation(len(rows))]
-        sources = corpus(folder, shuffled, files)
+        sources = corpus(folder, shuffled, files_)
         sketches = sketched(folder / "s", sources, unit_bytes, lanes)
-        found = deduplicated(folder / "d", sketches, sources, THRESHOLD, waves, lanes)
-        told.append(by_id(sketches, sources, *found))
+        found = deduplicated(folder / "d", sketches, sources, by(exact=True), bits, lanes)
+        told.append(by_id(sketches, *found))
     assert len(told[0]) == len(rows)
     assert told[1] == told[0]
     assert told[2] == told[0]
-    assert told[3] == told[0]
 
 
 def test_of_equal_texts_the_rest_of_the_row_decides_not_its_place(tmp_path):
@@ -235,6 +193,7 @@ def test_of_equal_texts_the_rest_of_the_row_decides_not_its_place(tmp_path):
     for turn in range(3):
         some = [rows[i] for i in np.random.default_rng(turn).permutation(len(rows))]
         folder = tmp_path / str(turn)
+        folder.mkdir()
         told.append(case(folder, ("s", "human", 0, some)))
     assert told[1] == told[0]
     assert told[2] == told[0]
@@ -258,28 +217,26 @@ TEXT = (
 )
 
 
-def case(folder, *sources_rows, **options):
-    """Documents given as (name, role, priority, rows), and who repeats whom by their ids."""
-    sources = [
-        source(
-            name,
-            role,
-            write_jsonl(folder / f"{name}.jsonl", rows),
-            id_field="id",
-            priority=priority,
-            priority_field="score",
+def case(folder, *sources_rows, decided=None, names=None, runs=None):
+    """Documents given as (name, role, priority, rows), and who repeats whom by their ids.
+
+    `names` are the `removed_by` of some sources, `runs` the earlier runs of some.
+    """
+    parties = [
+        Party(
+            source(name, role, "x", priority=priority, removed_by=(names or {}).get(name)),
+            (runs or {}).get(name),
         )
-        for name, role, priority, rows in sources_rows
+        for name, role, priority, _ in sources_rows
     ]
-    sketches = sketched(folder / "s", sources)
-    order, verdicts = deduplicated(folder / "d", sketches, sources, **options)
-    check(sketches, sources, order, verdicts)
+    units = [(number, rows) for number, (*_, rows) in enumerate(sources_rows)]
+    sketches, standing, verdicts = held(folder, parties, units, decided or by())
     ids = strings(sketches, "id").to_pylist()
     repeats = {
         ids[i]: (ids[verdicts.partner[i]], int(verdicts.stage[i]))
         for i in np.flatnonzero(~verdicts.kept)
     }
-    return [ids[i] for i in order.document], repeats
+    return [ids[i] for i in standing.order.document], repeats
 
 
 def row(name, text=TEXT, **columns):
@@ -304,6 +261,20 @@ def test_of_equal_rank_the_longer_is_kept(tmp_path):
     ordered, repeats = case(tmp_path, ("s", "human", 0, [row("x", short), row("y", long)]))
     assert ordered == ["y", "x"]
     assert repeats == {"x": ("y", EXACT)}
+
+
+def test_evaluation_texts_are_never_removed(tmp_path):
+    """Not even where they repeat each other, word for word or nearly."""
+    near = TEXT + "and that is all"
+    _, repeats = case(
+        tmp_path,
+        ("one", "exclude", 1, [row("a"), row("b", TEXT.upper()), row("c", near)]),
+        ("two", "exclude", 0, [row("d"), row("e", near + "!")]),
+        ("people", "human", 9, [row("h"), row("i", near + "?")]),
+    )
+    assert repeats.keys() == {"h", "i"}
+    assert {kept for kept, _ in repeats.values()} <= set("abc")
+    assert {stage for _, stage in repeats.values()} == {EXACT}
 
 
 def test_near_repeats_of_every_role(tmp_path):
@@ -353,16 +324,15 @@ def test_similarity_is_not_passed_on(tmp_path):
     assert repeats.keys() <= {"1", "3"}
 
 
-def test_one_group_of_hundreds(tmp_path):
+@BOTH
+def test_one_group_of_hundreds(tmp_path, exact):
     rng = np.random.default_rng(0)
     base = paragraphs(150)[0]
-    rows = [row(f"d{i}", edited(base, 1, rng)) for i in range(300)]
+    rows = [row(f"d{i}", edited(base, 1, rng)) for i in range(150)]
     sources = [source("s", "synthetic", write_jsonl(tmp_path / "x.jsonl", rows), id_field="id")]
-    sketches = sketched(tmp_path / "s", sources)
-    order, verdicts = deduplicated(tmp_path / "d", sketches, sources)
-    check(sketches, sources, order, verdicts)
+    _, _, verdicts, _ = run(tmp_path, sources, rows, by(exact=exact))
     assert verdicts.kept.sum() < 20
-    assert verdicts.counts["verified"] < 15 * 300
+    assert verdicts.counts["verified"] < 15 * 150
 
 
 def test_texts_without_words_and_short_texts(tmp_path):
@@ -377,29 +347,399 @@ def test_texts_without_words_and_short_texts(tmp_path):
     assert kept_of["8"] == "7"
 
 
-HALVES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=12)
+def test_what_holds_an_evaluation_text_goes_for_it(tmp_path):
+    """And stands for nobody: 2 is like 1 alone, and 3 is told by its words."""
+    near = TEXT + "and that is all"
+    texts = ["the item", TEXT + " and the item", near, "The item!", "the item"]
+    parties = [Party(source("t", "exclude", "x")), Party(source("g", "synthetic", "x"))]
+    units = [(0, [row("0", texts[0])]), (1, [row(str(i), texts[i]) for i in range(1, 5)])]
+    _, _, verdicts = held(tmp_path, parties, units, by(), holds=dict.fromkeys([1, 3, 4], 0))
+    assert verdicts.partner.tolist() == [-1, 0, -1, 0, 0]
+    assert verdicts.stage.tolist() == [0, CONTAINED, 0, EXACT, EXACT]
+    assert verdicts.similarity.tolist() == [0, 0.75, 0, 1, 1]
 
 
-@given(HALVES, st.randoms())
-def test_exact_repeats_point_to_the_first(halves, random):
-    n = len(halves)
-    document = list(range(n))
-    random.shuffle(document)
-    rank = np.argsort(np.array(document, np.int64)).astype(np.int64)
-    hi, lo = (np.array([half[i] for half in halves], np.uint64) for i in (0, 1))
-    order = Order(rank, np.array(document, np.int64), (hi, lo), np.zeros(n, bool))
-    first = {}
-    for d in document:
-        first.setdefault(halves[d], int(rank[d]))
-    assert exact_repeats(order).tolist() == [first[half] for half in halves]
+# Restricted sources.
 
 
-@settings(max_examples=200)
-@given(st.integers(0, 10**9), st.integers(1, 64), st.integers(1, 1 << 34))
-def test_waves_cover_all_prefixes_within_the_memory(documents, bands, memory):
-    waves = part_waves(documents, bands, memory)
-    assert [part for wave in waves for part in wave] == list(range(256))
-    shuffled = documents * bands * 12 * 4
-    assert len(waves) == 256 or shuffled / len(waves) <= memory
-    assert len(waves) == 1 or shuffled / (len(waves) - 1) > memory
-    assert max(map(len, waves)) - min(map(len, waves)) <= 1
+LIKE = [TEXT + f"and word{i}" for i in range(4)]
+
+
+@BOTH
+def test_a_source_whose_own_repeats_stay(tmp_path, exact):
+    own = [row("a"), row("b"), row("c", TEXT + "!"), row("d", LIKE[1])]
+    alone = [row("e", "something that is said twice"), row("f", "Something that is said twice!")]
+    _, repeats = case(
+        tmp_path,
+        ("gpt", "synthetic", 0, [*own, *alone]),
+        decided=by(exact=exact),
+        names={"gpt": ["people"]},
+    )
+    assert repeats == {}
+
+
+@BOTH
+@pytest.mark.parametrize("text", [TEXT, LIKE[0]])
+def test_people_remove_what_may_not_remove_itself(tmp_path, text, exact):
+    """Word for word and nearly; what is left of the source stays as often as it is there."""
+    own = [row("a"), row("b"), row("c", TEXT + "!"), row("d", LIKE[1])]
+    alone = [row("e", "something that is said twice"), row("f", "Something that is said twice!")]
+    _, repeats = case(
+        tmp_path,
+        ("gpt", "synthetic", 0, [*own, *alone]),
+        ("people", "human", 0, [row("h", text)]),
+        ("other", "synthetic", 9, [row("o", LIKE[2]), row("p", "something that is said twice")]),
+        decided=by(exact=exact),
+        names={"gpt": ["people"]},
+    )
+    assert repeats.keys() == {"a", "b", "c", "d", "o"}
+    for name in "abc":
+        assert repeats[name] == ("h", EXACT if text == TEXT else NEAR)
+    assert repeats["d"] == repeats["o"] == ("h", NEAR)
+
+
+@BOTH
+def test_a_source_that_nobody_but_evaluation_sets_removes(tmp_path, exact):
+    _, repeats = case(
+        tmp_path,
+        ("gpt", "synthetic", 0, [row("a"), row("b"), row("c", LIKE[0]), row("x", "an item of it")]),
+        ("people", "human", 0, [row("h"), row("i", LIKE[2])]),
+        ("tests", "exclude", 0, [row("t", "An item, of it.")]),
+        decided=by(exact=exact),
+        names={"gpt": []},
+    )
+    assert repeats.keys() == {"i" if repeats.get("i") else "h", "x"}
+    assert repeats["x"] == ("t", EXACT)
+    assert {kept for kept, _ in repeats.values()} <= {"h", "i", "t"}
+
+
+def test_equal_texts_of_restricted_sources_find_the_one_that_may_stand_for_them(tmp_path):
+    """Each goes for another source only, at most one of each pair: nothing goes for nothing."""
+    _, repeats = case(
+        tmp_path,
+        ("one", "synthetic", 3, [row("a"), row("b")]),
+        ("two", "synthetic", 2, [row("c"), row("d")]),
+        ("three", "synthetic", 1, [row("e"), row("f")]),
+        ("four", "synthetic", 0, [row("g"), row("h")]),
+        names={"one": ["two"], "two": ["three"], "three": ["two"], "four": ["four"]},
+    )
+    kept = {kept for kept, _ in repeats.values()}
+    assert repeats.keys() == {"e", "f", "h" if "g" in kept else "g"}
+    assert {repeats[name][0] for name in "ef"} <= {"c", "d"}
+    assert {stage for _, stage in repeats.values()} == {EXACT}
+
+
+def test_the_yardstick_can_be_left_as_it_is(tmp_path):
+    rows = [row("r"), row("s"), row("u", LIKE[0])]
+    _, repeats = case(tmp_path, ("y", "reference", 0, rows), names={"y": []})
+    assert repeats == {}
+
+
+def test_earlier_runs_stand_for_what_repeats_them(tmp_path):
+    """They stay themselves, synthetic ones let people stay, and a restriction holds by name."""
+    _, repeats = case(
+        tmp_path,
+        ("old-gpt", "synthetic", -9, [row("a"), row("b"), row("c", LIKE[0])]),
+        ("old-people", "human", -9, [row("d", "what people said before this run was made")]),
+        ("people", "human", 9, [row("h"), row("i", "What people said before this run was made.")]),
+        ("gpt", "synthetic", 9, [row("x", LIKE[1]), row("y", TEXT)]),
+        ("free", "synthetic", 9, [row("z")]),
+        names={"free": ["old-people"]},
+        runs={"old-gpt": "r1", "old-people": "r1"},
+    )
+    assert repeats.keys() == {"i", "x", "y"}
+    assert repeats["i"] == ("d", EXACT)
+    assert {repeats[name][0] for name in "xy"} <= {"a", "b", "c"}
+
+
+# Answers to prompts.
+
+
+def answer(name, prompt, text=TEXT, **columns):
+    return row(name, text, prompt=prompt, **columns)
+
+
+@BOTH
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_so_many_answers_to_one_prompt_stay(tmp_path, n, exact):
+    rows = [
+        answer(f"{prompt}{i}", prompt, TEXT if i < 2 else LIKE[i - 2], score=9 - i)
+        for prompt in ("p", "q")
+        for i in range(5)
+    ]
+    decided = by(exact=exact, same_answers=n)
+    _, repeats = case(tmp_path, ("g", "synthetic", 0, rows), decided=decided)
+    assert repeats.keys() == {f"{prompt}{i}" for prompt in "pq" for i in range(n, 5)}
+    assert all(kept[0] == name[0] for name, (kept, _) in repeats.items())
+    different = [answer(str(i), str(i)) for i in range(20)]
+    (tmp_path / "x").mkdir()
+    _, repeats = case(tmp_path / "x", ("g", "synthetic", 0, different), decided=decided)
+    assert repeats == {}
+
+
+@BOTH
+@pytest.mark.parametrize("text", [TEXT, LIKE[3]])
+@pytest.mark.parametrize(("role", "prompt"), [("exclude", None), ("exclude", "z"), ("human", None)])
+def test_what_has_no_prompt_removes_answers_to_any(tmp_path, role, prompt, text, exact):
+    rows = [answer(f"{prompt}{i}", prompt, LIKE[i]) for prompt in ("p", "q") for i in range(2)]
+    _, repeats = case(
+        tmp_path,
+        ("g", "synthetic", 0, rows),
+        ("t", role, 0, [answer("t", prompt, text)]),
+        ("u", "synthetic", 0, [row("u")]),
+        decided=by(exact=exact, same_answers=5),
+    )
+    assert {name: kept for name, (kept, _) in repeats.items()} == dict.fromkeys(
+        ["p0", "p1", "q0", "q1", "u"], "t"
+    )
+
+
+@pytest.mark.parametrize("text", [TEXT, LIKE[3]])
+def test_what_earlier_runs_have_answered_is_not_answered_again(tmp_path, text):
+    """They may have written as many answers as are allowed; other prompts are not compared."""
+    old = [answer("a", "p", text), answer("b", "p", text)]
+    rows = [answer("c", "p"), answer("d", "p", TEXT + "!"), answer("e", "p", LIKE[1])]
+    rows += [answer("f", "q"), answer("g", "q", LIKE[2])]
+    _, repeats = case(
+        tmp_path,
+        ("old", "synthetic", 0, old),
+        ("g", "synthetic", 0, rows),
+        decided=by(same_answers=2),
+        runs={"old": "r1"},
+    )
+    assert repeats.keys() == {"c", "d", "e"}
+
+
+def test_without_the_limit_prompts_do_not_matter(tmp_path):
+    rows = [answer(str(i), str(i)) for i in range(4)]
+    _, repeats = case(tmp_path, ("g", "synthetic", 0, rows))
+    assert len(repeats) == 3
+
+
+def test_the_yardstick_without_prompts_meets_that_with_some(tmp_path):
+    """In bands of its own: they are none of the run's documents."""
+    _, repeats = case(
+        tmp_path,
+        ("y", "reference", 0, [row("r", score=1), answer("s", "p"), answer("u", "q", LIKE[0])]),
+        ("h", "human", 0, [answer("h", "p", LIKE[1])]),
+        decided=by(same_answers=1),
+    )
+    assert repeats == {"s": ("r", EXACT), "u": ("r", NEAR)}
+
+
+@BOTH
+def test_an_answer_that_repeats_an_evaluation_text_goes_though_another_is_more_like_it(
+    tmp_path, exact
+):
+    """It is most like the answer before it, which is kept, and would stay beside it."""
+    words = [f"w{i}" for i in range(120)]
+    item = " ".join(words)
+    first = " ".join([*words[24:], *(f"v{i}" for i in range(24))])
+    second = " ".join([*words[8:], *(f"v{i}" for i in range(8))])
+    rows = [answer("a", "p", first, score=1), answer("b", "p", second)]
+    rows += [answer("c", "p", second + "!")]
+    _, repeats = case(
+        tmp_path,
+        ("t", "exclude", 0, [row("t", item)]),
+        ("g", "synthetic", 0, rows),
+        decided=by(0.75, exact=exact, same_answers=5),
+    )
+    assert repeats.keys() == {"b", "c"}
+
+
+# The whole, on small corpora of any kind.
+
+
+POOL = [
+    ("tests", "exclude", None, None),
+    ("people", "human", None, None),
+    ("gpt", "synthetic", None, None),
+    ("other", "synthetic", None, None),
+    ("own", "synthetic", None, ("people", "tests")),
+    ("self", "synthetic", None, ("self", "gpt")),
+    ("none", "human", None, ()),
+    ("yard", "reference", None, None),
+    ("gpt", "synthetic", "old", None),
+    ("people", "human", "old", ("gpt",)),
+]
+
+
+@st.composite
+def small_corpora(draw):
+    """Parties, and documents as (party, row, whether it takes part).
+
+    Texts are windows of a few sentences, so there are chains, and all similarities.
+    """
+    kinds = draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=5, unique=True))
+    parties = [
+        Party(source(name, role, "x", removed_by=names and list(names)), run)
+        for name, role, run, names in kinds
+    ]
+    documents = []
+    for number in range(draw(st.integers(1, 16))):
+        base = draw(st.integers(0, 1))
+        left, right = draw(st.integers(0, 5)), draw(st.integers(0, 3))
+        words = [f"w{base}{i}" for i in range(30)][left : 30 - 2 * right]
+        text = " ".join(words) + draw(st.sampled_from(["", "", "!", " end"]))
+        party = draw(st.integers(0, len(parties) - 1))
+        made = {
+            "id": str(number),
+            "text": text,
+            "score": draw(st.integers(0, 1)),
+            "prompt": draw(st.sampled_from([None, "p", "q"])),
+        }
+        documents.append((party, made, parties[party].run is None or draw(st.booleans())))
+    return parties, documents
+
+
+def in_units(documents, size):
+    """Units of so many documents of one source, and who takes part."""
+    units, part = [], []
+    for number in range(max(party for party, *_ in documents) + 1):
+        own = [(made, flag) for party, made, flag in documents if party == number]
+        for at in range(0, len(own), size):
+            units.append((number, [made for made, _ in own[at : at + size]]))
+            part += [flag for _, flag in own[at : at + size]]
+    return units, part
+
+
+DECIDED = st.builds(
+    by,
+    st.sampled_from([0.5, 0.7, 0.8]),
+    st.booleans(),
+    same_answers=st.sampled_from([None, None, 1, 2, 3]),
+)
+
+
+def evaluation_texts_held(parties, units):
+    """Documents of this run that say `end` hold the first evaluation text, if there is one."""
+    documents = [(number, made["text"]) for number, rows in units for made in rows]
+    roles = [parties[number].source.role for number, _ in documents]
+    if "exclude" not in roles:
+        return {}
+    return {
+        document: roles.index("exclude")
+        for document, (number, text) in enumerate(documents)
+        if text.endswith("end")
+        and parties[number].run is None
+        and roles[document] in ("human", "synthetic")
+    }
+
+
+@settings(max_examples=120)
+@given(small_corpora(), DECIDED, st.booleans())
+def test_any_small_corpus_is_decided_as_defined(drawn, decided, contained):
+    parties, documents = drawn
+    units, part = in_units(documents, 99)
+    holds = evaluation_texts_held(parties, units) if contained else {}
+    with tempfile.TemporaryDirectory() as folder:
+        held(folder, parties, units, decided, part, holds)
+
+
+@settings(max_examples=60)
+@given(
+    small_corpora(),
+    DECIDED,
+    st.randoms(use_true_random=False),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
+def test_neither_order_nor_units_nor_partitions_matter(drawn, decided, random, size, parts):
+    parties, documents = drawn
+    told = []
+    for turn in range(2):
+        units, part = in_units(documents, size if turn else 99)
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"parts": parts, "seed": 1} if turn else {}
+            told.append(by_id(*held(folder, parties, units, decided, part, **options)))
+        random.shuffle(documents)
+    assert told[0] == told[1]
+
+
+# Pairs that were verified before.
+
+
+def verdicts_of(folder, parties, units, decided):
+    *_, verdicts = held(folder, parties, units, decided, threshold=0.5)
+    columns = (verdicts.partner, verdicts.stage, verdicts.similarity, verdicts.open)
+    return [column.tolist() for column in columns], verdicts.counts
+
+
+def graded_units(seed=7, sources=2):
+    rows = graded(seed, texts=30)
+    return [(number, rows[number::sources]) for number in range(sources)]
+
+
+@BOTH
+def test_what_was_verified_is_not_verified_again(tmp_path, monkeypatch, exact):
+    parties = [Party(source("h", "human", "x")), Party(source("g", "synthetic", "x"))]
+    units = graded_units()
+    asked = []
+
+    def counted(make):
+        def made(*given_):
+            measure = make(*given_)
+            if exact:
+                measure = measure.similarity
+
+            def similarity(left, right):
+                asked.append(len(left))
+                return measure(left, right)
+
+            return type("Sets", (), {"similarity": similarity}) if exact else similarity
+
+        return made
+
+    monkeypatch.setattr(module, "_signatures", counted(module._signatures))
+    monkeypatch.setattr(module.ShingleSets, "of", counted(module.ShingleSets.of))
+    afresh = {}
+    for threshold in (0.55, 0.7, 0.9):
+        folder = tmp_path / str(threshold)
+        folder.mkdir()
+        asked.clear()
+        afresh[threshold] = verdicts_of(folder, parties, units, by(threshold, exact)), sum(asked)
+    assert len({str(verdicts) for verdicts, _ in afresh.values()}) == 3
+
+    folder = tmp_path / "one"
+    folder.mkdir()
+    known = set()
+    for threshold in (0.7, 0.7, 0.9, 0.55, 0.9, 0.7):
+        asked.clear()
+        repeated = threshold in known
+        found = verdicts_of(folder, parties, units, by(threshold, exact))
+        assert found == afresh[threshold][0]
+        assert not asked if repeated else sum(asked) < afresh[threshold][1] or not known
+        known.add(threshold)
+        pairs = files.read_array(str(folder / "verified.npy"))
+        assert (np.diff(pairs["pair"].astype(np.int64)) > 0).all()
+
+
+def test_the_measure_is_not_made_where_all_is_known(tmp_path, monkeypatch):
+    parties = [Party(source("h", "human", "x"))]
+    units = graded_units(sources=1)
+    first = verdicts_of(tmp_path, parties, units, by(0.7, True))
+
+    def fail(*_):
+        raise AssertionError("sets were read again")
+
+    monkeypatch.setattr(module.ShingleSets, "of", fail)
+    assert verdicts_of(tmp_path, parties, units, by(0.7, True)) == first
+
+
+def test_texts_of_one_template_are_compared_by_what_differs(tmp_path):
+    """With a limit for boilerplate the frame doesn't count; what repeats within it goes."""
+    frame = " ".join(f"frame{i}" for i in range(60))
+    texts = [f"{frame} " + " ".join(f"own{i}x{k}" for k in range(6)) for i in range(20)]
+    rows = [row(str(i), text) for i, text in enumerate(texts)]
+    rows += [row(f"{i}+", texts[i] + " too") for i in range(3)]
+    for limit, kept in ((None, 1), (10, 20)):
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        decided = by(0.8, exact=True, boilerplate=limit)
+        parties = [Party(source("g", "synthetic", "x"))]
+        sketches = HeldSketches([(0, rows)])
+        standing = Standing.of(sketches, parties, False, np.ones(len(rows), bool))
+        contained = Contained.nothing(len(rows))
+        groups = grouped(folder, standing, 0.8, contained)
+        verdicts = decide(standing, contained, groups, decided, str(folder / "verified.npy"))
+        assert verdicts.kept.sum() == kept

@@ -20,7 +20,7 @@ from tests.transforms.corpora import (
 )
 from transforms import files
 from transforms.aligned import save_aligned
-from transforms.deduplicate import RULES, STAGES
+from transforms.deduplicate import EXACT, NEAR, STAGES
 from transforms.identity import file_names, ids_of, repeated_ids
 from transforms.layouts import Folders, KeptLayout, RemovedLayout, removals
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
@@ -31,6 +31,7 @@ from transforms.units import unit_file
 SHARDS, CLUSTERS, AUDIT = 3, 4, 2
 THRESHOLDS = Thresholds(density=50, dot=10)
 SEED = 7
+RULES = {EXACT: "same words", NEAR: "minhash signature"}
 
 
 def content(number, text):
@@ -59,12 +60,12 @@ def spread(sketches):
 
 def kept_layout(folder, sources, unit_bytes, clustered=True):
     sketches = sketched(folder / "sketches", sources, unit_bytes)
-    order, _ = deduplicated(folder / "dedup", sketches, sources)
+    standing, _ = deduplicated(folder / "dedup", sketches, sources)
     figures = spread(sketches)
     verdicts = {
         "repeated_id": repeated_ids(sketches, sources),
         "open": figures["open"],
-        "rank": order.rank,
+        "rank": standing.order.rank,
     }
     save_aligned(str(folder / "verdicts"), sketches, verdicts)
     save_aligned(str(folder / "selection"), sketches, {"copies": figures["copies"]})
@@ -249,7 +250,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
         source("gpt", "synthetic", write_jsonl(tmp_path / "g.jsonl", gpt), id_field="id"),
     ]
     sketches = sketched(tmp_path / "sketches", sources, unit_bytes=100)
-    order, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
+    standing, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
     removed = np.flatnonzero(~verdicts.kept)
     everything = ids_of(sketches, sources, np.arange(len(sketches)), np.zeros(5, bool))
     ids = everything.combine_chunks()
@@ -272,7 +273,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
             "row": rows,
             "shard": here % shards,
             "key": here.astype(np.uint64),
-            "rank": order.rank[here],
+            "rank": standing.order.rank[here],
         }
         files.write_table(unit_file(str(folder), unit, "parquet"), pa.table(columns))
     layout = RemovedLayout(union(sketches), str(folder))

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.columns import settle, unite
 from tests.transforms.corpora import over, source, write_jsonl
@@ -23,7 +21,6 @@ from transforms.shards import (
     count_shards,
     shard_name,
     shard_report,
-    shard_waves,
     write_shard,
 )
 
@@ -143,9 +140,11 @@ def union_of(sources):
     return settle(united)
 
 
-def write(folder, corpus, unit_bytes=1 << 20, lanes=1, wave=range(SHARDS), text_out=None):
-    """Writes the shards of a wave, and returns the bytes of all that are there, by name."""
-    for name in ("data", "reports"):
+def write(
+    folder, corpus, unit_bytes=1 << 20, lanes=1, numbers=range(SHARDS), text_out=None, spills=True
+):
+    """Writes some of the shards, and returns the bytes of all that are there, by name."""
+    for name in ("data", "reports", "spill"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     units = plan_units(corpus.sources, unit_bytes)
     union = corpus.union
@@ -154,7 +153,8 @@ def write(folder, corpus, unit_bytes=1 << 20, lanes=1, wave=range(SHARDS), text_
     layout = ByNumber(union, corpus.sources)
     dealt = [units[i::lanes] for i in range(lanes)]
     to = (str(folder / "data"), str(folder / "reports"))
-    over(dealt, WriteShards(corpus.sources, layout, *to, wave, SHARDS, text_out))
+    spill = str(folder / "spill") if spills else None
+    over(dealt, WriteShards(corpus.sources, layout, *to, numbers, SHARDS, text_out, spill))
     return {p.name: p.read_bytes() for d in ("data", "reports") for p in (folder / d).iterdir()}
 
 
@@ -199,7 +199,7 @@ def with_all(meta):
     return None if meta is None else {"x": meta["x"], "deep": {"y": meta["deep"]["y"]}}
 
 
-def test_the_bytes_do_not_depend_on_units_lanes_or_waves(tmp_path, corpus, monkeypatch):
+def test_the_bytes_do_not_depend_on_units_lanes_or_the_shuffle(tmp_path, corpus, monkeypatch):
     monkeypatch.setattr(shards, "ROW_GROUP", 2000)  # several a shard, by the size of the rows
     expected = write(tmp_path / "0", corpus)
     assert len(expected) == 2 * SHARDS
@@ -210,8 +210,9 @@ def test_the_bytes_do_not_depend_on_units_lanes_or_waves(tmp_path, corpus, monke
     assert min(groups) > 1
     assert write(tmp_path / "1", corpus, unit_bytes=150, lanes=4) == expected
     assert write(tmp_path / "2", corpus, unit_bytes=1000, lanes=2) == expected
-    for wave in ([2], [0, 3], range(1, 2)):
-        found = write(tmp_path / "3", corpus, unit_bytes=500, wave=wave)
+    assert write(tmp_path / "3", corpus, unit_bytes=1000, lanes=2, spills=False) == expected
+    for numbers in ([2], [0, 3], range(1, 2)):
+        found = write(tmp_path / "4", corpus, unit_bytes=500, numbers=numbers)
     assert found == expected
 
 
@@ -227,7 +228,7 @@ def test_nulls_of_one_unit_do_not_show_in_the_bytes_of_another(tmp_path):
     assert write(tmp_path / "1", corpus, unit_bytes=60, lanes=5) == expected
 
 
-def test_only_the_shards_of_the_wave_are_written(tmp_path, corpus):
+def test_only_the_shards_asked_for_are_written(tmp_path, corpus):
     whole = write(tmp_path / "0", corpus)
     folder = tmp_path / "1"
     write(folder, corpus)
@@ -235,8 +236,7 @@ def test_only_the_shards_of_the_wave_are_written(tmp_path, corpus):
         os.utime(path, (0, 0))
     for number in (1, 3):
         (folder / "data" / shard_name("part", number, SHARDS)).unlink()
-    (wave,) = shard_waves([1, 3], 100, None)
-    assert write(folder, corpus, wave=wave) == whole
+    assert write(folder, corpus, numbers=[1, 3]) == whole
     again = {path.name for path in (folder / "data").iterdir() if path.stat().st_mtime > 0}
     assert again == {shard_name("part", number, SHARDS) for number in (1, 3)}
 
@@ -275,20 +275,6 @@ def test_shards_without_rows(tmp_path, corpus):
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
     assert json.loads((tmp_path / "shard-00000.json").read_text())["rows"] == 0
-
-
-@given(
-    st.lists(st.integers(0, 200), unique=True).map(sorted),
-    st.integers(1, 100),
-    st.none() | st.integers(1, 5000),
-)
-def test_waves_hold_each_missing_shard_once_within_the_memory(missing, shard_bytes, memory):
-    waves = shard_waves(missing, shard_bytes, memory)
-    assert [number for wave in waves for number in wave] == missing
-    if memory is None:
-        assert len(waves) <= 1
-    else:
-        assert all(len(wave) == 1 or 2 * shard_bytes * len(wave) <= memory for wave in waves)
 
 
 def test_shards_are_counted_by_size():

@@ -1,0 +1,99 @@
+"""Commands that are measured from outside: seconds, peak memory, and what they printed last."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+COMMAND = Path(sys.executable).with_name("outcross")
+"""The installed command of the environment that runs the benchmark."""
+
+_EVERY = 0.1  # seconds between two looks at a tree of processes
+
+
+class Run(NamedTuple):
+    """One run of a command."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of the command and all that it started: what other people's load changes least."""
+    megabytes: float
+    """Most memory at a time, of the command and all that it started."""
+    last_line: str
+    """Of what it wrote to stdout."""
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found
+
+
+def _proportional(pid: int) -> int:
+    """Bytes; what several processes share is divided among them."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _watch(pid: int, done: threading.Event, most: list[int]) -> None:
+    while not done.wait(_EVERY):
+        try:
+            processes = _tree(pid)
+            if len(processes) > 1:  # the kernel itself keeps the peak of a single one
+                most[0] = max(most[0], sum(map(_proportional, processes)))
+        except (OSError, ValueError):  # a process has ended meanwhile
+            continue
+
+
+def measured(command: list[str]) -> Run:
+    """Runs a command to its end.
+
+    Raises:
+        RuntimeError: it failed; the message has the end of what it wrote to stderr.
+    """
+    done = threading.Event()
+    most = [0]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=errors)
+        watch = threading.Thread(target=_watch, args=(process.pid, done, most))
+        watch.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        done.set()
+        watch.join()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        errors.seek(0)
+        lines = out.read().splitlines()
+        if process.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()[-2000:]}")
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    peak = max(most[0], usage.ru_maxrss * unit)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(seconds, cpu, peak / 1e6, lines[-1] if lines else "")
+
+
+def dedup(files: Path, out: Path, workers: int, *options: str) -> tuple[Run, dict[str, Any]]:
+    """`outcross dedup` on files that may be a glob, and the manifest that it wrote."""
+    command = [
+        str(COMMAND), "dedup", "--synthetic", str(files), "--out", str(out),
+        "--workers", str(workers), "--json", *options,
+    ]  # fmt: skip
+    return measured(command), json.loads((out / "manifest.json").read_text())
+
+
+def load() -> str:
+    """The load average, which says whether figures of this minute are worth anything."""
+    return f"load average {os.getloadavg()[0]:.1f}"
