@@ -124,8 +124,8 @@ class Config(Model):
         None,
         ge=2,
         le=65_535,
-        description="shingles that stand in so many of the documents that share a band don't "
-        "count: texts made from one template are compared by what differs",
+        description="shingles that stand in so many of the documents that share a band are "
+        "boilerplate: documents then repeat only if they do without it as well",
     )
     containment: float = Field(
         0.5,

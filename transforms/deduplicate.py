@@ -42,7 +42,8 @@ class Settings:
         exact: whether it is the Jaccard similarity itself, not the signatures' estimate.
         ngram: words in a shingle.
         num_perm: permutations of the signatures.
-        boilerplate: shingles in so many of the documents that share a band don't count.
+        boilerplate: shingles in so many of the documents that share a band are that: without them,
+            too, documents have to reach the threshold.
         same_answers: near-identical answers to one prompt that are kept; None where prompts don't
             matter.
     """

@@ -154,9 +154,10 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
                 if limit:
                     one, other = _places(own[i], places)
                     rare_either += min(table[one], table[other]) < limit
+        similarity = common / either
         if rare_either:
-            common, either = rare_common, rare_either
-        out[pair] = np.float32(common / either)
+            similarity = min(similarity, rare_common / rare_either)
+        out[pair] = np.float32(similarity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,7 @@ class ShingleSets:
         words: uint32[total], their hashes.
         wordless: uint64[n], by which a document without words is known.
         ngram: words in a shingle; of shorter texts there is one shingle of what there is.
-        limit: shingles in so many documents or more don't count; 0 to count all.
+        limit: shingles in so many documents or more are boilerplate; 0 for none.
         table: uint16[2**k], in how many documents a shingle stands, by two of its hashes, of which
             the smaller count is nearer (count-min; Cormode and Muthukrishnan 2005).
     """
@@ -195,7 +196,7 @@ class ShingleSets:
             sketches: of all units.
             documents: ascending document numbers.
             ngram: words in a shingle.
-            boilerplate: shingles in so many of these documents or more don't count.
+            boilerplate: shingles in so many of these documents or more are that.
             scratch: an empty file that the words are kept in.
         """
         ends = [np.zeros(1, np.int64)]
@@ -224,7 +225,9 @@ class ShingleSets:
     def similarity(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of each pair, the share of shingles that both have among those that either has.
 
-        Where all shingles of a pair are boilerplate, all count.
+        With a limit it is the smaller of that share and the one without boilerplate, so that more
+        is kept and nothing is removed for its substance alone. Where all shingles of a pair are
+        boilerplate, all count.
 
         Args:
             left: int64[m], places in the documents.

@@ -328,7 +328,7 @@ def rule_names(config: Config) -> dict[int, str]:
     if config.verify == "exact":
         near = f"jaccard of {config.ngram}-word shingles"
     if config.boilerplate is not None:
-        near += " without boilerplate"
+        near += ", also without boilerplate"
     return {
         EXACT: "same words",
         NEAR: near,

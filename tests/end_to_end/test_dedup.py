@@ -428,7 +428,7 @@ def test_letters_from_one_template_stay_by_what_differs(tmp_path):
     letters = {tuple(sorted((gone[1], kept[1]))) for gone, kept in stay.gone.items()}
     assert letters == {(f"again{number}", f"l{number}") for number in range(3)}
     for row in stay.removed:
-        assert row["rule"] == "jaccard of 5-word shingles without boilerplate"
+        assert row["rule"] == "jaccard of 5-word shingles, also without boilerplate"
         assert row["similarity"] == pytest.approx(59 / 69)
     check_conservation(stay)
 

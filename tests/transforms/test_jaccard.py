@@ -100,7 +100,8 @@ def without_boilerplate(texts, limit, ngram=5):
 
     def similarity(one, other):
         rare = [{s for s in shingles[i] if often[s] < limit} for i in (one, other)]
-        return jaccard(*rare) if rare[0] | rare[1] else jaccard(shingles[one], shingles[other])
+        whole = jaccard(shingles[one], shingles[other])
+        return min(whole, jaccard(*rare)) if rare[0] | rare[1] else whole
 
     return often, similarity
 
