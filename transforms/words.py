@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+from llvmlite.ir import Constant, IntType
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from transforms.characters import (
@@ -29,8 +31,13 @@ from transforms.hashing import mix64
 
 # What an ASCII byte adds to a word: itself, in lower case, or 0 where it ends one.
 _LOWERED = np.array(
-    [ord(chr(c).lower()) if chr(c).isalnum() or c == ord("_") else 0 for c in range(128)], np.uint64
+    [ord(chr(c).lower()) if chr(c).isalnum() or c == ord("_") else 0 for c in range(128)], np.uint8
 )
+
+# Eight ASCII bytes at a time: in each, 1 and 128, and the ends of what belongs to words.
+_ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE, _UNDERSCORE = (np.uint64(ord(c)) for c in "AZaz09_")
+_GATHER = np.uint64(0x0102040810204080)  # times a block of ones and zeros: one bit for each
 
 # First parts of pi and e: where the two halves of a fingerprint begin, for words and characters.
 _WORDS_HI, _WORDS_LO = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6A)
@@ -81,6 +88,86 @@ class Words:
         return found
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _between(block, least, most):  # type: ignore[no-untyped-def]
+    """Of eight bytes below 128, those between two values: 128 in their place."""
+    return (block + _ONES * (np.uint64(128) - least)) ^ (block + _ONES * (np.uint64(127) - most))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _eight(data, i):  # type: ignore[no-untyped-def]
+    # Bytes are put together in one order on every machine; LLVM makes one load of it.
+    return (
+        np.uint64(data[i])
+        | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(data[i + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(data[i + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(data[i + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
+    )
+
+
+@intrinsic
+def _trailing_zeros(context, number):  # type: ignore[no-untyped-def]
+    """Of a number that isn't 0."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.cttz(arguments[0], Constant(IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@njit(nogil=True, cache=True)
+def _edges(data, start, stop, lowered, edges):  # type: ignore[no-untyped-def]
+    """Finds where the words of an ASCII text begin and end, 64 bytes at a time.
+
+    Fills `lowered` with the text in lower case, and `edges` with the places in it. Returns how many
+    edges there are, or -1 if the text isn't ASCII.
+    """
+    size = stop - start
+    lowered[:size] = data[start:stop]
+    lowered[size : size + 64] = np.uint8(32)
+    found = 0
+    before = np.uint64(0)  # whether the last byte was inside of a word
+    for base in range(0, size + 1, 64):
+        words = np.uint64(0)
+        for eighth in range(8):
+            at = np.uint64(base + 8 * eighth)
+            block = _eight(lowered, at)
+            if block & _TOPS:
+                return -1
+            block += (_between(block, _A, _Z) & _TOPS) >> np.uint64(2)
+            inside = _between(block, _SMALL_A, _SMALL_Z) | _between(block, _ZERO, _NINE)
+            inside = (inside | _between(block, _UNDERSCORE, _UNDERSCORE)) & _TOPS
+            words |= ((inside >> np.uint64(7)) * _GATHER >> np.uint64(56)) << np.uint64(8 * eighth)
+            for k in range(8):
+                lowered[at + np.uint64(k)] = np.uint8(block >> np.uint64(8 * k))
+        changes = words ^ (words << np.uint64(1) | before)
+        before = words >> np.uint64(63)
+        while changes:
+            edges[found] = np.uint32(np.uint64(base) + _trailing_zeros(changes))
+            changes &= changes - np.uint64(1)
+            found += 1
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _hash_words(lowered, edges, found, out):  # type: ignore[no-untyped-def]
+    """Fills `out` with the hashes of the words between pairs of edges."""
+    for word in range(found // 2):
+        i, stop = np.uint64(edges[2 * word]), np.uint64(edges[2 * word + 1])
+        state = np.uint64(0)
+        while i + np.uint64(8) <= stop:
+            state = mix64(state ^ _eight(lowered, i))
+            i += np.uint64(8)
+        if i < stop:
+            rest = (np.uint64(1) << (np.uint64(8) * (stop - i))) - np.uint64(1)
+            state = mix64(state ^ (_eight(lowered, i) & rest))
+        out[word] = state
+
+
 @njit(nogil=True, cache=True)
 def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped-def]
     """Offsets, hashes and, if asked for, the place of every word in `data`."""
@@ -89,11 +176,23 @@ def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped
     for d in range(n):
         most += (stops[d] - starts[d] + 1) // 2
     offsets = np.zeros(n + 1, np.int64)
-    # Most of this is never touched, and so never becomes memory.
+    # Most of this is never touched, and so never becomes memory; nor is it copied for that.
     hashes = np.empty(most, np.uint64)
     spans = np.empty((most if with_spans else 0, 2), np.int64)
     total = np.int64(0)
+    longest = np.int64(0)
     for d in range(n):
+        longest = max(longest, stops[d] - starts[d])
+    lowered = np.empty(longest + 64, np.uint8)
+    edges = np.empty(longest + 2, np.uint32)
+    for d in range(n):
+        if not with_spans:
+            found = _edges(data, starts[d], stops[d], lowered, edges)
+            if found >= 0:
+                _hash_words(lowered, edges, found, hashes[total:])
+                total += found // 2
+                offsets[d + 1] = total
+                continue
         i = np.uint64(starts[d])
         stop = np.uint64(stops[d])
         state = np.uint64(0)
@@ -106,7 +205,7 @@ def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped
             if i < stop:
                 lead = data[i]
                 if lead < 128:
-                    low = _LOWERED[lead]
+                    low = np.uint64(_LOWERED[lead])
                     if low != 0:
                         inside = True
                         block |= low << shift
@@ -141,7 +240,7 @@ def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped
                 begin = i + width
             i += width
         offsets[d + 1] = total
-    return offsets, hashes[:total].copy(), spans[: total if with_spans else 0].copy()
+    return offsets, hashes[:total], spans[: total if with_spans else 0].copy()
 
 
 def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:

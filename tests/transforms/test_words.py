@@ -61,18 +61,40 @@ def test_hashes_are_of_the_words_alone(values: list[str]) -> None:
     assert len(set(by_word.values())) == len(by_word)
 
 
-def test_hash_follows_its_definition() -> None:
+def defined_hash(word: str) -> int:
     def mix64(x: int) -> int:
         x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
         x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
         return x ^ x >> 31
 
+    h = 0
+    encoded = word.encode()
+    for i in range(0, len(encoded), 8):
+        h = mix64(h ^ int.from_bytes(encoded[i : i + 8], "little"))
+    return h
+
+
+def test_hash_follows_its_definition() -> None:
     for word in ("a", "exactly8", "nine_char", "sixteen_letters_", "日本語のテキスト", "x" * 1000):
-        h = 0
-        encoded = word.encode()
-        for i in range(0, len(encoded), 8):
-            h = mix64(h ^ int.from_bytes(encoded[i : i + 8], "little"))
-        assert split(f"«{word.upper()}»").hashes.tolist() == [h]
+        assert split(f"«{word.upper()}»").hashes.tolist() == [defined_hash(word)]
+
+
+wordy = st.sampled_from("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789_")
+ascii_texts = st.lists(
+    st.one_of(st.text(wordy, min_size=1, max_size=30), st.text(st.characters(max_codepoint=127))),
+    max_size=30,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(st.lists(ascii_texts, max_size=4), st.integers(0, 70))
+def test_ascii_is_read_many_bytes_at_a_time(values: list[str], shift: int) -> None:
+    """Words on either side of, and over, the ends of what is read at once."""
+    values = [*values, "." * shift + "word " * 30]
+    words = split(*values)
+    for value, (start, stop) in zip(values, itertools.pairwise(words.offsets), strict=True):
+        expected = [defined_hash(word) for word in re.findall(r"\w+", value.lower(), re.ASCII)]
+        assert words.hashes[start:stop].tolist() == expected
 
 
 def test_hashes_are_spread() -> None:
