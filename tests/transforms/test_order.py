@@ -59,12 +59,12 @@ def documents(draw):
     flags = draw(st.lists(st.booleans(), min_size=size**2, max_size=size**2))
     prompt = column(st.integers(0, 1), np.uint64)
     rules = Rules(made, party, np.array(flags, bool).reshape(size, size), prompt)
-    word = st.sampled_from([0, 1, 2**63, 2**64 - 1])
+    word, half = st.sampled_from([0, 1, 2**63, 2**64 - 1]), st.sampled_from([0, 2**64 - 1])
     columns = Columns(
         priority=column(st.sampled_from([-1.5, 0, 2]), np.float64),
         length=column(st.integers(1, 2), np.int64),
-        fingerprint_hi=column(word, np.uint64),
-        fingerprint_lo=column(word, np.uint64),
+        fingerprint_hi=column(half, np.uint64),
+        fingerprint_lo=column(half, np.uint64),
         row_hash=column(word, np.uint64),
     )
     return columns, rules, column(st.booleans(), bool)
