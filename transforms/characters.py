@@ -225,6 +225,7 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> Characters:
     if texts.null_count:
         raise ValueError(f"text {pc.index(pc.is_null(texts), True).as_py()} is null")
     data, offsets = _buffers(texts)
+    data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     documents = np.flatnonzero(~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False))
     if len(documents):
