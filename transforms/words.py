@@ -34,6 +34,8 @@ _LOWERED = np.array(
     [ord(chr(c).lower()) if chr(c).isalnum() or c == ord("_") else 0 for c in range(128)], np.uint8
 )
 
+_SPACE = np.uint8(ord(" "))
+
 # Eight ASCII bytes at a time: in each, 1 and 128, and the ends of what belongs to words.
 _ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE, _UNDERSCORE = (np.uint64(ord(c)) for c in "AZaz09_")
@@ -120,30 +122,53 @@ def _trailing_zeros(context, number):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _edges(data, start, stop, lowered, edges):  # type: ignore[no-untyped-def]
-    """Finds where the words of an ASCII text begin and end, 64 bytes at a time.
+def _lower_eight(lowered, at):  # type: ignore[no-untyped-def]
+    """Lowers eight ASCII bytes, and says in which of eight bits words are; -1 if not all ASCII."""
+    block = _eight(lowered, at)
+    if block & _TOPS:
+        return np.int64(-1)
+    block += (_between(block, _A, _Z) & _TOPS) >> np.uint64(2)
+    for k in range(8):
+        lowered[at + np.uint64(k)] = np.uint8(block >> np.uint64(8 * k))
+    inside = _between(block, _SMALL_A, _SMALL_Z) | _between(block, _ZERO, _NINE)
+    inside = (inside | _between(block, _UNDERSCORE, _UNDERSCORE)) & _TOPS
+    return np.int64((inside >> np.uint64(7)) * _GATHER >> np.uint64(56))
 
-    Fills `lowered` with the text in lower case, and `edges` with the places in it. Returns how many
-    edges there are, or -1 if the text isn't ASCII.
+
+@njit(nogil=True, cache=True)
+def _edges(lowered, size, classes, edges):  # type: ignore[no-untyped-def]
+    """Lowers a text, and finds where its words begin and end; returns how many edges there are.
+
+    Args:
+        lowered: uint8[size + 72], the text and white space.
+        size: bytes of the text.
+        classes: of all characters.
+        edges: gets the places, each word's begin and end.
     """
-    size = stop - start
-    lowered[:size] = data[start:stop]
-    lowered[size : size + 64] = np.uint8(32)
     found = 0
     before = np.uint64(0)  # whether the last byte was inside of a word
+    within, left = np.uint64(0), 0  # of a character of several bytes: whether it is, bytes to come
     for base in range(0, size + 1, 64):
         words = np.uint64(0)
         for eighth in range(8):
-            at = np.uint64(base + 8 * eighth)
-            block = _eight(lowered, at)
-            if block & _TOPS:
-                return -1
-            block += (_between(block, _A, _Z) & _TOPS) >> np.uint64(2)
-            inside = _between(block, _SMALL_A, _SMALL_Z) | _between(block, _ZERO, _NINE)
-            inside = (inside | _between(block, _UNDERSCORE, _UNDERSCORE)) & _TOPS
-            words |= ((inside >> np.uint64(7)) * _GATHER >> np.uint64(56)) << np.uint64(8 * eighth)
-            for k in range(8):
-                lowered[at + np.uint64(k)] = np.uint8(block >> np.uint64(8 * k))
+            first = np.uint64(base + 8 * eighth)
+            eight = _lower_eight(lowered, first)
+            if eight < 0:
+                eight = np.int64(0)
+                for k in range(8):
+                    at = first + np.uint64(k)
+                    lead = lowered[at]
+                    if left:
+                        left -= 1
+                    elif lead < 128:
+                        within = np.uint64(_LOWERED[lead] != 0)
+                        lowered[at] = _LOWERED[lead] if within else lead
+                    else:
+                        width = np.uint64(encoded_width(lead))
+                        within = np.uint64((classes[code_point(lowered, at, width)] & WORD) != 0)
+                        left = np.int64(width) - 1
+                    eight |= np.int64(within) << k
+            words |= np.uint64(eight) << np.uint64(8 * eighth)
         changes = words ^ (words << np.uint64(1) | before)
         before = words >> np.uint64(63)
         while changes:
@@ -172,73 +197,28 @@ def _hash_words(lowered, edges, found, out):  # type: ignore[no-untyped-def]
 def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped-def]
     """Offsets, hashes and, if asked for, the place of every word in `data`."""
     n = len(starts)
-    most = np.int64(0)
+    most = longest = np.int64(0)
     for d in range(n):
-        most += (stops[d] - starts[d] + 1) // 2
+        size = stops[d] - starts[d]
+        most += (size + 1) // 2
+        longest = max(longest, size)
     offsets = np.zeros(n + 1, np.int64)
     # Most of this is never touched, and so never becomes memory; nor is it copied for that.
     hashes = np.empty(most, np.uint64)
     spans = np.empty((most if with_spans else 0, 2), np.int64)
-    total = np.int64(0)
-    longest = np.int64(0)
-    for d in range(n):
-        longest = max(longest, stops[d] - starts[d])
-    lowered = np.empty(longest + 64, np.uint8)
+    lowered = np.empty(longest + 72, np.uint8)
     edges = np.empty(longest + 2, np.uint32)
+    total = np.int64(0)
     for d in range(n):
-        if not with_spans:
-            found = _edges(data, starts[d], stops[d], lowered, edges)
-            if found >= 0:
-                _hash_words(lowered, edges, found, hashes[total:])
-                total += found // 2
-                offsets[d + 1] = total
-                continue
-        i = np.uint64(starts[d])
-        stop = np.uint64(stops[d])
-        state = np.uint64(0)
-        block = np.uint64(0)
-        shift = np.uint64(0)
-        begin = i
-        while i <= stop:
-            width = np.uint64(1)
-            inside = False
-            if i < stop:
-                lead = data[i]
-                if lead < 128:
-                    low = np.uint64(_LOWERED[lead])
-                    if low != 0:
-                        inside = True
-                        block |= low << shift
-                        shift += np.uint64(8)
-                        if shift == 64:
-                            state = mix64(state ^ block)
-                            block = np.uint64(0)
-                            shift = np.uint64(0)
-                else:
-                    width = np.uint64(encoded_width(lead))
-                    if classes[code_point(data, i, width)] & WORD:
-                        inside = True
-                        for k in range(width):
-                            block |= np.uint64(data[i + np.uint64(k)]) << shift
-                            shift += np.uint64(8)
-                            if shift == 64:
-                                state = mix64(state ^ block)
-                                block = np.uint64(0)
-                                shift = np.uint64(0)
-            if not inside:
-                if i > begin:
-                    if shift != 0:
-                        state = mix64(state ^ block)
-                    hashes[total] = state
-                    if with_spans:
-                        spans[total, 0] = begin
-                        spans[total, 1] = i
-                    total += 1
-                    state = np.uint64(0)
-                    block = np.uint64(0)
-                    shift = np.uint64(0)
-                begin = i + width
-            i += width
+        size = stops[d] - starts[d]
+        lowered[:size] = data[starts[d] : stops[d]]
+        lowered[size : size + 72] = _SPACE
+        found = _edges(lowered, size, classes, edges)
+        _hash_words(lowered, edges, found, hashes[total:])
+        if with_spans:
+            for i in range(found):
+                spans[total + i // 2, i % 2] = starts[d] + edges[i]
+        total += found // 2
         offsets[d + 1] = total
     return offsets, hashes[:total], spans[: total if with_spans else 0].copy()
 
