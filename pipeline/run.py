@@ -134,7 +134,7 @@ def dedup(
     Arguments and errors are those of `run`.
     """
     with _job(config, beam_args, progress) as (context, started):
-        sketched, deduplicated = _deduplicated(context)
+        sketched, deduplicated = _deduplicated(context, embedded=False)
         _write_rejects(sketched, config.out)
         removed = write_removed(context, sketched, deduplicated)
         done = artifact(
@@ -268,9 +268,9 @@ def _inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip("/") + "/")
 
 
-def _deduplicated(context: Context) -> tuple[Sketched, Deduplicated]:
+def _deduplicated(context: Context, embedded: bool = True) -> tuple[Sketched, Deduplicated]:
     units, identities = plan_input(context.config)
-    sketched = sketch(context, units, identities)
+    sketched = sketch(context, units, identities, embedded)
     warn_of_sources(sketched)
     if (told := too_many_rejects(sketched)) is not None:
         # A result that stands there keeps its own rejects.

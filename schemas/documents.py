@@ -35,13 +35,14 @@ class Unit:
     bytes: int
 
 
-def sketch_schema(num_perm: int) -> pa.Schema:
+def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
     """One row a document, aligned with the valid rows of its unit.
 
     Args:
         num_perm: permutations of the MinHash signature.
+        embedded: whether there are embeddings; deduplication needs none.
     """
-    return pa.schema(
+    fields = pa.schema(
         [
             pa.field("row", pa.int64(), nullable=False),  # line or row within the unit
             pa.field("id", pa.string()),
@@ -60,6 +61,7 @@ def sketch_schema(num_perm: int) -> pa.Schema:
             pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
         ]
     )
+    return fields if embedded else fields.remove(fields.get_field_index("embedding"))
 
 
 REJECTS = pa.schema(

@@ -71,15 +71,17 @@ class SketchDocuments(beam.PTransform):
         folder: where the files go.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
+        embedded: whether embeddings are made; deduplication needs none.
     """
 
     sources: Sequence[Source]
     folder: str
     ngram: int
     num_perm: int
+    embedded: bool = True
 
     def expand(self, lanes: Any) -> Any:
-        work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm)
+        work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm, self.embedded)
         return lanes | PerUnit(work)
 
 
@@ -89,16 +91,17 @@ class _SketchUnit:
     folder: str
     ngram: int
     num_perm: int
+    embedded: bool
 
     def setup(self) -> None:
-        self.embedder = load_default()
+        self.embedder = load_default() if self.embedded else None
 
     def run(self, unit: Unit) -> int:
         report_path = unit_file(self.folder, unit.index, "json")
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
-        schema = sketch_schema(self.num_perm)
+        schema = sketch_schema(self.num_perm, self.embedded)
         found: list[UnitReport] = []
 
         def write(sink: Any) -> None:
@@ -153,19 +156,19 @@ class _SketchUnit:
 
 
 def sketch_block(
-    block: Block, source: Source, embedder: Embedder, ngram: int, num_perm: int
+    block: Block, source: Source, embedder: Embedder | None, ngram: int, num_perm: int
 ) -> pa.RecordBatch:
-    """The sketches of a block's valid rows, with `sketch_schema(num_perm)`.
+    """The sketches of a block's valid rows, with `sketch_schema`.
 
     Args:
         block: what was read.
         source: says which columns hold id, prompt, domain, generation and priority.
-        embedder: makes int8 embeddings from words.
+        embedder: makes int8 embeddings from words; None for sketches without.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
     """
     batch, text = block.batch, block.text
-    schema = sketch_schema(num_perm)
+    schema = sketch_schema(num_perm, embedder is not None)
     n = batch.num_rows
     if n == 0:
         return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
@@ -186,9 +189,10 @@ def sketch_block(
         "generation": _text_column(batch, source.generation_field),
         "prompt": _prompt(batch, source.prompt_field),
         "signature": _fixed(signatures(words, ngram, num_perm)),
-        "embedding": _fixed(embedder.embed(words, text)),
         "words": _packed(words.offsets, word_ids(words)),
     }
+    if embedder is not None:
+        columns["embedding"] = _fixed(embedder.embed(words, text))
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 

@@ -54,11 +54,13 @@ class Words:
     Attributes:
         offsets: int64[n + 1]; document d has the words offsets[d] to offsets[d + 1].
         hashes: uint64[total], their hashes in reading order.
+        edges: uint32[2 * total], where each begins and ends in its document's characters.
         characters: the normalised texts that they were read from.
     """
 
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint64]
+    edges: NDArray[np.uint32]
     characters: Characters
 
     def __len__(self) -> int:
@@ -67,9 +69,6 @@ class Words:
     def spans(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where words stand in `characters.data`, still with their ASCII capitals.
 
-        Only the documents that hold them are read again, which is why `Words` keeps no places of
-        its own.
-
         Args:
             positions: int64[m], indices of `hashes`, in any order.
 
@@ -77,17 +76,8 @@ class Words:
             int64[m, 2], begin and end.
         """
         documents = np.searchsorted(self.offsets, positions, side="right") - 1
-        again, which = np.unique(documents, return_inverse=True)
-        characters = self.characters
-        offsets, _, spans = _split(
-            characters.data,
-            characters.starts[again],
-            characters.stops[again],
-            character_classes(),
-            True,
-        )
-        found: NDArray[np.int64] = spans[offsets[which] + positions - self.offsets[documents]]
-        return found
+        edges = self.edges.reshape(-1, 2)[positions]
+        return self.characters.starts[documents][:, None] + edges.astype(np.int64)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -194,8 +184,8 @@ def _hash_words(lowered, edges, found, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped-def]
-    """Offsets, hashes and, if asked for, the place of every word in `data`."""
+def _split(data, starts, stops, classes):  # type: ignore[no-untyped-def]
+    """Offsets, hashes and edges of the words."""
     n = len(starts)
     most = longest = np.int64(0)
     for d in range(n):
@@ -203,24 +193,21 @@ def _split(data, starts, stops, classes, with_spans):  # type: ignore[no-untyped
         most += (size + 1) // 2
         longest = max(longest, size)
     offsets = np.zeros(n + 1, np.int64)
-    # Most of this is never touched, and so never becomes memory; nor is it copied for that.
+    # Most of these is never touched, and so never becomes memory; nor are they copied for that.
     hashes = np.empty(most, np.uint64)
-    spans = np.empty((most if with_spans else 0, 2), np.int64)
+    edges = np.empty(2 * most, np.uint32)
     lowered = np.empty(longest + 72, np.uint8)
-    edges = np.empty(longest + 2, np.uint32)
     total = np.int64(0)
     for d in range(n):
         size = stops[d] - starts[d]
         lowered[:size] = data[starts[d] : stops[d]]
         lowered[size : size + 72] = _SPACE
-        found = _edges(lowered, size, classes, edges)
-        _hash_words(lowered, edges, found, hashes[total:])
-        if with_spans:
-            for i in range(found):
-                spans[total + i // 2, i % 2] = starts[d] + edges[i]
+        own = edges[2 * total :]
+        found = _edges(lowered, size, classes, own)
+        _hash_words(lowered, own, found, hashes[total:])
         total += found // 2
         offsets[d + 1] = total
-    return offsets, hashes[:total], spans[: total if with_spans else 0].copy()
+    return offsets, hashes[:total], edges[: 2 * total]
 
 
 def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:
@@ -234,10 +221,10 @@ def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:
         ValueError: a text is null or not valid UTF-8; the message names its row.
     """
     characters = normalise(texts)
-    offsets, hashes, _ = _split(
-        characters.data, characters.starts, characters.stops, character_classes(), False
+    offsets, hashes, edges = _split(
+        characters.data, characters.starts, characters.stops, character_classes()
     )
-    return Words(offsets, hashes, characters)
+    return Words(offsets, hashes, edges, characters)
 
 
 def word_ids(words: Words) -> NDArray[np.uint32]:

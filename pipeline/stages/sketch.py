@@ -76,8 +76,16 @@ def plan_input(config: Config) -> tuple[list[Unit], dict[str, str]]:
     return units, {path: file_identity(path) for path in sorted({unit.file for unit in units})}
 
 
-def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> Sketched:
-    """Reads, validates and sketches all sources."""
+def sketch(
+    context: Context, units: list[Unit], identities: dict[str, str], embedded: bool
+) -> Sketched:
+    """Reads, validates and sketches all sources.
+
+    Args:
+        context: of the run.
+        units, identities: from `plan_input`.
+        embedded: whether embeddings are made, for the stages after `deduplicate`.
+    """
     config = context.config
     reading = ["files", "priority", "role", "name"]
     done = artifact(
@@ -89,7 +97,7 @@ def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> S
         ],
         ngram=config.ngram,
         num_perm=config.num_perm,
-        embedder=load_default().fingerprint,
+        embedder=load_default().fingerprint if embedded else None,
     )
     folder = done.subfolder("units")
     if done.finished:
@@ -100,7 +108,10 @@ def sketch(context: Context, units: list[Unit], identities: dict[str, str]) -> S
             context.over_units(
                 units,
                 lambda p: (
-                    p | SketchDocuments(config.sources, folder, config.ngram, config.num_perm)
+                    p
+                    | SketchDocuments(
+                        config.sources, folder, config.ngram, config.num_perm, embedded
+                    )
                 ),
             )
         done.finish({"units": [asdict(unit) for unit in units]})
