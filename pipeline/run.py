@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import MANIFEST, WORK, artifact
+from pipeline.artifacts import MANIFEST, WORK, Artifact, artifact
 from pipeline.card import dataset_card
 from pipeline.context import Context, RunError
 from pipeline.earlier import earlier_runs
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered, cluster
-from pipeline.stages.deduplicate import Deduplicated, deduplicate, write_removed
+from pipeline.stages.deduplicate import Deduplicated, deduplicate, removed_output
 from pipeline.stages.plan import Planned
 from pipeline.stages.plan import plan as plan_stage
 from pipeline.stages.report import (
@@ -34,7 +34,7 @@ from pipeline.stages.report import (
 )
 from pipeline.stages.select import select
 from pipeline.stages.sketch import Sketched, plan_input, sketch, too_many_rejects, warn_of_sources
-from pipeline.stages.write import write_shards
+from pipeline.stages.write import Output, write_shards
 from schemas.config import WRITABLE, Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
 from schemas.plan import Plan
@@ -88,14 +88,12 @@ def run(
         selected = select(context, sketched, deduplicated, clustered, planned)
         # Only now, as a request that can't be met leaves an earlier result alone.
         _write_rejects(sketched, config.out)
-        removed = write_removed(context, sketched, deduplicated)
         _write_plan(config.out, planned.plan)
         layout = _layout(
             context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
         )
         done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
-        units = sketched.units(*WRITABLE)
-        written = write_shards(context, layout, "data", layout.shards, done, units, config.text_out)
+        removed, written = _write(context, sketched, deduplicated, layout, done)
         report = run_report(
             context, sketched, deduplicated, clustered, planned, selected, removed, written
         )
@@ -136,7 +134,6 @@ def dedup(
     with _job(config, beam_args, progress) as (context, started):
         sketched, deduplicated = _deduplicated(context, embedded=False)
         _write_rejects(sketched, config.out)
-        removed = write_removed(context, sketched, deduplicated)
         done = artifact(
             config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
         )
@@ -146,8 +143,7 @@ def dedup(
         size = int(sketched.sketches.numbers("size")[kept].sum())
         shards = count_shards(size, config.shard_mb)
         layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
-        units = sketched.units(*WRITABLE)
-        written = write_shards(context, layout, "data", shards, done, units, config.text_out)
+        removed, written = _write(context, sketched, deduplicated, layout, done)
         stale = [files.join(config.out, PLAN), *_reference_files(config.out)]
         files.delete_files([path for path in stale if files.exists(path)])
         none = np.zeros(len(copies), bool)
@@ -283,6 +279,19 @@ def _deduplicated(context: Context, embedded: bool = True) -> tuple[Sketched, De
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
     return sketched, deduplicate(context, sketched)
+
+
+def _write(
+    context: Context,
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    layout: KeptLayout,
+    done: Artifact,
+) -> list[list[Any]]:
+    """Writes removed/ and data/, and returns their shards' reports."""
+    data = Output("data", layout, layout.shards, done, context.config.text_out)
+    outputs = [removed_output(sketched, deduplicated), data]
+    return write_shards(context, outputs, sketched.units(*WRITABLE, "reference"))
 
 
 def _write_rejects(sketched: Sketched, out: str) -> str:

@@ -24,11 +24,13 @@ from schemas.config import Source
 from schemas.documents import Unit
 from transforms import files
 from transforms.progress import count
-from transforms.read import read_unit
+from transforms.read import Block, read_unit
 from transforms.units import unit_file
 
 ROW_GROUP = 64 << 20  # bytes of a Parquet row group, uncompressed
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
+
+_Shard = tuple[int, int]  # which set, and its number there
 
 # A stream of packed rows, or its file and where it begins and ends there.
 _Packed = bytes | tuple[str, int, int]
@@ -86,91 +88,104 @@ def shard_name(name: str, number: int, shards: int) -> str:
     return f"{name}-{number:05d}-of-{shards:05d}.parquet"
 
 
-@dataclass
-class WriteShards(beam.PTransform):
-    """Carries the chosen rows of every unit, untouched, to their shards, and measures each shard.
-
-    Elements in: lists of `Unit`; elements out: numbers of the shards.
+@dataclass(frozen=True)
+class ShardSet:
+    """A folder of shards.
 
     Args:
-        sources: the configuration's sources.
         layout: which rows go where, and how they are laid out.
         folder: where the shards go.
         reports: where the shards' own counts go.
         numbers: of the shards to write now.
         shards: how many there are in all.
         text_out: the union's last column, which gets the judged text; None for no such column.
-        spill: a folder that all workers share, for the rows on their way; None to shuffle them.
     """
 
-    sources: Sequence[Source]
     layout: Layout
     folder: str
     reports: str
     numbers: Sequence[int]
     shards: int
     text_out: str | None = None
+
+
+@dataclass
+class WriteShards(beam.PTransform):
+    """Carries the chosen rows of every unit, untouched, to their shards, and measures each shard.
+
+    Elements in: lists of `Unit`; elements out: sets and numbers of the shards.
+
+    Args:
+        sources: the configuration's sources.
+        sets: of shards; the units are read once for all of them.
+        spill: a folder that all workers share, for the rows on their way; None to shuffle them.
+    """
+
+    sources: Sequence[Source]
+    sets: Sequence[ShardSet]
     spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
-        route = _RouteRows(self.sources, self.layout, self.numbers, self.text_out, self.spill)
         return (
             lanes
-            | beam.ParDo(route)
+            | beam.ParDo(_RouteRows(self.sources, self.sets, self.spill))
             | beam.GroupByKey()
-            | beam.ParDo(_WriteShard(self.layout, self.folder, self.reports, self.shards))
+            | beam.ParDo(_WriteShard(self.sets))
         )
 
 
 class _RouteRows(beam.DoFn):
     def __init__(
-        self,
-        sources: Sequence[Source],
-        layout: Layout,
-        numbers: Sequence[int],
-        text_out: str | None,
-        spill: str | None,
+        self, sources: Sequence[Source], sets: Sequence[ShardSet], spill: str | None
     ) -> None:
-        self.sources, self.layout, self.numbers = sources, layout, numbers
-        self.text_out, self.spill = text_out, spill
+        self.sources, self.sets, self.spill = sources, sets, spill
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, _Packed]]:
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[_Shard, _Packed]]:
         for unit in lane:
             if self.spill is None:
-                for number, rows in self._routed(unit):
+                for shard, rows in self._routed(unit):
                     sink = io.BytesIO()
                     _pack(rows, sink, "zstd")
-                    yield number, sink.getvalue()
+                    yield shard, sink.getvalue()
             else:
                 path = unit_file(self.spill, unit.index, "arrows")
                 with pa.OSFile(path, "wb") as file:
-                    for number, rows in self._routed(unit):
+                    for shard, rows in self._routed(unit):
                         start = file.tell()
                         _pack(rows, file, None)  # as it is, to be mapped and not read
-                        yield number, (path, start, file.tell())
+                        yield shard, (path, start, file.tell())
 
-    def _routed(self, unit: Unit) -> Iterator[tuple[int, pa.Table]]:
+    def _routed(self, unit: Unit) -> Iterator[tuple[_Shard, pa.Table]]:
         """Rows for one shard each, with what the layout puts beside them."""
-        routes = self.layout.routes(unit)
-        chosen = np.isin(routes.shard, self.numbers)
-        if not chosen.any():
+        routes = [one.layout.routes(unit) for one in self.sets]
+        chosen = [
+            np.isin(own.shard, one.numbers) for one, own in zip(self.sets, routes, strict=True)
+        ]
+        if not any(own.any() for own in chosen):
             return
         start = 0
         for block in read_unit(unit, self.sources[unit.source]):
             stop = start + block.batch.num_rows
-            cut = slice(*np.searchsorted(routes.row, [start, stop]))
-            places = np.flatnonzero(chosen[cut]) + cut.start
-            if len(places):
-                # By shard, so that the rows are copied once and the shards get slices.
-                places = places[np.argsort(routes.shard[places], kind="stable")]
-                chosen_rows = pa.array(routes.row[places] - start)
-                batch = block.batch.take(chosen_rows)
-                if self.text_out is not None:
-                    text = block.text.take(chosen_rows)
-                    batch = batch.append_column(self.text_out, text)
-                yield from _by_shard(conform(batch, self.layout.union), routes, places)
+            for which, (one, own) in enumerate(zip(self.sets, routes, strict=True)):
+                cut = slice(*np.searchsorted(own.row, [start, stop]))
+                places = np.flatnonzero(chosen[which][cut]) + cut.start
+                if len(places):
+                    # By shard, so that the rows are copied once and the shards get slices.
+                    places = places[np.argsort(own.shard[places], kind="stable")]
+                    rows = _rows(block, own.row[places] - start, one)
+                    for number, part in _by_shard(rows, own, places):
+                        yield (which, number), part
             count("bytes", block.bytes)
             start = stop
+
+
+def _rows(block: Block, places: NDArray[np.int64], one: ShardSet) -> pa.RecordBatch:
+    """Some rows of a block, with the columns of all rows of the set."""
+    chosen = pa.array(places)
+    batch = block.batch.take(chosen)
+    if one.text_out is not None:
+        batch = batch.append_column(one.text_out, block.text.take(chosen))
+    return conform(batch, one.layout.union)
 
 
 def _by_shard(
@@ -216,51 +231,33 @@ def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class _WriteShard(beam.DoFn):
-    def __init__(self, layout: Layout, folder: str, reports: str, shards: int) -> None:
-        self.layout, self.shards = layout, shards
-        self.folder, self.reports = folder, reports
+    def __init__(self, sets: Sequence[ShardSet]) -> None:
+        self.sets = sets
 
-    def process(self, item: tuple[int, Any]) -> Iterator[int]:
-        number, packed = item
+    def process(self, item: tuple[_Shard, Any]) -> Iterator[_Shard]:
+        shard, packed = item
+        one = self.sets[shard[0]]
         table = pa.concat_tables([_unpack(data) for data in packed])
         order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
         table = table.take(pa.array(order))
         beside = _flatten(table["columns"], pa.schema(list(table.schema.field("columns").type)))
         columns = pa.Table.from_batches([beside])
-        write_shard(
-            self.layout,
-            self.layout.rows(_flatten(table["row"], self.layout.union), columns),
-            columns,
-            number,
-            self.shards,
-            self.folder,
-            self.reports,
-        )
+        rows = one.layout.rows(_flatten(table["row"], one.layout.union), columns)
+        write_shard(one, rows, columns, shard[1])
         count("written", table.num_rows)
-        yield number
+        yield shard
 
 
-def write_shard(
-    layout: Layout,
-    rows: pa.Table,
-    columns: pa.Table,
-    number: int,
-    shards: int,
-    folder: str,
-    reports: str,
-) -> None:
+def write_shard(one: ShardSet, rows: pa.Table, columns: pa.Table, number: int) -> None:
     """One shard and its report, each whole or not at all; the report comes last.
 
     Args:
-        layout: of the shards.
+        one: the set that it belongs to.
         rows: the shard's rows, in their order.
         columns: what stood beside them.
         number: of this shard.
-        shards: how many there are.
-        folder: where the shard goes.
-        reports: where its report goes.
     """
-    name = shard_name(layout.name, number, shards)
+    name = shard_name(one.layout.name, number, one.shards)
     per_row = max(rows.nbytes // max(rows.num_rows, 1), 1)
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd", row_group_size=max(ROW_GROUP // per_row, 1))
@@ -269,15 +266,15 @@ def write_shard(
     def write(file: BinaryIO) -> None:
         file.write(data)
 
-    files.write_whole(files.join(folder, name), write)
+    files.write_whole(files.join(one.folder, name), write)
     report = {
         "file": name,
         "rows": rows.num_rows,
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
-        "measures": layout.measure(columns),
+        "measures": one.layout.measure(columns),
     }
-    files.write_json(shard_report(reports, number), report)
+    files.write_json(shard_report(one.reports, number), report)
 
 
 def shard_report(folder: str, number: int) -> str:

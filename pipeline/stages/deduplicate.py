@@ -14,7 +14,7 @@ from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
 from pipeline.earlier import EarlierRun, earlier_runs
 from pipeline.stages.sketch import Sketched
-from pipeline.stages.write import write_shards
+from pipeline.stages.write import Output
 from schemas.config import WRITABLE, Config, band_threshold
 from schemas.report import Found, FoundIn
 from transforms import files
@@ -67,7 +67,7 @@ class Deduplicated:
 
 
 def deduplicate(context: Context, sketched: Sketched) -> Deduplicated:
-    """Settles who repeats whom, and what `write_removed` will say of it."""
+    """Settles who repeats whom, and what removed/ will say of it."""
     config, sketches = context.config, sketched.sketches
     earlier = earlier_runs(config)
     bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
@@ -336,8 +336,7 @@ def rule_names(config: Config) -> dict[int, str]:
     }
 
 
-def write_removed(context: Context, sketched: Sketched, done: Deduplicated) -> list[Any]:
-    """Writes removed/ and returns the shards' reports."""
+def removed_output(sketched: Sketched, done: Deduplicated) -> Output:
+    """What removed/ is made of."""
     layout = RemovedLayout(sketched.removed_union, done.artifact.path("removals"))
-    units = sketched.units("synthetic", "human", "reference")
-    return write_shards(context, layout, "removed", done.removed_shards, done.artifact, units)
+    return Output("removed", layout, done.removed_shards, done.artifact)

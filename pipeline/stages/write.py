@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.artifacts import MANIFEST, WORK, Artifact
@@ -11,6 +12,7 @@ from schemas.documents import Unit
 from transforms import files
 from transforms.shards import (
     Layout,
+    ShardSet,
     WriteShards,
     shard_name,
     shard_report,
@@ -18,57 +20,69 @@ from transforms.shards import (
 )
 
 
+@dataclass(frozen=True)
+class Output:
+    """A folder of the result, made of shards.
+
+    Attributes:
+        folder: its name.
+        layout: of the shards.
+        shards: how many.
+        done: artifact that the shards' reports belong to.
+        text_out: column that gets the judged text, if there is to be one.
+    """
+
+    folder: str
+    layout: Layout
+    shards: int
+    done: Artifact
+    text_out: str | None = None
+
+
 def write_shards(
-    context: Context,
-    layout: Layout,
-    folder: str,
-    shards: int,
-    done: Artifact,
-    units: Sequence[Unit],
-    text_out: str | None = None,
-) -> list[Any]:
-    """Writes a set of shards, those that are not there yet, and returns their reports.
+    context: Context, outputs: Sequence[Output], units: Sequence[Unit]
+) -> list[list[Any]]:
+    """Writes the shards that are not there yet, and returns the reports of all, by output.
 
     Args:
         context: of the run.
-        layout: of the shards.
-        folder: name of the folder in the output.
-        shards: how many.
-        done: artifact that the shards' reports belong to.
+        outputs: to write; the units are read once for all of them.
         units: that rows come from.
-        text_out: column that gets the judged text, if there is to be one.
     """
-    config = context.config
-    target = files.join(config.out, folder)
-    files.make_folder(target)
-    reports = done.subfolder(f"{folder}-shards")
-    _forget_other_runs(context, folder, target, done.key)
-    missing = [
-        number
-        for number in range(shards)
-        if not files.exists(shard_report(reports, number))
-        or not files.exists(files.join(target, shard_name(layout.name, number, shards)))
-    ]
+    sets = [_shard_set(context, output) for output in outputs]
+    missing = [one for one in sets if one.numbers]
     if missing:
-        with (
-            context.progress.stage(f"write {folder}", size=sum(unit.bytes for unit in units)),
-            context.spill() as spill,
-        ):
+        size = sum(unit.bytes for unit in units)
+        with context.progress.stage("write", size=size), context.spill() as spill:
             context.over_units(
-                units,
-                lambda p: (
-                    p
-                    | WriteShards(
-                        config.sources, layout, target, reports, missing, shards, text_out, spill
-                    )
-                ),
+                units, lambda p: p | WriteShards(context.config.sources, missing, spill)
             )
     else:
-        context.progress.skipped(f"write {folder}")
-    for number in missing:  # a hash may send no row to a shard
-        if not files.exists(shard_report(reports, number)):
-            write_shard(layout, *layout.nothing(), number, shards, target, reports)
-    return [files.read_json(shard_report(reports, number)) for number in range(shards)]
+        context.progress.skipped("write")
+    for one in missing:
+        for number in one.numbers:  # a hash may send no row to a shard
+            if not files.exists(shard_report(one.reports, number)):
+                write_shard(one, *one.layout.nothing(), number)
+    return [
+        [files.read_json(shard_report(one.reports, number)) for number in range(one.shards)]
+        for one in sets
+    ]
+
+
+def _shard_set(context: Context, output: Output) -> ShardSet:
+    """The shards of an output, of which those that are not there are to be written."""
+    target = files.join(context.config.out, output.folder)
+    files.make_folder(target)
+    reports = output.done.subfolder(f"{output.folder}-shards")
+    _forget_other_runs(context, output.folder, target, output.done.key)
+    names = [shard_name(output.layout.name, n, output.shards) for n in range(output.shards)]
+    missing = [
+        number
+        for number, name in enumerate(names)
+        if not files.exists(shard_report(reports, number))
+        or not files.exists(files.join(target, name))
+    ]
+    return ShardSet(output.layout, target, reports, missing, output.shards, output.text_out)
 
 
 def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> None:

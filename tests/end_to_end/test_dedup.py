@@ -504,13 +504,8 @@ def test_the_same_bytes_for_any_workers_and_whatever_was_asked_before(thresholds
 def test_another_threshold_needs_no_other_sketches_and_bands(thresholds):
     for before, after in ((("down", 0.78), ("down", 0.7)), (("up", 0.7), ("up", 0.78))):
         assert thresholds[before]["banded"] == thresholds[after]["banded"]
-        assert thresholds[before]["stages"] == {
-            "sketch",
-            "deduplicate",
-            "write removed",
-            "write data",
-        }
-        assert thresholds[after]["stages"] == {"deduplicate", "write removed", "write data"}
+        assert thresholds[before]["stages"] == {"sketch", "deduplicate", "write"}
+        assert thresholds[after]["stages"] == {"deduplicate", "write"}
     paths = [path for path in thresholds["up", 0.7]["banded"] if path.parent.name == "groups"]
     assert paths
     assert len({path.parent.parent for path in paths}) == 1

@@ -97,7 +97,7 @@ def test_only_the_shards_that_are_missing_are_written(corpus, base, copied):
     assert before
     first.unlink()
     again = run(corpus.config(copied), out=copied)
-    assert [name for name, earlier in _said(again).items() if not earlier] == ["write data"]
+    assert [name for name, earlier in _said(again).items() if not earlier] == ["write"]
     assert [path.stat().st_mtime_ns for path in others] == before
     assert promised_bytes(copied) == promised_bytes(base.out)
 
@@ -107,10 +107,9 @@ def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
     assert _said(other) == {
         "sketch": True,
         "deduplicate": True,
-        "write removed": True,
         "cluster": True,
         "select": False,
-        "write data": False,
+        "write": False,
     }
     assert "data/ of a run with other settings is replaced" in other.stderr
     assert other.plan["asked"]["tokens"] == 12_000

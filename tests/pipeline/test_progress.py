@@ -82,12 +82,12 @@ def test_a_bar_on_a_terminal():
 
 def test_quick_stages_say_one_line_each_and_keep_their_times(capsys):
     progress = StageProgress()
-    for name in ("sketch", "write removed"):
+    for name in ("sketch", "write"):
         with progress.stage(name):
             TALLY.add("documents", 5)
     first, second = capsys.readouterr().err.splitlines()
     assert first.index(" s  5 rows") == second.index(" s  5 rows")  # in one column
-    assert list(progress.seconds) == ["sketch", "write removed"]
+    assert list(progress.seconds) == ["sketch", "write"]
 
 
 def test_a_long_line_stays_one_line(capsys):

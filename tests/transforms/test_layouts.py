@@ -25,7 +25,7 @@ from transforms.identity import file_names, ids_of, repeated_ids
 from transforms.layouts import Folders, KeptLayout, RemovedLayout, removals
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 from transforms.reference import Thresholds
-from transforms.shards import WriteShards, shard_name, write_shard
+from transforms.shards import ShardSet, WriteShards, shard_name, write_shard
 from transforms.units import unit_file
 
 SHARDS, CLUSTERS, AUDIT = 3, 4, 2
@@ -95,12 +95,13 @@ def write(folder, sketches, sources, layout, shards=SHARDS):
         (folder / name).mkdir()
     to = (str(folder / "data"), str(folder / "reports"))
     dealt = [sketches.units[::2], sketches.units[1::2]]
-    over(dealt, WriteShards(sources, layout, *to, range(shards), shards))
+    one = ShardSet(layout, *to, range(shards), shards)
+    over(dealt, WriteShards(sources, [one]))
     tables, reports = [], []
     for number in range(shards):
         report = folder / "reports" / f"shard-{number:05d}.json"
         if not report.exists():
-            write_shard(layout, *layout.nothing(), number, shards, *to)
+            write_shard(one, *layout.nothing(), number)
         reports.append(json.loads(report.read_text()))
         tables.append(pq.read_table(folder / "data" / shard_name(layout.name, number, shards)))
     return tables, reports
@@ -226,7 +227,8 @@ def test_a_kept_shard_without_rows_has_the_schema_and_zeros(kept, tmp_path, clus
     layout = kept[1]
     if not clustered:
         layout = KeptLayout(**{**vars(layout), "reference": None})
-    write_shard(layout, *layout.nothing(), 0, 1, str(tmp_path), str(tmp_path))
+    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1)
+    write_shard(one, *layout.nothing(), 0)
     table = pq.read_table(tmp_path / "train-00000-of-00001.parquet")
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())

@@ -17,6 +17,7 @@ from transforms import shards
 from transforms.read import plan_units, read_unit
 from transforms.shards import (
     Routes,
+    ShardSet,
     WriteShards,
     count_shards,
     shard_name,
@@ -154,7 +155,8 @@ def write(
     dealt = [units[i::lanes] for i in range(lanes)]
     to = (str(folder / "data"), str(folder / "reports"))
     spill = str(folder / "spill") if spills else None
-    over(dealt, WriteShards(corpus.sources, layout, *to, numbers, SHARDS, text_out, spill))
+    one = ShardSet(layout, *to, numbers, SHARDS, text_out)
+    over(dealt, WriteShards(corpus.sources, [one], spill))
     return {p.name: p.read_bytes() for d in ("data", "reports") for p in (folder / d).iterdir()}
 
 
@@ -270,7 +272,8 @@ def test_reports_say_what_the_shards_hold(tmp_path, corpus):
 
 def test_shards_without_rows(tmp_path, corpus):
     layout = ByNumber(corpus.union, corpus.sources)
-    write_shard(layout, *layout.nothing(), 0, 1, str(tmp_path), str(tmp_path))
+    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1)
+    write_shard(one, *layout.nothing(), 0)
     table = pq.read_table(tmp_path / shard_name("part", 0, 1))
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
