@@ -87,18 +87,20 @@ def sketch(
         embedded: whether embeddings are made, for the stages after `deduplicate`.
     """
     config = context.config
-    reading = ["files", "priority", "role", "name"]
-    done = artifact(
-        config.out,
-        "sketch",
-        sources=[source.model_dump(mode="json", exclude={*reading}) for source in config.sources],
-        units=[
+    reading = ["files", "priority", "role", "name", "removed_by"]
+    decides = {
+        "sources": [
+            source.model_dump(mode="json", exclude={*reading}) for source in config.sources
+        ],
+        "units": [
             [unit.source, unit.kind, unit.start, unit.stop, identities[unit.file]] for unit in units
         ],
-        ngram=config.ngram,
-        num_perm=config.num_perm,
-        embedder=load_default().fingerprint if embedded else None,
-    )
+        "ngram": config.ngram,
+        "num_perm": config.num_perm,
+    }
+    done = artifact(config.out, "sketch", embedder=load_default().fingerprint, **decides)
+    if not embedded and not done.finished:  # sketches with embeddings do as well
+        done = artifact(config.out, "sketch", embedder=None, **decides)
     folder = done.subfolder("units")
     if done.finished:
         context.progress.skipped("sketch")
