@@ -46,12 +46,21 @@ def _proportional(pid: int) -> int:
     return 0
 
 
+def _peak(pid: int) -> int:
+    """Bytes, of one process. Its resource usage won't do: that begins with what its parent had."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def _watch(pid: int, done: threading.Event, most: list[int]) -> None:
     while not done.wait(_EVERY):
         try:
             processes = _tree(pid)
-            if len(processes) > 1:  # the kernel itself keeps the peak of a single one
-                most[0] = max(most[0], sum(map(_proportional, processes)))
+            several = len(processes) > 1
+            now = sum(map(_proportional, processes)) if several else _peak(pid)
+            most[0] = max(most[0], now)
         except (OSError, ValueError):  # a process has ended meanwhile
             continue
 
@@ -79,10 +88,8 @@ def measured(command: list[str]) -> Run:
         lines = out.read().splitlines()
         if process.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()[-2000:]}")
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
-    peak = max(most[0], usage.ru_maxrss * unit)
     cpu = usage.ru_utime + usage.ru_stime
-    return Run(seconds, cpu, peak / 1e6, lines[-1] if lines else "")
+    return Run(seconds, cpu, most[0] / 1e6, lines[-1] if lines else "")
 
 
 def dedup(files: Path, out: Path, workers: int, *options: str) -> tuple[Run, dict[str, Any]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.artifacts import MANIFEST, WORK, Artifact, artifact
 from pipeline.card import dataset_card
@@ -47,7 +48,7 @@ from transforms.layouts import Folders, KeptLayout
 from transforms.minhash import lsh_parameters
 from transforms.read import plan_units
 from transforms.reference import REFERENCE_FILES, load_reference
-from transforms.shards import count_shards
+from transforms.shards import count_shards, row_group
 
 PLAN = "plan.json"
 
@@ -93,7 +94,8 @@ def run(
             context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
         )
         done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
-        removed, written = _write(context, sketched, deduplicated, layout, done)
+        copies = selected.copies
+        removed, written = _write(context, sketched, deduplicated, layout, copies, done)
         report = run_report(
             context, sketched, deduplicated, clustered, planned, selected, removed, written
         )
@@ -143,7 +145,7 @@ def dedup(
         size = int(sketched.sketches.numbers("size")[kept].sum())
         shards = count_shards(size, config.shard_mb)
         layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
-        removed, written = _write(context, sketched, deduplicated, layout, done)
+        removed, written = _write(context, sketched, deduplicated, layout, copies, done)
         stale = [files.join(config.out, PLAN), *_reference_files(config.out)]
         files.delete_files([path for path in stale if files.exists(path)])
         none = np.zeros(len(copies), bool)
@@ -286,10 +288,12 @@ def _write(
     sketched: Sketched,
     deduplicated: Deduplicated,
     layout: KeptLayout,
+    copies: NDArray[np.int32],
     done: Artifact,
 ) -> list[list[Any]]:
     """Writes removed/ and data/, and returns their shards' reports."""
-    data = Output("data", layout, layout.shards, done, context.config.text_out)
+    rows = row_group(sketched.sketches.numbers("size")[copies > 0])
+    data = Output("data", layout, layout.shards, rows, done, context.config.text_out)
     outputs = [removed_output(sketched, deduplicated), data]
     return write_shards(context, outputs, sketched.units(*WRITABLE, "reference"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO, Protocol
@@ -98,6 +98,7 @@ class ShardSet:
         reports: where the shards' own counts go.
         numbers: of the shards to write now.
         shards: how many there are in all.
+        row_group: rows of a Parquet row group.
         text_out: the union's last column, which gets the judged text; None for no such column.
     """
 
@@ -106,6 +107,7 @@ class ShardSet:
     reports: str
     numbers: Sequence[int]
     shards: int
+    row_group: int
     text_out: str | None = None
 
 
@@ -238,43 +240,95 @@ class _WriteShard(beam.DoFn):
         shard, packed = item
         one = self.sets[shard[0]]
         table = pa.concat_tables([_unpack(data) for data in packed])
-        order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
-        table = table.take(pa.array(order))
-        beside = _flatten(table["columns"], pa.schema(list(table.schema.field("columns").type)))
-        columns = pa.Table.from_batches([beside])
-        rows = one.layout.rows(_flatten(table["row"], one.layout.union), columns)
-        write_shard(one, rows, columns, shard[1])
+        write_shard(one, _row_groups(one, table), shard[1])
         count("written", table.num_rows)
         yield shard
 
 
-def write_shard(one: ShardSet, rows: pa.Table, columns: pa.Table, number: int) -> None:
+def _row_groups(one: ShardSet, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """A shard's rows in their order, and what stood beside them, a row group at a time.
+
+    Rows are gathered from the stretches in which they came; all at once would copy the shard twice.
+    """
+    order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
+    batches = table.select(["row", "columns"]).to_batches()
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    for low in range(0, len(order), one.row_group):
+        rows = order[low : low + one.row_group]
+        which = np.searchsorted(starts, rows, side="right") - 1
+        by_batch = np.argsort(which, kind="stable")
+        cuts = np.searchsorted(which[by_batch], np.arange(len(batches) + 1))
+        parts = [
+            batch.take(pa.array(rows[by_batch[begin:end]] - start))
+            for batch, start, (begin, end) in zip(batches, starts, pairwise(cuts), strict=False)
+            if end > begin
+        ]
+        place = np.empty(len(rows), np.int64)
+        place[by_batch] = np.arange(len(rows))
+        group = pa.Table.from_batches(parts).combine_chunks().take(pa.array(place))
+        beside = _flatten(group["columns"], pa.schema(list(group.schema.field("columns").type)))
+        columns = pa.Table.from_batches([beside])
+        yield one.layout.rows(_flatten(group["row"], one.layout.union), columns), columns
+
+
+def write_shard(
+    one: ShardSet, row_groups: Iterable[tuple[pa.Table, pa.Table]], number: int
+) -> None:
     """One shard and its report, each whole or not at all; the report comes last.
 
     Args:
         one: the set that it belongs to.
-        rows: the shard's rows, in their order.
-        columns: what stood beside them.
+        row_groups: the shard's rows, in their order, and what stood beside them.
         number: of this shard.
     """
     name = shard_name(one.layout.name, number, one.shards)
-    per_row = max(rows.nbytes // max(rows.num_rows, 1), 1)
-    sink = io.BytesIO()
-    pq.write_table(rows, sink, compression="zstd", row_group_size=max(ROW_GROUP // per_row, 1))
-    data = sink.getbuffer()
+    beside: list[pa.Table] = []
+    digest = hashlib.sha256()
+    size = 0
 
     def write(file: BinaryIO) -> None:
-        file.write(data)
+        nonlocal size
+        hashed = _Hashed(file, digest)
+        with pq.ParquetWriter(hashed, one.layout.schema, compression="zstd") as writer:
+            for rows, columns in row_groups:
+                writer.write_table(rows, row_group_size=max(rows.num_rows, 1))
+                beside.append(columns)
+        size = hashed.size
 
     files.write_whole(files.join(one.folder, name), write)
+    columns = pa.concat_tables(beside)
     report = {
         "file": name,
-        "rows": rows.num_rows,
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "rows": columns.num_rows,
+        "bytes": size,
+        "sha256": digest.hexdigest(),
         "measures": one.layout.measure(columns),
     }
     files.write_json(shard_report(one.reports, number), report)
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed and counted as they are written."""
+
+    def __init__(self, file: BinaryIO, digest: Any) -> None:
+        self.file, self.digest, self.size = file, digest, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.file.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.size
+
+
+def row_group(sizes: NDArray[np.int64]) -> int:
+    """Rows of a Parquet row group, from the bytes of all rows of a set: the same for all shards."""
+    return max(1, ROW_GROUP // max(1, int(sizes.mean()))) if len(sizes) else 1
 
 
 def shard_report(folder: str, number: int) -> str:

@@ -38,7 +38,7 @@ from transforms.joined import JoinedSketches
 from transforms.layouts import RemovedLayout, removals
 from transforms.minhash import lsh_parameters
 from transforms.rules import Party
-from transforms.shards import count_shards
+from transforms.shards import count_shards, row_group
 from transforms.units import unit_file
 
 
@@ -339,4 +339,5 @@ def rule_names(config: Config) -> dict[int, str]:
 def removed_output(sketched: Sketched, done: Deduplicated) -> Output:
     """What removed/ is made of."""
     layout = RemovedLayout(sketched.removed_union, done.artifact.path("removals"))
-    return Output("removed", layout, done.removed_shards, done.artifact)
+    rows = row_group(sketched.sketches.numbers("size")[~done.verdicts.kept])
+    return Output("removed", layout, done.removed_shards, rows, done.artifact)

@@ -28,6 +28,7 @@ class Output:
         folder: its name.
         layout: of the shards.
         shards: how many.
+        row_group: rows of a Parquet row group.
         done: artifact that the shards' reports belong to.
         text_out: column that gets the judged text, if there is to be one.
     """
@@ -35,6 +36,7 @@ class Output:
     folder: str
     layout: Layout
     shards: int
+    row_group: int
     done: Artifact
     text_out: str | None = None
 
@@ -62,7 +64,7 @@ def write_shards(
     for one in missing:
         for number in one.numbers:  # a hash may send no row to a shard
             if not files.exists(shard_report(one.reports, number)):
-                write_shard(one, *one.layout.nothing(), number)
+                write_shard(one, [one.layout.nothing()], number)
     return [
         [files.read_json(shard_report(one.reports, number)) for number in range(one.shards)]
         for one in sets
@@ -82,7 +84,15 @@ def _shard_set(context: Context, output: Output) -> ShardSet:
         if not files.exists(shard_report(reports, number))
         or not files.exists(files.join(target, name))
     ]
-    return ShardSet(output.layout, target, reports, missing, output.shards, output.text_out)
+    return ShardSet(
+        output.layout,
+        target,
+        reports,
+        missing,
+        output.shards,
+        output.row_group,
+        output.text_out,
+    )
 
 
 def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> None:

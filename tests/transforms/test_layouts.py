@@ -95,13 +95,13 @@ def write(folder, sketches, sources, layout, shards=SHARDS):
         (folder / name).mkdir()
     to = (str(folder / "data"), str(folder / "reports"))
     dealt = [sketches.units[::2], sketches.units[1::2]]
-    one = ShardSet(layout, *to, range(shards), shards)
+    one = ShardSet(layout, *to, range(shards), shards, 1000)
     over(dealt, WriteShards(sources, [one]))
     tables, reports = [], []
     for number in range(shards):
         report = folder / "reports" / f"shard-{number:05d}.json"
         if not report.exists():
-            write_shard(one, *layout.nothing(), number)
+            write_shard(one, [layout.nothing()], number)
         reports.append(json.loads(report.read_text()))
         tables.append(pq.read_table(folder / "data" / shard_name(layout.name, number, shards)))
     return tables, reports
@@ -227,8 +227,8 @@ def test_a_kept_shard_without_rows_has_the_schema_and_zeros(kept, tmp_path, clus
     layout = kept[1]
     if not clustered:
         layout = KeptLayout(**{**vars(layout), "reference": None})
-    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1)
-    write_shard(one, *layout.nothing(), 0)
+    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1, 1)
+    write_shard(one, [layout.nothing()], 0)
     table = pq.read_table(tmp_path / "train-00000-of-00001.parquet")
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())

@@ -13,7 +13,6 @@ import pytest
 
 from schemas.columns import settle, unite
 from tests.transforms.corpora import over, source, write_jsonl
-from transforms import shards
 from transforms.read import plan_units, read_unit
 from transforms.shards import (
     Routes,
@@ -142,7 +141,14 @@ def union_of(sources):
 
 
 def write(
-    folder, corpus, unit_bytes=1 << 20, lanes=1, numbers=range(SHARDS), text_out=None, spills=True
+    folder,
+    corpus,
+    unit_bytes=1 << 20,
+    lanes=1,
+    numbers=range(SHARDS),
+    text_out=None,
+    spills=True,
+    rows=7,
 ):
     """Writes some of the shards, and returns the bytes of all that are there, by name."""
     for name in ("data", "reports", "spill"):
@@ -155,7 +161,7 @@ def write(
     dealt = [units[i::lanes] for i in range(lanes)]
     to = (str(folder / "data"), str(folder / "reports"))
     spill = str(folder / "spill") if spills else None
-    one = ShardSet(layout, *to, numbers, SHARDS, text_out)
+    one = ShardSet(layout, *to, numbers, SHARDS, rows, text_out)
     over(dealt, WriteShards(corpus.sources, [one], spill))
     return {p.name: p.read_bytes() for d in ("data", "reports") for p in (folder / d).iterdir()}
 
@@ -201,8 +207,7 @@ def with_all(meta):
     return None if meta is None else {"x": meta["x"], "deep": {"y": meta["deep"]["y"]}}
 
 
-def test_the_bytes_do_not_depend_on_units_lanes_or_the_shuffle(tmp_path, corpus, monkeypatch):
-    monkeypatch.setattr(shards, "ROW_GROUP", 2000)  # several a shard, by the size of the rows
+def test_the_bytes_do_not_depend_on_units_lanes_or_the_shuffle(tmp_path, corpus):
     expected = write(tmp_path / "0", corpus)
     assert len(expected) == 2 * SHARDS
     groups = [
@@ -272,8 +277,8 @@ def test_reports_say_what_the_shards_hold(tmp_path, corpus):
 
 def test_shards_without_rows(tmp_path, corpus):
     layout = ByNumber(corpus.union, corpus.sources)
-    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1)
-    write_shard(one, *layout.nothing(), 0)
+    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1, 1)
+    write_shard(one, [layout.nothing()], 0)
     table = pq.read_table(tmp_path / shard_name("part", 0, 1))
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
