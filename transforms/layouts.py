@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,10 +131,10 @@ class KeptLayout:
         return self.schema.empty_table(), pa.schema(beside).empty_table()
 
     def measure(self, columns: pa.Table) -> dict[str, Any]:
-        first = columns.filter(pc.equal(columns["copy"], 1))
+        first = columns["source"].filter(pc.equal(columns["copy"], 1))
         return {
             "roles": {} if self.reference is None else self._roles(columns),
-            "documents": _counted(first["source"]),
+            "documents": _counted(first),
             "rows": _counted(columns["source"]),
             "domains": _counted(pc.fill_null(columns["domain"], "")),
         }
@@ -209,7 +208,8 @@ class RemovedLayout:
 
 
 def _counted(column: pa.ChunkedArray) -> dict[str, int]:
-    return dict(sorted(Counter(column.to_pylist()).items()))
+    found = column.value_counts()
+    return dict(sorted((pair["values"], pair["counts"]) for pair in found.to_pylist()))
 
 
 def removals(

@@ -27,7 +27,7 @@ from transforms.progress import count
 from transforms.read import Block, read_unit
 from transforms.units import unit_file
 
-ROW_GROUP = 64 << 20  # bytes of a Parquet row group, uncompressed
+ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 _Shard = tuple[int, int]  # which set, and its number there
