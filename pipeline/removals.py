@@ -1,22 +1,85 @@
-"""The removals that come nearest to being wrong, with their texts, for a person to judge."""
+"""What the report says of removals: how many, from whom, and the closest calls to judge."""
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.context import Context
+from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.sketch import Sketched
 from pipeline.texts import beginning, texts_of_documents, texts_of_earlier
+from schemas.config import WRITABLE
 from schemas.documents import REMOVED_FIELDS
-from schemas.report import Removal
+from schemas.report import Deduplication, Loss, Removal
 from transforms import files
-from transforms.deduplicate import NEAR
+from transforms.deduplicate import CONTAINED, EXACT, NEAR, Verdicts
+from transforms.measures import HEAD, OFF_SUPPORT, TAIL
 from transforms.units import unit_file
 
-SHOWN = 20
+_CLASSES: dict[int, Literal["head", "tail", "off-support"]] = {
+    HEAD: "head",
+    TAIL: "tail",
+    OFF_SUPPORT: "off-support",
+}
+_SHOWN = 20
+
+
+def deduplication(
+    context: Context,
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    clustered: Clustered | None,
+) -> Deduplication:
+    """What was removed, by stage, and what that took from whom."""
+    verdicts = deduplicated.verdicts
+    return Deduplication(
+        exact=int((verdicts.stage == EXACT).sum()),
+        near=int((verdicts.stage == NEAR).sum()),
+        contained=int((verdicts.stage == CONTAINED).sum()),
+        open=int(verdicts.open.sum()),
+        bands=deduplicated.bands,
+        rows=deduplicated.rows,
+        counts=verdicts.counts,
+        found=deduplicated.found,
+        losses=[] if clustered is None else losses(sketched, verdicts, clustered.kind),
+        least_similar=least_similar(context, sketched, deduplicated),
+    )
+
+
+def losses(sketched: Sketched, verdicts: Verdicts, kind: NDArray[Any]) -> list[Loss]:
+    """What was removed of each class of documents that may be written, by role.
+
+    Args:
+        sketched: of the run.
+        verdicts: of the run.
+        kind: int8[n], class of each document.
+    """
+    lines = []
+    for role, own in (
+        *((role, sketched.of_role(role)) for role in WRITABLE),
+        ("all", sketched.of_role(*WRITABLE)),
+    ):
+        for number, name in _CLASSES.items():
+            stages = np.bincount(verdicts.stage[own & (kind == number)], minlength=4)
+            compared = int(stages[0] + stages[NEAR])
+            lines.append(
+                Loss(
+                    role=role,
+                    kind=name,
+                    documents=int(stages.sum()),
+                    exact=int(stages[EXACT]),
+                    near=int(stages[NEAR]),
+                    contained=int(stages[CONTAINED]),
+                    near_share=int(stages[NEAR]) / compared if compared else None,
+                )
+            )
+    return lines
 
 
 def least_similar(
@@ -27,8 +90,8 @@ def least_similar(
     near = np.flatnonzero(verdicts.stage == NEAR)
     if len(near) == 0:
         return []
-    least = np.partition(verdicts.similarity[near], min(SHOWN, len(near)) - 1)
-    near = near[verdicts.similarity[near] <= least[min(SHOWN, len(near)) - 1]]
+    least = np.partition(verdicts.similarity[near], min(_SHOWN, len(near)) - 1)
+    near = near[verdicts.similarity[near] <= least[min(_SHOWN, len(near)) - 1]]
     rows = []
     folder = deduplicated.artifact.path("removals")
     for unit, own, places in sketches.rows_of(near):
@@ -37,7 +100,7 @@ def least_similar(
         document = pa.array(near[places])
         rows += table.append_column("document", document).to_pylist()
     rows.sort(key=lambda row: (row["similarity"], row["rank"]))
-    rows = rows[:SHOWN]
+    rows = rows[:_SHOWN]
     partner = {row["document"]: int(verdicts.partner[row["document"]]) for row in rows}
     wanted = np.unique([*partner, *partner.values()])
     own = wanted[wanted < len(sketches)]

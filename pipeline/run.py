@@ -21,13 +21,13 @@ from pipeline.card import dataset_card
 from pipeline.context import Context, RunError
 from pipeline.earlier import earlier_runs
 from pipeline.progress import StageProgress
+from pipeline.removals import deduplication
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated, deduplicate, removed_output
 from pipeline.stages.plan import Planned
 from pipeline.stages.plan import plan as plan_stage
 from pipeline.stages.report import (
     conservation,
-    deduplication,
     prompts,
     reasons_not_selected,
     run_report,

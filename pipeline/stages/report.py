@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.context import Context, RunError
-from pipeline.removals import least_similar
+from pipeline.removals import deduplication
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.plan import Planned
@@ -21,9 +21,7 @@ from schemas.config import WRITABLE
 from schemas.report import (
     Achieved,
     Conservation,
-    Deduplication,
     Figures,
-    Loss,
     Prompts,
     Report,
     Shard,
@@ -31,15 +29,9 @@ from schemas.report import (
     Verdict,
     Yardstick,
 )
-from transforms.deduplicate import CONTAINED, EXACT, NEAR, Verdicts
-from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts, effective_number
+from transforms.measures import OFF_SUPPORT, TAIL, ClusterCounts, effective_number
 from transforms.problem import TOLERANCE
 
-_CLASSES: dict[int, Literal["head", "tail", "off-support"]] = {
-    HEAD: "head",
-    TAIL: "tail",
-    OFF_SUPPORT: "off-support",
-}
 _DOCUMENTS_A_CELL = 20  # from which rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01
 
@@ -155,58 +147,6 @@ def reasons_not_selected(
         "off-support": writable & strange,
         "quota": writable & ~strange,
     }
-
-
-def deduplication(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    clustered: Clustered | None,
-) -> Deduplication:
-    """What was removed, by stage, and what that took from whom."""
-    verdicts = deduplicated.verdicts
-    return Deduplication(
-        exact=int((verdicts.stage == EXACT).sum()),
-        near=int((verdicts.stage == NEAR).sum()),
-        contained=int((verdicts.stage == CONTAINED).sum()),
-        open=int(verdicts.open.sum()),
-        bands=deduplicated.bands,
-        rows=deduplicated.rows,
-        counts=verdicts.counts,
-        found=deduplicated.found,
-        losses=[] if clustered is None else losses(sketched, verdicts, clustered.kind),
-        least_similar=least_similar(context, sketched, deduplicated),
-    )
-
-
-def losses(sketched: Sketched, verdicts: Verdicts, kind: NDArray[Any]) -> list[Loss]:
-    """What was removed of each class of documents that may be written, by role.
-
-    Args:
-        sketched: of the run.
-        verdicts: of the run.
-        kind: int8[n], class of each document.
-    """
-    lines = []
-    for role, own in (
-        *((role, sketched.of_role(role)) for role in WRITABLE),
-        ("all", sketched.of_role(*WRITABLE)),
-    ):
-        for number, name in _CLASSES.items():
-            stages = np.bincount(verdicts.stage[own & (kind == number)], minlength=4)
-            compared = int(stages[0] + stages[NEAR])
-            lines.append(
-                Loss(
-                    role=role,
-                    kind=name,
-                    documents=int(stages.sum()),
-                    exact=int(stages[EXACT]),
-                    near=int(stages[NEAR]),
-                    contained=int(stages[CONTAINED]),
-                    near_share=int(stages[NEAR]) / compared if compared else None,
-                )
-            )
-    return lines
 
 
 def run_report(

@@ -144,7 +144,7 @@ class Run:
 @pytest.fixture
 def run(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
     # Texts are read from sources, which these stages have none of.
-    monkeypatch.setattr("pipeline.stages.report.least_similar", lambda *_: [])
+    monkeypatch.setattr("pipeline.removals.least_similar", lambda *_: [])
     return Run(tmp_path)
 
 
