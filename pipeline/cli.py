@@ -6,7 +6,7 @@ import gc
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -24,6 +24,21 @@ app = typer.Typer(
 )
 
 _ROLES = ("synthetic", "human", "exclude")
+_BUDGET = {
+    "reference",
+    "tokens",
+    "human_share",
+    "human_tokens",
+    "alpha",
+    "entropy_floor",
+    "max_kl",
+    "max_copies",
+    "off_support",
+    "select",
+    "rounds",
+    "best_effort",
+}
+"""Keys that deduplication has no use for: options that did nothing would mislead."""
 _BEAM: list[str] = []  # what stands after `--`
 
 
@@ -66,8 +81,8 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _parameters(dry_run: bool) -> list[inspect.Parameter]:
-    """All options of the commands that work on a corpus."""
+def _parameters(dry_run: bool, without: Collection[str]) -> list[inspect.Parameter]:
+    """All options of the commands that work on a corpus, but for some keys."""
     configuration = inspect.Parameter(
         "configuration",
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -91,6 +106,8 @@ def _parameters(dry_run: bool) -> list[inspect.Parameter]:
         )
     parameters += [_option(name, field) for name, field in Fields.model_fields.items()]
     for name, field in Config.model_fields.items():
+        if name in without:
+            continue
         if name == "max_copies":
             parameters += [
                 _option(f"max_copies_{role}", caps) for role, caps in MaxCopies.model_fields.items()
@@ -168,10 +185,14 @@ def _load() -> None:
 
 
 def _command(
-    name: str, action: Callable[[Config, dict[str, bool]], None], text: str, dry_run: bool = False
+    name: str,
+    action: Callable[[Config, dict[str, bool]], None],
+    text: str,
+    dry_run: bool = False,
+    without: Collection[str] = (),
 ) -> None:
-    """Registers a command whose options are the configuration's."""
-    parameters = _parameters(dry_run)
+    """Registers a command whose options are the configuration's, but for some keys."""
+    parameters = _parameters(dry_run, without)
 
     def command(**options: Any) -> None:
         flags = {flag: options.pop(flag, False) for flag in ("as_json", "dry_run")}
@@ -221,7 +242,7 @@ _command(
     dry_run=True,
 )
 _command("plan", _plan, "Show what a run would take, and what other human shares would reach.")
-_command("dedup", _dedup, "Deduplicate, and write what is kept, nothing else.")
+_command("dedup", _dedup, "Deduplicate, and write what is kept, nothing else.", without=_BUDGET)
 
 
 def _version(asked: bool) -> None:

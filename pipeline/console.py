@@ -114,13 +114,16 @@ def found_table(found: Sequence[Found]) -> Table:
 
 def _loss_table(report: Report) -> Table:
     table = new_table(
-        "what deduplication took", ["of", "class"], ["documents", "exact", "near", "near share"]
+        "what deduplication took",
+        ["of", "class"],
+        ["documents", "exact", "contained", "near", "near / others"],
     )
     last = ""
     for line in report.deduplication.losses:
         if line.documents:
             share = _number(line.near_share, ".2%")
-            counts = [f"{line.documents:,}", f"{line.exact:,}", f"{line.near:,}", share]
+            numbers = (line.documents, line.exact, line.contained, line.near)
+            counts = [*(f"{number:,}" for number in numbers), share]
             table.add_row("" if line.role == last else line.role, line.kind, *counts)
             last = line.role
     return table

@@ -34,7 +34,14 @@ from pipeline.stages.report import (
     verdict,
 )
 from pipeline.stages.select import select
-from pipeline.stages.sketch import Sketched, plan_input, sketch, too_many_rejects, warn_of_sources
+from pipeline.stages.sketch import (
+    Sketched,
+    check_prompts,
+    plan_input,
+    sketch,
+    too_many_rejects,
+    warn_of_sources,
+)
 from pipeline.stages.write import Output, write_shards
 from schemas.config import WRITABLE, Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
@@ -254,6 +261,11 @@ def _check_out(out: str) -> None:
         other = any(names for _, _, names in os.walk(out))
     else:
         other = any(files.list_files(files.join(out, glob)) for glob in ("*", "*/*"))
+    if files.exists(files.join(out, MANIFEST)):
+        raise ConfigError(
+            f"out: {out} holds the result of a run that has lost its {WORK}, without which no "
+            "other goes on from it; choose another directory, or delete this one"
+        )
     if other:
         raise ConfigError(
             f"out: {out} holds files that are not of an outcross run; choose an empty directory"
@@ -280,6 +292,7 @@ def _deduplicated(context: Context, embedded: bool = True) -> tuple[Sketched, De
         )
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
+    check_prompts(sketched)
     return sketched, deduplicate(context, sketched)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import (
@@ -274,6 +274,20 @@ def parse(values: dict[str, Any]) -> Config:
         raise ConfigError(_readable(error)) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key may stand twice: one of them would be ignored in silence."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                place = node.value[number][0].start_mark
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands there twice", place
+                )
+        return cast(dict[Any, Any], super().construct_mapping(node, deep))
+
+
 def load_yaml(path: str) -> dict[str, Any]:
     """The values of a YAML configuration file, not yet validated.
 
@@ -281,8 +295,10 @@ def load_yaml(path: str) -> dict[str, Any]:
         ConfigError: when there is no such file, or it isn't a YAML mapping.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: can't be read as YAML: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds {type(values).__name__}; a mapping of keys is expected")

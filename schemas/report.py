@@ -135,7 +135,7 @@ class Found(_Model):
     name: str = Field(description="the source; of an earlier run with its folder before it")
     kind: Literal["exclude", "earlier run"] = Field(description="what it is")
     documents: int = Field(ge=0, description="its documents")
-    found: int = Field(ge=0, description="those of them that something repeats")
+    found: int = Field(ge=0, description="those of them in favour of which something was removed")
     whole_only: int = Field(
         ge=0,
         description="texts that are not looked for inside of longer ones: they are shorter than an "
@@ -173,8 +173,12 @@ class Removal(_Model):
 class Deduplication(_Model):
     """What deduplication did."""
 
-    exact: int = Field(ge=0, description="removed with the same words")
-    near: int = Field(ge=0, description="removed with a verified similarity")
+    exact: int = Field(ge=0, description="removed with the same words as the kept one")
+    near: int = Field(
+        ge=0,
+        description="removed with a verified similarity; copies of a text that went so are among "
+        "them",
+    )
     contained: int = Field(ge=0, description="removed as holding an evaluation text")
     open: int = Field(
         ge=0, description="kept although what they repeat was removed, after all rounds"
@@ -220,7 +224,9 @@ class Report(_Model):
     asked: Asked | None = Field(description="the request; null after `dedup`")
     achieved: Achieved = Field(description="what was written")
     stages: list[Stage] = Field(description="the documents after each stage, on one codebook")
-    shards: list[Shard] = Field(description="the shards, merged they are the stage `write`")
+    shards: list[Shard] = Field(
+        description="the shards, merged they are the stage `write`; empty after `dedup`"
+    )
     deduplication: Deduplication = Field(description="what was removed")
     prompts: list[Prompts] = Field(description="answers by prompt, of sources with prompts")
     domains: dict[str, int] = Field(description="rows written by domain; '' for none")

@@ -86,6 +86,7 @@ class _Entries(beam.DoFn):
     def _entries(self, unit: Unit) -> tuple[NDArray[Any], list[int]]:
         """A unit's entries by part, and where the parts are cut."""
         rank = files.read_array(unit_file(self.ranks, unit.index, "npy"))
+        count("documents", len(rank))
         taking_part = rank >= 0
         if not taking_part.any():
             return np.zeros(0, ENTRY), [0]
@@ -97,7 +98,6 @@ class _Entries(beam.DoFn):
         entries = np.empty(len(order), ENTRY)
         entries["band"] = values[order]
         entries["rank"] = rank[taking_part][order // self.bands]
-        count("documents", int(taking_part.sum()))
         ends = np.cumsum(np.bincount(part, minlength=1 << self.bits))
         return entries, [0, *ends.tolist()]
 

@@ -26,7 +26,6 @@ from schemas.documents import Unit
 from transforms import files
 from transforms.hashing import hash_ngrams, leaving_weight
 from transforms.ngrams import INT64, UINT32, check_documents
-from transforms.progress import count
 from transforms.sketch import packed_runs
 from transforms.units import PerUnit, unit_file
 
@@ -368,5 +367,4 @@ class _FindInUnit:
         words = packed_runs(files.read_table(sketches, ["words"]).column(0))
         item, share = contained(self.texts, *words, self.least)
         files.write_table(path, pa.table({"item": item, "share": share}))
-        count("documents", len(item))
         return unit.index

@@ -269,8 +269,8 @@ def plain_bytes(unit: Unit) -> Iterator[tuple[bytes, int]]:
             if skipping:
                 begin = piece.find(b"\n") + 1
                 skipping = begin == 0
-            if 0 <= unit.stop <= at + (end if skipping else begin):
-                return
+                if 0 <= unit.stop <= at + (end if skipping else begin):
+                    return  # no line starts in the range
             last = False
             if unit.stop >= 0 and at + end >= unit.stop:
                 newline = piece.find(b"\n", max(begin, unit.stop - 1 - at))

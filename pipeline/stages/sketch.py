@@ -175,6 +175,21 @@ def warn_of_sources(sketched: Sketched) -> None:
                 )
 
 
+def check_prompts(sketched: Sketched) -> None:
+    """Answers can't be compared by their prompts where there are none.
+
+    Raises:
+        ConfigError: naming the columns in which nothing was found.
+    """
+    config, reports = sketched.context.config, sketched.sketches.reports
+    if config.max_same_answers is not None and not sum(r.named.get("prompt", 0) for r in reports):
+        fields = sorted({s.prompt_field for s in config.sources if s.prompt_field is not None})
+        raise ConfigError(
+            f"max_same_answers: no row has a prompt in {', '.join(map(repr, fields))}; is the "
+            "prompt_field right?"
+        )
+
+
 def too_many_rejects(sketched: Sketched) -> str | None:
     """What to say when too many rows could not be read, with the commonest reasons."""
     reports = sketched.sketches.reports
@@ -187,6 +202,8 @@ def too_many_rejects(sketched: Sketched) -> str | None:
         name = sketched.context.config.sources[unit.source].name
         reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
+    if len(reasons) > 5:
+        top += f"\n  and {len(reasons) - 5:,} other reasons"
     return (
         f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
         f"max_reject_share = {limit:.1%}:\n{top}"

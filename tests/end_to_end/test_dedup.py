@@ -410,6 +410,16 @@ def test_so_many_near_identical_answers_to_one_prompt_are_kept(tmp_path):
     assert kept[1] == {"near": 1, "exact": 1, "like near": 1, "apart": 4, "twice": 1}
 
 
+def test_prompts_that_are_not_there_are_refused(tmp_path):
+    """Not a warning: the answers would be compared as if prompts didn't matter."""
+    sources = [{"name": "gpt", "role": "synthetic", "texts": {"a": prose(1), "b": prose(2)}}]
+    config = configured(tmp_path, tmp_path / "out", sources)
+    asked = ["--max-same-answers", 2, "--prompt-field", "promt"]
+    done = outcross("dedup", config, *asked, code=2)
+    assert "max_same_answers: no row has a prompt in 'promt'" in done.stderr
+    assert not (tmp_path / "out" / "data").exists()
+
+
 # Templates
 
 

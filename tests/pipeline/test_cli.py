@@ -63,6 +63,21 @@ def yaml_file(**values):
     return "config.yaml"
 
 
+BUDGET = [
+    "reference",
+    "tokens",
+    "human_share",
+    "human_tokens",
+    "alpha",
+    "entropy_floor",
+    "max_kl",
+    "off_support",
+    "select",
+    "rounds",
+    "best_effort",
+    "max_copies_synthetic",
+    "max_copies_human",
+]
 SOURCES = [
     {"name": "gpt", "role": "synthetic", "files": ["syn.jsonl"], "text_field": "answer"},
     {"name": "people", "role": "human", "files": ["human.jsonl"], "where": {"verified": True}},
@@ -78,6 +93,10 @@ def test_help_has_every_key_with_its_meaning(outcross, command):
     for name in ("sources", "max_copies"):
         del keys[name]
     keys |= {f"max_copies_{role}": field for role, field in MaxCopies.model_fields.items()}
+    budget = ("--tokens", "--human-share", "--max-copies-human", "--rounds", "--best-effort")
+    if command == "dedup":  # what does nothing there is not offered
+        assert not any(option in told for option in budget)
+        keys = {name: field for name, field in keys.items() if name not in BUDGET}
     for name, field in keys.items():
         assert f"--{name.replace('_', '-')}" in told
         first = field.description.split(",")[0].split()[:3]

@@ -228,3 +228,11 @@ def test_yaml_is_read_with_what_is_wrong_said_of_the_file(tmp_path: Path) -> Non
         load_yaml(str(path))
     with pytest.raises(ConfigError, match="no-such"):
         load_yaml(str(tmp_path / "no-such.yaml"))
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    for text in ("seed: 1\nout: a\nseed: 2\n", "max_copies: {human: 1, human: 2}\n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=r"the key '(seed|human)' stands there twice"):
+            load_yaml(str(path))

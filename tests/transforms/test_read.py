@@ -18,6 +18,7 @@ from schemas.columns import is_json, unite
 from schemas.config import ConfigError, Source
 from schemas.documents import Unit
 from tests.transforms.attic import Attic
+from transforms import read as module
 from transforms.read import file_identity, plan_units, read_unit
 
 
@@ -510,3 +511,17 @@ def test_a_real_corpus_is_what_json_says(name, field):
             }
         count += block.read
     assert count == len(rows)
+
+
+@pytest.mark.parametrize("size", [90, 137, 400, 2000])
+def test_a_line_may_run_over_any_number_of_pieces_and_units(tmp_path, monkeypatch, size):
+    """What is read at once, and where units are cut, must not show."""
+    monkeypatch.setattr(module, "PIECE", 64)
+    lengths = [3, 700, 50, 64, 63, 65, 1, 300, 1000, 20, 128, 5] * 3
+    texts = [f"{i}" + "x" * length for i, length in enumerate(lengths)]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    made = Source(name="s", role="human", files=[str(path)])
+    blocks = [block for unit in plan_units([made], size) for block in read_unit(unit, made)]
+    assert [reject for block in blocks for reject in block.rejects] == []
+    assert [text for block in blocks for text in block.text.to_pylist()] == texts
