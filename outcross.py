@@ -10,7 +10,7 @@ from transforms.bands import GroupBands
 from transforms.cluster import AssignClusters
 from transforms.contain import FindContained
 from transforms.select import CountNgrams, ScoreCandidates
-from transforms.shards import WriteShards
+from transforms.shards import ShardSet, WriteShards
 from transforms.sketch import SketchDocuments
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "RunError",
     "RunResult",
     "ScoreCandidates",
+    "ShardSet",
     "SketchDocuments",
     "Source",
     "WriteShards",
