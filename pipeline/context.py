@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.artifacts import WORK
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
 from pipeline.progress import StageProgress
@@ -81,4 +83,6 @@ class Context:
         def build(root: Any) -> None:
             wire(root | beam.Create(dealt))
 
-        return run_pipeline(build, self.options)
+        counters = run_pipeline(build, self.options)
+        pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
+        return counters

@@ -188,7 +188,7 @@ class Config(Model):
         256,
         ge=1,
         le=1024,
-        description="uncompressed MB of a shard; small corpora make up to 8 smaller ones",
+        description="uncompressed MB of a shard; small corpora make up to 16 smaller ones",
     )
     text_out: str | None = Field(
         None, description="a further column with the judged text, beside the untouched ones"

@@ -130,6 +130,11 @@ class KeptLayout:
         ]
         return self.schema.empty_table(), pa.schema(beside).empty_table()
 
+    @property
+    def measured(self) -> list[str]:
+        always = ["source", "role", "copy", "tokens", "domain"]
+        return always if self.reference is None else [*always, "cluster", "class", "audit_cluster"]
+
     def measure(self, columns: pa.Table) -> dict[str, Any]:
         first = columns["source"].filter(pc.equal(columns["copy"], 1))
         return {
@@ -202,6 +207,10 @@ class RemovedLayout:
 
     def nothing(self) -> tuple[pa.Table, pa.Table]:
         return self.schema.empty_table(), pa.schema(REMOVED_FIELDS).empty_table()
+
+    @property
+    def measured(self) -> list[str]:
+        return ["source", "stage"]
 
     def measure(self, columns: pa.Table) -> dict[str, Any]:
         return {"documents": _counted(columns["source"]), "stages": _counted(columns["stage"])}

@@ -74,6 +74,11 @@ class Layout(Protocol):
         """The shard's columns, from the users' rows and what stands beside them."""
         ...
 
+    @property
+    def measured(self) -> list[str]:
+        """The columns beside the rows that `measure` looks at."""
+        ...
+
     def measure(self, columns: pa.Table) -> Any:
         """What is counted of a shard, as JSON, from what stood beside its rows."""
         ...
@@ -292,7 +297,7 @@ def write_shard(
         with pq.ParquetWriter(hashed, one.layout.schema, compression="zstd") as writer:
             for rows, columns in row_groups:
                 writer.write_table(rows, row_group_size=max(rows.num_rows, 1))
-                beside.append(columns)
+                beside.append(columns.select(one.layout.measured))
         size = hashed.size
 
     files.write_whole(files.join(one.folder, name), write)
@@ -339,10 +344,10 @@ def shard_report(folder: str, number: int) -> str:
 def count_shards(size: int, shard_mb: int) -> int:
     """How many shards rows of so many bytes make.
 
-    Small corpora make up to 8 of 32 MB or more, so that workers can share them.
+    Small corpora make up to 16 of 32 MB or more, so that workers can share them.
 
     Args:
         size: uncompressed bytes of all rows.
         shard_mb: uncompressed MB that a shard may hold.
     """
-    return max(1, -(-size // (shard_mb << 20)), min(8, -(-size // (32 << 20))))
+    return max(1, -(-size // (shard_mb << 20)), min(16, -(-size // (32 << 20))))

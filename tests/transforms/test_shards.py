@@ -77,6 +77,8 @@ class ByNumber:
         beside = pa.StructArray.from_arrays([columns["copy"].combine_chunks()], names=["copy"])
         return pa.Table.from_arrays([*rows.columns, beside], schema=self.schema)
 
+    measured = ["number"]
+
     def measure(self, columns):
         return {"numbers": sorted(set(columns["number"].to_pylist()))}
 
@@ -288,3 +290,7 @@ def test_shards_without_rows(tmp_path, corpus):
 def test_shards_are_counted_by_size():
     assert [count_shards(size << 20, 8) for size in (0, 1, 8, 9, 16, 17)] == [1, 1, 1, 2, 2, 3]
     assert count_shards((8 << 20) + 1, 8) == 2
+    assert [count_shards(size << 20, 256) for size in (32, 33, 200, 512, 4096, 4097)] == [
+        *(1, 2, 7, 16),
+        *(16, 17),
+    ]
