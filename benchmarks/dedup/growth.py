@@ -89,12 +89,12 @@ class Size(NamedTuple):
     removed: int
 
 
-def one_size(documents: int, stream: pa.Array, workers: int, options: list[str]) -> Size:
+def one_size(documents: int, stream: pa.Array, workers: int) -> Size:
     """One run of the command on a corpus of that size."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "in", documents, stream)
-        run, manifest = dedup(folder / "in" / "*.parquet", folder / "out", workers, *options)
+        run, manifest = dedup(folder / "in" / "*.parquet", folder / "out", workers)
         removed = sum(
             pq.read_metadata(path).num_rows for path in (folder / "out/removed").glob("*.parquet")
         )
@@ -128,14 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--memory-mb", type=int, help="passed on to the command")
     parser.add_argument("--texts", help="JSONL files to take words from")
     arguments = parser.parse_args()
     stream = pa.array(word for text in sentences(arguments.texts) for word in text.split())
-    options = ["--memory-mb", str(arguments.memory_mb)] if arguments.memory_mb else []
-    one_size(1_000, stream, arguments.workers, options)  # kernels are compiled once
+    one_size(1_000, stream, arguments.workers)  # kernels are compiled once
     print(f"{arguments.workers} workers, {load()}\n")
-    report([one_size(n, stream, arguments.workers, options) for n in sorted(arguments.sizes)])
+    report([one_size(n, stream, arguments.workers) for n in sorted(arguments.sizes)])
 
 
 if __name__ == "__main__":
