@@ -75,7 +75,7 @@ class Layout(Protocol):
         ...
 
     @property
-    def measured(self) -> list[str]:
+    def measured(self) -> Sequence[str]:
         """The columns beside the rows that `measure` looks at."""
         ...
 
@@ -297,7 +297,7 @@ def write_shard(
         with pq.ParquetWriter(hashed, one.layout.schema, compression="zstd") as writer:
             for rows, columns in row_groups:
                 writer.write_table(rows, row_group_size=max(rows.num_rows, 1))
-                beside.append(columns.select(one.layout.measured))
+                beside.append(columns.select(list(one.layout.measured)))
         size = hashed.size
 
     files.write_whole(files.join(one.folder, name), write)

@@ -77,7 +77,7 @@ class ByNumber:
         beside = pa.StructArray.from_arrays([columns["copy"].combine_chunks()], names=["copy"])
         return pa.Table.from_arrays([*rows.columns, beside], schema=self.schema)
 
-    measured = ["number"]
+    measured = ("number",)
 
     def measure(self, columns):
         return {"numbers": sorted(set(columns["number"].to_pylist()))}
