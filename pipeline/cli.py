@@ -14,7 +14,15 @@ import typer
 from pydantic.fields import FieldInfo
 
 from pipeline.engines import load_beam
-from schemas.config import Config, ConfigError, Fields, MaxCopies, load_yaml, parse
+from schemas.config import (
+    PLAN_KEYS,
+    Config,
+    ConfigError,
+    Fields,
+    MaxCopies,
+    load_yaml,
+    parse,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -24,20 +32,7 @@ app = typer.Typer(
 )
 
 _ROLES = ("synthetic", "human", "exclude")
-_BUDGET = {
-    "reference",
-    "tokens",
-    "human_share",
-    "human_tokens",
-    "alpha",
-    "entropy_floor",
-    "max_kl",
-    "max_copies",
-    "off_support",
-    "select",
-    "rounds",
-    "best_effort",
-}
+_BUDGET = PLAN_KEYS | {"reference", "select", "rounds"}
 """Keys that deduplication has no use for: options that did nothing would mislead."""
 _BEAM: list[str] = []  # what stands after `--`
 

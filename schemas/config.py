@@ -22,6 +22,22 @@ WRITABLE: tuple[Role, ...] = ("synthetic", "human")
 Scalar = str | int | float | bool
 
 
+PLAN_KEYS = frozenset(
+    {
+        "tokens",
+        "human_share",
+        "human_tokens",
+        "alpha",
+        "entropy_floor",
+        "max_kl",
+        "max_copies",
+        "off_support",
+        "best_effort",
+    }
+)
+"""What is asked of the budget."""
+
+
 class ConfigError(ValueError):
     """The request is wrong or can't be met; names the key and what would be right (exit code 2)."""
 

@@ -13,7 +13,7 @@ from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.sketch import Sketched
 from schemas import plan as face
-from schemas.config import Config, ConfigError
+from schemas.config import PLAN_KEYS, Config, ConfigError
 from schemas.plan import Plan
 from transforms import files
 from transforms.budget import Budget, frontier, plan_budget
@@ -98,22 +98,7 @@ def plan(
     config = context.config
     asked = config.model_dump(
         mode="json",
-        include={
-            "tokens",
-            "human_share",
-            "human_tokens",
-            "alpha",
-            "entropy_floor",
-            "max_kl",
-            "max_copies",
-            "off_support",
-            "shard_mb",
-            "seed",
-            "best_effort",
-            "near_threshold",
-            "num_perm",
-            "ngram",
-        },
+        include={*PLAN_KEYS, "shard_mb", "seed", "near_threshold", "num_perm", "ngram"},
     )
     # A share that was asked for is refused where the same share by default is lowered.
     asked["share_was_asked"] = "human_share" in config.model_fields_set
