@@ -181,7 +181,7 @@ class Deduplication(_Model):
     )
     contained: int = Field(ge=0, description="removed as holding an evaluation text")
     open: int = Field(
-        ge=0, description="kept although what they repeat was removed, after all rounds"
+        ge=0, description="kept although not everything that they might repeat was looked at"
     )
     bands: int = Field(ge=1, description="bands of the LSH")
     rows: int = Field(ge=1, description="rows of a band")

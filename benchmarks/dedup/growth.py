@@ -1,7 +1,7 @@
 """Ten times the documents: how much more time and memory `outcross dedup` takes.
 
     python benchmarks/dedup/growth.py [--sizes 100000 1000000 10000000] [--workers 2]
-                                      [--memory-mb MB] [--texts 'corpora/*.jsonl.gz']
+                                      [--texts 'corpora/*.jsonl.gz']
 
 Short texts of 16 to 24 words, drawn from real text as often as they stand there, so that they are
 as unlike each other as can be but for 4 % that are copies with their last word changed. They are
