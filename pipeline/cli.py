@@ -43,7 +43,10 @@ reference = typer.Typer(no_args_is_help=True)
 app.add_typer(reference, name="reference", help="Make the yardstick that figures are measured on.")
 
 _ROLES = ("synthetic", "human", "exclude")
-_BUDGET = PLAN_KEYS | {"plan", "reference", "select", "rounds", "gates", "gate"}
+_BUDGET = PLAN_KEYS | {
+    *("plan", "reference", "select", "rounds", "gates", "gate"),
+    *("lineage", "archive", "archive_source"),
+}
 """Keys that deduplication has no use for: options that did nothing would mislead."""
 _BEAM: list[str] = []  # what stands after `--`
 
@@ -323,6 +326,27 @@ def _reference() -> None:
     """Make the yardstick that figures are measured on."""
 
 
+lineage = typer.Typer(no_args_is_help=True)
+app.add_typer(lineage, name="lineage", help="What the runs of a training loop have in common.")
+
+
+@lineage.callback()
+def _lineage() -> None:
+    """What the runs of a training loop have in common."""
+
+
+@lineage.command("show")
+def _show_lineage(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="the folder given by --lineage")],
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Show what was bought, used and left, and how far each generation's candidates are away."""
+    load_beam()
+    from pipeline.lineage_table import show_lineage
+
+    show_lineage(folder, as_json)
+
+
 @app.command()
 def compare(
     paths: Annotated[
@@ -397,11 +421,12 @@ def explain(
 def schema(
     what: Annotated[
         str,
-        typer.Argument(metavar="config|plan|report|gates|compare", help="which schema"),
+        typer.Argument(metavar="config|plan|report|gates|compare|lineage", help="which schema"),
     ],
 ) -> None:
     """Print the JSON Schema of a file that outcross reads or writes."""
     from schemas.gates import Gates
+    from schemas.lineage import Lineage
     from schemas.plan import Plan
     from schemas.report import Comparison, Report
 
@@ -411,6 +436,7 @@ def schema(
         "report": Report,
         "gates": Gates,
         "compare": Comparison,
+        "lineage": Lineage,
     }
     if what not in models:
         raise ConfigError(f"schema: there is none called {what!r}; say {', '.join(models)}")

@@ -15,6 +15,7 @@ from rich.table import Table
 from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
 from pipeline.job import check_request
+from pipeline.lineage import within_lineage
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
 from schemas.measures import CONFIDENCE, MEASURES
@@ -354,6 +355,8 @@ def _shopping_table(lacking: Sequence[Starved]) -> Table:
 def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
     """What would be read, without reading it."""
     pipeline_options(config.workers, beam_args)
+    if config.lineage is not None:
+        config, _ = within_lineage(config)
     found = check_request(config)
     sources: list[dict[str, Any]] = []
     for number, source in enumerate(config.sources):

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline.artifacts import WORK
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
+from pipeline.lineage import RunLineage
 from pipeline.progress import StageProgress
 from schemas.config import Config
 from schemas.documents import Unit
@@ -35,12 +36,14 @@ class Context:
         beam_args: Beam's own options.
         progress: shows stages.
         warnings: said so far, in order; they also stand in the report.
+        lineage: that the run stands in, if it does.
     """
 
     config: Config
     beam_args: Sequence[str] = ()
     progress: StageProgress = field(default_factory=StageProgress)
     warnings: list[str] = field(default_factory=list)
+    lineage: RunLineage | None = None
 
     def __post_init__(self) -> None:
         self.options = pipeline_options(self.config.workers, self.beam_args)

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pipeline.artifacts import MANIFEST, WORK, read_manifest
 from pipeline.context import Context, RunError
 from pipeline.earlier import Index, earlier_runs
+from pipeline.lineage import held, within_lineage
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated, deduplicate
@@ -41,18 +42,41 @@ _COMMANDS = {"run": "run", "audit": "audit", "reference": "reference build"}
 
 @contextmanager
 def job(
-    config: Config, beam_args: Sequence[str], progress: StageProgress | None, kind: Kind = "run"
+    config: Config,
+    beam_args: Sequence[str],
+    progress: StageProgress | None,
+    kind: Kind = "run",
+    remembers: bool = False,
 ) -> Iterator[tuple[Context, float]]:
-    """What every command begins with: a checked request, and a directory of its own."""
-    context = Context(config, beam_args, progress or StageProgress())
-    check_request(config, kind)
+    """What every command begins with: a checked request, and a directory of its own.
+
+    Args:
+        config, beam_args, progress: of the command.
+        kind: of the job.
+        remembers: whether it works with its lineage, if there is one: that is then this job's
+            alone until the end.
+    """
+    shared = config.lineage if remembers else None
+    with nullcontext() if shared is None else held(shared):
+        lineage = None
+        if shared is not None:
+            config, lineage = within_lineage(config)
+        context = Context(config, beam_args, progress or StageProgress(), lineage=lineage)
+        check_request(config, kind)
+        _note_replaced(context, kind)
+        with _held(config.out):
+            for warning in [] if lineage is None else lineage.warnings:
+                context.warn(warning)
+            yield context, time.time()
+
+
+def _note_replaced(context: Context, kind: Kind) -> None:
+    config = context.config
     path = files.join(config.out, MANIFEST)
     if kind != "run" and files.exists(path):
         before = files.read_json(path)["configuration"]
         if before != config.model_dump(mode="json", exclude_unset=True):
             context.progress.say(f"note: the result of another request in {config.out} is replaced")
-    with _held(config.out):
-        yield context, time.time()
 
 
 def check_request(config: Config, kind: Kind = "run") -> list[Unit]:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from pipeline.artifacts import MANIFEST, Artifact, artifact
 from pipeline.card import dataset_card
 from pipeline.context import Context
+from pipeline.generation import commit, lineage_report
 from pipeline.job import job, manifest, sketch_and_deduplicate, write_rejects
 from pipeline.page import page
 from pipeline.progress import StageProgress
 from pipeline.prompts import prompts
 from pipeline.removals import deduplication
+from pipeline.stages.candidates import rank
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated, removed_output
 from pipeline.stages.measure import measure
@@ -72,12 +74,13 @@ def run(
         RunError: the run could not be finished.
     """
     gates = load_gates(config.gates)
-    with job(config, beam_args, progress) as (context, started):
+    with job(config, beam_args, progress, remembers=True) as (context, started):
         sketched, deduplicated = sketch_and_deduplicate(context)
         clustered = cluster(context, sketched, deduplicated)
-        planned = plan_stage(context, sketched, deduplicated, clustered)
+        ranking = rank(context, sketched, deduplicated, clustered)
+        planned = plan_stage(context, sketched, deduplicated, clustered, ranking)
         gates = gates.of_run(context.config.domains)  # those of the plan, where one was given
-        selected = select(context, sketched, deduplicated, clustered, planned)
+        selected = select(context, sketched, deduplicated, clustered, ranking, planned)
         # Only now, as a request that can't be met leaves an earlier result alone.
         write_rejects(sketched, config.out)
         _write_plan(config.out, planned.plan)
@@ -103,16 +106,20 @@ def run(
                 sketched,
                 deduplicated,
                 clustered,
+                ranking,
                 planned,
                 selected,
                 measured,
                 gates,
                 removed,
                 written,
+                lineage_report(context, sketched, ranking, planned, selected),
             )
         copy_reference(clustered.reference_folder, files.join(config.out, "reference"))
         work = _Work(sketched, deduplicated, selected.folder)
         _finish(context, work, report, removed, written, started, clustered, planned.plan)
+        tokens = 0 if report.achieved is None else report.achieved.tokens
+        commit(context, sketched, deduplicated, clustered, ranking, selected, tokens)
         return RunResult(config.out, report, planned.plan)
 
 
@@ -123,10 +130,11 @@ def plan(
 
     Arguments and errors are those of `run`. What it has sketched, a later run doesn't do again.
     """
-    with job(config, beam_args, progress) as (context, _):
+    with job(config, beam_args, progress, remembers=True) as (context, _):
         sketched, deduplicated = sketch_and_deduplicate(context)
         clustered = cluster(context, sketched, deduplicated)
-        planned: Planned = plan_stage(context, sketched, deduplicated, clustered)
+        ranking = rank(context, sketched, deduplicated, clustered)
+        planned: Planned = plan_stage(context, sketched, deduplicated, clustered, ranking)
         if not files.exists(
             files.join(config.out, MANIFEST)
         ):  # else it is the plan of what is there
@@ -158,7 +166,7 @@ def dedup(
         stale += [files.join(config.out, "reference", name) for name in REFERENCE_FILES]
         files.delete_files([path for path in stale if files.exists(path)])
         none = np.zeros(len(copies), bool)
-        reasons = reasons_not_selected(sketched, deduplicated, copies, none)
+        reasons = reasons_not_selected(sketched, deduplicated, copies, none, none)
         tokens = {
             role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE
         }

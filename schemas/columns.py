@@ -19,6 +19,8 @@ EXACT = 2**53  # integers up to here are the same as float64
 MAX_DEPTH = 32  # Arrow's IPC refuses types that are nested much deeper
 MAX_FIELDS = 1000  # a wider struct is an open set of keys, not a type
 
+LEDGER_COLUMN = "outcross_ledger"  # what a ledger notes of a row beside its own columns
+
 _MARK, _WIDE, _NAME = b"outcross", b"outcross.wide", b"outcross.name"
 _JSON = {_MARK: b"json"}
 _Path = tuple[str, ...]
@@ -134,10 +136,11 @@ def settle(sources: Sequence[pa.Schema]) -> pa.Schema:
     Columns stand in the order of the first source that has them, by name inside a source. What is
     null in all rows is string; what Parquet can't write (a struct without fields) is text holding
     JSON; a column called `outcross` becomes `outcross_earlier`, and one that is in its way moves
-    on in the same manner.
+    on in the same manner. What a ledger has noted is left out.
     """
     whole = unite(sources)
     order = list(dict.fromkeys(name for source in sources for name in sorted(source.names)))
+    order = [name for name in order if name != LEDGER_COLUMN]
     fields = []
     for name in order:
         field = whole.field(name)
@@ -156,14 +159,19 @@ def settle(sources: Sequence[pa.Schema]) -> pa.Schema:
     return pa.schema(fields)
 
 
+def original_name(field: pa.Field) -> str:
+    """What the column of a settled schema is called in the sources."""
+    return str((field.metadata or {}).get(_NAME, field.name.encode()).decode())
+
+
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch with a settled schema: absent columns null, types widened, disagreeing ones JSON.
 
     Raises:
         ValueError: when the schema lacks a column of the batch, or was not settled from it.
     """
-    sources = {(f.metadata or {}).get(_NAME, f.name.encode()).decode(): f for f in schema}
-    lost = sorted(set(batch.schema.names) - set(sources))
+    sources = {original_name(field): field for field in schema}
+    lost = sorted({*batch.schema.names} - {*sources, LEDGER_COLUMN})
     if lost:
         raise ValueError(f"columns {lost} are not in the schema {list(sources)}; settle it again")
     columns = []

@@ -27,6 +27,7 @@ PLAN_KEYS = frozenset(
         "tokens",
         "human_share",
         "human_tokens",
+        "fresh_human_tokens",
         "alpha",
         "entropy_floor",
         "max_kl",
@@ -38,6 +39,10 @@ PLAN_KEYS = frozenset(
     }
 )
 """What is asked of the budget."""
+
+
+DEFAULT_SYNTHETIC = 2 / 3
+"""Of what survived deduplication, where no tokens are asked for: selection needs a choice."""
 
 
 class ConfigError(ValueError):
@@ -160,6 +165,11 @@ class Config(Model):
         False, description="what can't be reached is a warning, and the nearest is done"
     )
     reference: str | None = Field(None, description="a yardstick made by an earlier run")
+    lineage: str | None = Field(
+        None,
+        description="folder that a training loop's runs share: human text that earlier runs bought "
+        "is used again, and what they had to choose from stands beside the new",
+    )
     near_threshold: float = Field(
         0.8, gt=0.2, le=1, description="similarity from which two documents repeat"
     )
@@ -215,6 +225,26 @@ class Config(Model):
     human_share: float = Field(0.2, ge=0, le=1, description="human share of the tokens written")
     human_tokens: int | None = Field(
         None, ge=0, description="human tokens to write, instead of a share"
+    )
+    fresh_human_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="with a lineage, human tokens to take of the human sources, that is to buy; "
+        "the rest of the human share comes from the ledger. If absent, all that there are, up to "
+        "the human share",
+    )
+    archive: float = Field(
+        3.5,
+        ge=0,
+        description="with a lineage, so many times the synthetic tokens wanted to choose from: the "
+        "run's own sources and those of earlier runs, nearest to human text first; 0 for the run's "
+        "own alone",
+    )
+    archive_source: float = Field(
+        1.5,
+        gt=0,
+        description="so many times the synthetic tokens wanted come from one source at most, "
+        "until all of them together give `archive`",
     )
     alpha: float = Field(
         0.7,
@@ -316,6 +346,7 @@ class Config(Model):
                 "or human_tokens"
             )
         self._check_domains()
+        self._check_lineage()
         if self.plan is not None and (asked := sorted(PLAN_KEYS & self.model_fields_set)):
             raise ValueError(
                 f"plan: the plan says what is asked of the budget; leave out {', '.join(asked)}"
@@ -326,20 +357,44 @@ class Config(Model):
                 "ask for fewer, or for more tokens"
             )
         roles = {source.role for source in self.sources}
-        if self.human_tokens and "human" not in roles and not self.best_effort:
+        remembered = self.lineage is not None  # its ledger may hold human text
+        if self.human_tokens and not ("human" in roles or remembered or self.best_effort):
             raise ValueError(
                 f"human_tokens: {self.human_tokens:,} were asked, but no source has the role human"
             )
         if (
             self.max_kl is not None
             and self.reference is None
-            and not roles & {"human", "reference"}
+            and not (roles & {"human", "reference"} or remembered)
         ):
             raise ValueError(
                 "max_kl: there is nothing human to diverge from; add a source with the role human "
                 "or reference, or give the reference of an earlier run"
             )
         return self
+
+    def _check_lineage(self) -> None:
+        asked = self.model_fields_set
+        if self.lineage is None:
+            for key in ("fresh_human_tokens", "archive", "archive_source"):
+                if key in asked:
+                    raise ValueError(f"{key}: it is of a lineage; give lineage as well")
+            return
+        if self.effective_ratio is not None:
+            raise ValueError(
+                "effective_ratio: with a lineage the human part is drawn evenly from all there is, "
+                "so that no least of it can be said; ask for human_share"
+            )
+        if "max_copies" in asked and self.max_copies.human > 1:
+            raise ValueError(
+                f"max_copies.human: {self.max_copies.human}; with a lineage human documents "
+                "appear once a run, as they come again in later ones; leave it out, or say 1"
+            )
+        if (self.fresh_human_tokens or 0) > (self.human_tokens or math.inf):
+            raise ValueError(
+                f"fresh_human_tokens: {self.fresh_human_tokens:,} are more than human_tokens = "
+                f"{self.human_tokens:,}, of which they are a part"
+            )
 
     def _check_domains(self) -> None:
         if not self.domains:
@@ -363,6 +418,13 @@ class Config(Model):
                 raise ValueError(
                     f"{key}: it is of one budget, and each domain has its own; {instead}"
                 )
+
+
+def repeat_caps(config: Config) -> MaxCopies:
+    """How often documents may appear; with a lineage human ones once, as they come again."""
+    if config.lineage is None:
+        return config.max_copies
+    return config.max_copies.model_copy(update={"human": 1})
 
 
 def band_threshold(config: Config) -> float:

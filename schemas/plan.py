@@ -17,7 +17,7 @@ from schemas.config import OTHERS, DomainPolicy, Kind
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
-Regime = Literal["slack", "human-bound", "synthetic-bound"]
+Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
 
 
 def _one_zero(value: float) -> float:
@@ -59,6 +59,11 @@ class Asked(_Model):
     human_tokens: Tokens | None = Field(
         default=None, description="human tokens; null where a share was asked"
     )
+    fresh_human_tokens: Tokens | None = Field(
+        default=None,
+        description="with a lineage, human tokens to take of the human sources; null: all there "
+        "are, up to the human share",
+    )
     alpha: Share = Field(
         description="tempering of the reference: 1 is the human distribution, 0 is uniform"
     )
@@ -98,6 +103,9 @@ class Reached(_Model):
     synthetic_tokens: Tokens = Field(description="synthetic tokens among them, off-support too")
     human_tokens: Tokens = Field(description="human tokens among them")
     human_share: Share = Field(description="human tokens / tokens")
+    ledger_tokens: Tokens = Field(
+        default=0.0, description="of the human tokens, those that come from the lineage's ledger"
+    )
     alpha: Share | None = Field(
         description="the tempering that met the floor or the ceiling; null where domains differ "
         "in it"
@@ -122,13 +130,15 @@ class Reached(_Model):
     )
     regime: Regime = Field(
         description="what binds: slack (each cluster can have its part), human-bound (human tokens "
-        "are scarce) or synthetic-bound (synthetic tokens are)"
+        "are scarce) or synthetic-bound (synthetic tokens are); drawn: with a lineage the human "
+        "part is drawn evenly, and the synthetic part is the best beside it"
     )
     shadow_price: ShadowPrice = Field(
         description="ln(θ_synthetic/θ_human): nats of divergence from the tempered reference, "
         "times the tokens planned, that one more human token in place of a synthetic one saves; "
         "negative where synthetic-bound; null where it is unbounded, because the first such token "
-        "would go to a cluster that has none. Of several domains, the mean by tokens"
+        "would go to a cluster that has none. Where the human part is drawn, of a human token that "
+        "is spread like the others. Of several domains, the mean by tokens"
     )
 
 
@@ -182,6 +192,9 @@ class Quota(_Model):
     synthetic: Tokens = Field(description="tokens to take of synthetic_available, repeats included")
     synthetic_off_support: Tokens = Field(description="tokens to take of off_support_available")
     human: Tokens = Field(description="tokens to take of human_available, repeats included")
+    human_ledger: Tokens = Field(
+        default=0.0, description="tokens among them that come from the lineage's ledger"
+    )
 
 
 class FrontierPoint(_Model):
@@ -254,8 +267,11 @@ class NearDuplicates(_Model):
 class Plan(_Model):
     """The contents of plan.json."""
 
-    format_version: Literal[2] = Field(default=2, description="version of this file's format")
+    format_version: Literal[3] = Field(default=3, description="version of this file's format")
     seed: int = Field(description="seed of the run")
+    generation: int | None = Field(
+        default=None, ge=1, description="number of the run in its lineage; null without one"
+    )
     made_for: str = Field(
         description="names what there was to take: documents, yardstick and settings of the stages "
         "before. A run carries out a plan that was made for the same"
@@ -289,6 +305,7 @@ class Plan(_Model):
                 q.synthetic + q.synthetic_off_support for q in self.quotas
             ),
             "human_tokens": math.fsum(q.human for q in self.quotas),
+            "ledger_tokens": math.fsum(q.human_ledger for q in self.quotas),
         }
         for name, total in sums.items():
             reached = getattr(self.reached, name)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.config import Kind
+from schemas.lineage import LineageReport
 from schemas.plan import Asked
 
 
@@ -451,6 +452,9 @@ class Report(_Model):
         description="the codebook's cells; empty after `dedup` and without human text"
     )
     reference: Yardstick | None = Field(description="the yardstick; null after `dedup`")
+    lineage: LineageReport | None = Field(
+        default=None, description="the run's place in its lineage; null without one"
+    )
 
     def figures(self, stage: str, role: str = "all") -> Figures:
         """The figures of a role after a stage.

@@ -246,6 +246,8 @@ def _prices(problem: Problem, outcome: Outcome) -> Floats:
         level = np.where(target > 0, solution.total / target, 0.0)
         free = spare & (solution.human > 0)
         theta = level[free].min() if free.any() else level.max()
+        if solution.regime == "drawn":  # what human text there is lies where it does
+            spare, theta = np.zeros_like(spare), solution.theta_synthetic
         price = np.log(theta * target / solution.total)
     return np.where((target > 0) & ~spare, np.maximum(price, 0.0), 0.0)
 

@@ -25,6 +25,7 @@ from transforms.waterfill import (
     Infeasible,
     Regime,
     Solution,
+    Split,
     entropy,
     kl,
     normalised,
@@ -212,6 +213,7 @@ class DomainProblem:
 
     Attributes:
         lifted: whether its tails are lifted; in a domain that is meant to converge they aren't.
+        split: of `solve`.
     """
 
     reference: Floats
@@ -219,11 +221,17 @@ class DomainProblem:
     human_cap: Floats
     alpha: float
     lifted: bool = True
+    split: Split = "fill"
 
     def with_totals(self, synthetic_tokens: float, human_tokens: float) -> Problem:
         """The problem for totals above 0."""
         return Problem.of(
-            self.reference, self.synthetic_cap, self.human_cap, synthetic_tokens, human_tokens
+            self.reference,
+            self.synthetic_cap,
+            self.human_cap,
+            synthetic_tokens,
+            human_tokens,
+            split=self.split,
         )
 
 
@@ -346,7 +354,7 @@ def binding(solutions: Sequence[Solution], tokens: ArrayLike) -> tuple[Regime, f
     infinite = [price for price in prices if math.isinf(price)]
     price = max(infinite) if infinite else _mean(tokens, prices)
     regimes = {solution.regime for solution in solutions}
-    if len(regimes) == 1:
+    if len(regimes) == 1:  # as where the human part is drawn: then it is of every domain
         return regimes.pop(), price
     if price == 0:
         return "slack", price

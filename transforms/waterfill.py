@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-Regime = Literal["slack", "human-bound", "synthetic-bound"]
-Split = Literal["fill", "proportional"]
+Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
+Split = Literal["fill", "proportional", "drawn"]
 
 ROUNDING = 1e-12  # of a total: what sums of 100,000 floats may be off by
 
@@ -51,7 +51,8 @@ class Solution:
     A cluster between its bounds has n_c = θ·π_c. `shadow_price` is ln(θ_synthetic/θ_human): by how
     many nats, times 1/T, KL(p ‖ π) falls for each synthetic token that is exchanged for a human
     one. It is 0 in slack, negative where it is synthetic text that is scarce, and infinite where
-    the first token would go to a cluster that has none.
+    the first token would go to a cluster that has none. Where the human part is drawn, the price is
+    that of a human token that is spread like the others.
     """
 
     synthetic: Floats
@@ -151,12 +152,16 @@ def solve(
 
     `split` matters in slack only, where the totals per cluster are optimal and their composition is
     free: "fill" samples the synthetic corpus as evenly as possible, so that human text goes where
-    the generator is most deficient; "proportional" gives every cluster the same human share.
+    the generator is most deficient; "proportional" gives every cluster the same human share. With
+    "drawn" the human part is not free at all: it is an even share of what `human_cap` holds, as a
+    ledger gives it, and the synthetic part is the best beside it.
 
     Raises Infeasible where the caps can't hold a total.
     """
     pi, a, b = as_columns(target=target, synthetic_cap=synthetic_cap, human_cap=human_cap)
     X, Y = float(synthetic_tokens), float(human_tokens)
+    if split == "drawn":
+        return _beside_drawn(pi, a, b, X, Y)
     n, theta = waterfill(pi, np.zeros_like(pi), a + b, X + Y)
     rounding = ROUNDING * (X + Y)
     # At most one of the two holds: Σ(n−b)⁺ ≤ Σmin(n, a) = T − Σ(n−a)⁺.
@@ -173,7 +178,7 @@ def solve(
         y = _share_out(n, n, b, a, Y)
         x = np.clip(n - y, 0.0, a)
     else:
-        raise ValueError(f"split is {split!r}; it must be 'fill' or 'proportional'")
+        raise ValueError(f"split is {split!r}; it must be 'fill', 'proportional' or 'drawn'")
     return Solution(x, y, "slack", 0.0, theta, theta)
 
 
@@ -319,6 +324,30 @@ def _two_levels(
         pi, plenty_cap, plenty_cap + scarce_cap, float(plenty_cap.sum()) + scarce
     )
     return filled, np.clip(lifted - plenty_cap, 0.0, scarce_cap), high, low
+
+
+def _beside_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Solution:
+    """The synthetic part beside a human one that is an even share of b: n = clip(θπ, y, y + a).
+
+    A human token more is spread like the others, so it is worth what it lifts on average: its price
+    is ln θ − Σ (y_c/Y) ln(n_c/π_c), below 0 where human text lies where there is enough already.
+    """
+    held = float(b.sum())
+    if held * (1 + ROUNDING) < Y:
+        raise Infeasible(
+            f"{Y:,.0f} human tokens were asked; there are {held:,.0f}",
+            reason="totals",
+            asked=Y,
+            least=0.0,
+            most=held,
+        )
+    y = b * (Y / held) if held else np.zeros_like(b)
+    n, theta = waterfill(pi, y, y + a, X + Y)
+    there, price = y > 0, 0.0
+    if there.any() and theta > 0:
+        lifted = _log(n[there]) - _log(pi[there])
+        price = float(_log(theta)) - float((y[there] * lifted).sum()) / float(y.sum())
+    return Solution(np.clip(n - y, 0.0, a), y, "drawn", price, theta, theta)
 
 
 def _share_out(weights: Floats, n: Floats, cap: Floats, other_cap: Floats, total: float) -> Floats:

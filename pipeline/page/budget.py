@@ -26,6 +26,8 @@ _REGIMES = {
     "slack": "Neither kind of text is scarce: each cluster can have its part.",
     "human-bound": "Human text is what is scarce.",
     "synthetic-bound": "Synthetic text is what is scarce.",
+    "drawn": "The human part is drawn evenly from fresh text and the ledger, and synthetic text is "
+    "chosen to go with it.",
 }
 _STARVED = 50
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.stages.supply import DomainSupply, Supply
 from schemas import plan as face
-from schemas.config import Config, DomainPolicy, MaxCopies
+from schemas.config import Config, DomainPolicy, MaxCopies, repeat_caps
 from transforms.budget import Budget, plan_problem
 from transforms.problem import Problem
-from transforms.waterfill import Infeasible, entropy, least_repeats
+from transforms.waterfill import Infeasible, Split, entropy, least_repeats
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Part:
         caps: how often its documents may appear.
         mode: what becomes of off-support text.
         alpha: the tempering that it begins with.
+        split: whether the human part is a choice, or drawn.
     """
 
     policy: DomainPolicy
@@ -31,6 +32,7 @@ class Part:
     caps: MaxCopies
     mode: str
     alpha: float
+    split: Split
 
     @classmethod
     def of(cls, config: Config, supply: DomainSupply) -> Part:
@@ -40,9 +42,10 @@ class Part:
         return cls(
             policy,
             supply,
-            config.max_copies if open_ else MaxCopies(synthetic=1, human=1),
+            repeat_caps(config) if open_ else MaxCopies(synthetic=1, human=1),
             config.off_support,
             alpha if open_ else 1.0,
+            "fill" if config.lineage is None else "drawn",
         )
 
     @property
@@ -56,6 +59,18 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A domain's human part that was drawn: float64[C] of fresh text and of a ledger's."""
+
+    fresh: NDArray[np.float64]
+    ledger: NDArray[np.float64]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        return self.fresh + self.ledger
+
+
+@dataclass(frozen=True)
 class Solved:
     """A domain's budget, solved.
 
@@ -64,6 +79,7 @@ class Solved:
         synthetic_cap, off_cap: float64[C], tokens that may be taken, and off-support among them.
         synthetic_tokens, human_tokens: that it comes to.
         budget: None where it gets no tokens.
+        ledger: float64[C], human tokens that come from a ledger.
     """
 
     part: Part
@@ -72,6 +88,7 @@ class Solved:
     synthetic_tokens: float
     human_tokens: float
     budget: Budget | None
+    ledger: NDArray[np.float64]
 
     @property
     def tokens(self) -> float:
@@ -97,6 +114,7 @@ def solve_part(
     off_cap: NDArray[np.float64],
     synthetic: float,
     human: float,
+    drawn: Drawn | None = None,
 ) -> Solved:
     """One domain's budget, by itself.
 
@@ -105,17 +123,24 @@ def solve_part(
         part: of the domain.
         synthetic_cap, off_cap: float64[C], of `Part.synthetic_caps`.
         synthetic, human: the domain's tokens.
+        drawn: the human part, where it is no choice.
 
     Raises:
         Infeasible: naming the domain where there are any.
     """
+    ledger = np.zeros_like(off_cap) if drawn is None else drawn.ledger
+    human_cap, split = part.human_cap, part.split
+    if drawn is not None:
+        human_cap, asked = drawn.total, synthetic + human
+        human = float(human_cap.sum())
+        synthetic = min(max(asked - human, 0.0), float(synthetic_cap.sum()))
     if synthetic + human <= 0:
-        return Solved(part, synthetic_cap, off_cap, 0.0, 0.0, None)
+        return Solved(part, synthetic_cap, off_cap, 0.0, 0.0, None, ledger)
     there = part.supply
     floor = config.entropy_floor if part.policy.entropy_floor is None else part.policy.entropy_floor
     try:
         budget = plan_problem(
-            Problem.of(there.shares, synthetic_cap, part.human_cap, synthetic, human),
+            Problem.of(there.shares, synthetic_cap, human_cap, synthetic, human, split=split),
             alpha=part.alpha,
             entropy_floor=floor,
             max_kl=config.max_kl,
@@ -126,7 +151,7 @@ def solve_part(
             raise Infeasible(f"domains.{there.name}: {refusal}", **refusal.detail) from None
         raise
     solution = least_repeats(
-        budget.solution, there.synthetic + off_cap, there.human, synthetic_cap, part.human_cap
+        budget.solution, there.synthetic + off_cap, there.human, synthetic_cap, human_cap
     )
     budget = replace(budget, solution=solution)
     return Solved(
@@ -136,6 +161,7 @@ def solve_part(
         float(solution.synthetic.sum()),
         float(solution.human.sum()),
         budget,
+        ledger,
     )
 
 
@@ -182,6 +208,7 @@ def domain_quotas(solved: Solved) -> list[face.Quota]:
         "synthetic": np.maximum(x - off, 0.0),
         "synthetic_off_support": off,
         "human": y,
+        "human_ledger": solved.ledger,
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [

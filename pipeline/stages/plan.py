@@ -13,13 +13,15 @@ from pydantic import ValidationError
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
+from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.parts import Part, Solved, domain_plan, domain_quotas, solve_part
+from pipeline.stages.parts import Drawn, Part, Solved, domain_plan, domain_quotas, solve_part
 from pipeline.stages.sketch import Sketched
 from pipeline.stages.supply import Supply, measure_supply, supply_key
+from pipeline.stages.totals import totals_asked
 from schemas import plan as face
-from schemas.config import PLAN_KEYS, Config, ConfigError, MaxCopies, readable
+from schemas.config import PLAN_KEYS, Config, ConfigError, MaxCopies, readable, repeat_caps
 from schemas.plan import Plan
 from transforms import files
 from transforms.budget import STARVED_SHOWN, least_human
@@ -35,8 +37,6 @@ from transforms.minhash import lsh_parameters
 from transforms.shards import count_shards
 from transforms.waterfill import Infeasible, entropy, exp
 
-DEFAULT_SYNTHETIC = 2 / 3  # of what survived deduplication, so that selection has a choice
-
 
 @dataclass
 class Planned:
@@ -47,7 +47,11 @@ class Planned:
 
 
 def plan(
-    context: Context, sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered
+    context: Context,
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    clustered: Clustered,
+    ranking: Ranking,
 ) -> Planned:
     """Solves the budget.
 
@@ -62,6 +66,10 @@ def plan(
     # A share that was asked for is refused where the same share by default is lowered.
     request["share_was_asked"] = "human_share" in config.model_fields_set
     given = None if config.plan is None else files.read_bytes(config.plan).decode()
+    lineage = context.lineage
+    if lineage is not None:
+        told = [one.model_dump(mode="json") for one in ranking.sources]
+        request["lineage"] = [lineage.number, sorted(lineage.ledger), told]
     done = artifact(
         config.out,
         "plan",
@@ -76,10 +84,11 @@ def plan(
         planned = Plan.from_json(files.read_bytes(path))
     else:
         if config.plan is None:
-            supply = measure_supply(sketched, deduplicated, clustered)
+            supply = measure_supply(sketched, deduplicated, clustered, ranking)
             planned = make_plan(config, supply)
         else:
-            planned = _given(config.plan, supply_key(sketched, deduplicated, clustered))
+            there = supply_key(sketched, deduplicated, clustered, ranking)
+            planned = _given(config.plan, there)
         files.write_bytes(path, planned.to_json())
         done.finish()
     for warning in planned.warnings:
@@ -126,7 +135,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
     Raises:
         ConfigError: when the request can't be met, with the numbers that would do.
     """
-    synthetic, human, warnings = _totals(config, supply)
+    synthetic, human, fresh, warnings = totals_asked(config, supply)
     parts = [Part.of(config, domain) for domain in supply.domains]
     caps = [part.synthetic_caps(synthetic) for part in parts]
     least = None
@@ -148,8 +157,15 @@ def make_plan(config: Config, supply: Supply) -> Plan:
                 part.synthetic_caps(float(tokens))
                 for part, tokens in zip(parts, totals.synthetic, strict=True)
             ]
+        drawn: list[Drawn | None] = [None] * len(parts)
+        if supply.part is not None:
+            drawn = [
+                Drawn(*rows) for rows in zip(*supply.part.draw(totals.human, fresh), strict=True)
+            ]
         solved = [
-            solve_part(config, part, *cap, float(totals.synthetic[d]), float(totals.human[d]))
+            solve_part(
+                config, part, *cap, float(totals.synthetic[d]), float(totals.human[d]), drawn[d]
+            )
             for d, (part, cap) in enumerate(zip(parts, caps, strict=True))
         ]
     except Infeasible as refusal:
@@ -165,6 +181,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             one.part.human_cap,
             one.alpha,
             one.part.policy.kind == "open",
+            one.part.split,
         )
         for one in solved
     ]
@@ -176,16 +193,18 @@ def make_plan(config: Config, supply: Supply) -> Plan:
     by_share = config.human_tokens is None and config.effective_ratio is None
     return Plan(
         seed=config.seed,
+        generation=None if supply.part is None else supply.part.generation,
         made_for=supply.key,
         asked=face.Asked(
             tokens=config.tokens,
             human_share=config.human_share if by_share else None,
             human_tokens=config.human_tokens,
+            fresh_human_tokens=config.fresh_human_tokens,
             alpha=config.alpha,
             entropy_floor=config.entropy_floor,
             max_kl=config.max_kl,
             effective_ratio=config.effective_ratio,
-            max_copies=face.Copies(**config.max_copies.model_dump()),
+            max_copies=face.Copies(**repeat_caps(config).model_dump()),
             domains=dict(sorted(config.domains.items())),
             off_support=config.off_support,
         ),
@@ -267,60 +286,6 @@ def _lacking(refusal: Infeasible, supply: Supply) -> str:
     return f" ({'; '.join(told)})" if told else ""
 
 
-def _totals(config: Config, supply: Supply) -> tuple[float, float, list[str]]:
-    """Synthetic and human tokens, and what has to be said about them."""
-    synthetic_held = supply.writable(config.off_support)
-    human_held = supply.human
-    warnings: list[str] = []
-    if synthetic_held + human_held == 0:
-        raise ConfigError(
-            "sources: there is nothing to write: no synthetic or human document that survived "
-            f"deduplication has any words, or off_support = {config.off_support} leaves out all "
-            "that do"
-        )
-    share = config.human_share if config.effective_ratio is None else 0.0
-    asked = "human_share" in config.model_fields_set and not config.best_effort
-    if human_held == 0 and config.human_tokens is None:
-        if share > 0 and asked:
-            raise ConfigError(
-                f"human_share: {share} was asked, but there is no human text; add a source with "
-                "the role human, or ask for human_share 0"
-            )
-        warnings.append("there is no human text: nothing stops a loop from narrowing")
-        share = 0.0
-    if synthetic_held == 0 and config.human_tokens is None:
-        if share < 1 and asked:
-            raise ConfigError(
-                f"human_share: {share} was asked, but there is no synthetic text that may be "
-                "written; add a source with the role synthetic, or ask for human_share 1"
-            )
-        warnings.append("there is no synthetic text: all that is written is human")
-        share = 1.0
-    if config.tokens is not None:
-        human = share * config.tokens if config.human_tokens is None else config.human_tokens
-        return config.tokens - human, float(human), warnings
-    synthetic = float(max(int(DEFAULT_SYNTHETIC * synthetic_held), min(synthetic_held, 1)))
-    if config.human_tokens is not None:
-        if synthetic + config.human_tokens == 0:
-            raise ConfigError(
-                "human_tokens: 0 were asked, but there is only human text; ask for more, or add a "
-                "source with the role synthetic"
-            )
-        return synthetic, float(config.human_tokens), warnings
-    if share == 1:
-        return 0.0, human_held, warnings
-    wanted = synthetic * share / (1 - share)
-    most = sum(float(Part.of(config, domain).human_cap.sum()) for domain in supply.domains)
-    if wanted > most:
-        warnings.append(
-            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
-            f"there are {human_held:,.0f} human tokens, each at most {config.max_copies.human} "
-            f"times, and {wanted:,.0f} would be needed; with at most {int(most / share):,} tokens "
-            "the share can be held"
-        )
-    return synthetic, min(wanted, most), warnings
-
-
 def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
     filled = [one for one in solved if one.budget is not None]
     budgets = [one.budget for one in solved if one.budget is not None]
@@ -336,6 +301,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
         synthetic_tokens=synthetic,
         human_tokens=human,
         human_share=human / (synthetic + human),
+        ledger_tokens=sum(float(one.ledger.sum()) for one in solved),
         alpha=alphas.pop() if len(alphas) == 1 else None,
         entropy=reached,
         domain_entropy=entropy(tokens),

@@ -15,6 +15,7 @@ from pipeline.prompts import prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.achieved import measure_achieved
+from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.measure import Measured
@@ -23,6 +24,7 @@ from pipeline.stages.select import Selected
 from pipeline.stages.sketch import Sketched
 from schemas.config import WRITABLE
 from schemas.gates import Gates
+from schemas.lineage import LineageReport
 from schemas.report import Conservation, Figures, Report, Verdict
 from transforms.figures import FigureMaker
 from transforms.gate import judged, verdict
@@ -127,13 +129,25 @@ def _by_source(reports: Sequence[Any], what: str) -> Counter[str]:
 
 
 def reasons_not_selected(
-    sketched: Sketched, deduplicated: Deduplicated, copies: NDArray[np.int32], off: NDArray[Any]
+    sketched: Sketched,
+    deduplicated: Deduplicated,
+    copies: NDArray[np.int32],
+    off: NDArray[Any],
+    beyond: NDArray[np.bool_],
 ) -> dict[str, NDArray[np.bool_]]:
-    """By reason, the documents that are kept but not written."""
+    """By reason, the documents that are kept but not written.
+
+    Args:
+        sketched, deduplicated: of the run.
+        copies: int32[n], how often each is written.
+        off: bool[n], which are off-support.
+        beyond: bool[n], which are no candidates, as nearer sources hold enough.
+    """
     left = deduplicated.verdicts.kept & (copies == 0)
-    strange = off & sketched.of_role("synthetic")
-    writable = left & sketched.of_role(*WRITABLE)
+    strange = off & sketched.of_role("synthetic") & ~beyond
+    writable = left & sketched.of_role(*WRITABLE) & ~beyond
     return {
+        "archive": left & beyond,
         "role exclude": left & sketched.of_role("exclude"),
         "role reference": left & sketched.of_role("reference"),
         "off-support": writable & strange,
@@ -146,12 +160,14 @@ def run_report(
     sketched: Sketched,
     deduplicated: Deduplicated,
     clustered: Clustered,
+    ranking: Ranking,
     planned: Planned,
     selected: Selected,
     measured: Measured,
     gates: Gates,
     removed: Sequence[Any],
     written: Sequence[Any],
+    lineage: LineageReport | None,
 ) -> Report:
     """The report of a whole run.
 
@@ -164,7 +180,8 @@ def run_report(
     # repeats in data/ are copies that were planned.
     gates = gates.model_copy(update={"js": None, "near_duplicates": None})
     off = clustered.kind == OFF_SUPPORT
-    reasons = reasons_not_selected(sketched, deduplicated, copies, off)
+    beyond = sketched.of_role("synthetic") & deduplicated.verdicts.kept & ~ranking.candidate
+    reasons = reasons_not_selected(sketched, deduplicated, copies, off, beyond)
     counted = Rows.of_files(removed, written)
     lines = conservation(context, sketched, deduplicated, reasons, counted)
     last = measured.last
@@ -197,6 +214,7 @@ def run_report(
         domains=figures.domains(measured, gates, maker),
         clusters=figures.clusters(context, sketched, clustered, last["all"], copies),
         reference=figures.yardstick(reference),
+        lineage=lineage,
     )
 
 

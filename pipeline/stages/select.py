@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
+from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.draw import draw_salt
 from pipeline.stages.plan import Planned
 from pipeline.stages.sketch import Sketched
 from transforms import files
@@ -51,6 +53,7 @@ def select(
     sketched: Sketched,
     deduplicated: Deduplicated,
     clustered: Clustered,
+    ranking: Ranking,
     planned: Planned,
 ) -> Selected:
     """Fills the human quotas by hash, the synthetic ones by rounds of residual selection."""
@@ -67,7 +70,9 @@ def select(
         context.progress.skipped("select")
     else:
         with context.progress.stage("select", documents=len(sketches)):
-            selection = _Selection(context, done, sketched, deduplicated, clustered, planned)
+            selection = _Selection(
+                context, done, sketched, deduplicated, clustered, ranking, planned
+            )
             save_aligned(folder, sketches, {"copies": selection.run().astype(np.int32)})
         done.finish()
     (copies,) = load_aligned(folder, sketches, ["copies"])
@@ -82,6 +87,7 @@ class _Selection:
         sketched: Sketched,
         deduplicated: Deduplicated,
         clustered: Clustered,
+        ranking: Ranking,
         planned: Planned,
     ) -> None:
         self.context, self.done, self.sketched = context, done, sketched
@@ -90,9 +96,20 @@ class _Selection:
         kept = deduplicated.verdicts.kept
         off = clustered.kind == OFF_SUPPORT
         quotas = planned.plan.quotas
-        self.human = np.flatnonzero(kept & sketched.of_role("human"))
-        self.human_quota = np.array([quota.human for quota in quotas])
-        synthetic = kept & sketched.of_role("synthetic")
+        human = kept & sketched.of_role("human")
+        old, self.generation = np.zeros_like(human), 0
+        if context.lineage is not None:
+            old = sketched.of_sources(*context.lineage.ledger)
+            self.generation = context.lineage.number
+        ledger_quota = np.array([quota.human_ledger for quota in quotas])
+        self.human = {
+            "fresh": (
+                np.flatnonzero(human & ~old),
+                np.array([quota.human for quota in quotas]) - ledger_quota,
+            ),
+            "ledger": (np.flatnonzero(human & old), ledger_quota),
+        }
+        synthetic = ranking.candidate
         self.synthetic = np.flatnonzero(synthetic & ~off)
         self.synthetic_quota = np.array([quota.synthetic for quota in quotas])
         self.off_support = np.flatnonzero(synthetic & off)
@@ -119,8 +136,11 @@ class _Selection:
         config, caps = self.context.config, self.caps
         tokens = self.sketched.tokens
         copies = np.zeros(len(self.sketches), np.int64)
-        humans = self._candidates(self.human, [cap.human for cap in caps])
-        copies[self.human] = fill_by_hash(humans, self.human_quota, config.seed, "human")
+        for origin, (documents, quota) in self.human.items():
+            # The hash by which a lineage's human part was drawn, so that it is drawn again.
+            salt = draw_salt(origin, self.generation) if self.generation else "human"
+            humans = self._candidates(documents, [cap.human for cap in caps])
+            copies[documents] = fill_by_hash(humans, quota, config.seed, salt)
         # Off-support text by itself and by hash: a score would lift the strangest of it, and what
         # other cells leave over must not be made up with it.
         cap = 0 if config.off_support == "drop" else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
-from schemas.columns import is_json, settle, unite
-from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role
+from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
+from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
 from transforms.embed import load_default
 from transforms.lookup import first_columns
@@ -43,8 +43,15 @@ class Sketched:
 
     def of_role(self, *roles: Role) -> NDArray[np.bool_]:
         """Which documents are of sources with these roles."""
+        return self._of(lambda source: source.role in roles)
+
+    def of_sources(self, *names: str) -> NDArray[np.bool_]:
+        """Which documents are of sources with these names."""
+        return self._of(lambda source: source.name in names)
+
+    def _of(self, holds: Callable[[Source], bool]) -> NDArray[np.bool_]:
         sources = self.context.config.sources
-        chosen = [sources[unit.source].role in roles for unit in self.sketches.units]
+        chosen = [holds(sources[unit.source]) for unit in self.sketches.units]
         return np.repeat(np.array(chosen, bool), np.diff(self.sketches.offsets))
 
     @cached_property
@@ -217,7 +224,7 @@ def warn_of_sources(sketched: Sketched) -> None:
             column = getattr(source, f"{name}_field")
             # An option names a column for all sources; an evaluation set need not have it. Nor
             # need the column that a run has put beside the users' own.
-            named = column is not None and not column.startswith("outcross.")
+            named = column is not None and not column.startswith(("outcross.", LEDGER_COLUMN))
             expected = named and (source.role != "exclude" or name == "id")
             if expected and rows and not sum(r.named.get(name, 0) for r in reports):
                 context.warn(

@@ -10,10 +10,12 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered, yardstick_documents
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.draw import HumanPart, human_part
 from pipeline.stages.sketch import Sketched
-from schemas.config import OTHERS, WRITABLE, Config, ConfigError
+from schemas.config import OTHERS, Config, ConfigError
 from transforms.measures import OFF_SUPPORT
 
 Floats = NDArray[np.float64]
@@ -82,6 +84,8 @@ class Supply:
         names: by cluster, the words that set it apart and some human texts.
         key: names all of this.
         warnings: what has to be said about the domains.
+        new: synthetic tokens of the run's own sources; None where there are no others.
+        part: what the human part is drawn from; None without a lineage.
     """
 
     domains: Sequence[DomainSupply]
@@ -90,6 +94,8 @@ class Supply:
     names: Mapping[int, Mapping[str, Any]]
     key: str
     warnings: Sequence[str] = ()
+    new: float | None = None
+    part: HumanPart | None = None
 
     def about(self, cluster: int) -> dict[str, Any]:
         """The words of a cluster, and a human text of it."""
@@ -106,19 +112,29 @@ class Supply:
         return sum(float(domain.human.sum()) for domain in self.domains)
 
 
-def supply_key(sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered) -> str:
+def supply_key(
+    sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered, ranking: Ranking
+) -> str:
     """Names the documents that may be written, whatever files they stand in, and the yardstick."""
     state = xxhash.xxh3_128(clustered.reference.fingerprint().encode())
     hi, lo = sketched.fingerprints
-    for role in WRITABLE:
-        rows = sketched.of_role(role) & deduplicated.verdicts.kept
+    lineage = sketched.context.lineage
+    human = sketched.of_role("human") & deduplicated.verdicts.kept
+    parts = {"synthetic": ranking.candidate, "human": human}
+    if lineage is not None:  # what it has bought is drawn apart, and otherwise every time
+        old = sketched.of_sources(*lineage.ledger)
+        number = f"ledger of generation {lineage.number}"
+        parts |= {"human": human & ~old, number: human & old}
+    for name, rows in parts.items():
         order = np.lexsort((lo[rows], hi[rows]))
         state.update(np.stack([hi[rows], lo[rows]], axis=1)[order].tobytes())
-        state.update(role.encode())
+        state.update(name.encode())
     return str(state.hexdigest())
 
 
-def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered) -> Supply:
+def measure_supply(
+    sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered, ranking: Ranking
+) -> Supply:
     """What there is to take, by domain and cluster.
 
     Raises:
@@ -126,7 +142,7 @@ def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Cl
     """
     config, kept, tokens = sketched.context.config, deduplicated.verdicts.kept, sketched.tokens
     size = sketched.sketches.numbers("size")
-    synthetic = kept & sketched.of_role("synthetic")
+    synthetic = ranking.candidate
     human = kept & sketched.of_role("human")
     off = clustered.kind == OFF_SUPPORT
     names = sorted({*config.domains, OTHERS})
@@ -146,7 +162,7 @@ def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Cl
     if config.reference is None:
         yardstick = yardstick_documents(sketched, deduplicated)
     plain, strange, given = (by_cell(r) for r in (synthetic & ~off, synthetic & off, human))
-    there = np.bincount(number[kept & sketched.of_role(*WRITABLE)], minlength=len(names)) > 0
+    there = np.bincount(number[synthetic | human], minlength=len(names)) > 0
     there |= np.bincount(number[yardstick], minlength=len(names)) > 0
     warnings = _without_text(
         [name for name, some in zip(names, there, strict=True) if not some], config
@@ -159,6 +175,11 @@ def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Cl
     )
     classes = clustered.reference.counts.classes
     off_support_share = float(classes[OFF_SUPPORT] / max(classes.sum(), 1))
+    lineage, found = sketched.context.lineage, np.flatnonzero(there)
+    part = None
+    if lineage is not None:
+        own = [names[d] for d in found]
+        part = human_part(sketched, deduplicated, clustered, lineage, own)
     return Supply(
         domains=[
             DomainSupply(
@@ -170,13 +191,15 @@ def measure_supply(sketched: Sketched, deduplicated: Deduplicated, clustered: Cl
                 reference_share=float(natural[d]),
                 off_support_share=off_support_share,
             )
-            for d in np.flatnonzero(there)
+            for d in found
         ],
         bytes_per_token=(per_token(synthetic), per_token(human)),
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
-        key=supply_key(sketched, deduplicated, clustered),
+        key=supply_key(sketched, deduplicated, clustered, ranking),
         warnings=warnings,
+        new=None if lineage is None else ranking.new,
+        part=part,
     )
 
 

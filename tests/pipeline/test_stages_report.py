@@ -15,6 +15,7 @@ import pytest
 from pipeline.artifacts import artifact
 from pipeline.context import Context, RunError
 from pipeline.progress import StageProgress
+from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.measure import Measured, measure
 from pipeline.stages.report import Rows, conservation, reasons_not_selected, run_report
@@ -178,12 +179,16 @@ class Run:
             self.sketched,
             self.deduplicated,
             self.clustered,
+            Ranking(
+                self.deduplicated.verdicts.kept & self.sketched.of_role("synthetic"), 0, [], {}
+            ),
             self.planned,
             self.selected,
             self.measured,
             Gates(),
             self.removed,
             self.written,
+            None,
         )
 
 
@@ -298,11 +303,15 @@ def test_conservation_holds_only_if_both_sums_do() -> None:
 def test_reasons_share_out_what_is_not_written(run: Run) -> None:
     kept = run.deduplicated.verdicts.kept
     off = run.clustered.kind == OFF_SUPPORT
-    reasons = reasons_not_selected(run.sketched, run.deduplicated, run.selected.copies, off)
+    human, synthetic = (run.sketched.of_role(role) for role in ("human", "synthetic"))
+    beyond = synthetic & kept & (run.selected.copies == 0) & (np.arange(len(kept)) % 2 == 0)
+    assert (beyond & off).any()
+    copies = run.selected.copies
+    reasons = reasons_not_selected(run.sketched, run.deduplicated, copies, off, beyond)
     together = np.sum(list(reasons.values()), axis=0)
-    assert (together == (kept & (run.selected.copies == 0))).all()  # each once
-    human = run.sketched.of_role("human")
+    assert (together == (kept & (copies == 0))).all()  # each once
     assert not (reasons["off-support"] & human).any()
+    assert (reasons["archive"] == beyond).all()
 
 
 def test_conservation_counts_what_stands_in_files_not_what_was_meant(run: Run) -> None:

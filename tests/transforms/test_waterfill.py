@@ -131,7 +131,7 @@ def test_both_splits_give_the_same_totals_and_proportional_the_same_share() -> N
     np.testing.assert_allclose(proportional.total, [50, 30, 20])
     np.testing.assert_allclose(proportional.human / proportional.total, 0.4)
     assert fill.human[2] / fill.total[2] > 0.4
-    with pytest.raises(ValueError, match="'other'; it must be 'fill' or 'proportional'"):
+    with pytest.raises(ValueError, match="'other'; it must be 'fill', 'proportional' or 'drawn'"):
         solve(r, [90, 90, 90], [80, 80, 80], 60, 40, split="other")  # type: ignore[arg-type]
 
 

@@ -1,0 +1,319 @@
+"""The lineage of a training loop, as a run finds it: what earlier runs have bought and left.
+
+What a lineage is stands in lineage.json alone, so writing that file whole is what commits a run
+(`pipeline.generation`); a killed one leaves the lineage as it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from schemas.columns import LEDGER_COLUMN
+from schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
+from schemas.lineage import LEDGER, ArchivedSource, Lineage
+from transforms import files
+from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
+from transforms.embed import load_default
+from transforms.ngrams import Tables
+from transforms.read import file_identity
+from transforms.reference import load_reference
+
+LINEAGE = "lineage.json"
+_REFERENCE = "reference"
+_LOCK = "lock"
+
+
+@dataclass(frozen=True)
+class RunLineage:
+    """A lineage as one of its runs finds it.
+
+    Attributes:
+        folder: of the lineage.
+        name: of the run in it.
+        state: the lineage as it is.
+        before: as it was before this run, where the run stands in it already.
+        own: names of the sources that the run itself was given.
+        ledger: names of the sources that hold the ledger.
+        archived: by the names of their sources, what earlier generations had to choose from.
+        warnings: what has to be said about it.
+    """
+
+    folder: str
+    name: str
+    state: Lineage
+    before: Lineage
+    own: frozenset[str]
+    ledger: frozenset[str]
+    archived: dict[str, ArchivedSource]
+    warnings: list[str]
+
+    @property
+    def number(self) -> int:
+        """Of the run, from 1."""
+        return len(self.before.generations) + 1
+
+    @property
+    def reference(self) -> str:
+        """Folder of the yardstick that all runs share."""
+        return self.path(_REFERENCE)
+
+    def path(self, name: str) -> str:
+        return files.join(self.folder, name)
+
+    def tables(self, name: str) -> Tables:
+        """The hashed n-gram counts in a file below the lineage."""
+        return Tables.from_bytes(files.read_bytes(self.path(name)))
+
+    def bought(self) -> Tables:
+        """Hashed n-gram counts of the ledger."""
+        found = [g.ngrams for g in self.before.generations if g.ngrams is not None]
+        return reduce(Tables.merge, map(self.tables, found), Tables.empty(DISTANCE_BUCKETS))
+
+    def is_fresh(self, source: Source) -> bool:
+        """Whether a source holds human text that the run may buy."""
+        return source.role == "human" and source.name in self.own
+
+    def is_new(self, source: Source) -> bool:
+        """Whether a source holds synthetic text of this generation."""
+        return source.role == "synthetic" and source.name in self.own
+
+
+def read_lineage(folder: str) -> Lineage:
+    """What lineage.json says; a lineage without generations where there is none yet.
+
+    Raises:
+        ConfigError: when the folder holds something else, or the file can't be read.
+    """
+    path = files.join(folder, LINEAGE)
+    if files.exists(path):
+        try:
+            return Lineage.model_validate_json(files.read_bytes(path))
+        except ValidationError as error:
+            raise ConfigError(f"lineage: {path}: {readable(error, 'lineage')}") from None
+    if files.is_local(folder) and files.exists(folder):
+        if not Path(folder).is_dir():
+            raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
+        ours = {_LOCK, _REFERENCE, "ledger", "archive"}  # what a killed first run may leave
+        if {entry.name for entry in Path(folder).iterdir()} - ours:
+            raise ConfigError(
+                f"lineage: {folder} holds files and no {LINEAGE}; choose an empty directory"
+            )
+    return Lineage()
+
+
+@contextmanager
+def held(folder: str) -> Iterator[None]:
+    """Keeps a second run off the same lineage; the system lets go of it with the process.
+
+    Raises:
+        ConfigError: when another run is at work on it, or the folder is something else.
+    """
+    if not files.is_local(folder):  # object stores have no locks; the commit looks again
+        yield
+        return
+    read_lineage(folder)  # what is something else is left as it is
+    files.make_folder(folder)
+    with Path(folder, _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"lineage: another run is at work on {folder}; wait for it, as each generation "
+                "builds on the one before"
+            ) from None
+        yield
+
+
+def whole(path: str) -> str:
+    """A path by which the same file has the same name, wherever the command is typed."""
+    return os.path.abspath(path) if files.is_local(path) else path.rstrip("/")
+
+
+def within_lineage(config: Config) -> tuple[Config, RunLineage]:
+    """A run's configuration with what its lineage adds: the ledger, earlier candidates, the
+    yardstick.
+
+    Args:
+        config: with a lineage.
+
+    Raises:
+        ConfigError: when the lineage can't be read, or the run can't stand in it.
+    """
+    assert config.lineage is not None
+    folder, warnings = config.lineage, list[str]()
+    state = read_lineage(folder)
+    name = whole(config.out).rpartition("/")[2]
+    before = _before(state, name, config.out)
+    reference = config.reference
+    if before.generations:
+        shared = files.join(folder, _REFERENCE)
+        reference = shared if reference is None else reference
+        made = load_reference(reference, load_default().fingerprint).fingerprint()
+        if made != before.generations[-1].reference:
+            warnings.append(
+                f"reference: {reference} is another yardstick than the lineage's, so its figures "
+                "and distances can't be compared with those of earlier generations"
+            )
+    ledger = _ledger_sources(folder, before, config)
+    archived = {}
+    if config.archive > 0 and before.generations:
+        assert reference is not None
+        archived = _nearest_archived(folder, before, config, reference, warnings)
+    sources = [*config.sources, *ledger, *(one.source for one in archived.values())]
+    _check_names(sources)
+    expanded = config.model_copy(update={"sources": sources, "reference": reference})
+    return expanded, RunLineage(
+        folder=folder,
+        name=name,
+        state=state,
+        before=before,
+        own=frozenset(source.name for source in config.sources),
+        ledger=frozenset(source.name for source in ledger),
+        archived=archived,
+        warnings=warnings,
+    )
+
+
+def _before(state: Lineage, name: str, out: str) -> Lineage:
+    """The generations that a run builds on: all, or those before it if it is done again."""
+    names = [generation.name for generation in state.generations]
+    if name not in names:
+        return state
+    place = names.index(name)
+    known = state.generations[place].out
+    if known != whole(out):
+        raise ConfigError(
+            f"out: the lineage has a generation {name!r} already, of {known}; choose another name "
+            "for the directory"
+        )
+    if place + 1 < len(names):
+        raise ConfigError(
+            f"out: {name!r} is generation {place + 1} of the lineage, and {names[place + 1]!r} "
+            "builds on it; choose another directory, and a generation of its own"
+        )
+    return state.model_copy(update={"generations": state.generations[:place]})
+
+
+def _ledger_sources(folder: str, before: Lineage, config: Config) -> list[Source]:
+    """The ledger as human sources, one for each way in which rows have their parts."""
+    by_fields: dict[Fields, list[str]] = {}
+    for generation in before.generations:
+        for part in generation.bought:
+            path = glob.escape(whole(files.join(folder, part.file)))
+            by_fields.setdefault(part.fields, []).append(path)
+    # Of a fresh text and one that was bought already the latter is kept: nobody buys it twice.
+    first = 1 + max(source.priority for source in config.sources)
+    return [
+        Source(
+            name=LEDGER if number == 0 else f"{LEDGER}-{number + 1}",
+            role="human",
+            files=paths,
+            priority=first,
+            **{**fields.model_dump(), "id_field": f"{LEDGER_COLUMN}.id"},
+        )
+        for number, (fields, paths) in enumerate(by_fields.items())
+    ]
+
+
+def _nearest_archived(
+    folder: str, before: Lineage, config: Config, reference: str, warnings: list[str]
+) -> dict[str, ArchivedSource]:
+    """The sources of earlier generations that may be among the nearest, whatever is new.
+
+    So that the others aren't read at all.
+    """
+    found: dict[str, ArchivedSource] = {}
+    for generation in before.generations:
+        for one in generation.sources:
+            name = f"{generation.name}.{one.source.name}"
+            if (gone := _gone(one)) is not None:
+                warnings.append(
+                    f"archive: {name}: {gone} is not what it was any more, or not there; the "
+                    "source is left out"
+                )
+            elif not one.identities.keys() <= _own_files(config):
+                found[name] = one.model_copy(
+                    update={"source": one.source.model_copy(update={"name": name})}
+                )
+    wanted = synthetic_wanted(config)
+    if wanted is None or not found:
+        return found
+    lineage = RunLineage(folder, "", before, before, frozenset(), frozenset(), {}, [])
+    far = distances(
+        [lineage.tables(one.ngrams) for one in found.values()],
+        lineage.bought(),
+        folded(load_reference(reference, load_default().fingerprint).ngrams),
+        human_part(config, before.ledger.tokens),
+    )
+    taken = take_nearest(
+        far,
+        [one.amount.tokens for one in found.values()],
+        config.archive * wanted,
+        config.archive_source * wanted,
+    )
+    return {name: one for (name, one), some in zip(found.items(), taken, strict=True) if some > 0}
+
+
+def _gone(archived: ArchivedSource) -> str | None:
+    """A file that is not what it was."""
+    for path, identity in archived.identities.items():
+        if not files.exists(path) or file_identity(path) != identity:
+            return path
+    return None
+
+
+def _own_files(config: Config) -> set[str]:
+    """Files that the run itself was given as synthetic text."""
+    return {
+        whole(path)
+        for source in config.sources
+        if source.role == "synthetic"
+        for pattern in source.files
+        for path in files.list_files(whole(pattern))
+    }
+
+
+def synthetic_wanted(config: Config, own: float | None = None) -> float | None:
+    """Synthetic tokens that a run will write, before the budget is solved; None if unknown.
+
+    Args:
+        config: of the run.
+        own: synthetic tokens of its own sources after deduplication, where they are known.
+    """
+    if config.tokens is None:
+        return None if own is None else DEFAULT_SYNTHETIC * own
+    if config.human_tokens is not None:
+        return float(config.tokens - config.human_tokens)
+    return config.tokens * (1 - config.human_share)
+
+
+def human_part(config: Config, held: float) -> float:
+    """The human share that a run will have.
+
+    Args:
+        config: of the run.
+        held: human tokens there are.
+    """
+    if config.tokens is None:
+        return config.human_share
+    asked = config.human_tokens
+    wanted = config.human_share * config.tokens if asked is None else float(asked)
+    return min(wanted, held) / config.tokens
+
+
+def _check_names(sources: Sequence[Source]) -> None:
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"sources: the name {name!r} is taken by the lineage; choose another one"
+            )

@@ -1,0 +1,147 @@
+"""Stage `rank`: which synthetic documents a run may choose from, the nearest sources first.
+
+Without a lineage all of them are candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.artifacts import Artifact, artifact
+from pipeline.context import Context
+from pipeline.lineage import human_part, synthetic_wanted
+from pipeline.stages.cluster import Clustered
+from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.sketch import Sketched
+from schemas.lineage import Amount, Ranked
+from transforms import files
+from transforms.aligned import save_aligned
+from transforms.distance import SAMPLE_TOKENS, distances, folded, take_nearest
+from transforms.hashing import seeded_hash
+from transforms.ngrams import Tables
+from transforms.select import CountNgrams, read_tables
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Which synthetic documents there are to choose from.
+
+    Attributes:
+        candidate: bool[n], kept synthetic documents that may be written.
+        new: synthetic tokens, after deduplication, of the run's own sources.
+        sources: nearest first; empty without a lineage.
+        ngrams: by source of the run itself, the file of its n-gram counts.
+    """
+
+    candidate: NDArray[np.bool_]
+    new: int
+    sources: Sequence[Ranked]
+    ngrams: dict[str, str]
+
+
+def rank(
+    context: Context, sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered
+) -> Ranking:
+    """Ranks the synthetic sources, the run's own and those of earlier generations."""
+    kept = deduplicated.verdicts.kept & sketched.of_role("synthetic")
+    lineage, tokens = context.lineage, sketched.tokens
+    if lineage is None:
+        return Ranking(kept, int(tokens[kept].sum()), [], {})
+    config = context.config
+    by_source = {
+        source.name: kept & sketched.of_sources(source.name)
+        for source in config.sources
+        if source.role == "synthetic"
+    }
+    held = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
+    own = {name: rows for name, rows in by_source.items() if name in lineage.own}
+    new = sum(held[name] for name in own)
+    done = artifact(config.out, "rank", cluster=clustered.artifact.key, own=sorted(own))
+    ngrams = {name: done.path(f"{name}.ngrams") for name in own}
+    if done.finished:
+        context.progress.skipped("rank")
+    else:
+        with context.progress.stage("rank", documents=int(kept.sum())):
+            for name, rows in own.items():
+                sample = _evenly(context, sketched, rows, SAMPLE_TOKENS)
+                count_documents(context, sketched, done, sample, ngrams[name])
+        done.finish()
+    human = deduplicated.verdicts.kept & sketched.of_role("human")
+    far = distances(
+        [
+            lineage.tables(lineage.archived[name].ngrams)
+            if name in lineage.archived
+            else Tables.from_bytes(files.read_bytes(ngrams[name]))
+            for name in by_source
+        ],
+        lineage.bought(),
+        folded(clustered.reference.ngrams),
+        human_part(config, float(tokens[human].sum())),
+    )
+    taken = [float(tokens) for tokens in held.values()]
+    if config.archive > 0:
+        wanted = synthetic_wanted(config, new) or 0.0
+        most = config.archive_source * wanted
+        taken = list(take_nearest(far, taken, config.archive * wanted, most))
+    candidate = np.zeros_like(kept)
+    ranked = []
+    for name, distance, some in zip(by_source, far, taken, strict=True):
+        rows = _evenly(context, sketched, by_source[name], some)
+        candidate |= rows
+        ranked.append(
+            Ranked(
+                name=name,
+                distance=distance,
+                held=amount(by_source[name], tokens),
+                candidates=amount(rows, tokens),
+            )
+        )
+    ranked.sort(key=lambda one: one.distance)
+    return Ranking(candidate, new, ranked, ngrams)
+
+
+def amount(rows: NDArray[np.bool_], tokens: NDArray[np.int64]) -> Amount:
+    """How much some documents are.
+
+    Args:
+        rows: bool[n], which.
+        tokens: int64[n].
+    """
+    return Amount(documents=int(rows.sum()), tokens=int(tokens[rows].sum()))
+
+
+def count_documents(
+    context: Context, sketched: Sketched, done: Artifact, rows: NDArray[np.bool_], path: str
+) -> None:
+    """Counts the n-grams of some documents, in as few buckets as distances need.
+
+    Args:
+        context, sketched: of the run.
+        done: artifact that has room for what lies between.
+        rows: bool[n], which documents.
+        path: of the file.
+    """
+    weights, whole = done.subfolder("weights"), done.path("all.ngrams")
+    save_aligned(weights, sketched.sketches, {"copies": rows})
+    context.over_units(
+        sketched.units("synthetic", "human"),
+        lambda p: p | CountNgrams(sketched.sketches.folder, weights, whole),
+    )
+    files.write_bytes(path, folded(read_tables(whole)).to_bytes())
+
+
+def _evenly(
+    context: Context, sketched: Sketched, rows: NDArray[np.bool_], tokens: float
+) -> NDArray[np.bool_]:
+    """So many tokens of some documents, by a seeded hash: all where there are no more."""
+    places = np.flatnonzero(rows)
+    hi, lo = (half[places] for half in sketched.fingerprints)
+    order = np.argsort(seeded_hash(hi, lo, context.config.seed, "archive"), kind="stable")
+    reached = np.cumsum(sketched.tokens[places][order])
+    drawn = np.zeros_like(rows)
+    drawn[places[order[: np.searchsorted(reached, tokens) + 1]]] = True
+    return drawn if tokens > 0 else np.zeros_like(rows)
