@@ -14,7 +14,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from pipeline.page import budget, diversity, overview, provenance, removals, shards, topics
+from pipeline.page import budget, diversity, lineage, overview, provenance, removals, shards, topics
 from pipeline.page.glossary import glossary
 from pipeline.page.markup import Html, el, join
 from schemas.plan import Plan
@@ -61,6 +61,7 @@ def page(
         diversity.human(report),
         diversity.stages(report),
         budget.budget(report, plan) if plan else None,
+        lineage.lineage(report),
         topics.clusters(report),
         shards.shards(report),
         diversity.domains(report),

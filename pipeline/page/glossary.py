@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.page.markup import Html, el, section
+from schemas.lineage import Ranked
 from schemas.measures import MEASURES
 from schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
 from schemas.report import (
@@ -155,6 +156,11 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
     },
     Collapsed: {"commonest": "commonest", "same_chance": "chance that two are the same"},
     Saturation: {"gains": "new answers"},
+    Ranked: {
+        "distance": "distance of a source",
+        "held": "held by a source",
+        "candidates": "candidates of a source",
+    },
     FrontierPoint: {
         "entropy": "entropy of a plan",
         "kl": "KL of a plan",
