@@ -21,7 +21,7 @@ from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.plan import Planned
 from pipeline.stages.select import Selected
 from pipeline.stages.sketch import Sketched
-from schemas.columns import LEDGER_COLUMN, original_name
+from schemas.columns import LEDGER_COLUMN, original_name, unite
 from schemas.config import Fields, Source
 from schemas.lineage import (
     Amount,
@@ -132,15 +132,15 @@ def commit(
         sources=_archived(context, sketched, lineage, ranking, place),
         ranking=list(ranking.sources),
     )
-    if not lineage.before.generations:
-        files.make_folder(lineage.reference)
-        copy_reference(clustered.reference_folder, lineage.reference)
     if read_lineage(lineage.folder) != lineage.state:
         raise RunError(
             f"lineage: {lineage.folder} has changed during the run; the result in "
             f"{context.config.out} is whole, but no generation of the lineage. Run again, so that "
             "it builds on what is there now"
         )
+    if not lineage.before.generations:
+        files.make_folder(lineage.reference)
+        copy_reference(clustered.reference_folder, lineage.reference)
     state = Lineage(generations=[*lineage.before.generations, generation])
     text = state.model_dump_json(indent=2) + "\n"
     files.write_bytes(lineage.path(LINEAGE), text.encode())
@@ -164,13 +164,12 @@ def _write_bought(
             continue
         name = f"ledger/{place}/{source.name}.parquet"
         notes = _notes(sketched, deduplicated, lineage.name, source, np.flatnonzero(own))
-        columns = _columns(sketched, source)
-        _copy_rows(shards, source.name, columns, notes, lineage.path(name))
+        _copy_rows(shards, source.name, _columns(sketched, source), notes, lineage.path(name))
         parts.append(
             LedgerPart(
                 source=source.name,
                 file=name,
-                fields=_renamed(source, columns),
+                fields=Fields(**source.model_dump(include=set(Fields.model_fields) - {"id_field"})),
                 amount=amount(own, sketched.tokens),
             )
         )
@@ -205,31 +204,23 @@ def _notes(
 
 
 def _columns(sketched: Sketched, source: Source) -> dict[str, str]:
-    """The columns that a source has, by their names in data/."""
+    """The columns that a source has values in: their names in data/, and its own for them.
+
+    What is null in all rows has no type, and must not be given one for the rows of others.
+    """
     config = sketched.context.config
-    own = {
-        name
+    own = unite(
+        sketched.sketches.reports[unit.index].arrow_schema()
         for unit in sketched.sketches.units
         if config.sources[unit.source].name == source.name
         and sketched.sketches.reports[unit.index].rows
-        for name in sketched.sketches.reports[unit.index].arrow_schema().names
-    }
+    )
+    there = {field.name for field in own if not pa.types.is_null(field.type)}
     return {
         field.name: original_name(field)
         for field in sketched.union
-        if original_name(field) in own and field.name != config.text_out
+        if original_name(field) in there and field.name != config.text_out
     }
-
-
-def _renamed(source: Source, columns: Mapping[str, str]) -> Fields:
-    """Where the parts of a row stand in data/, in which a column may have another name."""
-    now = {original: name for name, original in columns.items()}
-    paths = source.model_dump(include=set(Fields.model_fields))
-    for key, path in paths.items():
-        if path is not None:
-            column, dot, rest = path.partition(".")
-            paths[key] = path if path in now else now.get(column, column) + dot + rest
-    return Fields(**{**paths, "id_field": None})
 
 
 def _copy_rows(
@@ -258,6 +249,7 @@ def _copy_rows(
                         fields=list(NOTES),
                     )
                     taken = rows.select(list(columns)).filter(own)
+                    taken = taken.rename_columns(list(columns.values()))
                     taken = taken.append_column(
                         pa.field(LEDGER_COLUMN, NOTES, nullable=False), struct
                     )

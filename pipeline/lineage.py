@@ -9,17 +9,21 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from pipeline.artifacts import WORK
 from schemas.columns import LEDGER_COLUMN
 from schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
 from schemas.lineage import LEDGER, ArchivedSource, Lineage
+from schemas.plan import Plan
 from transforms import files
 from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
 from transforms.embed import load_default
@@ -41,6 +45,7 @@ class RunLineage:
         name: of the run in it.
         state: the lineage as it is.
         before: as it was before this run, where the run stands in it already.
+        asked: the run's configuration, with what its plan asks for if it was given one.
         own: names of the sources that the run itself was given.
         ledger: names of the sources that hold the ledger.
         archived: by the names of their sources, what earlier generations had to choose from.
@@ -51,6 +56,7 @@ class RunLineage:
     name: str
     state: Lineage
     before: Lineage
+    asked: Config
     own: frozenset[str]
     ledger: frozenset[str]
     archived: dict[str, ArchivedSource]
@@ -71,12 +77,11 @@ class RunLineage:
 
     def tables(self, name: str) -> Tables:
         """The hashed n-gram counts in a file below the lineage."""
-        return Tables.from_bytes(files.read_bytes(self.path(name)))
+        return _tables(self.folder, name)
 
     def bought(self) -> Tables:
         """Hashed n-gram counts of the ledger."""
-        found = [g.ngrams for g in self.before.generations if g.ngrams is not None]
-        return reduce(Tables.merge, map(self.tables, found), Tables.empty(DISTANCE_BUCKETS))
+        return _bought(self.folder, self.before)
 
     def is_fresh(self, source: Source) -> bool:
         """Whether a source holds human text that the run may buy."""
@@ -85,6 +90,26 @@ class RunLineage:
     def is_new(self, source: Source) -> bool:
         """Whether a source holds synthetic text of this generation."""
         return source.role == "synthetic" and source.name in self.own
+
+
+def _tables(folder: str, name: str) -> Tables:
+    path = files.join(folder, name)
+    try:
+        return Tables.from_bytes(files.read_bytes(path))
+    except (OSError, ValueError, IndexError) as error:
+        raise damaged(path, error) from None
+
+
+def _bought(folder: str, state: Lineage) -> Tables:
+    names = [one.ngrams for one in state.generations if one.ngrams is not None]
+    found = (_tables(folder, name) for name in names)
+    return reduce(Tables.merge, found, Tables.empty(DISTANCE_BUCKETS))
+
+
+def damaged(path: str, error: Exception) -> ConfigError:
+    """What to say of a file that lineage.json names and that can't be read."""
+    why = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error}"
+    return ConfigError(f"lineage: {path} {why}; bring it back from a copy of the lineage")
 
 
 def read_lineage(folder: str) -> Lineage:
@@ -102,8 +127,10 @@ def read_lineage(folder: str) -> Lineage:
     if files.is_local(folder) and files.exists(folder):
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
-        ours = {_LOCK, _REFERENCE, "ledger", "archive"}  # what a killed first run may leave
-        if {entry.name for entry in Path(folder).iterdir()} - ours:
+        # What a killed first run may leave, its own directory included.
+        ours = {_LOCK, _REFERENCE, "ledger", "archive"}
+        found = {entry.name for entry in Path(folder).iterdir() if not (entry / WORK).is_dir()}
+        if found - ours:
             raise ConfigError(
                 f"lineage: {folder} holds files and no {LINEAGE}; choose an empty directory"
             )
@@ -152,6 +179,12 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     folder, warnings = config.lineage, list[str]()
     state = read_lineage(folder)
     name = whole(config.out).rpartition("/")[2]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):  # sources and ids begin with it
+        raise ConfigError(
+            f"out: its last part, {name!r}, names the generation, and must begin with a letter or "
+            "digit and hold letters, digits and _.- only; choose another directory"
+        )
+    asked = _as_planned(config)
     before = _before(state, name, config.out)
     reference = config.reference
     if before.generations:
@@ -167,8 +200,10 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     archived = {}
     if config.archive > 0 and before.generations:
         assert reference is not None
-        archived = _nearest_archived(folder, before, config, reference, warnings)
-    sources = [*config.sources, *ledger, *(one.source for one in archived.values())]
+        archived = _nearest_archived(folder, before, asked, reference, warnings)
+    names = [source.name for source in ledger]
+    own = [_beside_ledger(source, names) for source in config.sources]
+    sources = [*own, *ledger, *(one.source for one in archived.values())]
     _check_names(sources)
     expanded = config.model_copy(update={"sources": sources, "reference": reference})
     return expanded, RunLineage(
@@ -176,11 +211,41 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
         name=name,
         state=state,
         before=before,
+        asked=asked,
         own=frozenset(source.name for source in config.sources),
         ledger=frozenset(source.name for source in ledger),
         archived=archived,
         warnings=warnings,
     )
+
+
+def read_plan(path: str) -> Plan:
+    """A plan that was made before.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    try:
+        return Plan.from_json(files.read_bytes(path))
+    except ValidationError as error:
+        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+
+
+def _as_planned(config: Config) -> Config:
+    """A configuration with what its plan asks for: on that depends what there is to choose from."""
+    if config.plan is None:
+        return config
+    asked = read_plan(config.plan).asked
+    keys = ("tokens", "human_share", "human_tokens", "fresh_human_tokens")
+    told = {key: getattr(asked, key) for key in keys}
+    return config.model_copy(update={k: v for k, v in told.items() if v is not None})
+
+
+def _beside_ledger(source: Source, ledger: list[str]) -> Source:
+    """A source of the run, of which nothing is bought that the ledger has."""
+    if source.role != "human" or source.removed_by is None:
+        return source
+    return source.model_copy(update={"removed_by": [*source.removed_by, *ledger]})
 
 
 def _before(state: Lineage, name: str, out: str) -> Lineage:
@@ -244,21 +309,20 @@ def _nearest_archived(
                 found[name] = one.model_copy(
                     update={"source": one.source.model_copy(update={"name": name})}
                 )
-    wanted = synthetic_wanted(config)
-    if wanted is None or not found:
+    mix = expected_mix(config, float(config.fresh_human_tokens or 0), before.ledger.tokens)
+    if mix is None or not found:
         return found
-    lineage = RunLineage(folder, "", before, before, frozenset(), frozenset(), {}, [])
     far = distances(
-        [lineage.tables(one.ngrams) for one in found.values()],
-        lineage.bought(),
+        [_tables(folder, one.ngrams) for one in found.values()],
+        _bought(folder, before),
         folded(load_reference(reference, load_default().fingerprint).ngrams),
-        human_part(config, before.ledger.tokens),
+        mix.human_share,
     )
     taken = take_nearest(
         far,
         [one.amount.tokens for one in found.values()],
-        config.archive * wanted,
-        config.archive_source * wanted,
+        config.archive * mix.synthetic,
+        config.archive_source * mix.synthetic,
     )
     return {name: one for (name, one), some in zip(found.items(), taken, strict=True) if some > 0}
 
@@ -282,32 +346,42 @@ def _own_files(config: Config) -> set[str]:
     }
 
 
-def synthetic_wanted(config: Config, own: float | None = None) -> float | None:
-    """Synthetic tokens that a run will write, before the budget is solved; None if unknown.
+class Mix(NamedTuple):
+    """Tokens that a run will write, as far as can be said before its budget is solved."""
+
+    synthetic: float
+    human: float
+
+    @property
+    def human_share(self) -> float:
+        return self.human / max(self.synthetic + self.human, 1.0)
+
+
+def expected_mix(
+    config: Config, fresh: float, ledger: float, own: float | None = None
+) -> Mix | None:
+    """What a run will write; None if it can't be said yet.
 
     Args:
         config: of the run.
+        fresh, ledger: human tokens there are to buy, and that were bought.
         own: synthetic tokens of its own sources after deduplication, where they are known.
     """
-    if config.tokens is None:
-        return None if own is None else DEFAULT_SYNTHETIC * own
+    if config.fresh_human_tokens is not None:
+        fresh = min(fresh, float(config.fresh_human_tokens))
+    share, held = config.human_share, fresh + ledger
+    if config.tokens is not None:
+        asked = config.human_tokens
+        human = min(share * config.tokens if asked is None else float(asked), held)
+        return Mix(config.tokens - human, human)
+    if own is None:
+        return None
+    synthetic = DEFAULT_SYNTHETIC * own
     if config.human_tokens is not None:
-        return float(config.tokens - config.human_tokens)
-    return config.tokens * (1 - config.human_share)
-
-
-def human_part(config: Config, held: float) -> float:
-    """The human share that a run will have.
-
-    Args:
-        config: of the run.
-        held: human tokens there are.
-    """
-    if config.tokens is None:
-        return config.human_share
-    asked = config.human_tokens
-    wanted = config.human_share * config.tokens if asked is None else float(asked)
-    return min(wanted, held) / config.tokens
+        return Mix(synthetic, min(float(config.human_tokens), held))
+    if share == 1:
+        return Mix(0.0, held)
+    return Mix(synthetic, min(synthetic * share / (1 - share), held))
 
 
 def _check_names(sources: Sequence[Source]) -> None:

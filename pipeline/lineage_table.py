@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
 from pipeline.console import new_table, show_table
-from pipeline.lineage import LINEAGE, read_lineage
+from pipeline.lineage import LINEAGE, damaged, read_lineage
 from schemas.columns import LEDGER_COLUMN
 from schemas.config import ConfigError
 from schemas.lineage import Amount, Bought, Generation, Lineage, LineageSummary
@@ -18,7 +19,7 @@ def lineage_summary(folder: str) -> LineageSummary:
     """What a lineage holds.
 
     Raises:
-        ConfigError: when there is none in the folder.
+        ConfigError: when there is none in the folder, or what it names can't be read.
     """
     if not files.exists(files.join(folder, LINEAGE)):
         raise ConfigError(
@@ -102,10 +103,18 @@ _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
 
 
 def _fingerprints(folder: str, name: str) -> NDArray[np.void]:
-    table = files.read_table(files.join(folder, name))
+    table = _read(folder, name)
     found = np.empty(len(table), _FINGERPRINT)
     found["hi"], found["lo"] = table["fingerprint_hi"], table["fingerprint_lo"]
     return found
+
+
+def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
+    path = files.join(folder, name)
+    try:
+        return files.read_table(path, columns)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
 
 
 def _bought(
@@ -113,8 +122,7 @@ def _bought(
 ) -> Bought:
     uses, tokens = [], []
     for part in generation.bought:
-        notes = files.read_table(files.join(folder, part.file), [LEDGER_COLUMN])[0]
-        notes = notes.combine_chunks()
+        notes = _read(folder, part.file, [LEDGER_COLUMN])[0].combine_chunks()
         own = np.empty(len(notes), _FINGERPRINT)
         own["hi"], own["lo"] = notes.field("fingerprint_hi"), notes.field("fingerprint_lo")
         written = np.zeros(len(own), np.int64)

@@ -385,7 +385,7 @@ class Config(Model):
                 "effective_ratio: with a lineage the human part is drawn evenly from all there is, "
                 "so that no least of it can be said; ask for human_share"
             )
-        if "max_copies" in asked and self.max_copies.human > 1:
+        if "human" in self.max_copies.model_fields_set and self.max_copies.human > 1:
             raise ValueError(
                 f"max_copies.human: {self.max_copies.human}; with a lineage human documents "
                 "appear once a run, as they come again in later ones; leave it out, or say 1"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
-from pipeline.lineage import human_part, synthetic_wanted
+from pipeline.lineage import expected_mix
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.sketch import Sketched
@@ -71,6 +71,11 @@ def rank(
                 count_documents(context, sketched, done, sample, ngrams[name])
         done.finish()
     human = deduplicated.verdicts.kept & sketched.of_role("human")
+    old = sketched.of_sources(*lineage.ledger)
+    mix = expected_mix(
+        lineage.asked, float(tokens[human & ~old].sum()), float(tokens[human & old].sum()), new
+    )
+    assert mix is not None
     far = distances(
         [
             lineage.tables(lineage.archived[name].ngrams)
@@ -80,13 +85,12 @@ def rank(
         ],
         lineage.bought(),
         folded(clustered.reference.ngrams),
-        human_part(config, float(tokens[human].sum())),
+        mix.human_share,
     )
     taken = [float(tokens) for tokens in held.values()]
     if config.archive > 0:
-        wanted = synthetic_wanted(config, new) or 0.0
-        most = config.archive_source * wanted
-        taken = list(take_nearest(far, taken, config.archive * wanted, most))
+        most = config.archive_source * mix.synthetic
+        taken = list(take_nearest(far, taken, config.archive * mix.synthetic, most))
     candidate = np.zeros_like(kept)
     ranked = []
     for name, distance, some in zip(by_source, far, taken, strict=True):
@@ -139,9 +143,12 @@ def _evenly(
 ) -> NDArray[np.bool_]:
     """So many tokens of some documents, by a seeded hash: all where there are no more."""
     places = np.flatnonzero(rows)
+    if tokens >= float(sketched.tokens[places].sum()):  # with those that have no words at all
+        return rows
     hi, lo = (half[places] for half in sketched.fingerprints)
     order = np.argsort(seeded_hash(hi, lo, context.config.seed, "archive"), kind="stable")
     reached = np.cumsum(sketched.tokens[places][order])
     drawn = np.zeros_like(rows)
-    drawn[places[order[: np.searchsorted(reached, tokens) + 1]]] = True
-    return drawn if tokens > 0 else np.zeros_like(rows)
+    if tokens > 0:
+        drawn[places[order[: np.searchsorted(reached, tokens) + 1]]] = True
+    return drawn

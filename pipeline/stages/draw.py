@@ -82,21 +82,28 @@ class HumanPart:
 
         Args:
             human: float64[D], tokens for each domain.
-            fresh: tokens that are to be fresh, of all domains together.
+            fresh: tokens that are to be fresh, of all domains together; no more are bought.
 
         Returns:
             Fresh tokens and the ledger's, float64[D, C] each.
         """
-        low = np.maximum(human - self.ledger.by_domain, 0.0)
-        high = np.maximum(np.minimum(human, self.fresh.by_domain), low)
-        total = min(max(fresh, float(low.sum())), float(high.sum()))
+        held = self.ledger.by_domain
+        high = np.minimum(human, self.fresh.by_domain)
+        total = min(fresh, float(high.sum()))
+        low = np.minimum(np.maximum(human - held, 0.0), high)
+        if float(low.sum()) > total:  # all of it goes where the ledger lacks text
+            low, high = np.zeros_like(low), low
         bought = self.fresh.fill(waterfill(human, low, high, total)[0])
-        # What whole documents have given too much or too little is the ledger's to make good.
-        owed = max(float(human.sum()) - float(bought.sum()), 0.0)
-        rest = np.maximum(human - bought.sum(axis=1), 0.0)
-        if rest.any():
+        # What whole documents have given too much or too little is the ledger's to make good, and
+        # what it lacks of one domain, its other domains'.
+        room = np.where(human > 0, held, 0.0)
+        owed = min(max(float(human.sum()) - float(bought.sum()), 0.0), float(room.sum()))
+        rest = np.minimum(np.maximum(human - bought.sum(axis=1), 0.0), room)
+        if float(rest.sum()) > owed:
             rest *= owed / rest.sum()
-        return bought, self.ledger.fill(np.minimum(rest, self.ledger.by_domain))
+        else:
+            rest, _ = waterfill(human, rest, room, owed)
+        return bought, self.ledger.fill(rest)
 
 
 def human_part(

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
+from pipeline.lineage import read_plan
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
@@ -21,7 +21,7 @@ from pipeline.stages.sketch import Sketched
 from pipeline.stages.supply import Supply, measure_supply, supply_key
 from pipeline.stages.totals import totals_asked
 from schemas import plan as face
-from schemas.config import PLAN_KEYS, Config, ConfigError, MaxCopies, readable, repeat_caps
+from schemas.config import PLAN_KEYS, Config, ConfigError, MaxCopies, repeat_caps
 from schemas.plan import Plan
 from transforms import files
 from transforms.budget import STARVED_SHOWN, least_human
@@ -117,10 +117,7 @@ def _given(path: str, made_for: str) -> Plan:
     Raises:
         ConfigError: when it is none, or was made for something else.
     """
-    try:
-        given = Plan.from_json(files.read_bytes(path))
-    except ValidationError as error:
-        raise ConfigError(f"plan: {path}: {readable(error)}") from None
+    given = read_plan(path)
     if given.made_for != made_for:
         raise ConfigError(
             f"plan: {path} was made for other documents, another yardstick or other settings of "

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.config import Config, ConfigError, Fields, band_threshold, load_yaml, parse
+from schemas.config import (
+    Config,
+    ConfigError,
+    Fields,
+    MaxCopies,
+    band_threshold,
+    load_yaml,
+    parse,
+    repeat_caps,
+)
 
 SYNTHETIC = {"name": "gpt", "role": "synthetic", "files": ["syn/*.jsonl"]}
 HUMAN = {"name": "people", "role": "human", "files": ["human/*.parquet"]}
@@ -168,6 +177,28 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "effective_ratio: .*ask for human_share",
     ),
     ({"sources": DOMAINS, "domains": {"a": {}}, "plan": "p"}, "plan: .*leave out domains"),
+    # a lineage
+    ({"fresh_human_tokens": 5}, "fresh_human_tokens: it is of a lineage; give lineage as well"),
+    ({"fresh_human_tokens": 0}, "fresh_human_tokens: it is of a lineage"),
+    ({"archive": 0}, "archive: it is of a lineage"),
+    ({"archive_source": 2}, "archive_source: it is of a lineage"),
+    ({"lineage": "l", "archive": -1}, "archive: .*greater than or equal to 0"),
+    ({"lineage": "l", "archive_source": 0}, "archive_source: .*greater than 0"),
+    ({"lineage": "l", "fresh_human_tokens": -1}, "fresh_human_tokens: .*greater than or equal"),
+    ({"lineage": "l", "fresh_human_tokens": 0.5}, "fresh_human_tokens: .*valid integer"),
+    ({"lineage": "l", "effective_ratio": 0.9}, "effective_ratio: with a lineage .* human_share"),
+    (
+        {"lineage": "l", "max_copies": {"human": 2}},
+        r"max_copies\.human: 2; with a lineage human documents appear once",
+    ),
+    (
+        {"lineage": "l", "human_tokens": 5, "fresh_human_tokens": 6},
+        "fresh_human_tokens: 6 are more than human_tokens = 5",
+    ),
+    (
+        {"lineage": "l", "plan": "p", "fresh_human_tokens": 5},
+        "plan: .*leave out fresh_human_tokens",
+    ),
     ({"max_same_answers": 2}, "max_same_answers: no source names its prompts; give a prompt_field"),
     ({"text_out": "outcross"}, "text_out: the column 'outcross' is taken"),
 ]
@@ -200,6 +231,22 @@ def test_what_looks_contradictory_and_is_not() -> None:
     assert config(max_kl=0.1, sources=[SYNTHETIC], reference="earlier/reference").max_kl == 0.1
     judged = HUMAN | {"role": "reference"}
     assert config(max_kl=0.1, sources=[SYNTHETIC, judged]).max_kl == 0.1
+
+
+def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_there_is() -> None:
+    found = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
+    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
+    assert repeat_caps(config(lineage="loop")) == MaxCopies(synthetic=2, human=1)
+    assert repeat_caps(config()) == MaxCopies(synthetic=2, human=2)
+    assert config(lineage="loop", human_tokens=5, sources=[SYNTHETIC]).human_tokens == 5
+    assert config(lineage="loop", max_kl=0.1, sources=[SYNTHETIC]).max_kl == 0.1
+    assert config(lineage="loop", fresh_human_tokens=0, archive=0).fresh_human_tokens == 0
+    assert config(lineage="loop", plan="p", archive=2).plan == "p"  # which no plan tells
+
+
+def test_a_cap_of_the_synthetic_documents_alone_goes_with_a_lineage() -> None:
+    found = config(lineage="loop", max_copies={"synthetic": 3})
+    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
 
 
 def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:

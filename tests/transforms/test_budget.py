@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.transforms.instances import RANDOM, SEEDS, assert_within_bounds, instance
 from transforms.budget import least_human, plan_budget
 from transforms.problem import Problem
-from transforms.waterfill import Infeasible, entropy, kl, temper
+from transforms.waterfill import Infeasible, entropy, kl, solve, temper
 
 
 @RANDOM
@@ -368,3 +368,48 @@ def test_a_price_is_what_a_further_human_token_of_a_cluster_saves(seed: int) -> 
         more[c] += step
         saved = (before - kl(plan_budget(r, a, more, X, Y).solution.total, target)) * tokens / step
         assert saved == pytest.approx(cluster.price, rel=0.05, abs=2e-3)
+
+
+@RANDOM
+@given(SEEDS, st.floats(0.05, 0.95))
+def test_beside_a_drawn_human_part_limits_move_alpha_no_further_than_they_must(
+    seed: int, part: float
+) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    plans = {
+        alpha: plan_budget(r, a, b, X, Y, alpha=alpha, split="drawn") for alpha in (0.0, 0.7, 1.0)
+    }
+    np.testing.assert_allclose(plans[0.7].solution.human, b * (Y / b.sum()), rtol=1e-12)
+    floor = plans[0.7].entropy + part * (plans[0.0].entropy - plans[0.7].entropy)
+    ceiling = plans[0.7].kl + part * (plans[1.0].kl - plans[0.7].kl)
+    lower = plan_budget(r, a, b, X, Y, entropy_floor=floor, split="drawn")
+    upper = plan_budget(r, a, b, X, Y, max_kl=ceiling, split="drawn")
+    assert lower.alpha <= 0.7 <= upper.alpha
+    assert lower.entropy >= floor - 1e-8
+    assert upper.kl <= ceiling + 1e-8
+    if lower.alpha < 0.7:
+        assert lower.entropy == pytest.approx(floor, abs=1e-6)
+    if upper.alpha > 0.7:
+        assert upper.kl == pytest.approx(ceiling, abs=1e-6)
+
+
+@RANDOM
+@given(SEEDS)
+def test_beside_a_drawn_human_part_a_price_is_what_a_further_human_token_saves(
+    seed: int,
+) -> None:
+    r, a, b, X, Y = instance(seed)
+    plan = plan_budget(r, a, b, X, Y, split="drawn")
+    target, tokens = temper(r, plan.alpha), X + Y
+    solution, step = plan.solution, 1e-6 * (X + Y)
+    assume(step < X / 2)
+    before = kl(solution.total, target)
+    for cluster in plan.starved:
+        more = solution.human.copy()
+        more[cluster.cluster] += step  # in place of a synthetic one, wherever that is missed least
+        after = solve(target, a, more, X - step, float(more.sum()), split="drawn").total
+        saved = (before - kl(after, target)) * tokens / step
+        if cluster.price is None:
+            assert cluster.available == 0
+        else:
+            assert max(saved, 0.0) == pytest.approx(cluster.price, rel=0.05, abs=2e-3)

@@ -1,6 +1,7 @@
 """Domains: their totals, their budgets one by one, and the chain rule that adds them up."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -267,3 +268,32 @@ def test_the_price_of_several_domains_is_the_mean_of_a_token_shared_out() -> Non
     assert binding([slack, human], [30.0, 10.0]) == ("human-bound", 0.5)
     assert binding([rich, human], [30.0, 10.0]) == ("synthetic-bound", -0.25)
     assert binding([rich, starved], [30.0, 10.0]) == ("human-bound", math.inf)
+
+
+@RANDOM
+@given(SEEDS)
+def test_where_the_human_part_is_drawn_so_is_that_of_every_point(seed: int) -> None:
+    domains, natural, X, Y = several(seed)
+    drawn = [replace(one, split="drawn") for one in domains]
+    there = dividing(domains, natural)
+    free = {point.human_share: point for point in frontier(domains, there, X + Y)}
+    for point in frontier(drawn, there, X + Y):
+        chosen = free[point.human_share]
+        assert point.reachable == chosen.reachable
+        if not point.reachable:
+            continue
+        assert point.regime == "drawn"
+        # To choose is never worse: each domain comes nearer to its reference.
+        assert point.lowest_kl is not None
+        assert chosen.lowest_kl is not None
+        assert point.lowest_kl >= chosen.lowest_kl - 1e-9
+        assert point.highest_entropy is not None
+        assert chosen.highest_entropy is not None
+        if all(one.lifted for one in domains):
+            assert point.highest_entropy <= chosen.highest_entropy + 1e-9
+
+
+def test_domains_that_are_drawn_are_so_together() -> None:
+    drawn, harmful = solution("drawn", 0.5), solution("drawn", -1.0)
+    assert binding([drawn, harmful], [30.0, 10.0]) == ("drawn", 0.125)
+    assert binding([drawn, harmful], [20.0, 10.0]) == ("drawn", 0.0)

@@ -248,3 +248,109 @@ def test_the_split_in_slack_repeats_as_little_as_can_be(seed: int) -> None:
     )
     assert found.status == 0
     assert repeats.sum() <= found.fun + 1e-6 * (X + Y)
+
+
+def scipy_beside(pi: Floats, a: Floats, y: Floats, X: float) -> float | None:
+    """KL(x + y ‖ π) of SLSQP's best x; None if it gives up."""
+    T = X + float(y.sum())
+    fixed, caps = y / T, a / T
+
+    def objective(x: Floats) -> float:
+        p = np.maximum(x + fixed, 1e-300)
+        return float((p * np.log(p / pi)).sum())
+
+    found = minimize(
+        objective,
+        caps * (X / a.sum()),
+        jac=lambda x: np.log(np.maximum(x + fixed, 1e-300) / pi) + 1,
+        method="SLSQP",
+        bounds=[(0, cap) for cap in caps],
+        constraints=[
+            {"type": "eq", "fun": lambda x: x.sum() - X / T, "jac": lambda x: np.ones(len(x))}
+        ],
+        options={"maxiter": 2000, "ftol": 1e-15},
+    )
+    feasible = (
+        (found.x >= -1e-12).all()
+        and (found.x <= caps + 1e-12).all()
+        and abs(found.x.sum() - X / T) < 1e-12
+    )
+    return objective(found.x) if found.success and feasible else None
+
+
+def test_beside_a_drawn_human_part_nothing_synthetic_is_nearer() -> None:
+    compared = 0
+    for seed in range(200):
+        r, a, b, X, Y = instance(seed)
+        pi = temper(r, (0.0, 0.5, 0.7, 1.0)[seed % 4])
+        solution = solve(pi, a, b, X, Y, split="drawn")
+        assert_within_bounds(solution, a, b, (X, Y))
+        np.testing.assert_allclose(solution.human, b * (Y / b.sum()), rtol=1e-12)
+        theirs = scipy_beside(pi, a, solution.human, X)
+        if theirs is not None:
+            compared += 1
+            assert kl(solution.total, pi) <= theirs + 1e-9, f"seed {seed}"
+        free = solve(pi, a, b, X, Y)
+        assert kl(free.total, pi) <= kl(solution.total, pi) + 1e-12
+    assert compared >= 150
+
+
+@RANDOM
+@given(SEEDS, st.sampled_from([0.0, 0.3, 0.7, 1.0]))
+def test_beside_a_drawn_human_part_all_that_can_move_is_at_one_level(
+    seed: int, alpha: float
+) -> None:
+    r, a, b, X, Y = instance(seed, clusters=20)
+    pi = temper(r, alpha)
+    solution = solve(pi, a, b, X, Y, split="drawn")
+    assert solution.regime == "drawn"
+    assert solution.theta_synthetic == solution.theta_human
+    level, theta, near = solution.total / pi, solution.theta_synthetic, 1e-9 * (X + Y)
+    assert (level[solution.synthetic < a - near] >= theta * (1 - 1e-6)).all()
+    assert (level[solution.synthetic > near] <= theta * (1 + 1e-6)).all()
+
+
+@RANDOM
+@given(SEEDS)
+def test_the_price_of_a_drawn_human_token_is_what_one_more_saves(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    T = X + Y
+    step = 1e-6 * T
+    assume(step < Y < b.sum() - step and step < X < a.sum() - step)
+    price = solve(r, a, b, X, Y, split="drawn").shadow_price
+    more, before, fewer = (
+        kl(solve(r, a, b, X - moved, Y + moved, split="drawn").total, r)
+        for moved in (step, 0.0, -step)
+    )
+    # Moving a synthetic token costs ln θ at most, so the price lies between the two slopes.
+    assert (before - more) / (step / T) - 1e-5 <= price + 1e-5
+    assert price <= (fewer - before) / (step / T) + 2e-5
+
+
+def test_a_drawn_human_part_at_the_edges() -> None:
+    pi = [0.5, 0.3, 0.2]
+    alone = solve(pi, [60, 60, 60], [0, 0, 0], 100, 0, split="drawn")
+    np.testing.assert_allclose(alone.total, [50, 30, 20])
+    assert (alone.human == 0).all()
+    assert alone.shadow_price == 0
+    human = solve(pi, [0, 0, 0], [10, 10, 20], 0, 20, split="drawn")
+    np.testing.assert_allclose(human.total, [5, 5, 10])
+    assert (human.synthetic == 0).all()
+    # As much of one cluster as there is enough of already: a human token more does harm.
+    rich = solve(pi, [60, 60, 60], [0, 0, 40], 60, 40, split="drawn")
+    np.testing.assert_allclose(rich.total, [37.5, 22.5, 40])
+    assert rich.shadow_price == pytest.approx(math.log(75) - math.log(40 / 0.2))
+    whole = solve(pi, [60, 60, 60], [7, 11, 13], 60, 31, split="drawn")
+    assert whole.human.tolist() == [7, 11, 13]  # to the last bit: it is what was drawn
+    with pytest.raises(Infeasible, match="32 human tokens were asked; there are 31"):
+        solve(pi, [60, 60, 60], [7, 11, 13], 60, 32, split="drawn")
+    with pytest.raises(Infeasible, match="tokens were asked; the bounds hold"):
+        solve(pi, [6, 6, 6], [7, 11, 13], 60, 31, split="drawn")
+
+
+@RANDOM
+@given(SEEDS)
+def test_a_drawn_part_is_no_choice_that_fewer_repeats_could_change(seed: int) -> None:
+    r, a, b, X, Y = instance(seed)
+    solution = solve(r, a, b, X, Y, split="drawn")
+    assert least_repeats(solution, a / 2, b, a, b) is solution
