@@ -36,6 +36,7 @@ def dataset_card(config: Config, report: Report) -> str:
         "(`id`, `source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, its "
         "`domain`, `generation`, `tokens` and `weight`.",
         "",
+        *_weights(report),
         "| source | role | read | rejected | removed | kept | written | copies |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
@@ -79,3 +80,32 @@ def dataset_card(config: Config, report: Report) -> str:
         "",
     ]
     return "\n".join([*front, "", *lines])
+
+
+def _weights(report: Report) -> list[str]:
+    """How to train on a corpus whose copies are weights; nothing of one whose copies are rows."""
+    if report.asked is None or report.asked.copies == "rows":
+        return []
+    rows = sum(line.written for line in report.conservation)
+    counted = report.figures("write").documents
+    return [
+        f"Every document is one row, and `outcross.weight`, a whole number, says how often it "
+        f"counts: {rows:,} rows count as {counted:,} documents, and tokens, shares and diversity "
+        "are told of those. Read as they are, the rows are another corpus: draw them in proportion "
+        "to their weights,",
+        "",
+        "```python",
+        "import datasets, torch",
+        "",
+        'rows = datasets.load_dataset("parquet", data_dir="data", split="train")',
+        'weights = [row["weight"] for row in rows["outcross"]]',
+        "sampler = torch.utils.data.WeightedRandomSampler(weights, num_samples=int(sum(weights)))",
+        "```",
+        "",
+        "or, to meet the budget to the token in every epoch, repeat each as often as it weighs:",
+        "",
+        "```python",
+        "rows = rows.select([i for i, weight in enumerate(weights) for _ in range(int(weight))])",
+        "```",
+        "",
+    ]

@@ -45,6 +45,13 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
             f"entropy of the tokens over {cells}: {_number(achieved.entropy, '.4f')} nats "
             f"(planned {_number(achieved.planned_entropy, '.4f')})",
         )
+        if report.asked is not None and report.asked.copies == "weights":
+            rows = sum(line.written for line in report.conservation)
+            counted = report.figures("write").documents
+            _say(
+                console,
+                f"copies are weights: {_count(rows, 'row')} that count as {counted:,}",
+            )
     _show_verdict(console, report)
     out = out.rstrip("/")
     _say(console, f"data in {out}/data, all figures in {out}/report.html and {out}/report.json")
@@ -248,7 +255,8 @@ def show_plan(plan: Plan, as_json: bool, shopping_list: bool) -> None:
         console,
         f"{reached.tokens:,.0f} tokens: {reached.synthetic_tokens:,.0f} synthetic, "
         f"{reached.human_tokens:,.0f} human ({reached.human_share:.2%}), "
-        f"α = {_number(reached.alpha, '.3f')}, {reached.regime}, {_count(plan.shards, 'shard')}\n"
+        f"α = {_number(reached.alpha, '.3f')}, {reached.regime}, {_count(plan.shards, 'shard')}"
+        f"{', copies as weights' if plan.asked.copies == 'weights' else ''}\n"
         f"entropy {reached.entropy:.4f} nats (worth {reached.effective_number:.1f} "
         f"{'clusters' if len(plan.domains) < 2 else 'cells of domain and cluster'}), "
         f"KL to human {_number(reached.kl, '.4f')}, shadow price of a human token "

@@ -250,6 +250,7 @@ def _layout(
         ),
         shards=shards,
         seed=context.config.seed,
+        weighted=context.config.copies == "weights",
     )
 
 

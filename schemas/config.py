@@ -33,6 +33,7 @@ PLAN_KEYS = frozenset(
         "max_kl",
         "effective_ratio",
         "max_copies",
+        "copies",
         "domains",
         "off_support",
         "best_effort",
@@ -106,12 +107,16 @@ class Source(Fields):
 
 
 class MaxCopies(Model):
-    """How often one document may appear (`epochs` in the data-constrained scaling literature)."""
+    """How often one document may appear (`epochs` in the data-constrained scaling literature).
+
+    With `copies: weights`, how much it may weigh.
+    """
 
     synthetic: int = Field(default=2, ge=1, le=100, description="cap of a synthetic document")
     human: int = Field(default=2, ge=1, le=100, description="cap of a human document")
 
 
+CopiesAs = Literal["rows", "weights"]
 Kind = Literal["open", "converge"]
 OTHERS = "*"
 """The domain of documents whose own is not named, or that have none."""
@@ -272,6 +277,11 @@ class Config(Model):
     )
     max_copies: MaxCopies = Field(
         MaxCopies(), description="how often one document may appear, by role"
+    )
+    copies: CopiesAs = Field(
+        "rows",
+        description="what copies of a document are: rows of data/, each by itself; or weights, for "
+        "trainers that sample: one row a document, and outcross.weight says how often it counts",
     )
     domains: dict[str, DomainPolicy] = Field(
         default_factory=dict,

@@ -76,6 +76,8 @@ REJECTS = pa.schema(
     ]
 )
 
+# A document's rows are numbered by `copy`, from 1 to `of`, and their weights add up to how often it
+# counts: as many rows of weight 1, or one row of that weight.
 OUTCROSS = pa.struct(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.config import OTHERS, DomainPolicy, Kind
+from schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
@@ -79,6 +79,10 @@ class Asked(_Model):
         "was sought for; null: none",
     )
     max_copies: Copies = Field(description="repeat caps")
+    copies: CopiesAs = Field(
+        default="rows",
+        description="what copies are: rows of data/, or the weight of a document's only row",
+    )
     domains: dict[str, DomainPolicy] = Field(
         default_factory=dict, description="by name, what is wanted of a domain"
     )

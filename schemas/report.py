@@ -33,7 +33,11 @@ class Conservation(_Model):
     kept: int = Field(ge=0, description="rows that survived: written + not_selected")
     written: int = Field(ge=0, description="kept rows that stand in data/ at least once")
     not_selected: dict[str, int] = Field(description="kept rows that are not written, by reason")
-    copies: int = Field(ge=0, description="further appearances in data/, beyond the first")
+    copies: int = Field(
+        ge=0,
+        description="further rows of them in data/, beyond the first; none where copies are "
+        "weights",
+    )
 
     def holds(self) -> bool:
         """Whether no row was lost."""
@@ -93,7 +97,9 @@ class Lengths(_Model):
 class Figures(_Model):
     """A set of documents on the yardstick. What can't be said is null, not a number."""
 
-    documents: int = Field(ge=0, description="documents, each appearance counted")
+    documents: int = Field(
+        ge=0, description="documents, each appearance counted; with weights, what they weigh"
+    )
     tokens: int = Field(ge=0, description="tokens")
     copies: int = Field(ge=0, description="appearances beyond a document's first")
     near_duplicates: int = Field(
@@ -254,7 +260,9 @@ class Achieved(_Model):
     domains: list[AchievedDomain] = Field(
         default_factory=list, description="the domains that the plan has budgets for"
     )
-    most_copies: int = Field(ge=0, description="appearances of the most repeated document")
+    most_copies: int = Field(
+        ge=0, description="appearances of the most repeated document, or its weight"
+    )
 
 
 class Yardstick(_Model):

@@ -160,6 +160,7 @@ class Grouping:
         shard: of each unit, where a shard holds whole units; None where a hash deals copies out.
         shards, seed: how many there are, and the run's seed, for the hash.
         apart: whether not all documents are judged, so that those that are make a set.
+        together: whether a hash deals documents out, each with all of its copies.
     """
 
     roles: Sequence[str | None]
@@ -168,6 +169,7 @@ class Grouping:
     shards: int
     seed: int
     apart: bool
+    together: bool = False
 
     def sets(
         self, unit: Unit, hi: NDArray[np.uint64], lo: NDArray[np.uint64]
@@ -197,7 +199,8 @@ class Grouping:
         if self.shard is not None:
             shard = np.full(len(rows), self.shard[unit.index])
         else:
-            shard = shard_of(hi[rows], lo[rows], copy, self.seed, self.shards)
+            dealt = np.ones_like(copy) if self.together else copy
+            shard = shard_of(hi[rows], lo[rows], dealt, self.seed, self.shards)
         numbers = {
             "shard/{}/" + role: shard,
             "domain/{}": domain[rows].astype(np.int64),

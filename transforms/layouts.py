@@ -42,6 +42,7 @@ class KeptLayout:
         folders: of the columns.
         shards: how many there are.
         seed: the run's.
+        weighted: whether a document is one row, and its copies are the row's weight.
     """
 
     union: pa.Schema
@@ -51,6 +52,7 @@ class KeptLayout:
     folders: Folders
     shards: int
     seed: int
+    weighted: bool = False
     name: str = "train"
 
     @property
@@ -60,8 +62,9 @@ class KeptLayout:
     def routes(self, unit: Unit) -> Routes:
         folders, index = self.folders, unit.index
         (copies,) = load_unit(folders.selection, index, ["copies"])
-        document = np.repeat(np.arange(len(copies)), copies)
-        starts = np.cumsum(copies) - copies
+        often = np.minimum(copies, 1) if self.weighted else copies
+        document = np.repeat(np.arange(len(often)), often)
+        starts = np.cumsum(often) - often
         copy = np.arange(len(document)) - starts[document] + 1
         sketch = files.read_table(
             unit_file(folders.sketches, index, "parquet"),
@@ -86,11 +89,11 @@ class KeptLayout:
                 "role": pa.repeat(source.role, rows),
                 "cluster": pa.nulls(rows, pa.int32()),
                 "copy": copy.astype(np.int32),
-                "of": copies[document].astype(np.int32),
+                "of": often[document].astype(np.int32),
                 "domain": sketch["domain"].take(pa.array(document)),
                 "generation": sketch["generation"].take(pa.array(document)),
                 "tokens": sketch["tokens"].to_numpy()[document],
-                "weight": np.ones(rows),
+                "weight": copies[document] / often[document],
             }
         )
         if folders.assignments is not None:

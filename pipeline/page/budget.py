@@ -39,6 +39,7 @@ def budget(report: Report, plan: Plan) -> Html:
         "budget",
         "What human text buys",
         price(plan.reached),
+        _weights(plan),
         _domains(report, plan),
         el("div", class_="chart", id="frontier", role="img", aria_label=_label(plan)),
         _frontier(plan.frontier),
@@ -77,6 +78,19 @@ def price(reached: Reached) -> Html:
             ]
         )
     return el("p", term("reached-regime", regime), " ", effect, class_="lead")
+
+
+def _weights(plan: Plan) -> Html | None:
+    """What stands in data/ where copies are weights."""
+    if plan.asked.copies == "rows":
+        return None
+    return el(
+        "p",
+        "Copies are weights: every document is one row of data/, and ",
+        el("code", "outcross.weight"),
+        " says how often it counts. Tokens, shares and diversity are those of the weighted corpus.",
+        class_="note",
+    )
 
 
 def _label(plan: Plan) -> str:

@@ -173,7 +173,7 @@ class Property:
 PROPERTIES = (
     Property("documents", "documents", ",", "", "figures-documents"),
     Property("tokens", "tokens", ",", "", "tokens"),
-    Property("copies", "copies", ",", "", "conservation-copies"),
+    Property("copies", "copies", ",", "", "figures-copies"),
     Property("effective_clusters", "effective clusters", ",.1f", "", "effective_clusters"),
     Property(
         "audit_effective_clusters",

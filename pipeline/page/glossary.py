@@ -111,6 +111,7 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
     },
     Figures: {
         "documents": "documents",
+        "copies": "copies among the documents",
         "near_duplicates": "near duplicates",
         "audit_effective_clusters": "second codebook",
         "sample_coverage": "sample coverage",

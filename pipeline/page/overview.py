@@ -172,7 +172,10 @@ def _otherwise(report: Report) -> list[Html]:
         pairs = link("removed", "the least similar removals")
         steps.append(["Judge the threshold by ", pairs, "."])
     elif report.verdict.outcome in ("go", "done") and report.kind == "run":
-        steps.append(["Train on ", code("data/"), "."])
+        train: list[str] = ["Train on ", code("data/")]
+        if report.asked is not None and report.asked.copies == "weights":
+            train += [", drawing rows by ", code("outcross.weight")]
+        steps.append([*train, "."])
     if report.verdict.outcome == "go":
         compare = code("outcross compare")
         steps.append(["Keep report.json: ", compare, " sets the next generation beside it."])
@@ -239,7 +242,8 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
         ],
         [
             term("achieved-most_copies", "copies of one document"),
-            f"≤ {wish.max_copies.synthetic} synthetic, ≤ {wish.max_copies.human} human",
+            f"≤ {wish.max_copies.synthetic} synthetic, ≤ {wish.max_copies.human} human"
+            + (", as weights" if wish.copies == "weights" else ""),
             "",
             f"{done.most_copies} at most",
             "",

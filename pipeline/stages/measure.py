@@ -92,12 +92,13 @@ def measure(
 
     Args:
         context, sketched, deduplicated, clustered: of the run.
-        copies: int32[n], how often each document stands in a shard.
+        copies: int32[n], how often each document stands in a shard, or what it weighs there.
         gates: say which domains are judged.
         shard: of each unit, where shards hold whole units; None where a hash deals copies out.
         shards: how many there are.
     """
     config, sketches = context.config, sketched.sketches
+    weighted = config.copies == "weights"
     names, domain, judged = _domains(context, sketched, copies, gates)
     done = artifact(
         config.out,
@@ -106,7 +107,7 @@ def measure(
         copies=_fingerprint(copies),
         roles=[source.role for source in config.sources],
         domains=[names, _fingerprint(judged)],
-        shards=[shard, shards],
+        shards=[shard, shards, weighted],
         seed=config.seed,
     )
     folder, columns = done.subfolder("sets"), done.subfolder("columns")
@@ -117,6 +118,7 @@ def measure(
         shards=shards,
         seed=config.seed,
         apart=not bool(judged.all()),
+        together=weighted,
     )
     sizes = clustered.reference.sizes
     if done.finished:

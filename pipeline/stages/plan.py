@@ -98,6 +98,7 @@ def plan(
         kept: dict[str, Any] = {
             "off_support": asked.off_support,
             "max_copies": _caps(asked.max_copies),
+            "copies": asked.copies,
         }
         kept |= {"max_kl": asked.max_kl, "entropy_floor": asked.entropy_floor}
         kept |= {"domains": asked.domains}
@@ -185,6 +186,9 @@ def make_plan(config: Config, supply: Supply) -> Plan:
     points = frontier(domains, division, synthetic + human)
     bands, rows = lsh_parameters(config.near_threshold, config.num_perm)
     x, y = (sum(float(one.amounts[role].sum()) for one in solved) for role in (0, 1))
+    quotas = [quota for one in solved for quota in domain_quotas(one)]
+    if config.copies == "weights":
+        x, y = _once(quotas)
     size = x * supply.bytes_per_token[0] + y * supply.bytes_per_token[1]
     written = sum(one.tokens for one in solved)
     by_share = config.human_tokens is None and config.effective_ratio is None
@@ -202,6 +206,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             max_kl=config.max_kl,
             effective_ratio=config.effective_ratio,
             max_copies=face.Copies(**repeat_caps(config).model_dump()),
+            copies=config.copies,
             domains=dict(sorted(config.domains.items())),
             off_support=config.off_support,
         ),
@@ -226,8 +231,20 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             )
             for point in points
         ],
-        quotas=[quota for one in solved for quota in domain_quotas(one)],
+        quotas=quotas,
     )
+
+
+def _once(quotas: Sequence[face.Quota]) -> tuple[float, float]:
+    """Synthetic and human tokens of the documents that fill the quotas, each document once.
+
+    No document is repeated before all of its cell are taken.
+    """
+    synthetic = math.fsum(
+        min(quota.synthetic, quota.synthetic_available) + quota.synthetic_off_support
+        for quota in quotas
+    )
+    return synthetic, math.fsum(min(quota.human, quota.human_available) for quota in quotas)
 
 
 def _warnings(solved: Sequence[Solved]) -> list[str]:

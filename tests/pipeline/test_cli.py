@@ -79,6 +79,7 @@ BUDGET = [
     "effective_ratio",
     "plan",
     "off_support",
+    "copies",
     "select",
     "rounds",
     "best_effort",
@@ -103,6 +104,7 @@ def test_help_has_every_key_with_its_meaning(outcross, command):
         del keys[name]
     keys |= {f"max_copies_{role}": field for role, field in MaxCopies.model_fields.items()}
     budget = ("--tokens", "--human-share", "--max-copies-human", "--rounds", "--best-effort")
+    budget += ("--copies",)
     if command == "dedup":  # what does nothing there is not offered
         assert not any(option in told for option in budget)
         keys = {name: field for name, field in keys.items() if name not in BUDGET}

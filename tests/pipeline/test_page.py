@@ -189,6 +189,16 @@ def test_the_frontier_holds_this_run_and_what_was_asked(run: Read) -> None:
     assert "out of reach: human text holds 410,000 tokens" in run.words
 
 
+def test_weights_are_named_where_copies_are_some(run: Read) -> None:
+    assert "outcross.weight" not in run.words
+    made = reports.plan()
+    weighed = made.asked.model_copy(update={"copies": "weights"})
+    report = reports.report().model_copy(update={"asked": weighed})
+    found = Read(page(report, made.model_copy(update={"asked": weighed}), reports.manifest()))
+    assert "Copies are weights: every document is one row of data/" in found.words
+    assert "≤ 2 synthetic, ≤ 2 human, as weights" in found.words
+
+
 def test_without_human_text_nothing_is_compared() -> None:
     found = Read(page(reports.report(human=False), reports.plan()))
     assert "clusters" not in found.sections

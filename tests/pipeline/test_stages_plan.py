@@ -259,6 +259,23 @@ def test_the_shards_are_as_many_as_the_planned_bytes_fill() -> None:
     assert plan.shards == math.ceil(size / (100 << 20))
 
 
+def test_with_weights_the_shards_hold_every_document_once() -> None:
+    there = supply(synthetic=(6e8, 3e8, 0), human=(1e7, 1e7, 1e7), off_support=(1e7, 0, 0))
+    asked = {"tokens": 1_500_000_000, "human_share": 0.04, "shard_mb": 100}
+    rows = make_plan(config(**asked), there)
+    weights = make_plan(config(copies="weights", **asked), there)
+    assert weights.quotas == rows.quotas
+    assert weights.reached == rows.reached
+    assert weights.asked.copies == "weights"
+    size = 6 * there.human  # each human document is taken twice
+    for quota in rows.quotas:
+        assert quota.human > quota.human_available
+        once = min(quota.synthetic, quota.synthetic_available) + quota.synthetic_off_support
+        size += 5 * once
+    assert weights.shards == math.ceil(size / (100 << 20))
+    assert weights.shards < 0.8 * rows.shards
+
+
 def test_the_same_request_gives_the_same_bytes() -> None:
     there = supply(off_support=(7, 0, 9))
     assert make_plan(config(), there).to_json() == make_plan(config(), there).to_json()

@@ -143,6 +143,20 @@ def test_equal_plans_are_equal_bytes_whatever_the_order_of_keys_and_the_sign_of_
     assert one.to_json() == other.to_json()
 
 
+def test_a_plan_says_what_copies_are_and_one_that_does_not_means_rows() -> None:
+    values = plan().model_dump()
+    del values["asked"]["copies"]
+    assert Plan.model_validate(values) == plan()
+    assert plan().asked.copies == "rows"
+    values["asked"]["copies"] = "weights"
+    made = Plan.model_validate(values)
+    assert b'"copies":"weights"' in made.to_json().replace(b" ", b"")
+    assert Plan.from_json(made.to_json()) == made
+    values["asked"]["copies"] = "physical"
+    with pytest.raises(ValidationError, match="'rows' or 'weights'"):
+        Plan.model_validate(values)
+
+
 def test_one_quota_a_line() -> None:
     lines = plan().to_json().decode().splitlines()
     assert (

@@ -219,6 +219,7 @@ def definition(
     st.integers(0, 2),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
     st.integers(1, 4),
 )
 def test_the_sets_are_those_of_their_definition(
@@ -228,6 +229,7 @@ def test_the_sets_are_those_of_their_definition(
     source: int,
     whole_units: bool,
     apart: bool,
+    together: bool,
     shards: int,
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -237,13 +239,15 @@ def test_the_sets_are_those_of_their_definition(
     files.write_table(unit_file(folder, 1, "parquet"), pa.table(beside))
     unit = Unit(1, source, "x.jsonl", "jsonl", 0, -1, 0)
     numbers = [9, shards - 1]
-    grouping = Grouping(ROLES, folder, numbers if whole_units else None, shards, 5, apart)
+    own_shard = numbers if whole_units else None
+    grouping = Grouping(ROLES, folder, own_shard, shards, 5, apart, together)
 
     def shard(row: int, copy: int) -> int:
         if whole_units:
             return shards - 1
         own = slice(row, row + 1)
-        return int(shard_of(hi[own], lo[own], np.array([copy]), 5, shards)[0])
+        dealt = np.array([1 if together else copy])
+        return int(shard_of(hi[own], lo[own], dealt, 5, shards)[0])
 
     found = {}
     for name, rows, copy, copies, near in grouping.sets(unit, hi, lo):

@@ -52,7 +52,7 @@ def spread(sketches):
     }
 
 
-def kept_layout(folder, sources, unit_bytes, clustered=True):
+def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
     sketches = sketched(folder / "sketches", sources, unit_bytes)
     standing, _ = deduplicated(folder / "dedup", sketches, sources)
     figures = spread(sketches)
@@ -77,6 +77,7 @@ def kept_layout(folder, sources, unit_bytes, clustered=True):
         ),
         shards=SHARDS,
         seed=SEED,
+        weighted=weighted,
     )
     return sketches, layout
 
@@ -176,6 +177,37 @@ def test_copies_stand_in_the_shards_that_their_hashes_say(kept):
         found = {name: number for (name, own), number in where.items() if own == copy}
         assert found
         assert found == {name: s for name, s in zip(ids, expected, strict=True) if name in found}
+
+
+def test_with_weights_each_document_is_one_row_that_weighs_its_copies(kept, tmp_path):
+    *_, tables, _ = kept
+    first = {  # of the copies that are rows
+        row["outcross"]["id"]: (number, row)
+        for number, table in enumerate(tables)
+        for row in table.to_pylist()
+        if row["outcross"]["copy"] == 1
+    }
+    sources = deal(tmp_path, 0)
+    sketches, layout = kept_layout(tmp_path, sources, 300, weighted=True)
+    weighted, reports = write(tmp_path, sketches, sources, layout)
+    found = {}
+    for number, table in enumerate(weighted):
+        assert table.schema.equals(tables[number].schema)
+        for row in table.to_pylist():
+            assert row["outcross"]["id"] not in found
+            found[row["outcross"]["id"]] = number, row
+    assert found.keys() == first.keys()
+    for name, (number, row) in found.items():
+        where, expected = first[name]
+        assert number == where
+        assert row["outcross"]["weight"] == expected["outcross"]["of"]
+        expected["outcross"] |= {"of": 1, "weight": float(expected["outcross"]["of"])}
+        assert row == expected
+    assert sum(row["outcross"]["weight"] for _, row in found.values()) == sum(
+        table.num_rows for table in tables
+    )
+    for report in reports:
+        assert report["measures"]["rows"] == report["measures"]["documents"]
 
 
 def test_reports_add_up_to_what_is_written(kept):
