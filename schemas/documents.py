@@ -7,8 +7,9 @@ from typing import Literal
 
 import pyarrow as pa
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 EMBEDDING_DIMS = 256
+SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept
 
 
@@ -40,7 +41,7 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
 
     Args:
         num_perm: permutations of the MinHash signature.
-        embedded: whether there are embeddings; deduplication needs none.
+        embedded: whether there are embeddings and surfaces; deduplication needs none.
     """
     fields = pa.schema(
         [
@@ -58,10 +59,12 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
             pa.field("prompt", pa.uint64(), nullable=False),  # hash of the prompt, 0 for none
             pa.field("signature", pa.binary(4 * num_perm), nullable=False),
             pa.field("embedding", pa.binary(EMBEDDING_DIMS), nullable=False),
+            pa.field("surface", pa.binary(4 * SURFACE_MEASURES), nullable=False),  # uint32
             pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
         ]
     )
-    return fields if embedded else fields.remove(fields.get_field_index("embedding"))
+    needless = () if embedded else ("embedding", "surface")
+    return pa.schema([field for field in fields if field.name not in needless])
 
 
 REJECTS = pa.schema(

@@ -83,7 +83,8 @@ MEASURES: dict[str, MeasureInfo] = {
     ),
     "off_support": MeasureInfo(
         "unlike anything human",
-        "share of documents that are further from every cluster than 99 % of human text",
+        "share of documents that are further from every cluster than 99 % of human text, or look "
+        "like no human text",
         "difference",
         "documents",
         ".1%",

@@ -1,4 +1,4 @@
-r"""Write the Unicode tables of `transforms/characters.py`: words, normal forms, lower case.
+r"""Write the Unicode tables of `transforms/characters.py`: words, spaces, forms, lower case.
 
     pip install unicodedata2==17.0.0
     python -m tools.build_characters transforms/data/characters.json
@@ -34,6 +34,11 @@ def is_word(character: str) -> bool:
         or unicodedata2.category(character)[0] == "L"
         or unicodedata2.numeric(character, None) is not None
     )
+
+
+def is_silent(character: str) -> bool:
+    """Whether it is a mark on other characters, or white space."""
+    return unicodedata2.category(character)[0] == "M" or character.isspace()
 
 
 def composing() -> set[str]:
@@ -81,6 +86,7 @@ def main() -> None:
     tables = {
         "unicode_version": unicodedata2.unidata_version,
         "word": as_ranges(set(filter(is_word, CHARACTERS))),
+        "silent": as_ranges(set(filter(is_silent, CHARACTERS))),
         "composing": as_ranges(context),
         "replaced": {c: low for c, low in replacements().items() if c not in context},
     }

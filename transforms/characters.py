@@ -26,7 +26,8 @@ WORD, REPLACED, COMPOSING = 1, 2, 4
 """Bits of a code point's class: a letter, number or underscore; to be replaced on its own;
 to be normalised together with its neighbours."""
 
-INVALID = 8
+INVALID, SILENT = 8, 16
+"""Bits of a text's class and of a code point's: not UTF-8; white space, or a mark on a letter."""
 
 _FILE = Path(__file__).parent / "data" / "characters.json"
 
@@ -62,7 +63,7 @@ class _Tables:
 def _tables() -> _Tables:
     tables: dict[str, Any] = json.loads(_FILE.read_text(encoding="ascii"))
     classes = np.zeros(0x110000, np.uint8)
-    for bit, name in ((WORD, "word"), (COMPOSING, "composing")):
+    for bit, name in ((WORD, "word"), (SILENT, "silent"), (COMPOSING, "composing")):
         for first, last in tables[name]:
             classes[first : last + 1] |= bit
     replaced = sorted(tables["replaced"].items())
@@ -84,7 +85,7 @@ def unicode_version() -> str:
 
 
 def character_classes() -> NDArray[np.uint8]:
-    """Bits `WORD`, `REPLACED`, `COMPOSING` of every code point: uint8[0x110000]."""
+    """Bits `WORD`, `REPLACED`, `COMPOSING`, `SILENT` of every code point: uint8[0x110000]."""
     return _tables().classes
 
 
@@ -191,7 +192,7 @@ def _replace(  # type: ignore[no-untyped-def]
         stops[documents[d]] = position
 
 
-def _buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Arrow's bytes and offsets as they are: uint8[bytes], int64[n + 1]."""
     if not len(texts):
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
@@ -224,7 +225,7 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> Characters:
         raise TypeError(f"texts have type {texts.type}; string or large_string is needed")
     if texts.null_count:
         raise ValueError(f"text {pc.index(pc.is_null(texts), True).as_py()} is null")
-    data, offsets = _buffers(texts)
+    data, offsets = buffers(texts)
     data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     documents = np.flatnonzero(~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False))

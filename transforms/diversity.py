@@ -262,14 +262,15 @@ class _MeasureLane(beam.DoFn):
 
     def _add(self, unit: Unit, sets: dict[str, Diversity]) -> None:
         work = self.work
-        columns = ["fingerprint_hi", "fingerprint_lo", "tokens", "embedding", "words"]
+        columns = ["fingerprint_hi", "fingerprint_lo", "tokens", "embedding", "surface", "words"]
         sketch = files.read_table(unit_file(work.sketches, unit.index, "parquet"), columns)
         sketch = sketch.combine_chunks()
         hi, lo = (sketch[name].to_numpy() for name in columns[:2])
         cluster, dot, density, audit = load_unit(
             work.assignments, unit.index, ["cluster", "dot", "density", "audit_cluster"]
         )
-        kind = work.thresholds.classify(dot, density)
+        surface = fixed_matrix(sketch["surface"], np.uint32)
+        kind = work.thresholds.classify(dot, density, surface)
         for name, rows, copy, copies, near in work.grouping.sets(unit, hi, lo):
             if name not in sets:
                 sets[name] = Diversity.empty(*work.clusters)

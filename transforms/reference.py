@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ from transforms.hashing import seeded_hash
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 from transforms.ngrams import Tables
 from transforms.pool import POOL_FILES, Pool
+from transforms.surface import Bands
 
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
-VERSION = 2
+VERSION = 3
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
 REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, "reference.json")
@@ -54,18 +55,29 @@ class Thresholds:
     Attributes:
         density: below it a document is tail, the 20 % quantile of human text that fitted nothing.
         dot: with the nearest centroid below it a document is off-support, the 1 % quantile.
+        bands: with its surface out of one of them a document is off-support as well.
     """
 
     density: int
     dot: int
+    bands: Bands = field(default_factory=Bands)
 
-    def classify(self, dot: NDArray[np.int32], density: NDArray[np.int64]) -> NDArray[np.int8]:
-        """HEAD, TAIL or OFF_SUPPORT for each document."""
+    def classify(
+        self, dot: NDArray[np.int32], density: NDArray[np.int64], surface: NDArray[np.uint32]
+    ) -> NDArray[np.int8]:
+        """HEAD, TAIL or OFF_SUPPORT for each document.
+
+        Args:
+            dot: int32[n], dot product with the nearest centroid.
+            density: int64[n].
+            surface: uint32[n, 4], what the texts look like.
+        """
         kind = np.where(density < self.density, TAIL, HEAD)
-        return np.where(dot < self.dot, OFF_SUPPORT, kind).astype(np.int8)
+        off = (dot < self.dot) | self.bands.outside(surface).any(axis=1)
+        return np.where(off, OFF_SUPPORT, kind).astype(np.int8)
 
 
-def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64]) -> Thresholds:
+def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Bands) -> Thresholds:
     """Thresholds from the quarter of the human text that is kept for them.
 
     The quantile is an order statistic, so that it is one of the values and exact.
@@ -73,12 +85,14 @@ def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64]) -> Thresh
     Args:
         dot: int32[n], dot product with the nearest centroid.
         density: int64[n].
+        bands: of all of the human text: nothing was fitted to its surface.
     """
     if len(dot) == 0:
-        return Thresholds(density=0, dot=-(1 << 30))
+        return Thresholds(density=0, dot=-(1 << 30), bands=bands)
     return Thresholds(
         density=int(np.sort(density)[int(TAIL_QUANTILE * len(density))]),
         dot=int(np.sort(dot)[int(SUPPORT_QUANTILE * len(dot))]),
+        bands=bands,
     )
 
 
@@ -275,13 +289,18 @@ def load_reference(folder: str, embedder: str) -> Reference:
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:
+    limits = value["thresholds"]
     arrays = files.unpack_arrays(files.read_bytes(files.join(folder, "arrays.npz")))
     return Reference(
         human=value["human"],
         embedder=value["embedder"],
         codebook=Codebook(arrays["centroids"], arrays["dims"], arrays["counts"]),
         audit=Codebook(arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]),
-        thresholds=Thresholds(**value["thresholds"]),
+        thresholds=Thresholds(
+            limits["density"],
+            limits["dot"],
+            Bands(**{name: tuple(ends) for name, ends in limits["bands"].items()}),
+        ),
         counts=ClusterCounts.from_json(value["counts"]),
         held_out=ClusterCounts.from_json(value["held_out"]),
         ngrams=Tables.from_bytes(files.read_bytes(files.join(folder, NGRAMS))),

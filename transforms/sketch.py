@@ -1,4 +1,4 @@
-"""What is kept of a document for deciding: fingerprint, signature, embedding, counts."""
+"""What is kept of a document for deciding: fingerprint, signature, embedding, surface, counts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from transforms.fields import extract, string_field
 from transforms.minhash import signatures
 from transforms.progress import count
 from transforms.read import Block, read_unit
+from transforms.surface import surface
 from transforms.units import PerUnit, unit_file
 from transforms.words import fingerprints, split_words, word_ids
 
@@ -71,7 +72,7 @@ class SketchDocuments(beam.PTransform):
         folder: where the files go.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
-        embedded: whether embeddings are made; deduplication needs none.
+        embedded: whether embeddings and surfaces are made; deduplication needs none.
     """
 
     sources: Sequence[Source]
@@ -163,7 +164,7 @@ def sketch_block(
     Args:
         block: what was read.
         source: says which columns hold id, prompt, domain, generation and priority.
-        embedder: makes int8 embeddings from words; None for sketches without.
+        embedder: makes int8 embeddings from words; None for sketches without, and without surfaces.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
     """
@@ -193,6 +194,7 @@ def sketch_block(
     }
     if embedder is not None:
         columns["embedding"] = _fixed(embedder.embed(words, text))
+        columns["surface"] = _fixed(surface(text))
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
@@ -316,7 +318,7 @@ class Sketches:
         """A fixed-width column of some documents as a matrix.
 
         Args:
-            column: "signature" or "embedding".
+            column: "signature", "embedding" or "surface".
             documents: ascending document numbers.
             dtype: of the entries.
             out: filled when given, such as a memory map.

@@ -87,7 +87,8 @@ def _between(block, least, most):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _eight(data, i):  # type: ignore[no-untyped-def]
+def eight_bytes(data, i):  # type: ignore[no-untyped-def]
+    """Eight bytes from `i` on, the first of them the lowest; `i` is unsigned."""
     # Bytes are put together in one order on every machine; LLVM makes one load of it.
     return (
         np.uint64(data[i])
@@ -102,7 +103,7 @@ def _eight(data, i):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _trailing_zeros(context, number):  # type: ignore[no-untyped-def]
+def trailing_zeros(context, number):  # type: ignore[no-untyped-def]
     """Of a number that isn't 0."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -114,7 +115,7 @@ def _trailing_zeros(context, number):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _lower_eight(lowered, at):  # type: ignore[no-untyped-def]
     """Lowers eight ASCII bytes, and says in which of eight bits words are; -1 if not all ASCII."""
-    block = _eight(lowered, at)
+    block = eight_bytes(lowered, at)
     if block & _TOPS:
         return np.int64(-1)
     block += (_between(block, _A, _Z) & _TOPS) >> np.uint64(2)
@@ -162,7 +163,7 @@ def _edges(lowered, size, classes, edges):  # type: ignore[no-untyped-def]
         changes = words ^ (words << np.uint64(1) | before)
         before = words >> np.uint64(63)
         while changes:
-            edges[found] = np.uint32(np.uint64(base) + _trailing_zeros(changes))
+            edges[found] = np.uint32(np.uint64(base) + trailing_zeros(changes))
             changes &= changes - np.uint64(1)
             found += 1
     return found
@@ -175,11 +176,11 @@ def _hash_words(lowered, edges, found, out):  # type: ignore[no-untyped-def]
         i, stop = np.uint64(edges[2 * word]), np.uint64(edges[2 * word + 1])
         state = np.uint64(0)
         while i + np.uint64(8) <= stop:
-            state = mix64(state ^ _eight(lowered, i))
+            state = mix64(state ^ eight_bytes(lowered, i))
             i += np.uint64(8)
         if i < stop:
             rest = (np.uint64(1) << (np.uint64(8) * (stop - i))) - np.uint64(1)
-            state = mix64(state ^ (_eight(lowered, i) & rest))
+            state = mix64(state ^ (eight_bytes(lowered, i) & rest))
         out[word] = state
 
 

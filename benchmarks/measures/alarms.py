@@ -382,13 +382,14 @@ def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
 
     from transforms.embed import load_default
     from transforms.reference import load_reference
+    from transforms.surface import surface
     from transforms.words import split_words
 
     made = load_reference(str(reference), load_default().fingerprint)
     array = pa.array(texts, pa.string())
     embeddings = load_default().embed(split_words(array), array)
     _, dot, density = made.codebook.assign(embeddings)
-    return made.thresholds.classify(dot, density)
+    return made.thresholds.classify(dot, density, surface(array))
 
 
 def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
+from pipeline.stages.classes import classify_documents
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.sketch import Sketched
 from pipeline.texts import beginning, texts_by_hash, texts_of_documents
 from schemas.config import WRITABLE, Role
-from schemas.documents import EMBEDDING_DIMS
+from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES
 from transforms.aligned import load_aligned, save_aligned
 from transforms.cluster import (
     ASSIGNMENTS,
@@ -47,6 +48,7 @@ from transforms.reference import (
 from transforms.repeats import group_sizes
 from transforms.sample import sample_key
 from transforms.select import CountNgrams, read_tables
+from transforms.surface import Bands, set_bands
 
 AUDIT_DIMS = 64
 _RARE_AMONG = 1 << 20  # words in which a rare one stands two to five times
@@ -140,7 +142,7 @@ def cluster(
     cells, dot, density, audit_cells = load_aligned(
         assignments, sketches, ["cluster", "dot", "density", "audit_cluster"]
     )
-    kind = reference.thresholds.classify(dot, density)
+    kind = classify_documents(context, sketched, deduplicated, reference.thresholds, dot, density)
     return Clustered(done, reference, cells, kind, audit_cells)
 
 
@@ -204,8 +206,11 @@ def _measure(
     hi, lo = (half[yardstick] for half in sketched.fingerprints)
     part = reference_part(hi, lo, context.config.seed)
     held = part == THRESHOLDS
-    thresholds = set_thresholds(cells["dot"][held], cells["density"][held])
-    cells["class"] = thresholds.classify(cells["dot"], cells["density"])
+    surface = sketches.matrix("surface", yardstick, np.uint32).reshape(-1, SURFACE_MEASURES)
+    # Junk in a corpus that is its own yardstick is as natural to it as the rest.
+    bands = set_bands(surface) if human else Bands()
+    thresholds = set_thresholds(cells["dot"][held], cells["density"][held], bands)
+    cells["class"] = thresholds.classify(cells["dot"], cells["density"], surface)
     tokens = sketched.tokens[yardstick]
 
     def counts(rows: NDArray[np.bool_]) -> ClusterCounts:

@@ -11,6 +11,7 @@ from pipeline.earlier import EarlierRun, earlier_runs
 from pipeline.run import dedup, run
 from pipeline.texts import texts_of_earlier, texts_of_sources
 from schemas.config import Config, ConfigError, parse
+from schemas.documents import FORMAT_VERSION
 
 TEXTS = [
     f"text {number} of {number * 7} words that nobody else has {number * 3}" for number in range(60)
@@ -106,7 +107,8 @@ BROKEN = {
     ),
     "an older format": (
         lambda out: _change(out, format_version=1),
-        "run1 was written in format 1, this is 2; run it again, or give its data/ as a source",
+        f"run1 was written in format 1, this is {FORMAT_VERSION}; run it again, or give its data/ "
+        "as a source",
     ),
     "no work directory": (
         lambda out: shutil.rmtree(out / ".outcross"),

@@ -29,6 +29,7 @@ from transforms.cluster import ASSIGNMENTS
 from transforms.deduplicate import CONTAINED, EXACT, NEAR, Verdicts
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL
 from transforms.shards import shard_of
+from transforms.sketch import fixed_matrix
 from transforms.waterfill import entropy
 
 K, SHARDS = 3, 2
@@ -92,7 +93,11 @@ class Run:
             done,
             YARDSTICKS[True],
             documents.cells["cluster"],
-            YARDSTICKS[True].thresholds.classify(documents.cells["dot"], columns["density"]),
+            YARDSTICKS[True].thresholds.classify(
+                documents.cells["dot"],
+                columns["density"],
+                fixed_matrix(documents.sketch["surface"], np.uint32),
+            ),
             documents.cells["audit_cluster"],
         )
         copies = np.where(verdicts.kept, rng.integers(0, 3, n), 0).astype(np.int32)

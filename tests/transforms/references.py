@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.documents import EMBEDDING_DIMS, Unit, sketch_schema
+from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Unit, sketch_schema
 from transforms import files
 from transforms.cluster import ASSIGNMENTS, Codebook
 from transforms.embed import SCALE
@@ -157,7 +157,8 @@ class Population:
             "density": density,
             "audit_cluster": self.audit[topic, rng.integers(0, 2, n)].astype(np.int32),
         }
-        cells["class"] = THRESHOLDS.classify(cells["dot"], density)
+        surface = np.zeros((n, SURFACE_MEASURES), np.uint32)
+        cells["class"] = THRESHOLDS.classify(cells["dot"], density, surface)
         columns = {
             "row": np.arange(n),
             "id": pa.nulls(n, pa.string()),
@@ -173,6 +174,7 @@ class Population:
             "prompt": np.zeros(n, np.uint64),
             "signature": fixed(rng.integers(0, 2**32, (n, NUM_PERM), dtype=np.uint32)),
             "embedding": fixed(embeddings),
+            "surface": fixed(surface),
             "words": packed(offsets, words),
         }
         schema = sketch_schema(NUM_PERM)

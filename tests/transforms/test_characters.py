@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from transforms.characters import (
     COMPOSING,
     REPLACED,
+    SILENT,
     WORD,
     character_classes,
     normalise,
@@ -56,6 +57,14 @@ def test_word_characters_are_those_of_python() -> None:
         assert not len(differ)
     # An older Python lacks the newest letters. No character that both know may differ.
     assert all(unicodedata.category(chr(c)) == "Cn" or not is_word[c] for c in differ)
+
+
+def test_white_space_and_marks_are_those_of_unicode() -> None:
+    silent = character_classes() & SILENT > 0
+    every = [chr(c) for c in range(sys.maxunicode + 1)]
+    python = np.array([c.isspace() or unicodedata.category(c)[0] == "M" for c in every])
+    assert all(unicodedata.category(every[c]) == "Cn" for c in np.flatnonzero(silent != python))
+    assert not np.any(silent & (character_classes() & WORD > 0))
 
 
 def test_characters_that_change_in_company_are_not_replaced_alone() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.config import ConfigError
+from schemas.documents import SURFACE_MEASURES
 from tests.transforms.references import TOPICS, reference
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL
 from transforms.pool import POOL_FILES
@@ -30,10 +31,20 @@ from transforms.reference import (
     reference_part,
     set_thresholds,
 )
+from transforms.surface import Bands
+
+BANDS = Bands(low=(10,) * SURFACE_MEASURES, high=(20,) * SURFACE_MEASURES)
+
+
+def inside(n: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    """Surfaces of texts that are like human text."""
+    return np.full((n, SURFACE_MEASURES), 15, np.uint32)
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     made = reference(pool=20)
+    thresholds = dataclasses.replace(made.thresholds, bands=BANDS)
+    made = dataclasses.replace(made, thresholds=thresholds)
     assert made.save(str(tmp_path)) == made.fingerprint()
     loaded = load_reference(str(tmp_path), "e-1")
     assert loaded.fingerprint() == made.fingerprint()
@@ -91,6 +102,7 @@ def test_the_fingerprint_tells_every_part_apart() -> None:
         dataclasses.replace(made, human=False),
         dataclasses.replace(made, embedder="e-2"),
         dataclasses.replace(made, thresholds=Thresholds(density=200, dot=11)),
+        dataclasses.replace(made, thresholds=dataclasses.replace(made.thresholds, bands=BANDS)),
         dataclasses.replace(
             made, audit=dataclasses.replace(made.audit, dims=made.audit.dims[::-1])
         ),
@@ -185,22 +197,22 @@ def test_thresholds_are_values_with_a_fifth_and_a_hundredth_below_them(
     rng = np.random.default_rng(seed)
     dot = rng.integers(-3 if ties else -60_000, 60_000 if not ties else 3, n).astype(np.int32)
     density = rng.integers(0, 5 if ties else 2**60, n)
-    thresholds = set_thresholds(dot, density)
+    thresholds = set_thresholds(dot, density, BANDS)
     assert thresholds.density in density
     assert thresholds.dot in dot
     for values, at, share in ((density, thresholds.density, 0.2), (dot, thresholds.dot, 0.01)):
         assert (values < at).sum() <= int(share * n)
         assert (values <= at).sum() > int(share * n)
     order = rng.permutation(n)
-    assert set_thresholds(dot[order], density[order]) == thresholds
+    assert set_thresholds(dot[order], density[order], BANDS) == thresholds
 
 
 def test_a_fifth_of_what_fitted_nothing_is_tail_and_a_hundredth_off_support() -> None:
     rng = np.random.default_rng(0)
     dot = rng.normal(30_000, 9_000, 60_000).astype(np.int32)
     density = rng.integers(0, 2**55, 60_000)
-    thresholds = set_thresholds(dot[:30_000], density[:30_000])
-    kind = thresholds.classify(dot[30_000:], density[30_000:])
+    thresholds = set_thresholds(dot[:30_000], density[:30_000], BANDS)
+    kind = thresholds.classify(dot[30_000:], density[30_000:], inside(30_000))
     share = np.bincount(kind, minlength=3) / 30_000
     assert share[OFF_SUPPORT] == pytest.approx(0.01, abs=0.002)
     assert share[TAIL] == pytest.approx(0.2 * 0.99, abs=0.01)
@@ -209,13 +221,23 @@ def test_a_fifth_of_what_fitted_nothing_is_tail_and_a_hundredth_off_support() ->
 
 def test_off_support_comes_before_tail_and_the_threshold_itself_is_inside() -> None:
     thresholds = Thresholds(density=10, dot=5)
-    kind = thresholds.classify(np.array([5, 4, 5, 4], np.int32), np.array([10, 10, 9, 9]))
+    dot, density = np.array([5, 4, 5, 4], np.int32), np.array([10, 10, 9, 9])
+    kind = thresholds.classify(dot, density, inside(4))
     assert kind.tolist() == [HEAD, OFF_SUPPORT, TAIL, OFF_SUPPORT]
 
 
+@pytest.mark.parametrize("m", range(SURFACE_MEASURES))
+def test_a_surface_out_of_any_band_is_off_support_wherever_the_text_lies(m: int) -> None:
+    thresholds = Thresholds(density=10, dot=5, bands=BANDS)
+    surface = inside(5)
+    surface[:, m] = [9, 10, 15, 20, 21]
+    kind = thresholds.classify(np.full(5, 50, np.int32), np.full(5, 50), surface)
+    assert kind.tolist() == [OFF_SUPPORT, HEAD, HEAD, HEAD, OFF_SUPPORT]
+
+
 def test_without_text_for_thresholds_nothing_is_called_rare() -> None:
-    none = set_thresholds(np.zeros(0, np.int32), np.zeros(0, np.int64))
-    kind = none.classify(np.array([-64_516, 0], np.int32), np.array([0, 7]))
+    none = set_thresholds(np.zeros(0, np.int32), np.zeros(0, np.int64), Bands())
+    kind = none.classify(np.array([-64_516, 0], np.int32), np.array([0, 7]), inside(2))
     assert kind.tolist() == [HEAD, HEAD]
 
 

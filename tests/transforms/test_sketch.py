@@ -25,6 +25,7 @@ from transforms.sketch import (
     packed_runs,
     sketch_block,
 )
+from transforms.surface import surface
 from transforms.units import unit_file
 from transforms.words import fingerprints, split_words, word_ids
 
@@ -57,6 +58,8 @@ def test_sketches_stand_beside_their_rows():
     assert batch["size"].to_pylist() == [len(text.encode()) + 4 + 8 for text in TEXTS]
     column = pa.chunked_array([batch["signature"]])
     assert (fixed_matrix(column, np.uint32) == signatures(words, 5, 64)).all()
+    column = pa.chunked_array([batch["surface"]])
+    assert (fixed_matrix(column, np.uint32) == surface(pa.array(TEXTS))).all()
     column = pa.chunked_array([batch["embedding"]])
     embedded = load_default().embed(words, pa.array(TEXTS))
     assert embedded.shape == (5, EMBEDDING_DIMS)
