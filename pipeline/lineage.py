@@ -20,10 +20,10 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from pipeline.artifacts import WORK
+from pipeline.plans import read_plan
 from schemas.columns import LEDGER_COLUMN
 from schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
 from schemas.lineage import LEDGER, ArchivedSource, Lineage
-from schemas.plan import Plan
 from transforms import files
 from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
 from transforms.embed import load_default
@@ -219,18 +219,6 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     )
 
 
-def read_plan(path: str) -> Plan:
-    """A plan that was made before.
-
-    Raises:
-        ConfigError: when it is none.
-    """
-    try:
-        return Plan.from_json(files.read_bytes(path))
-    except ValidationError as error:
-        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
-
-
 def _as_planned(config: Config) -> Config:
     """A configuration with what its plan asks for: on that depends what there is to choose from."""
     if config.plan is None:
@@ -321,8 +309,8 @@ def _nearest_archived(
     taken = take_nearest(
         far,
         [one.amount.tokens for one in found.values()],
-        config.archive * mix.synthetic,
-        config.archive_source * mix.synthetic,
+        config.archive * mix.tokens,
+        config.archive_source * mix.tokens,
     )
     return {name: one for (name, one), some in zip(found.items(), taken, strict=True) if some > 0}
 
@@ -353,8 +341,12 @@ class Mix(NamedTuple):
     human: float
 
     @property
+    def tokens(self) -> float:
+        return self.synthetic + self.human
+
+    @property
     def human_share(self) -> float:
-        return self.human / max(self.synthetic + self.human, 1.0)
+        return self.human / max(self.tokens, 1.0)
 
 
 def expected_mix(

@@ -241,15 +241,15 @@ class Config(Model):
     archive: float = Field(
         3.5,
         ge=0,
-        description="with a lineage, so many times the synthetic tokens wanted to choose from: the "
-        "run's own sources and those of earlier runs, nearest to human text first; 0 for the run's "
-        "own alone",
+        description="with a lineage, so many times the tokens to write to choose synthetic ones "
+        "from: the run's own sources and those of earlier runs, nearest to human text first; 0 for "
+        "the run's own alone",
     )
     archive_source: float = Field(
         1.5,
         gt=0,
-        description="so many times the synthetic tokens wanted come from one source at most, "
-        "until all of them together give `archive`",
+        description="so many times the tokens to write come from one source at most, unless all of "
+        "them together fall short of `archive`",
     )
     alpha: float = Field(
         0.7,
@@ -297,7 +297,7 @@ class Config(Model):
         "residual", description="how synthetic documents fill a quota"
     )
     rounds: int = Field(
-        1, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
+        4, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
     )
     shard_mb: int = Field(
         256,

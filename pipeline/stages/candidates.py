@@ -89,8 +89,8 @@ def rank(
     )
     taken = [float(tokens) for tokens in held.values()]
     if config.archive > 0:
-        most = config.archive_source * mix.synthetic
-        taken = list(take_nearest(far, taken, config.archive * mix.synthetic, most))
+        most = config.archive_source * mix.tokens
+        taken = list(take_nearest(far, taken, config.archive * mix.tokens, most))
     candidate = np.zeros_like(kept)
     ranked = []
     for name, distance, some in zip(by_source, far, taken, strict=True):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
-from pipeline.lineage import read_plan
+from pipeline.plans import read_plan
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated

@@ -64,7 +64,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "domains": {},
         "off_support": "keep",
         "select": "residual",
-        "rounds": 1,
+        "rounds": 4,
         "shard_mb": 256,
         "text_out": None,
         "gates": None,

@@ -1,0 +1,210 @@
+"""What makes a generation's training text: the product through its command line, or a control."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from arms import Arm
+from documents import Documents, joined, up_to
+from world import World
+
+COMMAND = Path(sys.executable).with_name("outcross")
+"""The installed command of the environment that runs the benchmark."""
+
+
+class Mix(NamedTuple):
+    """Training text, and the share of human words in it."""
+
+    documents: Documents
+    human_share: float
+
+
+def outcross(*arguments: object) -> None:
+    """Run the installed command.
+
+    Raises:
+        RuntimeError: it failed; the message has the end of what it wrote to stderr.
+    """
+    line = [str(COMMAND), *map(str, arguments)]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, cwd=COMMAND.parent)
+    if done.returncode:
+        raise RuntimeError(f"exit code {done.returncode}: {' '.join(line)}\n{done.stderr[-3000:]}")
+
+
+def write(path: Path, world: World, documents: Documents) -> None:
+    """One JSON line a document: its text, and its topic as a column of its own."""
+    with path.open("w", encoding="utf-8") as file:
+        for text, topic in zip(world.texts(documents), documents.topic.tolist(), strict=True):
+            file.write(json.dumps({"text": text, "topic": topic}) + "\n")
+
+
+def read(folder: Path, world: World) -> tuple[Documents, Documents]:
+    """What the product has written: the synthetic documents and the human ones."""
+    table = pq.read_table(folder / "data", columns=["text", "topic", "outcross"])
+    topics = table["topic"].to_numpy().astype(np.int32)
+    documents = world.parse(table["text"].to_pylist(), topics)
+    roles = table["outcross"].combine_chunks().field("role").to_numpy(zero_copy_only=False)
+    return (
+        documents.take(np.flatnonzero(roles == "synthetic")),
+        documents.take(np.flatnonzero(roles == "human")),
+    )
+
+
+def yardstick(world: World, folder: Path) -> Path:
+    """The product's reference of the world's reference text, built by whoever comes first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    built = folder / "reference"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not built.exists():
+            half, texts = folder / "half", folder / "reference.jsonl"
+            shutil.rmtree(half, ignore_errors=True)
+            write(texts, world, world.reference)
+            outcross(*("reference", "build", "--human", texts, "--out", half, "--workers", 1))
+            half.rename(built)
+    return built
+
+
+@dataclass
+class Curator:
+    """One arm's curator with all that it remembers from generation to generation.
+
+    Attributes:
+        arm: what it does.
+        world: the seed's.
+        seed: of its draws.
+        folder: of its own, for files; what a lineage may point at stays there.
+        reference: the product's yardstick; asked for by arms that need none as well.
+        ledger: human text bought so far, for the plain controls; the product has its own.
+        archive: candidates so far, for the same.
+    """
+
+    arm: Arm
+    world: World
+    seed: int
+    folder: Path
+    reference: Path
+    ledger: list[Documents] = field(default_factory=list)
+    archive: list[Documents] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        if self.arm.owns_first:
+            self.ledger.append(self.world.first)
+            if self.arm.curator == "product":
+                self._own(self.world.first)
+
+    def mix(self, generation: int, candidates: Documents, fresh: Documents, words: float) -> Mix:
+        """Make training text.
+
+        Args:
+            generation: that is trained on it, from 1.
+            candidates: what the generation before has sampled.
+            fresh: human text that was bought for it.
+            words: that it shall have.
+        """
+        rng = np.random.default_rng([self.seed, generation])
+        if self.arm.curator == "human":
+            return Mix(self.world.ceiling(generation, words * (self.arm.human or 0.0)), 1.0)
+        if self.arm.curator == "product":
+            return self._joined(*self._curated(generation, candidates, fresh, words))
+        synthetic = candidates
+        if self.arm.curator == "dedup":
+            synthetic, fresh = self._deduplicated(generation, candidates, fresh)
+        if self.arm.archive:
+            self.archive.append(candidates)
+            synthetic = joined(self.archive)
+        human = self._plain_human(fresh, words, rng)
+        left = words - (self._words(human) if human.n else 0)
+        return self._joined(self._drawn(synthetic, left, rng), human)
+
+    def _words(self, documents: Documents) -> int:
+        return int(self.world.counted(documents).sum())
+
+    def _drawn(self, documents: Documents, words: float, rng: np.random.Generator) -> Documents:
+        order = rng.permutation(documents.n)
+        return documents.take(order[: up_to(self.world.counted(documents)[order], words)])
+
+    def _joined(self, synthetic: Documents, human: Documents) -> Mix:
+        if not human.n:
+            return Mix(synthetic, 0.0)
+        bought, sampled = self._words(human), self._words(synthetic) if synthetic.n else 0
+        return Mix(joined([human, synthetic]), bought / (bought + sampled))
+
+    def _plain_human(self, fresh: Documents, words: float, rng: np.random.Generator) -> Documents:
+        if self.arm.human == 0.0:
+            return fresh.take([])
+        human = fresh
+        room = (self.arm.human or 0.0) * words - self._words(fresh)
+        if self.ledger and room > 0:
+            earlier = joined(self.ledger)
+            enough = min(room, self._words(earlier))
+            human = joined([fresh, self._drawn(earlier, enough, rng)])
+        self.ledger.append(fresh)
+        return human
+
+    def _deduplicated(
+        self, generation: int, candidates: Documents, fresh: Documents
+    ) -> tuple[Documents, Documents]:
+        out = self.folder / f"run-{generation}"
+        sources = self._sources(generation, candidates, fresh)
+        outcross("dedup", *sources, "--out", out, "--seed", self.seed, "--workers", 1, "--json")
+        kept = read(out, self.world)
+        shutil.rmtree(out)
+        return kept
+
+    def _curated(
+        self, generation: int, candidates: Documents, fresh: Documents, words: float
+    ) -> tuple[Documents, Documents]:
+        arm = self.arm
+        bought = self._words(fresh)
+        out = self.folder / f"run-{generation}"
+        options: list[object] = ["--tokens", round(words), "--select", arm.select]
+        if arm.select == "residual":
+            options += ["--rounds", arm.rounds]
+        if arm.human is None and not arm.archive:
+            options += ["--human-share", bought / words]
+        else:
+            share = bought / words if arm.human is None else arm.human
+            options += ["--lineage", self.folder / "lineage", "--human-share", share]
+            options += ["--fresh-human-tokens", bought, "--archive", arm.archive]
+        outcross(
+            *("run", *self._sources(generation, candidates, fresh), *options),
+            *("--reference", self.reference, "--out", out, "--best-effort"),
+            *("--max-copies-synthetic", 2, "--max-copies-human", 1),
+            *("--seed", self.seed, "--workers", 1, "--json"),
+        )
+        chosen = read(out, self.world)
+        shutil.rmtree(out)
+        return chosen
+
+    def _sources(
+        self, generation: int, candidates: Documents, fresh: Documents
+    ) -> tuple[object, ...]:
+        synthetic = self.folder / f"candidates-{generation}.jsonl"
+        human = self.folder / "fresh.jsonl"
+        write(synthetic, self.world, candidates)
+        write(human, self.world, fresh)
+        return "--synthetic", synthetic, "--human", human
+
+    def _own(self, documents: Documents) -> None:
+        """Put human text into the product's ledger."""
+        texts, out = self.folder / "first.jsonl", self.folder / "run-0"
+        write(texts, self.world, documents)
+        outcross(
+            *("run", "--human", texts, "--human-share", 1, "--reference", self.reference),
+            *("--lineage", self.folder / "lineage", "--tokens", self._words(documents)),
+            *("--best-effort", "--max-copies-human", 1, "--out", out),
+            *("--seed", self.seed, "--workers", 1, "--json"),
+        )
+        shutil.rmtree(out)

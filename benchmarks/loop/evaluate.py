@@ -1,0 +1,125 @@
+"""What a generator is worth: its loss on held-out human text, and how wide its samples are.
+
+Nothing here is seen by a curator: the codebook is fitted on the test text, the topics of the
+generator are its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from documents import Documents, up_to
+from generator import Model
+from numpy.typing import NDArray
+from topics import Codebook
+from world import World
+
+_SAMPLED = 0.9  # of the first corpus, in tokens
+_RARE_DOMAINS = 0.1  # the rarest domains that together hold so much of the test text
+_HEAD_DOMAINS = 0.5
+_RARE_WORDS = (2, 5)  # occurrences in the first corpus
+_COVERED = 0.25  # of a cluster's human share
+
+
+class Variety(NamedTuple):
+    """Of a corpus: distinct words, and distinct trigrams for each token."""
+
+    words: int
+    distinct_3: float
+
+
+def variety(documents: Documents, vocabulary: int) -> Variety:
+    tok = documents.tok.astype(np.int64)
+    trigrams = (tok[:-2] * vocabulary + tok[1:-1]) * vocabulary + tok[2:]
+    return Variety(len(np.unique(tok)), len(np.unique(trigrams)) / len(trigrams))
+
+
+def _entropy(share: NDArray[np.float64]) -> float:
+    some = share[share > 0]
+    return float(-(some * np.log(some)).sum())
+
+
+def _beginning(documents: Documents, tokens: float) -> Documents:
+    return documents.take(np.arange(up_to(documents.lengths, tokens)))
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Held-out text with all that is measured on it. Masks are bool[n] over its documents."""
+
+    test: Documents
+    codebook: Codebook
+    share: NDArray[np.float64]
+    rare_domains: NDArray[np.bool_]
+    head_domains: NDArray[np.bool_]
+    hardest: NDArray[np.bool_]
+    """The tenth that the first generator predicts worst."""
+    rare_words: NDArray[np.bool_]
+    """bool[vocabulary]"""
+    sampled: float
+    human: Variety
+    """Of as much human text as is sampled."""
+
+    @classmethod
+    def fit(cls, world: World, first: Model, seed: int) -> Yardstick:
+        """On the test text; `first` is the generator that learned human text."""
+        test = world.test
+        codebook = Codebook.fit(
+            test, world.vocabulary, world.sizes.clusters, world.sizes.dimensions, seed + 99
+        )
+        size = np.bincount(world.test_domain, test.lengths)
+        order = np.argsort(size, kind="stable")
+        reached = np.empty(len(size))
+        reached[order] = np.cumsum(size[order]) / size.sum()
+        loss = first.nll(test) / test.lengths
+        occurs = np.bincount(world.first.tok, minlength=world.vocabulary)
+        sampled = _SAMPLED * len(world.first.tok)
+        return cls(
+            test,
+            codebook,
+            codebook.shares(test),
+            (reached <= _RARE_DOMAINS)[world.test_domain],
+            (reached > _HEAD_DOMAINS)[world.test_domain],
+            loss >= np.quantile(loss, 0.9),
+            (occurs >= _RARE_WORDS[0]) & (occurs <= _RARE_WORDS[1]),
+            sampled,
+            variety(_beginning(world.extra, sampled), world.vocabulary),
+        )
+
+    def loss(self, model: Model) -> dict[str, float]:
+        """Perplexities a token: of all test text, of parts of it, and of the median document."""
+        nats, tokens = model.nll(self.test), self.test.lengths
+
+        def perplexity(of: NDArray[np.bool_] | slice) -> float:
+            return float(np.exp(nats[of].sum() / tokens[of].sum()))
+
+        return {
+            "perplexity": perplexity(slice(None)),
+            "median": float(np.exp(np.median(nats / tokens))),
+            "rare_domains": perplexity(self.rare_domains),
+            "head_domains": perplexity(self.head_domains),
+            "hardest": perplexity(self.hardest),
+        }
+
+    def width(self, documents: Documents) -> dict[str, float]:
+        """Of the first so many tokens of a corpus; human text has 1, and 0 of `js`.
+
+        Raises:
+            ValueError: it is shorter.
+        """
+        sample = _beginning(documents, self.sampled)
+        share = self.codebook.shares(sample)
+        own = variety(sample, len(self.rare_words))
+        middle = (share + self.share) / 2
+        apart = _entropy(middle) - (_entropy(share) + _entropy(self.share)) / 2
+        held = np.bincount(sample.tok, minlength=len(self.rare_words)) > 0
+        return {
+            "coverage": float((share >= _COVERED * self.share).mean()),
+            "effective_clusters": float(np.exp(_entropy(share) - _entropy(self.share))),
+            "js": apart,
+            "rare_words": float(held[self.rare_words].mean()),
+            "distinct_3": own.distinct_3 / self.human.distinct_3,
+            "vocabulary": own.words / self.human.words,
+        }

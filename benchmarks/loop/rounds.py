@@ -1,0 +1,198 @@
+"""Rounds and buckets of residual selection: quality against time.
+
+    python benchmarks/loop/rounds.py [--rounds 1 2 4 8] [--buckets 13 16 18 20 22] [--seeds 0 1]
+
+One generation: quotas for a third of a corpus of candidates are filled beside a fixed human part,
+by the product's own functions, and a generator is trained on the result. Quality is its perplexity
+on held-out human text, against that of quotas filled at random; time is that of scoring and
+filling. Corpora: samples of the n-gram generator (with the documents of the recursive loop), and
+answers of language models beside human ones (GPTeacher and Dolly in ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+import numpy as np
+from corpus import corpus, human_corpus, labelled_sources, rows
+from documents import Documents, joined, up_to
+from generator import train
+from numpy.typing import NDArray
+from run import DATA
+from topics import Codebook
+from world import Sizes, world
+
+from transforms.budget import plan_budget
+from transforms.ngrams import Tables, count_ngrams
+from transforms.residual import Moments, Scorer, keys
+from transforms.select import Candidates, Filling
+
+_CLUSTERS, _DIMENSIONS, _TOPICS = 64, 50, 24
+_SHARE = 3  # candidates by what is chosen of them
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be chosen, and how it is judged.
+
+    `human` is the human part, `reference` what the curator knows of human text, `test` what it
+    doesn't.
+    """
+
+    name: str
+    vocabulary: int
+    topics: int
+    candidates: Documents
+    human: Documents
+    reference: Documents
+    test: Documents
+
+
+class Found(NamedTuple):
+    """Perplexity, and seconds of scoring and filling."""
+
+    perplexity: float
+    seconds: float
+
+
+def generated(data: Path, work: Path, seed: int) -> Task:
+    """Samples of a generator that has learned human text once."""
+    of = world(human_corpus(data, work), Sizes(), seed, [34_000.0], 170_000.0)
+    model = train(of.first, of.vocabulary, of.sizes.topics, seed, "sharp")
+    candidates = model.sample(of.tokens(136_000 * _SHARE), seed)
+    return Task(
+        "n-gram", of.vocabulary, of.sizes.topics, candidates, of.fresh[0], of.reference, of.test
+    )
+
+
+def answered(data: Path, seed: int) -> Task:
+    """Answers of language models beside human ones, both cut like all documents here."""
+    answers = {"models": data.parent / "synthetic" / "gpteacher", "people": data / "dolly_6400"}
+    cut = corpus(
+        labelled_sources(
+            (row["response"], name)
+            for name, path in answers.items()
+            for row in rows(path.parent, path.name)
+        ),
+        {},
+    )
+    whole = Documents(cut.tok, cut.off, np.zeros(len(cut.off) - 1, np.int32))
+    order = np.random.default_rng(seed).permutation(whole.n)
+    of = np.array(cut.domains)[cut.domain[order]]
+    models = whole.take(order[of == "models"])
+    people = whole.take(order[of == "people"])
+    topics = Codebook.fit(people, len(cut.words), _TOPICS, _DIMENSIONS, seed)
+    models, people = (replace(part, topic=topics.assign(part)) for part in (models, people))
+    ends = [up_to(people.lengths, share * len(people.tok)) for share in (0.1, 0.6)]
+    human, reference, test = (people.take(part) for part in np.split(np.arange(people.n), ends))
+    return Task("answers", len(cut.words), _TOPICS, models, human, reference, test)
+
+
+def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents, float]:
+    """The mix that the product's selection makes, and the seconds that choosing took.
+
+    Args:
+        task: what to choose from.
+        rounds: 0 for quotas that are filled at random.
+        buckets: of the tables of n-grams.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    words = _word_hashes(task)
+    codebook = Codebook.fit(task.reference, task.vocabulary, _CLUSTERS, _DIMENSIONS, 50 + seed)
+    cells = codebook.assign(task.candidates).astype(np.int64)
+    sizes = task.candidates.lengths
+    total = len(task.candidates.tok) / _SHARE
+    held = np.bincount(cells, sizes, _CLUSTERS)
+    human = np.bincount(codebook.assign(task.human), task.human.lengths, _CLUSTERS)
+    quota = plan_budget(
+        codebook.shares(task.reference) + 1e-6, 2 * held, human, total, float(human.sum())
+    ).solution.synthetic
+    hi, lo = rng.integers(2**64, size=(2, len(sizes)), dtype=np.uint64)
+    filling = Filling(Candidates(cells, sizes, np.full(len(sizes), 2), hi, lo), quota)
+    noise = filling.candidates.hashes(seed, "synthetic")
+    reference = _count(task.reference, words, np.ones(task.reference.n, np.int32), buckets)
+    fixed = _count(task.human, words, np.ones(task.human.n, np.int32), buckets)
+    began = time.perf_counter()
+    for number in range(1, rounds + 1):
+        left = filling.remaining
+        expected = filling.sample(noise).astype(np.int32)
+        current = _count(task.candidates, words, expected, buckets).merge(fixed)
+        some = task.candidates.take(left)
+        deficit, surprisal = Scorer(reference, current).score(some.off, words[some.tok])
+        moments = Moments.of(deficit), Moments.of(surprisal)
+        key = keys(deficit, surprisal, *moments, hi[left], lo[left], seed)
+        filling.choose(key, number / rounds)
+    if rounds == 0:
+        filling.choose(noise[filling.remaining], 1)
+    seconds = time.perf_counter() - began
+    picked = task.candidates.take(np.repeat(np.arange(len(sizes)), filling.copies))
+    return joined([task.human, picked]), seconds
+
+
+def _count(
+    documents: Documents, words: NDArray[np.uint32], copies: NDArray[np.int32], buckets: int
+) -> Tables:
+    found = Tables.empty(buckets)
+    ids = words[documents.tok]
+    count_ngrams(documents.off, ids, copies, found.unigrams, found.bigrams)
+    return found
+
+
+def _word_hashes(task: Task) -> NDArray[np.uint32]:
+    """uint32[vocabulary], as the product has words."""
+    return np.random.default_rng(0).integers(2**32, size=task.vocabulary, dtype=np.uint32)
+
+
+def measure(task: Task, rounds: int, buckets: int, seed: int) -> Found:
+    """Choose, train, and look at what the result predicts."""
+    mix, seconds = chosen(task, rounds, buckets, seed)
+    model = train(mix, task.vocabulary, task.topics, seed, "sharp")
+    loss = model.nll(task.test).sum() / len(task.test.tok)
+    return Found(float(np.exp(loss)), seconds)
+
+
+def main(line: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="rounds and buckets of residual selection")
+    parser.add_argument("--rounds", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--buckets", nargs="+", type=int, default=[13, 16, 18, 20, 22])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the human sets")
+    parser.add_argument("--work", type=Path, default=Path("out/loop"), help="folder for files")
+    asked = parser.parse_args(line)
+    grid = [(rounds, 20) for rounds in asked.rounds]
+    grid += [(4, bits) for bits in asked.buckets if bits != 20]
+    print("| corpus | rounds | buckets | perplexity against random | seconds |")
+    print("|---|---:|---:|---:|---:|")
+    for make in (
+        lambda seed: generated(asked.data, asked.work, seed),
+        lambda s: answered(asked.data, s),
+    ):
+        tasks = {seed: make(seed) for seed in asked.seeds}
+        at_random = {seed: measure(task, 0, 1 << 10, seed) for seed, task in tasks.items()}
+        for rounds, bits in grid:
+            found = {seed: measure(task, rounds, 1 << bits, seed) for seed, task in tasks.items()}
+            gains = [found[s].perplexity / at_random[s].perplexity - 1 for s in tasks]
+            spent = statistics.median(one.seconds for one in found.values())
+            low, high = min(gains), max(gains)
+            print(
+                f"| {tasks[asked.seeds[0]].name} | {rounds} | 2^{bits} | "
+                f"{statistics.mean(gains):+.2%} ({low:+.2%} to {high:+.2%}) | {spent:.2f} |",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
