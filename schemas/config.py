@@ -246,7 +246,7 @@ class Config(Model):
         "the run's own alone",
     )
     archive_source: float = Field(
-        1.5,
+        3.5,
         gt=0,
         description="so many times the tokens to write come from one source at most, unless all of "
         "them together fall short of `archive`",

@@ -53,7 +53,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "human_tokens": None,
         "fresh_human_tokens": None,
         "archive": 3.5,
-        "archive_source": 1.5,
+        "archive_source": 3.5,
         "alpha": 0.7,
         "entropy_floor": None,
         "max_kl": None,
