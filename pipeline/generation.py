@@ -138,7 +138,9 @@ def commit(
             f"{context.config.out} is whole, but no generation of the lineage. Run again, so that "
             "it builds on what is there now"
         )
-    if not lineage.before.generations:
+    shared = files.exists(files.join(lineage.reference, "reference.json"))
+    first = not (shared and lineage.before.generations)
+    if first and clustered.reference.human:  # else a later one that has human text makes it
         files.make_folder(lineage.reference)
         copy_reference(clustered.reference_folder, lineage.reference)
     state = Lineage(generations=[*lineage.before.generations, generation])
@@ -298,10 +300,11 @@ def _forget_others(folder: str, state: Lineage) -> None:
             *(path for path in (one.used, one.ngrams) if path is not None),
         )
     }
+    patterns = [f"{kind}/*/{name}" for kind in ("ledger", "archive") for name in ("*", ".*.tmp")]
     found = [
         path
-        for kind in ("ledger", "archive")
-        for path in files.list_files(files.join(folder, kind, "*", "*"))
+        for pattern in (*patterns, f".{LINEAGE}.*.tmp")
+        for path in files.list_files(files.join(folder, pattern))
     ]
     inside = files.join(folder, "")
     files.delete_files([path for path in found if path.removeprefix(inside) not in named])

@@ -22,6 +22,7 @@ from pipeline.stages.deduplicate import Deduplicated, deduplicate
 from pipeline.stages.sketch import (
     Sketched,
     check_prompts,
+    missing_of_ledger,
     plan_input,
     sketch,
     too_many_rejects,
@@ -200,6 +201,8 @@ def sketch_and_deduplicate(
         raise RunError(
             f"{told}\nAll of them are in {path}; mend the input, or raise --max-reject-share."
         )
+    if (told := missing_of_ledger(sketched)) is not None:
+        raise RunError(told)
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
     check_prompts(sketched)

@@ -129,7 +129,11 @@ def read_lineage(folder: str) -> Lineage:
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # What a killed first run may leave, its own directory included.
         ours = {_LOCK, _REFERENCE, "ledger", "archive"}
-        found = {entry.name for entry in Path(folder).iterdir() if not (entry / WORK).is_dir()}
+        found = {
+            entry.name
+            for entry in Path(folder).iterdir()
+            if not (entry / WORK).is_dir() and not entry.name.startswith(f".{LINEAGE}.")
+        }
         if found - ours:
             raise ConfigError(
                 f"lineage: {folder} holds files and no {LINEAGE}; choose an empty directory"
@@ -187,11 +191,14 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     asked = _as_planned(config)
     before = _before(state, name, config.out)
     reference = config.reference
-    if before.generations:
-        shared = files.join(folder, _REFERENCE)
+    shared = files.join(folder, _REFERENCE)
+    if before.generations and files.exists(files.join(shared, "reference.json")):
         reference = shared if reference is None else reference
-        made = load_reference(reference, load_default().fingerprint).fingerprint()
-        if made != before.generations[-1].reference:
+        used, its_own = (
+            load_reference(path, load_default().fingerprint).fingerprint()
+            for path in (reference, shared)
+        )
+        if used != its_own:
             warnings.append(
                 f"reference: {reference} is another yardstick than the lineage's, so its figures "
                 "and distances can't be compared with those of earlier generations"
@@ -199,7 +206,6 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:
-        assert reference is not None
         archived = _nearest_archived(folder, before, asked, reference, warnings)
     names = [source.name for source in ledger]
     own = [_beside_ledger(source, names) for source in config.sources]
@@ -278,7 +284,7 @@ def _ledger_sources(folder: str, before: Lineage, config: Config) -> list[Source
 
 
 def _nearest_archived(
-    folder: str, before: Lineage, config: Config, reference: str, warnings: list[str]
+    folder: str, before: Lineage, config: Config, reference: str | None, warnings: list[str]
 ) -> dict[str, ArchivedSource]:
     """The sources of earlier generations that may be among the nearest, whatever is new.
 
@@ -298,7 +304,7 @@ def _nearest_archived(
                     update={"source": one.source.model_copy(update={"name": name})}
                 )
     mix = expected_mix(config, float(config.fresh_human_tokens or 0), before.ledger.tokens)
-    if mix is None or not found:
+    if mix is None or reference is None:
         return found
     far = distances(
         [_tables(folder, one.ngrams) for one in found.values()],

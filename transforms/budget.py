@@ -302,6 +302,8 @@ def _limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
     what `best_human` says of it holds for the limit.
     """
     tokens, alpha = problem.tokens, best.alpha
+    if problem.split == "drawn":  # there is no other human part to speak of
+        return _drawn_refusal(problem, limit, best)
     optimum = problem.best_human(alpha)
     at_optimum = problem.with_human(optimum).at(alpha)
     needed = None
@@ -315,23 +317,14 @@ def _limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
         )
     reached, ideal = limit.figure(best), limit.figure(at_optimum)
     says = [
-        f"{'an entropy' if limit.reason == 'entropy_floor' else 'a divergence'} of "
-        f"{limit.value:.6g} nats can't be reached: {problem.human_tokens:,.0f} human in "
-        f"{tokens:,.0f} tokens reach {reached:.6g} at α = {alpha:g}",
+        f"{_figure(limit)} of {limit.value:.6g} nats can't be reached: "
+        f"{problem.human_tokens:,.0f} human in {tokens:,.0f} tokens reach {reached:.6g} at "
+        f"α = {alpha:g}",
         f"no human share of this total would do, the best reaches {ideal:.6g}"
         if needed is None
         else f"{math.ceil(needed):,} human tokens ({needed / tokens:.2%}) would do",
     ]
-    starved = _starved(problem, best)
-    if starved:
-        says.append(
-            "the most starved clusters are "
-            + ", ".join(
-                f"{s.cluster} ({s.planned:,.0f} of {s.wanted:,.0f} tokens, {s.available:,.0f} "
-                "available)"
-                for s in starved[:3]
-            )
-        )
+    says += _says_starved(problem, best)
     return Infeasible(
         "; ".join(says),
         reason=limit.reason,
@@ -342,8 +335,47 @@ def _limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
         human_tokens=problem.human_tokens,
         least_human_tokens=needed,
         reached_at_best_human_share=ideal,
-        starved=[asdict(cluster) for cluster in starved],
+        starved=[asdict(cluster) for cluster in _starved(problem, best)],
     )
+
+
+def _drawn_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
+    """The same beside a human part that is drawn."""
+    reached = limit.figure(best)
+    says = [
+        f"{_figure(limit)} of {limit.value:.6g} nats can't be reached beside the human part that "
+        f"is drawn: {problem.human_tokens:,.0f} human in {problem.tokens:,.0f} tokens reach "
+        f"{reached:.6g} at α = {best.alpha:g}; ask for more human tokens, or fewer in all",
+        *_says_starved(problem, best),
+    ]
+    return Infeasible(
+        "; ".join(says),
+        reason=limit.reason,
+        asked=limit.value,
+        reached=reached,
+        alpha=best.alpha,
+        reference_entropy=entropy(problem.reference),
+        human_tokens=problem.human_tokens,
+        starved=[asdict(cluster) for cluster in _starved(problem, best)],
+    )
+
+
+def _figure(limit: Limit) -> str:
+    return "an entropy" if limit.reason == "entropy_floor" else "a divergence"
+
+
+def _says_starved(problem: Problem, outcome: Outcome) -> list[str]:
+    starved = _starved(problem, outcome)[:3]
+    if not starved:
+        return []
+    return [
+        "the most starved clusters are "
+        + ", ".join(
+            f"{s.cluster} ({s.planned:,.0f} of {s.wanted:,.0f} tokens, {s.available:,.0f} "
+            "available)"
+            for s in starved
+        )
+    ]
 
 
 def _interval_refusal(

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
-from schemas.columns import canonical, mark_wide, plain
+from schemas.columns import LEDGER_COLUMN, canonical, is_json, json_field, mark_wide, plain
 from schemas.config import ConfigError, Source
 from schemas.documents import RAW_BYTES, Unit
 from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
@@ -374,10 +374,18 @@ def _undecodable(batch: pa.RecordBatch) -> dict[int, str]:
 
 
 def _bare(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch without what other programs noted on it: our marks must be our own."""
+    """The batch without what other programs noted on it: our marks must be our own.
+
+    A ledger is; its columns that hold JSON go on holding JSON.
+    """
     columns = [c.storage if isinstance(c, pa.ExtensionArray) else c for c in batch.columns]
-    names = zip(batch.schema.names, columns, strict=True)
-    schema = pa.schema([pa.field(name, column.type) for name, column in names])
+    ours = LEDGER_COLUMN in batch.schema.names
+    schema = pa.schema(
+        [
+            json_field(field.name) if ours and is_json(field) else pa.field(field.name, column.type)
+            for field, column in zip(batch.schema, columns, strict=True)
+        ]
+    )
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

@@ -16,6 +16,7 @@ from pipeline.plans import read_plan
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.draw import HumanPart
 from pipeline.stages.parts import Drawn, Part, Solved, domain_plan, domain_quotas, solve_part
 from pipeline.stages.sketch import Sketched
 from pipeline.stages.supply import Supply, measure_supply, supply_key
@@ -245,6 +246,17 @@ def _once(quotas: Sequence[face.Quota]) -> tuple[float, float]:
         for quota in quotas
     )
     return synthetic, math.fsum(min(quota.human, quota.human_available) for quota in quotas)
+
+
+def _bought_less(config: Config, bought: float, fresh: float, part: HumanPart) -> list[str]:
+    """Said where domains have room for less fresh text than is asked for."""
+    longest = int(part.fresh.candidates.tokens.max(initial=0))
+    if config.fresh_human_tokens is None or bought >= fresh - longest:
+        return []
+    return [
+        f"fresh_human_tokens: {bought:,.0f} are bought, not {fresh:,.0f}: the domains whose text "
+        "it is are to have no more human text"
+    ]
 
 
 def _warnings(solved: Sequence[Solved]) -> list[str]:

@@ -267,3 +267,23 @@ def too_many_rejects(sketched: Sketched) -> str | None:
         f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
         f"max_reject_share = {limit:.1%}:\n{top}"
     )
+
+
+def missing_of_ledger(sketched: Sketched) -> str | None:
+    """What to say when not all of the ledger can be read: it would never be missed."""
+    lineage, sources = sketched.context.lineage, sketched.context.config.sources
+    if lineage is None:
+        return None
+    units, reports = sketched.sketches.units, sketched.sketches.reports
+    there = sum(
+        report.rows
+        for unit, report in zip(units, reports, strict=True)
+        if sources[unit.source].name in lineage.ledger
+    )
+    bought = lineage.before.ledger.documents
+    if there == bought:
+        return None
+    return (
+        f"lineage: of {bought:,} documents that were bought, the ledger in {lineage.folder} holds "
+        f"{there:,} that can be read; bring its files back from a copy of the lineage"
+    )

@@ -1,5 +1,6 @@
 """The human part of a generation: how much is drawn of what, what else each time, and by whom."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def test_each_generation_draws_others_and_all_about_equally_often() -> None:
     # Short and long ones alike.
     assert abs(np.corrcoef(often, tokens)[0, 1]) < 0.15
     # Two generations have in common what chance gives them.
-    both = [len(a & b) for a, b in zip(sets, sets[1:], strict=False)]
+    both = [len(a & b) for a, b in pairwise(sets)]
     assert np.mean(both) == pytest.approx(documents / 16, rel=0.1)
 
 
@@ -200,9 +201,7 @@ def test_documents_that_do_not_fit_their_domains_don_t_lose_the_budget() -> None
     D = 10
     shape = (D, 1)
     odd, even = np.arange(0, D, 2), np.arange(1, D, 2)
-    fresh = human_text(
-        [100] * len(odd) + [1] * 1000, [*odd, *np.repeat(even, 200)], shape=shape
-    )
+    fresh = human_text([100] * len(odd) + [1] * 1000, [*odd, *np.repeat(even, 200)], shape=shape)
     ledger = human_text(
         [1] * 1000, np.repeat(even, 200), shape=shape, first=10_000, origin="ledger"
     )

@@ -29,9 +29,7 @@ def counted(documents: Words, buckets: int = 64) -> Tables:
 def corpus(seed: int, words: int = 40, documents: int = 12) -> Words:
     rng = np.random.default_rng(seed)
     liked = rng.dirichlet(np.full(words, 0.5))
-    return [
-        rng.choice(words, int(rng.integers(1, 20)), p=liked).tolist() for _ in range(documents)
-    ]
+    return [rng.choice(words, int(rng.integers(1, 20)), p=liked).tolist() for _ in range(documents)]
 
 
 def shares(tables: Tables) -> dict[tuple[str, int], float]:
