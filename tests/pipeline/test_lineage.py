@@ -583,3 +583,27 @@ def test_the_mix_that_is_expected(
     assert (None if found is None else tuple(found)) == (
         None if mix is None else pytest.approx(mix)
     )
+
+
+def test_a_ledger_with_holes_stops_the_run(loop: Loop, third: tuple[Path, Path]) -> None:
+    """One that can't be read is one rejected file, and a whole generation's text is missing."""
+    path = min(loop.lineage.glob("ledger/g2-*/people.parquet"))
+    path.write_bytes(path.read_bytes()[:-100])
+    before = loop.files()
+    with pytest.raises(RunError, match=r"of \d+ documents that were bought, .* that can be read"):
+        loop.run("g3", *third, max_reject_share=1)
+    assert loop.files() == before
+
+
+def test_a_first_run_without_human_text_sets_no_yardstick(
+    tmp_path: Path, third: tuple[Path, Path]
+) -> None:
+    loop = Loop(tmp_path)
+    none = {"tokens": 500, "human_share": 0, "fresh_human_tokens": None}
+    loop.run("g1", None, third[1], **none)
+    assert not (loop.lineage / "reference").exists()
+    result = loop.run("g2", *third)
+    assert result.report.reference is not None
+    assert result.report.reference.human
+    assert {one.name for one in result.report.lineage.ranking} == {"gpt"}  # the same file
+    assert (loop.lineage / "reference" / "reference.json").exists()

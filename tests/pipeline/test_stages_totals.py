@@ -191,3 +191,38 @@ def test_a_plan_draws_what_is_asked_once_and_buys_no_more(
     assert plan.reached.regime == "drawn"
     assert plan.asked.max_copies.human == 1
     assert plan.reached.entropy <= entropy(np.ones(len(plan.quotas))) + 1e-9
+
+
+def test_a_floor_that_the_drawn_part_does_not_reach_is_refused_without_other_advice() -> None:
+    there = supply()
+    with pytest.raises(ConfigError, match="beside the human part that is drawn") as refused:
+        make_plan(config(tokens=1000, human_share=0.2, entropy_floor=1.0), there)
+    assert "human share of this total" not in str(refused.value)
+
+
+def test_domains_that_have_no_use_for_fresh_text_are_said() -> None:
+    """All of it is of one domain, which is to have a tenth of the tokens."""
+    shape = (2, 1)
+    fresh = human_text((10,) * 30, domain=1, shape=shape)
+    ledger = human_text((10,) * 50, first=1000, origin="ledger", shape=shape)
+    part = HumanPart(fresh, ledger, 2)
+    domains = [
+        DomainSupply(
+            name=name,
+            synthetic=np.array([900.0]),
+            off_support=np.zeros(1),
+            human=np.array([part.fresh.by_domain[d] + part.ledger.by_domain[d]]),
+            shares=np.ones(1),
+            reference_share=0.5,
+            off_support_share=0.01,
+        )
+        for d, name in enumerate(("*", "a"))
+    ]
+    there = Supply(domains, (5.0, 6.0), True, {}, "what there is", new=1800.0, part=part)
+    asked = {"tokens": 1000, "human_share": 0.4, "fresh_human_tokens": 300}
+    plan = make_plan(config(**asked, domains={"a": {"share": 0.1}}), there)
+    bought = plan.reached.human_tokens - plan.reached.ledger_tokens
+    assert bought <= 100
+    assert any(f"fresh_human_tokens: {bought:,.0f} are bought, not 300" in w for w in plan.warnings)
+    plan = make_plan(config(**asked, domains={"a": {"share": 0.8}}), there)
+    assert not any("are bought" in warning for warning in plan.warnings)
