@@ -158,9 +158,9 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             ]
         drawn: list[Drawn | None] = [None] * len(parts)
         if supply.part is not None:
-            drawn = [
-                Drawn(*rows) for rows in zip(*supply.part.draw(totals.human, fresh), strict=True)
-            ]
+            human_part = supply.part.draw(totals.human, fresh)
+            drawn = [Drawn(*rows) for rows in zip(*human_part, strict=True)]
+            warnings += _bought_less(config, float(human_part[0].sum()), fresh, supply.part)
         solved = [
             solve_part(
                 config, part, *cap, float(totals.synthetic[d]), float(totals.human[d]), drawn[d]
