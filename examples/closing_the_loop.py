@@ -1,0 +1,234 @@
+"""A training loop that feeds on its own samples, and is kept from narrowing.
+
+    python examples/closing_the_loop.py [--generations 4] [--fresh 0.1] [--naive] [--work DIR]
+
+Human text is Python's own documentation, and the n-gram generator of kneser_ney.py stands in for a
+language model; all else is as in a real loop. A first generator learns from human text. Then every
+generation goes once around:
+
+    generate   the newest generator samples
+    curate     `outcross run` chooses from the samples and adds human text, fresh and of the ledger
+    train      the next generator learns from what was written
+    audit      `outcross audit` measures what that one samples, on the yardstick of the lineage
+    compare    `outcross compare` looks for what was lost since the first generator
+
+`outcross` is called as a shell would call it, and its exit code says what is done: 0 goes on, 3
+stops the loop because a gate has closed, 1 and 2 end it as failures. What a user does then stands
+in runbooks/closing-the-loop.md; the same command goes on from there. `--naive` sets a control
+beside it: as much text with the same fresh text in it, the rest samples drawn blindly. Where a gate
+closes on that one is noted, and not obeyed, so that the table shows where it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from demo import content_hash, count_words, installed_command, write_jsonl
+from kneser_ney import Document, KneserNey, tokenize
+from pydoc_corpus import MIN_WORDS, human_paragraphs
+from rich.console import Console
+from rich.table import Table
+
+STOP = 3
+SHARPNESS = 0.5
+CANDIDATES = 3  # words that are sampled for each word that is learned from
+HUMAN_SHARE = 0.6  # of what a curated generator learns from: fresh text and the ledger
+GATES = """\
+tail_mass: null     # n-grams miss half of the human tail, even where all that they learned is human
+tail_coverage: null
+fall_lexical: 0.10  # once, where a generator learns from samples as well; naive ones go on falling
+"""
+SHOWN = {"effective_clusters": "clusters", "rare_words": "rare words", "distinct_3": "triples"}
+
+
+def deal() -> tuple[list[Document], list[Document], list[Document]]:
+    """Human text, dealt out by the hashes of the texts.
+
+    That of the yardstick, which nothing learns from; the first generator's; what is for sale.
+    """
+    texts = [Document(paragraph.text, paragraph.topic) for paragraph in human_paragraphs()]
+    texts.sort(key=lambda document: content_hash(document.text))
+    third, half = len(texts) // 3, len(texts) // 2
+    return texts[:third], texts[third:half], texts[half:]
+
+
+def up_to(documents: Sequence[Document], words: float) -> list[Document]:
+    """The first documents, as long as they hold no more words than that."""
+    taken = []
+    for document in documents:
+        words -= count_words([document.text])
+        if words < 0:
+            break
+        taken.append(document)
+    return taken
+
+
+def write(path: Path, documents: Sequence[Document]) -> Path:
+    """Write JSON lines. The topic is a column of our own: `outcross` carries it along untouched."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_jsonl(path, (document._asdict() for document in documents))
+    return path
+
+
+def read(data: Path) -> list[Document]:
+    """Read what a run has written, as a trainer does."""
+    rows = pq.read_table(data, columns=["text", "topic"]).to_pylist()
+    return [Document(**row) for row in rows]
+
+
+def train_and_sample(learned: Sequence[Document], seed: int) -> list[Document]:
+    """Fit a generator, and sample from it. In a real loop this takes days."""
+    tokens = CANDIDATES * sum(len(tokenize(document.text)) for document in learned)
+    samples = KneserNey.fit(learned).sample(tokens, seed, SHARPNESS)
+    return [document for document in samples if len(document.text.split()) >= MIN_WORDS]
+
+
+def outcross(*arguments: object) -> bool:
+    """Run the command; return whether a gate has closed. Any failure ends the loop.
+
+    Exit code 1: it failed on the way. 2: the request is wrong, or can't be met. It says why itself.
+    """
+    line = [installed_command(), *map(str, arguments)]
+    code = subprocess.run([*line, "--json"], check=False, stdout=subprocess.DEVNULL).returncode
+    if code not in (0, STOP):
+        print(f"exit code {code} of {' '.join(line)}", file=sys.stderr)
+        raise SystemExit(code)
+    return code == STOP
+
+
+class Loop:
+    """A loop in a folder of its own: samples/, audits/ and what becomes of them."""
+
+    def __init__(self, folder: Path, yardstick: Path, gates: Path, obeys: bool) -> None:
+        self.folder, self.yardstick, self.gates, self.obeys = folder, yardstick, gates, obeys
+        self.stopped: list[str] = []
+
+    def judge(self, step: str, out: Path, *arguments: object) -> None:
+        """Run a command that judges, say what it has found, and stop the loop where it says so."""
+        closed = outcross(*arguments, "--out", out, "--gates", self.gates)
+        report = out / ("compare.json" if arguments[0] == "compare" else "report.json")
+        verdict = json.loads(report.read_text(encoding="utf-8"))["verdict"]
+        print(f"{step}: {verdict['sentence']}", flush=True)
+        if closed and self.obeys:
+            print(f"The loop stops at {step}. What to look at: {out / 'report.html'}")
+            raise SystemExit(STOP)
+        if closed:
+            self.stopped.append(step)
+
+    def audit(self, generation: int, learned: Sequence[Document]) -> list[Document]:
+        """Train, sample, and measure the samples, alone and against those of all before."""
+        name = f"{self.folder.name} gen{generation}"
+        samples = train_and_sample(learned, generation)
+        path = write(self.folder / "samples" / f"gen{generation}.jsonl", samples)
+        audits = [self.folder / "audits" / f"gen{number}" for number in range(generation + 1)]
+        self.judge(f"{name} audit", audits[-1], "audit", path, "--reference", self.yardstick)
+        if generation:
+            self.judge(f"{name} compare", self.folder / "compared", "compare", *audits)
+        return samples
+
+
+def finished(lineage: Path) -> list[str]:
+    """Generations that stand from an earlier start of the loop, as others build on them.
+
+    The last one is not among them. It is done again, which takes no time where nothing has
+    changed, and where a gate had closed on it, something may be changed.
+    """
+    state = lineage / "lineage.json"
+    generations = json.loads(state.read_text())["generations"] if state.exists() else []
+    return [generation["name"] for generation in generations][:-1]
+
+
+def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None:
+    """Every generation learns from what `outcross run` writes."""
+    lineage = loop.folder / "lineage"
+    done = finished(lineage)
+    for generation in range(len(bought) + 1):
+        out = loop.folder / "runs" / f"gen{generation}"
+        request: list[object] = ["--lineage", lineage, "--gate"]
+        if generation == 0:  # the first corpus is our own, so it goes into the ledger
+            request += ["--human", first, "--human-share", 1, "--reference", loop.yardstick]
+        else:
+            request += ["--synthetic", loop.folder / "samples" / f"gen{generation - 1}.jsonl"]
+            request += ["--human", bought[generation - 1], "--human-share", HUMAN_SHARE]
+            request += ["--tokens", words]
+        if out.name not in done:
+            loop.judge(f"{loop.folder.name} {out.name} run", out, "run", *request)
+        loop.audit(generation, read(out / "data"))
+
+
+def naive(loop: Loop, first: Sequence[Document], bought: Sequence[Path], words: int) -> None:
+    """Every generation learns from the same fresh text, and from samples drawn blindly."""
+    samples = loop.audit(0, first)
+    for generation, path in enumerate(bought, 1):
+        fresh = [Document(**json.loads(line)) for line in path.open(encoding="utf-8")]
+        samples.sort(key=lambda document: content_hash(document.text))
+        left = words - count_words(document.text for document in fresh)
+        samples = loop.audit(generation, [*fresh, *up_to(samples, left)])
+
+
+def against_human(loops: Sequence[Loop], generations: int) -> Table:
+    """What each generator's samples hold, for 100 % in as much human text."""
+    table = Table(title="What the generators sample, against as much human text")
+    table.add_column("gen", justify="right")
+    for title in SHOWN.values():
+        for loop in loops:
+            table.add_column(f"{title}\n{loop.folder.name}", justify="right", no_wrap=True)
+    for generation in range(generations + 1):
+        found = []
+        for loop in loops:
+            report = loop.folder / "audits" / f"gen{generation}" / "report.json"
+            measures = json.loads(report.read_text(encoding="utf-8"))["judged"]["measures"]
+            found.append({measure["name"]: measure["against"] for measure in measures})
+        table.add_row(
+            str(generation), *(f"{figures[name]:.0%}" for name in SHOWN for figures in found)
+        )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="a training loop on Python's own documentation")
+    parser.add_argument("--generations", type=int, default=4, help="after the first generator")
+    parser.add_argument("--fresh", type=float, default=0.1, help="share of fresh human text")
+    parser.add_argument("--naive", action="store_true", help="the control beside it")
+    parser.add_argument("--gates", type=Path, help="limits of your own for every verdict")
+    parser.add_argument("--work", type=Path, default=Path("out/loop"), help="where all is written")
+    options = parser.parse_args()
+    work: Path = options.work
+
+    reference, first, for_sale = deal()
+    words = count_words(document.text for document in first)
+    bought = []
+    for generation in range(1, options.generations + 1):
+        fresh = up_to(for_sale, options.fresh * words)
+        if len(fresh) in (0, len(for_sale)):
+            parser.error(f"--fresh {options.fresh}: not enough text for {generation} generations")
+        bought.append(write(work / "bought" / f"gen{generation}.jsonl", fresh))
+        for_sale = for_sale[len(fresh) :]
+    gates = options.gates
+    if gates is None:
+        gates = work / "gates.yaml"
+        gates.write_text(GATES, encoding="utf-8")
+
+    yardstick = work / "yardstick"
+    human = write(work / "yardstick.jsonl", reference)
+    if not (yardstick / "manifest.json").exists():  # made once, and never changed
+        outcross("reference", "build", "--human", human, "--out", yardstick)
+    loops = [Loop(work / "curated", yardstick, gates, obeys=True)]
+    curated(loops[0], write(work / "first.jsonl", first), bought, words)
+    if options.naive:
+        loops.append(Loop(work / "naive", yardstick, gates, obeys=False))
+        naive(loops[1], read(work / "curated" / "runs" / "gen0" / "data"), bought, words)
+    Console().print(against_human(loops, options.generations))
+    if options.naive:
+        stopped = loops[1].stopped
+        print(f"Stopped, had it obeyed: {stopped[0]}" if stopped else "No gate closed on naive.")
+
+
+if __name__ == "__main__":
+    main()
