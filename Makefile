@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # The end-to-end run on Prism and on Flink's embedded mode; needs Go, Java 11+ and Maven.
 engines: $(VENV)/.installed

@@ -203,6 +203,12 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
                 f"reference: {reference} is another yardstick than the lineage's, so its figures "
                 "and distances can't be compared with those of earlier generations"
             )
+    if not before.generations and reference is None and not _has_reference(config):
+        warnings.append(
+            "lineage: its yardstick is made of text that the loop itself learns from, so what "
+            "models keep of rare words looks better than it is; make one of other human text by "
+            "`outcross reference build`, and give it as the reference"
+        )
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:
@@ -223,6 +229,10 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
         archived=archived,
         warnings=warnings,
     )
+
+
+def _has_reference(config: Config) -> bool:
+    return any(source.role == "reference" for source in config.sources)
 
 
 def _as_planned(config: Config) -> Config:
