@@ -83,10 +83,6 @@ class RunLineage:
         """Hashed n-gram counts of the ledger."""
         return _bought(self.folder, self.before)
 
-    def is_fresh(self, source: Source) -> bool:
-        """Whether a source holds human text that the run may buy."""
-        return source.role == "human" and source.name in self.own
-
     def is_new(self, source: Source) -> bool:
         """Whether a source holds synthetic text of this generation."""
         return source.role == "synthetic" and source.name in self.own
@@ -301,6 +297,7 @@ def _nearest_archived(
     So that the others aren't read at all.
     """
     found: dict[str, ArchivedSource] = {}
+    given = _own_files(config)
     for generation in before.generations:
         for one in generation.sources:
             name = f"{generation.name}.{one.source.name}"
@@ -309,7 +306,7 @@ def _nearest_archived(
                     f"archive: {name}: {gone} is not what it was any more, or not there; the "
                     "source is left out"
                 )
-            elif not one.identities.keys() <= _own_files(config):
+            elif not one.identities.keys() <= given:
                 found[name] = one.model_copy(
                     update={"source": one.source.model_copy(update={"name": name})}
                 )

@@ -234,8 +234,6 @@ def test_the_ledger_is_a_source_for_each_way_in_which_rows_have_their_parts(
         assert pq.read_metadata(source.files[0]).num_rows == part.amount.documents
     names = pq.read_schema(by_name["ledger"].files[0]).names
     assert sorted(names) == ["n", "outcross", "outcross_ledger"]
-    fresh = {name: lineage.is_fresh(source) for name, source in by_name.items()}
-    assert [name for name, is_so in fresh.items() if is_so] == ["people"]
     new = {name: lineage.is_new(source) for name, source in by_name.items()}
     assert [name for name, is_so in new.items() if is_so] == ["gpt"]
 
