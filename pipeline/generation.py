@@ -21,7 +21,14 @@ from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.plan import Planned
 from pipeline.stages.select import Selected
 from pipeline.stages.sketch import Sketched
-from schemas.columns import LEDGER_COLUMN, original_name, unite
+from schemas.columns import (
+    LEDGER_COLUMN,
+    is_json,
+    original_name,
+    settle,
+    unite,
+    unsettled,
+)
 from schemas.config import Fields, Source
 from schemas.lineage import (
     Amount,
@@ -205,8 +212,8 @@ def _notes(
     )
 
 
-def _columns(sketched: Sketched, source: Source) -> dict[str, str]:
-    """The columns that a source has values in: their names in data/, and its own for them.
+def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
+    """The columns that a source has values in: by their names in data/, what they were.
 
     What is null in all rows has no type, and must not be given one for the rows of others.
     """
@@ -217,18 +224,27 @@ def _columns(sketched: Sketched, source: Source) -> dict[str, str]:
         if config.sources[unit.source].name == source.name
         and sketched.sketches.reports[unit.index].rows
     )
-    there = {field.name for field in own if not pa.types.is_null(field.type)}
+    there = {field.name for field in own if is_json(field) or not pa.types.is_null(field.type)}
+    was = {original_name(field): field.with_name(original_name(field)) for field in settle([own])}
     return {
-        field.name: original_name(field)
+        field.name: was[original_name(field)]
         for field in sketched.union
         if original_name(field) in there and field.name != config.text_out
     }
 
 
 def _copy_rows(
-    shards: Sequence[str], source: str, columns: Mapping[str, str], notes: pa.Table, path: str
+    shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
 ) -> None:
-    """Copies the first copies of a source's rows from data/, each with its note."""
+    """Copies the first copies of a source's rows from data/, each with its note.
+
+    Args:
+        shards: files of data/.
+        source: name of the source.
+        columns: of the source.
+        notes: of its documents.
+        path: of the copy.
+    """
     writer: pq.ParquetWriter | None = None
 
     def write(sink: Any) -> None:
@@ -250,8 +266,7 @@ def _copy_rows(
                         [found[field.name].combine_chunks() for field in NOTES],
                         fields=list(NOTES),
                     )
-                    taken = rows.select(list(columns)).filter(own)
-                    taken = taken.rename_columns(list(columns.values()))
+                    taken = unsettled(rows.select(list(columns)).filter(own), columns)
                     taken = taken.append_column(
                         pa.field(LEDGER_COLUMN, NOTES, nullable=False), struct
                     )

@@ -16,6 +16,7 @@ from pipeline.artifacts import MANIFEST, WORK, read_manifest
 from pipeline.context import Context, RunError
 from pipeline.earlier import Index, earlier_runs
 from pipeline.lineage import held, within_lineage
+from pipeline.plans import check_asked
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated, deduplicate
@@ -90,6 +91,8 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
         ConfigError: naming the key, what was found and what would be right.
     """
     check_out(config.out, kind)
+    if config.plan is not None:
+        check_asked(config, config.plan)
     try:
         lsh_parameters(band_threshold(config), config.num_perm)
     except ValueError:

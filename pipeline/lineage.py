@@ -195,9 +195,10 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
             for path in (reference, shared)
         )
         if used != its_own:
-            warnings.append(
-                f"reference: {reference} is another yardstick than the lineage's, so its figures "
-                "and distances can't be compared with those of earlier generations"
+            raise ConfigError(
+                f"reference: {reference} is another yardstick than the lineage's, on which figures "
+                "and distances could not be compared with those of earlier generations; leave it "
+                "out, or begin a lineage with it"
             )
     if not before.generations and reference is None and not _has_reference(config):
         warnings.append(

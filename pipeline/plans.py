@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from schemas.config import ConfigError, readable
+from schemas.config import PLAN_KEYS, Config, ConfigError, readable, repeat_caps
 from schemas.plan import Plan
 from transforms import files
 
@@ -19,3 +19,26 @@ def read_plan(path: str) -> Plan:
         return Plan.from_json(files.read_bytes(path))
     except ValidationError as error:
         raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+
+
+def check_asked(config: Config, path: str) -> None:
+    """Refuses to carry out a plan for a request that it was not made for.
+
+    Args:
+        config: of the run; what it doesn't ask for is the plan's to say.
+        path: of the plan.
+
+    Raises:
+        ConfigError: naming the key, what the plan was asked for, and what the run is.
+    """
+    keys = {*PLAN_KEYS & config.model_fields_set} - {"best_effort"}  # which asks for nothing
+    own = config.model_dump(mode="json", include=keys)
+    if "max_copies" in own:
+        own["max_copies"] = repeat_caps(config).model_dump()
+    planned = read_plan(path).asked.model_dump(mode="json", include=keys)
+    for key in sorted(keys):
+        if own[key] != planned[key]:
+            raise ConfigError(
+                f"plan: {path} was asked for {key} = {planned[key]}, and this run for {own[key]}; "
+                f"make the plan again with `outcross plan`, or leave out {key}"
+            )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -188,6 +189,45 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             raise ValueError(f"column {name!r} holds JSON, the schema says {field.type}")
         columns.append(_cast(column, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def unsettled(rows: pa.Table, was: Mapping[str, pa.Field]) -> pa.Table:
+    """Rows of a settled schema as their own source had them, as far as nothing is lost by it.
+
+    Args:
+        rows: with a settled schema.
+        was: by a column's name there, the source's own field.
+    """
+    columns, fields = [], []
+    for name, own in was.items():
+        column = rows[name].combine_chunks()
+        field = pa.field(own.name, own.type)
+        if not is_json(rows.schema.field(name)):
+            with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                column = column.cast(own.type)
+            field = field.with_type(column.type)
+        elif is_json(own) or not _from_json(own.type):
+            field = json_field(own.name)
+        else:
+            values = [None if text is None else json.loads(text) for text in column.to_pylist()]
+            column = pa.array(values, own.type)
+        columns.append(column)
+        fields.append(field)
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _from_json(type_: pa.DataType) -> bool:
+    """Whether `canonical` and JSON give values of the type back as they were."""
+    if pa.types.is_struct(type_):
+        return all(_from_json(field.type) for field in type_)
+    if _is_list(type_):
+        return _from_json(type_.value_type)
+    return bool(
+        _is_text(type_)
+        or pa.types.is_boolean(type_)
+        or pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+    )
 
 
 def _canonical(value: Any) -> Any:

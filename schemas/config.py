@@ -273,7 +273,7 @@ class Config(Model):
     plan: str | None = Field(
         None,
         description="a plan.json that `outcross plan` has made of the same input: carried out as "
-        "it is, and what is asked of the budget besides is refused",
+        "it is, and what else is asked of the budget is refused",
     )
     max_copies: MaxCopies = Field(
         MaxCopies(), description="how often one document may appear, by role"
@@ -357,10 +357,6 @@ class Config(Model):
             )
         self._check_domains()
         self._check_lineage()
-        if self.plan is not None and (asked := sorted(PLAN_KEYS & self.model_fields_set)):
-            raise ValueError(
-                f"plan: the plan says what is asked of the budget; leave out {', '.join(asked)}"
-            )
         if (self.human_tokens or 0) > (self.tokens or math.inf):
             raise ValueError(
                 f"human_tokens: {self.human_tokens:,} is more than tokens = {self.tokens:,}; "

@@ -151,7 +151,8 @@ class Division:
                 Infeasible(
                     f"domains.{self.names[d]}.share: {share:g} of {tokens:,.0f} tokens is "
                     f"{fixed[d]:,.0f}, and its documents hold {held:,.0f}, repeats included; a "
-                    f"share of {held / tokens:.4g} would do, or {held / share:,.0f} tokens in all",
+                    f"share of {_floored(held / tokens):g} would do, or "
+                    f"{math.floor(held / share):,} tokens in all",
                     reason="totals",
                     domain=self.names[d],
                     asked=float(fixed[d]),
@@ -169,7 +170,7 @@ class Division:
                     f"domains: {rest:,.0f} of {tokens:,.0f} tokens are left to the domains without "
                     f"a share, whose documents hold {held:,.0f}, repeats included; "
                     + (
-                        f"shares that sum to {1 - held / tokens:.4g} would do"
+                        f"shares that sum to {-_floored(held / tokens - 1):g} would do"
                         if given.any()
                         else f"{held:,.0f} tokens in all would do"
                     ),
@@ -313,6 +314,11 @@ def _with_figures(
         regime=regime,
         shadow_price=price,
     )
+
+
+def _floored(share: float) -> float:
+    """A share to four digits, and no more than it is: what would do has to do."""
+    return math.floor(share * 10_000 + 1e-6) / 10_000
 
 
 def chained_entropy(tokens: ArrayLike, entropies: Sequence[float]) -> float:

@@ -90,7 +90,16 @@ def rank(
     taken = [float(tokens) for tokens in held.values()]
     if config.archive > 0:
         most = config.archive_source * mix.tokens
-        taken = list(take_nearest(far, taken, config.archive * mix.tokens, most))
+        nearest = take_nearest(far, taken, config.archive * mix.tokens, most)
+        # A domain may be there in the new text alone, so where there are some, all of it stays.
+        stays = [bool(config.domains) and name in own for name in by_source]
+        taken = list(np.where(stays, taken, nearest))
+    for name, some in zip(by_source, taken, strict=True):
+        if name in own and some == 0 < held[name]:
+            context.warn(
+                f"archive: none of {name!r} is chosen from, as earlier candidates are nearer to "
+                "human text and enough; archive: 0 takes the new ones alone"
+            )
     candidate = np.zeros_like(kept)
     ranked = []
     for name, distance, some in zip(by_source, far, taken, strict=True):

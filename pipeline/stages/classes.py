@@ -51,8 +51,8 @@ def classify_documents(
     if alone > _MANY * among:
         context.warn(
             f"{alone:,} of {among:,} synthetic documents ({alone / among:.1%}) look like no human "
-            "text, whatever they say, and count as off-support: "
-            + "; ".join(_reasons(context, sketched, thresholds, out))
+            "text, whatever they say, and count as off-support (off_support: drop leaves all of "
+            "that out): " + "; ".join(_reasons(context, sketched, thresholds, out))
         )
     return kind
 

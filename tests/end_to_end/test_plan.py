@@ -52,7 +52,8 @@ def test_a_plan_is_carried_out_as_it_is(corpus, planned, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--alpha", "0.5"], "plan: the plan says what is asked of the budget; leave out alpha"),
+        (["--alpha", "0.5"], "was asked for alpha = 0.7, and this run for 0.5"),
+        (["--copies", "weights"], "was asked for copies = rows, and this run for weights"),
         (["--near-threshold", "0.95"], "was made for other documents"),
         (["--seed", "1"], "was made for other documents"),
     ],

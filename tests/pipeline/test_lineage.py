@@ -383,14 +383,14 @@ def test_only_as_many_earlier_candidates_are_read_as_there_will_be_use_for(
     assert len(lineage.archived) == 2
 
 
-def test_another_yardstick_is_said(made: Loop, third: tuple[Path, Path]) -> None:
+def test_another_yardstick_is_refused(made: Loop, third: tuple[Path, Path]) -> None:
     same = str(made.folder / "g1" / "reference")
     config, lineage = made.within("g3", *third, reference=same)
     assert (config.reference, lineage.warnings) == (same, [])
     other = Loop(made.folder / "other")
     other.run("o1", *third)
-    _, lineage = made.within("g3", *third, reference=str(other.folder / "o1" / "reference"))
-    assert "another yardstick than the lineage's" in lineage.warnings[0]
+    with pytest.raises(ConfigError, match="another yardstick than the lineage's"):
+        made.within("g3", *third, reference=str(other.folder / "o1" / "reference"))
 
 
 def test_a_run_that_is_done_again_gives_the_same_and_changes_nothing(made: Loop) -> None:
@@ -605,3 +605,53 @@ def test_a_first_run_without_human_text_sets_no_yardstick(
     assert result.report.reference.human
     assert {one.name for one in result.report.lineage.ranking} == {"gpt"}  # the same file
     assert (loop.lineage / "reference" / "reference.json").exists()
+
+
+def test_a_clash_of_types_with_other_sources_does_not_reach_the_ledger(tmp_path: Path) -> None:
+    """The models' ids are numbers and people's text, and their scores the other way round."""
+    loop = Loop(tmp_path)
+    tags = {"tags": ["a", None], "more": {"deep": 1}}
+    people = [
+        {"text": text, "uid": f"u{n}", "score": n, "half": n / 2, **tags}
+        for n, text in enumerate(texts(1, 60))
+    ]
+    gpt = [
+        {"text": text, "uid": n, "score": 0.5, "half": "x", "tags": 1, "more": {"other": "y"}}
+        for n, text in enumerate(texts(2, 90))
+    ]
+    own = write(tmp_path / "h1.jsonl", people)
+    loop.run("g1", own, write(tmp_path / "s1.jsonl", gpt))
+    (part,) = loop.state.generations[0].bought
+    kept = pq.read_table(loop.lineage / part.file)
+    before = {row["uid"]: row for row in people}
+    assert len(kept) > 5
+    for row in kept.drop_columns("outcross_ledger").to_pylist():
+        assert row == before[row["uid"]]
+    assert kept.schema.field("score").type == pa.int64()
+    assert kept.schema.field("half").type == pa.float64()
+    # A later run without the clash has the columns as they were.
+    fresh = write(tmp_path / "h2.jsonl", [{**row, "uid": row["uid"] + "b"} for row in people[::-1]])
+    loop.run("g2", fresh, write(tmp_path / "s2.jsonl", told(3)), archive=0, fresh_human_tokens=0)
+    again = [row for row in loop.rows("g2") if row["outcross"]["source"] == "ledger"]
+    assert again
+    for row in again:
+        was = before[row["uid"]]
+        assert all(row[name] == was[name] for name in ("text", "score", "half", "tags", "more"))
+
+
+def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    people = [write(tmp_path / f"h{n}.jsonl", told(n, 60)) for n in (1, 2)]
+    good = write(tmp_path / "s1.jsonl", told(3, 200))
+    narrow = [{"text": " ".join(["river", "water", "fish"] * 6) + f" {n}"} for n in range(60)]
+    bad = write(tmp_path / "s2.jsonl", narrow)
+    loop.run("g1", people[0], good)
+    asked = {"tokens": 900, "archive": 1.0, "archive_source": 5.0}
+    result = loop.run("g2", people[1], bad, **asked)
+    told_of = [w for w in result.report.verdict.warnings if "none of 'gpt' is chosen from" in w]
+    assert len(told_of) == 1
+    # With domains it may be all there is of one.
+    given = {"files": [str(bad)], "domain_field": "kind"}
+    result = loop.run("g2", people[1], given, domains={"maths": {}, "*": {}}, **asked)
+    ranked = {one.name: one for one in result.report.lineage.ranking}
+    assert ranked["gpt"].candidates == ranked["gpt"].held

@@ -75,7 +75,10 @@ class Stages:
         quiet = SimpleNamespace(skipped=lambda stage: None)
         remembers = self.config.lineage is not None
         self.context: Any = SimpleNamespace(
-            config=self.config, lineage=lineage if remembers else None, progress=quiet
+            warn=lambda said: None,
+            config=self.config,
+            lineage=lineage if remembers else None,
+            progress=quiet,
         )
         self.clustered: Any = SimpleNamespace(
             artifact=SimpleNamespace(key="c"),

@@ -130,7 +130,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_copies": {"synthetic": 0}}, r"max_copies\.synthetic: .*greater than or equal to 1"),
     ({"max_reject_share": 2}, "max_reject_share: .*less than or equal to 1"),
     ({"copies": "physical"}, r"copies: .*'rows' or 'weights' \(found 'physical'\)"),
-    ({"copies": "weights", "plan": "plan.json"}, r"plan: .*leave out copies"),
     ({"off_support": "lift"}, r"off_support: .*'keep', 'cap' or 'drop' \(found 'lift'\)"),
     ({"select": "best"}, r"select: .*'residual' or 'random' \(found 'best'\)"),
     ({"sources": source(role="robot")}, r"sources\.0\.role: .*'synthetic', 'human', 'reference'"),
@@ -179,7 +178,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"sources": DOMAINS, "domains": {"a": {}}, "effective_ratio": 0.9},
         "effective_ratio: .*ask for human_share",
     ),
-    ({"sources": DOMAINS, "domains": {"a": {}}, "plan": "p"}, "plan: .*leave out domains"),
     # a lineage
     ({"fresh_human_tokens": 5}, "fresh_human_tokens: it is of a lineage; give lineage as well"),
     ({"fresh_human_tokens": 0}, "fresh_human_tokens: it is of a lineage"),
@@ -197,10 +195,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"lineage": "l", "human_tokens": 5, "fresh_human_tokens": 6},
         "fresh_human_tokens: 6 are more than human_tokens = 5",
-    ),
-    (
-        {"lineage": "l", "plan": "p", "fresh_human_tokens": 5},
-        "plan: .*leave out fresh_human_tokens",
     ),
     ({"max_same_answers": 2}, "max_same_answers: no source names its prompts; give a prompt_field"),
     ({"text_out": "outcross"}, "text_out: the column 'outcross' is taken"),
