@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pipeline.artifacts import WORK
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
-from pipeline.lineage import RunLineage
 from pipeline.progress import StageProgress
 from schemas.config import Config
 from schemas.documents import Unit
 from transforms import files
+
+if TYPE_CHECKING:
+    from pipeline.lineage import RunLineage
 
 beam = load_beam()
 
