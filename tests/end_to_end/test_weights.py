@@ -138,7 +138,7 @@ def test_a_plan_carries_the_kind_of_copies(corpus, weights, tmp_path):
     plan = weights.out / "plan.json"
     out = tmp_path / "out"
     config = corpus.config(out, workers=1)
-    refused = outcross("run", config, "--plan", plan, "--copies", "weights", code=2)
+    refused = outcross("run", config, "--plan", plan, "--copies", "rows", code=2)
     assert "leave out copies" in refused.stderr
     done = run(config, "--plan", plan, out=out)
     assert promised_bytes(done.out) == promised_bytes(weights.out)
