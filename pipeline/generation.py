@@ -173,7 +173,14 @@ def _write_bought(
             continue
         name = f"ledger/{place}/{source.name}.parquet"
         notes = _notes(sketched, deduplicated, lineage.name, source, np.flatnonzero(own))
-        _copy_rows(shards, source.name, _columns(sketched, source), notes, lineage.path(name))
+        copied = _copy_rows(
+            shards, source.name, _columns(sketched, source), notes, lineage.path(name)
+        )
+        if copied != len(notes):
+            raise RunError(
+                f"lineage: of {len(notes):,} documents of source {source.name!r} that were bought, "
+                f"{copied:,} stand in data/; did it change? Run again, and the lineage is as it was"
+            )
         parts.append(
             LedgerPart(
                 source=source.name,
@@ -235,8 +242,8 @@ def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
 
 def _copy_rows(
     shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
-) -> None:
-    """Copies the first copies of a source's rows from data/, each with its note.
+) -> int:
+    """Copies the first copies of a source's rows from data/, each with its note; says how many.
 
     Args:
         shards: files of data/.
@@ -246,9 +253,10 @@ def _copy_rows(
         path: of the copy.
     """
     writer: pq.ParquetWriter | None = None
+    copied = 0
 
     def write(sink: Any) -> None:
-        nonlocal writer
+        nonlocal writer, copied
         for shard in shards:
             with files.open_input(shard) as stream:
                 data = pq.ParquetFile(stream)
@@ -273,10 +281,12 @@ def _copy_rows(
                     if writer is None:
                         writer = pq.ParquetWriter(sink, taken.schema, compression="zstd")
                     writer.write_table(taken)
-        assert writer is not None  # whoever is bought stands in data/
-        writer.close()
+                    copied += len(taken)
+        if writer is not None:
+            writer.close()
 
     files.write_whole(path, write)
+    return copied
 
 
 def _archived(

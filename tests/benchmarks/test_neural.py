@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,13 +137,13 @@ def test_a_faithful_sample_is_like_what_was_learned_and_a_sharp_one_narrower(mod
     human, faithful, sharp = (
         LEARNED,
         models["faithful"].sample(20_000, 1),
-        models["sharp"].sample(20_000, 1),
+        replace(models["faithful"], regime=Regime(0.8, 0.95, 1.25)).sample(20_000, 1),
     )
     shares = [np.bincount(d.tok, minlength=WORDS) / len(d.tok) for d in (human, faithful, sharp)]
     assert np.abs(shares[0] - shares[1]).sum() / 2 < 0.15
     entropy = [-(s[s > 0] * np.log(s[s > 0])).sum() for s in shares]
     assert entropy[1] == pytest.approx(entropy[0], rel=0.05)
-    assert entropy[2] < entropy[1] - 0.1
+    assert entropy[2] < entropy[1] - 0.2
     assert faithful.lengths.mean() == pytest.approx(human.lengths.mean(), rel=0.2)
     topical = [d.topic.mean() for d in (human, faithful, sharp)]
     assert topical[1] == pytest.approx(topical[0], abs=0.06)

@@ -655,3 +655,23 @@ def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
     result = loop.run("g2", people[1], given, domains={"maths": {}, "*": {}}, **asked)
     ranked = {one.name: one for one in result.report.lineage.ranking}
     assert ranked["gpt"].candidates == ranked["gpt"].held
+
+
+def test_a_bought_row_that_is_gone_from_data_stops_the_commit(
+    loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, whole = loop.files(), pipeline.generation._copy_rows
+
+    def cut(shards: Any, *rest: Any) -> int:
+        (path,) = shards
+        rows = pq.read_table(path)
+        fresh = [one["source"] == "people" for one in rows["outcross"].to_pylist()]
+        pq.write_table(
+            rows.filter(pa.array([n != fresh.index(True) for n in range(len(rows))])), path
+        )
+        return whole(shards, *rest)
+
+    monkeypatch.setattr(pipeline.generation, "_copy_rows", cut)
+    with pytest.raises(RunError, match=r"of \d+ documents of source 'people' that were bought"):
+        loop.run("g3", *third)
+    assert loop.files()["lineage.json"] == before["lineage.json"]
