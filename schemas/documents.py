@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 EMBEDDING_DIMS = 256
 SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept
@@ -41,7 +41,7 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
 
     Args:
         num_perm: permutations of the MinHash signature.
-        embedded: whether there are embeddings and surfaces; deduplication needs none.
+        embedded: whether there are embeddings, surfaces and signs; deduplication needs none.
     """
     fields = pa.schema(
         [
@@ -61,9 +61,10 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
             pa.field("embedding", pa.binary(EMBEDDING_DIMS), nullable=False),
             pa.field("surface", pa.binary(4 * SURFACE_MEASURES), nullable=False),  # uint32
             pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
+            pa.field("signs", pa.large_binary(), nullable=False),  # as `signs` makes them
         ]
     )
-    needless = () if embedded else ("embedding", "surface")
+    needless = () if embedded else ("embedding", "surface", "signs")
     return pa.schema([field for field in fields if field.name not in needless])
 
 

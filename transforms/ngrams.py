@@ -76,7 +76,8 @@ def count_ngrams(
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `ids`.
         ids: uint32[total], 32-bit word hashes.
-        copies: int32[n] or bool[n], how often each document counts; 0 or False leaves it out.
+        copies: int32[n] or bool[n], how often each document counts; 0 or False leaves it out, and
+            less than 0 takes it away.
         out_unigrams: int64[buckets], added to in place; `buckets` a power of two.
         out_bigrams: int64[buckets], added to in place.
 

@@ -22,7 +22,7 @@ from transforms.surface import Bands
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
-VERSION = 3
+VERSION = 4
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
 REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, "reference.json")

@@ -29,7 +29,7 @@ UNIT = 2.0**-24  # of deficit, surprisal and log ratios, in nats
 _LOG_UNIT = 2.0**-LOG_BITS
 _TO_UNIT = LOG_BITS - 24  # bits from _LOG_UNIT to UNIT
 _DISCOUNT = 0.75
-_CONTINUATION = 50  # previous words seen more often lend no more to what never followed them
+_CONTINUATION = 50.0  # previous words seen more often lend no more to what never followed them
 _FLOOR = 1e-9  # of a probability
 _HALF_STEP = 2.0**-53
 
@@ -39,50 +39,57 @@ def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
 
-@njit(types.void(INT64, INT64, types.int64, types.int64, types.int32[:]), nogil=True, cache=True)
-def _log_ratios(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
+_COUNT, _RATIO = 0, 1  # columns of a table: side by side, so that a bucket is one cache line
+_TOGETHER = 32  # probabilities, each at least _FLOOR, whose product is still a normal number
+
+
+@njit(types.void(INT64, INT64, types.int64, types.int64, types.int64[:, ::1]), cache=True)
+def _tabulate(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
     buckets = np.int64(len(out))
     base = log(np.float64(10 * n_current + buckets)) - log(np.float64(10 * n_reference + buckets))
     for b in range(len(out)):
         c_reference, c_current = 10 * reference[b] + 1, 10 * current[b] + 1
         ratio = log(np.float64(c_reference)) - log(np.float64(c_current))
-        out[b] = _rounded(base + ratio)
+        out[b, _COUNT] = current[b]
+        out[b, _RATIO] = _rounded(base + ratio)
 
 
 @njit(
     types.void(
-        *(INT64, UINT32, types.int32[:], types.int32[:], INT64, INT64, types.int64),
+        *(INT64, UINT32, types.int64[:, ::1], types.int64[:, ::1], types.int64),
         *(types.int64[:], types.int64[:]),
     ),
     nogil=True,
     cache=True,
 )
-def _score(  # type: ignore[no-untyped-def]
-    offsets, ids, lr_unigram, lr_bigram, unigrams, bigrams, total, deficit, surprisal
-):
+def _score(offsets, ids, unigrams, bigrams, total, deficit, surprisal):  # type: ignore[no-untyped-def]
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
-    all_mass = np.float64(total) + 0.5 * np.float64(buckets)
+    each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
     for d in range(len(offsets) - 1):
         begin, end = offsets[d], offsets[d + 1]
         deficits = np.int64(0)
         surprisals = np.int64(0)
-        before = np.int64(0)
-        for i in range(begin, end):
-            b = np.int64(ids[i]) & mask
-            deficits += np.int64(lr_unigram[b])
-            count = unigrams[b]
-            p = (np.float64(count) + 0.5) / all_mass
-            if i > begin:
-                k = bigram(ids[i - 1], ids[i], mask)
-                deficits += np.int64(lr_bigram[k])
-                seen = max(np.float64(bigrams[k]) - _DISCOUNT, 0.0)
-                backoff = _DISCOUNT * np.float64(min(before, _CONTINUATION)) + 1.0
-                p = (seen + backoff * p) / (np.float64(before) + 1.0)
-            before = count
-            # Rounded a word, so that a document of 2**30 words still fits the sum.
-            surprisals -= _rounded(log(min(max(p, _FLOOR), 1.0)))
+        before = 0.0
+        for start in range(begin, end, _TOGETHER):
+            # One logarithm for many words: of the product of their probabilities.
+            product = 1.0
+            for i in range(start, min(start + _TOGETHER, end)):
+                b = np.int64(ids[i]) & mask
+                count = np.float64(unigrams[b, _COUNT])
+                deficits += unigrams[b, _RATIO]
+                p = (count + 0.5) * each
+                if i > begin:
+                    k = bigram(ids[i - 1], ids[i], mask)
+                    deficits += bigrams[k, _RATIO]
+                    seen = max(np.float64(bigrams[k, _COUNT]) - _DISCOUNT, 0.0)
+                    backoff = _DISCOUNT * min(before, _CONTINUATION) + 1.0
+                    p = (seen + backoff * p) / (before + 1.0)
+                product *= min(max(p, _FLOOR), 1.0)
+                before = count
+            # Rounded, so that a document of 2**30 words still fits the sum.
+            surprisals -= _rounded(log(product))
         words = np.float64(max(end - begin, 1))
         deficit[d] = np.int64(np.rint(np.float64(deficits) / np.sqrt(words)))
         surprisal[d] = np.int64(np.rint(np.float64(surprisals) / words))
@@ -115,7 +122,7 @@ def _keys(  # type: ignore[no-untyped-def]
 class Scorer:
     """Deficit and surprisal of documents for one round; made once, used for every batch.
 
-    Holds 24 bytes a bucket. Threads may share it.
+    Holds 32 bytes a bucket. Threads may share it.
     """
 
     def __init__(self, reference: Tables, current: Tables) -> None:
@@ -134,19 +141,18 @@ class Scorer:
                 f"reference has {len(reference.unigrams)} buckets, current {buckets}; "
                 "needed: as many"
             )
-        self._current = current
         self._total = current.totals[0]
-        self._unigram = np.empty(buckets, np.int32)
-        self._bigram = np.empty(buckets, np.int32)
+        self._unigrams = np.empty((buckets, 2), np.int64)
+        self._bigrams = np.empty((buckets, 2), np.int64)
         for now, wanted, n_now, n_wanted, out in zip(
             (current.unigrams, current.bigrams),
             (reference.unigrams, reference.bigrams),
             current.totals,
             reference.totals,
-            (self._unigram, self._bigram),
+            (self._unigrams, self._bigrams),
             strict=True,
         ):
-            _log_ratios(wanted, now, n_wanted, n_now, out)
+            _tabulate(wanted, now, n_wanted, n_now, out)
 
     def score(
         self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]
@@ -173,17 +179,7 @@ class Scorer:
         check_documents(offsets, ids)
         n = len(offsets) - 1
         deficit, surprisal = np.empty(n, np.int64), np.empty(n, np.int64)
-        _score(
-            offsets,
-            ids,
-            self._unigram,
-            self._bigram,
-            self._current.unigrams,
-            self._current.bigrams,
-            self._total,
-            deficit,
-            surprisal,
-        )
+        _score(offsets, ids, self._unigrams, self._bigrams, self._total, deficit, surprisal)
         return deficit, surprisal
 
 

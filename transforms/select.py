@@ -26,7 +26,7 @@ from transforms.hashing import seeded_hash
 from transforms.ngrams import Tables, count_ngrams
 from transforms.progress import count
 from transforms.residual import Scorer
-from transforms.sketch import packed_runs
+from transforms.sketch import NGRAM_COLUMNS, ngram_runs
 from transforms.units import PerUnit, unit_file
 
 NEARLY_ALL = 0.95  # of the candidates' tokens: where so much is taken, choosing decides nothing
@@ -187,13 +187,15 @@ class CountNgrams(beam.PTransform):
 
     Args:
         sketches: folder of the sketches.
-        weights: folder of a row-aligned column `copies`.
+        weights: folder of a row-aligned column `copies`; less than 0 where they are taken away.
         path: where the tables go.
+        counted: a file of tables that they come on top of.
     """
 
     sketches: str
     weights: str
     path: str
+    counted: str | None = None
 
     def expand(self, lanes: Any) -> Any:
         return (
@@ -204,7 +206,8 @@ class CountNgrams(beam.PTransform):
         )
 
     def _write(self, _: int, packed: Any) -> str:
-        total = reduce(Tables.merge, map(Tables.from_bytes, packed))
+        before = [] if self.counted is None else [read_tables(self.counted)]
+        total = reduce(Tables.merge, map(Tables.from_bytes, packed), *before)
         files.write_bytes(self.path, total.to_bytes())
         return self.path
 
@@ -230,7 +233,7 @@ class _CountUnits(beam.DoFn):
         if not copies.any():
             return
         path = unit_file(self.sketches, unit.index, "parquet")
-        offsets, ids = packed_runs(files.read_table(path, ["words"]).column(0))
+        offsets, ids = ngram_runs(files.read_table(path, NGRAM_COLUMNS))
         count_ngrams(offsets, ids, copies, self.tables.unigrams, self.tables.bigrams)
         count("documents", len(copies))
 
@@ -278,9 +281,9 @@ class _ScoreUnit:
     def run(self, unit: Unit) -> int:
         path = unit_file(self.sketches, unit.index, "parquet")
         (remaining,) = load_unit(self.remaining, unit.index, ["remaining"])
-        words = files.read_table(path, ["words"]).column(0).filter(pa.array(remaining))
+        table = files.read_table(path, NGRAM_COLUMNS).filter(pa.array(remaining))
         deficit, surprisal = np.zeros((2, len(remaining)), np.int64)
-        deficit[remaining], surprisal[remaining] = self.scorer.score(*packed_runs(words))
+        deficit[remaining], surprisal[remaining] = self.scorer.score(*ngram_runs(table))
         table = pa.table({"deficit": deficit, "surprisal": surprisal})
         files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         count("documents", int(remaining.sum()))

@@ -25,9 +25,12 @@ from transforms.fields import extract, string_field
 from transforms.minhash import signatures
 from transforms.progress import count
 from transforms.read import Block, read_unit
+from transforms.signs import signs, with_signs
 from transforms.surface import surface
 from transforms.units import PerUnit, unit_file
 from transforms.words import fingerprints, split_words, word_ids
+
+NGRAM_COLUMNS = ["words", "signs"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class SketchDocuments(beam.PTransform):
         folder: where the files go.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
-        embedded: whether embeddings and surfaces are made; deduplication needs none.
+        embedded: whether embeddings, surfaces and signs are made; deduplication needs none.
     """
 
     sources: Sequence[Source]
@@ -164,7 +167,8 @@ def sketch_block(
     Args:
         block: what was read.
         source: says which columns hold id, prompt, domain, generation and priority.
-        embedder: makes int8 embeddings from words; None for sketches without, and without surfaces.
+        embedder: makes int8 embeddings from words; None for sketches without, and without surfaces
+            and signs.
         ngram: words in a shingle.
         num_perm: permutations of the signature.
     """
@@ -195,6 +199,7 @@ def sketch_block(
     if embedder is not None:
         columns["embedding"] = _fixed(embedder.embed(words, text))
         columns["surface"] = _fixed(surface(text))
+        columns["signs"] = _packed(*signs(words))
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
@@ -396,10 +401,25 @@ def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
 
 def packed_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """The `words` column as (offsets int64[n + 1], word hashes uint32[total])."""
+    return _unpacked(column, np.uint32)
+
+
+def ngram_runs(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """What n-grams are counted of, words, signs and borders, from the columns `NGRAM_COLUMNS`.
+
+    Returns:
+        int64[n + 1] offsets and uint32[total] hashes.
+    """
+    return with_signs(*packed_runs(table["words"]), *_unpacked(table["signs"], np.uint8))
+
+
+def _unpacked(column: pa.ChunkedArray, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The reverse of `_packed`."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if len(array) == 0:
-        return np.zeros(1, np.int64), np.zeros(0, np.uint32)
+        return np.zeros(1, np.int64), np.zeros(0, dtype)
     _, starts, data = array.buffers()
-    offsets = np.frombuffer(starts, np.int64)[array.offset : array.offset + len(array) + 1] // 4
-    values = np.frombuffer(data, np.uint32) if data is not None else np.zeros(0, np.uint32)
+    offsets = np.frombuffer(starts, np.int64)[array.offset : array.offset + len(array) + 1]
+    offsets = offsets // np.dtype(dtype).itemsize
+    values = np.frombuffer(data, dtype) if data is not None else np.zeros(0, dtype)
     return offsets - offsets[0], values[offsets[0] : offsets[-1]]

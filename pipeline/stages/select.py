@@ -119,6 +119,11 @@ class _Selection:
         self.domain = sketched.domains([domain.name for domain in domains])
         clusters = clustered.reference.codebook.size
         self.cell = self.domain.astype(np.int64) * clusters + clustered.cluster
+        self.counted: tuple[str | None, NDArray[np.int32]] = (
+            None,
+            np.zeros(len(self.sketches), np.int32),
+        )
+        """Tables of the last round, and how often each document counts in them."""
 
     def _candidates(self, documents: NDArray[np.int64], caps: Sequence[int]) -> Candidates:
         """Documents that may be written as often as the caps of their domains say."""
@@ -179,11 +184,14 @@ class _Selection:
         current = self.done.path(folder, NGRAMS)
         chosen_from = np.zeros(len(self.sketches), bool)
         chosen_from[self.synthetic[remaining]] = True
-        columns = {"copies": expected.astype(np.int32), "remaining": chosen_from}
+        # What the round before has counted is not counted again.
+        before, copies = self.counted
+        self.counted = current, expected.astype(np.int32)
+        columns = {"copies": self.counted[1] - copies, "remaining": chosen_from}
         save_aligned(weights, self.sketches, columns)
-        counted = self.sketched.units("human", "synthetic")
         self.context.over_units(
-            counted, lambda p: p | CountNgrams(self.sketches.folder, weights, current)
+            self.sketched.units("human", "synthetic"),
+            lambda p: p | CountNgrams(self.sketches.folder, weights, current, before),
         )
         reference = files.join(self.reference_folder, NGRAMS)
         scored = self.sketched.units("synthetic")

@@ -176,6 +176,7 @@ class Population:
             "embedding": fixed(embeddings),
             "surface": fixed(surface),
             "words": packed(offsets, words),
+            "signs": packed(offsets, np.zeros(len(words), np.uint8)),
         }
         schema = sketch_schema(NUM_PERM)
         return Documents(pa.table([columns[name] for name in schema.names], schema=schema), cells)
@@ -187,9 +188,9 @@ def fixed(matrix: NDArray[Any]) -> pa.Array:
     return pa.array([row.tobytes() for row in matrix], kind)
 
 
-def packed(offsets: NDArray[np.int64], words: NDArray[np.uint32]) -> pa.Array:
-    """Runs of word hashes as binary values."""
-    runs = [words[start:stop].tobytes() for start, stop in pairwise(offsets)]
+def packed(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
+    """Runs of numbers as binary values."""
+    runs = [values[start:stop].tobytes() for start, stop in pairwise(offsets)]
     return pa.array(runs, pa.large_binary())
 
 

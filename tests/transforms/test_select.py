@@ -24,6 +24,7 @@ from transforms.select import (
     fill_by_hash,
     read_tables,
 )
+from transforms.signs import with_signs
 from transforms.units import unit_file
 
 ROUNDS = (1, 2, 4)
@@ -217,7 +218,9 @@ def unit(index: int) -> Unit:
 def write_words(folder: Path, texts: list[list[list[int]]], copies: list[list[int]]) -> None:
     for index, (runs, often) in enumerate(zip(texts, copies, strict=True)):
         words = [np.array(run, np.uint32).tobytes() for run in runs]
-        table = pa.table({"words": pa.array(words, pa.large_binary())})
+        signs = [b"\0," * len(run) for run in runs]  # a comma behind each word
+        kind = pa.large_binary()
+        table = pa.table({"words": pa.array(words, kind), "signs": pa.array(signs, kind)})
         files.write_table(unit_file(str(folder), index, "parquet"), table)
         often_column = pa.table({"copies": pa.array(often, pa.int32())})
         files.write_table(unit_file(str(folder / "copies"), index, "parquet"), often_column)
@@ -227,24 +230,41 @@ TEXTS = [[[1, 2, 3], [2**32 - 1, 1]], [[], [7]], [[1, 2], [5, 5, 5, 5]], [[9]]]
 COPIES = [[1, 2], [3, 1], [0, 3], [0]]
 
 
+def with_commas(runs: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Offsets and hashes of words and commas, as `write_words` has them."""
+    offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
+    ids = np.array([word for run in runs for word in run], np.uint32)
+    commas = np.frombuffer(b"\0," * len(ids), np.uint8)
+    return with_signs(offsets, ids, 2 * offsets, commas)
+
+
+@pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("lanes", [[[0, 1, 2, 3]], [[3], [1, 0], [2]]])
 def test_counts_are_those_of_one_table_whoever_counts(
-    tmp_path: Path, lanes: list[list[int]]
+    tmp_path: Path, lanes: list[list[int]], counted: bool
 ) -> None:
     (tmp_path / "copies").mkdir()
     write_words(tmp_path, TEXTS, COPIES)
     path = str(tmp_path / "ngrams.bin")
-    with beam.Pipeline(runner="FnApiRunner") as p:
-        dealt = p | beam.Create([[unit(i) for i in lane] for lane in lanes])
-        dealt | CountNgrams(str(tmp_path), str(tmp_path / "copies"), path)
+    before = str(tmp_path / "before.bin") if counted else None
+
+    def count(target: str, on_top_of: str | None) -> None:
+        with beam.Pipeline(runner="FnApiRunner") as p:
+            dealt = p | beam.Create([[unit(i) for i in lane] for lane in lanes])
+            dealt | CountNgrams(str(tmp_path), str(tmp_path / "copies"), target, on_top_of)
+
+    if before is not None:  # all documents twice: what is too much is taken away again
+        write_words(tmp_path, TEXTS, [[2] * len(often) for often in COPIES])
+        count(before, None)
+        write_words(tmp_path, TEXTS, [[c - 2 for c in often] for often in COPIES])
+    count(path, before)
     expected = Tables.empty()
     for runs, often in zip(TEXTS, COPIES, strict=True):
-        offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
-        ids = np.array([word for run in runs for word in run], np.uint32)
-        count_ngrams(offsets, ids, np.array(often, np.int32), expected.unigrams, expected.bigrams)
+        ids = with_commas(runs)
+        count_ngrams(*ids, np.array(often, np.int32), expected.unigrams, expected.bigrams)
     found = read_tables(path)
     assert found.totals == expected.totals
-    assert found.totals[0] == 3 + 2 * 2 + 1 + 3 * 4
+    assert found.totals[0] == (2 * 3 + 2) + 2 * (2 * 2 + 2) + (2 + 2) + 3 * (2 * 4 + 2)
     assert (found.unigrams == expected.unigrams).all()
     assert (found.bigrams == expected.bigrams).all()
 
@@ -275,8 +295,6 @@ def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
     scorer = Scorer(*tables)
     for index, runs in enumerate(TEXTS):
         scores = files.read_table(unit_file(str(tmp_path / "scores"), index, "parquet"))
-        offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
-        ids = np.array([word for run in runs for word in run], np.uint32)
-        deficit, surprisal = np.where(left[index], scorer.score(offsets, ids), 0)
+        deficit, surprisal = np.where(left[index], scorer.score(*with_commas(runs)), 0)
         assert scores["deficit"].to_pylist() == deficit.tolist()
         assert scores["surprisal"].to_pylist() == surprisal.tolist()

@@ -18,10 +18,12 @@ from transforms.embed import load_default
 from transforms.identity import file_names
 from transforms.minhash import signatures
 from transforms.read import Block, plan_units, read_unit
+from transforms.signs import signs, with_signs
 from transforms.sketch import (
     SketchDocuments,
     Sketches,
     fixed_matrix,
+    ngram_runs,
     packed_runs,
     sketch_block,
 )
@@ -73,6 +75,7 @@ def test_words_come_back_from_any_cut():
     expected = [
         ids[a:b].tolist() for a, b in zip(words.offsets[:-1], words.offsets[1:], strict=True)
     ]
+    ends, spoken = with_signs(words.offsets, ids, *signs(words))
     matrix = signatures(words, 5, 64)
     for start in range(6):
         for stop in range(start, 6):
@@ -86,6 +89,10 @@ def test_words_come_back_from_any_cut():
                 assert len(offsets) == stop - start + 1
                 runs = [values[a:b].tolist() for a, b in itertools.pairwise(offsets)]
                 assert runs == expected[start:stop]
+                offsets, values = ngram_runs(table)
+                assert [values[a:b].tolist() for a, b in itertools.pairwise(offsets)] == [
+                    spoken[a:b].tolist() for a, b in itertools.pairwise(ends[start : stop + 1])
+                ]
                 found = fixed_matrix(table["signature"], np.uint32)
                 assert (found == matrix[start:stop]).all()
 
