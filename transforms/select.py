@@ -7,7 +7,7 @@ chooses is a plain function over packed columns, so that it can't depend on work
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -15,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 from numpy.typing import NDArray
 
@@ -134,8 +135,8 @@ class Filling:
         want: NDArray[np.float64],
         cap: NDArray[np.int64],
     ) -> NDArray[np.int32]:
-        part = self.candidates.take(rows)
-        return fill(part.cell, key, part.lo, part.tokens, want, cap)
+        of = self.candidates
+        return fill(of.cell[rows], key, of.lo[rows], of.tokens[rows], want, cap)
 
     def _filled(self) -> NDArray[np.float64]:
         tokens = self.copies * self.candidates.tokens
@@ -274,9 +275,13 @@ class _ScoreUnit:
     current: str
     remaining: str
     folder: str
+    shared: Shared = field(default_factory=Shared)  # one scorer for all threads of a process
 
     def setup(self) -> None:
-        self.scorer = Scorer(read_tables(self.reference), read_tables(self.current))
+        self.scorer = self.shared.acquire(self._load)
+
+    def _load(self) -> Scorer:
+        return Scorer(read_tables(self.reference), read_tables(self.current))
 
     def run(self, unit: Unit) -> int:
         path = unit_file(self.sketches, unit.index, "parquet")
