@@ -45,6 +45,7 @@ def dataset_card(config: Config, report: Report) -> str:
         f"| {line.kept:,} | {line.written:,} | {line.copies:,} |"
         for line in report.conservation
     ]
+    lines += _lineage(report)
     if report.stages:
         lines += [
             "",
@@ -80,6 +81,20 @@ def dataset_card(config: Config, report: Report) -> str:
         "",
     ]
     return "\n".join([*front, "", *lines])
+
+
+def _lineage(report: Report) -> list[str]:
+    """What the sources are that a run has of its lineage."""
+    here = report.lineage
+    if here is None:
+        return []
+    return [
+        "",
+        f"Generation {here.number} of a lineage: {here.fresh.tokens:,} tokens of human text are "
+        f"bought, and {here.reused.tokens:,} come from the `ledger`, which holds what earlier "
+        "generations bought. A source `GENERATION.SOURCE` is what an earlier generation had to "
+        "choose from.",
+    ]
 
 
 def _weights(report: Report) -> list[str]:

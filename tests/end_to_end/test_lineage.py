@@ -166,6 +166,9 @@ def test_nothing_is_lost_and_what_is_asked_is_met(generations):
         assert place["planned_reused_tokens"] == pytest.approx(again)
         assert place["planned_reused_tokens"] == done.plan["reached"]["ledger_tokens"]
         assert done.plan["generation"] == number + 1
+        card = (done.out / "README.md").read_text()
+        assert f"Generation {number + 1} of a lineage: {fresh:,} tokens of human text" in card
+        assert f"and {again:,} come from the `ledger`" in card
         assert place["ledger"]["tokens"] == held
         held += fresh
 
