@@ -307,7 +307,8 @@ def _nearest_archived(
                     f"archive: {name}: {gone} is not what it was any more, or not there; the "
                     "source is left out"
                 )
-            elif not one.identities.keys() <= given:
+            elif not one.identities.keys() <= given:  # or it would count twice, and hold nothing
+                given |= one.identities.keys()
                 found[name] = one.model_copy(
                     update={"source": one.source.model_copy(update={"name": name})}
                 )

@@ -133,9 +133,10 @@ class Reached(_Model):
         description="entropy of the reference over the same, nats; null where there is none"
     )
     regime: Regime = Field(
-        description="what binds: slack (each cluster can have its part), human-bound (human tokens "
-        "are scarce) or synthetic-bound (synthetic tokens are); drawn: with a lineage the human "
-        "part is drawn evenly, and the synthetic part is the best beside it"
+        description="what binds: slack (each cluster has its part, or all the text there is of "
+        "it), human-bound (human tokens are scarce) or synthetic-bound (synthetic tokens are); "
+        "drawn: with a lineage the human part is drawn evenly, and the synthetic part is the best "
+        "beside it"
     )
     shadow_price: ShadowPrice = Field(
         description="ln(θ_synthetic/θ_human): nats of divergence from the tempered reference, "

@@ -14,7 +14,15 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from transforms.problem import TOLERANCE, Limit, Outcome, Problem, edge
+from transforms.problem import (
+    HUMAN_STEP,
+    TOLERANCE,
+    Limit,
+    Outcome,
+    Problem,
+    SyntheticCap,
+    edge,
+)
 from transforms.waterfill import (
     ROUNDING,
     Floats,
@@ -27,7 +35,6 @@ from transforms.waterfill import (
 
 LOW_HUMAN_SHARE = 0.1
 STARVED_SHOWN = 50
-HUMAN_STEP = 1e-9  # of the total: where the bisection over the human tokens stops
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,7 @@ def least_human(
     least_entropy: float,
     *,
     alpha: float = 0.7,
+    cap_of: SyntheticCap | None = None,
 ) -> float | None:
     """The least human tokens with which a total reaches an entropy.
 
@@ -194,11 +202,12 @@ def least_human(
         least_entropy: of the plan at `alpha`, nats.
         alpha: tempering of the target, which stays as it is: by a lower one any entropy could be
             met with mass in the wrong places.
+        cap_of: the synthetic cap for each synthetic total, where it depends on it.
 
     Returns:
         None where no human share of this total reaches it.
     """
-    problem = Problem.of(reference, synthetic_cap, human_cap, tokens, 0.0)
+    problem = Problem.of(reference, synthetic_cap, human_cap, tokens, 0.0, cap_of=cap_of)
     bounds = problem.human_range()
     if bounds is None:
         return None
@@ -280,7 +289,10 @@ def totals_refusal(problem: Problem) -> Infeasible | None:
             "have and don't count"
         )
     if largest >= 1:
-        says.append(f"{math.floor(largest):,} tokens at this human share would do")
+        whole = math.floor(largest)
+        part = whole * problem.human_tokens / problem.tokens
+        human = math.floor(part) if "human" in factors else math.ceil(part)
+        says.append(f"{whole:,} tokens at this human share would do, {human:,} of them human")
     if bounds:
         says.append(f"{bounds[0]:,.0f} to {bounds[1]:,.0f} human tokens at this total would do")
     return Infeasible(
@@ -304,16 +316,18 @@ def _limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
     tokens, alpha = problem.tokens, best.alpha
     if problem.split == "drawn":  # there is no other human part to speak of
         return _drawn_refusal(problem, limit, best)
-    optimum = problem.best_human(alpha)
-    at_optimum = problem.with_human(optimum).at(alpha)
+    # What would do is asked for in whole tokens.
+    whole = replace(problem, synthetic_tokens=math.floor(tokens) - problem.human_tokens)
+    optimum = whole.best_human(alpha)
+    at_optimum = whole.with_human(optimum).at(alpha)
     needed = None
     if limit.holds(at_optimum):
-        least, _ = problem.human_range() or (0.0, optimum)
+        least, _ = whole.human_range() or (0.0, optimum)
         needed = edge(
             optimum,
             least,
             HUMAN_STEP * tokens,
-            lambda human: limit.holds(problem.with_human(human).at(alpha)),
+            lambda human: limit.holds(whole.with_human(human).at(alpha)),
         )
     reached, ideal = limit.figure(best), limit.figure(at_optimum)
     says = [
@@ -322,7 +336,8 @@ def _limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
         f"α = {alpha:g}",
         f"no human share of this total would do, the best reaches {ideal:.6g}"
         if needed is None
-        else f"{math.ceil(needed):,} human tokens ({needed / tokens:.2%}) would do",
+        else f"{math.ceil(needed):,} human tokens in {whole.tokens:,.0f} would do "
+        f"({needed / whole.tokens:.2%})",
     ]
     says += _says_starved(problem, best)
     return Infeasible(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transforms.budget import within_caps
-from transforms.problem import Outcome, Problem
+from transforms.problem import Outcome, Problem, SyntheticCap
 from transforms.waterfill import (
     ROUNDING,
     Floats,
@@ -102,8 +102,8 @@ class Division:
                 )
             )
         if refusals:
-            if not best_effort:
-                raise refusals[0]
+            if not best_effort:  # all at once, as what mends one may meet the next
+                raise Infeasible("; ".join(map(str, refusals)), **refusals[0].detail)
             warnings += [str(refusal) for refusal in refusals]
             Y = min(max(Y, least), most)
             X = float(fixed.sum()) + rest - Y
@@ -213,12 +213,13 @@ class DomainProblem:
     """A domain's budget without its totals: r_d[C], caps[C], and its α.
 
     Attributes:
+        synthetic_cap: for each synthetic total.
         lifted: whether its tails are lifted; in a domain that is meant to converge they aren't.
         split: of `solve`.
     """
 
     reference: Floats
-    synthetic_cap: Floats
+    synthetic_cap: SyntheticCap
     human_cap: Floats
     alpha: float
     lifted: bool = True
@@ -228,11 +229,12 @@ class DomainProblem:
         """The problem for totals above 0."""
         return Problem.of(
             self.reference,
-            self.synthetic_cap,
+            self.synthetic_cap(synthetic_tokens),
             self.human_cap,
             synthetic_tokens,
             human_tokens,
             split=self.split,
+            cap_of=self.synthetic_cap,
         )
 
 
@@ -268,22 +270,24 @@ def frontier(
 
     Args:
         domains: in the division's order.
-        division: of the totals; its room is what the domains' caps sum to.
+        division: of the totals; its synthetic room is that of each point's own total.
         tokens: synthetic and human ones together.
         shares: human ones.
     """
     points = []
     for share in shares:
         human = share * tokens
-        bounds = division.human_range(tokens)
+        synthetic = (1 - share) * tokens
+        room = np.array([float(domain.synthetic_cap(synthetic).sum()) for domain in domains])
+        there = replace(division, synthetic_room=room)
+        bounds = there.human_range(tokens)
         nearest = min(max(human, bounds[0]), bounds[1]) if bounds else None
         try:
-            totals = division.divide((1 - share) * tokens, human)
+            totals = there.divide(synthetic, human)
+            point = FrontierPoint(share, human, nearest, True)
+            point = _with_figures(point, domains, there, totals)
         except Infeasible as refusal:
             point = FrontierPoint(share, human, nearest, False, str(refusal))
-        else:
-            point = FrontierPoint(share, human, nearest, True)
-            point = _with_figures(point, domains, division, totals)
         points.append(point)
     return points
 

@@ -26,6 +26,11 @@ from transforms.waterfill import (
 
 TOLERANCE = 1e-9  # nats by which a floor or a ceiling may be missed and still hold
 ALPHA_STEP = 1e-10  # where the bisection over α stops
+HUMAN_STEP = 1e-9  # of the total: where a bisection over the human tokens stops
+
+SyntheticCap = Callable[[float], Floats]
+"""Synthetic tokens[C] that may be taken, for a synthetic total: text that is never more than its
+share of the total, as off-support text, makes them depend on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +78,7 @@ class Problem:
     """One domain's budget with everything given but α.
 
     Caps of clusters that the reference does not have are 0 here: a token in them would make the
-    divergence infinite.
+    divergence infinite. `cap_of` says what `synthetic_cap` is for another total, where it differs.
     """
 
     reference: Floats
@@ -83,6 +88,7 @@ class Problem:
     human_tokens: float
     split: Split
     outside_reference: float
+    cap_of: SyntheticCap | None = None
 
     @classmethod
     def of(
@@ -94,6 +100,7 @@ class Problem:
         human_tokens: float,
         *,
         split: Split = "fill",
+        cap_of: SyntheticCap | None = None,
     ) -> Problem:
         """The problem of `plan_budget`'s arguments. Raises ValueError for those without meaning."""
         r, a, b = as_columns(reference=reference, synthetic_cap=synthetic_cap, human_cap=human_cap)
@@ -106,7 +113,7 @@ class Problem:
         there = r > 0
         outside = float((a + b)[~there].sum())
         a, b = np.where(there, a, 0.0), np.where(there, b, 0.0)
-        return cls(r, a, b, float(synthetic_tokens), float(human_tokens), split, outside)
+        return cls(r, a, b, float(synthetic_tokens), float(human_tokens), split, outside, cap_of)
 
     @property
     def tokens(self) -> float:
@@ -137,9 +144,18 @@ class Problem:
 
     def with_human(self, human_tokens: float) -> Problem:
         """The same total with another human part (of `human_range`)."""
+        synthetic = self.tokens - human_tokens
         return replace(
-            self, synthetic_tokens=self.tokens - human_tokens, human_tokens=human_tokens
+            self,
+            synthetic_tokens=synthetic,
+            human_tokens=human_tokens,
+            synthetic_cap=self._cap(synthetic),
         ).cut_to_caps()  # of the subtraction's rounding
+
+    def _cap(self, synthetic_tokens: float) -> Floats:
+        if self.cap_of is None:
+            return self.synthetic_cap
+        return np.where(self.reference > 0, self.cap_of(synthetic_tokens), 0.0)
 
     def cut_to_caps(self) -> Problem:
         """The totals, each at most what its caps hold."""
@@ -152,10 +168,19 @@ class Problem:
 
     def human_range(self) -> tuple[float, float] | None:
         """Least and most human tokens with which the caps hold the total; None if they can't."""
-        synthetic, human = self.room
-        least, most = max(self.tokens - synthetic, 0.0), min(self.tokens, human)
-        if least > most + ROUNDING * self.tokens:
+        tokens = self.tokens
+        most = min(tokens, float(self.human_cap.sum()))
+
+        def lacking(human: float) -> float:
+            return max(tokens - human - float(self._cap(tokens - human).sum()), 0.0)
+
+        if lacking(most) > ROUNDING * tokens:
             return None
+        # A cap grows by less than its total does, so what is lacking falls as human tokens rise.
+        if self.cap_of is None:
+            least = lacking(0.0)
+        else:
+            least = edge(most, 0.0, HUMAN_STEP * tokens, lambda human: lacking(human) <= 0)
         return min(least, most), most
 
     def best_human(self, alpha: float) -> float:
@@ -165,9 +190,13 @@ class Problem:
         human tokens at a fixed total, so it falls up to here.
         """
         target, nothing = temper(self.reference, alpha), np.zeros_like(self.reference)
-        n, _ = waterfill(target, nothing, self.synthetic_cap + self.human_cap, self.tokens)
         least, most = self.human_range() or (0.0, self.tokens)
-        return min(max(float(np.maximum(n - self.synthetic_cap, 0).sum()), least), most)
+        human = self.human_tokens
+        for _ in range(1 if self.cap_of is None else 3):  # caps hardly move: three come to rest
+            cap = self._cap(self.tokens - human)
+            n, _ = waterfill(target, nothing, cap + self.human_cap, self.tokens)
+            human = min(max(float(np.maximum(n - cap, 0).sum()), least), most)
+        return human
 
 
 def edge(holding: float, failing: float, step: float, holds: Callable[[float], bool]) -> float:

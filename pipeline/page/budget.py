@@ -23,7 +23,8 @@ from schemas.plan import FrontierPoint, Plan, Reached
 from schemas.report import Report
 
 _REGIMES = {
-    "slack": "Neither kind of text is scarce: each cluster can have its part.",
+    "slack": "Neither kind of text is scarcer than the other: each cluster has its part, or all "
+    "the text that there is of it.",
     "human-bound": "Human text is what is scarce.",
     "synthetic-bound": "Synthetic text is what is scarce.",
     "drawn": "The human part is drawn evenly from fresh text and the ledger, and synthetic text is "

@@ -52,6 +52,10 @@ class Part:
     def human_cap(self) -> NDArray[np.float64]:
         return self.caps.human * self.supply.human
 
+    def synthetic_cap(self, tokens: float) -> NDArray[np.float64]:
+        """Synthetic tokens that may be taken, for a total."""
+        return self.synthetic_caps(tokens)[0]
+
     def synthetic_caps(self, tokens: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Synthetic tokens that may be taken, and off-support ones among them, for a total."""
         off = self.supply.off_support_cap(self.mode, tokens, self.caps.synthetic)
@@ -140,7 +144,15 @@ def solve_part(
     floor = config.entropy_floor if part.policy.entropy_floor is None else part.policy.entropy_floor
     try:
         budget = plan_problem(
-            Problem.of(there.shares, synthetic_cap, human_cap, synthetic, human, split=split),
+            Problem.of(
+                there.shares,
+                synthetic_cap,
+                human_cap,
+                synthetic,
+                human,
+                split=split,
+                cap_of=part.synthetic_cap,
+            ),
             alpha=part.alpha,
             entropy_floor=floor,
             max_kl=config.max_kl,

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
@@ -139,9 +138,10 @@ def make_plan(config: Config, supply: Supply) -> Plan:
     caps = [part.synthetic_caps(synthetic) for part in parts]
     least = None
     if config.effective_ratio is not None:  # which is refused where there are domains
-        (part,), ((synthetic_cap, _),) = parts, caps
-        least = _least_human(config, supply, part, synthetic_cap, synthetic + human)
+        (part,) = parts
+        least = _least_human(config, supply, part, synthetic + human)
         synthetic, human = synthetic + human - least, least
+        caps = [part.synthetic_caps(synthetic)]
     division = Division(
         [domain.name for domain in supply.domains],
         np.array([domain.reference_share for domain in supply.domains]),
@@ -172,11 +172,10 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             f"the budget can't be met: {refusal}{_lacking(refusal, supply)}; best_effort takes the "
             "nearest there is"
         ) from None
-    division = replace(division, synthetic_room=np.array([cap.sum() for cap, _ in caps]))
     domains = [
         DomainProblem(
             one.part.supply.shares,
-            one.synthetic_cap,
+            one.part.synthetic_cap,
             one.part.human_cap,
             one.alpha,
             one.part.policy.kind == "open",
@@ -274,7 +273,6 @@ def _least_human(
     config: Config,
     supply: Supply,
     part: Part,
-    synthetic_cap: NDArray[np.float64],
     tokens: float,
 ) -> float:
     """The least human tokens for the effective clusters that are asked for.
@@ -291,7 +289,15 @@ def _least_human(
         )
     shares = part.supply.shares
     wanted = entropy(shares) + math.log(ratio)
-    least = least_human(shares, synthetic_cap, part.human_cap, tokens, wanted, alpha=config.alpha)
+    least = least_human(
+        shares,
+        part.synthetic_cap(tokens),
+        part.human_cap,
+        tokens,
+        wanted,
+        alpha=config.alpha,
+        cap_of=part.synthetic_cap,
+    )
     if least is None:
         raise ConfigError(
             f"effective_ratio: {ratio} of the human clusters is {math.exp(wanted):,.1f} effective "

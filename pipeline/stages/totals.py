@@ -85,11 +85,16 @@ def _of_sources(
     wanted = synthetic * share / (1 - share)
     most = sum(float(Part.of(config, domain).human_cap.sum()) for domain in supply.domains)
     if wanted > most:
-        warnings.append(
-            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
+        told = (
             f"there are {human_held:,.0f} human tokens, each at most {config.max_copies.human} "
             f"times, and {wanted:,.0f} would be needed; with at most {int(most / share):,} tokens "
             "the share can be held"
+        )
+        if asked:
+            raise ConfigError(f"human_share: {share} was asked, and {told}")
+        warnings.append(
+            f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
+            + told
         )
     return synthetic, min(wanted, most), warnings
 

@@ -373,6 +373,18 @@ def test_files_that_the_run_is_given_itself_are_not_earlier_ones_as_well(
     assert made.within("g3", *third, archive=0)[1].archived == {}
 
 
+def test_files_that_two_generations_chose_from_are_there_once(
+    tmp_path: Path, third: tuple[Path, Path]
+) -> None:
+    """As repeats the later ones would hold nothing, and still keep others from being read."""
+    loop = Loop(tmp_path)
+    same = write(tmp_path / "s.jsonl", told(20, 60))
+    loop.run("g1", write(tmp_path / "h1.jsonl", told(30, 60)), same)
+    loop.run("g2", write(tmp_path / "h2.jsonl", told(31, 60)), same)
+    _, lineage = loop.within("g3", *third)
+    assert list(lineage.archived) == ["g1.gpt"]
+
+
 def test_only_as_many_earlier_candidates_are_read_as_there_will_be_use_for(
     made: Loop, third: tuple[Path, Path]
 ) -> None:

@@ -1,6 +1,7 @@
 """What is asked against what there is: totals, caps, quotas, and what is refused."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,64 @@ def test_a_human_share_that_can_not_be_held_is_lowered_and_said() -> None:
     assert plan.reached.human_tokens == pytest.approx(20)  # each document twice
     assert "3.2% of the tokens, not 20.0%: there are 10 human tokens" in says(plan)
     assert "150 would be needed" in says(plan)
+
+
+def test_a_human_share_that_was_asked_for_is_refused_where_it_can_not_be_held() -> None:
+    there = supply(human=(10, 0, 0))
+    with pytest.raises(ConfigError, match=r"human_share: 0\.5 was asked, .* at most 40 tokens"):
+        make_plan(config(human_share=0.5), there)
+    plan = make_plan(config(human_share=0.5, tokens=40), there)
+    assert plan.reached.human_tokens == pytest.approx(20)
+    plan = make_plan(config(human_share=0.5, best_effort=True), there)
+    assert "3.2% of the tokens, not 50.0%" in says(plan)
+
+
+@settings(max_examples=150, deadline=None)
+@given(supplies(), MODES, st.sampled_from(["entropy_floor", "max_kl"]), st.floats(0.01, 0.99))
+def test_what_a_refusal_says_would_do_does(
+    there: Supply, mode: str, limit: str, strictness: float
+) -> None:
+    (only,) = there.domains
+    hardest = {"entropy_floor": math.log(len(only.shares)), "max_kl": 0.0}[limit]
+    try:
+        free = make_plan(config(off_support=mode, human_share=0.05, best_effort=True), there)
+    except ConfigError:  # there is nothing to write
+        return
+    reached = {"entropy_floor": free.reached.entropy, "max_kl": free.reached.kl or 0.0}[limit]
+    asked = {limit: max(reached + strictness * (hardest - reached), 0.0), "off_support": mode}
+    try:
+        make_plan(config(human_share=0.05, **asked), there)
+    except ConfigError as refusal:
+        found = re.search(r"; ([\d,]+) human tokens in ([\d,]+) would do", str(refusal))
+        if found is None:
+            return
+        human, tokens = (int(number.replace(",", "")) for number in found.groups())
+        plan = make_plan(config(tokens=tokens, human_tokens=human, **asked), there)
+        assert plan.reached.human_tokens == pytest.approx(human)
+
+
+@settings(max_examples=100, deadline=None)
+@given(supplies(), MODES)
+def test_a_point_of_the_frontier_is_what_asking_for_it_gives(there: Supply, mode: str) -> None:
+    try:
+        plan = make_plan(config(off_support=mode, best_effort=True), there)
+    except ConfigError:  # there is nothing to write
+        return
+    tokens = round(plan.reached.tokens)
+    if tokens == 0:
+        return
+    plan = make_plan(config(off_support=mode, tokens=tokens, best_effort=True), there)
+    if plan.reached.tokens < tokens:
+        return
+    for point in plan.frontier:
+        wanted = config(off_support=mode, tokens=tokens, human_share=point.human_share)
+        if not point.reachable:
+            with pytest.raises(ConfigError):
+                make_plan(wanted, there)
+            continue
+        asked = make_plan(wanted, there).reached
+        assert point.entropy == pytest.approx(asked.entropy, abs=1e-6)
+        assert point.regime == asked.regime
 
 
 def test_token_counts_that_can_not_be_held_are_refused_with_the_numbers_that_would_do() -> None:

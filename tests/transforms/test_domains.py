@@ -41,9 +41,9 @@ def several(seed: int) -> tuple[list[DomainProblem], Floats, float, float]:
         r, a, b, _, _ = instance(seed + number, CLUSTERS)
         a, b = a / a.sum() * rng.uniform(10, 1e4), b / b.sum() * rng.uniform(1, 1e4)
         alpha = float(rng.choice([0.3, 0.7, 1.0]))
-        domains.append(DomainProblem(r, a, b, alpha, lifted=alpha < 1))
+        domains.append(DomainProblem(r, lambda _, a=a: a, b, alpha, lifted=alpha < 1))
     natural = rng.dirichlet(np.ones(len(domains))) + 0.01
-    X = sum(domain.synthetic_cap.sum() for domain in domains) * rng.uniform(0.02, 0.98)
+    X = sum(domain.synthetic_cap(0).sum() for domain in domains) * rng.uniform(0.02, 0.98)
     Y = sum(domain.human_cap.sum() for domain in domains) * rng.uniform(0.02, 0.98)
     return domains, natural / natural.sum(), X, Y
 
@@ -51,7 +51,7 @@ def several(seed: int) -> tuple[list[DomainProblem], Floats, float, float]:
 def dividing(domains: list[DomainProblem], natural: Floats, asked: Any = None) -> Division:
     return division(
         natural,
-        [domain.synthetic_cap.sum() for domain in domains],
+        [domain.synthetic_cap(0).sum() for domain in domains],
         [domain.human_cap.sum() for domain in domains],
         asked,
     )
@@ -211,7 +211,7 @@ def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None
             alone[setting] = [
                 plan_budget(
                     one.reference,
-                    one.synthetic_cap,
+                    one.synthetic_cap(x),
                     one.human_cap,
                     x,
                     y,
@@ -234,7 +234,7 @@ def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None
     """Of one domain: the budget of all text, to the last bit."""
     r, a, b = np.array([0.5, 0.3, 0.2]), np.array([600.0, 300, 0]), np.array([60.0, 60, 60])
     there = division([1.0], [a.sum()], [b.sum()])
-    points = frontier([DomainProblem(r, a, b, 0.6)], there, 1000)
+    points = frontier([DomainProblem(r, lambda _: a, b, 0.6)], there, 1000)
     assert tuple(point.human_share for point in points) == FRONTIER_SHARES
     assert [point.reachable for point in points] == [False] * 4 + [True] + [False] * 2
     assert [point.reachable_human_tokens for point in points] == [100, 100, 100, 100, 100, 180, 180]
@@ -252,7 +252,7 @@ def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None
     )
     assert reached.highest_entropy == plan_budget(r, a, b, 900, 100, alpha=0).entropy
     assert reached.lowest_kl == plan_budget(r, a, b, 900, 100, alpha=1).kl
-    too_many = frontier([DomainProblem(r, a, b, 0.7)], there, 5000)
+    too_many = frontier([DomainProblem(r, lambda _: a, b, 0.7)], there, 5000)
     assert all(point.reachable_human_tokens is None for point in too_many)
 
 
