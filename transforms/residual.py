@@ -43,7 +43,9 @@ _COUNT, _RATIO = 0, 1  # columns of a table: side by side, so that a bucket is o
 _TOGETHER = 32  # probabilities, each at least _FLOOR, whose product is still a normal number
 
 
-@njit(types.void(INT64, INT64, types.int64, types.int64, types.int64[:, ::1]), cache=True)
+@njit(
+    types.void(INT64, INT64, types.int64, types.int64, types.int64[:, ::1]), nogil=True, cache=True
+)
 def _tabulate(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
     buckets = np.int64(len(out))

@@ -2,8 +2,8 @@
 
 A generator writes signs and ends as it writes words, and a mix can lack them likewise: questions,
 lists, quotations, long texts. Where only words count, choosing by what is lacking drifts to short
-texts full of signs, generation by generation (benchmarks/loop/README.md). White space doesn't count, and a
-sign that is repeated counts once: a rule of dashes is one sign.
+texts full of signs, generation by generation (benchmarks/loop/README.md). White space doesn't
+count, and a sign that is repeated counts once: a rule of dashes is one sign.
 """
 
 from __future__ import annotations

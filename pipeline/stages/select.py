@@ -119,11 +119,9 @@ class _Selection:
         self.domain = sketched.domains([domain.name for domain in domains])
         clusters = clustered.reference.codebook.size
         self.cell = self.domain.astype(np.int64) * clusters + clustered.cluster
-        self.counted: tuple[str | None, NDArray[np.int32]] = (
-            None,
-            np.zeros(len(self.sketches), np.int32),
-        )
-        """Tables of the last round, and how often each document counts in them."""
+        # The last round's tables, and how often each document counts in them.
+        nothing = np.zeros(len(self.sketches), np.int32)
+        self.counted: tuple[str | None, NDArray[np.int32]] = (None, nothing)
 
     def _candidates(self, documents: NDArray[np.int64], caps: Sequence[int]) -> Candidates:
         """Documents that may be written as often as the caps of their domains say."""
