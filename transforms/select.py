@@ -26,7 +26,7 @@ from transforms.fill import fill
 from transforms.hashing import seeded_hash
 from transforms.ngrams import Tables, count_ngrams
 from transforms.progress import count
-from transforms.residual import Scorer
+from transforms.residual import FIGURES, Scorer
 from transforms.sketch import NGRAM_COLUMNS, ngram_runs
 from transforms.units import PerUnit, unit_file
 
@@ -253,7 +253,7 @@ class ScoreCandidates(beam.PTransform):
         sketches: folder of the sketches.
         reference, current: files of n-gram tables.
         remaining: folder of a row-aligned column `remaining`; other documents are not looked at.
-        folder: where the columns `deficit` and `surprisal` go.
+        folder: where the columns `FIGURES` go.
     """
 
     sketches: str
@@ -287,9 +287,9 @@ class _ScoreUnit:
         path = unit_file(self.sketches, unit.index, "parquet")
         (remaining,) = load_unit(self.remaining, unit.index, ["remaining"])
         table = files.read_table(path, NGRAM_COLUMNS).filter(pa.array(remaining))
-        deficit, surprisal = np.zeros((2, len(remaining)), np.int64)
-        deficit[remaining], surprisal[remaining] = self.scorer.score(*ngram_runs(table))
-        table = pa.table({"deficit": deficit, "surprisal": surprisal})
+        figures = np.zeros((len(FIGURES), len(remaining)), np.int64)
+        figures[:, remaining] = self.scorer.score(*ngram_runs(table))
+        table = pa.table(dict(zip(FIGURES, figures, strict=True)))
         files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         count("documents", int(remaining.sum()))
         return unit.index

@@ -35,7 +35,7 @@ from world import Sizes, world
 
 from transforms.budget import plan_budget
 from transforms.ngrams import Tables, count_ngrams
-from transforms.residual import Moments, Scorer, keys
+from transforms.residual import Scorer, keys
 from transforms.select import Candidates, Filling
 
 _CLUSTERS, _DIMENSIONS, _TOPICS = 64, 50, 24
@@ -130,9 +130,8 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
         expected = filling.sample(noise).astype(np.int32)
         current = _count(task.candidates, words, expected, buckets).merge(fixed)
         some = task.candidates.take(left)
-        deficit, surprisal = Scorer(reference, current).score(some.off, words[some.tok])
-        moments = Moments.of(deficit), Moments.of(surprisal)
-        key = keys(deficit, surprisal, *moments, hi[left], lo[left], seed)
+        figures = Scorer(reference, current).score(some.off, words[some.tok])
+        key = keys(figures, hi[left], lo[left], seed)
         filling.choose(key, number / rounds)
     if rounds == 0:
         filling.choose(noise[filling.remaining], 1)

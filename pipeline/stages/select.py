@@ -20,7 +20,7 @@ from transforms import files
 from transforms.aligned import load_aligned, load_unit, save_aligned
 from transforms.measures import OFF_SUPPORT
 from transforms.reference import NGRAMS
-from transforms.residual import Moments, keys
+from transforms.residual import FIGURES, keys
 from transforms.select import (
     NEARLY_ALL,
     Candidates,
@@ -199,24 +199,14 @@ class _Selection:
                 p | ScoreCandidates(self.sketches.folder, reference, current, weights, scores)
             ),
         )
-        deficit, surprisal = self._scores_of(scores, self.synthetic[remaining])
-        candidates = candidates.take(remaining)
-        return keys(
-            deficit,
-            surprisal,
-            Moments.of(deficit),
-            Moments.of(surprisal),
-            candidates.hi,
-            candidates.lo,
-            self.context.config.seed,
-        )
+        figures = self._figures_of(scores, self.synthetic[remaining])
+        hi, lo = candidates.hi[remaining], candidates.lo[remaining]
+        return keys(figures, hi, lo, self.context.config.seed)
 
-    def _scores_of(
-        self, folder: str, documents: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        deficit = np.empty(len(documents), np.int64)
-        surprisal = np.empty(len(documents), np.int64)
+    def _figures_of(self, folder: str, documents: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[F, n] of some documents, in ascending order."""
+        out = np.empty((len(FIGURES), len(documents)), np.int64)
         for unit, rows, places in self.sketches.rows_of(documents):
-            scores = load_unit(folder, unit, ["deficit", "surprisal"])
-            deficit[places], surprisal[places] = scores[0][rows], scores[1][rows]
-        return deficit, surprisal
+            for figure, column in zip(out, load_unit(folder, unit, FIGURES), strict=True):
+                figure[places] = column[rows]
+        return out

@@ -15,7 +15,7 @@ from schemas.documents import Unit
 from transforms import files
 from transforms.hashing import seeded_hash
 from transforms.ngrams import Tables, count_ngrams
-from transforms.residual import Scorer
+from transforms.residual import FIGURES, Scorer
 from transforms.select import (
     Candidates,
     CountNgrams,
@@ -295,6 +295,6 @@ def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
     scorer = Scorer(*tables)
     for index, runs in enumerate(TEXTS):
         scores = files.read_table(unit_file(str(tmp_path / "scores"), index, "parquet"))
-        deficit, surprisal = np.where(left[index], scorer.score(*with_commas(runs)), 0)
-        assert scores["deficit"].to_pylist() == deficit.tolist()
-        assert scores["surprisal"].to_pylist() == surprisal.tolist()
+        figures = np.where(left[index], scorer.score(*with_commas(runs)), 0)
+        for name, figure in zip(FIGURES, figures, strict=True):
+            assert scores[name].to_pylist() == figure.tolist()
