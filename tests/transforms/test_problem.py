@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -22,11 +23,11 @@ def problem(seed: int, clusters: int = 12) -> Problem:
 @RANDOM
 @given(SEEDS, st.sampled_from(["entropy_floor", "max_kl"]), st.floats(0.001, 0.999))
 def test_the_nearest_plan_is_the_one_that_halving_finds(
-    seed: int, reason: str, part: float
+    seed: int, reason: Literal["entropy_floor", "max_kl"], part: float
 ) -> None:
     there = problem(seed)
     ends = {alpha: there.at(alpha) for alpha in (0.0, 1.0)}
-    probe = Limit(reason, 0.0)  # type: ignore[arg-type]
+    probe = Limit(reason, 0.0)
     kind, unkind = probe.kindest, 1 - probe.kindest
     best, worst = probe.figure(ends[kind]), probe.figure(ends[unkind])
     limit = replace(probe, value=worst + part * (best - worst))
