@@ -1,10 +1,13 @@
-"""NFKC and lower case over Arrow's buffers, the same for every Python and every Arrow.
+"""Two forms of a text over Arrow's buffers, the same for every Python and every Arrow.
 
-The result is `unicodedata.normalize("NFKC", text).lower()`. `pyarrow.compute.utf8_normalize` is
-not used: up to pyarrow 25 its NFC and NFKC forms are not composed (apache/arrow issue 51225), so
-words would change with the version. Most texts need nothing done to them, and of the others
-nearly all need single characters replaced, from a frozen table. Only texts with characters whose
-form depends on their neighbours (combining marks, Hangul letters, capital sigma) go through Python.
+The *composed* form is Unicode's NFC: what makes two texts exactly the same. The *folded* form is
+what words are read from: composed, in lower case, and without what is form alone (full-width
+letters, ligatures, typographic apostrophes and dashes, invisible marks). Superscripts, fractions
+and circled numbers are not folded, because 10² is not 102.
+
+`pyarrow.compute.utf8_normalize` is not used: up to pyarrow 25 its composed forms are not composed
+(apache/arrow issue 51225). Most texts are composed already, which a kernel sees by the quick check
+of UAX #15 and the pairs that compose; only the others go through Python.
 """
 
 from __future__ import annotations
@@ -22,71 +25,136 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-WORD, REPLACED, COMPOSING = 1, 2, 4
-"""Bits of a code point's class: a letter, number or underscore; to be replaced on its own;
-to be normalised together with its neighbours."""
+WORD, REPLACED, UNSTABLE, SECOND, SILENT = 1, 2, 4, 8, 16
+"""Bits of a code point's class: a letter, number or underscore; to be replaced when folded; never
+in composed text; second of a pair that composes; white space, or a mark on a letter."""
 
-INVALID, SILENT = 8, 16
-"""Bits of a text's class and of a code point's: not UTF-8; white space, or a mark on a letter."""
+SOLO, MARK, NUMERIC, PROSE = 32, 64, 128, 256
+"""A word of its own, from a script without spaces; belongs to the word before it; has a numeric
+value; punctuation that carries no meaning between words."""
 
+OPENING, OPERATOR, DRESSED = 512, 1024, 2048
+"""Opens a bracket or quotation; makes what stands beside it a formula or code; a mark, a vowel
+sign, or a letter with one."""
+
+_INVALID, _LOOSE, _FOLDS, _VOICED = 1, 2, 4, 8
+"""Bits of a text: not UTF-8; not known to be composed; changed by folding; with half-width voice
+marks, which compose with the letter before them once they are folded."""
+
+_HALF_WIDTH_VOICE = (0xFF9E, 0xFF9F)
 _FILE = Path(__file__).parent / "data" / "characters.json"
 
 
 @dataclass(frozen=True, eq=False)
 class Characters:
-    """Normalised texts, as slices of one buffer.
+    """The two forms of n texts, as slices of one buffer.
 
-    ASCII capitals are left as they are: whoever reads the bytes lowers them on the way, which
-    spares plain ASCII texts a copy.
+    ASCII capitals of the folded form are left as they are: whoever reads the bytes lowers them on
+    the way, which spares plain ASCII texts a copy.
 
     Attributes:
         data: uint8[bytes], UTF-8, valid within the slices.
-        starts: int64[n], where each text begins in `data`.
-        stops: int64[n], where it ends.
+        starts, stops: int64[n], where each folded text begins and ends in `data`.
+        composed_starts, composed_stops: int64[n], the same of the composed texts.
     """
 
     data: NDArray[np.uint8]
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
+    composed_starts: NDArray[np.int64]
+    composed_stops: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Substitutes:
+    """What takes the place of some code points.
+
+    Attributes:
+        code_points: uint32[m], ascending.
+        offsets: int64[m + 1], into `data`.
+        data: uint8[bytes], UTF-8.
+    """
+
+    code_points: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, table: dict[str, str]) -> Substitutes:
+        """Pack a table of characters and what replaces them."""
+        items = sorted(table.items())
+        encoded = [text.encode() for _, text in items]
+        return cls(
+            np.array([ord(character) for character, _ in items], np.uint32),
+            np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+            np.frombuffer(b"".join(encoded), np.uint8),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _Tables:
     unicode_version: str
-    classes: NDArray[np.uint8]  # [0x110000], bits above
-    replaced: NDArray[np.uint32]  # [m], sorted code points
-    offsets: NDArray[np.int64]  # [m + 1], into `replacements`
-    replacements: NDArray[np.uint8]  # UTF-8
+    classes: NDArray[np.uint16]  # [0x110000], bits above
+    combining: NDArray[np.uint8]  # [0x110000], canonical combining classes
+    pairs: NDArray[np.uint64]  # first << 32 | second, ascending
+    replaced: Substitutes
+    folds: dict[int, str]
+    skeletons: Substitutes
+
+
+_BITS = {
+    "word": WORD,
+    "silent": SILENT,
+    "solo": SOLO,
+    "mark": MARK,
+    "numeric": NUMERIC,
+    "prose": PROSE,
+    "opening": OPENING,
+    "operator": OPERATOR,
+    "unstable": UNSTABLE,
+    "second": SECOND,
+}
 
 
 @functools.cache
 def _tables() -> _Tables:
     tables: dict[str, Any] = json.loads(_FILE.read_text(encoding="ascii"))
-    classes = np.zeros(0x110000, np.uint8)
-    for bit, name in ((WORD, "word"), (SILENT, "silent"), (COMPOSING, "composing")):
+    classes = np.zeros(0x110000, np.uint16)
+    for name, bit in _BITS.items():
         for first, last in tables[name]:
             classes[first : last + 1] |= bit
-    replaced = sorted(tables["replaced"].items())
-    code_points = np.array([ord(character) for character, _ in replaced], np.uint32)
-    classes[code_points] |= REPLACED
-    encoded = [replacement.encode() for _, replacement in replaced]
+    combining = np.zeros(0x110000, np.uint8)
+    for value, ranges in tables["combining"]:
+        for first, last in ranges:
+            combining[first : last + 1] = value
+    replaced, skeletons = Substitutes.of(tables["replaced"]), Substitutes.of(tables["skeleton"])
+    classes[replaced.code_points] |= REPLACED
+    classes[skeletons.code_points] |= DRESSED
+    pairs = np.array(tables["pairs"], np.uint64)
     return _Tables(
         unicode_version=tables["unicode_version"],
         classes=classes,
-        replaced=code_points,
-        offsets=np.cumsum([0, *map(len, encoded)], dtype=np.int64),
-        replacements=np.frombuffer(b"".join(encoded), np.uint8),
+        combining=combining,
+        pairs=np.sort(pairs[:, 0] << np.uint64(32) | pairs[:, 1]),
+        replaced=replaced,
+        folds={ord(character): text for character, text in tables["replaced"].items()},
+        skeletons=skeletons,
     )
 
 
 def unicode_version() -> str:
-    """The version of Unicode that decides what a word is."""
+    """Return the version of Unicode that decides what a word is."""
     return _tables().unicode_version
 
 
-def character_classes() -> NDArray[np.uint8]:
-    """Bits `WORD`, `REPLACED`, `COMPOSING`, `SILENT` of every code point: uint8[0x110000]."""
+def character_classes() -> NDArray[np.uint16]:
+    """Return the bits above of every code point: uint16[0x110000]."""
     return _tables().classes
+
+
+def skeletons() -> Substitutes:
+    """Return what remains of each code point without marks and vowel signs."""
+    return _tables().skeletons
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -133,44 +201,70 @@ def _is_valid(data, i, stop):  # type: ignore[no-untyped-def]
     )
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _composes(first, second, pairs):  # type: ignore[no-untyped-def]
+    """Tell whether two characters are one in composed text."""
+    vowel = (second >= 0x1161) & (second <= 0x1175) & (first >= 0x1100) & (first <= 0x1112)
+    final = (second >= 0x11A8) & (second <= 0x11C2) & (first >= 0xAC00) & (first < 0xD7A4)
+    key = np.uint64(first) << np.uint64(32) | np.uint64(second)
+    at = np.searchsorted(pairs, key)
+    known = at < len(pairs) and pairs[at] == key
+    return vowel or known or (final and (first - 0xAC00) % 28 == 0)
+
+
 @njit(nogil=True, cache=True)
-def _classify(data, starts, stops, documents, classes, replaced, offsets):  # type: ignore[no-untyped-def]
-    """What each document needs (bits, and `INVALID`) and its size after replacement."""
-    needs = np.zeros(len(documents), np.uint8)
+def _examine(data, starts, stops, documents, classes, combining, pairs, replaced, offsets):  # type: ignore[no-untyped-def]
+    """Return the bits of each document, and its size when folded."""
+    bits = np.zeros(len(documents), np.uint8)
     sizes = np.zeros(len(documents), np.int64)
     for d in range(len(documents)):
         i = starts[documents[d]]
         stop = stops[documents[d]]
         size = stop - i
-        bits = np.uint8(0)
+        before = np.uint8(0)  # combining class of the last character
+        starter = np.uint32(0)
         while i < stop:
             if data[i] < 128:
+                starter = np.uint32(data[i])
+                before = np.uint8(0)
                 i += 1
                 continue
             if not _is_valid(data, i, stop):
-                bits = np.uint8(INVALID)
+                bits[d] = np.uint8(_INVALID)
                 break
             width = encoded_width(data[i])
             c = code_point(data, i, width)
-            if classes[c] & REPLACED:
+            kind = classes[c]
+            if kind & REPLACED:
                 r = np.searchsorted(replaced, c)
                 size += offsets[r + 1] - offsets[r] - width
-            bits |= classes[c]
+                bits[d] |= np.uint8(_FOLDS)
+                if c == _HALF_WIDTH_VOICE[0] or c == _HALF_WIDTH_VOICE[1]:
+                    bits[d] |= np.uint8(_VOICED)
+            own = combining[c]
+            if (
+                kind & UNSTABLE
+                or (own != 0 and own < before)
+                or (kind & SECOND and _composes(starter, c, pairs))
+            ):
+                bits[d] |= np.uint8(_LOOSE)
+            before = own
+            if own == 0:
+                starter = c
             i += width
-        needs[d] = bits
         sizes[d] = size
-    return needs, sizes
+    return bits, sizes
 
 
 @njit(nogil=True, cache=True)
-def _replace(  # type: ignore[no-untyped-def]
+def _fold(  # type: ignore[no-untyped-def]
     data, starts, stops, documents, classes, replaced, offsets, replacements, out, position
 ):
-    """Write documents with their replaced characters to `out` from `position` on."""
+    """Write folded documents to `out`, and move their starts and stops to it."""
     for d in range(len(documents)):
         i = starts[documents[d]]
         stop = stops[documents[d]]
-        starts[documents[d]] = position
+        starts[documents[d]] = len(data) + position
         while i < stop:
             if data[i] < 128:
                 out[position] = data[i]
@@ -189,7 +283,7 @@ def _replace(  # type: ignore[no-untyped-def]
                     out[position + k] = data[i + k]
                 position += width
             i += width
-        stops[documents[d]] = position
+        stops[documents[d]] = len(data) + position
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -205,13 +299,13 @@ def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def normalise(texts: pa.Array | pa.ChunkedArray) -> Characters:
-    """NFKC and lower case, but for ASCII capitals.
+    """Compose and fold texts.
 
     Args:
         texts: n texts, Arrow string or large_string, none of them null.
 
     Returns:
-        The texts; those that are in normal form are slices of Arrow's own buffer.
+        Both forms; texts that need no change are slices of Arrow's own buffer.
 
     Raises:
         TypeError: `texts` is not an array of strings.
@@ -227,44 +321,87 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> Characters:
         raise ValueError(f"text {pc.index(pc.is_null(texts), True).as_py()} is null")
     data, offsets = buffers(texts)
     data, offsets = data[offsets[0] : offsets[-1]], offsets - offsets[0]
-    starts, stops = offsets[:-1].copy(), offsets[1:].copy()
+    composed = offsets[:-1].copy(), offsets[1:].copy()
+    folded = composed
     documents = np.flatnonzero(~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False))
     if len(documents):
-        data = _normalised(data, starts, stops, documents)
-    for array in (data, starts, stops):
+        data, bits, sizes = _composed(data, *composed, documents)
+        folded = composed[0].copy(), composed[1].copy()
+        changed = (bits & _FOLDS) > 0
+        voiced = (bits[changed] & _VOICED) > 0
+        data = _folded(data, *folded, documents[changed], voiced, sizes[changed])
+    for array in (data, *folded, *composed):
         array.flags.writeable = False
-    return Characters(data, starts, stops)
+    return Characters(data, *folded, *composed)
 
 
-def _normalised(
+def _appended(
     data: NDArray[np.uint8],
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     documents: NDArray[np.int64],
+    texts: list[str],
 ) -> NDArray[np.uint8]:
-    """`data` with the changed documents appended; `starts` and `stops` are moved to them."""
+    """Append the new texts of some documents, and move their starts and stops there."""
+    encoded = [text.encode() for text in texts]
+    ends = len(data) + np.cumsum([0, *map(len, encoded)])
+    starts[documents], stops[documents] = ends[:-1], ends[1:]
+    return np.concatenate([data, np.frombuffer(b"".join(encoded), np.uint8)])
+
+
+def _decoded(
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    documents: NDArray[np.int64],
+) -> list[str]:
+    return [data[starts[d] : stops[d]].tobytes().decode() for d in documents]
+
+
+def _composed(
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    documents: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:
+    """Compose documents that need it; return data, the documents' bits, and sizes when folded."""
     tables = _tables()
-    lookup = (tables.classes, tables.replaced, tables.offsets)
-    needs, sizes = _classify(data, starts, stops, documents, *lookup)
-    if np.any(needs == INVALID):
-        row = documents[np.argmax(needs == INVALID)]
+    lookup = (
+        *(tables.classes, tables.combining, tables.pairs),
+        *(tables.replaced.code_points, tables.replaced.offsets),
+    )
+    bits, sizes = _examine(data, starts, stops, documents, *lookup)
+    if np.any(bits & _INVALID):
+        row = documents[np.argmax(bits & _INVALID)]
         raise ValueError(f"text {row} is not valid UTF-8")
-    in_context = (needs & COMPOSING) > 0
-    alone = ~in_context & ((needs & REPLACED) > 0)
-    whole = [
-        unicodedata.normalize("NFKC", data[starts[d] : stops[d]].tobytes().decode())
-        .lower()
-        .encode()
-        for d in documents[in_context]
-    ]
-    if not whole and not alone.any():
+    loose = (bits & _LOOSE) > 0
+    if loose.any():
+        texts = _decoded(data, starts, stops, documents[loose])
+        texts = [unicodedata.normalize("NFC", text) for text in texts]
+        data = _appended(data, starts, stops, documents[loose], texts)
+        bits[loose], sizes[loose] = _examine(data, starts, stops, documents[loose], *lookup)
+    return data, bits, sizes
+
+
+def _folded(
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    documents: NDArray[np.int64],
+    voiced: NDArray[np.bool_],
+    sizes: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Append the folded forms of composed documents to `data`."""
+    if not len(documents):
         return data
-    size = int(sizes[alone].sum())
-    tail = np.empty(size, np.uint8)
-    _replace(data, starts, stops, documents[alone], *lookup, tables.replacements, tail, np.int64(0))
-    starts[documents[alone]] += len(data)
-    stops[documents[alone]] += len(data)
-    ends = len(data) + size + np.cumsum([0, *map(len, whole)])
-    starts[documents[in_context]] = ends[:-1]
-    stops[documents[in_context]] = ends[1:]
-    return np.concatenate([data, tail, np.frombuffer(b"".join(whole), np.uint8)])
+    tables = _tables()
+    replaced = tables.replaced
+    tail = np.empty(int(sizes[~voiced].sum()), np.uint8)
+    lookup = (tables.classes, replaced.code_points, replaced.offsets, replaced.data)
+    _fold(data, starts, stops, documents[~voiced], *lookup, tail, np.int64(0))
+    data = np.concatenate([data, tail])
+    if voiced.any():
+        texts = _decoded(data, starts, stops, documents[voiced])
+        texts = [unicodedata.normalize("NFC", text.translate(tables.folds)) for text in texts]
+        data = _appended(data, starts, stops, documents[voiced], texts)
+    return data

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms import files
+from transforms.agreement import Meanings
 from transforms.bands import ENTRY
 from transforms.jaccard import ShingleSets
 from transforms.minhash import agreement
@@ -27,7 +28,9 @@ from transforms.sketch import Sketches
 EXACT, NEAR, CONTAINED = 1, 2, 3
 STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained"}
 
-_PAIR = np.dtype([("pair", "<u8"), ("similarity", "<f4")])
+_PAIR = np.dtype([("pair", "<u8"), ("similarity", "<f4"), ("shingles", "<f4")])
+"""A verified pair: child << 32 | parent, ranks; the similarity that decides, and that of shingles
+alone, which is larger where the two differ in what carries meaning beside the words."""
 
 Fingerprint = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
@@ -167,7 +170,7 @@ def decide(
         settings: what decides.
         verified: file of pairs that were verified before; it is written anew with those added.
     """
-    near = _resolve(standing, groups, settings, verified)
+    near, different = _resolve(standing, groups, settings, verified)
     rank, document = standing.order.rank, standing.order.document
     n = len(rank)
     partner = np.full(n, -1, np.int64)
@@ -196,7 +199,7 @@ def decide(
     still_open = np.zeros(n, bool)
     still_open[document[near.open]] = True
     still_open[document[near.left_over]] = True
-    counts = asdict(near.counts) | {"restored": len(restored)}
+    counts = asdict(near.counts) | {"restored": len(restored), "different_meaning": different}
     return Verdicts(partner, stage, similarity, still_open, counts)
 
 
@@ -229,44 +232,54 @@ def _restore(
 
 def _resolve(
     standing: Standing, groups: Sequence[str], settings: Settings, verified: str
-) -> Resolution:
+) -> tuple[Resolution, int]:
+    """Verify the pairs that share a band; return who goes, and how many pairs meaning kept."""
     bands, ranks = _entries(standing, groups)
     document = standing.order.document
     documents = np.sort(document[np.unique(ranks).astype(np.int64)])
     known = files.read_array(verified) if files.exists(verified) else np.zeros(0, _PAIR)
-    with tempfile.TemporaryFile() as scratch:
+    parts = [np.zeros(0, _PAIR)]
+    with tempfile.TemporaryFile() as scratch, tempfile.TemporaryFile() as scratch_items:
 
         @cache
-        def measure() -> Measure:  # not made where all pairs are known
+        def measures() -> tuple[Measure, Measure]:  # not made where all pairs are known
+            meanings = Meanings.of_sketches(standing.sketches, documents, scratch_items)
             if settings.exact:
                 sets = ShingleSets.of(
                     standing.sketches, documents, settings.ngram, settings.boilerplate, scratch
                 )
-                return sets.similarity
-            return _signatures(standing.sketches, documents, settings.num_perm, scratch)
+                return sets.similarity, meanings.agreement
+            signed = _signatures(standing.sketches, documents, settings.num_perm, scratch)
+            return signed, meanings.agreement
 
         def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
-            found = np.full(len(child), -1, np.float32)
-            keys = (child << 32 | parent).astype(np.uint64)
-            at = np.minimum(np.searchsorted(known["pair"], keys), max(len(known) - 1, 0))
-            hit = known["pair"][at] == keys if len(known) else np.zeros(len(keys), bool)
-            found[hit] = known["similarity"][at[hit]]
+            pairs = np.empty(len(child), _PAIR)
+            pairs["pair"] = child << 32 | parent
+            pairs["similarity"] = pairs["shingles"] = -1
+            at = np.minimum(np.searchsorted(known["pair"], pairs["pair"]), max(len(known) - 1, 0))
+            hit = known["pair"][at] == pairs["pair"] if len(known) else np.zeros(len(pairs), bool)
+            pairs[hit] = known[at[hit]]
             left, right = document[child], document[parent]
             ask = ~hit & standing.rules.may(right, left)
             if ask.any():
-                found[ask] = measure()(
-                    np.searchsorted(documents, left[ask]), np.searchsorted(documents, right[ask])
+                places = (
+                    np.searchsorted(documents, left[ask]),
+                    np.searchsorted(documents, right[ask]),
                 )
-            return found
+                shingles, agreement = (measure(*places) for measure in measures())
+                pairs["shingles"][ask] = shingles
+                pairs["similarity"][ask] = np.minimum(shingles, agreement)
+            parts.append(pairs)
+            return pairs["similarity"].copy()
 
         resolution = resolve(
             bands, ranks, similarity, settings.threshold, fixed=standing.order.fixed
         )
-    keys, found = resolution.pairs
-    pairs = np.empty(len(keys), _PAIR)
-    pairs["pair"], pairs["similarity"] = keys, found
+    pairs = np.concatenate(parts)
+    threshold = np.float32(settings.threshold)
+    different = (pairs["shingles"] >= threshold) & (pairs["similarity"] < threshold)
     files.write_array(verified, _united(known, pairs))
-    return resolution
+    return resolution, int(different.sum())
 
 
 def _entries(

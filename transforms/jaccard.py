@@ -22,7 +22,7 @@ _MOST = np.uint16(0xFFFF)
 
 
 @njit(nogil=True, cache=True)
-def _gather(offsets, words, rows):  # type: ignore[no-untyped-def]
+def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
     """The words of some rows, one after another, and where each row ends."""
     ends = np.empty(len(rows), np.int64)
     filled = 0
@@ -203,7 +203,7 @@ class ShingleSets:
         wordless = [np.zeros(0, np.uint64)]
         for unit, rows, _ in sketches.rows_of(documents):
             table = sketches.table(unit, ["words", "fingerprint_lo"])
-            own, words = _gather(*packed_runs(table["words"]), rows)
+            own, words = gather(*packed_runs(table["words"]), rows)
             ends.append(own + ends[-1][-1])
             words.tofile(scratch)
             # A text without words is known by its characters, and repeats none that differs.

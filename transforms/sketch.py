@@ -22,6 +22,7 @@ from transforms import files
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
+from transforms.meaning import items
 from transforms.minhash import signatures
 from transforms.progress import count
 from transforms.read import Block, read_unit
@@ -195,6 +196,9 @@ def sketch_block(
         "prompt": _prompt(batch, source.prompt_field),
         "signature": _fixed(signatures(words, ngram, num_perm)),
         "words": _packed(words.offsets, word_ids(words)),
+        "wording": pa.array(words.wording),
+        "letters": pa.array(words.letters),
+        "items": _packed(*items(words)),
     }
     if embedder is not None:
         columns["embedding"] = _fixed(embedder.embed(words, text))
@@ -402,6 +406,11 @@ def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
 def packed_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """The `words` column as (offsets int64[n + 1], word hashes uint32[total])."""
     return _unpacked(column, np.uint32)
+
+
+def item_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the `items` column as (offsets int64[n + 1], items uint64[total])."""
+    return _unpacked(column, np.uint64)
 
 
 def ngram_runs(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:

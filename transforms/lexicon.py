@@ -1,0 +1,90 @@
+"""Words that carry meaning beside their likeness: negations, numbers, units.
+
+They stand in `data/meaning.json`, by language. A near repeat may differ in no such word.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from transforms.hashing import mix64
+from transforms.words import SPACELESS, split_words
+
+_FILE = Path(__file__).parent / "data" / "meaning.json"
+
+ALWAYS, UNIT, FIRST, SYLLABLE = 1, 2, 4, 8
+"""Bits of a lexicon word: counts wherever it stands; beside a number; the first of several words;
+where it is a syllable of its own."""
+
+_LONGEST = 4  # words of an entry, in scripts without spaces
+_FILTER, _SLOTS = 1 << 14, 1 << 13
+FILTERED = np.uint64(_FILTER - 1)
+"""The bits of a hash that the filter looks at."""
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@functools.cache
+def lexicon() -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return a hash table of the lexicon's words, their bits beside them, and a filter of them."""
+    bits: dict[int, int] = {}
+    groups = json.loads(_FILE.read_text("utf-8"))
+    kinds = {"negations": ALWAYS, "numbers": ALWAYS, "units": UNIT, "syllables": SYLLABLE}
+    for group, languages in groups.items():
+        entries = sorted({word for words in languages.values() for word in words.split()})
+        words = split_words(pa.array(entries, pa.string()))
+        for d in range(len(entries)):
+            hashes = words.hashes[words.offsets[d] : words.offsets[d + 1]]
+            key = int(hashes[0])
+            if len(hashes) > 1:
+                bits[key] = bits.get(key, 0) | FIRST
+                key = int(_sequence(hashes, 0, len(hashes)))
+            bits[key] = bits.get(key, 0) | kinds[group]
+    keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint8)
+    passes = np.zeros(_FILTER, np.uint8)
+    for key, value in sorted(bits.items()):
+        slot = key % _SLOTS
+        while values[slot]:
+            slot = (slot + 1) % _SLOTS
+        keys[slot], values[slot] = key, value
+        passes[key % _FILTER] = 1
+    return keys, values, passes
+
+
+@njit(nogil=True, cache=True)
+def _sequence(hashes, first, count):  # type: ignore[no-untyped-def]
+    """Hash some words in a row."""
+    state = np.uint64(count)
+    for k in range(first, first + count):
+        state = mix64(state * _ODD ^ hashes[k])
+    return state
+
+
+@njit(nogil=True, cache=True, inline="always")
+def known_word(key, keys, bits, passes):  # type: ignore[no-untyped-def]
+    """Return the bits of a lexicon word, 0 for any other."""
+    if not passes[key & FILTERED]:
+        return np.int64(0)
+    slot = key & np.uint64(_SLOTS - 1)
+    while bits[slot] and keys[slot] != key:
+        slot = (slot + np.uint64(1)) & np.uint64(_SLOTS - 1)
+    return np.int64(bits[slot])
+
+
+@njit(nogil=True, cache=True)
+def entry_length(edges, hashes, kinds, w, last, keys, bits, passes):  # type: ignore[no-untyped-def]
+    """Return how many words in a row, without a gap, are a lexicon entry from `w` on."""
+    for count in range(2, _LONGEST + 1):
+        end = w + count - 1
+        if end > last or edges[2 * end] != edges[2 * end - 1] or not kinds[end] & SPACELESS:
+            return 0
+        if known_word(_sequence(hashes, w, count), keys, bits, passes) & ALWAYS:
+            return count
+    return 0

@@ -1,0 +1,193 @@
+"""What a text means beyond its words: numbers, signs, units, negations, emoji, and case in code.
+
+Near repeats are told by the words that they share. "-5" and "5", C and C++, two emoji, "is" and
+"is not" share nearly all of them and say different things. So each text also has *items*: all that
+carries meaning beside the words, in reading order. Form carries none: white space, case in prose,
+punctuation between words, Markdown, quotes and dashes of every kind.
+
+An item is a word or a run of equal signs. Words are items when they hold a digit, numeral,
+underscore or inner capital, negate, name a number, are a unit beside a number, touch a sign that
+counts, or stand in code. Items are compared with their case, words of the lexicon aside. Which
+signs count stands in `markup`, which lines are code in `lines`, the words in `lexicon`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from transforms.characters import character_classes
+from transforms.lexicon import (
+    ALWAYS,
+    FILTERED,
+    FIRST,
+    SYLLABLE,
+    UNIT,
+    entry_length,
+    known_word,
+    lexicon,
+)
+from transforms.lines import code_lines, shows_lines, white_space
+from transforms.markup import NONE, OPEN_PAIRS, PAIRS, TICKED, is_prose, signs_between
+from transforms.words import CODE, NEGATED, NUMBER, SPACED, SPACELESS, Words, hash_bytes
+
+HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
+"""An item's hash is its upper half."""
+
+_SPACE = np.uint8(ord(" "))
+_PADDING = 16
+
+
+@njit(nogil=True, cache=True)
+def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked, pairs, signs, out):  # type: ignore[no-untyped-def]
+    """Write the items of one document.
+
+    Args:
+        text: its folded text, `size` bytes and white space.
+        size: bytes of the text.
+        edges, hashes, kinds: of its words.
+        classes: of all characters.
+        entries: from `lexicon`.
+        codes: gets which lines are code.
+        looked: whether lines are looked at.
+        pairs, signs: room to work in.
+        out: gets the items.
+
+    Returns:
+        How many items there are; -1 if lines have to be looked at first.
+    """
+    keys, bits, passes = entries
+    n = len(hashes)
+    filled = 0
+    pairs[:] = -1
+    pairs[OPEN_PAIRS] = 0
+    lines, table = code_lines(text, size, codes) if looked else (0, False)
+    line = 0
+    item = raw = False  # whether the word before the gap is an item, and compared with its case
+    until = 0  # words before this one belong to a lexicon entry
+    number = False  # whether the word before, or the unit before that one, follows a number
+    begin = 0
+    left = NONE
+    w = -1
+    while w < n:
+        w += 1
+        if not looked and not item and not number and until <= w and pairs[TICKED] < begin:
+            # Most words stand between single spaces, and mean no more than themselves.
+            first = w
+            while w < n and kinds[w] == SPACED and not passes[hashes[w] & FILTERED]:
+                w += 1
+            if w > first:
+                begin = np.int64(edges[2 * w - 1])
+                left = SPACED
+        stop, right = size, NONE
+        if w < n:
+            stop, right = np.int64(edges[2 * w]), np.int64(kinds[w])
+        count = 0
+        touches_left = touches_right = False
+        if (right != NONE and right & SPACED) or (
+            not looked and is_prose(text, begin, stop, left, right)
+        ):
+            pass
+        elif begin < stop:
+            if not looked and shows_lines(text, begin, stop, size):
+                return -1
+            code = begin < pairs[TICKED]
+            if looked:
+                code |= codes[line]
+                count, line = white_space(
+                    text, begin, stop, w > 0, line, codes, lines, table, signs
+                )
+                code |= codes[min(line, lines - 1)]
+            count, touches_left, touches_right = signs_between(
+                *(text, begin, stop, size, left, right, code, pairs, classes, signs, count)
+            )
+        if w:
+            if touches_left:
+                item = raw = True
+            elif not item and right != NONE and right & NUMBER:
+                item = raw = known_word(hashes[w - 1], keys, bits, passes) & UNIT != 0
+            if item:
+                value = hashes[w - 1]
+                if raw:
+                    value = hash_bytes(text, np.uint64(edges[2 * w - 2]), np.uint64(begin))
+                out[filled] = value & HIGH | np.uint64(w - 1)
+                filled += 1
+        for k in range(count):
+            out[filled] = signs[k] & HIGH | np.uint64(w)
+            filled += 1
+        if w == n:
+            break
+        raw = right & (NUMBER | CODE) != 0 or touches_right
+        if looked:
+            raw |= codes[min(line, lines - 1)]
+        if stop < pairs[TICKED] and not raw:
+            for k in range(stop, edges[2 * w + 1]):
+                raw |= 65 <= text[k] <= 90
+        item = raw or w < until or right & NEGATED != 0
+        known = known_word(hashes[w], keys, bits, passes)
+        if known:
+            item |= known & ALWAYS != 0
+            if known & FIRST:
+                until = max(until, w + entry_length(edges, hashes, kinds, w, n - 1, *entries))
+                item |= w < until
+            if known & UNIT and number:
+                item = raw = True
+            if known & SYLLABLE:
+                item |= w == 0 or edges[2 * w - 1] != edges[2 * w]
+        # Two words of a script without spaces may name a unit: 5公里.
+        number = right & NUMBER != 0 or (number and right & SPACELESS != 0 and known & UNIT != 0)
+        begin = np.int64(edges[2 * w + 1])
+        left = right
+    return filled
+
+
+@njit(nogil=True, cache=True)
+def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries):  # type: ignore[no-untyped-def]
+    n = len(starts)
+    longest = np.int64(0)
+    for d in range(n):
+        longest = max(longest, stops[d] - starts[d])
+    text = np.empty(longest + _PADDING, np.uint8)
+    codes = np.zeros(longest + 2, np.bool_)
+    pairs = np.empty(PAIRS, np.int64)
+    signs = np.empty(2 * longest + 4, np.uint64)
+    room = np.empty(2 * longest + 4, np.uint64)
+    ends = np.zeros(n + 1, np.int64)
+    out = np.empty(1024, np.uint64)
+    for d in range(n):
+        size = stops[d] - starts[d]
+        text[:size] = data[starts[d] : stops[d]]
+        text[size : size + _PADDING] = _SPACE
+        here = slice(offsets[d], offsets[d + 1])
+        own = edges[2 * offsets[d] : 2 * offsets[d + 1]]
+        count = -1
+        for looked in (False, True):
+            if count < 0:
+                count = _document(
+                    *(text, size, own, hashes[here], kinds[here], classes, entries),
+                    *(codes, looked, pairs, signs, room),
+                )
+        while ends[d] + count > len(out):
+            larger = np.empty(2 * len(out), np.uint64)
+            larger[: ends[d]] = out[: ends[d]]
+            out = larger
+        out[ends[d] : ends[d] + count] = room[:count]
+        ends[d + 1] = ends[d] + count
+    return ends, out[: ends[n]].copy()
+
+
+def items(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Find what carries meaning beyond the words of n documents.
+
+    Returns:
+        int64[n + 1] offsets and uint64[total] items in reading order: the upper half is the hash of
+        a word or sign, the lower half how many words stand before it.
+    """
+    characters = words.characters
+    offsets, values = _items(
+        *(characters.data, characters.starts, characters.stops),
+        *(words.offsets, words.edges, words.hashes, words.kinds),
+        *(character_classes(), lexicon()),
+    )
+    return offsets, values
