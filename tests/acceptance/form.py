@@ -31,14 +31,14 @@ _HAN = "花草树鸟鱼云雪山海田米茶酒火土金石木竹门车船马牛
 _HALF = {unicodedata.normalize("NFKC", chr(code)): chr(code) for code in range(0xFF66, 0xFF9E)}
 _HALF_MARKS = {"\u3099": "\uff9e", "\u309a": "\uff9f"}
 _QUOTES = {
-    "Latin": "“”",
-    "Cyrillic": "«»",
-    "Greek": "«»",
-    "Armenian": "«»",
-    "Arabic": "«»",
-    "Georgian": "„“",
-    "Han": "“”",
-    "Kana": "「」",
+    "Latin": ("“", "”"),
+    "Cyrillic": ("«", "»"),
+    "Greek": ("«", "»"),
+    "Armenian": ("«", "»"),
+    "Arabic": ("«", "»"),
+    "Georgian": ("„", "“"),
+    "Han": ("“", "”"),
+    "Kana": ("「", "」"),
 }
 
 # Prose punctuation, and what can stand in its place.
@@ -131,7 +131,7 @@ class _Maker:
 
     def quotes(self) -> Iterator[Pair]:
         """Yield typographic quotation marks, dashes and apostrophes for those of ASCII."""
-        opening, closing = _QUOTES.get(self.bank.script, "“”")
+        opening, closing = _QUOTES.get(self.bank.script, ("“", "”"))
         sentences = self.sentences()
         a, b = (
             prose([f"{x}{t}{y}" if i % 2 else t for i, t in enumerate(sentences)], self.bank)
@@ -319,14 +319,15 @@ def _wide(text: str) -> str:
 
 
 def _half_marks(text: str) -> str:
-    return text.translate(str.maketrans({"，": ",", "。": "｡", "、": "､"}))
+    return text.replace("，", ",").replace("。", "｡").replace("、", "､")
 
 
 def _half_kana(text: str) -> str:
     """Return the text with half-width katakana and Japanese punctuation."""
     halves = []
     for character in text:
-        base, *marks = unicodedata.normalize("NFD", character)
+        decomposed = unicodedata.normalize("NFD", character)
+        base, marks = decomposed[0], decomposed[1:]
         if base in _HALF and all(mark in _HALF_MARKS for mark in marks):
             halves.append(_HALF[base] + "".join(_HALF_MARKS[mark] for mark in marks))
         else:
