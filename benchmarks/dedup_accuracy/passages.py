@@ -11,6 +11,7 @@ import gzip
 import re
 import sys
 import unicodedata
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -225,11 +226,11 @@ def of_lengths(texts: Sequence[str], lengths: Iterable[int]) -> list[str]:
 
     Longest first, each from the shortest text that has as many; lengths beyond the texts are left.
     """
-    left = sorted(texts, key=lambda text: len(spans(text)))
+    left = sorted((len(spans(text)), text) for text in texts)
     result = []
     for length in sorted(lengths, reverse=True):
-        fitting = [i for i, text in enumerate(left) if len(spans(text)) >= length]
-        if fitting:
-            text = left.pop(fitting[0])
+        place = bisect_left(left, (length, ""))
+        if place < len(left):
+            _, text = left.pop(place)
             result.append(text[: spans(text)[length - 1][1]])
     return result

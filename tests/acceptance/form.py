@@ -27,7 +27,10 @@ _ASCII = ("English", "German", "Turkish")
 _CJK = ("Chinese", "Japanese")
 _SPEAKERS = {"Chinese": "{}小组认为，", "Japanese": "{}班によると、"}
 _TERMS = ("Linux", "Python", "Docker", "Kafka", "Redis", "Git", "Unicode", "Firefox", "Debian")
-_HAN = "花草树鸟鱼云雪山海田米茶酒火土金石木竹门车船马牛羊"
+_HAN = "花草树鸟鱼云雪山海田茶酒火土金石木竹门车船马牛羊"
+# Numerals and units that stand in the banks; no edit touches them.
+_HAN_FIGURES = "一二三四五六七八九十百千万日月年天分里点"
+_FIGURES = frozenset(("một", "ein", "eine", "einen", "bir", "ένα", "μια", "एक", "একটা", "ఒక", "ஒரு"))
 _HALF = {unicodedata.normalize("NFKC", chr(code)): chr(code) for code in range(0xFF66, 0xFF9E)}
 _HALF_MARKS = {"\u3099": "\uff9e", "\u309a": "\uff9f"}
 _QUOTES = {
@@ -174,7 +177,11 @@ class _Maker:
         for turn in range(12):
             text = self.prose((100, 150, 120, 170, 110, 200)[turn % 6])
             letters = list(text)
-            places = [i for i, letter in enumerate(letters) if "\u4e00" <= letter <= "\u9fff"]
+            places = [
+                i
+                for i, letter in enumerate(letters)
+                if "\u4e00" <= letter <= "\u9fff" and letter not in _HAN_FIGURES
+            ]
             for place in self.rng.sample(places, len(tokens(text)) // 100):
                 letters[place] = self.rng.choice([c for c in _HAN if c != letters[place]])
             yield self.pair("one character of 100", text, "".join(letters))
@@ -229,16 +236,16 @@ def _quotation(sentences: list[str], bank: Bank) -> str:
 
 
 def _bold(sentences: list[str], bank: Bank) -> str:
-    return prose([f"**{t}**" if i % 2 else t for i, t in enumerate(sentences)], bank)
+    return prose([t if i % 2 else f"**{t}**" for i, t in enumerate(sentences)], bank)
 
 
 def _replaced(text: str, bank: Bank, often: int, rng: random.Random) -> str:
+    """Return the text with so many of its words replaced by words of the bank."""
     words = text.split(" ")
-    places = rng.sample(range(len(words)), often)
-    vocabulary = sorted(
-        {w for phrases in (bank.what, bank.where) for p in phrases for w in p.split()}
-    )
-    for place in places:
+    phrases = " ".join((*bank.what, *bank.where)).split(" ")
+    vocabulary = sorted(set(phrases) - _FIGURES)
+    places = [i for i, word in enumerate(words) if word.lower() not in _FIGURES]
+    for place in rng.sample(places, often):
         word = words[place]
         core = word.strip("".join(_MARKS) + ",")
         other = rng.choice([w for w in vocabulary if w.lower() != core.lower()])
