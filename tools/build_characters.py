@@ -68,6 +68,12 @@ def is_word(character: str) -> bool:
     return character == "_" or category(character)[0] == "L" or is_numeric(character)
 
 
+def is_exact(character: str) -> bool:
+    """Tell whether it is a number, or a letter whose form means something: eˣ, 𝐱, ⓐ, ㎏."""
+    tag = unicodedata2.decomposition(character).partition(" ")[0]
+    return is_numeric(character) or tag in ("<super>", "<sub>", "<font>", "<circle>", "<square>")
+
+
 def is_solo(character: str) -> bool:
     """Tell whether it is a word of its own: a letter of a script without spaces."""
     named = unicodedata2.name(character, "").startswith(SPACELESS)
@@ -160,7 +166,7 @@ def main() -> None:
         "word": as_ranges(is_word),
         "solo": as_ranges(is_solo),
         "mark": as_ranges(is_mark),
-        "numeric": as_ranges(is_numeric),
+        "numeric": as_ranges(is_exact),
         "silent": as_ranges(is_silent),
         "prose": as_ranges(is_prose),
         "opening": as_ranges(lambda c: category(c) in ("Ps", "Pi") or c in "¿¡"),

@@ -31,7 +31,8 @@ in composed text; second of a pair that composes; white space, or a mark on a le
 
 SOLO, MARK, NUMERIC, PROSE = 32, 64, 128, 256
 """A word of its own, from a script without spaces; belongs to the word before it; has a numeric
-value; punctuation that carries no meaning between words."""
+value, or a form that means something, such as a superscript; punctuation that carries no meaning
+between words."""
 
 OPENING, OPERATOR, DRESSED = 512, 1024, 2048
 """Opens a bracket or quotation; makes what stands beside it a formula or code; a mark, a vowel

@@ -29,7 +29,7 @@ def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         filled += offsets[rows[r] + 1] - offsets[rows[r]]
         ends[r] = filled
-    out = np.empty(filled, np.uint32)
+    out = np.empty(filled, words.dtype)
     for r in range(len(rows)):
         start, stop = offsets[rows[r]], offsets[rows[r] + 1]
         out[ends[r] - (stop - start) : ends[r]] = words[start:stop]

@@ -293,6 +293,7 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
                 c, width = _decoded(text, i)
                 if _is_white(c):
                     break
+                plain &= classes[c] & PROSE != 0
                 i += width
         at_left, at_right = piece == begin and left != NONE, i == gap_stop and right != NONE
         isolated = not at_left and not at_right

@@ -134,9 +134,9 @@ def test_permutations_are_those_of_datasketch() -> None:
 
 
 def test_parameters_are_those_of_datasketch() -> None:
-    assert lsh_parameters(0.8, 128) == (14, 9)
+    assert lsh_parameters(0.8, 128) == (17, 7)
     for threshold in (0.5, 0.7, 0.9):
-        index = MinHashLSH(threshold=threshold, num_perm=64, weights=(0.1, 0.9))
+        index = MinHashLSH(threshold=threshold, num_perm=64, weights=(0.02, 0.98))
         assert lsh_parameters(threshold, 64) == (index.b, index.r)
 
 
