@@ -118,30 +118,152 @@
     });
   }
 
-  // Charts: the library is unpacked when the first of them comes near.
-  let library = null;
-  const unpack = async () => {
-    if (typeof DecompressionStream === "undefined") {
-      throw new Error(
-        "this browser can't unpack the charts (Chrome 80, Firefox 113 and Safari 16.4 can)",
-      );
-    }
-    const holder = find("plotly");
-    const packed = atob(holder.textContent);
-    const bytes = new Uint8Array(packed.length);
-    for (let at = 0; at < packed.length; at += 1) bytes[at] = packed.charCodeAt(at);
-    holder.remove();
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const text = await new Response(stream).text();
-    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-    await new Promise((done, failed) => {
-      const script = document.createElement("script");
-      script.src = url;
-      script.onload = done;
-      script.onerror = () => failed(new Error("this browser does not let the charts run"));
-      document.head.append(script);
+  // Folds: what a link leads to is opened, and one button opens or closes all.
+  const folds = Array.from(document.querySelectorAll("details.fold"));
+  const reveal = (key) => {
+    const target = find(key);
+    for (let at = target; at; at = at.parentElement) if (at.matches("details")) at.open = true;
+    return target;
+  };
+  const follow = () => {
+    const target = reveal(location.hash.slice(1));
+    if (target) target.scrollIntoView();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest && event.target.closest("a[href^='#']");
+    if (link && !event.defaultPrevented) reveal(link.hash.slice(1));
+  });
+  addEventListener("hashchange", follow);
+  const every = find("folds");
+  const label = () => {
+    every.textContent = folds.every((fold) => fold.open) ? "Close all" : "Open all";
+  };
+  every.addEventListener("click", () => {
+    const open = !folds.every((fold) => fold.open);
+    for (const fold of folds) fold.open = open;
+  });
+  for (const fold of folds) fold.addEventListener("toggle", label);
+
+  // Charts: the library is unpacked when the first of them is seen. Printing can't wait, so all of
+  // this is synchronous: DEFLATE (RFC 1951) is undone here, and a hash in the policy lets it run.
+  const LONGEST = 15; // bits of a code
+  const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+  const codes = (lengths) => {
+    const next = new Uint16Array(LONGEST + 2);
+    for (const length of lengths) if (length) next[length + 1] += 1;
+    for (let bits = 1; bits <= LONGEST; bits += 1) next[bits] = (next[bits] + next[bits - 1]) << 1;
+    const table = new Uint16Array(1 << LONGEST); // by the next bits: symbol and length
+    lengths.forEach((length, symbol) => {
+      if (!length) return;
+      const code = next[length];
+      next[length] += 1;
+      let first = 0;
+      for (let bit = 0; bit < length; bit += 1) first |= ((code >> bit) & 1) << (length - 1 - bit);
+      for (let at = first; at < table.length; at += 1 << length) table[at] = (symbol << 4) | length;
     });
-    URL.revokeObjectURL(url);
+    return table;
+  };
+  const fixed = Array.from({ length: 288 }, (_, at) => (at < 144 ? 8 : at < 256 ? 9 : at < 280 ? 7 : 8));
+  const inflate = (packed) => {
+    let out = new Uint8Array(packed.length * 4);
+    let [size, at, hold, held] = [0, 0, 0, 0];
+    const fill = (count) => {
+      while (held < count) {
+        hold |= (packed[at] || 0) << held;
+        at += 1;
+        held += 8;
+      }
+    };
+    const drop = (count) => {
+      hold >>>= count;
+      held -= count;
+    };
+    const bits = (count) => {
+      fill(count);
+      const value = hold & ((1 << count) - 1);
+      drop(count);
+      return value;
+    };
+    const symbol = (table) => {
+      fill(LONGEST);
+      const entry = table[hold & ((1 << LONGEST) - 1)];
+      if (!entry) throw new Error("the chart library is damaged");
+      drop(entry & 15);
+      return entry >> 4;
+    };
+    const room = (count) => {
+      if (at > packed.length + 4) throw new Error("the chart library is cut short");
+      if (size + count <= out.length) return;
+      const larger = new Uint8Array(2 * out.length + count);
+      larger.set(out);
+      out = larger;
+    };
+    const lengthsOf = (count, table) => {
+      const lengths = [];
+      while (lengths.length < count) {
+        const what = symbol(table);
+        if (what < 16) lengths.push(what);
+        else {
+          const value = what === 16 ? lengths[lengths.length - 1] : 0;
+          const times = what === 16 ? 3 + bits(2) : what === 17 ? 3 + bits(3) : 11 + bits(7);
+          for (let again = 0; again < times; again += 1) lengths.push(value);
+        }
+      }
+      return lengths;
+    };
+    const block = (literals, distances) => {
+      for (;;) {
+        const what = symbol(literals);
+        if (what === 256) return;
+        if (what < 256) {
+          room(1);
+          out[size] = what;
+          size += 1;
+          continue;
+        }
+        const step = what - 257;
+        const more = step < 8 || step === 28 ? 0 : (step >> 2) - 1;
+        const start = step === 28 ? 258 : step < 8 ? step + 3 : ((4 + (step & 3)) << more) + 3;
+        const length = start + bits(more);
+        const far = symbol(distances);
+        const further = far < 4 ? 0 : (far >> 1) - 1;
+        const back = (far < 4 ? far + 1 : ((2 + (far & 1)) << further) + 1) + bits(further);
+        room(length);
+        for (const end = size + length; size < end; size += 1) out[size] = out[size - back];
+      }
+    };
+    for (let last = 0; !last; ) {
+      last = bits(1);
+      const kind = bits(2);
+      if (kind === 0) {
+        drop(held & 7);
+        const count = bits(16);
+        bits(16);
+        room(count);
+        for (let byte = 0; byte < count; byte += 1) out[size + byte] = bits(8);
+        size += count;
+      } else if (kind === 1) block(codes(fixed), codes(Array(30).fill(5)));
+      else {
+        const [many, far, given] = [257 + bits(5), 1 + bits(5), 4 + bits(4)];
+        const short = Array(19).fill(0);
+        for (let place = 0; place < given; place += 1) short[ORDER[place]] = bits(3);
+        const lengths = lengthsOf(many + far, codes(short));
+        block(codes(lengths.slice(0, many)), codes(lengths.slice(many)));
+      }
+    }
+    return out.subarray(0, size);
+  };
+  const unpack = () => {
+    const holder = find("plotly");
+    if (!holder) return;
+    const text = atob(holder.textContent);
+    const packed = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
+    const script = document.createElement("script");
+    script.textContent = new TextDecoder().decode(inflate(packed));
+    document.head.append(script);
+    if (typeof Plotly === "undefined") throw new Error("this browser does not let the charts run");
+    holder.remove();
   };
   const layout = (more) => ({
     autosize: true,
@@ -168,7 +290,7 @@
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
 
-  const drawFrontier = (place) => {
+  const drawFrontier = (width) => {
     const own = data.frontier;
     const x = own.human_share.map((share) => 100 * share);
     const hover = "%{x:.3g} % human: %{y:.4f} nats<extra></extra>";
@@ -209,7 +331,7 @@
     level(own.reference_entropy, "y", "human text");
     level(own.entropy_floor, "y", "floor asked for");
     if (divergence) level(own.max_kl, "y2", "ceiling asked for");
-    const narrow = place.clientWidth < 620;
+    const narrow = width < 620;
     const both = divergence && !narrow;
     const x1 = axis("human share of the tokens, %", { anchor: narrow && divergence ? "y2" : "y" });
     const more = { xaxis: x1, yaxis: axis("entropy, nats"), shapes, annotations, height: 380 };
@@ -274,15 +396,15 @@
     if (ratio >= data.clusters.even) return "▲";
     return ratio <= 1 / data.clusters.even ? "▼" : "●";
   };
-  const mapHeight = (place) => Math.max(380, Math.min(620, place.clientWidth * 0.8));
-  const mapSize = (place) => {
+  const mapHeight = (width) => Math.max(380, Math.min(620, width * 0.8));
+  const mapSize = (width) => {
     const own = data.clusters;
     const largest = Math.max(...own.human, 1e-12);
-    const area = place.clientWidth * mapHeight(place);
+    const area = width * mapHeight(width);
     const whole = Math.min(Math.sqrt(0.16 * area), 60 / Math.sqrt(largest)); // of a share of 1
     return own.human.map((share) => Math.max(4, whole * Math.sqrt(share)));
   };
-  const drawMap = (place) => {
+  const drawMap = (width) => {
     const own = data.clusters;
     const ratios = own.number.map((_, at) => ratioOf(at));
     const scaled = ratios.map((ratio) => {
@@ -294,7 +416,7 @@
     );
     const even = colour("--line");
     const ticks = [1 / REACH, 0.5, 1, 2, REACH];
-    const sizes = mapSize(place);
+    const sizes = mapSize(width);
     const cells = {
       type: "scatter", mode: "markers", x: own.x, y: own.y, hoverinfo: "none",
       marker: {
@@ -324,7 +446,7 @@
     return [
       [cells, names],
       layout({
-        xaxis: none, yaxis: { ...none, scaleanchor: "x" }, showlegend: false, height: mapHeight(place),
+        xaxis: none, yaxis: { ...none, scaleanchor: "x" }, showlegend: false, height: mapHeight(width),
         shapes: ringsOf(sizes), margin: { l: 8, r: 8, t: 8, b: 70 }, hovermode: "closest", dragmode: "pan",
       }),
     ];
@@ -405,36 +527,57 @@
   }
 
   const charts = { frontier: drawFrontier, saturation: drawSaturation, map: drawMap };
+  const places = Array.from(document.querySelectorAll(".chart"));
   const drawn = new Set();
-  const draw = async (place) => {
+  const fail = (place, error) => {
+    place.replaceChildren(line("p", `No chart: ${error.message}. The tables hold the same figures.`, "failed"));
+    place.dataset.drawn = "failed";
+  };
+  const draw = (place, paper) => {
     try {
-      library ??= unpack();
-      await library;
-      const [traces, shape] = charts[place.id](place);
-      const again = drawn.has(place);
-      await Plotly.react(place, traces, shape, config);
+      unpack();
+      const [traces, shape] = charts[place.id](paper || place.clientWidth);
+      if (paper) Object.assign(shape, { width: paper, autosize: false });
+      Plotly.react(place, traces, shape, config).catch((error) => fail(place, error));
+      if (!drawn.has(place) && ready[place.id]) ready[place.id](place);
       drawn.add(place);
-      if (!again && ready[place.id]) ready[place.id](place);
       place.dataset.drawn = "";
     } catch (error) {
-      place.replaceChildren(line("p", `No chart: ${error.message}. The tables hold the same figures.`, "failed"));
-      place.dataset.drawn = "failed";
+      fail(place, error);
     }
   };
-  const redraw = () => drawn.forEach((place) => draw(place));
-  const near = new IntersectionObserver(
+  const seen = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
-        near.unobserve(entry.target);
+        seen.unobserve(entry.target);
         draw(entry.target);
       }
     },
     { rootMargin: "600px" },
   );
-  for (const place of document.querySelectorAll(".chart")) near.observe(place);
+  // What lies in a closed fold has no width: it is drawn when it is seen again.
+  const redraw = () => {
+    for (const place of drawn) if (place.clientWidth) draw(place);
+    for (const place of places) if (!place.clientWidth) seen.observe(place);
+  };
+  for (const place of places) seen.observe(place);
+
+  // A printed page is open, light, and has its charts at the width of a page.
+  const PAPER = 660;
+  let closed = [];
   addEventListener("beforeprint", () => {
-    for (const place of document.querySelectorAll(".chart")) if (!drawn.has(place)) draw(place);
+    closed = Array.from(document.querySelectorAll("details:not([open])"));
+    for (const fold of closed) fold.open = true;
+    root.dataset.theme = "light";
+    for (const place of places) draw(place, PAPER);
   });
+  addEventListener("afterprint", () => {
+    for (const fold of closed) fold.open = false;
+    if (theme) root.dataset.theme = themes[theme];
+    else delete root.dataset.theme;
+    redraw();
+  });
+  follow();
   root.dataset.ready = "";
 })();
