@@ -166,17 +166,17 @@
   const fixed = Array.from({ length: 288 }, (_, at) => (at < 144 ? 8 : at < 256 ? 9 : at < 280 ? 7 : 8));
   const inflate = (packed) => {
     let out = new Uint8Array(packed.length * 4);
-    let [size, at, hold, held] = [0, 0, 0, 0];
+    let [size, at, hold, filled] = [0, 0, 0, 0];
     const fill = (count) => {
-      while (held < count) {
-        hold |= (packed[at] || 0) << held;
+      while (filled < count) {
+        hold |= (packed[at] || 0) << filled;
         at += 1;
-        held += 8;
+        filled += 8;
       }
     };
     const drop = (count) => {
       hold >>>= count;
-      held -= count;
+      filled -= count;
     };
     const bits = (count) => {
       fill(count);
@@ -236,7 +236,7 @@
       last = bits(1);
       const kind = bits(2);
       if (kind === 0) {
-        drop(held & 7);
+        drop(filled & 7);
         const count = bits(16);
         bits(16);
         room(count);

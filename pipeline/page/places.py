@@ -41,26 +41,26 @@ def places(report: Report) -> Html | None:
 
 
 def _files(report: Report) -> Iterator[Line]:
-    found = [shard for shard in report.shards if shard.figures.documents]
+    shards = [shard for shard in report.shards if shard.figures.documents]
     kind = "file" if report.kind == "audit" else "shard"
-    if len(found) < 2:
+    if len(shards) < 2:
         return
-    worst = max(found, key=lambda shard: shard.figures.near_duplicate_rate or 0.0)
+    worst = max(shards, key=lambda shard: shard.figures.near_duplicate_rate or 0.0)
     rate = worst.figures.near_duplicate_rate or 0.0
     if report.kind == "audit" and rate >= _REPEATS:
         of = many(worst.read or worst.rows, "document")
         what = f": {number(rate, '.1%')} of its {of} repeat another of them"
         yield kind, "shards", join([_name(worst.file), what])
-    place = _narrowest([shard.figures for shard in found])
+    place = _narrowest([shard.figures for shard in shards])
     if place is not None:
-        yield kind, "shards", _narrow(found[place].file, found[place].figures)
+        yield kind, "shards", _narrow(shards[place].file, shards[place].figures)
 
 
 def _domains(report: Report) -> Iterator[Line]:
-    found = [domain for domain in report.domains if domain.kind == "open"]
-    place = _narrowest([domain.figures for domain in found])
-    if place is not None and len(found) > 1:
-        yield "domain", "domains", _narrow(found[place].name or "none", found[place].figures)
+    domains = [domain for domain in report.domains if domain.kind == "open"]
+    place = _narrowest([domain.figures for domain in domains])
+    if place is not None and len(domains) > 1:
+        yield "domain", "domains", _narrow(domains[place].name or "none", domains[place].figures)
 
 
 def _narrowest(sets: Sequence[Figures]) -> int | None:
@@ -82,10 +82,10 @@ def _narrow(title: str, figures: Figures) -> Html:
 
 
 def _sources(report: Report) -> Iterator[Line]:
-    found = [line for line in report.conservation if line.role == "synthetic" and line.read]
-    if len(found) < 2:
+    lines = [line for line in report.conservation if line.role == "synthetic" and line.read]
+    if len(lines) < 2:
         return
-    worst = max(found, key=lambda line: line.removed / line.read)
+    worst = max(lines, key=lambda line: line.removed / line.read)
     share = worst.removed / worst.read
     if share >= _REPEATS:
         what = f": {number(share, '.1%')} of {many(worst.read, 'document')} removed"
@@ -117,7 +117,7 @@ def _topics(report: Report) -> Iterator[Line]:
     for cluster, mark in ((ranked[-1], "▲ too much"), (ranked[0], "▼ too little")):
         if 1 / EVEN < ratio(cluster) < EVEN:
             continue
-        shares = f"{number(cluster.share, '.1%')} against {number(cluster.human_share, '.1%')}"
+        shares = f"{number(cluster.share, '.1%')}, human {number(cluster.human_share, '.1%')}"
         parts.append(join([f"{mark} ", named(cluster.words[:3]), f" ({shares})"]))
     if parts:
         yield "topics", "clusters", join(parts, "; ")

@@ -20,7 +20,7 @@ _LINE = 2000  # characters of a line
 
 
 def verdict(
-    found: Verdict,
+    said: Verdict,
     title: str,
     facts: Html,
     gates: Sequence[Measure],
@@ -30,7 +30,7 @@ def verdict(
     """Return the first screen.
 
     Args:
-        found: the verdict.
+        said: the verdict.
         title: what kind of report it is.
         facts: what it is of.
         gates: the measures that it rests on.
@@ -38,24 +38,24 @@ def verdict(
         advice: what to do, the first thing first.
     """
     answers = [
-        ("Why", _why(found, gates)),
+        ("Why", _why(said, gates)),
         ("Where it is worst", places),
-        ("What to do next", _opened(advice, _STEPS, "more", "ol") if advice else None),
+        ("What to do next", _opened(advice, _STEPS, "further step", "ol") if advice else None),
     ]
     blocks = [el("div", el("h2", heading), body) for heading, body in answers if body is not None]
     return el(
         "section",
         el(
             "div",
-            el("p", outcome(found.outcome), class_="badge"),
+            el("p", outcome(said.outcome), class_="badge"),
             el("p", title, facts, class_="eyebrow"),
             class_="top",
         ),
-        el("h1", cut(found.sentence, _LINE), id="verdict-title"),
+        el("h1", cut(said.sentence, _LINE), id="verdict-title"),
         el("div", *blocks, class_="answers"),
-        _noticed(found.warnings),
+        _noticed(said.warnings),
         id="verdict",
-        class_=f"verdict {found.outcome}",
+        class_=f"verdict {said.outcome}",
         aria_labelledby="verdict-title",
     )
 
@@ -79,24 +79,25 @@ def facts(report: Report) -> Html:
     return el("span", *(el("span", part) for part in parts), class_="facts")
 
 
-def _why(found: Verdict, gates: Sequence[Measure]) -> Html | None:
+def _why(said: Verdict, gates: Sequence[Measure]) -> Html | None:
     """Return the gates that decide, one a row, and the reasons that are no gate's."""
-    deciding = [measure for measure in gates if measure.outcome in _DECIDING]
+    known = [measure for measure in gates if measure.name in MEASURES]  # an old report has others
+    deciding = [measure for measure in known if measure.outcome in _DECIDING]
     # The second codebook repeats the first one, so it comes last.
     deciding.sort(key=lambda m: (m.name.startswith("audit_"), _DECIDING.index(m.outcome)))
-    shown = deciding or [measure for measure in gates if measure.name in _MAIN]
     in_rows = {reason(measure) for measure in deciding}
-    lines = [line for line in found.reasons if line not in in_rows]
+    lines = [line for line in said.reasons if line not in in_rows]
+    others = _opened(_lines(lines), 0 if deciding else _STEPS, "more reason", "ul")
+    shown = deciding or [measure for measure in known if measure.name in _MAIN]
     if not shown and not lines:
         return None
     hidden = shown[_ROWS:]
     return join(
         [
-            _opened(_lines(lines), _STEPS, "more reasons", "ul") if lines else None,
+            None if deciding else others,
             _rows(shown[:_ROWS]) if shown else None,
-            el("details", el("summary", f"{many(len(hidden), 'more gate')}"), _rows(hidden))
-            if hidden
-            else None,
+            _folded(many(len(hidden), "more gate"), _rows(hidden)) if hidden else None,
+            others if deciding else None,
         ]
     )
 
@@ -134,17 +135,20 @@ def _against(measure: Measure) -> str:
 def _opened(lines: Sequence[Html], count: int, rest: str, tag: str) -> Html:
     """Return a list whose first lines stand open."""
     items = [el("li", line) for line in lines]
-    hidden = items[count:]
-    fold = el("details", el("summary", f"{len(hidden):,} {rest}"), el(tag, *hidden))
-    return join([el(tag, *items[:count]), fold if hidden else None])
+    shown, hidden = items[:count], items[count:]
+    fold = _folded(many(len(hidden), rest), el(tag, *hidden)) if hidden else None
+    return join([el(tag, *shown) if shown else None, fold])
+
+
+def _folded(title: str, content: Html) -> Html:
+    return el("details", el("summary", title), content)
 
 
 def _noticed(warnings: Sequence[str]) -> Html | None:
     if not warnings:
         return None
     items = (el("li", line) for line in _lines(warnings))
-    title = f"Noticed on the way ({len(warnings):,})"
-    return el("details", el("summary", title), el("ul", *items))
+    return _folded(f"Noticed on the way ({len(warnings):,})", el("ul", *items))
 
 
 def _lines(lines: Sequence[str]) -> list[Html]:

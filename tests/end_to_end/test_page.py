@@ -203,7 +203,7 @@ def test_stage_by_stage_needs_no_scrolling_at_1280(load: Open) -> None:
     opened = load("run")
     opened.unfold()
     box = opened.tab.locator(".box", has=opened.tab.locator("#by-stage"))
-    assert box.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
 
 
 @pytest.mark.parametrize(("width", "screens"), [(1280, 2), (400, 3)])
@@ -279,7 +279,8 @@ _PRINTED = """addEventListener("afterprint", () => {
       return drawing ? drawing.querySelectorAll("path").length : 0;
     }),
     ground: getComputedStyle(document.body).backgroundColor,
-    widest: Math.max(...[...document.querySelectorAll(".main-svg")].map((one) => one.clientWidth)),
+    widest: Math.max(
+      ...[...document.querySelectorAll(".main-svg")].map((drawing) => drawing.clientWidth)),
   };
 });"""
 
