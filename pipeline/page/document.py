@@ -61,7 +61,7 @@ def page(
     sections = [
         verdict.verdict(
             said,
-            title,
+            title if comparison is None else f"{title} · the latest",
             verdict.facts(report),
             gates,
             places.places(report),
@@ -95,7 +95,7 @@ def page(
 
 
 def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css"), _asset("inflate.js") + _asset("page.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         f"script-src '{_hash(script)}' '{_hash(get_plotlyjs())}'; "
