@@ -37,12 +37,13 @@ from schemas.gates import Gates, load_gates
 from schemas.report import MEASURED, Report
 from transforms import files
 from transforms.contrast import LEAST_DOCUMENTS
+from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
 from transforms.gate import judged, verdict
 from transforms.identity import file_names
 from transforms.reference import copy_reference, load_reference
-from transforms.repeats import group_sizes, repeated_share
+from transforms.repeats import group_sizes, repeated_share, repeats_within
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,11 @@ def _report(
             achieved=None,
             stages=stages,
             judged=found,
-            shards=figures.shards(measured, audited.described(sketches.offsets, copies), maker),
+            shards=figures.shards(
+                measured,
+                audited.described(sketches.offsets, copies, deduplicated.verdicts),
+                maker,
+            ),
             deduplication=deduplication(
                 context, sketched, deduplicated, clustered if reference.human else None
             ),
@@ -252,14 +257,27 @@ class _Files:
     shard: list[int]
 
     def described(
-        self, offsets: NDArray[np.int64], copies: NDArray[np.int32]
+        self, offsets: NDArray[np.int64], copies: NDArray[np.int32], verdicts: Verdicts
     ) -> list[dict[str, Any]]:
-        """Name, measured rows and bytes of each."""
-        held = np.add.reduceat(np.append(copies, 0), np.minimum(offsets[:-1], len(copies)))
-        held = np.where(np.diff(offsets) > 0, held, 0)
-        rows = np.bincount(self.shard, held, len(self.files)).astype(int)
-        lines = zip(self.files, rows.tolist(), self.sizes, strict=True)
-        return [{"file": name, "rows": row, "bytes": size} for name, row, size in lines]
+        """Return what `figures.shards` wants to know of each file.
+
+        Args:
+            offsets: int64[units + 1], where each unit's documents begin.
+            copies: int32[n], 1 for each measured document, else 0.
+            verdicts: of the n documents.
+        """
+        total = len(self.files)
+        part = np.repeat(np.array(self.shard, np.int64), np.diff(offsets))
+        columns = {
+            "file": self.files,
+            "read": np.bincount(part, minlength=total).tolist(),
+            "rows": np.bincount(part[copies > 0], minlength=total).tolist(),
+            "bytes": self.sizes,
+            "near_duplicates": repeats_within(verdicts, part, total).tolist(),
+        }
+        return [
+            dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)
+        ]
 
 
 def _files(sketched: Sketched) -> _Files:

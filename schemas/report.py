@@ -105,11 +105,14 @@ class Figures(_Model):
     near_duplicates: int = Field(
         ge=0,
         description="documents that repeat another one of the set: before deduplication those "
-        "that it removes, in what is written further copies. Pairs that deduplication did not "
+        "that it removes, in what is written further copies, in an audited file those that stand "
+        "for the same kept document as another of the file. Pairs that deduplication did not "
         "find are not in it",
     )
     near_duplicate_rate: float | None = Field(
-        default=None, description="near_duplicates / documents"
+        default=None,
+        description="near_duplicates / documents; of an audited file near_duplicates / all that "
+        "was read from it",
     )
     effective_clusters: float | None = Field(
         default=None,
@@ -170,7 +173,14 @@ class Shard(_Model):
     """One shard."""
 
     file: str = Field(description="name of the file in data/")
-    rows: int = Field(ge=0, description="rows in it")
+    read: int | None = Field(
+        default=None,
+        ge=0,
+        description="documents read from an audited file; null for what a run wrote",
+    )
+    rows: int = Field(
+        ge=0, description="rows in it; of an audited file, those that were kept and measured"
+    )
     bytes: int = Field(ge=0, description="its size")
     human_share: float | None = Field(description="human share of its tokens; null without tokens")
     figures: Figures = Field(description="its documents on the yardstick")

@@ -29,6 +29,27 @@ def group_sizes(verdicts: Verdicts, rows: NDArray[np.bool_]) -> NDArray[np.int64
     return np.stack([value, many], axis=1).astype(np.int64)
 
 
+def repeats_within(verdicts: Verdicts, part: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
+    """Count in each part of a corpus the documents that repeat another document of that part.
+
+    Documents that stand for one kept document are one group, wherever the kept one is. All but one
+    of a group's documents in a part count there.
+
+    Args:
+        verdicts: of n documents.
+        part: int64[n], each document's part.
+        parts: how many there are.
+
+    Returns:
+        int64[parts], documents.
+    """
+    document = np.arange(len(part))
+    stands_for = np.where(verdicts.kept, document, verdicts.partner)
+    width = int(stands_for.max(initial=0)) + 1
+    different = np.unique(part * width + stands_for) // width
+    return np.bincount(part, minlength=parts) - np.bincount(different, minlength=parts)
+
+
 def repeated_share(groups: NDArray[np.int64], n: int) -> tuple[float, float]:
     """Share of near duplicates that a sample of n documents would show, and its standard error.
 

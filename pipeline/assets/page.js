@@ -118,30 +118,45 @@
     });
   }
 
-  // Charts: the library is unpacked when the first of them comes near.
-  let library = null;
-  const unpack = async () => {
-    if (typeof DecompressionStream === "undefined") {
-      throw new Error(
-        "this browser can't unpack the charts (Chrome 80, Firefox 113 and Safari 16.4 can)",
-      );
-    }
+  // Folds: what a link leads to is opened, and one button opens or closes all.
+  const folds = Array.from(document.querySelectorAll("details.fold"));
+  const reveal = (key) => {
+    const target = find(key);
+    for (let at = target; at; at = at.parentElement) if (at.matches("details")) at.open = true;
+    return target;
+  };
+  const follow = () => {
+    const target = reveal(location.hash.slice(1));
+    if (target) target.scrollIntoView();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest && event.target.closest("a[href^='#']");
+    if (link && !event.defaultPrevented) reveal(link.hash.slice(1));
+  });
+  addEventListener("hashchange", follow);
+  const every = find("folds");
+  const label = () => {
+    every.textContent = folds.every((fold) => fold.open) ? "Close all" : "Open all";
+  };
+  every.addEventListener("click", () => {
+    const open = !folds.every((fold) => fold.open);
+    for (const fold of folds) fold.open = open;
+  });
+  for (const fold of folds) fold.addEventListener("toggle", label);
+
+  // Charts: the library is unpacked when the first of them is seen; a hash in the policy lets it
+  // run. All of it is synchronous, as a printed page has to be drawn at once.
+  const unpack = () => {
     const holder = find("plotly");
-    const packed = atob(holder.textContent);
-    const bytes = new Uint8Array(packed.length);
-    for (let at = 0; at < packed.length; at += 1) bytes[at] = packed.charCodeAt(at);
+    if (!holder) return;
+    const text = atob(holder.textContent);
+    const packed = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
+    const script = document.createElement("script");
+    script.textContent = new TextDecoder().decode(inflate(packed));
+    document.head.append(script);
+    if (typeof Plotly === "undefined") throw new Error("this browser does not let the charts run");
     holder.remove();
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const text = await new Response(stream).text();
-    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-    await new Promise((done, failed) => {
-      const script = document.createElement("script");
-      script.src = url;
-      script.onload = done;
-      script.onerror = () => failed(new Error("this browser does not let the charts run"));
-      document.head.append(script);
-    });
-    URL.revokeObjectURL(url);
   };
   const layout = (more) => ({
     autosize: true,
@@ -168,7 +183,7 @@
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
 
-  const drawFrontier = (place) => {
+  const drawFrontier = (width) => {
     const own = data.frontier;
     const x = own.human_share.map((share) => 100 * share);
     const hover = "%{x:.3g} % human: %{y:.4f} nats<extra></extra>";
@@ -209,7 +224,7 @@
     level(own.reference_entropy, "y", "human text");
     level(own.entropy_floor, "y", "floor asked for");
     if (divergence) level(own.max_kl, "y2", "ceiling asked for");
-    const narrow = place.clientWidth < 620;
+    const narrow = width < 620;
     const both = divergence && !narrow;
     const x1 = axis("human share of the tokens, %", { anchor: narrow && divergence ? "y2" : "y" });
     const more = { xaxis: x1, yaxis: axis("entropy, nats"), shapes, annotations, height: 380 };
@@ -274,15 +289,15 @@
     if (ratio >= data.clusters.even) return "▲";
     return ratio <= 1 / data.clusters.even ? "▼" : "●";
   };
-  const mapHeight = (place) => Math.max(380, Math.min(620, place.clientWidth * 0.8));
-  const mapSize = (place) => {
+  const mapHeight = (width) => Math.max(380, Math.min(620, width * 0.8));
+  const mapSize = (width) => {
     const own = data.clusters;
     const largest = Math.max(...own.human, 1e-12);
-    const area = place.clientWidth * mapHeight(place);
+    const area = width * mapHeight(width);
     const whole = Math.min(Math.sqrt(0.16 * area), 60 / Math.sqrt(largest)); // of a share of 1
     return own.human.map((share) => Math.max(4, whole * Math.sqrt(share)));
   };
-  const drawMap = (place) => {
+  const drawMap = (width) => {
     const own = data.clusters;
     const ratios = own.number.map((_, at) => ratioOf(at));
     const scaled = ratios.map((ratio) => {
@@ -294,7 +309,7 @@
     );
     const even = colour("--line");
     const ticks = [1 / REACH, 0.5, 1, 2, REACH];
-    const sizes = mapSize(place);
+    const sizes = mapSize(width);
     const cells = {
       type: "scatter", mode: "markers", x: own.x, y: own.y, hoverinfo: "none",
       marker: {
@@ -324,7 +339,7 @@
     return [
       [cells, names],
       layout({
-        xaxis: none, yaxis: { ...none, scaleanchor: "x" }, showlegend: false, height: mapHeight(place),
+        xaxis: none, yaxis: { ...none, scaleanchor: "x" }, showlegend: false, height: mapHeight(width),
         shapes: ringsOf(sizes), margin: { l: 8, r: 8, t: 8, b: 70 }, hovermode: "closest", dragmode: "pan",
       }),
     ];
@@ -405,36 +420,57 @@
   }
 
   const charts = { frontier: drawFrontier, saturation: drawSaturation, map: drawMap };
+  const places = Array.from(document.querySelectorAll(".chart"));
   const drawn = new Set();
-  const draw = async (place) => {
+  const fail = (place, error) => {
+    place.replaceChildren(line("p", `No chart: ${error.message}. The tables hold the same figures.`, "failed"));
+    place.dataset.drawn = "failed";
+  };
+  const draw = (place, paper) => {
     try {
-      library ??= unpack();
-      await library;
-      const [traces, shape] = charts[place.id](place);
-      const again = drawn.has(place);
-      await Plotly.react(place, traces, shape, config);
+      unpack();
+      const [traces, shape] = charts[place.id](paper || place.clientWidth);
+      if (paper) Object.assign(shape, { width: paper, autosize: false });
+      Plotly.react(place, traces, shape, config).catch((error) => fail(place, error));
+      if (!drawn.has(place) && ready[place.id]) ready[place.id](place);
       drawn.add(place);
-      if (!again && ready[place.id]) ready[place.id](place);
       place.dataset.drawn = "";
     } catch (error) {
-      place.replaceChildren(line("p", `No chart: ${error.message}. The tables hold the same figures.`, "failed"));
-      place.dataset.drawn = "failed";
+      fail(place, error);
     }
   };
-  const redraw = () => drawn.forEach((place) => draw(place));
-  const near = new IntersectionObserver(
+  const seen = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
-        near.unobserve(entry.target);
+        seen.unobserve(entry.target);
         draw(entry.target);
       }
     },
     { rootMargin: "600px" },
   );
-  for (const place of document.querySelectorAll(".chart")) near.observe(place);
+  // What lies in a closed fold has no width: it is drawn when it is seen again.
+  const redraw = () => {
+    for (const place of drawn) if (place.clientWidth) draw(place);
+    for (const place of places) if (!place.clientWidth) seen.observe(place);
+  };
+  for (const place of places) seen.observe(place);
+
+  // A printed page is open, light, and has its charts at the width of a page.
+  const PAPER = 660;
+  let closed = [];
   addEventListener("beforeprint", () => {
-    for (const place of document.querySelectorAll(".chart")) if (!drawn.has(place)) draw(place);
+    closed = Array.from(document.querySelectorAll("details:not([open])"));
+    for (const fold of closed) fold.open = true;
+    root.dataset.theme = "light";
+    for (const place of places) draw(place, PAPER);
   });
+  addEventListener("afterprint", () => {
+    for (const fold of closed) fold.open = false;
+    if (theme) root.dataset.theme = themes[theme];
+    else delete root.dataset.theme;
+    redraw();
+  });
+  follow();
   root.dataset.ready = "";
 })();

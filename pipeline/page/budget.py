@@ -45,6 +45,7 @@ def budget(report: Report, plan: Plan) -> Html:
         el("div", class_="chart", id="frontier", role="img", aria_label=_label(plan)),
         _frontier(plan.frontier),
         _starved(plan, words),
+        brief="entropy against the human share",
     )
 
 

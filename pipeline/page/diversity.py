@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.page.markup import (
     el,
     figure,
     join,
+    many,
     more,
     name,
     number,
@@ -85,7 +87,15 @@ def human(report: Report) -> Html | None:
         "Against human text",
         strips.key_of_marks([s for s, _ in shown], [STAGES[s] for s, _ in shown]),
         table(caption, columns, rows, "measures", groups=groups),
+        brief=_outcomes(shown[-1][1].measures),
     )
+
+
+def _outcomes(measures: Sequence[Measure]) -> str:
+    """Return how many measures the gates stop for, warn of, and let pass."""
+    words = {"stop": "stop", "warn": "warn", "noise": "noise", "go": "pass", "too few": "too few"}
+    often = Counter[str](measure.outcome for measure in measures)
+    return ", ".join(f"{often[key]} {word}" for key, word in words.items() if often[key])
 
 
 def _values(figures: Figures) -> list[tuple[str, float | None]]:
@@ -132,7 +142,7 @@ def _two(first: str, second: str) -> Html:
 
 
 def _against(key: str, value: float | None) -> str:
-    """A figure of `against`: a ratio, or a difference in the measure's own unit."""
+    """Return a figure of `against`: a ratio, or a difference in the measure's own unit."""
     info = MEASURES[key]
     if info.kind == "ratio":
         return number(value, ".3f")
@@ -208,33 +218,37 @@ def properties(sets: Sequence[Figures]) -> list[Property]:
 
 
 def stages(report: Report) -> Html | None:
-    """The figures after each stage by role, and which stage cost which tail."""
+    """Return a row a figure and a column a stage and role, and which stage cost which tail."""
     sets = [
-        (STAGES[stage.name], role, figures)
+        (f"{role}, {STAGES[stage.name]}", figures)
         for stage in report.stages
         for role, figures in sorted(stage.roles.items(), key=lambda item: item[0] != "all")
     ]
     if not sets:
         return None
-    shown = properties([figures for _, _, figures in sets])
     columns = [
-        Column("after", numeric=False, heading=True),
-        Column("role", numeric=False),
-        *(Column(one.title, one.term) for one in shown),
+        Column("figure", numeric=False, heading=True),
+        *(Column(title) for title, _ in sets),
     ]
     rows: list[list[Cell | str]] = [
-        [stage, role, *(figure(one.of(figures), one.form, one.unit) for one in shown)]
-        for stage, role, figures in sets
+        [
+            term(one.term, one.title),
+            *(figure(one.of(figures), one.form, one.unit) for _, figures in sets),
+        ]
+        for one in properties([figures for _, figures in sets])
     ]
     return section(
         "stages",
         "Stage by stage",
         _cost(report),
         table(
-            "All documents after each stage, by role; the table above is of samples that compare",
+            "All documents after each stage, by role; the measures against human text are of "
+            "samples that compare",
             columns,
             rows,
+            "by-stage",
         ),
+        brief="what each stage changed",
     )
 
 
@@ -290,6 +304,7 @@ def domains(report: Report) -> Html | None:
         ),
         table("Figures by domain", columns, rows, "by-domain", sortable=True),
         more(len(found), _DOMAINS, "domains", "report.json"),
+        brief=many(len(found), "domain"),
     )
 
 
@@ -345,6 +360,7 @@ def generations(comparison: Comparison, latest: Report) -> Html:
         ),
         el("div", *drawn, class_="multiples"),
         table("Figures against human text by generation", columns, rows),
+        brief=many(len(found), "generation"),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,14 +14,25 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from pipeline.page import budget, diversity, lineage, overview, provenance, removals, shards, topics
+from pipeline.page import (
+    budget,
+    diversity,
+    lineage,
+    overview,
+    places,
+    provenance,
+    removals,
+    shards,
+    topics,
+    verdict,
+)
 from pipeline.page.glossary import glossary
 from pipeline.page.markup import Html, el, join
 from schemas.plan import Plan
 from schemas.report import Comparison, Report
 
 _ASSETS = Path(__file__).parents[1] / "assets"
-_SECTION = re.compile(r'<section id="(\w+)" [^>]*><h2 id="\w+-title">(.*?)</h2>')
+_SECTION = re.compile(r'<h2 id="(\w+)-title">(.*?)</h2>')
 _KINDS = {"run": "Run", "dedup": "Deduplication", "audit": "Audit"}
 
 
@@ -44,18 +55,19 @@ def page(
         the page, below 6 MB whatever the corpus holds.
     """
     title = f"{_KINDS[report.kind]} report"
-    top: list[Html | None]
-    facts, advice = overview.facts(report), overview.next_steps(report, plan)
-    if comparison is None:
-        top = [overview.verdict(report.verdict, advice, facts, title)]
-    else:
-        title = "Comparison of generations"
-        top = [
-            overview.verdict(comparison.verdict, advice, facts, title),
-            diversity.generations(comparison, report),
-        ]
+    said, gates = report.verdict, report.judged.measures if report.judged else []
+    if comparison is not None:
+        title, said, gates = "Comparison of generations", comparison.verdict, []
     sections = [
-        *top,
+        verdict.verdict(
+            said,
+            title if comparison is None else f"{title} · the latest",
+            verdict.facts(report),
+            gates,
+            places.places(report),
+            overview.next_steps(report, plan),
+        ),
+        diversity.generations(comparison, report) if comparison else None,
         overview.asked(report, plan),
         overview.flow(report),
         diversity.human(report),
@@ -83,10 +95,11 @@ def page(
 
 
 def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css"), _asset("inflate.js") + _asset("page.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"script-src '{_hash(script)}' blob:; style-src 'unsafe-inline'; img-src data: blob:"
+        f"script-src '{_hash(script)}' '{_hash(get_plotlyjs())}'; "
+        "style-src 'unsafe-inline'; img-src data: blob:"
     )
     head = join(
         [
@@ -103,6 +116,7 @@ def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
         "header",
         el("a", "Skip to the verdict", href="#verdict", class_="skip"),
         el("span", "outcross", class_="brand"),
+        el("button", "Open all", type="button", id="folds", class_="scripted"),
         el("button", "Theme: as the system", type="button", id="theme", class_="scripted"),
     )
     plain = el(
@@ -123,7 +137,7 @@ def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
 
 
 def _contents(body: str) -> Html:
-    """Links to the sections that are there."""
+    """Return links to the sections that are there."""
     found = [
         el("li", el("a", Html(heading), href=f"#{key}")) for key, heading in _SECTION.findall(body)
     ]
@@ -148,4 +162,7 @@ def _json(data: Mapping[str, Any]) -> str:
 
 @cache
 def _plotly() -> str:
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
+    """Return the chart library as raw DEFLATE (RFC 1951), which the page's script unpacks."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(get_plotlyjs().encode()) + packer.flush()
+    return base64.b64encode(packed).decode()

@@ -71,7 +71,9 @@ _OWN: dict[str, tuple[str, str]] = {
     ),
     "near_duplicate_rate": (
         "near-duplicate rate",
-        "Near-duplicate documents / documents, in percent.",
+        "Documents that repeat another one of the same set / its documents; of an audited file, "
+        "the share of all that was read from it that repeats another document of that file (of "
+        "those that stand for the same kept document all but one count).",
     ),
     "lexical_distinct_3": (
         "distinct triples",
@@ -120,7 +122,12 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "zstd_ratio": "zstd ratio",
     },
     Measure: {"human": "human", "n": "n"},
-    Shard: {"rows": "rows", "bytes": "size", "human_share": "human share of tokens"},
+    Shard: {
+        "read": "read from a file",
+        "rows": "rows",
+        "bytes": "size",
+        "human_share": "human share of tokens",
+    },
     Cluster: {
         "human_share": "human share of a cluster",
         "share": "corpus share of a cluster",
@@ -219,4 +226,6 @@ def glossary(body: str) -> Html:
         place = f"g-{key}"
         if f'"{place}"' in body:
             entries += [el("dt", title), el("dd", meaning, id=place)]
-    return section("glossary", "What the words mean", el("dl", *entries, class_="glossary"))
+    brief = f"{len(entries) // 2} terms"
+    shown = el("dl", *entries, class_="glossary")
+    return section("glossary", "What the words mean", shown, brief=brief)

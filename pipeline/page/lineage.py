@@ -27,6 +27,7 @@ def lineage(report: Report) -> Html | None:
         ),
         _human(found),
         _ranking(found.ranking),
+        brief=f"generation {found.number:,}",
     )
 
 

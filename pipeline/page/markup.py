@@ -207,10 +207,21 @@ def _cell(column: Column, cell: Cell | str, sortable: bool) -> Html:
     return el("td", cell.content, class_=classes, data_v=value)
 
 
-def section(key: str, title: str, *children: str | None) -> Html:
-    """A part of the page with a heading and an anchor."""
+def section(key: str, title: str, *children: str | None, brief: str | None = None) -> Html:
+    """Return a part of the page that is closed until a reader or a link opens it.
+
+    The anchor stands inside, as a browser opens the fold of what a link leads to.
+
+    Args:
+        key: its anchor.
+        title: its heading, which stays when it is closed.
+        children: what it holds.
+        brief: a few words beside the heading on what is in it.
+    """
     heading = el("h2", title, id=f"{key}-title")
-    return el("section", heading, *children, id=key, aria_labelledby=f"{key}-title")
+    shown = el("span", brief, class_="brief") if brief else None
+    body = el("section", *children, id=key, aria_labelledby=f"{key}-title")
+    return el("details", el("summary", heading, " ", shown), body, class_="fold")
 
 
 def more(count: int, shown: int, noun: str, file: str) -> Html | None:

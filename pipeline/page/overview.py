@@ -1,4 +1,4 @@
-"""The top of the page: the verdict, what to do next, asked against achieved, where rows went."""
+"""What to do next, asked against achieved, where rows went."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pipeline.page.markup import (
     escape,
     figure,
     join,
-    many,
     more,
     name,
     number,
@@ -23,9 +22,9 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.measures import LEXICAL, MEASURES
+from schemas.measures import LEXICAL
 from schemas.plan import Plan
-from schemas.report import MEASURED, Achieved, Conservation, Figures, Report, Shard, Verdict
+from schemas.report import Achieved, Conservation, Report
 
 SIGNS = {
     "done": "●",
@@ -36,85 +35,12 @@ SIGNS = {
     "too few": "…",
     "shown": "·",
 }
-_LINES = 100  # of reasons or warnings
-_LINE = 2000  # characters of one
 
 
 def outcome(word: str) -> Html:
     """An outcome as a sign and a word: never a colour alone."""
     sign = el("span", SIGNS.get(word, "·"), aria_hidden="true")
     return el("span", sign, " ", word, class_=f"outcome {word.replace(' ', '-')}")
-
-
-def verdict(found: Verdict, advice: Sequence[Html], facts: Html | None, title: str) -> Html:
-    """The first screen: the sentence, why, what to do next, and the figures that matter most."""
-    columns = [("Why", _lines(found.reasons)), ("What to do next", advice)]
-    columns.append(("Noticed on the way", _lines(found.warnings)))
-    lists = [
-        el("div", el("h2", heading), el("ul", *(el("li", line) for line in lines)))
-        for heading, lines in columns
-        if lines
-    ]
-    return el(
-        "section",
-        el("p", title, class_="eyebrow"),
-        el("p", outcome(found.outcome), class_="badge"),
-        el("h1", cut(found.sentence, _LINE), id="verdict-title"),
-        facts,
-        el("div", *lists, class_="columns"),
-        id="verdict",
-        class_=f"verdict {found.outcome}",
-        aria_labelledby="verdict-title",
-    )
-
-
-def _lines(lines: Sequence[str]) -> list[Html]:
-    shown = [escape(cut(line, _LINE)) for line in lines[:_LINES]]
-    if len(lines) > _LINES:
-        shown.append(escape(f"{len(lines) - _LINES:,} more stand in report.json"))
-    return shown
-
-
-def facts(report: Report) -> Html:
-    """A handful of figures."""
-    lines = report.conservation
-    read = sum(line.read for line in lines)
-    found: list[tuple[Html, str, str]] = []
-    if report.kind == "run":
-        written = sum(line.written for line in lines)
-        found.append((_field("written"), number(written), f"of {many(read, 'document')} read"))
-    elif report.kind == "audit":
-        measured = sum(line.not_selected.get(MEASURED, 0) for line in lines)
-        found.append((escape("measured"), number(measured), f"of {many(read, 'document')} read"))
-    else:
-        kept = sum(line.kept for line in lines)
-        found.append((_field("kept"), number(kept), f"of {many(read, 'document')} read"))
-    if report.achieved is not None and report.achieved.human_share is not None:
-        human = number(report.achieved.human_tokens)
-        shown = number(report.achieved.human_share, ".1%")
-        label = term(key_of(Shard, "human_share"), "human share")
-        found.append((label, shown, f"{human} of {number(report.achieved.tokens)} tokens"))
-    found += _against_human(report.judged)
-    items = [
-        el("div", el("dt", label), el("dd", value), el("dd", note, class_="note"))
-        for label, value, note in found
-    ]
-    return el("dl", *items, class_="facts")
-
-
-def _against_human(judged: Figures | None) -> list[tuple[Html, str, str]]:
-    found = []
-    for key in ("effective_clusters", "tail_coverage", "distinct_3", "near_duplicates"):
-        measure = judged.measure(key) if judged else None
-        if measure is None or measure.value is None or measure.human is None:
-            continue
-        info = MEASURES[key]
-        note = f"human text: {number(measure.human, info.form, info.unit)}"
-        if info.kind == "ratio" and measure.against is not None:
-            note += f" · {number(measure.against, '.0%')} of it"
-        shown = number(measure.value, info.form, info.unit)
-        found.append((term(key, info.title), shown, note))
-    return found
 
 
 def next_steps(report: Report, plan: Plan | None) -> list[Html]:
@@ -257,7 +183,8 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
         Column("how near", numeric=False),
     ]
     body = table("What was asked, what was planned and what stands in data/", columns, rows)
-    return section("asked", "Asked and achieved", body)
+    brief = f"{number(done.human_share, '.1%')} human of {number(done.tokens)} tokens"
+    return section("asked", "Asked and achieved", body, brief=brief)
 
 
 def _tolerance(done: Achieved) -> str:
@@ -310,15 +237,15 @@ def flow(report: Report) -> Html:
         el("p", note, class_="note" if holds else "alarm"),
         table("Documents by source", columns, rows[:200]),
         more(len(rows), 200, "sources", "report.json"),
+        brief=", ".join(
+            f"{number(sum(getattr(line, field) for line in lines))} {field}"
+            for field in ("read", "rejected", "removed", "kept")
+        ),
     )
 
 
 def _read(lines: Sequence[Conservation], role: str) -> int:
     return sum(line.read for line in lines if line.role == role)
-
-
-def _field(field: str) -> Html:
-    return term(_key(field), field)
 
 
 def _key(field: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.page.markup import (
     el,
     escape,
     join,
+    many,
     more,
     name,
     number,
@@ -55,6 +56,7 @@ def yardstick(report: Report) -> Html | None:
         "What it was measured on",
         el("p", f"A yardstick made from {made}. Runs with the same fingerprint can be compared."),
         el("dl", *pairs, class_="pairs-of"),
+        brief=f"{many(found.documents, 'document')}, {many(found.clusters, 'cluster')}",
     )
 
 
@@ -80,7 +82,8 @@ def manifest(found: Mapping[str, Any]) -> Html:
             parts.append(_pairs(title, value))
         else:
             parts.append(_folded(title, _tree(value)))
-    return section("manifest", "How it was made", *parts)
+    brief = "versions, configuration and files"
+    return section("manifest", "How it was made", *parts, brief=brief)
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Html:

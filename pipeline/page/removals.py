@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -63,6 +64,7 @@ def removed(report: Report) -> Html:
         _most_repeated(done),
         _least_similar(done),
         el("p", bands, class_="note"),
+        brief=many(total, "document"),
     )
 
 
@@ -272,7 +274,18 @@ def prompts(report: Report) -> Html | None:
         table("Answers by source", columns, rows),
         chart if curves else None,
         *parts,
+        brief=_collapsed(report.prompts),
     )
+
+
+def _collapsed(sources: Sequence[Prompts]) -> str:
+    """Return how many prompts have collapsed."""
+    samplings = [source.sampling for source in sources if source.sampling is not None]
+    if not samplings:
+        return "one answer each"
+    collapsed = sum(sampling.collapsed_prompts for sampling in samplings)
+    prompts = sum(sampling.prompts for sampling in samplings)
+    return f"{collapsed:,} of {many(prompts, 'prompt')} collapsed"
 
 
 def _sampling(source: Prompts, found: Answers) -> list[Html]:

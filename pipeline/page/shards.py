@@ -61,6 +61,7 @@ def shards(report: Report) -> Html | None:
         sum(abs(z) > _OUTLIER for z in (column[place] for column in far) if z is not None)
         for place in range(len(found))
     ]
+    read = any(shard.read is not None for shard in found)
     order: Sequence[int] = range(len(found))
     if len(found) > SHOWN:
         order = sorted(sorted(order, key=lambda place: -out[place])[:SHOWN])
@@ -69,7 +70,8 @@ def shards(report: Report) -> Html | None:
         *([Column("out of line", "outliers")] if told else []),
         Column("human share", "shard-human_share"),
         *(Column(one.title, one.term) for one in shown),
-        Column("rows", "shard-rows"),
+        *([Column("read", "shard-read")] if read else []),
+        Column("measured" if read else "rows", "shard-rows"),
         Column("size", "shard-bytes"),
     ]
     rows: list[list[Cell | str]] = []
@@ -81,6 +83,7 @@ def shards(report: Report) -> Html | None:
             _heat(shard.human_share, ".1%", far[-1][place]),
         ]
         row += [_heat(own[at][place], one.form, far[at][place]) for at, one in enumerate(shown)]
+        row += [figure(shard.read)] if read else []
         rows.append([*row, figure(shard.rows), Cell(size(shard.bytes), shard.bytes)])
     marked = sum(count > 0 for count in out)
     if not told:
@@ -97,6 +100,7 @@ def shards(report: Report) -> Html | None:
         _controls(marked > 0) if told else None,
         table(f"Every {what} on the yardstick", columns, rows, "by-shard", sortable=True),
         more(len(found), SHOWN, f"{what}s", "report.json"),
+        brief=many(len(found), what) + (f", {marked:,} out of line" if marked else ""),
     )
 
 

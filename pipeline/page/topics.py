@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.page.budget import named
-from pipeline.page.markup import Cell, Column, Html, corpus, cut, el, number, section, table
+from pipeline.page.markup import Cell, Column, Html, corpus, cut, el, many, number, section, table
 from schemas.report import EXTREMES, Cluster, Report
 
 EVEN = 1.25  # corpus / human below which a cluster is neither
@@ -43,6 +43,7 @@ def clusters(report: Report) -> Html | None:
         _map(),
         _named("Most starved", starved),
         _named("Most swollen", swollen),
+        brief=f"{low:,} starved, {high:,} swollen of {many(len(found), 'cluster')}",
     )
 
 

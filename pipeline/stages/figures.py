@@ -27,6 +27,7 @@ from transforms.repeats import repeated_share
 from transforms.sample import sample_key
 
 _OF_A_SHARD = ("effective_clusters", "js", "tail_mass", "distinct_3")
+_OF_A_FILE = ("file", "read", "rows", "bytes")
 _TINY = 1e-300
 
 
@@ -60,17 +61,23 @@ def shards(
 
     Args:
         measured: of the run.
-        files: `file`, `rows` and `bytes` of each shard.
+        files: `file`, `rows` and `bytes` of each shard; of an audited file also the documents
+            `read` and the `near_duplicates` among them.
         maker: of the figures.
     """
     found = []
     for number, written in enumerate(files):
         roles = measured.roles(f"shard/{number}")
+        figures = maker.figures(roles["all"], _OF_A_SHARD)
+        if read := written.get("read"):
+            repeats = written["near_duplicates"]
+            rate = {"near_duplicates": repeats, "near_duplicate_rate": repeats / read}
+            figures = figures.model_copy(update=rate)
         found.append(
             Shard(
-                **{name: written[name] for name in ("file", "rows", "bytes")},
+                **{name: written[name] for name in _OF_A_FILE if name in written},
                 human_share=human_share(roles),
-                figures=maker.figures(roles["all"], _OF_A_SHARD),
+                figures=figures,
             )
         )
     return found

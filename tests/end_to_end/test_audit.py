@@ -321,6 +321,31 @@ def test_a_file_without_rows_is_a_shard_without_figures(corpora, yardstick, tmp_
     assert first.rows + last.rows == report.figures("deduplicate").documents
 
 
+def test_each_file_has_a_near_duplicate_rate_of_its_own(corpora, yardstick, tmp_path):
+    """One of identical answers, one that copies another file, and a clean one."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    other = corpora.rows["other"][:200]
+    once = [{"id": f"c{n}", "text": COMMONEST} for n in range(805)]
+    again = [row | {"id": f"again-{row['id']}"} for row in other]
+    write_rows(folder / "clean.jsonl", other)
+    write_rows(folder / "copy.jsonl", again)
+    write_rows(folder / "null.jsonl", once)
+    report = audited(tmp_path / "out", folder, reference=str(yardstick))
+    clean, copy, null = report.shards
+    assert [shard.read for shard in report.shards] == [200, 200, 805]
+    assert null.rows == null.figures.documents == 1
+    assert null.figures.near_duplicates == 804
+    assert null.figures.near_duplicate_rate == pytest.approx(804 / 805)
+    # Two of the other texts may repeat each other, in a copy of them as well.
+    assert clean.figures.near_duplicates == copy.figures.near_duplicates <= 4
+    assert clean.rows + copy.rows == 200 - clean.figures.near_duplicates
+    in_all = next(m for m in report.judged.measures if m.name == "near_duplicates")
+    assert in_all.value > 1000 / 1205 - 0.01
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "99.9\u202f%" in page
+
+
 def test_without_human_text_there_is_a_report_but_no_judgement(corpora, tmp_path):
     report = audited(tmp_path / "alone", corpora.collapsed)
     assert report.verdict.outcome == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -60,8 +61,13 @@ class Opened:
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
+    def unfold(self) -> None:
+        """Opens everything that is closed."""
+        self.tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+
     def draw(self) -> list[str]:
-        """Scrolls to every chart; what became of each."""
+        """Opens everything and scrolls to every chart; what became of each."""
+        self.unfold()
         for chart in self.tab.query_selector_all(".chart"):
             chart.scroll_into_view_if_needed()
             self.tab.wait_for_selector(f"#{chart.get_attribute('id')}[data-drawn]", timeout=60_000)
@@ -89,11 +95,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small page, one of full size whose texts are hostile, and one of generations."""
+    """Two small pages, one of full size whose texts are hostile, and one of generations."""
     folder = tmp_path_factory.mktemp("pages")
     full = reports.report(shards=1000, clusters=4096, hostile=True)
     made = {
         "run": page(reports.report(), reports.plan(), reports.manifest()),
+        "audit": page(reports.report("audit", outcome="stop", ratio=0.7)),
         "full": page(full, reports.plan(4096), reports.manifest(1000, True)),
         "compare": page(
             reports.report("audit", hostile=True), comparison=reports.comparison(5, hostile=True)
@@ -111,8 +118,16 @@ Open = Callable[..., Opened]
 def load(browser: Any, files: Path) -> Iterator[Open]:
     contexts = []
 
-    def opened(name: str, *, width: int = 1280, init: str | None = None, **options: Any) -> Opened:
-        size = {"width": width, "height": 900}
+    def opened(
+        name: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        anchor: str = "",
+        init: str | None = None,
+        **options: Any,
+    ) -> Opened:
+        size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, **options)
         contexts.append(context)
         if init:
@@ -122,7 +137,7 @@ def load(browser: Any, files: Path) -> Iterator[Open]:
         one.tab.on("pageerror", lambda error: one.said.append(str(error)))
         one.tab.on("dialog", lambda dialog: one.said.append(dialog.message))
         one.tab.on("request", lambda request: one.asked.append(request.url))
-        one.tab.goto((files / f"{name}.html").as_uri())
+        one.tab.goto((files / f"{name}.html").as_uri() + anchor)
         if options.get("java_script_enabled", True):
             one.tab.wait_for_selector("html[data-ready]", timeout=60_000)
         return one
@@ -137,7 +152,6 @@ def test_hostile_texts_stay_texts(load: Open, name: str) -> None:
     opened = load(name)
     assert set(opened.draw()) == {""}
     tab = opened.tab
-    tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     for _ in range(8):  # each hostile text once
         tab.click("#map-back" if _ == 0 else "#map-on")
         assert "Cluster" in tab.inner_text("#map-panel")
@@ -162,15 +176,144 @@ def test_the_page_fits_its_window(load: Open, name: str, width: int) -> None:
     opened = load(name, width=width)
     assert opened.fits()
     assert set(opened.draw()) == {""}
-    opened.tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert opened.fits()
     opened.is_quiet()
+
+
+_CUT = """() => [...document.querySelectorAll("main table, main pre, main .chart")]
+  .filter((element) => {
+    const box = element.closest(".box, pre");
+    const { left, right } = (box || element).getBoundingClientRect();
+    const scrolls = box && getComputedStyle(box).overflowX === "auto";
+    const whole = element.scrollWidth <= element.clientWidth + 1;
+    return left < 0 || right > innerWidth || !(scrolls || whole);
+  })
+  .map((element) => element.id || element.textContent.slice(0, 40))"""
+
+
+@pytest.mark.parametrize("name", ["run", "full", "compare"])
+@pytest.mark.parametrize("width", _WIDTHS)
+def test_no_table_or_chart_is_cut(load: Open, name: str, width: int) -> None:
+    opened = load(name, width=width)
+    opened.draw()
+    assert opened.tab.evaluate(_CUT) == []
+
+
+def test_stage_by_stage_needs_no_scrolling_at_1280(load: Open) -> None:
+    opened = load("run")
+    opened.unfold()
+    box = opened.tab.locator(".box", has=opened.tab.locator("#by-stage"))
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+
+
+@pytest.mark.parametrize(("width", "screens"), [(1280, 2), (400, 3)])
+@pytest.mark.parametrize("name", ["run", "audit", "compare"])
+def test_the_first_screen_says_verdict_why_where_and_what_to_do(
+    load: Open, name: str, width: int, screens: int
+) -> None:
+    tab = load(name, width=width, height=800).tab
+    assert tab.evaluate("document.scrollingElement.scrollHeight") <= 800 * screens
+    assert tab.locator("details[open]").count() == 0
+    needed = [tab.locator(".verdict .badge"), tab.locator("h1")]
+    for heading in ("Why", "Where it is worst", "What to do next"):
+        block = tab.locator(".answers > div", has=tab.get_by_role("heading", name=heading))
+        needed.append(block.locator("tbody tr, li, dl > div").first)
+    for part in needed:
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 800
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_link_opens_the_fold_that_it_leads_to(load: Open, scripts: bool) -> None:
+    tab = load("run", java_script_enabled=scripts).tab
+    assert not tab.locator("#by-shard").is_visible()
+    tab.get_by_role("navigation").get_by_role("link", name="Shards").click()
+    tab.locator("#by-shard").wait_for(state="visible")
+    assert tab.locator("details.fold[open]").count() == 1
+    tab.locator(".places a", has_text="topics").click()
+    tab.locator("#clusters").wait_for(state="visible")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_fold_opens_by_keyboard(load: Open, scripts: bool) -> None:
+    tab = load("run", java_script_enabled=scripts).tab
+    summary = tab.locator("summary", has_text="Stage by stage")
+    summary.focus()
+    tab.keyboard.press("Enter")
+    tab.locator("#by-stage").wait_for(state="visible")
+    tab.keyboard.press("Enter")
+    tab.locator("#by-stage").wait_for(state="hidden")
+
+
+def test_an_address_with_a_section_opens_it(load: Open) -> None:
+    tab = load("run", anchor="#removed").tab
+    assert tab.locator("#removed").is_visible()
+    assert tab.locator("details.fold[open]").count() == 1
+
+
+def test_one_button_opens_and_closes_all(load: Open) -> None:
+    tab = load("run").tab
+    folds = tab.locator("details.fold").count()
+    tab.click("#folds")
+    assert tab.locator("details.fold[open]").count() == folds
+    tab.get_by_role("button", name="Close all").click()
+    assert tab.locator("details.fold[open]").count() == 0
+
+
+def test_a_chart_is_drawn_when_its_fold_is_opened(load: Open) -> None:
+    tab = load("run").tab
+    tab.evaluate("scrollTo(0, document.body.scrollHeight)")
+    tab.wait_for_timeout(300)
+    assert tab.evaluate("typeof Plotly") == "undefined"
+    tab.locator("summary", has_text="What human text buys").click()
+    tab.wait_for_selector("#frontier[data-drawn] .main-svg")
+    assert tab.locator("[data-drawn]").count() == 1
+
+
+_PRINTED = """addEventListener("afterprint", () => {
+  window.printed = {
+    closed: document.querySelectorAll("details:not([open])").length,
+    charts: [...document.querySelectorAll(".chart")].map((chart) => {
+      const drawing = chart.querySelector(".main-svg");
+      return drawing ? drawing.querySelectorAll("path").length : 0;
+    }),
+    ground: getComputedStyle(document.body).backgroundColor,
+    widest: Math.max(
+      ...[...document.querySelectorAll(".main-svg")].map((drawing) => drawing.clientWidth)),
+  };
+});"""
+
+
+@pytest.mark.parametrize("name", ["run", "full"])
+def test_a_printed_page_is_open_and_has_its_charts(load: Open, name: str) -> None:
+    """At once: the browser does not wait for what a page does later."""
+    opened = load(name, init=_PRINTED, color_scheme="dark")
+    tab = opened.tab
+    before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    sheets = re.findall(rb"/Type\s*/Page\b", tab.pdf(format="A4"))
+    assert len(sheets) > 5
+    printed = tab.evaluate("window.printed")
+    assert printed["closed"] == 0
+    assert len(printed["charts"]) == 3
+    assert min(printed["charts"]) > 5
+    assert 0 < printed["widest"] <= 680  # points of a page of A4 between its margins
+    assert printed["ground"] == "rgb(253, 253, 252)"
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == before
+    assert tab.locator("details[open]").count() == 0
+    opened.is_quiet()
+
+
+def test_a_page_without_scripts_is_printed_whole(load: Open) -> None:
+    tab = load("run", java_script_enabled=False).tab
+    assert len(re.findall(rb"/Type\s*/Page\b", tab.pdf(format="A4"))) > 5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_enough_in_both_themes(load: Open, scheme: str) -> None:
     opened = load("run", color_scheme=scheme)
-    opened.tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert opened.tab.evaluate(_CONTRAST) == []
+    opened.unfold()
     assert opened.tab.evaluate(_CONTRAST) == []
 
 
@@ -187,7 +330,9 @@ def test_the_theme_turns(load: Open) -> None:
 
 
 def test_tables_sort_by_keyboard(load: Open) -> None:
-    tab = load("run").tab
+    opened = load("run")
+    opened.unfold()
+    tab = opened.tab
     button = tab.locator("#by-shard thead button", has_text="effective clusters")
     column = (
         "[...document.querySelector('#by-shard').tBodies[0].rows]"
@@ -205,20 +350,24 @@ def test_tables_sort_by_keyboard(load: Open) -> None:
 
 
 def test_only_what_is_out_of_line_can_be_shown(load: Open) -> None:
-    tab = load("full").tab
+    opened = load("full")
+    opened.unfold()
+    tab = opened.tab
     tab.check("#only-outliers")
     shown = tab.evaluate("document.querySelectorAll('#by-shard tbody tr:not([hidden])').length")
     assert 20 <= shown < 100
 
 
 def test_the_keyboard_reaches_everything(load: Open) -> None:
-    tab = load("run").tab
+    opened = load("run")
+    tab = opened.tab
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"
     tab.locator("a.term", has_text="effective clusters").first.focus()
     assert "equally common topics" in tab.inner_text("#tip")
     tab.keyboard.press("Escape")
     assert not tab.is_visible("#tip")
+    opened.unfold()
     tab.focus("#map-back")
     tab.keyboard.press("Enter")
     first = tab.inner_text("#map-panel")
@@ -266,14 +415,15 @@ def test_without_scripts_the_tables_stand(load: Open) -> None:
     tab = load("run", java_script_enabled=False).tab
     assert tab.locator("table").count() > 8
     assert tab.locator("#measures tbody tr").count() > 10
+    tab.locator("summary", has_text="Against human text").click()
     assert tab.locator("svg.strip").first.is_visible()
     assert tab.locator(".chart:visible").count() == 0
     assert "Scripts are off" in tab.locator("noscript").inner_text()
 
 
-def test_a_browser_that_can_not_unpack_says_so(load: Open) -> None:
-    opened = load("run", init="delete window.DecompressionStream")
+def test_a_browser_that_can_not_unpack_the_charts_says_so(load: Open) -> None:
+    opened = load("run", init="delete window.TextDecoder")
     assert set(opened.draw()) == {"failed"}
-    assert "No chart: this browser can't unpack" in opened.tab.inner_text("#map")
+    assert "No chart: TextDecoder is not defined" in opened.tab.inner_text("#map")
     assert opened.tab.locator("#by-shard tbody tr").count() == 16
     opened.is_quiet()

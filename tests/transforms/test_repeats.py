@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from transforms.deduplicate import Verdicts
-from transforms.repeats import group_sizes, repeated_share
+from transforms.repeats import group_sizes, repeated_share, repeats_within
 
 GROUPS = st.dictionaries(st.integers(1, 40), st.integers(1, 50), min_size=1).map(
     lambda found: np.array(sorted(found.items()), np.int64)
@@ -63,6 +63,37 @@ def test_every_document_of_a_set_is_in_one_group(seed: int, n: int) -> None:
     whole = group_sizes(verdicts(partner), np.ones(n, bool))
     assert groups[:, 0].max(initial=0) <= whole[:, 0].max(initial=0)
     assert groups[:, 1].sum() <= whole[:, 1].sum()
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(1, 5))
+def test_a_part_repeats_itself_as_in_the_definition(seed: int, n: int, parts: int) -> None:
+    rng = np.random.default_rng(seed)
+    kept = rng.random(n) < 0.4
+    standing = [*np.flatnonzero(kept).tolist(), n, n + 3]  # and documents of an earlier run
+    partner = np.where(kept, -1, rng.choice(standing, n)).astype(np.int64)
+    part = rng.integers(0, parts, n)
+    expected = []
+    for number in range(parts):
+        inside = np.flatnonzero(part == number)
+        different = {d if kept[d] else int(partner[d]) for d in inside.tolist()}
+        expected.append(len(inside) - len(different))
+    counted = repeats_within(verdicts(partner), part, parts)
+    assert counted.tolist() == expected
+    # A part alone repeats itself as the same documents do as a set.
+    for number in range(parts):
+        groups = group_sizes(verdicts(partner), part == number)
+        assert counted[number] == ((groups[:, 0] - 1) * groups[:, 1]).sum()
+
+
+def test_a_file_of_one_answer_repeats_itself_and_not_the_file_that_it_copies() -> None:
+    """Identical answers, a copy of another file, and a clean one; the first answer lies outside."""
+    kept = np.full(10, -1)
+    identical = np.full(805, 3)  # its answer stands in the clean file as well
+    copy = np.arange(10)
+    partner = np.concatenate([kept, identical, copy])
+    part = np.repeat([0, 1, 2], [10, 805, 10])
+    assert repeats_within(verdicts(partner), part, 4).tolist() == [0, 804, 0, 0]
 
 
 @given(GROUPS)
