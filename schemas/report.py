@@ -296,7 +296,7 @@ class FoundIn(_Model):
     """Documents of one source that repeat an evaluation set or an earlier run."""
 
     source: str = Field(description="name of the source that they were removed from")
-    exact: int = Field(ge=0, description="with the same words")
+    exact: int = Field(ge=0, description="with the same text")
     near: int = Field(ge=0, description="with a verified similarity")
     contained: int = Field(ge=0, description="that hold a text of the evaluation set")
 
@@ -322,7 +322,7 @@ class Loss(_Model):
     role: str = Field(description="role of the documents, or `all`")
     kind: Literal["head", "tail", "off-support"] = Field(description="class by density")
     documents: int = Field(ge=0, description="before deduplication")
-    exact: int = Field(ge=0, description="removed with the same words as a kept one")
+    exact: int = Field(ge=0, description="removed with the same text as a kept one")
     near: int = Field(ge=0, description="removed with a verified similarity to a kept one")
     contained: int = Field(ge=0, description="removed as holding an evaluation text")
     near_share: float | None = Field(description="near / (documents - exact - contained)")
@@ -355,7 +355,11 @@ class Repeated(_Model):
 class Deduplication(_Model):
     """What deduplication did."""
 
-    exact: int = Field(ge=0, description="removed with the same words as the kept one")
+    exact: int = Field(
+        ge=0,
+        description="removed with the same text as the kept one, but for line ends and trailing white "
+        "space",
+    )
     near: int = Field(
         ge=0,
         description="removed with a verified similarity; copies of a text that went so are among "
@@ -367,7 +371,10 @@ class Deduplication(_Model):
     )
     bands: int = Field(ge=1, description="bands of the LSH")
     rows: int = Field(ge=1, description="rows of a band")
-    counts: dict[str, int] = Field(description="what the resolver did")
+    counts: dict[str, int] = Field(
+        description="what the resolver did; `different_meaning`: pairs with as many word sequences in "
+        "common as a repeat that differ in numbers, signs, negations or vowel signs, and both stay"
+    )
     found: list[Found] = Field(description="what repeats evaluation sets and earlier runs")
     losses: list[Loss] = Field(
         description="what it took from head, tail and off-support; empty after `dedup`, which "

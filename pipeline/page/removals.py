@@ -38,7 +38,7 @@ def removed(report: Report) -> Html:
     done = report.deduplication
     total = done.exact + done.near + done.contained
     lead = (
-        f"{many(total, 'document')} removed: {done.exact:,} with the same words as a kept one, "
+        f"{many(total, 'document')} removed: {done.exact:,} with the same text as a kept one, "
         f"{done.near:,} nearly so, {done.contained:,} that hold an evaluation text."
         if total
         else "Nothing was removed: no document repeats another."
@@ -53,12 +53,20 @@ def removed(report: Report) -> Html:
         if done.open
         else None
     )
+    different = done.counts.get("different_meaning", 0)
+    meaning = (
+        f"{many(different, 'pair')} shared as many words but differed in numbers, signs, negations "
+        "or vowel signs: both stayed."
+        if different
+        else None
+    )
     bands = f"{done.bands} bands of {done.rows} rows were compared."
     return section(
         "removed",
         "What was removed",
         el("p", lead, class_="lead"),
         el("p", still) if still else None,
+        el("p", meaning) if meaning else None,
         _found(done),
         _losses(done),
         _most_repeated(done),

@@ -335,16 +335,15 @@ class _Deduplication:
 
 
 def rule_names(config: Config) -> dict[int, str]:
-    """What removed/ says of why a document went, by stage."""
-    near = "minhash signature"
-    if config.verify == "exact":
-        near = f"jaccard of {config.ngram}-word shingles"
+    """Return what removed/ says of why a document went, by stage."""
+    measure = "jaccard" if config.verify == "exact" else "minhash estimate"
+    near = f"similar {config.ngram}-word sequences, by {measure}"
     if config.boilerplate is not None:
         near += ", also without boilerplate"
     return {
-        EXACT: "same words",
-        NEAR: near,
-        CONTAINED: f"holds {config.containment_ngram}-word n-grams",
+        EXACT: "same text but for line ends and trailing white space",
+        NEAR: f"{near}; numbers, signs and negations agree",
+        CONTAINED: f"holds {config.containment_ngram}-word sequences of an evaluation text",
     }
 
 
