@@ -61,8 +61,8 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
             pa.field("embedding", pa.binary(EMBEDDING_DIMS), nullable=False),
             pa.field("surface", pa.binary(4 * SURFACE_MEASURES), nullable=False),  # uint32
             pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
-            pa.field("wording", pa.uint64(), nullable=False),  # hash of the words in their order
-            pa.field("letters", pa.uint64(), nullable=False),  # the same without marks
+            pa.field("letters", pa.uint64(), nullable=False),  # hash of the words without marks
+            pa.field("wording", pa.uint64(), nullable=False),  # hash of the words without items
             pa.field("items", pa.large_binary(), nullable=False),  # uint64, as `items` makes them
             pa.field("signs", pa.large_binary(), nullable=False),  # as `signs` makes them
         ]

@@ -357,8 +357,8 @@ class Deduplication(_Model):
 
     exact: int = Field(
         ge=0,
-        description="removed with the same text as the kept one, but for line ends and trailing white "
-        "space",
+        description="removed with the same text as the kept one, but for line ends and trailing "
+        "white space",
     )
     near: int = Field(
         ge=0,
@@ -372,8 +372,8 @@ class Deduplication(_Model):
     bands: int = Field(ge=1, description="bands of the LSH")
     rows: int = Field(ge=1, description="rows of a band")
     counts: dict[str, int] = Field(
-        description="what the resolver did; `different_meaning`: pairs with as many word sequences in "
-        "common as a repeat that differ in numbers, signs, negations or vowel signs, and both stay"
+        description="what the resolver did; `different_meaning`: pairs with as many word sequences "
+        "in common as repeats, which differ in numbers, signs, negations or vowel signs: both stay"
     )
     found: list[Found] = Field(description="what repeats evaluation sets and earlier runs")
     losses: list[Loss] = Field(

@@ -35,23 +35,26 @@ def _shared(left, right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _agreement(tokens, wording, letters, offsets, items, left, right, out):  # type: ignore[no-untyped-def]
+def _equal(left, right):  # type: ignore[no-untyped-def]
+    return len(left) == len(right) and np.all(left == right)
+
+
+@njit(nogil=True, cache=True)
+def _agreement(tokens, letters, wording, offsets, items, left, right, out):  # type: ignore[no-untyped-def]
     for pair in range(len(left)):
-        l, r = left[pair], right[pair]
-        ours, theirs = items[offsets[l] : offsets[l + 1]], items[offsets[r] : offsets[r + 1]]
-        strict = min(tokens[l], tokens[r]) <= STRICT_TOKENS
-        placed = strict and wording[l] == wording[r]
-        same = len(ours) == len(theirs)
-        for k in range(len(ours)):
-            if not same:
-                break
-            same = ours[k] == theirs[k] if placed else ours[k] >> SHIFT == theirs[k] >> SHIFT
-        if strict and not placed and letters[l] == letters[r]:
-            same = False
-        if same or strict:
-            out[pair] = np.float32(same)
+        first, second = left[pair], right[pair]
+        ours = items[offsets[first] : offsets[first + 1]]
+        theirs = items[offsets[second] : offsets[second + 1]]
+        strict = min(tokens[first], tokens[second]) <= STRICT_TOKENS
+        if strict and wording[first] == wording[second]:
+            out[pair] = np.float32(_equal(ours, theirs))
+        elif strict and (letters[first] == letters[second] or len(ours) != len(theirs)):
+            out[pair] = np.float32(0)
+        elif len(ours) == 0 and len(theirs) == 0:
+            out[pair] = np.float32(1)
         else:
-            out[pair] = np.float32(_shared(np.sort(ours >> SHIFT), np.sort(theirs >> SHIFT)))
+            share = _shared(np.sort(ours >> SHIFT), np.sort(theirs >> SHIFT))
+            out[pair] = np.float32(np.floor(share)) if strict else np.float32(share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +63,23 @@ class Meanings:
 
     Attributes:
         tokens: int64[n], words of each document.
-        wording, letters: uint64[n], as in `Words`.
+        letters: uint64[n], as in `Words`.
+        wording: uint64[n], as from `items`.
         offsets: int64[n + 1]; document d has the items offsets[d] to offsets[d + 1].
         items: uint64[total], as from `items`.
     """
 
     tokens: NDArray[np.int64]
-    wording: NDArray[np.uint64]
     letters: NDArray[np.uint64]
+    wording: NDArray[np.uint64]
     offsets: NDArray[np.int64]
     items: NDArray[np.uint64]
 
     @classmethod
     def of(cls, words: Words) -> Meanings:
         """Read the meanings of n texts from their words."""
-        return cls(np.diff(words.offsets), words.wording, words.letters, *items(words))
+        offsets, values, wording = items(words)
+        return cls(np.diff(words.offsets), words.letters, wording, offsets, values)
 
     @classmethod
     def of_sketches(
@@ -87,7 +92,7 @@ class Meanings:
             documents: ascending document numbers.
             scratch: an empty file that the items are kept in.
         """
-        names = ["tokens", "wording", "letters"]
+        names = ["tokens", "letters", "wording"]
         columns: list[list[NDArray[Any]]] = [[np.zeros(0, np.uint64)] for _ in names]
         ends = [np.zeros(1, np.int64)]
         for unit, rows, _ in sketches.rows_of(documents):
@@ -103,16 +108,16 @@ class Meanings:
         values = np.zeros(0, np.uint64)
         if total:
             values = np.memmap(scratch, np.uint64, "r", shape=(total,))
-        tokens, wording, letters = (np.concatenate(column) for column in columns)
-        return cls(tokens.astype(np.int64), wording, letters, offsets, values)
+        tokens, letters, wording = (np.concatenate(column) for column in columns)
+        return cls(tokens.astype(np.int64), letters, wording, offsets, values)
 
     def agreement(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return how far the documents of each pair mean the same beyond their words.
 
-        Where the shorter has up to `STRICT_TOKENS` words it is 1 or 0. Texts of the same words need
-        the same items at the same places. Others need the same items in the same order, and must
-        not be the same letters with other vowel signs, tone marks or accents. Longer texts have the
-        Jaccard similarity of their multisets of items.
+        It is the Jaccard similarity of their multisets of items. Where the shorter has up to
+        `STRICT_TOKENS` words it is 1 or 0: texts that differ in items alone need the same ones at
+        the same places, and the others must not be the same letters with other vowel signs, tone
+        marks or accents.
 
         Args:
             left: int64[m], places in the documents.
@@ -120,7 +125,7 @@ class Meanings:
         """
         shares = np.empty(len(left), np.float32)
         _agreement(
-            *(self.tokens, self.wording, self.letters, self.offsets, self.items),
+            *(self.tokens, self.letters, self.wording, self.offsets, self.items),
             *(left, right, shares),
         )
         return shares

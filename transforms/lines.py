@@ -113,7 +113,7 @@ def code_lines(text, stop, codes):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def white_space(text, i, stop, has_left, line, codes, lines, table, out):  # type: ignore[no-untyped-def]
-    """Find the white space between two words that counts; return how much, and the line's number."""
+    """Find white space between words that counts; return how much, and the line's number."""
     filled = 0
     tabs = 0
     while i < stop:

@@ -256,8 +256,8 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
         stop: where the text ends.
         left, right: kinds of the words on either side, `NONE` at the ends of the text.
         code: whether the line is code, or the place is between back ticks.
-        pairs: int64[PAIRS], where open pairs of Markdown close, -1 where there is none; how many are
-            open; where the last pair of back ticks closes.
+        pairs: int64[PAIRS], where open pairs of Markdown close, -1 for none; how many are open;
+            where the last pair of back ticks closes.
         classes: of all characters.
         out: gets the signs' hashes, from `filled` on.
         filled: what it holds already.

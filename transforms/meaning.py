@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from transforms.characters import character_classes
+from transforms.hashing import mix64
 from transforms.lexicon import (
     ALWAYS,
     FILTERED,
@@ -36,6 +37,7 @@ HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 """An item's hash is its upper half."""
 
 _SPACE = np.uint8(ord(" "))
+_WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
 
 
@@ -55,11 +57,13 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
         out: gets the items.
 
     Returns:
-        How many items there are; -1 if lines have to be looked at first.
+        How many items there are, -1 if lines have to be looked at first; a hash of the words that
+        are no items, in their order.
     """
     keys, bits, passes = entries
     n = len(hashes)
     filled = 0
+    wording = _WORDING
     pairs[:] = -1
     pairs[OPEN_PAIRS] = 0
     lines, table = code_lines(text, size, codes) if looked else (0, False)
@@ -76,6 +80,8 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             # Most words stand between single spaces, and mean no more than themselves.
             first = w
             while w < n and kinds[w] == SPACED and not passes[hashes[w] & FILTERED]:
+                if w:
+                    wording = wording * _ODD + hashes[w - 1]
                 w += 1
             if w > first:
                 begin = np.int64(edges[2 * w - 1])
@@ -91,7 +97,7 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             pass
         elif begin < stop:
             if not looked and shows_lines(text, begin, stop, size):
-                return -1
+                return -1, wording
             code = begin < pairs[TICKED]
             if looked:
                 code |= codes[line]
@@ -113,6 +119,8 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
                     value = hash_bytes(text, np.uint64(edges[2 * w - 2]), np.uint64(begin))
                 out[filled] = value & HIGH | np.uint64(w - 1)
                 filled += 1
+            else:
+                wording = wording * _ODD + hashes[w - 1]
         for k in range(count):
             out[filled] = signs[k] & HIGH | np.uint64(w)
             filled += 1
@@ -139,7 +147,7 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
         number = right & NUMBER != 0 or (number and right & SPACELESS != 0 and known & UNIT != 0)
         begin = np.int64(edges[2 * w + 1])
         left = right
-    return filled
+    return filled, mix64(wording)
 
 
 @njit(nogil=True, cache=True)
@@ -154,6 +162,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
     signs = np.empty(2 * longest + 4, np.uint64)
     room = np.empty(2 * longest + 4, np.uint64)
     ends = np.zeros(n + 1, np.int64)
+    wording = np.empty(n, np.uint64)
     out = np.empty(1024, np.uint64)
     for d in range(n):
         size = stops[d] - starts[d]
@@ -164,7 +173,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
         count = -1
         for looked in (False, True):
             if count < 0:
-                count = _document(
+                count, wording[d] = _document(
                     *(text, size, own, hashes[here], kinds[here], classes, entries),
                     *(codes, looked, pairs, signs, room),
                 )
@@ -174,20 +183,23 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
             out = larger
         out[ends[d] : ends[d] + count] = room[:count]
         ends[d + 1] = ends[d] + count
-    return ends, out[: ends[n]].copy()
+    return ends, out[: ends[n]].copy(), wording
 
 
-def items(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def items(
+    words: Words,
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
     """Find what carries meaning beyond the words of n documents.
 
     Returns:
         int64[n + 1] offsets and uint64[total] items in reading order: the upper half is the hash of
-        a word or sign, the lower half how many words stand before it.
+        a word or sign, the lower half how many words stand before it. Then uint64[n], hashes of the
+        words that are no items, in their order.
     """
     characters = words.characters
-    offsets, values = _items(
+    offsets, values, wording = _items(
         *(characters.data, characters.starts, characters.stops),
         *(words.offsets, words.edges, words.hashes, words.kinds),
         *(character_classes(), lexicon()),
     )
-    return offsets, values
+    return offsets, values, wording

@@ -46,8 +46,8 @@ def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
     """Bands and rows with the fewest errors around a Jaccard threshold.
 
     They are datasketch's `MinHashLSH(threshold, num_perm, weights=(.02, .98))`: (17, 7) for .8
-    and 128 permutations, which make 98 of 100 pairs at the threshold candidates. A missed pair weighs
-    49 times a false candidate, which verification drops.
+    and 128 permutations, which find 98 of 100 pairs at the threshold. A missed pair weighs 49
+    times a false candidate, which verification drops.
 
     Raises:
         ValueError: `threshold` is not within [0, 1], or `num_perm` is less than 2.

@@ -180,6 +180,7 @@ def sketch_block(
         return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
     words = split_words(text)
     hi, lo = fingerprints(words)
+    item_offsets, values, wording = items(words)
     row_hash, size = row_digest(batch)
     columns = {
         "row": pa.array(block.rows),
@@ -196,9 +197,9 @@ def sketch_block(
         "prompt": _prompt(batch, source.prompt_field),
         "signature": _fixed(signatures(words, ngram, num_perm)),
         "words": _packed(words.offsets, word_ids(words)),
-        "wording": pa.array(words.wording),
         "letters": pa.array(words.letters),
-        "items": _packed(*items(words)),
+        "wording": pa.array(wording),
+        "items": _packed(item_offsets, values),
     }
     if embedder is not None:
         columns["embedding"] = _fixed(embedder.embed(words, text))

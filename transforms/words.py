@@ -62,7 +62,7 @@ _GATHER = np.uint64(0x0102040810204080)  # times a block of ones and zeros: one 
 
 # First parts of pi and e, where the two halves of a fingerprint begin; and of the square root of 2.
 _HI, _LO = np.uint64(0x243F6A8885A308D3), np.uint64(0xB7E151628AED2A6A)
-_WORDING = np.uint64(0x6A09E667F3BCC908)
+_LETTERS = np.uint64(0x6A09E667F3BCC908)
 _ODD, _ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(1)
 _END = np.uint32(0xFFFFFFFF)
 
@@ -76,8 +76,7 @@ class Words:
         hashes: uint64[total], their hashes in reading order.
         edges: uint32[2 * total], where each begins and ends in its document's folded text.
         kinds: uint8[total], the bits above.
-        wording: uint64[n], a hash of each document's words in their order.
-        letters: uint64[n], the same of the words without marks and vowel signs.
+        letters: uint64[n], a hash of each document's words without marks and vowel signs.
         characters: the normalised texts that they were read from.
     """
 
@@ -85,7 +84,6 @@ class Words:
     hashes: NDArray[np.uint64]
     edges: NDArray[np.uint32]
     kinds: NDArray[np.uint8]
-    wording: NDArray[np.uint64]
     letters: NDArray[np.uint64]
     characters: Characters
 
@@ -336,10 +334,10 @@ def _hash_words(  # type: ignore[no-untyped-def]
     Underscores at the ends of words are cut off, and edges moved for that.
 
     Returns:
-        How many words there are, a hash of them all, and one of their letters.
+        How many words there are, and a hash of their letters in their order.
     """
     count = 0
-    wording = letters = _WORDING
+    letters = _LETTERS
     after = 0  # the first special place that isn't before the word's end
     before = np.uint64(0)  # where a word begins that stands behind a single space
     for pair in range(filled // 2):
@@ -377,18 +375,16 @@ def _hash_words(  # type: ignore[no-untyped-def]
         if i == before and raw[before - np.uint64(1)] == _SPACE:
             kind |= np.uint8(SPACED)
         before = stop + np.uint64(1)
-        wording = wording * _ODD + state
-        if not ascii_:
-            letters = letters * (_ODD if skeleton else _ONE) + skeleton
+        letters = letters * (_ODD if skeleton else _ONE) + skeleton
         hashes[count], kinds[count] = state, kind
         edges[2 * count], edges[2 * count + 1] = np.uint32(i), np.uint32(stop)
         count += 1
-    return count, mix64(wording), mix64(wording if ascii_ else letters)
+    return count, mix64(letters)
 
 
 @njit(nogil=True, cache=True)
 def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
-    """Return offsets, hashes, edges and kinds of the words, and each document's two hashes."""
+    """Return offsets, hashes, edges and kinds of the words, and each document's letters."""
     n = len(starts)
     most = longest = np.int64(0)
     for d in range(n):
@@ -396,7 +392,7 @@ def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
         most += (size + 1) // 2
         longest = max(longest, size)
     offsets = np.zeros(n + 1, np.int64)
-    wording, letters = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    letters = np.empty(n, np.uint64)
     # Most of these is never touched, and so never becomes memory; nor are they copied for that.
     hashes = np.empty(most, np.uint64)
     kinds = np.empty(most, np.uint8)
@@ -412,13 +408,13 @@ def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
         raw[size : size + _PADDING] = _SPACE
         here = edges[2 * total :]
         filled, ascii_ = _edges(raw, lowered, size, classes, here, special)
-        count, wording[d], letters[d] = _hash_words(
+        count, letters[d] = _hash_words(
             *(raw, lowered, here, filled, special, ascii_),
             *(classes, bare, scratch, hashes[total:], kinds[total:]),
         )
         total += count
         offsets[d + 1] = total
-    return offsets, hashes[:total], edges[: 2 * total], kinds[:total], wording, letters
+    return offsets, hashes[:total], edges[: 2 * total], kinds[:total], letters
 
 
 def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:
