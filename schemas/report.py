@@ -438,7 +438,7 @@ class Verdict(_Model):
 class Report(_Model):
     """The contents of report.json."""
 
-    format_version: Literal[2] = Field(default=2, description="version of this file's format")
+    format_version: Literal[3] = Field(default=3, description="version of this file's format")
     kind: Literal["run", "dedup", "audit"] = Field(description="the command that wrote it")
     verdict: Verdict = Field(description="the result in a sentence, and why")
     conservation: list[Conservation] = Field(description="where every row went, by source")

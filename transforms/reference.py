@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +13,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from schemas.config import ConfigError
+from schemas.formats import check_versions, versions
 from transforms import files
 from transforms.cluster import Codebook
 from transforms.hashing import seeded_hash
@@ -22,7 +25,7 @@ from transforms.surface import Bands
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
-VERSION = 4
+VERSION = 5
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
 REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, "reference.json")
@@ -199,7 +202,7 @@ class Reference:
         files.write_table(files.join(folder, CLUSTERS), self.names)
         self.pool.save(folder)
         value: dict[str, Any] = {
-            "version": VERSION,
+            **versions(VERSION),
             "fingerprint": self.fingerprint(),
             "human": self.human,
             "embedder": self.embedder,
@@ -216,7 +219,7 @@ class Reference:
     def fingerprint(self) -> str:
         """Names the yardstick: two runs with the same one can be compared."""
         state = xxhash.xxh3_128()
-        state.update(f"{VERSION} {self.embedder} {self.human} {self.thresholds}".encode())
+        state.update(f"{versions(VERSION)} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
             self.codebook.centroids,
             self.codebook.dims,
@@ -263,14 +266,14 @@ def load_reference(folder: str, embedder: str) -> Reference:
         )
     try:
         value = files.read_json(path)
-        found, made_with = value.get("version"), value.get("embedder")
+        made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
-        raise ConfigError(f"reference: {path} is no yardstick's reference.json ({error})") from None
-    if found != VERSION or made_with != embedder:
+        raise ConfigError(f"reference: {path} is no reference's file ({error})") from None
+    check_versions("reference", path, value, versions(VERSION), _make_anew(folder))
+    if made_with != embedder:
         raise ConfigError(
-            f"reference: {folder} was made with format {found} and embedder "
-            f"{made_with}; this is format {VERSION} and embedder {embedder}: figures "
-            "could not be compared, so make the reference anew"
+            f"reference: {folder} was made with embedder {made_with}, and this is embedder "
+            f"{embedder}: figures could not be compared; {_make_anew(folder)}"
         )
     try:
         reference = _read(folder, value)
@@ -286,6 +289,21 @@ def load_reference(folder: str, embedder: str) -> Reference:
             "whole folder again"
         )
     return reference
+
+
+def _make_anew(folder: str) -> str:
+    """Return the command that makes a reference anew, with its files where they are known."""
+    path, human, text_field = files.join(folder, "manifest.json"), ["FILES"], "text"
+    if files.exists(path):  # of `reference build`; that of a run stands beside the run's data
+        with suppress(ValueError, LookupError, TypeError):
+            source = files.read_json(path)["configuration"]["sources"][0]
+            human, text_field = [*map(str, source["files"])], str(source.get("text_field", "text"))
+    options = [option for glob in human for option in ("--human", glob)]
+    if text_field != "text":
+        options += ["--text-field", text_field]
+    command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
+    place = "" if human != ["FILES"] else ", with the human text that it was made of"
+    return f"make it anew: `{command}`{place}"
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:

@@ -390,8 +390,9 @@ def test_what_has_nothing_to_compare_is_refused():
         ("not json", "not JSON"),
         ("[1, 2]", "is no report.json"),
         (json.dumps({"format_version": 1, "alarms": []}), "is no report.json"),
-        (json.dumps({"format_version": 1, "conservation": []}), "format 1; format 2 is needed"),
-        (json.dumps({"format_version": 2, "conservation": []}), "no valid report of format 2"),
+        (json.dumps({"format_version": 2, "conservation": []}), "format_version 3 is needed; make"),
+        (json.dumps({"conservation": []}), "it has no format_version, and format_version 3 is"),
+        (json.dumps({"format_version": 3, "conservation": []}), "no valid report of format 3"),
     ],
 )
 def test_a_file_that_is_no_report_of_this_format_is_refused(tmp_path, content, words):
