@@ -17,6 +17,7 @@ from schemas.formats import check_versions, versions
 from transforms import files
 from transforms.cluster import Codebook
 from transforms.hashing import seeded_hash
+from transforms.known import Known
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 from transforms.ngrams import Tables
 from transforms.pool import POOL_FILES, Pool
@@ -121,6 +122,7 @@ class Reference:
         ngram, num_perm: of the pool's signatures.
         names: what the clusters are about, with `NAMES`.
         zstd_ratio: at which a sample of its texts compresses; None for too few.
+        known: how many of its sources' words the embedder knows.
     """
 
     human: bool
@@ -139,6 +141,7 @@ class Reference:
     num_perm: int
     names: pa.Table
     zstd_ratio: float | None
+    known: Known
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -212,6 +215,7 @@ class Reference:
             "ngram": self.ngram,
             "num_perm": self.num_perm,
             "zstd_ratio": self.zstd_ratio,
+            "known": self.known,
         }
         files.write_json(files.join(folder, "reference.json"), value)
         return self.fingerprint()
@@ -330,4 +334,5 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         num_perm=value["num_perm"],
         names=files.read_table(files.join(folder, CLUSTERS)),
         zstd_ratio=value["zstd_ratio"],
+        known=Known(*value["known"]),
     )
