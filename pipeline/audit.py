@@ -206,19 +206,19 @@ def _report(
         ]
         every = stages[-1].roles
         every["all"] = figures.add_zstd(every["all"], context, sketched, copies)
-        found, told = None, None
+        found, result = None, None
         groups = group_sizes(deduplicated.verdicts, sketched.of_role(*WRITABLE) & measured.open)
         repeated, _ = repeated_share(groups, int(groups.prod(axis=1).sum()))
         if reference.human:
             found = maker.figures(measured.judged)
             repeats = figures.near_duplicates(groups, reference)
             found = figures.with_measures(found, [repeats])
-            measures, gates, unread = figures.judge(found.measures, gates, sketched, reference)
+            measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
             found = figures.with_measures(found, measures)
-            told = verdict(measures, context.warnings, gates, unread)
+            result = verdict(measures, context.warnings, gates, remark)
         return Report(
             kind="audit",
-            verdict=told or unjudged(context.warnings, repeated),
+            verdict=result or unjudged(context.warnings, repeated),
             known_words=figures.known_words(sketched),
             conservation=conservation(
                 context,

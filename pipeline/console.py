@@ -86,8 +86,8 @@ def _show_rows(console: Console, report: Report) -> None:
     show_table(console, _conservation_table(report))
     if report.known_words:
         shares = (
-            f"{own.source} {_number(own.share, '.0%')}{'' if own.enough else ' (too few)'}"
-            for own in report.known_words
+            f"{line.source} {_number(line.share, '.0%')}{'' if line.enough else ' (too few)'}"
+            for line in report.known_words
         )
         _say(console, f"words that the embedder knows: {', '.join(shares)}\n")
     if report.deduplication.found:

@@ -60,7 +60,7 @@ def unread(
         The measures, those by clusters marked; the gates without theirs; and a sentence for the
         verdict. All as they were and no sentence where the embedder knows enough of the words.
     """
-    shares = [one.share for one in known if one.share is not None and not one.enough]
+    shares = [part.share for part in known if part.share is not None and not part.enough]
     if not shares:
         return list(measures), gates, ""
     marked = [
@@ -75,7 +75,7 @@ def unread(
 
 
 def verdict(
-    measures: Sequence[Measure], warnings: Sequence[str], gates: Gates, unread: str = ""
+    measures: Sequence[Measure], warnings: Sequence[str], gates: Gates, remark: str = ""
 ) -> Verdict:
     """The verdict of judged measures.
 
@@ -83,7 +83,7 @@ def verdict(
         measures: from `judged`.
         warnings: what else was noticed.
         gates: that they were judged by.
-        unread: what was not judged, a sentence for the end; from `unread`.
+        remark: a sentence for the end, on what was not judged; from `unread`.
     """
     by = {
         what: [found for found in measures if found.outcome == what]
@@ -111,7 +111,7 @@ def verdict(
         outcome, sentence = "done", f"Not judged: {_too_little(judged_ones, unjudged, bool(few))}"
     else:
         outcome, sentence = "go", f"Go: as diverse as human text, {passed}."
-    sentence = f"{sentence} {unread}".rstrip()
+    sentence = f"{sentence} {remark}".rstrip()
     return Verdict(outcome=outcome, sentence=sentence, reasons=reasons, warnings=list(warnings))
 
 

@@ -131,10 +131,8 @@ class _SketchUnit:
         rejects: list[dict[str, Any]] = []
         known: list[Known] = []
         for block in read_unit(unit, source):
-            batch, read_by_embedder = sketch_block(
-                block, source, self.embedder, self.ngram, self.num_perm
-            )
-            known.append(read_by_embedder)
+            batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            known.append(words)
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)

@@ -314,7 +314,7 @@ def flow(report: Report) -> Html:
         if report.kind != "audit":
             row += [why, figure(line.copies)]
         rows.append([*row, figure(line.distinct)])
-    known = {own.source: own for own in report.known_words}
+    known = {words.source: words for words in report.known_words}
     if known:
         columns.append(Column("words known", key_of(KnownWords, "share")))
         for row, line in zip(rows, lines, strict=True):

@@ -168,7 +168,7 @@ def known_words(sketched: Sketched) -> list[KnownWords]:
 def judge(
     measures: Sequence[Measure], gates: Gates, sketched: Sketched, reference: Reference
 ) -> tuple[list[Measure], Gates, str]:
-    """Return the judged measures, the gates they were judged by, and a sentence on the others.
+    """Return the judged measures, the gates they were judged by, and a remark on the others.
 
     Args:
         measures: not judged yet.
@@ -177,8 +177,8 @@ def judge(
         reference: that was measured on.
     """
     corpus = Known.total(sketched.known(*WRITABLE).values())
-    measures, gates, sentence = unread(measures, gates, [corpus, reference.known])
-    return judged(measures, gates), gates, sentence
+    marked, gates, remark = unread(measures, gates, [corpus, reference.known])
+    return judged(marked, gates), gates, remark
 
 
 def clusters(

@@ -194,15 +194,15 @@ def run_report(
     ]
     everything = stages[-1].roles
     everything["all"] = figures.add_zstd(everything["all"], context, sketched, copies)
-    found, told = None, unjudged(context.warnings)
+    found, result = None, unjudged(context.warnings)
     if reference.human:
         found = maker.figures(measured.judged)
-        measures, gates, unread = figures.judge(found.measures, gates, sketched, reference)
+        measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
         found = figures.with_measures(found, measures)
-        told = verdict(measures, context.warnings, gates, unread)
+        result = verdict(measures, context.warnings, gates, remark)
     return Report(
         kind="run",
-        verdict=told,
+        verdict=result,
         conservation=lines,
         known_words=figures.known_words(sketched),
         asked=planned.plan.asked,

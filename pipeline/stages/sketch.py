@@ -250,7 +250,7 @@ def warn_of_sources(sketched: Sketched) -> None:
 def warnings_of_known(sketched: Sketched) -> list[str]:
     """Return what is said of the sources that the embedder can't read."""
     known = sketched.known(*WRITABLE, "reference")
-    return [warning(name, own) for name, own in known.items() if not own.enough]
+    return [warning(name, words) for name, words in known.items() if not words.enough]
 
 
 def check_prompts(sketched: Sketched) -> None:

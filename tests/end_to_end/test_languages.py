@@ -17,13 +17,13 @@ CYRILLIC = str.maketrans(_LATIN + _LATIN.upper(), "абцдефгхийклмн�
 @pytest.fixture(scope="module")
 def folder(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """People's texts in other letters, half of them as a corpus that is as diverse."""
-    made = tmp_path_factory.mktemp("languages")
+    path = tmp_path_factory.mktemp("languages")
     texts = [{"text": row["text"].translate(CYRILLIC)} for row in corpus.rows["people"]]
     plain = [{"text": row["text"]} for row in corpus.rows["people"]]
-    write_rows(made / "corpus.jsonl", texts[::2])
-    write_rows(made / "human.jsonl", texts[1::2])
-    write_rows(made / "plain.jsonl", plain[::2])
-    return made
+    write_rows(path / "corpus.jsonl", texts[::2])
+    write_rows(path / "human.jsonl", texts[1::2])
+    write_rows(path / "plain.jsonl", plain[::2])
+    return path
 
 
 def known(report: Any) -> dict[str, Any]:
@@ -32,19 +32,19 @@ def known(report: Any) -> dict[str, Any]:
 
 def test_an_audit_says_what_is_not_judged(folder: Path, tmp_path: Path) -> None:
     human = ["--human", folder / "human.jsonl", "--out", tmp_path / "out", "--workers", "1"]
-    told = outcross("audit", folder / "corpus.jsonl", *human, code=None)
+    message = outcross("audit", folder / "corpus.jsonl", *human, code=None)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    line = known(report)["corpus"]
-    assert line["enough"] is False
-    assert line["share"] == line["known"] / line["words"] < 0.1
-    warning = f"source 'corpus': the embedder knows {line['share']:.0%} of its words"
+    corpus = known(report)["corpus"]
+    assert corpus["enough"] is False
+    assert corpus["share"] == corpus["known"] / corpus["words"] < 0.1
+    warning = f"source 'corpus': the embedder knows {corpus['share']:.0%} of its words"
     assert any(text.startswith(warning) for text in report["verdict"]["warnings"])
-    sentence = f"Clusters are not judged: the embedder knows {line['share']:.0%} of the words."
+    sentence = f"Clusters are not judged: the embedder knows {corpus['share']:.0%} of the words."
     assert report["verdict"]["sentence"].endswith(sentence)
-    outcomes = {one["name"]: one["outcome"] for one in report["judged"]["measures"]}
+    outcomes = {line["name"]: line["outcome"] for line in report["judged"]["measures"]}
     assert outcomes["effective_clusters"] == outcomes["audit_js"] == "not judged"
     assert outcomes["near_duplicates"] == "go"
-    assert "words that the embedder knows: corpus" in told.stdout
+    assert "words that the embedder knows: corpus" in message.stdout
     page = (tmp_path / "out" / "report.html").read_text()
     assert "words known" in page
     assert sentence in page
@@ -52,8 +52,8 @@ def test_an_audit_says_what_is_not_judged(folder: Path, tmp_path: Path) -> None:
 
 def test_a_plan_carries_the_warning_of_each_source(folder: Path, tmp_path: Path) -> None:
     sources = ["--synthetic", folder / "plain.jsonl", "--human", folder / "human.jsonl"]
-    told = outcross("plan", *sources, "--out", tmp_path / "out", "--workers", "1").stderr
+    message = outcross("plan", *sources, "--out", tmp_path / "out", "--workers", "1").stderr
     (warning,) = json.loads((tmp_path / "out" / "plan.json").read_text())["warnings"]
     assert warning.startswith("source 'human': the embedder knows ")
     assert "of its words, and below 60% clusters say little: " in warning
-    assert warning in told
+    assert warning in message

@@ -67,9 +67,9 @@ def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
     source = {"name": "gpt", "role": "synthetic", "files": [str(path)]}
     config = {"out": str(tmp_path / "out"), "sources": [source], "workers": 1, "num_perm": 128}
     done = library.run(parse(config | asked))
-    told, used = done.plan.near_duplicates, done.report.deduplication
-    assert (told.bands, told.rows) == (used.bands, used.rows)
-    assert told.threshold == asked.get("near_threshold", 0.8)
+    planned, used = done.plan.near_duplicates, done.report.deduplication
+    assert (planned.bands, planned.rows) == (used.bands, used.rows)
+    assert planned.threshold == asked.get("near_threshold", 0.8)
 
 
 @pytest.mark.parametrize(

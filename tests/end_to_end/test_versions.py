@@ -21,7 +21,7 @@ class Stored:
     """All that commands leave and read back, in one folder.
 
     Attributes:
-        folder: holds reference/, lineage/, run/ and audit/, and the files that they were made of.
+        folder: holds reference/, lineage/ and run/, and the files that they were made of.
     """
 
     folder: Path
@@ -46,11 +46,13 @@ def fresh(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     }
     for name, rows in texts.items():
         write_rows(stored.folder / f"{name}.jsonl", rows)
-    one = ["--workers", "1"]
+    workers = ["--workers", "1"]
     people = stored.folder / "people.jsonl"
-    outcross(*("reference", "build", "--human", people, "--out", stored.folder / "reference"), *one)
+    outcross(
+        *("reference", "build", "--human", people, "--out", stored.folder / "reference"), *workers
+    )
     lineage = ["--lineage", stored.folder / "lineage"]
-    outcross("run", *stored.sources, *lineage, "--out", stored.folder / "run", *one)
+    outcross("run", *stored.sources, *lineage, "--out", stored.folder / "run", *workers)
     return stored
 
 
@@ -69,15 +71,15 @@ def test_a_reference_is_refused_and_made_anew_by_the_command(
 ) -> None:
     stored.age("reference/reference.json", **age)
     given = ["--reference", stored.folder / "reference", "--out", tmp_path / "out"]
-    told = outcross("audit", stored.folder / "gpt.jsonl", *given, code=2).stderr
+    message = outcross("audit", stored.folder / "gpt.jsonl", *given, code=2).stderr
     path = stored.folder / "reference" / "reference.json"
-    assert told.startswith(f"outcross: reference: {path} was written by an older outcross")
+    assert message.startswith(f"outcross: reference: {path} was written by an older outcross")
     (name, value), *_ = age.items()
-    assert f"it has {f'no {name}' if value is None else f'{name} {value}'}, and {name}" in told
-    assert outcross("run", *stored.sources, *given, code=2).stderr == told
+    assert f"it has {f'no {name}' if value is None else f'{name} {value}'}, and {name}" in message
+    assert outcross("run", *stored.sources, *given, code=2).stderr == message
     assert not (tmp_path / "out").exists()
     if age == AGES[0]:
-        command = told.split("`")[1]
+        command = message.split("`")[1]
         # The files that were read stand where they stood when it was made.
         assert command.startswith("outcross reference build --human ")
         outcross(*shlex.split(command)[1:])
@@ -87,9 +89,9 @@ def test_a_reference_is_refused_and_made_anew_by_the_command(
 
 def test_a_reference_of_a_run_names_no_files(stored: Stored, tmp_path: Path) -> None:
     stored.age("run/reference/reference.json", text_version=1)
-    told = outcross("audit", stored.folder / "run", "--out", tmp_path / "out", code=2).stderr
-    assert "`outcross reference build --human FILES --out " in told
-    assert "with the human text that it was made of" in told
+    message = outcross("audit", stored.folder / "run", "--out", tmp_path / "out", code=2).stderr
+    assert "`outcross reference build --human FILES --out " in message
+    assert "with the human text that it was made of" in message
 
 
 def test_a_lineage_is_refused_and_another_begins_with_its_texts(
@@ -98,18 +100,18 @@ def test_a_lineage_is_refused_and_another_begins_with_its_texts(
     stored.age("lineage/lineage.json", format_version=1)
     lineage = ["--lineage", stored.folder / "lineage"]
     before = (stored.folder / "lineage" / "lineage.json").read_bytes()
-    told = outcross("run", *stored.sources, *lineage, "--out", tmp_path / "g2", code=2).stderr
-    assert told.startswith(
+    message = outcross("run", *stored.sources, *lineage, "--out", tmp_path / "g2", code=2).stderr
+    assert message.startswith(
         f"outcross: lineage: {stored.folder / 'lineage' / 'lineage.json'} was written by an older "
         "outcross: it has format_version 1, and format_version 2 is needed; begin another one with "
         "the texts that it has bought: `outcross run --human "
     )
-    assert outcross("lineage", "show", stored.folder / "lineage", code=2).stderr == told
+    assert outcross("lineage", "show", stored.folder / "lineage", code=2).stderr == message
     assert not (tmp_path / "g2").exists()
     assert (stored.folder / "lineage" / "lineage.json").read_bytes() == before
 
     new = {"NEW": str(tmp_path / "new"), "FIRST": str(tmp_path / "first")}
-    command = [new.get(word, word) for word in shlex.split(told.split("`")[1])]
+    command = [new.get(word, word) for word in shlex.split(message.split("`")[1])]
     outcross(*command[1:], "--workers", "1")
     (bought,) = (stored.folder / "lineage" / "ledger").glob("*/human.parquet")
     (again,) = (tmp_path / "new" / "ledger").glob("*/human.parquet")
@@ -128,10 +130,10 @@ def test_an_earlier_run_is_refused_and_runs_again(
 ) -> None:
     stored.age("run/manifest.json", **age)
     given = ["--against", stored.folder / "run", "--out", tmp_path / "out"]
-    told = outcross("dedup", *stored.sources, *given, code=2).stderr
+    message = outcross("dedup", *stored.sources, *given, code=2).stderr
     manifest = stored.folder / "run" / "manifest.json"
-    assert told.startswith(f"outcross: against: {manifest} was written by an older outcross")
-    assert "make the run anew: `outcross run again.yaml`" in told
+    assert message.startswith(f"outcross: against: {manifest} was written by an older outcross")
+    assert "make the run anew: `outcross run again.yaml`" in message
     assert not (tmp_path / "out").exists()
     assert "outcross: explain: " in outcross("explain", stored.folder / "run", code=2).stderr
 
@@ -146,8 +148,8 @@ def test_an_earlier_run_is_refused_and_runs_again(
 def test_an_earlier_runs_data_does_instead(stored: Stored, tmp_path: Path) -> None:
     stored.age("run/manifest.json", text_version=None)
     given = ["--against", stored.folder / "run", "--out", tmp_path / "out"]
-    told = outcross("dedup", *stored.sources, *given, code=2).stderr
-    (option,) = (shlex.split(part) for part in told.split("`") if part.startswith("--exclude"))
+    message = outcross("dedup", *stored.sources, *given, code=2).stderr
+    (option,) = (shlex.split(part) for part in message.split("`") if part.startswith("--exclude"))
     outcross("dedup", *stored.sources, *option, "--out", tmp_path / "out", "--workers", "1")
     lines = json.loads((tmp_path / "out" / "report.json").read_text())["conservation"]
     gpt = next(line for line in lines if line["source"] == "synthetic")
@@ -157,24 +159,24 @@ def test_an_earlier_runs_data_does_instead(stored: Stored, tmp_path: Path) -> No
 def test_a_plan_is_refused_with_the_command(stored: Stored, tmp_path: Path) -> None:
     stored.age("run/plan.json", format_version=3)
     given = ["--plan", stored.folder / "run" / "plan.json", "--out", tmp_path / "out"]
-    told = outcross("run", *stored.sources, *given, code=2).stderr
+    message = outcross("run", *stored.sources, *given, code=2).stderr
     assert (
         "it has format_version 3, and format_version 4 is needed; make it anew: `outcross plan`"
-        in told
+        in message
     )
-    assert told.startswith(f"outcross: plan: {stored.folder / 'run' / 'plan.json'} was written")
+    assert message.startswith(f"outcross: plan: {stored.folder / 'run' / 'plan.json'} was written")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_report_is_refused_with_the_command(stored: Stored) -> None:
     stored.age("run/report.json", format_version=2)
-    told = outcross("compare", stored.folder / "run", stored.folder / "run2", code=None).stderr
-    assert "run2" in told  # a second report that isn't there comes first
+    message = outcross("compare", stored.folder / "run", stored.folder / "run2", code=None).stderr
+    assert "run2" in message  # a second report that isn't there comes first
     shutil.copytree(stored.folder / "run", stored.folder / "gen2")
-    told = outcross("compare", stored.folder / "gen2", stored.folder / "run", code=2).stderr
+    message = outcross("compare", stored.folder / "gen2", stored.folder / "run", code=2).stderr
     path = stored.folder / "gen2"
-    assert f"report: {path / 'report.json'} was written by an older outcross" in told
-    assert f"`outcross audit {path} --reference DIR --out NEW`" in told
+    assert f"report: {path / 'report.json'} was written by an older outcross" in message
+    assert f"`outcross audit {path} --reference DIR --out NEW`" in message
 
 
 def test_gates_without_a_version_are_of_the_first(stored: Stored, tmp_path: Path) -> None:
@@ -188,9 +190,9 @@ def test_gates_without_a_version_are_of_the_first(stored: Stored, tmp_path: Path
         stored.folder / "reference",
     ]
     gates.write_text("format_version: 2\ntoo_few: pass\n")
-    told = outcross("audit", stored.folder / "gpt.jsonl", *given, code=2).stderr
-    assert told.startswith(f"outcross: gates: {gates} was written by a newer outcross")
-    assert "`outcross schema gates`" in told
+    message = outcross("audit", stored.folder / "gpt.jsonl", *given, code=2).stderr
+    assert message.startswith(f"outcross: gates: {gates} was written by a newer outcross")
+    assert "`outcross schema gates`" in message
     gates.write_text("too_few: pass\n")
     outcross("audit", stored.folder / "gpt.jsonl", *given, code=None)
     assert (tmp_path / "out" / "report.json").exists()

@@ -593,13 +593,16 @@ def test_what_was_not_judged_is_not_compared():
     """Clusters of texts that the embedder can't read may fall as they like."""
     low = report(0.1)
     unread = [
-        one.model_copy(update={"outcome": "not judged"}) if one.name in CLUSTERS else one
-        for one in low.judged.measures
+        figure.model_copy(update={"outcome": "not judged"})
+        if figure.name in CLUSTERS
+        else measure(figure.name, 1.0)
+        for figure in low.judged.measures
     ]
-    unread = [one if one.name in CLUSTERS else measure(one.name, 1.0) for one in unread]
     judged = low.judged.model_copy(update={"measures": unread})
     later = low.model_copy(update={"judged": judged})
-    made = compare(loop(report(1.0), later), Gates())
-    assert made.verdict.outcome == "go"
-    assert any("clusters of gen2 are not judged" in told for told in made.verdict.warnings)
+    compared = compare(loop(report(1.0), later), Gates())
+    assert compared.verdict.outcome == "go"
+    assert any(
+        "clusters of gen2 are not judged" in warning for warning in compared.verdict.warnings
+    )
     assert compare(loop(report(1.0), low), Gates()).verdict.outcome == "stop"

@@ -300,18 +300,18 @@ def test_clusters_of_texts_that_can_t_be_read_are_shown_and_not_judged(
 ) -> None:
     measures = [found(name, 0.1 if MEASURES[name].kind == "ratio" else 1.0) for name in MEASURES]
     marked, gates, sentence = unread(measures, Gates(), known)
-    made = judged(marked, gates)
+    figures = judged(marked, gates)
     assert sentence == f"Clusters are not judged: the embedder knows {share} of the words."
-    assert {one.name for one in made if one.outcome == "not judged"} == {*BY_CLUSTERS}
-    assert [one.against for one in made] == [one.against for one in measures]
-    assert {one.name for one in made if one.outcome == "stop"} == {
+    assert {figure.name for figure in figures if figure.outcome == "not judged"} == {*BY_CLUSTERS}
+    assert [figure.against for figure in figures] == [figure.against for figure in measures]
+    assert {figure.name for figure in figures if figure.outcome == "stop"} == {
         *("vocabulary", "distinct_3", "rare_words", "near_duplicates"),
     }
     fine = [found(name, 1.0 if MEASURES[name].kind == "ratio" else 0.0) for name in MEASURES]
     marked, gates, sentence = unread(fine, Gates(too_few="stop"), known)
-    told = verdict(judged(marked, gates), [], gates, sentence)
-    assert told.outcome == "go"
-    assert told.sentence.endswith(f"4 of 4 gates pass. {sentence}")
+    result = verdict(judged(marked, gates), [], gates, sentence)
+    assert result.outcome == "go"
+    assert result.sentence.endswith(f"4 of 4 gates pass. {sentence}")
 
 
 def test_clusters_of_texts_that_can_be_read_are_judged_as_ever() -> None:

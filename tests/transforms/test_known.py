@@ -19,9 +19,9 @@ from transforms.known import LEAST_KNOWN, LEAST_WORDS, Known, warning
 def test_the_share_is_held_against_the_threshold(
     words: int, known: int, share: float | None, enough: bool
 ) -> None:
-    made = Known(words, known)
-    assert made.share == (None if share is None else pytest.approx(share))
-    assert made.enough is enough
+    counted = Known(words, known)
+    assert counted.share == (None if share is None else pytest.approx(share))
+    assert counted.enough is enough
 
 
 def test_parts_add_up() -> None:
@@ -30,7 +30,9 @@ def test_parts_add_up() -> None:
 
 
 def test_the_warning_names_source_share_and_what_to_do() -> None:
-    told = warning("people", Known(1000, 123))
-    assert told.startswith("source 'people': the embedder knows 12% of its words, and below 60% ")
-    assert "words and near duplicates" in told
-    assert "alpha = 1" in told
+    message = warning("people", Known(1000, 123))
+    assert message.startswith(
+        "source 'people': the embedder knows 12% of its words, and below 60% "
+    )
+    assert "words and near duplicates" in message
+    assert "alpha = 1" in message
