@@ -9,6 +9,7 @@ from typing import Any
 import xxhash
 
 from schemas.documents import FORMAT_VERSION
+from schemas.formats import FORMAT, check_versions, versions
 from transforms import files
 
 WORK = ".outcross"
@@ -22,7 +23,8 @@ class Artifact:
 
     Attributes:
         folder: where the stage's files are.
-        key: a hash of the stage's own configuration, its inputs' keys and the format version.
+        key: a hash of the stage's own configuration, its inputs' keys and the versions of
+            format and texts.
     """
 
     folder: str
@@ -61,7 +63,26 @@ def read_manifest(out: str) -> dict[str, Any] | None:
         found = files.read_json(files.join(out, MANIFEST))
     except ValueError:  # it is somebody else's, and no JSON
         return None
-    return found if isinstance(found, dict) and "format_version" in found else None
+    return found if isinstance(found, dict) and FORMAT in found else None
+
+
+def check_manifest(key: str, out: str, manifest: dict[str, Any], instead: str = "") -> None:
+    """Refuse a run that another version has made.
+
+    Args:
+        key: of the request that names the run.
+        out: the run's output directory.
+        manifest: from `read_manifest`.
+        instead: what else helps.
+
+    Raises:
+        ConfigError: naming the file, both versions and the command that makes the run anew.
+    """
+    remedy = (
+        "make the run anew: `outcross run again.yaml` (or `dedup`, as it was), where again.yaml "
+        f"holds the `configuration` that stands in this file{instead}"
+    )
+    check_versions(key, files.join(out, MANIFEST), manifest, versions(FORMAT_VERSION), remedy)
 
 
 def artifact(out: str, stage: str, **parts: Any) -> Artifact:
@@ -72,7 +93,8 @@ def artifact(out: str, stage: str, **parts: Any) -> Artifact:
         stage: name of the stage.
         parts: everything that the stage's result depends on, as JSON values.
     """
-    canonical = json.dumps([FORMAT_VERSION, stage, parts], sort_keys=True, ensure_ascii=True)
+    decides = [versions(FORMAT_VERSION), stage, parts]
+    canonical = json.dumps(decides, sort_keys=True, ensure_ascii=True)
     key = str(xxhash.xxh3_128_hexdigest(canonical.encode()))
     folder = files.join(out, WORK, f"{stage}-{key[:16]}")
     files.make_folder(folder)

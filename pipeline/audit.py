@@ -30,7 +30,7 @@ from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.measure import measure
 from pipeline.stages.report import Rows, conservation, unjudged
-from pipeline.stages.sketch import Sketched
+from pipeline.stages.sketch import Sketched, warnings_of_known
 from schemas.audit import AuditRequest, ReferenceRequest
 from schemas.config import WRITABLE, Config, Source
 from schemas.gates import Gates, load_gates
@@ -40,7 +40,7 @@ from transforms.contrast import LEAST_DOCUMENTS
 from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
-from transforms.gate import judged, verdict
+from transforms.gate import verdict
 from transforms.identity import file_names
 from transforms.reference import copy_reference, load_reference
 from transforms.repeats import group_sizes, repeated_share, repeats_within
@@ -81,6 +81,8 @@ def build_reference(
     config = request.config()
     with job(config, beam_args, progress, "reference") as (context, started):
         sketched, deduplicated = sketch_and_deduplicate(context)
+        for warning in warnings_of_known(sketched):
+            context.warn(warning)
         clustered = cluster(context, sketched, deduplicated)
         pool = len(clustered.reference.pool)
         if pool < 2 * LEAST_DOCUMENTS:
@@ -132,6 +134,8 @@ def audit(
     with job(config, beam_args, progress, "audit") as (context, started):
         beside = [] if reference is None else [ReferencePool(reference)]
         sketched, deduplicated = sketch_and_deduplicate(context, beside=beside)
+        for warning in warnings_of_known(sketched):
+            context.warn(warning)
         clustered = cluster(context, sketched, deduplicated, audited=True)
         write_rejects(sketched, config.out)
         report = _report(context, sketched, deduplicated, clustered, gates)
@@ -203,19 +207,20 @@ def _report(
         ]
         every = stages[-1].roles
         every["all"] = figures.add_zstd(every["all"], context, sketched, copies)
-        found = None
+        found, result = None, None
         groups = group_sizes(deduplicated.verdicts, sketched.of_role(*WRITABLE) & measured.open)
         repeated, _ = repeated_share(groups, int(groups.prod(axis=1).sum()))
         if reference.human:
             found = maker.figures(measured.judged)
             repeats = figures.near_duplicates(groups, reference)
             found = figures.with_measures(found, [repeats])
-            found = figures.with_measures(found, judged(found.measures, gates))
+            measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
+            found = figures.with_measures(found, measures)
+            result = verdict(measures, context.warnings, gates, remark)
         return Report(
             kind="audit",
-            verdict=unjudged(context.warnings, repeated)
-            if found is None
-            else verdict(found.measures, context.warnings, gates),
+            verdict=result or unjudged(context.warnings, repeated),
+            known_words=figures.known_words(sketched),
             conservation=conservation(
                 context,
                 sketched,

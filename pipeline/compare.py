@@ -240,9 +240,11 @@ class _Fall:
 
 
 def _figure(generation: Generation, name: str) -> tuple[float, float, int] | None:
-    """A measure against human text, its standard error, and what it was taken from."""
+    """A judged measure against human text, its standard error, and what it was taken from."""
     for found in generation.measures:
-        if found.name == name and found.against is not None and found.error is not None:
+        if found.name != name or found.outcome == "not judged":
+            continue
+        if found.against is not None and found.error is not None:
             return found.against, found.error, found.n
     return None
 
@@ -326,6 +328,12 @@ def _warnings(
             "with human text mixed in: a difference between them is not the loop's alone"
         )
     found += _unlike_samples(generations)
+    unread = [g.name for g in generations if any(m.outcome == "not judged" for m in g.measures)]
+    if unread:
+        found.append(
+            f"clusters of {', '.join(unread)} are not judged: the embedder knows too few of their "
+            "words"
+        )
     blind: dict[str, float] = {}
     for fall in falls:
         if fall.measure != REPEATS and errors * fall.error > fall.limit:

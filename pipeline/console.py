@@ -84,6 +84,12 @@ def show_audit(result: AuditResult, as_json: bool) -> None:
 
 def _show_rows(console: Console, report: Report) -> None:
     show_table(console, _conservation_table(report))
+    if report.known_words:
+        shares = (
+            f"{line.source} {_number(line.share, '.0%')}{'' if line.enough else ' (too few)'}"
+            for line in report.known_words
+        )
+        _say(console, f"words that the embedder knows: {', '.join(shares)}\n")
     if report.deduplication.found:
         show_table(console, found_table(report.deduplication.found))
     if report.deduplication.losses:

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.artifacts import MANIFEST, read_manifest
+from pipeline.artifacts import MANIFEST, check_manifest, read_manifest
 from schemas.config import Config, ConfigError, Source, parse
-from schemas.documents import FORMAT_VERSION, Unit
+from schemas.documents import Unit
 from transforms import files
 from transforms.aligned import load_aligned
 from transforms.identity import ids_of
@@ -190,11 +190,8 @@ def _earlier_run(out: str, config: Config) -> EarlierRun:
             f"against: {out} holds what `outcross {manifest.get('kind')}` has made, which writes "
             "no data; give the output directory of a run"
         )
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ConfigError(
-            f"against: {out} was written in format {manifest['format_version']}, this is "
-            f"{FORMAT_VERSION}; run it again, or give its data/ as a source of role exclude"
-        )
+    data = files.join(out, "data", "*.parquet")
+    check_manifest("against", out, manifest, f"; or give its data by `--exclude '{data}'` instead")
     run = EarlierRun(out, manifest)
     for key in ("ngram", "num_perm"):
         one, other = getattr(run.config, key), getattr(config, key)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from pipeline.artifacts import MANIFEST, WORK, read_manifest
+from pipeline.artifacts import MANIFEST, WORK, check_manifest, read_manifest
 from pipeline.console import found_table, new_table, show_table
 from pipeline.texts import (
     Name,
@@ -27,7 +27,7 @@ from pipeline.texts import (
     texts_of_sources,
 )
 from schemas.config import WRITABLE, Config, ConfigError, Source, parse
-from schemas.documents import FORMAT_VERSION, REMOVED_FIELDS
+from schemas.documents import REMOVED_FIELDS
 from schemas.report import Found
 from transforms import files
 from transforms.deduplicate import CONTAINED, STAGES
@@ -261,11 +261,7 @@ def _config(out: str) -> Config:
             f"explain: {out} was made by an audit or `reference build`, which write no removed/; "
             "its report.json has the commonest texts and the least similar pairs"
         )
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ConfigError(
-            f"explain: {out} was written in format {manifest['format_version']}, this is "
-            f"{FORMAT_VERSION}; run it again"
-        )
+    check_manifest("explain", out, manifest)
     return parse(manifest["configuration"])
 
 

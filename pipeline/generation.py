@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import artifact
 from pipeline.context import Context, RunError
-from pipeline.lineage import LINEAGE, RunLineage, read_lineage, whole
+from pipeline.lineage import LINEAGE, USED, RunLineage, read_lineage, whole
 from pipeline.stages.candidates import Ranking, amount, count_documents
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
@@ -120,7 +120,7 @@ def commit(
         ngrams = f"ledger/{place}/bought.ngrams"
         count_documents(context, sketched, done, fresh, lineage.path(ngrams))
     if reused.any():
-        used = f"ledger/{place}/used.parquet"
+        used = f"ledger/{place}/{USED}"
         hi, lo = (half[reused] for half in sketched.fingerprints)
         order = np.lexsort((lo, hi))
         table = pa.table({"fingerprint_hi": hi[order], "fingerprint_lo": lo[order]})

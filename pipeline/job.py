@@ -31,6 +31,7 @@ from pipeline.stages.sketch import (
 )
 from schemas.config import Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
+from schemas.formats import versions
 from transforms import files
 from transforms.embed import load_default
 from transforms.identity import file_names
@@ -247,7 +248,7 @@ def manifest(
             file["sources"].append(config.sources[unit.source].name)
         file["rows"] += sketched.sketches.reports[unit.index].rows
     return {
-        "format_version": FORMAT_VERSION,
+        **versions(FORMAT_VERSION),
         "kind": kind,
         "versions": {
             "outcross": version("outcross"),

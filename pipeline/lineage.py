@@ -10,6 +10,7 @@ import fcntl
 import glob
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pipeline.artifacts import WORK
 from pipeline.plans import read_plan
 from schemas.columns import LEDGER_COLUMN
 from schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
+from schemas.formats import FORMAT, check_json, versions
 from schemas.lineage import LEDGER, ArchivedSource, Lineage
 from transforms import files
 from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
@@ -32,6 +34,8 @@ from transforms.read import file_identity
 from transforms.reference import load_reference
 
 LINEAGE = "lineage.json"
+USED = "used.parquet"
+"""Name of a generation's file of the ledger's documents that it has written again."""
 _REFERENCE = "reference"
 _LOCK = "lock"
 
@@ -116,8 +120,11 @@ def read_lineage(folder: str) -> Lineage:
     """
     path = files.join(folder, LINEAGE)
     if files.exists(path):
+        text = files.read_bytes(path)
+        needed = versions(Lineage.model_fields[FORMAT].default)
+        check_json("lineage", path, text, needed, _begin_anew(folder))
         try:
-            return Lineage.model_validate_json(files.read_bytes(path))
+            return Lineage.model_validate_json(text)
         except ValidationError as error:
             raise ConfigError(f"lineage: {path}: {readable(error, 'lineage')}") from None
     if files.is_local(folder) and files.exists(folder):
@@ -135,6 +142,22 @@ def read_lineage(folder: str) -> Lineage:
                 f"lineage: {folder} holds files and no {LINEAGE}; choose an empty directory"
             )
     return Lineage()
+
+
+def _begin_anew(folder: str) -> str:
+    """Return the command that begins a lineage with the texts that another one has bought."""
+    bought = files.list_files(files.join(folder, "ledger", "*", "*.parquet"))
+    names = {path.rpartition("/")[2] for path in bought} - {USED}
+    texts = " ".join(
+        f"--human {shlex.quote(files.join(folder, 'ledger', '*', name))}" for name in sorted(names)
+    )
+    if not texts:
+        return "it has bought no text, so begin another one in an empty directory"
+    return (
+        "begin another one with the texts that it has bought: "
+        f"`outcross run {texts} --id-field {LEDGER_COLUMN}.id --human-share 1 --lineage NEW "
+        "--out FIRST`, with the `--text-field` that lineage.json names where it is not `text`"
+    )
 
 
 @contextmanager

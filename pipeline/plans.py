@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from schemas.config import PLAN_KEYS, Config, ConfigError, readable, repeat_caps
+from schemas.formats import FORMAT, check_json
 from schemas.plan import Plan
 from transforms import files
 
@@ -15,8 +16,11 @@ def read_plan(path: str) -> Plan:
     Raises:
         ConfigError: when it is none.
     """
+    text = files.read_bytes(path)
+    remedy = "make it anew: `outcross plan` with the configuration of this run"
+    check_json("plan", path, text, {FORMAT: Plan.model_fields[FORMAT].default}, remedy)
     try:
-        return Plan.from_json(files.read_bytes(path))
+        return Plan.from_json(text)
     except ValidationError as error:
         raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from schemas.config import ConfigError
+from schemas.formats import FORMAT, check_versions
 from schemas.report import Report
 from transforms import files
 
@@ -90,17 +91,20 @@ def _read(path: str) -> Report:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"{path}: is no {NAME}, for it is not JSON: {error}") from None
-    if not isinstance(value, dict) or not {"format_version", "conservation"} <= value.keys():
+    if not isinstance(value, dict) or "conservation" not in value:
         raise ConfigError(
-            f"{path}: is no {NAME}: it has no format_version and conservation; `run` and `audit` "
-            "write such files"
+            f"{path}: is no {NAME}: it has no conservation; `run` and `audit` write such files"
         )
-    version, known = value["format_version"], Report.model_fields["format_version"].default
-    if version != known:
-        raise ConfigError(
-            f"{path}: is a report of format {version!r}; format {known} is needed. Measure the "
-            "data again with `outcross audit` of this version"
-        )
+    known = Report.model_fields[FORMAT].default
+    folder = path.rpartition("/")[0] or "."
+    check_versions(
+        "report",
+        path,
+        value,
+        {FORMAT: known},
+        f"make it anew by its command, or measure what it has written: `outcross audit {folder} "
+        "--reference DIR --out NEW`, and compare that",
+    )
     try:
         return Report.model_validate(value)
     except ValidationError as error:

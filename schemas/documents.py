@@ -7,7 +7,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+"""Of what stages leave and of manifest.json."""
+TEXT_VERSION = 2
+"""Of what a text is: its words, fingerprint, signature and tokens."""
 EMBEDDING_DIMS = 256
 SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from schemas.config import OTHERS, ConfigError, DomainPolicy, Kind, Model, load_yaml, readable
+from schemas.formats import FORMAT, check_versions
 
 
 class Least(Model):
@@ -57,6 +58,9 @@ def _most(warn: float, stop: float, what: str) -> Most | None:
 class Gates(Model):
     """The limits of a verdict. A measure without one is shown, and judges nothing."""
 
+    format_version: Literal[1] = Field(
+        default=1, description="version of this file's format; without one it is the first"
+    )
     effective_clusters: Least | None = _least(0.95, 0.85, "effective clusters")
     audit_effective_clusters: Least | None = _least(
         0.95, 0.85, "effective clusters on the second codebook"
@@ -121,6 +125,10 @@ def load_gates(path: str | None) -> Gates:
     if path is None:
         return Gates()
     try:
-        return Gates.model_validate(load_yaml(path))
+        values = load_yaml(path)
+        known = Gates.model_fields[FORMAT].default
+        remedy = "write the file anew after `outcross schema gates`"
+        check_versions("gates", path, {FORMAT: 1, **values}, {FORMAT: known}, remedy)
+        return Gates.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path}: {readable(error, 'gates')}") from None

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.config import Fields, Source
+from schemas.documents import TEXT_VERSION
 
 LEDGER = "ledger"
 """Name of the source that holds the human text of earlier generations."""
@@ -91,7 +92,11 @@ class Generation(_Model):
 class Lineage(_Model):
     """The contents of lineage.json."""
 
-    format_version: Literal[1] = Field(default=1, description="version of this file's format")
+    format_version: Literal[2] = Field(default=2, description="version of this file's format")
+    text_version: int = Field(
+        default=TEXT_VERSION,
+        description="version of what a text is: its words, fingerprint and tokens",
+    )
     generations: list[Generation] = Field(
         default_factory=list, description="in the order in which they were finished"
     )

@@ -179,6 +179,11 @@ MEASURES: dict[str, MeasureInfo] = {
     ),
 }
 """In the order in which they are shown."""
+BY_CLUSTERS = (
+    *("effective_clusters", "audit_effective_clusters", "js", "audit_js"),
+    *("tail_mass", "tail_coverage", "off_support", "vendi", "vendi_2"),
+)
+"""Measures of embeddings, which say little of texts that the embedder can't read."""
 CONFIDENCE = 1.96
 """Standard errors on either side of a figure within which it lies with a chance of 95 %."""
 LEXICAL = (

@@ -272,7 +272,7 @@ class NearDuplicates(_Model):
 class Plan(_Model):
     """The contents of plan.json."""
 
-    format_version: Literal[3] = Field(default=3, description="version of this file's format")
+    format_version: Literal[4] = Field(default=4, description="version of this file's format")
     seed: int = Field(description="seed of the run")
     generation: int | None = Field(
         default=None, ge=1, description="number of the run in its lineage; null without one"

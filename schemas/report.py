@@ -47,6 +47,20 @@ class Conservation(_Model):
         )
 
 
+class KnownWords(_Model):
+    """How many words of one source the embedder knows: of other texts, clusters say little."""
+
+    source: str = Field(description="name of the source")
+    words: int = Field(
+        ge=0, description="words looked at: all but numbers and single ASCII characters"
+    )
+    known: int = Field(
+        ge=0, description="of them, those that are whole words of the embedder's vocabulary"
+    )
+    share: float | None = Field(description="known / words; null where words are too few")
+    enough: bool = Field(description="false where the share is too low to judge by clusters")
+
+
 class Measure(_Model):
     """A measure of a set beside that of human text, with as many documents or words.
 
@@ -65,8 +79,9 @@ class Measure(_Model):
     )
     error: float | None = Field(description="standard error of `against`")
     n: int = Field(ge=0, description="documents or words that were compared on each side")
-    outcome: Literal["go", "warn", "stop", "noise", "too few", "shown"] = Field(
-        description="what the gate says; `shown` where there is none"
+    outcome: Literal["go", "warn", "stop", "noise", "too few", "not judged", "shown"] = Field(
+        description="what the gate says; `not judged` where it is by clusters and the embedder "
+        "can't read the texts; `shown` where there is no gate"
     )
 
 
@@ -455,10 +470,14 @@ class Verdict(_Model):
 class Report(_Model):
     """The contents of report.json."""
 
-    format_version: Literal[2] = Field(default=2, description="version of this file's format")
+    format_version: Literal[3] = Field(default=3, description="version of this file's format")
     kind: Literal["run", "dedup", "audit"] = Field(description="the command that wrote it")
     verdict: Verdict = Field(description="the result in a sentence, and why")
     conservation: list[Conservation] = Field(description="where every row went, by source")
+    known_words: list[KnownWords] = Field(
+        default_factory=list,
+        description="what the embedder knows of each source; empty after `dedup`",
+    )
     asked: Asked | None = Field(description="the request; null but after `run`")
     achieved: Achieved | None = Field(description="what was written; null after `audit`")
     stages: list[Stage] = Field(description="the documents after each stage, on one codebook")

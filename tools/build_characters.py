@@ -45,7 +45,7 @@ INVISIBLE |= {chr(c) for c in (0x2060, *range(0x2066, 0x206A), 0xFEFF, 0x640)}
 INVISIBLE |= {chr(c) for c in range(0xFE00, 0xFE10)}
 """Form alone: soft hyphens, directions, variation selectors, Arabic's elongation."""
 
-SAME = dict.fromkeys("‘’‚‛´׳", "'") | dict.fromkeys("‐‑‒–−﹣－", "-") | {"―": "—", "״": '"'}  # noqa: RUF001
+SAME = dict.fromkeys("‘’‚‛´׳", "'") | dict.fromkeys("‐‑‒–−﹣－", "-") | {"―": "—", "״": '"'}
 """Marks that typography has in several forms."""
 
 FORMS = {"<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>", "<noBreak>"}

@@ -14,7 +14,7 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from transforms import files
 from transforms.characters import unicode_version
+from transforms.known import Known
 from transforms.wordpiece import WordPiece
 from transforms.words import Words
 
@@ -41,6 +42,22 @@ _ROWS_IN_INT16 = 255
 # Sums are halved until they are below this, so that the sum of the squares of up to 1,024 of them
 # stays below 2**63. Texts of less than a million words are not concerned.
 _LARGEST_SUM = 1 << 26
+
+
+# What an embedder remembers of a word: whether it is counted, and whether it is known.
+_COUNTED, _KNOWN = 1, 2
+
+
+class Embedded(NamedTuple):
+    """What an embedder returns of n documents.
+
+    Attributes:
+        vectors: int8[n, dims]; a row of zeros where there is nothing to embed.
+        known: how many of the documents' words it knows.
+    """
+
+    vectors: NDArray[np.int8]
+    known: Known
 
 
 class Embedder(Protocol):
@@ -62,15 +79,12 @@ class Embedder(Protocol):
     def fingerprint(self) -> str:
         """Equal exactly where embeddings are comparable: a hash of all that decides them."""
 
-    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int8]:
+    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
         """Embed n documents.
 
         Args:
             words: the documents' words, for embedders that need no more.
             texts: the documents themselves, Arrow strings.
-
-        Returns:
-            int8[n, dims]; a row of zeros where there is nothing to embed.
         """
 
 
@@ -143,8 +157,25 @@ def _quantise(total, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _embed(offsets, found, starts, rows, table):  # type: ignore[no-untyped-def]
+def _look(data, spans):  # type: ignore[no-untyped-def]
+    """Count each word's characters; 0 for numbers and for single ASCII characters."""
+    out = np.zeros(len(spans), np.int64)
+    for w in range(len(spans)):
+        is_number = True
+        for i in range(spans[w, 0], spans[w, 1]):
+            if data[i] & 0xC0 != 0x80:
+                out[w] += 1
+            if data[i] < 48 or data[i] > 57:
+                is_number = False
+        if is_number or spans[w, 1] - spans[w, 0] < 2:
+            out[w] = 0
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _embed(offsets, found, starts, rows, states, table):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
+    counted = known = np.int64(0)
     dims = table.shape[1]
     out = np.empty((n, dims), np.int8)
     sums = np.zeros(dims, np.int16)
@@ -153,6 +184,8 @@ def _embed(offsets, found, starts, rows, table):  # type: ignore[no-untyped-def]
         total[:] = 0
         pending = 0
         for i in range(offsets[d], offsets[d + 1]):
+            counted += states[found[i]] & _COUNTED
+            known += states[found[i]] // _KNOWN
             for p in range(starts[found[i]], starts[found[i] + 1]):
                 row = np.uint64(rows[p])  # a view of the row would cost as much as adding it up
                 for q in range(dims):
@@ -167,7 +200,7 @@ def _embed(offsets, found, starts, rows, table):  # type: ignore[no-untyped-def]
             total[q] += sums[q]
         sums[:] = 0
         _quantise(total, out[d])
-    return out
+    return out, counted, known
 
 
 class _Memory:
@@ -179,6 +212,7 @@ class _Memory:
         self._hashes = np.zeros(0, np.uint64)
         self.starts = np.zeros(1, np.int64)  # [words + 1], into `rows`
         self.rows = np.zeros(0, np.int32)
+        self.states = np.zeros(0, np.uint8)
 
     def __len__(self) -> int:
         return len(self._hashes) + len(self.rows)
@@ -189,13 +223,18 @@ class _Memory:
         return found
 
     def add(
-        self, hashes: NDArray[np.uint64], offsets: NDArray[np.int64], rows: NDArray[np.int32]
+        self,
+        hashes: NDArray[np.uint64],
+        offsets: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        states: NDArray[np.uint8],
     ) -> None:
         """Remember words that are not known yet; no hash may come twice."""
         known = len(self._hashes)
         self._hashes = np.concatenate([self._hashes, hashes])
         self.starts = np.concatenate([self.starts, self.starts[-1] + offsets[1:]])
         self.rows = np.concatenate([self.rows, rows])
+        self.states = np.concatenate([self.states, states])
         if 2 * len(self._hashes) > len(self._keys):
             slots = 1 << (4 * len(self._hashes) - 1).bit_length()
             self._keys = np.zeros(slots, np.uint64)
@@ -215,6 +254,10 @@ class StaticEmbedder:
 
     Words are split into tokens by the tokenizer when they are first met, and remembered. When the
     memory is full it is emptied and started again, which changes nothing but the time taken.
+
+    It knows a word that is made of whole words of the vocabulary, of two characters or more on
+    average. `snake_case` is; a Russian word, which falls into letters, is not, nor one that falls
+    into beginnings and ends.
     """
 
     def __init__(
@@ -254,28 +297,54 @@ class StaticEmbedder:
         self.dims = int(table.shape[1])
         self.fingerprint = fingerprint
 
-    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int8]:
+    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
         """Embed n documents by their words alone; see `Embedder.embed`."""
         del texts
         found = self._memory.find(words.hashes)
         if found.size and found.min() < 0:
             self._learn(words, np.flatnonzero(found < 0))
             found = self._memory.find(words.hashes)
-        out: NDArray[np.int8] = _embed(
-            words.offsets, found, self._memory.starts, self._memory.rows, self._table
+        memory = self._memory
+        out, counted, known = _embed(
+            words.offsets, found, memory.starts, memory.rows, memory.states, self._table
         )
-        return out
+        return Embedded(out, Known(counted, known))
 
     def _learn(self, words: Words, unknown: NDArray[np.int64]) -> None:
         first = _first_of_each(words.hashes, unknown)
         if len(self._memory) + 2 * len(first) > self._remembered and len(self._memory):
             self._memory = _Memory()
             first = _first_of_each(words.hashes, np.arange(len(words.hashes)))
-        offsets, ids = self._wordpiece.split(words.characters.data, words.spans(first))
+        spans = words.spans(first)
+        offsets, ids = self._wordpiece.split(words.characters.data, spans)
+        states = self._states(_look(words.characters.data, spans), offsets, ids)
         # Rows of zeros, such as [UNK]'s, need not be added up.
         kept = self._says_something[ids]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[offsets]
-        self._memory.add(words.hashes[first], offsets, ids[kept])
+        offsets = _sums(kept)[offsets]
+        self._memory.add(words.hashes[first], offsets, ids[kept], states)
+
+    def _states(
+        self,
+        characters: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        ids: NDArray[np.int32],
+    ) -> NDArray[np.uint8]:
+        """Say of words whether they are counted, and whether they are known.
+
+        Args:
+            characters: int64[m], of each word; 0 where it isn't counted.
+            offsets, ids: the words' tokens.
+        """
+        pieces = np.diff(offsets)
+        whole = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
+        is_whole = np.diff(whole[offsets]) == pieces
+        is_known = is_whole & (characters > 0) & (characters >= 2 * pieces)
+        return (_COUNTED * (characters > 0) + _KNOWN * is_known).astype(np.uint8)
+
+
+def _sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return int64[n + 1], how many flags are set before each place."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags)])
 
 
 def _checked(name: str, sha256: str) -> bytes:

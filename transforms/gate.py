@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from schemas.gates import Gates, Least, Most
-from schemas.measures import MEASURES
+from schemas.measures import BY_CLUSTERS, MEASURES
 from schemas.report import Measure, Verdict
+from transforms.known import Known
 
 STOP_Z = 2.58
 """A stop wants to be sure: chance alone passes it once in two hundred times."""
@@ -45,13 +46,44 @@ def outcome(found: Measure, gates: Gates) -> str:
     return "go"
 
 
-def verdict(measures: Sequence[Measure], warnings: Sequence[str], gates: Gates) -> Verdict:
+def unread(
+    measures: Sequence[Measure], gates: Gates, known: Sequence[Known]
+) -> tuple[list[Measure], Gates, str]:
+    """Take the figures by clusters out of the verdict where the embedder can't read the texts.
+
+    Args:
+        measures: not judged yet.
+        gates: to judge them by.
+        known: of the corpus and of its reference.
+
+    Returns:
+        The measures, those by clusters marked; the gates without theirs; and a sentence for the
+        verdict. All as they were and no sentence where the embedder knows enough of the words.
+    """
+    shares = [part.share for part in known if part.share is not None and not part.enough]
+    if not shares:
+        return list(measures), gates, ""
+    marked = [
+        measure.model_copy(update={"outcome": "not judged"})
+        if measure.name in BY_CLUSTERS
+        else measure
+        for measure in measures
+    ]
+    without = {name: None for name in BY_CLUSTERS if name in Gates.model_fields}
+    sentence = f"Clusters are not judged: the embedder knows {min(shares):.0%} of the words."
+    return marked, gates.model_copy(update=without), sentence
+
+
+def verdict(
+    measures: Sequence[Measure], warnings: Sequence[str], gates: Gates, remark: str = ""
+) -> Verdict:
     """The verdict of judged measures.
 
     Args:
         measures: from `judged`.
         warnings: what else was noticed.
         gates: that they were judged by.
+        remark: a sentence for the end, on what was not judged; from `unread`.
     """
     by = {
         what: [found for found in measures if found.outcome == what]
@@ -79,6 +111,7 @@ def verdict(measures: Sequence[Measure], warnings: Sequence[str], gates: Gates) 
         outcome, sentence = "done", f"Not judged: {_too_little(judged_ones, unjudged, bool(few))}"
     else:
         outcome, sentence = "go", f"Go: as diverse as human text, {passed}."
+    sentence = f"{sentence} {remark}".rstrip()
     return Verdict(outcome=outcome, sentence=sentence, reasons=reasons, warnings=list(warnings))
 
 

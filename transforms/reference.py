@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,9 +13,11 @@ import xxhash
 from numpy.typing import NDArray
 
 from schemas.config import ConfigError
+from schemas.formats import check_versions, versions
 from transforms import files
 from transforms.cluster import Codebook
 from transforms.hashing import seeded_hash
+from transforms.known import Known
 from transforms.measures import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 from transforms.ngrams import Tables
 from transforms.pool import POOL_FILES, Pool
@@ -22,7 +26,7 @@ from transforms.surface import Bands
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 TAIL_QUANTILE = 0.20
 SUPPORT_QUANTILE = 0.01
-VERSION = 4
+VERSION = 5
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
 REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, "reference.json")
@@ -118,6 +122,7 @@ class Reference:
         ngram, num_perm: of the pool's signatures.
         names: what the clusters are about, with `NAMES`.
         zstd_ratio: at which a sample of its texts compresses; None for too few.
+        known: how many of its sources' words the embedder knows.
     """
 
     human: bool
@@ -136,6 +141,7 @@ class Reference:
     num_perm: int
     names: pa.Table
     zstd_ratio: float | None
+    known: Known
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -199,7 +205,7 @@ class Reference:
         files.write_table(files.join(folder, CLUSTERS), self.names)
         self.pool.save(folder)
         value: dict[str, Any] = {
-            "version": VERSION,
+            **versions(VERSION),
             "fingerprint": self.fingerprint(),
             "human": self.human,
             "embedder": self.embedder,
@@ -209,6 +215,7 @@ class Reference:
             "ngram": self.ngram,
             "num_perm": self.num_perm,
             "zstd_ratio": self.zstd_ratio,
+            "known": self.known,
         }
         files.write_json(files.join(folder, "reference.json"), value)
         return self.fingerprint()
@@ -216,7 +223,7 @@ class Reference:
     def fingerprint(self) -> str:
         """Names the yardstick: two runs with the same one can be compared."""
         state = xxhash.xxh3_128()
-        state.update(f"{VERSION} {self.embedder} {self.human} {self.thresholds}".encode())
+        state.update(f"{versions(VERSION)} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
             self.codebook.centroids,
             self.codebook.dims,
@@ -263,14 +270,14 @@ def load_reference(folder: str, embedder: str) -> Reference:
         )
     try:
         value = files.read_json(path)
-        found, made_with = value.get("version"), value.get("embedder")
+        made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
-        raise ConfigError(f"reference: {path} is no yardstick's reference.json ({error})") from None
-    if found != VERSION or made_with != embedder:
+        raise ConfigError(f"reference: {path} is no reference's file ({error})") from None
+    check_versions("reference", path, value, versions(VERSION), _make_anew(folder))
+    if made_with != embedder:
         raise ConfigError(
-            f"reference: {folder} was made with format {found} and embedder "
-            f"{made_with}; this is format {VERSION} and embedder {embedder}: figures "
-            "could not be compared, so make the reference anew"
+            f"reference: {folder} was made with embedder {made_with}, and this is embedder "
+            f"{embedder}: figures could not be compared; {_make_anew(folder)}"
         )
     try:
         reference = _read(folder, value)
@@ -286,6 +293,21 @@ def load_reference(folder: str, embedder: str) -> Reference:
             "whole folder again"
         )
     return reference
+
+
+def _make_anew(folder: str) -> str:
+    """Return the command that makes a reference anew, with its files where they are known."""
+    path, human, text_field = files.join(folder, "manifest.json"), ["FILES"], "text"
+    if files.exists(path):  # of `reference build`; that of a run stands beside the run's data
+        with suppress(ValueError, LookupError, TypeError):
+            source = files.read_json(path)["configuration"]["sources"][0]
+            human, text_field = [*map(str, source["files"])], str(source.get("text_field", "text"))
+    options = [option for glob in human for option in ("--human", glob)]
+    if text_field != "text":
+        options += ["--text-field", text_field]
+    command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
+    place = "" if human != ["FILES"] else ", with the human text that it was made of"
+    return f"make it anew: `{command}`{place}"
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:
@@ -312,4 +334,5 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         num_perm=value["num_perm"],
         names=files.read_table(files.join(folder, CLUSTERS)),
         zstd_ratio=value["zstd_ratio"],
+        known=Known(*value["known"]),
     )

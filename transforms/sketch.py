@@ -22,6 +22,7 @@ from transforms import files
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
+from transforms.known import Known
 from transforms.meaning import items
 from transforms.minhash import signatures
 from transforms.progress import count
@@ -47,6 +48,7 @@ class UnitReport:
         schema: Arrow schema of the user's columns, serialised.
         named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
+        words, known: of the embedder, as `Known` has them; 0 without one.
     """
 
     unit: int
@@ -59,6 +61,8 @@ class UnitReport:
     reasons: dict[str, int] = field(default_factory=dict)
     schema: str = ""
     named: dict[str, int] = field(default_factory=dict)
+    words: int = 0
+    known: int = 0
 
     def arrow_schema(self) -> pa.Schema:
         """The user's columns in this unit."""
@@ -126,8 +130,10 @@ class _SketchUnit:
         named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
         rejects: list[dict[str, Any]] = []
+        known: list[Known] = []
         for block in read_unit(unit, source):
-            batch = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            known.append(words)
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)
@@ -157,13 +163,14 @@ class _SketchUnit:
             reasons=dict(sorted(reasons.items())),
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
+            **Known.total(known)._asdict(),
         )
 
 
 def sketch_block(
     block: Block, source: Source, embedder: Embedder | None, ngram: int, num_perm: int
-) -> pa.RecordBatch:
-    """The sketches of a block's valid rows, with `sketch_schema`.
+) -> tuple[pa.RecordBatch, Known]:
+    """The sketches of a block's valid rows, with `sketch_schema`, and what the embedder knows.
 
     Args:
         block: what was read.
@@ -177,8 +184,9 @@ def sketch_block(
     schema = sketch_schema(num_perm, embedder is not None)
     n = batch.num_rows
     if n == 0:
-        return pa.record_batch([pa.array([], field.type) for field in schema], schema=schema)
-    words = split_words(text)
+        empty = [pa.array([], field.type) for field in schema]
+        return pa.record_batch(empty, schema=schema), Known(0, 0)
+    words, known = split_words(text), Known(0, 0)
     hi, lo = fingerprints(words)
     item_offsets, values, wording = items(words)
     row_hash, size = row_digest(batch)
@@ -202,10 +210,11 @@ def sketch_block(
         "items": _packed(item_offsets, values),
     }
     if embedder is not None:
-        columns["embedding"] = _fixed(embedder.embed(words, text))
+        vectors, known = embedder.embed(words, text)
+        columns["embedding"] = _fixed(vectors)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = _packed(*signs(words))
-    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
 
 
 def _named(batch: pa.RecordBatch) -> dict[str, int]:

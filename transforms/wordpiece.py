@@ -129,6 +129,11 @@ class WordPiece:
         self._tokenizer.no_truncation()
         vocabulary: dict[str, int] = model["vocab"]
         pieces = [token.removeprefix(_PREFIX).encode() for token in vocabulary]
+        begins = [not token.startswith(_PREFIX) or token == _PREFIX for token in vocabulary]
+        ids = list(vocabulary.values())
+        self.begins = np.zeros(max(ids) + 1, np.bool_)
+        """By token id, whether it begins a word."""
+        self.begins[ids] = begins
         self._longest_token = max(map(len, pieces))
         self._longest_word = int(model["max_input_chars_per_word"])
         self._unknown = np.int32(vocabulary[model["unk_token"]])
@@ -138,8 +143,8 @@ class WordPiece:
         _insert(
             np.frombuffer(b"".join(pieces), np.uint8),
             np.cumsum([0, *map(len, pieces)], dtype=np.int64),
-            np.array([not token.startswith(_PREFIX) or token == _PREFIX for token in vocabulary]),
-            np.array(list(vocabulary.values()), np.int32),
+            np.array(begins),
+            np.array(ids, np.int32),
             self._keys,
             self._ids,
         )

@@ -429,14 +429,14 @@ def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:
     """
     characters = normalise(texts)
     bare = skeletons()
-    parts = _split(
+    offsets, hashes, edges, kinds, letters = _split(
         characters.data,
         characters.starts,
         characters.stops,
         character_classes(),
         (bare.code_points, bare.offsets, bare.data),
     )
-    return Words(*parts, characters)
+    return Words(offsets, hashes, edges, kinds, letters, characters)
 
 
 def word_ids(words: Words) -> NDArray[np.uint32]:

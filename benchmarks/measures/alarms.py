@@ -387,7 +387,7 @@ def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
 
     made = load_reference(str(reference), load_default().fingerprint)
     array = pa.array(texts, pa.string())
-    embeddings = load_default().embed(split_words(array), array)
+    embeddings = load_default().embed(split_words(array), array).vectors
     _, dot, density = made.codebook.assign(embeddings)
     return made.thresholds.classify(dot, density, surface(array))
 

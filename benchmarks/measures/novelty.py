@@ -80,7 +80,7 @@ def sketched(texts: list[str]) -> Sketched:
     array = pa.array(texts, pa.string())
     words = split_words(array)
     return Sketched(
-        words, word_ids(words), *fingerprints(words), load_default().embed(words, array)
+        words, word_ids(words), *fingerprints(words), load_default().embed(words, array).vectors
     )
 
 

@@ -21,6 +21,7 @@ from schemas.report import (
     Figures,
     Found,
     FoundIn,
+    KnownWords,
     Loss,
     Measure,
     Prompts,
@@ -41,7 +42,8 @@ _OWN: dict[str, tuple[str, str]] = {
     "outcome": (
         "outcome",
         "What the gate of the measure says: go; warn; stop; noise (more variety than human text "
-        "has); too few (documents or words to say); shown (there is no gate).",
+        "has); too few (documents or words to say); not judged (it is by clusters, and the "
+        "embedder can't read the texts); shown (there is no gate).",
     ),
     "stage-value": (
         "read, deduplicated, written, judged",
@@ -121,6 +123,7 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "kl_to_reference": "KL to human",
         "zstd_ratio": "zstd ratio",
     },
+    KnownWords: {"share": "words known"},
     Measure: {"human": "human", "n": "n"},
     Shard: {
         "read": "read from a file",

@@ -24,7 +24,7 @@ from pipeline.page.markup import (
 )
 from schemas.measures import LEXICAL
 from schemas.plan import Plan
-from schemas.report import Achieved, Conservation, Report
+from schemas.report import Achieved, Conservation, KnownWords, Report
 
 SIGNS = {
     "done": "●",
@@ -33,6 +33,7 @@ SIGNS = {
     "stop": "✕",
     "noise": "≋",
     "too few": "…",
+    "not judged": "∅",
     "shown": "·",
 }
 
@@ -48,7 +49,7 @@ def next_steps(report: Report, plan: Plan | None) -> list[Html]:
     worse = {
         measure.name: measure.outcome
         for measure in (report.judged.measures if report.judged else [])
-        if measure.outcome in ("stop", "warn", "noise", "too few")
+        if measure.outcome in ("stop", "warn", "noise", "too few", "not judged")
     }
     missed = {key for key, found in worse.items() if found in ("stop", "warn")}
     steps: list[Html] = []
@@ -83,6 +84,13 @@ def next_steps(report: Report, plan: Plan | None) -> list[Html]:
         )
     if "too few" in worse.values():
         steps.append(escape("Some measures had too few documents or words to judge: give more."))
+    if "not judged" in worse.values():
+        steps.append(
+            escape(
+                "The embedder can't read these texts: go by words, phrases and near duplicates, "
+                "and not by clusters."
+            )
+        )
     steps += _otherwise(report) if not missed else []
     return steps
 
@@ -224,6 +232,11 @@ def flow(report: Report) -> Html:
         if report.kind != "audit":
             row += [why, figure(line.copies)]
         rows.append([*row, figure(line.distinct)])
+    known = {words.source: words for words in report.known_words}
+    if known:
+        columns.append(Column("words known", key_of(KnownWords, "share")))
+        for row, line in zip(rows, lines, strict=True):
+            row.append(_known(known.get(line.source)))
     holds = all(line.holds() for line in lines)
     note = (
         "No row is lost: read = kept + removed + rejected, and kept = written + not selected."
@@ -242,6 +255,12 @@ def flow(report: Report) -> Html:
             for field in ("read", "rejected", "removed", "kept")
         ),
     )
+
+
+def _known(known: KnownWords | None) -> str:
+    if known is None:
+        return "–"
+    return number(known.share, ".0%") + ("" if known.enough else " (too few)")
 
 
 def _read(lines: Sequence[Conservation], role: str) -> int:

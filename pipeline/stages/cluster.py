@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from transforms.cluster import (
 from transforms.compression import zstd_ratio
 from transforms.embed import load_default
 from transforms.hashing import seeded_hash
+from transforms.known import Known
 from transforms.lexical import rare_words
 from transforms.measures import ClusterCounts
 from transforms.names import distinctive_words
@@ -129,7 +131,7 @@ def cluster(
                     sketched,
                     deduplicated,
                     chosen,
-                    "synthetic" not in roles,
+                    roles,
                     codebook,
                     audit,
                     assignments,
@@ -188,14 +190,14 @@ def _measure(
     sketched: Sketched,
     deduplicated: Deduplicated,
     chosen: NDArray[np.bool_],
-    human: bool,
+    roles: Sequence[Role],
     codebook: Codebook,
     audit: Codebook,
     assignments: str,
     counted: str,
     embedder: str,
 ) -> Reference:
-    sketches = sketched.sketches
+    sketches, human = sketched.sketches, "synthetic" not in roles
     yardstick = np.flatnonzero(chosen & deduplicated.verdicts.kept)
     cells = {
         field.name: column[yardstick]
@@ -240,6 +242,7 @@ def _measure(
         num_perm=context.config.num_perm,
         names=_names(context, sketched, yardstick, cells["cluster"], key),
         zstd_ratio=zstd_ratio(texts_by_hash(context, sketched, yardstick)),
+        known=Known.total(sketched.known(*roles).values()),
     )
 
 

@@ -14,13 +14,26 @@ from pipeline.stages.cluster import Clustered
 from pipeline.stages.measure import Measured
 from pipeline.stages.sketch import Sketched
 from pipeline.texts import beginning, texts_by_hash, texts_of_documents
+from schemas.config import WRITABLE
 from schemas.gates import Gates
 from schemas.measures import MEASURES
-from schemas.report import EXTREMES, Cluster, Domain, Figures, Measure, Shard, Stage, Yardstick
+from schemas.report import (
+    EXTREMES,
+    Cluster,
+    Domain,
+    Figures,
+    KnownWords,
+    Measure,
+    Shard,
+    Stage,
+    Yardstick,
+)
 from transforms.compression import zstd_ratio
 from transforms.contrast import LEAST_DOCUMENTS, measure, too_few
 from transforms.diversity import Diversity
 from transforms.figures import FigureMaker
+from transforms.gate import judged, unread
+from transforms.known import Known
 from transforms.measures import TAIL, effective_number
 from transforms.reference import Reference
 from transforms.repeats import repeated_share
@@ -149,6 +162,30 @@ def yardstick(reference: Reference) -> Yardstick:
         near_duplicate_rate=int(repeats.sum()) / everything if everything and human else None,
         zstd_ratio=reference.zstd_ratio if human else None,
     )
+
+
+def known_words(sketched: Sketched) -> list[KnownWords]:
+    """What the embedder knows of each source that is written, measured or the reference."""
+    return [
+        KnownWords(source=name, **known._asdict(), share=known.share, enough=known.enough)
+        for name, known in sketched.known(*WRITABLE, "reference").items()
+    ]
+
+
+def judge(
+    measures: Sequence[Measure], gates: Gates, sketched: Sketched, reference: Reference
+) -> tuple[list[Measure], Gates, str]:
+    """Return the judged measures, the gates they were judged by, and a remark on the others.
+
+    Args:
+        measures: not judged yet.
+        gates: all that there are.
+        sketched: of the run.
+        reference: that was measured on.
+    """
+    corpus = Known.total(sketched.known(*WRITABLE).values())
+    marked, gates, remark = unread(measures, gates, [corpus, reference.known])
+    return judged(marked, gates), gates, remark
 
 
 def clusters(

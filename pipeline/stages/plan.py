@@ -21,7 +21,14 @@ from pipeline.stages.sketch import Sketched
 from pipeline.stages.supply import Supply, measure_supply, supply_key
 from pipeline.stages.totals import totals_asked
 from schemas import plan as face
-from schemas.config import PLAN_KEYS, Config, ConfigError, MaxCopies, repeat_caps
+from schemas.config import (
+    PLAN_KEYS,
+    Config,
+    ConfigError,
+    MaxCopies,
+    band_threshold,
+    repeat_caps,
+)
 from schemas.plan import Plan
 from transforms import files
 from transforms.budget import STARVED_SHOWN, least_human
@@ -184,7 +191,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         for one in solved
     ]
     points = frontier(domains, division, synthetic + human)
-    bands, rows = lsh_parameters(config.near_threshold, config.num_perm)
+    bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
     x, y = (sum(float(one.amounts[role].sum()) for one in solved) for role in (0, 1))
     quotas = [quota for one in solved for quota in domain_quotas(one)]
     if config.copies == "weights":

@@ -25,9 +25,9 @@ from pipeline.stages.sketch import Sketched
 from schemas.config import WRITABLE
 from schemas.gates import Gates
 from schemas.lineage import LineageReport
-from schemas.report import Conservation, Figures, Report, Verdict
+from schemas.report import Conservation, Report, Verdict
 from transforms.figures import FigureMaker
-from transforms.gate import judged, verdict
+from transforms.gate import verdict
 from transforms.measures import OFF_SUPPORT
 from transforms.order import distinct
 
@@ -194,14 +194,17 @@ def run_report(
     ]
     everything = stages[-1].roles
     everything["all"] = figures.add_zstd(everything["all"], context, sketched, copies)
-    found = None
+    found, result = None, unjudged(context.warnings)
     if reference.human:
         found = maker.figures(measured.judged)
-        found = figures.with_measures(found, judged(found.measures, gates))
+        measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
+        found = figures.with_measures(found, measures)
+        result = verdict(measures, context.warnings, gates, remark)
     return Report(
         kind="run",
-        verdict=_verdict(found, context.warnings, gates),
+        verdict=result,
         conservation=lines,
+        known_words=figures.known_words(sketched),
         asked=planned.plan.asked,
         achieved=achieved,
         stages=stages,
@@ -216,12 +219,6 @@ def run_report(
         reference=figures.yardstick(reference),
         lineage=lineage,
     )
-
-
-def _verdict(found: Figures | None, warnings: Sequence[str], gates: Gates) -> Verdict:
-    if found is not None:
-        return verdict(found.measures, warnings, gates)
-    return unjudged(warnings)
 
 
 def unjudged(warnings: Sequence[str], repeated: float = 0.0) -> Verdict:

@@ -18,6 +18,7 @@ from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
 from transforms.embed import load_default
+from transforms.known import Known, warning
 from transforms.lookup import first_columns
 from transforms.read import file_identity, plan_units
 from transforms.sketch import SketchDocuments, Sketches
@@ -62,6 +63,19 @@ class Sketched:
     def fingerprints(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         hi = self.sketches.numbers("fingerprint_hi")
         return hi, self.sketches.numbers("fingerprint_lo")
+
+    def known(self, *roles: Role) -> dict[str, Known]:
+        """How many words the embedder knows of each source with these roles, by its name."""
+        return {
+            source.name: Known.total(
+                Known(report.words, report.known)
+                for unit in self.sketches.units
+                if unit.source == number
+                for report in (self.sketches.reports[unit.index],)
+            )
+            for number, source in enumerate(self.context.config.sources)
+            if source.role in roles
+        }
 
     def domains(self, names: Sequence[str]) -> NDArray[np.int16]:
         """Each document's number among domains; that of '*' for all others, -1 without it.
@@ -231,6 +245,12 @@ def warn_of_sources(sketched: Sketched) -> None:
                     f"source {source.name!r}: {name}_field {column!r} has no value in any of its "
                     f"{rows:,} rows; is the name right?"
                 )
+
+
+def warnings_of_known(sketched: Sketched) -> list[str]:
+    """Return what is said of the sources that the embedder can't read."""
+    known = sketched.known(*WRITABLE, "reference")
+    return [warning(name, words) for name, words in known.items() if not words.enough]
 
 
 def check_prompts(sketched: Sketched) -> None:

@@ -14,7 +14,7 @@ from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered, yardstick_documents
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.draw import HumanPart, human_part
-from pipeline.stages.sketch import Sketched
+from pipeline.stages.sketch import Sketched, warnings_of_known
 from schemas.config import OTHERS, Config, ConfigError
 from transforms.measures import OFF_SUPPORT
 
@@ -83,7 +83,7 @@ class Supply:
         human_reference: whether the reference is human text.
         names: by cluster, the words that set it apart and some human texts.
         key: names all of this.
-        warnings: what has to be said about the domains.
+        warnings: what has to be said about the sources and domains.
         new: synthetic tokens of the run's own sources; None where there are no others.
         part: what the human part is drawn from; None without a lineage.
     """
@@ -197,7 +197,7 @@ def measure_supply(
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
         key=supply_key(sketched, deduplicated, clustered, ranking),
-        warnings=warnings,
+        warnings=[*warnings_of_known(sketched), *warnings],
         new=None if lineage is None else ranking.new,
         part=part,
     )

@@ -100,7 +100,10 @@ def test_a_run_without_its_sources_is_still_explained(corpus, base, tmp_path):
 def test_only_a_finished_run_can_be_explained(tmp_path):
     assert "manifest.json" in outcross("explain", tmp_path, code=2).stderr
     (tmp_path / "manifest.json").write_text('{"format_version": 1}')
-    assert "was written in format 1" in outcross("explain", tmp_path, code=2).stderr
+    assert (
+        "it has format_version 1 and no text_version"
+        in outcross("explain", tmp_path, code=2).stderr
+    )
     for somebody_elses in ("not json", "[1]", '{"name": "an extension"}'):
         (tmp_path / "manifest.json").write_text(somebody_elses)
         with pytest.raises(ConfigError, match=r"manifest\.json is not of an outcross run; give"):

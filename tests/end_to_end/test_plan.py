@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import outcross, promised_bytes, run
+from pipeline import run as library
+from schemas.config import parse
+from tests.end_to_end.conftest import outcross, promised_bytes, run, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,27 @@ def test_a_plan_is_carried_out_as_it_is(corpus, planned, tmp_path):
     asked = ["--human-share", "0.3", "--max-copies-human", "1", "--off-support", "drop"]
     again = run(corpus.config(other), *asked, out=other)
     assert promised_bytes(again.out) == promised_bytes(done.out)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"near_threshold": 0.85},
+        {"near_threshold": 0.75},
+        {"near_threshold": 0.5},
+        {"near_threshold": 0.9, "band_threshold": 0.7},
+    ],
+)
+def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
+    rows = [{"text": f"text {n} of {n * 7} words that nobody else has"} for n in range(40)]
+    path = write_rows(tmp_path / "gpt.jsonl", rows)
+    source = {"name": "gpt", "role": "synthetic", "files": [str(path)]}
+    config = {"out": str(tmp_path / "out"), "sources": [source], "workers": 1, "num_perm": 128}
+    done = library.run(parse(config | asked))
+    planned, used = done.plan.near_duplicates, done.report.deduplication
+    assert (planned.bands, planned.rows) == (used.bands, used.rows)
+    assert planned.threshold == asked.get("near_threshold", 0.8)
 
 
 @pytest.mark.parametrize(

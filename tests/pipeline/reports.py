@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from schemas.documents import FORMAT_VERSION
+from schemas.formats import versions
 from schemas.measures import MEASURES
 from schemas.plan import Plan
 from schemas.report import Comparison, Figures, Measure, Report
@@ -437,7 +439,7 @@ def manifest(files: int = 16, hostile: bool = False) -> dict[str, Any]:
     """What manifest.json holds of a run."""
     bad = HOSTILE[0] if hostile else ""
     return {
-        "format_version": 1,
+        **versions(FORMAT_VERSION),
         "versions": {"outcross": "0.1.0", "python": "3.11.7", "apache-beam": "2.77.0"},
         "configuration": {
             "out": "out/" + bad,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import artifacts
 from pipeline.artifacts import artifact
+from schemas import formats
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -42,9 +43,12 @@ def test_the_key_is_that_of_the_parts_and_of_nothing_else(out, one, other):
     assert artifact(out, "select", **one).key != first.key
 
 
-def test_another_format_has_another_key(out, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "name"), [(artifacts, "FORMAT_VERSION"), (formats, "TEXT_VERSION")]
+)
+def test_another_format_has_another_key(out, monkeypatch, module, name):
     before = artifact(out, "plan", a=1).key
-    monkeypatch.setattr(artifacts, "FORMAT_VERSION", artifacts.FORMAT_VERSION + 1)
+    monkeypatch.setattr(module, name, getattr(module, name) + 1)
     assert artifact(out, "plan", a=1).key != before
 
 

@@ -390,8 +390,9 @@ def test_what_has_nothing_to_compare_is_refused():
         ("not json", "not JSON"),
         ("[1, 2]", "is no report.json"),
         (json.dumps({"format_version": 1, "alarms": []}), "is no report.json"),
-        (json.dumps({"format_version": 1, "conservation": []}), "format 1; format 2 is needed"),
-        (json.dumps({"format_version": 2, "conservation": []}), "no valid report of format 2"),
+        (json.dumps({"format_version": 2, "conservation": []}), "format_version 3 is needed; make"),
+        (json.dumps({"conservation": []}), "it has no format_version, and format_version 3 is"),
+        (json.dumps({"format_version": 3, "conservation": []}), "no valid report of format 3"),
     ],
 )
 def test_a_file_that_is_no_report_of_this_format_is_refused(tmp_path, content, words):
@@ -586,3 +587,22 @@ def test_json_is_the_comparison(capsys):
     comparison = compare(reports, Gates())
     assert json.loads(text) == comparison.model_dump(mode="json")
     assert json.loads(text)["reference"] == "aa11"
+
+
+def test_what_was_not_judged_is_not_compared():
+    """Clusters of texts that the embedder can't read may fall as they like."""
+    low = report(0.1)
+    unread = [
+        figure.model_copy(update={"outcome": "not judged"})
+        if figure.name in CLUSTERS
+        else measure(figure.name, 1.0)
+        for figure in low.judged.measures
+    ]
+    judged = low.judged.model_copy(update={"measures": unread})
+    later = low.model_copy(update={"judged": judged})
+    compared = compare(loop(report(1.0), later), Gates())
+    assert compared.verdict.outcome == "go"
+    assert any(
+        "clusters of gen2 are not judged" in warning for warning in compared.verdict.warnings
+    )
+    assert compare(loop(report(1.0), low), Gates()).verdict.outcome == "stop"

@@ -17,6 +17,7 @@ from pipeline.corpus import corpus_sources
 from schemas.audit import AuditRequest, ReferenceRequest
 from schemas.config import Config, ConfigError, Source
 from schemas.documents import FORMAT_VERSION, OUTCROSS
+from schemas.formats import versions
 from transforms.read import plan_units
 
 GPT = {"name": "gpt", "role": "synthetic", "files": ["x"], "text_field": "messages.1.content"}
@@ -41,7 +42,7 @@ def finished_run(out: Path, *configured: dict[str, Any], shards: int = 1) -> Pat
     for number in range(shards):
         curated(out / "data" / f"train-{number:05d}-of-{shards:05d}.parquet")
     configuration = {"out": str(out), "sources": configured}
-    manifest = {"format_version": FORMAT_VERSION, "configuration": configuration}
+    manifest = {**versions(FORMAT_VERSION), "configuration": configuration}
     (out / "manifest.json").write_text(json.dumps(manifest))
     return out
 

@@ -107,8 +107,8 @@ BROKEN = {
     ),
     "an older format": (
         lambda out: _change(out, format_version=1),
-        f"run1 was written in format 1, this is {FORMAT_VERSION}; run it again, or give its data/ "
-        "as a source",
+        rf"run1/manifest\.json was written by an older outcross: it has format_version 1, and "
+        rf"format_version {FORMAT_VERSION} is needed; make the run anew: .* or give its data",
     ),
     "no work directory": (
         lambda out: shutil.rmtree(out / ".outcross"),

@@ -13,6 +13,7 @@ from pipeline.job import _held, check_out, job
 from pipeline.progress import StageProgress
 from schemas.config import Config, ConfigError, parse
 from schemas.documents import FORMAT_VERSION
+from schemas.formats import versions
 
 KINDS = {"run": "run", "audit": "audit", "reference": "reference build"}
 
@@ -27,7 +28,7 @@ def config(out: Path, **keys: Any) -> Config:
 def finish(made: Config, **described: Any) -> None:
     """Leaves what every finished job does."""
     Path(made.out, WORK).mkdir(parents=True, exist_ok=True)
-    value = {"format_version": FORMAT_VERSION, **described}
+    value = {**versions(FORMAT_VERSION), **described}
     value["configuration"] = made.model_dump(mode="json", exclude_unset=True)
     Path(made.out, MANIFEST).write_text(json.dumps(value))
 

@@ -25,6 +25,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     words = {"warn": 0.90, "stop": 0.75}
     divergence = {"warn": 0.02, "stop": 0.05}
     assert gates.model_dump() == {
+        "format_version": 1,
         "effective_clusters": clusters,
         "audit_effective_clusters": clusters,
         "tail_mass": words,

@@ -52,7 +52,7 @@ def generation(**changes: Any) -> dict[str, Any]:
 def test_it_reads_what_it_has_written() -> None:
     made = Lineage.model_validate({"generations": [generation(), generation(name="second")]})
     assert Lineage.model_validate_json(made.model_dump_json(indent=2)) == made
-    assert made.format_version == 1
+    assert made.format_version == 2
     assert made.ledger == Amount(documents=6, tokens=140)
     assert Lineage().ledger == NOTHING
     (part,) = made.generations[0].bought
@@ -63,7 +63,7 @@ def test_it_reads_what_it_has_written() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"format_version": 2},
+        {"format_version": 1},
         {"generation": []},
         {"generations": [generation(name=None)]},
         {"generations": [generation(further=1)]},

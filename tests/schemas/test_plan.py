@@ -234,7 +234,7 @@ def test_unknown_fields_and_other_versions_are_refused() -> None:
     with pytest.raises(ValidationError, match="host"):
         plan(host="here")
     with pytest.raises(ValidationError, match="format_version"):
-        Plan.from_json(plan().to_json().replace(b'"format_version": 3', b'"format_version": 2'))
+        Plan.from_json(plan().to_json().replace(b'"format_version": 4', b'"format_version": 3'))
 
 
 def test_every_field_is_described() -> None:

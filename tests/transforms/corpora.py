@@ -15,6 +15,8 @@ from schemas.documents import Unit
 from transforms import files
 from transforms.bands import ENTRY, GroupBands
 from transforms.deduplicate import Contained, Settings, Standing, decide
+from transforms.embed import Embedded
+from transforms.known import Known
 from transforms.minhash import band_values, lsh_parameters
 from transforms.read import Block, plan_units
 from transforms.rules import Party
@@ -86,7 +88,7 @@ class NoEmbedder:
     """For what looks at words alone."""
 
     def embed(self, words, texts):
-        return np.zeros((len(words), 256), np.int8)
+        return Embedded(np.zeros((len(words), 256), np.int8), Known(0, 0))
 
 
 class HeldSketches(Sketches):
@@ -121,7 +123,7 @@ class HeldSketches(Sketches):
     def sketch(self, rows):
         batch = pa.RecordBatch.from_pylist(rows, self.SCHEMA)
         block = Block(batch, batch.column("text"), np.arange(len(rows)), [], 0, len(rows), 0)
-        made = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
+        made, _ = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
         return pa.Table.from_batches([made])
 
     def table(self, unit, columns):

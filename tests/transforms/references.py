@@ -16,6 +16,7 @@ from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Unit, sketch_sch
 from transforms import files
 from transforms.cluster import ASSIGNMENTS, Codebook
 from transforms.embed import SCALE
+from transforms.known import Known
 from transforms.lexical import rare_words
 from transforms.measures import ClusterCounts
 from transforms.ngrams import Tables
@@ -210,6 +211,7 @@ def reference(
     rest, held = population.draw(8 * pool, seed + 10_000_000), population.draw(pool, seed)
     hi, lo = rest.fingerprints
     return Reference(
+        known=Known(0, 0),
         human=human,
         embedder="e-1",
         codebook=_codebook(rng, TOPICS, np.arange(EMBEDDING_DIMS)),

@@ -45,7 +45,7 @@ class Documents(NamedTuple):
 def sketched(texts: list[str]) -> Documents:
     array = pa.array(texts, pa.string())
     words = split_words(array)
-    embeddings = load_default().embed(words, array)
+    embeddings = load_default().embed(words, array).vectors
     return Documents(words.offsets, word_ids(words), *fingerprints(words), embeddings)
 
 

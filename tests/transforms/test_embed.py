@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from transforms import embed
 from transforms.embed import SCALE, Embedder, StaticEmbedder, load_default
+from transforms.known import Known
 from transforms.words import split_words
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ texts = st.lists(
 
 def embedded(embedder: Embedder, *values: str) -> NDArray[np.int8]:
     array = pa.array(values, pa.string())
-    return embedder.embed(split_words(array), array)
+    return embedder.embed(split_words(array), array).vectors
 
 
 def by_hand(table: NDArray[np.int8], text: str) -> NDArray[np.int8]:
@@ -138,6 +139,40 @@ def test_a_changed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             load_default()
     finally:
         embed._default_parts.cache_clear()
+
+
+def counted(embedder: Embedder, *values: str) -> Known:
+    array = pa.array(values, pa.string())
+    return embedder.embed(split_words(array), array).known
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "known"),
+    [
+        ("The cat sat on the mat", 6, 6),
+        ("unbelievably", 1, 0),  # falls into a beginning and its ends
+        ("snake_case read_csv", 2, 1),  # csv is cs ##v
+        ("naïve café", 2, 2),  # accents are taken off before words are looked up
+        ("a I x 5 1990 2.50", 0, 0),  # of every language
+        ("два слова", 2, 0),
+        ("中文 中", 2, 0),
+        ("5th B2B", 2, 1),
+        ("", 0, 0),
+    ],
+)
+def test_knows_what_is_made_of_whole_words(text: str, words: int, known: int) -> None:
+    assert counted(DEFAULT, text) == Known(words, known)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(texts, min_size=1, max_size=6), st.integers(1, 40))
+def test_what_is_known_depends_on_the_words_alone(values: list[str], remembered: int) -> None:
+    """Not on the batch, on what was seen before, nor on how much is remembered."""
+    parts = [counted(DEFAULT, value) for value in values]
+    assert counted(DEFAULT, *values) == Known.total(parts)
+    small = load_default(remembered)
+    assert [counted(small, value) for value in values] == parts
+    assert counted(small, *values[::-1]) == Known.total(parts)
 
 
 def test_related_texts_are_closer() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.gates import Gates, Least, Most
-from schemas.measures import MEASURES
+from schemas.measures import BY_CLUSTERS, MEASURES
 from schemas.report import Measure
-from transforms.gate import STOP_Z, WARN_Z, judged, outcome, verdict
+from transforms.gate import STOP_Z, WARN_Z, judged, outcome, unread, verdict
+from transforms.known import Known
 
 BADNESS = {"go": 0, "noise": 0, "warn": 1, "stop": 2}
 RATIOS = [name for name, limits in Gates() if isinstance(limits, Least)]
@@ -284,3 +285,36 @@ def test_judging_changes_the_outcome_alone() -> None:
     assert [one.outcome for one in made] == ["stop", "shown", "too few"]
     same = [one.model_copy(update={"outcome": "shown"}) for one in made]
     assert same == measures
+
+
+@pytest.mark.parametrize(
+    ("known", "share"),
+    [
+        ([Known(1000, 120), Known(1000, 900)], "12%"),
+        ([Known(1000, 900), Known(1000, 250)], "25%"),
+        ([Known(1000, 250), Known(1000, 120)], "12%"),
+    ],
+)
+def test_clusters_of_texts_that_can_t_be_read_are_shown_and_not_judged(
+    known: list[Known], share: str
+) -> None:
+    measures = [found(name, 0.1 if MEASURES[name].kind == "ratio" else 1.0) for name in MEASURES]
+    marked, gates, sentence = unread(measures, Gates(), known)
+    figures = judged(marked, gates)
+    assert sentence == f"Clusters are not judged: the embedder knows {share} of the words."
+    assert {figure.name for figure in figures if figure.outcome == "not judged"} == {*BY_CLUSTERS}
+    assert [figure.against for figure in figures] == [figure.against for figure in measures]
+    assert {figure.name for figure in figures if figure.outcome == "stop"} == {
+        *("vocabulary", "distinct_3", "rare_words", "near_duplicates"),
+    }
+    fine = [found(name, 1.0 if MEASURES[name].kind == "ratio" else 0.0) for name in MEASURES]
+    marked, gates, sentence = unread(fine, Gates(too_few="stop"), known)
+    result = verdict(judged(marked, gates), [], gates, sentence)
+    assert result.outcome == "go"
+    assert result.sentence.endswith(f"4 of 4 gates pass. {sentence}")
+
+
+def test_clusters_of_texts_that_can_be_read_are_judged_as_ever() -> None:
+    measures = [found(name, 1.0) for name in MEASURES]
+    for known in ([], [Known(1000, 900), Known(0, 0)], [Known(10, 0)]):
+        assert unread(measures, Gates(), known) == (measures, Gates(), "")

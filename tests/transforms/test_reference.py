@@ -114,16 +114,31 @@ def test_the_fingerprint_tells_every_part_apart() -> None:
 
 def test_another_embedder_format_or_folder_is_refused_by_name(tmp_path: Path) -> None:
     SMALL.save(str(tmp_path))
-    with pytest.raises(ConfigError, match=f"e-1; this is format {VERSION} and embedder e-2"):
+    with pytest.raises(ConfigError, match=r"embedder e-1, and this is embedder e-2: .*; make it"):
         load_reference(str(tmp_path), "e-2")
     with pytest.raises(ConfigError, match=r"empty holds no reference\.json"):
         load_reference(str(tmp_path / "empty"), "e-1")
     path = tmp_path / "reference.json"
     value = json.loads(path.read_text())
-    for version in ({"version": 99}, {}):
-        path.write_text(json.dumps({**value, "version": None} | version))
-        with pytest.raises(ConfigError, match="was made with format"):
+    for version in ({"format_version": VERSION - 1}, {"text_version": 1}, {"text_version": None}):
+        path.write_text(json.dumps(value | version))
+        with pytest.raises(ConfigError, match=r"an older outcross: .* is needed; make it anew: `"):
             load_reference(str(tmp_path), "e-1")
+
+
+def test_the_command_that_makes_it_anew_has_the_files_that_it_was_made_of(tmp_path: Path) -> None:
+    SMALL.save(str(tmp_path))
+    source = {"files": ["a b/*.jsonl", "c.parquet"], "text_field": "answer"}
+    for configuration, command in (
+        ({"sources": [source]}, "--human 'a b/*.jsonl' --human c.parquet --text-field answer"),
+        ({"sources": []}, "--human FILES"),
+        ([], "--human FILES"),
+    ):
+        manifest = {"configuration": configuration}
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(ConfigError) as error:
+            load_reference(str(tmp_path), "e-2")
+        assert f"`outcross reference build {command} --out {tmp_path}`" in str(error.value)
 
 
 def test_files_of_two_yardsticks_are_not_taken_for_one(tmp_path: Path) -> None:

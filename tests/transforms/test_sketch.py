@@ -43,7 +43,7 @@ def block(columns, text="text"):
 
 def sketch(columns, num_perm=64, **fields):
     made = source("s", "human", "x", **fields)
-    return sketch_block(block(columns), made, load_default(), 5, num_perm)
+    return sketch_block(block(columns), made, load_default(), 5, num_perm)[0]
 
 
 def test_sketches_stand_beside_their_rows():
@@ -63,7 +63,7 @@ def test_sketches_stand_beside_their_rows():
     column = pa.chunked_array([batch["surface"]])
     assert (fixed_matrix(column, np.uint32) == surface(pa.array(TEXTS))).all()
     column = pa.chunked_array([batch["embedding"]])
-    embedded = load_default().embed(words, pa.array(TEXTS))
+    embedded = load_default().embed(words, pa.array(TEXTS)).vectors
     assert embedded.shape == (5, EMBEDDING_DIMS)
     assert (fixed_matrix(column, np.int8) == embedded).all()
 
