@@ -23,7 +23,7 @@ from pipeline.job import (
 )
 from pipeline.page import page
 from pipeline.progress import StageProgress
-from pipeline.prompts import prompts
+from pipeline.prompts import collapsed_prompts, prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.cluster import Clustered, cluster
@@ -210,11 +210,13 @@ def _report(
             repeats = figures.near_duplicates(groups, reference)
             found = figures.with_measures(found, [repeats])
             found = figures.with_measures(found, judged(found.measures, gates))
+        answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
+        collapsed = collapsed_prompts(context, answers)
         return Report(
             kind="audit",
-            verdict=unjudged(context.warnings, repeated)
+            verdict=unjudged(context.warnings, repeated, collapsed)
             if found is None
-            else verdict(found.measures, context.warnings, gates),
+            else verdict(found.measures, context.warnings, gates, collapsed),
             conservation=conservation(
                 context,
                 sketched,
@@ -230,7 +232,7 @@ def _report(
             deduplication=deduplication(
                 context, sketched, deduplicated, clustered if reference.human else None
             ),
-            prompts=prompts(context, sketched, deduplicated.verdicts, embedded=True),
+            prompts=answers,
             domains=figures.domains(measured, gates, maker),
             clusters=figures.clusters(context, sketched, clustered, last["all"], copies),
             reference=figures.yardstick(reference),

@@ -45,13 +45,13 @@ def page(
     """
     title = f"{_KINDS[report.kind]} report"
     top: list[Html | None]
-    facts, advice = overview.facts(report), overview.next_steps(report, plan)
+    facts, steps = overview.facts(report), overview.next_steps(report, plan)
     if comparison is None:
-        top = [overview.verdict(report.verdict, advice, facts, title)]
+        top = [overview.verdict(report.verdict, steps, facts, title)]
     else:
         title = "Comparison of generations"
         top = [
-            overview.verdict(comparison.verdict, advice, facts, title),
+            overview.verdict(comparison.verdict, steps, facts, title),
             diversity.generations(comparison, report),
         ]
     sections = [

@@ -41,7 +41,8 @@ _OWN: dict[str, tuple[str, str]] = {
     "outcome": (
         "outcome",
         "What the gate of the measure says: go; warn; stop; noise (more variety than human text "
-        "has); too few (documents or words to say); shown (there is no gate).",
+        "has); too little to judge (too few documents or words, an interval wider than the limit, "
+        "or human text in which the figure means nothing); shown (no gate applies).",
     ),
     "stage-value": (
         "read, deduplicated, written, judged",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.context import Context, RunError
-from pipeline.prompts import prompts
+from pipeline.prompts import collapsed_prompts, prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.achieved import measure_achieved
@@ -27,9 +27,10 @@ from schemas.gates import Gates
 from schemas.lineage import LineageReport
 from schemas.report import Conservation, Figures, Report, Verdict
 from transforms.figures import FigureMaker
-from transforms.gate import judged, verdict
+from transforms.gate import judged, verdict, with_prompts
 from transforms.measures import OFF_SUPPORT
 from transforms.order import distinct
+from transforms.wording import CollapsedPrompts
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,11 @@ def run_report(
     if reference.human:
         found = maker.figures(measured.judged)
         found = figures.with_measures(found, judged(found.measures, gates))
+    answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
+    collapsed = collapsed_prompts(context, answers)
     return Report(
         kind="run",
-        verdict=_verdict(found, context.warnings, gates),
+        verdict=_verdict(found, context.warnings, gates, collapsed),
         conservation=lines,
         asked=planned.plan.asked,
         achieved=achieved,
@@ -210,7 +213,7 @@ def run_report(
         deduplication=deduplication(
             context, sketched, deduplicated, clustered if reference.human else None
         ),
-        prompts=prompts(context, sketched, deduplicated.verdicts, embedded=True),
+        prompts=answers,
         domains=figures.domains(measured, gates, maker),
         clusters=figures.clusters(context, sketched, clustered, last["all"], copies),
         reference=figures.yardstick(reference),
@@ -218,20 +221,29 @@ def run_report(
     )
 
 
-def _verdict(found: Figures | None, warnings: Sequence[str], gates: Gates) -> Verdict:
+def _verdict(
+    found: Figures | None,
+    warnings: Sequence[str],
+    gates: Gates,
+    collapsed: CollapsedPrompts | None,
+) -> Verdict:
     if found is not None:
-        return verdict(found.measures, warnings, gates)
-    return unjudged(warnings)
+        return verdict(found.measures, warnings, gates, collapsed)
+    return unjudged(warnings, prompts=collapsed)
 
 
-def unjudged(warnings: Sequence[str], repeated: float = 0.0) -> Verdict:
-    """The verdict where there is no human text to judge by.
+def unjudged(
+    warnings: Sequence[str], repeated: float = 0.0, prompts: CollapsedPrompts | None = None
+) -> Verdict:
+    """Return the verdict where there is no human text to judge by.
 
     Args:
         warnings: what was noticed.
-        repeated: share of the documents that repeat another one, if it is to be told.
+        repeated: share of the documents that repeat another one, if it is to be named.
+        prompts: those that have collapsed, where prompts are known.
     """
     sentence = "Done; nothing was judged, as there is no human text to judge by."
     if repeated:
         sentence += f" {repeated:.1%} of the documents repeat another one."
-    return Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
+    made = Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
+    return made if prompts is None else with_prompts(made, prompts)

@@ -20,7 +20,7 @@ from tests.transforms.references import TOPICS, Documents, Population, reference
 from transforms import contrast
 from transforms.contrast import Contrast, measure, stepped
 from transforms.gate import judged
-from transforms.lexical import first_tokens, lexical, openings, retained
+from transforms.lexical import first_tokens, lexical, opening_hashes, openings, retained
 from transforms.measures import TAIL, effective_number, js, tail_coverage
 from transforms.sample import Sample
 from transforms.vendi import moments, vendi
@@ -172,7 +172,7 @@ def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
         "entropy_2": read.entropy_2,
         "rare_words": retained(yardstick.reference.rare, words),
         "self_repetition": read.self_repetition,
-        "openings": openings(offsets, words),
+        "openings": openings(opening_hashes(*first.sample().words)),
     }
     pool = np.bincount(yardstick.pool.column("cluster"), minlength=TOPICS)
     assert 0 < js(cluster, pool) < value["js"] < 0.2  # from as many, which is further off
