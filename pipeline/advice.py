@@ -102,7 +102,9 @@ def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
     steps: list[Step] = []
     if missed and report.kind == "run":
         where = (
-            Link("budget", "what each share would reach") if planned else Link("flow", "where the rows went")
+            Link("budget", "what each share would reach")
+            if planned
+            else Link("flow", "where the rows went")
         )
         options = Code("--human-share"), Code("--alpha")
         words = "Write with more human text (", ") or a lower ", ": see "
@@ -126,7 +128,9 @@ def _repeats(missed: set[str]) -> list[Step]:
         steps.append(["Answers begin alike: vary the prompts' templates."])
     if "near_duplicates" in missed:
         where = Link("removed", "what repeats what")
-        steps.append(["Deduplicate before training (", Code("outcross dedup"), "): see ", where, "."])
+        steps.append(
+            ["Deduplicate before training (", Code("outcross dedup"), "): see ", where, "."]
+        )
     return steps
 
 

@@ -69,7 +69,7 @@ class Gates(Model):
     distinct_3: Least | None = _least(0.90, 0.75, "different word triples")
     rare_words: Least | None = _least(0.90, 0.75, "rare human words that still occur")
     self_repetition: Most | None = _most(
-        0.02, 0.05, "share of four-word phrases that another document has too"
+        0.05, 0.10, "share of four-word phrases that another document has too"
     )
     openings: Most | None = _most(0.05, 0.10, "share of documents with a common opening")
     near_duplicates: Most | None = _most(0.01, 0.05, "share of near duplicates")

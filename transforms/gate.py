@@ -8,7 +8,7 @@ from typing import Literal
 from schemas.gates import Gates, Least, Most
 from schemas.measures import LEXICAL, MEASURES
 from schemas.report import Measure, Verdict
-from transforms.wording import CollapsedPrompts, interval, narrowed, reason, unjudged, unlike
+from transforms.wording import CollapsedPrompts, interval, narrowed, per, reason, unjudged, unlike
 
 STOP_Z = 2.58
 """A stop wants to be sure: chance alone passes it once in two hundred times."""
@@ -18,6 +18,7 @@ DIFFERENT = 0.9
 MANY_COLLAPSED = 0.05
 """Share of collapsed prompts that a verdict warns of."""
 _NOISE = ("vocabulary", "distinct_3", "rare_words")
+_OF_WORDS = (*LEXICAL, "openings")
 _ANYWHERE = ("off_support", "near_duplicates")
 """Measures that mean the same on a reference of another kind."""
 _HIGHEST = {"js": 0.69, "audit_js": 0.69}
@@ -103,9 +104,11 @@ def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) ->
         limits: of the gate.
         vocabulary: the measure of different words, of the same corpus.
     """
-    if measure.against is None or measure.error is None or measure.human is None:
+    if measure.human is None:
         return None
-    if measure.name in LEXICAL and vocabulary is not None and vocabulary.human is not None:
+    if measure.against is None:
+        return f"human text has none of what it counts in {measure.n:,} {per(measure)}"
+    if measure.name in _OF_WORDS and vocabulary is not None and vocabulary.human is not None:
         different = vocabulary.human / max(vocabulary.n, 1)
         if different >= DIFFERENT:
             return f"{different:.0%} of the human text's words are different ones"

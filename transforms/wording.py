@@ -88,13 +88,17 @@ def _listed(clauses: Sequence[str]) -> str:
 def reason(measure: Measure) -> str:
     """Say what a gate says of a measure, with its numbers."""
     info = MEASURES[measure.name]
-    per = "words" if info.per == "tokens" else "documents"
     what = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
     return (
         f"{what[measure.outcome]}: {_against(measure)} "
         f"({_value(measure.value, info.form, info.unit)} against "
-        f"{_value(measure.human, info.form, info.unit)} in {measure.n:,} {per})"
+        f"{_value(measure.human, info.form, info.unit)} in {measure.n:,} {per(measure)})"
     )
+
+
+def per(measure: Measure) -> str:
+    """Return what a measure's `n` counts."""
+    return "words" if MEASURES[measure.name].per == "tokens" else "documents"
 
 
 def unjudged(measure: Measure) -> str:

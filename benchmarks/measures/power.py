@@ -3,9 +3,9 @@
     python benchmarks/measures/power.py [NAME ...] [--sizes 300 1500 5000] [--lines FILE]
                                         [--data ../shared/data]
 
-Checks by name, all of them without one: `generations` and `mixtures` count the stops of corpora that
-have narrowed, `halves` those of human text against human text of the same set. A reference has as
-many documents as the corpus, and 1,500 at least where there are so many; a seeded hash chooses both.
+Checks by name, all of them without one: `generations` and `mixtures` count the stops of corpora
+that have narrowed, `halves` those of human text against human text of the same set. A reference has
+as many documents as the corpus, and 1,500 at least where there are so many. A seeded hash chooses.
 A generation has 1,500 texts, which are all that is audited at 5,000.
 
 With `--lines` what was measured is kept in a file, and what stands there is judged without being
@@ -18,7 +18,7 @@ import argparse
 import json
 import random
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -88,7 +88,7 @@ class Drawn:
 
 
 def split(texts: Sequence[str], size: int, seed: int) -> tuple[list[str], list[str]] | None:
-    """Draw human text and a corpus; what is the same word for word stays together.
+    """Draw human text and a corpus from one set.
 
     Args:
         texts: to draw from.
@@ -96,21 +96,25 @@ def split(texts: Sequence[str], size: int, seed: int) -> tuple[list[str], list[s
         seed: of the hash that orders texts.
 
     Returns:
-        At least `size` and at most max(size, LEAST_HUMAN) texts and a few more, and `size` texts;
-        None where there are not enough.
+        max(size, LEAST_HUMAN) texts, or what is left, and `size` texts; None where there are less
+        than twice as many.
     """
     if len(texts) < 2 * size:
         return None
     order = by_hash(texts, seed)
     cut = min(max(size, LEAST_HUMAN), len(order) - size)
-    while cut > 0 and order[cut] == order[cut - 1]:
-        cut -= 1
     return order[:cut], order[cut : cut + size]
 
 
 def by_hash(texts: Sequence[str], seed: int) -> list[str]:
-    """Order texts by a seeded hash."""
-    return sorted(texts, key=lambda text: (text_hash(text, seed), text))
+    """Order texts by a seeded hash; each copy of a text has a place of its own."""
+    keyed = []
+    copies = Counter[str]()
+    for text in texts:
+        named = f"{copies[text]} {text}" if copies[text] else text
+        copies[text] += 1
+        keyed.append((text_hash(named, seed), named, text))
+    return [text for _, _, text in sorted(keyed)]
 
 
 def templated(texts: Sequence[str], count: int, seed: int) -> list[str]:

@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "vocabulary": words,
         "distinct_3": words,
         "rare_words": words,
-        "self_repetition": {"warn": 0.02, "stop": 0.05},
+        "self_repetition": {"warn": 0.05, "stop": 0.10},
         "openings": {"warn": 0.05, "stop": 0.10},
         "near_duplicates": {"warn": 0.01, "stop": 0.05},
         "off_support": {"warn": 0.20, "stop": 0.50},

@@ -31,10 +31,10 @@ def found(
 ) -> Measure:
     """Make a measure as a set has it beside human text."""
     info = MEASURES[name]
-    if human is None:
+    if human is None and against is not None:
         human = 0.02 if info.kind == "difference" else 0.6 if info.form.endswith("%") else 60.0
     value = None
-    if against is not None:
+    if against is not None and human is not None:
         value = human * against if info.kind == "ratio" else human + against
     values = {"value": value, "human": human, "low": human, "high": human, "n": 8192}
     values |= {"outcome": "shown", **more}
@@ -222,7 +222,8 @@ def test_a_warning_goes_on_and_says_where_to_look() -> None:
     assert made.outcome == "warn"
     assert made.sentence == (
         "Warning: the corpus may have narrowed: its topics are 90% as varied as human text's and "
-        "it has 150% of human text's different words (1 of 3 gates pass, 1 had too little to judge)."
+        "it has 150% of human text's different words (1 of 3 gates "
+        "pass, 1 had too little to judge)."
     )
     assert len(made.reasons) == 2
 
@@ -356,7 +357,7 @@ def said(measures: Sequence[Measure], **more: Any) -> dict[str, Measure]:
 def test_words_that_hardly_come_twice_judge_nothing(
     different: float, against: float, error: float
 ) -> None:
-    words = ["vocabulary", "distinct_3", "rare_words", "self_repetition"]
+    words = ["vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"]
     measures = [found(name, against, error, human=0.5) for name in words[1:]]
     measures += [found("vocabulary", against, error, human=different * 8192)]
     measures += [found("effective_clusters", against, error)]
@@ -409,7 +410,7 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
         [
             found("tail_coverage", 0.95, 0.2),
             found("vocabulary", 1.0, 0.01, human=8100),
-            found("openings", 0.0, 0.001, human=0.97),
+            found("near_duplicates", 0.0, 0.001, human=0.97),
             found("js", 0.0, 0.001),
         ],
         gates,
@@ -420,9 +421,16 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
         "too little to judge: rare clusters held: chance alone moves it by ± 52%, more than the "
         "limit",
         "too little to judge: vocabulary: 99% of the human text's words are different ones",
-        "too little to judge: common openings: human text has 97.0%, so no corpus can have much "
+        "too little to judge: near duplicates: human text has 97.0%, so no corpus can have much "
         "more",
     ]
+
+
+def test_what_human_text_has_none_of_is_not_judged_and_it_is_said_why() -> None:
+    nothing = found("rare_words", None, None, human=0.0, value=0.0)
+    (made,) = judged([nothing], Gates())
+    assert made.outcome == "too few"
+    assert made.unjudged == "human text has none of what it counts in 8,192 words"
 
 
 def test_a_sure_stop_stays_one_however_wide_its_interval_is() -> None:
