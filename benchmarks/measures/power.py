@@ -4,9 +4,10 @@
                                         [--data ../shared/data]
 
 Checks by name, all of them without one: `generations` and `mixtures` count the stops of corpora
-that have narrowed, `halves` those of human text against human text of the same set. A reference has
-as many documents as the corpus, and 1,500 at least where there are so many. A seeded hash chooses.
-A generation has 1,500 texts, which are all that is audited at 5,000.
+that have narrowed, `halves` those of human text against human text of the same set, and `others`
+shows how much of human text of one set is unlike a reference of another. A reference has as many
+documents as the corpus, and 1,500 at least where there are so many; a seeded hash draws both. A
+generation has 1,500 texts, which are all that is audited at 5,000.
 
 With `--lines` what was measured is kept in a file, and what stands there is judged without being
 measured again: so other limits (`--gates`) are tried in seconds.
@@ -45,6 +46,7 @@ TRIALS = {
     "generations": {300: 5, 1500: 3, 5000: 2},
     "mixtures": {300: 6, 1500: 4, 5000: 2},
     "halves": {300: 28, 1500: 20, 5000: 6},
+    "others": {300: 1, 1500: 0, 5000: 0},
 }
 """Seeds of each check, by size."""
 MOST_ALARMS = 1 / 200
@@ -180,16 +182,33 @@ def mixtures(data: Path, size: int, seed: int) -> Iterator[Drawn]:
 
 def halves(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text against human text of the same set."""
-    for name, (path, column) in SETS.items():
-        texts = [text for row in rows(data / path) if (text := row[column]).strip()]
+    for name, texts in set_texts(data).items():
         if (both := split(texts, size, seed)) is not None:
             yield Drawn(both[0], {name: both[1]})
+
+
+def others(data: Path, size: int, seed: int) -> Iterator[Drawn]:
+    """Human text of each set on a reference of each other set."""
+    texts = {name: by_hash(every, seed) for name, every in set_texts(data).items()}
+    for name, human in texts.items():
+        corpora = {f"{other} on {name}": texts[other][:size] for other in texts if other != name}
+        yield Drawn(human[:LEAST_HUMAN], corpora)
+
+
+@cache
+def set_texts(data: Path) -> dict[str, list[str]]:
+    """The texts of each human set that are not empty."""
+    return {
+        name: [text for row in rows(data / path) if (text := row[column]).strip()]
+        for name, (path, column) in SETS.items()
+    }
 
 
 CHECKS: dict[str, Callable[[Path, int, int], Iterator[Drawn]]] = {
     "generations": generations,
     "mixtures": mixtures,
     "halves": halves,
+    "others": others,
 }
 
 
@@ -255,9 +274,15 @@ def verdicts(
     from transforms.gate import judged, verdict
 
     return {
-        trial: verdict(judged([Measure(**one) for one in measures], gates), [], gates)
+        trial: verdict(judged([Measure(**_afresh(one)) for one in measures], gates), [], gates)
         for trial, measures in trials.items()
     }
+
+
+def _afresh(measure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a measure without what gates have said of it."""
+    known = measure["against"] is not None
+    return {**measure, "outcome": "shown" if known else "too few", "unjudged": None}
 
 
 def show(check: str, found: Mapping[Trial, Verdict], sizes: Sequence[int]) -> None:
@@ -280,6 +305,27 @@ def show(check: str, found: Mapping[Trial, Verdict], sizes: Sequence[int]) -> No
     CONSOLE.print(table)
 
 
+def show_others(
+    trials: Mapping[Trial, Sequence[Mapping[str, Any]]], found: Mapping[Trial, Verdict]
+) -> None:
+    """Print which share of a corpus is unlike a reference of another set; * where that is said."""
+    table = Table("corpus \\ reference", title="others: documents unlike the reference")
+    for name in SETS:
+        table.add_column(name, justify="right")
+    for corpus in SETS:
+        cells = []
+        for reference in SETS:
+            trial = Trial("others", f"{corpus} on {reference}", SIZES[0], 0)
+            if trial not in trials:
+                cells.append("")
+                continue
+            (share,) = (one["value"] for one in trials[trial] if one["name"] == "off_support")
+            named = "unlike the reference:" in found[trial].sentence
+            cells.append(f"{share:.0%}{' *' if named else ''}")
+        table.add_row(corpus, *cells)
+    CONSOLE.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CHECKS)}")
@@ -298,7 +344,10 @@ def main() -> None:
         trials = measured(names, arguments.sizes, arguments.data, lines)
     found = verdicts(trials, load_gates(arguments.gates))
     for name in names:
-        show(name, found, arguments.sizes)
+        if name == "others":
+            show_others(trials, found)
+        else:
+            show(name, found, arguments.sizes)
     human = {trial: verdict for trial, verdict in found.items() if trial.check == "halves"}
     stops = [trial for trial, verdict in human.items() if verdict.outcome == "stop"]
     for trial in stops:
