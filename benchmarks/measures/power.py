@@ -43,12 +43,14 @@ SHARES = (0.05, 0.1, 0.2, 0.5)
 SIZES = (300, 1500, 5000)
 LEAST_HUMAN = 1500  # texts of a reference, where there are so many
 TRIALS = {
-    "generations": {300: 5, 1500: 3, 5000: 2},
-    "mixtures": {300: 6, 1500: 4, 5000: 2},
-    "halves": {300: 28, 1500: 20, 5000: 6},
+    "generations": {300: 2, 1500: 3, 5000: 1},
+    "mixtures": {300: 2, 1500: 2, 5000: 1},
+    "halves": {300: 6, 1500: 12, 5000: 3},
     "others": {300: 1, 1500: 0, 5000: 0},
 }
-"""Seeds of each check, by size."""
+"""Seeds of each check, by size: each has references of its own."""
+CORPORA = {300: 4, 1500: 1, 5000: 1}
+"""Corpora of human text that are audited on one reference, where there is text for so many."""
 MOST_ALARMS = 1 / 200
 LETTERS = 12  # texts that form letters are made from
 FRAMES = (
@@ -68,12 +70,14 @@ class Trial:
         corpus: name of what is audited.
         size: documents asked for, of the reference and of the corpus.
         seed: of what is drawn.
+        number: tells apart corpora of one name, size and seed.
     """
 
     check: str
     corpus: str
     size: int
     seed: int
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,30 +86,32 @@ class Drawn:
 
     Attributes:
         reference: its texts.
-        corpora: texts by name.
+        corpora: names and texts.
     """
 
     reference: Sequence[str]
-    corpora: Mapping[str, Sequence[str]]
+    corpora: Sequence[tuple[str, Sequence[str]]]
 
 
-def split(texts: Sequence[str], size: int, seed: int) -> tuple[list[str], list[str]] | None:
-    """Draw human text and a corpus from one set.
+def split(texts: Sequence[str], size: int, seed: int, corpora: int = 1) -> list[list[str]]:
+    """Draw human text and corpora from one set.
 
     Args:
         texts: to draw from.
-        size: texts of the corpus.
+        size: texts of a corpus.
         seed: of the hash that orders texts.
+        corpora: how many at most.
 
     Returns:
-        max(size, LEAST_HUMAN) texts, or what is left, and `size` texts; None where there are less
-        than twice as many.
+        max(size, LEAST_HUMAN) texts, or all but one corpus, then the corpora; nothing where there
+        are less than twice `size`.
     """
     if len(texts) < 2 * size:
-        return None
+        return []
     order = by_hash(texts, seed)
     cut = min(max(size, LEAST_HUMAN), len(order) - size)
-    return order[:cut], order[cut : cut + size]
+    starts = range(cut, min(len(order) - size, cut + (corpora - 1) * size) + 1, size)
+    return [order[:cut], *(order[start : start + size] for start in starts)]
 
 
 def by_hash(texts: Sequence[str], seed: int) -> list[str]:
@@ -162,7 +168,7 @@ def generations(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     human = [text for text in human_texts(data, "gsm8k questions") if text.strip() not in seen]
     yield Drawn(
         by_hash(human, seed)[: max(size, LEAST_HUMAN)],
-        {name: by_hash(texts, seed)[:size] for name, texts in corpora.items()},
+        [(name, by_hash(texts, seed)[:size]) for name, texts in corpora.items()],
     )
 
 
@@ -170,28 +176,27 @@ def mixtures(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text of which a share is replaced by templated documents."""
     for name in MIXED:
         texts = human_texts(data, name)
-        both = split(texts, min(size, len(texts) // 2), seed)
-        assert both is not None
-        reference, corpus = both
-        mixed = {}
+        reference, corpus = split(texts, min(size, len(texts) // 2), seed)
+        mixed = []
         for share in SHARES:
             count = round(share * len(corpus))
-            mixed[f"{name}, {share:.0%}"] = corpus[count:] + templated(corpus, count, seed)
+            documents = corpus[count:] + templated(corpus, count, seed)
+            mixed.append((f"{name}, {share:.0%}", documents))
         yield Drawn(reference, mixed)
 
 
 def halves(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text against human text of the same set."""
     for name, texts in set_texts(data).items():
-        if (both := split(texts, size, seed)) is not None:
-            yield Drawn(both[0], {name: both[1]})
+        if parts := split(texts, size, seed, CORPORA[size]):
+            yield Drawn(parts[0], [(name, part) for part in parts[1:]])
 
 
 def others(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text of each set on a reference of each other set."""
     texts = {name: by_hash(every, seed) for name, every in set_texts(data).items()}
     for name, human in texts.items():
-        corpora = {f"{other} on {name}": texts[other][:size] for other in texts if other != name}
+        corpora = [(f"{other} on {name}", texts[other][:size]) for other in texts if other != name]
         yield Drawn(human[:LEAST_HUMAN], corpora)
 
 
@@ -212,8 +217,8 @@ CHECKS: dict[str, Callable[[Path, int, int], Iterator[Drawn]]] = {
 }
 
 
-def audits(drawn: Drawn, seed: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Audit corpora on one reference; yield the name and the measures of each."""
+def audits(drawn: Drawn, seed: int) -> Iterator[list[dict[str, Any]]]:
+    """Audit corpora on one reference; yield the measures of each."""
     from pipeline.engines import load_beam
 
     load_beam()  # first, so that it stays quiet
@@ -230,14 +235,14 @@ def audits(drawn: Drawn, seed: int) -> Iterator[tuple[str, list[dict[str, Any]]]
         )
         request = outcross.ReferenceRequest(human=[human], out=str(reference), **common)
         outcross.build_reference(request, **quiet)
-        for number, (corpus, texts) in enumerate(drawn.corpora.items()):
+        for number, (_, texts) in enumerate(drawn.corpora):
             path = write_texts(folder / f"{number}.jsonl", texts)
             audit = outcross.AuditRequest(
                 paths=[path], reference=str(reference), out=str(folder / f"out-{number}"), **common
             )
             report = outcross.audit(audit, **quiet).report
             assert report.judged is not None
-            yield corpus, [measure.model_dump() for measure in report.judged.measures]
+            yield [measure.model_dump() for measure in report.judged.measures]
 
 
 def measured(
@@ -248,22 +253,31 @@ def measured(
     if lines.exists():
         for line in map(json.loads, lines.read_text().splitlines()):
             found[Trial(**line["trial"])] = line["measures"]
-    wanted: dict[Trial, list[dict[str, Any]]] = {}
+    wanted = []
     with lines.open("a") as file:
         for name in names:
             for size in sizes:
                 for seed in range(TRIALS[name][size]):
                     for drawn in CHECKS[name](data, size, seed):
-                        trials = {
-                            corpus: Trial(name, corpus, size, seed) for corpus in drawn.corpora
-                        }
-                        if not found.keys() >= set(trials.values()):
-                            for corpus, measures in audits(drawn, seed):
-                                line = {"trial": asdict(trials[corpus]), "measures": measures}
-                                print(json.dumps(line), file=file, flush=True)
-                                found[trials[corpus]] = measures
-                        wanted |= {trial: found[trial] for trial in trials.values()}
-    return wanted
+                        trials = numbered(name, drawn, size, seed)
+                        wanted += trials
+                        if found.keys() >= set(trials):
+                            continue
+                        for trial, measures in zip(trials, audits(drawn, seed), strict=True):
+                            line = {"trial": asdict(trial), "measures": measures}
+                            print(json.dumps(line), file=file, flush=True)
+                            found[trial] = measures
+    return {trial: found[trial] for trial in wanted}
+
+
+def numbered(check: str, drawn: Drawn, size: int, seed: int) -> list[Trial]:
+    """The trials of some corpora."""
+    often = Counter[str]()
+    trials = []
+    for name, _ in drawn.corpora:
+        trials.append(Trial(check, name, size, seed, often[name]))
+        often[name] += 1
+    return trials
 
 
 def verdicts(

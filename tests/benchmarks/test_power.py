@@ -30,17 +30,22 @@ def power():
     size=st.integers(1, 30),
     seed=st.integers(0, 99),
     least=st.integers(1, 40),
+    corpora=st.integers(1, 4),
 )
-def test_reference_and_corpus_are_drawn_of_different_rows(power, texts, size, seed, least):
+def test_reference_and_corpora_are_drawn_of_different_rows(
+    power, texts, size, seed, least, corpora
+):
     power.LEAST_HUMAN = least
-    both = power.split(texts, size, seed)
-    assert (both is None) == (len(texts) < 2 * size)
-    if both is not None:
-        reference, corpus = both
-        assert len(corpus) == size
+    parts = power.split(texts, size, seed, corpora)
+    assert (parts == []) == (len(texts) < 2 * size)
+    if parts:
+        reference, *others = parts
+        assert 1 <= len(others) <= corpora
+        assert {len(corpus) for corpus in others} == {size}
         assert len(reference) == min(max(size, least), len(texts) - size)
-        assert Counter(reference) + Counter(corpus) <= Counter(texts)
-        assert both == power.split(texts[::-1], size, seed)
+        assert sum(map(Counter, parts), Counter()) <= Counter(texts)
+        assert len(others) == corpora or len(texts) - sum(map(len, parts)) < size
+        assert parts == power.split(texts[::-1], size, seed, corpora)
 
 
 def test_copies_of_a_text_are_drawn_one_by_one(power):
@@ -65,13 +70,13 @@ def test_templated_documents_are_frames_and_letters(power):
 
 
 def test_what_stands_in_the_file_is_not_measured_again(power, tmp_path, monkeypatch):
-    drawn = power.Drawn(["human"], {"one": ["a"], "other": ["b"]})
+    drawn = power.Drawn(["human"], [("one", ["a"]), ("other", ["b"]), ("other", ["c"])])
     calls = []
 
     def audits(drawn, seed):
         calls.append(seed)
-        for corpus in drawn.corpora:
-            yield corpus, [{"name": corpus, "seed": seed}]
+        for name, texts in drawn.corpora:
+            yield [{"name": name, "seed": seed, "texts": texts}]
 
     monkeypatch.setitem(power.CHECKS, "halves", lambda data, size, seed: iter([drawn]))
     monkeypatch.setitem(power.TRIALS, "halves", {300: 3})
@@ -79,7 +84,8 @@ def test_what_stands_in_the_file_is_not_measured_again(power, tmp_path, monkeypa
     lines = tmp_path / "lines.jsonl"
     first = power.measured(["halves"], [300], tmp_path, lines)
     assert calls == [0, 1, 2]
-    assert len(first) == 6
+    assert len(first) == 9
+    assert [one[0]["texts"] for one in first.values()][:3] == [["a"], ["b"], ["c"]]
     assert power.measured(["halves"], [300], tmp_path, lines) == first
     assert calls == [0, 1, 2]
 
