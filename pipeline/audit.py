@@ -211,7 +211,7 @@ def _report(
             found = figures.with_measures(found, [repeats])
             found = figures.with_measures(found, judged(found.measures, gates))
         answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
-        collapsed = collapsed_prompts(context, answers)
+        collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
         return Report(
             kind="audit",
             verdict=unjudged(context.warnings, repeated, collapsed)

@@ -57,12 +57,15 @@ def prompts(
     return lines
 
 
-def collapsed_prompts(context: Context, lines: Sequence[Prompts]) -> CollapsedPrompts | None:
+def collapsed_prompts(
+    context: Context, lines: Sequence[Prompts], judged: bool
+) -> CollapsedPrompts | None:
     """Count the prompts that have collapsed, over all synthetic sources.
 
     Args:
         context: of the run.
         lines: from `prompts`.
+        judged: whether no domain is meant to converge.
 
     Returns:
         None where no synthetic source has a prompt with several answers that could be compared.
@@ -72,7 +75,9 @@ def collapsed_prompts(context: Context, lines: Sequence[Prompts]) -> CollapsedPr
     if not known:
         return None
     return CollapsedPrompts(
-        sum(line.prompts for line in known), sum(line.collapsed_prompts for line in known)
+        sum(line.prompts for line in known),
+        sum(line.collapsed_prompts for line in known),
+        judged,
     )
 
 

@@ -193,7 +193,7 @@ def with_prompts(made: Verdict, prompts: CollapsedPrompts) -> Verdict:
     """
     if not prompts.collapsed:
         return made
-    many = prompts.share >= MANY_COLLAPSED
+    many = prompts.judged and prompts.share >= MANY_COLLAPSED
     kind = "warning" if many else "noticed"
     reasons = [*made.reasons, f"{kind}: {prompts}: two answers to one are mostly the same"]
     if many and made.outcome == "go":

@@ -23,10 +23,12 @@ class CollapsedPrompts:
     Attributes:
         prompts: that were looked at.
         collapsed: how many of them have collapsed.
+        judged: whether that is a loss; not where answers of a domain are meant to agree.
     """
 
     prompts: int
     collapsed: int
+    judged: bool = True
 
     @property
     def share(self) -> float:

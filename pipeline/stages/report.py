@@ -156,6 +156,23 @@ def reasons_not_selected(
     }
 
 
+def run_gates(gates: Gates, copies: NDArray[np.int32]) -> Gates:
+    """Return the gates that judge what a run has written.
+
+    How far the clusters are from human text is what the plan was asked for (alpha lifts the tails);
+    the second codebook says whether that holds beyond its own. What repeats in data/ are copies
+    that were planned, and with them their phrases and openings.
+
+    Args:
+        gates: of the request.
+        copies: int32[n], how often each document is written.
+    """
+    ungated = ["js", "near_duplicates"]
+    if copies.max(initial=0) > 1:
+        ungated += ["self_repetition", "openings"]
+    return gates.model_copy(update=dict.fromkeys(ungated))
+
+
 def run_report(
     context: Context,
     sketched: Sketched,
@@ -176,10 +193,7 @@ def run_report(
         RunError: when rows are lost or the human budget was missed.
     """
     reference, copies = clustered.reference, selected.copies
-    # How far from human text the clusters are is what the plan was asked for (alpha lifts the
-    # tails); whether that holds beyond its own codebook is for the second one to say. And what
-    # repeats in data/ are copies that were planned.
-    gates = gates.model_copy(update={"js": None, "near_duplicates": None})
+    gates = run_gates(gates, copies)
     off = clustered.kind == OFF_SUPPORT
     beyond = sketched.of_role("synthetic") & deduplicated.verdicts.kept & ~ranking.candidate
     reasons = reasons_not_selected(sketched, deduplicated, copies, off, beyond)
@@ -200,7 +214,7 @@ def run_report(
         found = maker.figures(measured.judged)
         found = figures.with_measures(found, judged(found.measures, gates))
     answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
-    collapsed = collapsed_prompts(context, answers)
+    collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
     return Report(
         kind="run",
         verdict=_verdict(found, context.warnings, gates, collapsed),

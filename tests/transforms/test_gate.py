@@ -516,3 +516,11 @@ def test_collapsed_prompts_stand_in_the_verdict(
     assert made.sentence.endswith(end)
     told = [reason for reason in made.reasons if "prompts have collapsed" in reason]
     assert len(told) == (collapsed > 0)
+
+
+def test_where_answers_are_meant_to_agree_collapsed_prompts_are_only_noticed() -> None:
+    made = report(vocabulary=1.0, prompts=CollapsedPrompts(60, 60, judged=False))
+    assert (made.outcome, made.sentence.count("prompts")) == ("go", 0)
+    assert made.reasons == [
+        "noticed: 60 of 60 prompts have collapsed: two answers to one are mostly the same"
+    ]
