@@ -38,34 +38,37 @@ def judged(
         gates: the limits.
         doubts: by measure, why its gate can't judge, where that is known from elsewhere.
     """
-    doubts = dict(doubts or {})
-    by_name = {measure.name: measure for measure in measures}
-    wrong = is_unlike(measures, gates)
+    vocabulary = next((m for m in measures if m.name == "vocabulary"), None)
     out = []
     for measure in measures:
         limits: Least | Most | None = getattr(gates, measure.name, None)
         if limits is None:
             out.append(measure)
-        elif wrong and measure.name not in _ANYWHERE:
-            out.append(measure.model_copy(update={"outcome": "shown", "unjudged": None}))
-        else:
-            said = outcome(measure, gates)
-            why = doubts.get(measure.name) or doubt(measure, limits, by_name.get("vocabulary"))
-            if why is None and said == "go":
-                why = too_wide(measure, limits)
-            update = {"outcome": said if why is None else "too few", "unjudged": why}
-            out.append(measure.model_copy(update=update))
-    return out
+            continue
+        said = outcome(measure, gates)
+        why = (doubts or {}).get(measure.name) or doubt(measure, limits, vocabulary)
+        if why is None and said == "go":
+            why = too_wide(measure, limits)
+        update = {"outcome": said if why is None else "too few", "unjudged": why}
+        out.append(measure.model_copy(update=update))
+    if not is_unlike(out):
+        return out
+    shown = {"outcome": "shown", "unjudged": None}
+    return [
+        measure
+        if measure.name in _ANYWHERE or getattr(gates, measure.name, None) is None
+        else measure.model_copy(update=shown)
+        for measure in out
+    ]
 
 
-def is_unlike(measures: Sequence[Measure], gates: Gates) -> bool:
-    """Return whether most of a corpus is unlike the reference: the wrong one, or no text."""
-    return any(
-        measure.name == "off_support"
-        and gates.off_support is not None
-        and outcome(measure, gates) == "stop"
-        for measure in measures
-    )
+def is_unlike(measures: Sequence[Measure]) -> bool:
+    """Return whether most of a corpus is unlike the reference: the wrong one, or no text.
+
+    Args:
+        measures: from `judged`.
+    """
+    return any(m.name == "off_support" and m.outcome == "stop" for m in measures)
 
 
 def outcome(measure: Measure, gates: Gates) -> str:
@@ -163,9 +166,9 @@ def verdict(
     passed = f"{len(by['go'])} of {seen} gates pass"
     if unseen:
         passed += f", {unseen} had too little to judge"
-    documents = max((measure.n for measure in measures), default=0)
+    documents = max((measure.n for measure in measures if measure.value is None), default=0)
     said: Literal["done", "go", "warn", "stop"]
-    if is_unlike(measures, gates):
+    if is_unlike(measures):
         said, sentence = "stop", _unlike(by["stop"])
         reasons.append(
             "not judged: the other gates, which compare with human text of the same kind"

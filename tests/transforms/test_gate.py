@@ -486,6 +486,14 @@ def test_most_of_a_corpus_has_to_be_unlike_the_reference(share: float) -> None:
     assert (measures[1].outcome == "noise") == (not wrong)
 
 
+def test_what_the_embedder_can_not_read_is_not_called_unlike_the_reference() -> None:
+    measures = [found("off_support", 0.9, 0.004), found("vocabulary", 0.5, 0.004)]
+    made = judged(measures, Gates(), {"off_support": "the embedder knows 12% of the words"})
+    assert [measure.outcome for measure in made] == ["too few", "stop"]
+    sentence = verdict(made, [], Gates()).sentence
+    assert sentence.startswith("Stop: the corpus has narrowed")
+
+
 def test_who_insists_is_judged_on_the_wrong_reference() -> None:
     gates = Gates(off_support=None)
     measures = judged([found("off_support", 0.9, 0.004), found("vocabulary", 2.3, 0.004)], gates)
