@@ -185,26 +185,27 @@ def verdict(
     else:
         said, sentence = "go", f"Go: as diverse as human text, {passed}."
     reasons += [unjudged(measure) for measure in measures if measure.unjudged is not None]
-    made = Verdict(outcome=said, sentence=sentence, reasons=reasons, warnings=list(warnings))
-    return made if prompts is None else with_prompts(made, prompts)
+    result = Verdict(outcome=said, sentence=sentence, reasons=reasons, warnings=list(warnings))
+    return result if prompts is None else with_prompts(result, prompts)
 
 
-def with_prompts(made: Verdict, prompts: CollapsedPrompts) -> Verdict:
+def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
     """Return a verdict that names the prompts that have collapsed.
 
     They never stop a loop, as there may be a right answer. Many of them turn a go into a warning.
     """
     if not prompts.collapsed:
-        return made
+        return result
     many = prompts.judged and prompts.share >= MANY_COLLAPSED
     kind = "warning" if many else "noticed"
-    reasons = [*made.reasons, f"{kind}: {prompts}: two answers to one are mostly the same"]
-    if many and made.outcome == "go":
-        passed = made.sentence.removeprefix("Go: as diverse as human text, ").removesuffix(".")
-        sentence = f"Warning: {prompts}; else the corpus is as diverse as human text ({passed})."
-        return made.model_copy(update={"outcome": "warn", "sentence": sentence, "reasons": reasons})
-    sentence = f"{made.sentence} {prompts}." if many else made.sentence
-    return made.model_copy(update={"sentence": sentence, "reasons": reasons})
+    reasons = [*result.reasons, f"{kind}: {prompts}: two answers to one are mostly the same"]
+    if many and result.outcome == "go":
+        sentence = f"Warning: {prompts}; else {result.sentence.partition(': ')[2]}"
+        return result.model_copy(
+            update={"outcome": "warn", "sentence": sentence, "reasons": reasons}
+        )
+    sentence = f"{result.sentence} {prompts}." if many else result.sentence
+    return result.model_copy(update={"sentence": sentence, "reasons": reasons})
 
 
 def _unlike(stops: Sequence[Measure]) -> str:

@@ -249,10 +249,10 @@ def measured(
     names: Sequence[str], sizes: Sequence[int], data: Path, lines: Path
 ) -> dict[Trial, list[dict[str, Any]]]:
     """The measures of all trials; those that stand in `lines` are not measured again."""
-    found: dict[Trial, list[dict[str, Any]]] = {}
+    known: dict[Trial, list[dict[str, Any]]] = {}
     if lines.exists():
         for line in map(json.loads, lines.read_text().splitlines()):
-            found[Trial(**line["trial"])] = line["measures"]
+            known[Trial(**line["trial"])] = line["measures"]
     wanted = []
     with lines.open("a") as file:
         for name in names:
@@ -261,13 +261,13 @@ def measured(
                     for drawn in CHECKS[name](data, size, seed):
                         trials = numbered(name, drawn, size, seed)
                         wanted += trials
-                        if found.keys() >= set(trials):
+                        if known.keys() >= set(trials):
                             continue
                         for trial, measures in zip(trials, audits(drawn, seed), strict=True):
                             line = {"trial": asdict(trial), "measures": measures}
                             print(json.dumps(line), file=file, flush=True)
-                            found[trial] = measures
-    return {trial: found[trial] for trial in wanted}
+                            known[trial] = measures
+    return {trial: known[trial] for trial in wanted}
 
 
 def numbered(check: str, drawn: Drawn, size: int, seed: int) -> list[Trial]:
@@ -288,7 +288,9 @@ def verdicts(
     from transforms.gate import judged, verdict
 
     return {
-        trial: verdict(judged([Measure(**_afresh(one)) for one in measures], gates), [], gates)
+        trial: verdict(
+            judged([Measure(**_afresh(measure)) for measure in measures], gates), [], gates
+        )
         for trial, measures in trials.items()
     }
 
@@ -299,18 +301,18 @@ def _afresh(measure: Mapping[str, Any]) -> dict[str, Any]:
     return {**measure, "outcome": "shown" if known else "too few", "unjudged": None}
 
 
-def show(check: str, found: Mapping[Trial, Verdict], sizes: Sequence[int]) -> None:
+def show(check: str, judgements: Mapping[Trial, Verdict], sizes: Sequence[int]) -> None:
     """Print a table of stops by corpus and size."""
     table = Table("corpus", title=f"{check}: stops of audits, then warnings; by documents")
     for size in sizes:
         table.add_column(f"{size:,}", justify="right")
-    corpora = dict.fromkeys(trial.corpus for trial in found if trial.check == check)
+    corpora = dict.fromkeys(trial.corpus for trial in judgements if trial.check == check)
     for corpus in corpora:
         cells = []
         for size in sizes:
             outcomes = [
                 verdict.outcome
-                for trial, verdict in found.items()
+                for trial, verdict in judgements.items()
                 if (trial.check, trial.corpus, trial.size) == (check, corpus, size)
             ]
             stops, warnings = (outcomes.count(outcome) for outcome in ("stop", "warn"))
@@ -320,7 +322,7 @@ def show(check: str, found: Mapping[Trial, Verdict], sizes: Sequence[int]) -> No
 
 
 def show_others(
-    trials: Mapping[Trial, Sequence[Mapping[str, Any]]], found: Mapping[Trial, Verdict]
+    trials: Mapping[Trial, Sequence[Mapping[str, Any]]], judgements: Mapping[Trial, Verdict]
 ) -> None:
     """Print which share of a corpus is unlike a reference of another set; * where that is said."""
     table = Table("corpus \\ reference", title="others: documents unlike the reference")
@@ -333,8 +335,8 @@ def show_others(
             if trial not in trials:
                 cells.append("")
                 continue
-            (share,) = (one["value"] for one in trials[trial] if one["name"] == "off_support")
-            named = "unlike the reference:" in found[trial].sentence
+            (share,) = (m["value"] for m in trials[trial] if m["name"] == "off_support")
+            named = "unlike the reference:" in judgements[trial].sentence
             cells.append(f"{share:.0%}{' *' if named else ''}")
         table.add_row(corpus, *cells)
     CONSOLE.print(table)
@@ -356,13 +358,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="power-") as folder:
         lines = arguments.lines or Path(folder) / "lines.jsonl"
         trials = measured(names, arguments.sizes, arguments.data, lines)
-    found = verdicts(trials, load_gates(arguments.gates))
+    judgements = verdicts(trials, load_gates(arguments.gates))
     for name in names:
         if name == "others":
-            show_others(trials, found)
+            show_others(trials, judgements)
         else:
-            show(name, found, arguments.sizes)
-    human = {trial: verdict for trial, verdict in found.items() if trial.check == "halves"}
+            show(name, judgements, arguments.sizes)
+    human = {trial: verdict for trial, verdict in judgements.items() if trial.check == "halves"}
     stops = [trial for trial, verdict in human.items() if verdict.outcome == "stop"]
     for trial in stops:
         CONSOLE.print(trial, human[trial].sentence)

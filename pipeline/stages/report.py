@@ -259,5 +259,5 @@ def unjudged(
     sentence = "Done; nothing was judged, as there is no human text to judge by."
     if repeated:
         sentence += f" {repeated:.1%} of the documents repeat another one."
-    made = Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
-    return made if prompts is None else with_prompts(made, prompts)
+    result = Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
+    return result if prompts is None else with_prompts(result, prompts)

@@ -57,16 +57,16 @@ def test_copies_of_a_text_are_drawn_one_by_one(power):
 
 def test_templated_documents_are_frames_and_letters(power):
     texts = [f"It is number {i} of the {i * i} texts that were told." for i in range(40)]
-    made = power.templated(texts, 60, 2)
-    assert made == power.templated(texts, 60, 2) != power.templated(texts, 60, 3)
-    frames, letters = made[::2], made[1::2]
+    documents = power.templated(texts, 60, 2)
+    assert documents == power.templated(texts, 60, 2) != power.templated(texts, 60, 3)
+    frames, letters = documents[::2], documents[1::2]
     for document in frames:
         assert any(document.startswith(a) and document.endswith(b) for a, b in power.FRAMES)
         assert sum(text in document for text in texts) == 1
     kept = {tuple(text.split()[place] for place in (0, 1, 3, 4)) for text in texts}
-    found = Counter(tuple(letter.split()[place] for place in (0, 1, 3, 4)) for letter in letters)
-    assert set(found) <= kept
-    assert len(found) <= power.LETTERS
+    used = Counter(tuple(letter.split()[place] for place in (0, 1, 3, 4)) for letter in letters)
+    assert set(used) <= kept
+    assert len(used) <= power.LETTERS
 
 
 def test_what_stands_in_the_file_is_not_measured_again(power, tmp_path, monkeypatch):
@@ -85,17 +85,17 @@ def test_what_stands_in_the_file_is_not_measured_again(power, tmp_path, monkeypa
     first = power.measured(["halves"], [300], tmp_path, lines)
     assert calls == [0, 1, 2]
     assert len(first) == 9
-    assert [one[0]["texts"] for one in first.values()][:3] == [["a"], ["b"], ["c"]]
+    assert [measures[0]["texts"] for measures in first.values()][:3] == [["a"], ["b"], ["c"]]
     assert power.measured(["halves"], [300], tmp_path, lines) == first
     assert calls == [0, 1, 2]
 
 
 def test_trials_are_judged_anew_by_other_gates(power):
-    one = Measure(
+    measure = Measure(
         name="openings", value=0.3, human=0.1, low=0, high=1, against=0.2, error=0.01, n=200,
         outcome="stop",
     ).model_dump()  # fmt: skip
     trial = power.Trial("halves", "reviews", 300, 0)
-    assert power.verdicts({trial: [one]}, Gates())[trial].outcome == "stop"
+    assert power.verdicts({trial: [measure]}, Gates())[trial].outcome == "stop"
     loose = Gates(openings={"warn": 0.5, "stop": 0.6})
-    assert power.verdicts({trial: [one]}, loose)[trial].outcome != "stop"
+    assert power.verdicts({trial: [measure]}, loose)[trial].outcome != "stop"

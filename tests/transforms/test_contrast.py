@@ -306,9 +306,9 @@ def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
     rng = np.random.default_rng(3)
     far = []
     for trial in range(TRIALS):
-        held = opened(POPULATION.draw(600, 3000 + trial), rng, 400).pool()
+        human = opened(POPULATION.draw(600, 3000 + trial), rng, 400).pool()
         sample = opened(POPULATION.draw(200, 4000 + trial), rng, 400).sample()
-        against = Contrast(replace(yardstick.reference, pool=held))
+        against = Contrast(replace(yardstick.reference, pool=human))
         (measure,) = judged(against.measures(sample, ["openings"]), Gates())
         assert measure.outcome != "stop"
         assert measure.human is not None
@@ -335,10 +335,10 @@ def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
 
     human = unheard(POPULATION.draw(1200, 21), 0).pool()
     sample = unheard(POPULATION.draw(600, 22), 1 << 20).sample()
-    found = Contrast(replace(yardstick.reference, pool=human)).measures(sample)
-    made = by_name(judged(found, Gates()))
-    assert made["vocabulary"].against == 1
+    measures = Contrast(replace(yardstick.reference, pool=human)).measures(sample)
+    outcomes = by_name(judged(measures, Gates()))
+    assert outcomes["vocabulary"].against == 1
     for name in ("vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"):
-        assert made[name].outcome == "too few"
-        assert made[name].unjudged
-    assert made["effective_clusters"].outcome == "go"
+        assert outcomes[name].outcome == "too few"
+        assert outcomes[name].unjudged
+    assert outcomes["effective_clusters"].outcome == "go"

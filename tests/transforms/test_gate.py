@@ -174,22 +174,22 @@ def report(
 
 
 def test_a_stop_names_what_it_stops_for() -> None:
-    made = report(vocabulary=0.5, effective_clusters=0.9, js=0.2, distinct_3=1.5, tail_mass=1.0)
-    assert made.outcome == "stop"
-    assert made.sentence == (
+    result = report(vocabulary=0.5, effective_clusters=0.9, js=0.2, distinct_3=1.5, tail_mass=1.0)
+    assert result.outcome == "stop"
+    assert result.sentence == (
         "Stop: the corpus has narrowed: it has 50% of human text's different words and its topics "
         "are in other proportions than human text's."
     )
-    assert [line.split(":")[0] for line in made.reasons] == [
+    assert [line.split(":")[0] for line in result.reasons] == [
         *("stop", "stop", "warning", "noise rather than diversity")
     ]
-    assert made.reasons[0] == (
+    assert result.reasons[0] == (
         "stop: vocabulary at 50% of human text's (30 words against 60 words in 8,192 words)"
     )
-    assert made.reasons[2] == (
+    assert result.reasons[2] == (
         "warning: effective clusters at 90% of human text's (54.0 against 60.0 in 8,192 documents)"
     )
-    assert made.warnings == ["a warning"]
+    assert result.warnings == ["a warning"]
 
 
 def test_the_headline_says_what_kind_of_loss_it_is() -> None:
@@ -208,89 +208,89 @@ def test_the_headline_says_what_kind_of_loss_it_is() -> None:
 
 
 def test_more_than_three_are_counted() -> None:
-    made = report(vocabulary=0.5, effective_clusters=0.5, tail_mass=0.5, js=0.2, rare_words=0.1)
-    assert made.sentence == (
+    result = report(vocabulary=0.5, effective_clusters=0.5, tail_mass=0.5, js=0.2, rare_words=0.1)
+    assert result.sentence == (
         "Stop: the corpus has narrowed: it has 50% of human text's different words, its topics are "
         "50% as varied as human text's, it has 50% of human text's rare documents and 2 more "
         "figures are off."
     )
-    assert len(made.reasons) == 5
+    assert len(result.reasons) == 5
 
 
 def test_a_warning_goes_on_and_says_where_to_look() -> None:
-    made = report(vocabulary=1.5, effective_clusters=0.9, tail_mass=1.0, js=None, vendi=0.5)
-    assert made.outcome == "warn"
-    assert made.sentence == (
+    result = report(vocabulary=1.5, effective_clusters=0.9, tail_mass=1.0, js=None, vendi=0.5)
+    assert result.outcome == "warn"
+    assert result.sentence == (
         "Warning: the corpus may have narrowed: its topics are 90% as varied as human text's and "
         "it has 150% of human text's different words (1 of 3 gates "
         "pass, 1 had too little to judge)."
     )
-    assert len(made.reasons) == 2
+    assert len(result.reasons) == 2
 
 
 def test_all_gates_pass() -> None:
-    made = report(vocabulary=1.0, effective_clusters=0.99, js=0.001, vendi=0.9)
-    assert made.outcome == "go"
-    assert made.sentence == "Go: as diverse as human text, 3 of 3 gates pass."
-    assert made.reasons == []
-    made = report(vocabulary=1.0, effective_clusters=None)
-    assert made.sentence == (
+    result = report(vocabulary=1.0, effective_clusters=0.99, js=0.001, vendi=0.9)
+    assert result.outcome == "go"
+    assert result.sentence == "Go: as diverse as human text, 3 of 3 gates pass."
+    assert result.reasons == []
+    result = report(vocabulary=1.0, effective_clusters=None)
+    assert result.sentence == (
         "Go: as diverse as human text, 1 of 1 gates pass, 1 had too little to judge."
     )
 
 
 def test_what_most_gates_could_not_look_at_is_not_judged() -> None:
-    made = report(vocabulary=None, js=None, vendi=0.3)
-    assert (made.outcome, made.reasons) == ("done", [])
+    result = report(vocabulary=None, js=None, vendi=0.3)
+    assert (result.outcome, result.reasons) == ("done", [])
     small = "could be looked at; the corpus or the reference is too small."
-    assert made.sentence == f"Done, not judged: only 0 of 2 gates {small}"
-    made = report(vocabulary=1.0, js=None, tail_mass=None)
-    assert (made.outcome, made.reasons) == ("done", [])
-    assert made.sentence == f"Done, not judged: only 1 of 3 gates {small}"
+    assert result.sentence == f"Done, not judged: only 0 of 2 gates {small}"
+    result = report(vocabulary=1.0, js=None, tail_mass=None)
+    assert (result.outcome, result.reasons) == ("done", [])
+    assert result.sentence == f"Done, not judged: only 1 of 3 gates {small}"
     # Half of the gates are enough.
     assert report(vocabulary=1.0, js=None).outcome == "go"
     assert report(vocabulary=1.0, js=0.0, tail_mass=None, rare_words=None).outcome == "go"
 
 
 def test_a_gate_whose_measure_is_not_there_has_judged_nothing() -> None:
-    made = verdict(judged([found("vocabulary", 1.0)], Gates()), [], Gates())
-    assert made.outcome == "done"
-    assert made.sentence.startswith("Done, not judged: ")
+    result = verdict(judged([found("vocabulary", 1.0)], Gates()), [], Gates())
+    assert result.outcome == "done"
+    assert result.sentence.startswith("Done, not judged: ")
 
 
 def test_without_documents_or_gates_nothing_is_judged_and_it_is_said_why() -> None:
-    made = report(vocabulary=None, js=None, n=0)
-    assert (made.outcome, made.sentence) == (
+    result = report(vocabulary=None, js=None, n=0)
+    assert (result.outcome, result.sentence) == (
         "done",
         "Done, not judged: no document is left that is new to the reference and not meant to "
         "converge.",
     )
     for too_few in ("pass", "stop"):
-        made = report(vendi=0.3, too_few=too_few)
-        assert (made.outcome, made.reasons) == ("done", [])
-        assert made.sentence == "Done, not judged: there are no gates."
+        result = report(vendi=0.3, too_few=too_few)
+        assert (result.outcome, result.reasons) == ("done", [])
+        assert result.sentence == "Done, not judged: there are no gates."
 
 
 def test_gates_may_let_nothing_pass_that_they_could_not_look_at() -> None:
     for n, why in ((60, "only 0 of 2 gates could be looked at"), (0, "no document is left")):
-        made = report(vocabulary=None, js=None, n=n, too_few="stop")
-        assert made.outcome == "stop"
-        assert made.sentence.startswith(f"Stop: {why}")
-        assert made.reasons == ["stop: too little to judge, which these gates don't let pass"]
+        result = report(vocabulary=None, js=None, n=n, too_few="stop")
+        assert result.outcome == "stop"
+        assert result.sentence.startswith(f"Stop: {why}")
+        assert result.reasons == ["stop: too little to judge, which these gates don't let pass"]
     # What could be looked at and is in order changes nothing of that; nor does what only warns.
     few = {"js": None, "rare_words": None}
     assert report(vocabulary=1.0, **few, too_few="stop").outcome == "stop"
-    made = report(vocabulary=0.8, **few, too_few="stop")
-    assert (made.outcome, len(made.reasons)) == ("stop", 2)
+    result = report(vocabulary=0.8, **few, too_few="stop")
+    assert (result.outcome, len(result.reasons)) == ("stop", 2)
     assert report(vocabulary=0.8, **few).outcome == "warn"
     assert report(vocabulary=1.0, js=None, too_few="stop").outcome == "go"
 
 
 def test_too_little_to_judge_hides_no_stop() -> None:
     for too_few in ("pass", "stop"):
-        made = report(near_duplicates=0.9, js=None, vocabulary=None, too_few=too_few)
-        assert made.outcome == "stop"
-        assert made.sentence.startswith("Stop: the corpus repeats itself: 92.0% of its documents")
+        result = report(near_duplicates=0.9, js=None, vocabulary=None, too_few=too_few)
+        assert result.outcome == "stop"
+        assert result.sentence.startswith("Stop: the corpus repeats itself: 92.0% of its documents")
 
 
 @given(
@@ -305,7 +305,7 @@ def test_too_little_to_judge_hides_no_stop() -> None:
 def test_go_is_said_only_of_what_was_looked_at(
     against: dict[str, float | None], too_few: str
 ) -> None:
-    made = report(**against, too_few=too_few)
+    result = report(**against, too_few=too_few)
     known = sum(x is not None for x in against.values())
     sighted = known >= len(against) - known
     outcomes = {
@@ -317,7 +317,7 @@ def test_go_is_said_only_of_what_was_looked_at(
         expected = "warn"
     else:
         expected = "go" if sighted else "done"
-    assert made.outcome == expected
+    assert result.outcome == expected
 
 
 @given(
@@ -330,18 +330,18 @@ def test_go_is_said_only_of_what_was_looked_at(
 def test_the_sentence_begins_with_what_the_badge_says(
     against: dict[str, float | None], too_few: str, prompts: CollapsedPrompts | None
 ) -> None:
-    made = report(**against, too_few=too_few, prompts=prompts)
-    word = made.sentence.split(",")[0].split(":")[0]
-    assert word == {"stop": "Stop", "warn": "Warning", "go": "Go", "done": "Done"}[made.outcome]
+    result = report(**against, too_few=too_few, prompts=prompts)
+    word = result.sentence.split(",")[0].split(":")[0]
+    assert word == {"stop": "Stop", "warn": "Warning", "go": "Go", "done": "Done"}[result.outcome]
 
 
 def test_judging_changes_the_outcome_alone() -> None:
     measures = [found("vocabulary", 0.5), found("vendi", 0.5), found("js", None, None)]
-    made = judged(measures, Gates())
-    assert [measure.outcome for measure in made] == ["stop", "shown", "too few"]
-    same = [measure.model_copy(update={"outcome": "shown"}) for measure in made]
+    result = judged(measures, Gates())
+    assert [measure.outcome for measure in result] == ["stop", "shown", "too few"]
+    same = [measure.model_copy(update={"outcome": "shown"}) for measure in result]
     assert same == measures
-    assert judged(made, Gates()) == made
+    assert judged(result, Gates()) == result
 
 
 # Figures that mean nothing.
@@ -361,14 +361,14 @@ def test_words_that_hardly_come_twice_judge_nothing(
     measures = [found(name, against, error, human=0.5) for name in words[1:]]
     measures += [found("vocabulary", against, error, human=different * 8192)]
     measures += [found("effective_clusters", against, error)]
-    made = said(measures)
+    result = said(measures)
     for name in words:
         if different >= DIFFERENT:
-            assert made[name].outcome == "too few"
-            assert "of the human text's words are different ones" in (made[name].unjudged or "")
+            assert result[name].outcome == "too few"
+            assert "of the human text's words are different ones" in (result[name].unjudged or "")
         else:
-            assert "words are different" not in (made[name].unjudged or "")
-    assert "words are different" not in (made["effective_clusters"].unjudged or "")
+            assert "words are different" not in (result[name].unjudged or "")
+    assert "words are different" not in (result["effective_clusters"].unjudged or "")
 
 
 @given(GATED, AGAINST, ERRORS, st.floats(0.0, 1.0))
@@ -377,18 +377,18 @@ def test_a_figure_passes_only_where_a_loss_at_the_limit_would_have_shown(
 ) -> None:
     limits = getattr(Gates(), name)
     measure = found(name, against, error, human=human)
-    (made,) = judged([measure], Gates())
-    assert (made.outcome == "too few") == (made.unjudged is not None)
+    (result,) = judged([measure], Gates())
+    assert (result.outcome == "too few") == (result.unjudged is not None)
     lost = limits.stop if isinstance(limits, Least) else -limits.stop
     equal = 1 if isinstance(limits, Least) else 0
-    if made.outcome == "go":
+    if result.outcome == "go":
         assert STOP_Z * error <= abs(equal - abs(lost)) + TINY
         # What is lost twice as much is told from human text.
         further = 2 * abs(lost) - equal if isinstance(limits, Least) else 2 * limits.stop
         beyond = further - 1e-6 if isinstance(limits, Least) else further + 1e-6
         assert outcome(found(name, beyond, error, human=human), Gates()) == "stop"
-    if made.outcome in ("stop", "warn", "noise"):
-        assert made.outcome == outcome(measure, Gates())
+    if result.outcome in ("stop", "warn", "noise"):
+        assert result.outcome == outcome(measure, Gates())
 
 
 @given(st.sampled_from(EXCESSES), AGAINST, st.floats(0, 0.01), st.floats(0.0, 1.0))
@@ -396,12 +396,12 @@ def test_an_excess_that_can_not_reach_its_limit_judges_nothing(
     name: str, against: float, error: float, human: float
 ) -> None:
     top = 0.69 if MEASURES[name].unit == "nats" else 1.0
-    (made,) = judged([found(name, against, error, human=human)], Gates())
+    (result,) = judged([found(name, against, error, human=human)], Gates())
     if human + getattr(Gates(), name).stop >= top:
-        assert made.outcome == "too few"
-        assert "no corpus can have much more" in (made.unjudged or "")
+        assert result.outcome == "too few"
+        assert "no corpus can have much more" in (result.unjudged or "")
     else:
-        assert "no corpus can have" not in (made.unjudged or "")
+        assert "no corpus can have" not in (result.unjudged or "")
 
 
 def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
@@ -415,9 +415,9 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
         ],
         gates,
     )
-    made = verdict(measures, [], gates)
-    assert made.outcome == "done"
-    assert made.reasons == [
+    result = verdict(measures, [], gates)
+    assert result.outcome == "done"
+    assert result.reasons == [
         "too little to judge: rare clusters held: chance alone moves it by ± 52%, more than the "
         "limit",
         "too little to judge: vocabulary: 99% of the human text's words are different ones",
@@ -428,25 +428,25 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
 
 def test_what_human_text_has_none_of_is_not_judged_and_it_is_said_why() -> None:
     nothing = found("rare_words", None, None, human=0.0, value=0.0)
-    (made,) = judged([nothing], Gates())
-    assert made.outcome == "too few"
-    assert made.unjudged == "human text has none of what it counts in 8,192 words"
+    (result,) = judged([nothing], Gates())
+    assert result.outcome == "too few"
+    assert result.unjudged == "human text has none of what it counts in 8,192 words"
 
 
 def test_a_sure_stop_stays_one_however_wide_its_interval_is() -> None:
     """A small corpus of which most is gone is stopped all the same."""
-    (made,) = judged([found("effective_clusters", 0.3, 0.1)], Gates())
-    assert (made.outcome, made.unjudged) == ("stop", None)
-    (made,) = judged([found("effective_clusters", 0.97, 0.1)], Gates())
-    assert made.outcome == "too few"
+    (result,) = judged([found("effective_clusters", 0.3, 0.1)], Gates())
+    assert (result.outcome, result.unjudged) == ("stop", None)
+    (result,) = judged([found("effective_clusters", 0.97, 0.1)], Gates())
+    assert result.outcome == "too few"
 
 
 def test_what_is_known_from_elsewhere_is_not_judged() -> None:
     measures = [found("effective_clusters", 0.1), found("vocabulary", 1.0)]
-    made = said(measures, doubts={"effective_clusters": "the embedder knows 12% of the words"})
-    assert made["effective_clusters"].outcome == "too few"
-    assert made["effective_clusters"].unjudged == "the embedder knows 12% of the words"
-    assert made["vocabulary"].outcome == "go"
+    result = said(measures, doubts={"effective_clusters": "the embedder knows 12% of the words"})
+    assert result["effective_clusters"].outcome == "too few"
+    assert result["effective_clusters"].unjudged == "the embedder knows 12% of the words"
+    assert result["vocabulary"].outcome == "go"
 
 
 # The reference of another kind.
@@ -459,38 +459,38 @@ def unlike(share: float, **against: float) -> Any:
 
 
 def test_the_wrong_reference_is_said_first() -> None:
-    measures, made = unlike(0.89)
-    assert made.outcome == "stop"
-    assert made.sentence == (
+    measures, result = unlike(0.89)
+    assert result.outcome == "stop"
+    assert result.sentence == (
         "Stop: 91% of the documents are unlike the reference: another domain, language or form. "
         "Compare with a reference of the same kind before reading the rest."
     )
     assert [measure.outcome for measure in measures] == ["stop", "shown", "shown"]
-    assert not any("noise" in reason or "clusters" in reason for reason in made.reasons)
-    assert made.reasons[-1].startswith("not judged: the other gates")
+    assert not any("noise" in reason or "clusters" in reason for reason in result.reasons)
+    assert result.reasons[-1].startswith("not judged: the other gates")
 
 
 def test_a_corpus_that_repeats_itself_stops_on_any_reference() -> None:
-    _, made = unlike(0.89, near_duplicates=0.8)
-    assert made.outcome == "stop"
-    assert made.sentence.startswith("Stop: 91% of the documents are unlike the reference")
-    assert "The corpus repeats itself: 82.0% of its documents repeat another one" in made.sentence
+    _, result = unlike(0.89, near_duplicates=0.8)
+    assert result.outcome == "stop"
+    assert result.sentence.startswith("Stop: 91% of the documents are unlike the reference")
+    assert "The corpus repeats itself: 82.0% of its documents repeat another one" in result.sentence
 
 
 @given(st.floats(0.0, 1.0))
 def test_most_of_a_corpus_has_to_be_unlike_the_reference(share: float) -> None:
-    measures, made = unlike(share)
+    measures, result = unlike(share)
     wrong = share - STOP_Z * 0.004 > 0.5
-    assert made.sentence.startswith("Stop:")
-    assert ("unlike the reference: another domain" in made.sentence) == wrong
+    assert result.sentence.startswith("Stop:")
+    assert ("unlike the reference: another domain" in result.sentence) == wrong
     assert (measures[1].outcome == "noise") == (not wrong)
 
 
 def test_what_the_embedder_can_not_read_is_not_called_unlike_the_reference() -> None:
     measures = [found("off_support", 0.9, 0.004), found("vocabulary", 0.5, 0.004)]
-    made = judged(measures, Gates(), {"off_support": "the embedder knows 12% of the words"})
-    assert [measure.outcome for measure in made] == ["too few", "stop"]
-    sentence = verdict(made, [], Gates()).sentence
+    result = judged(measures, Gates(), {"off_support": "the embedder knows 12% of the words"})
+    assert [measure.outcome for measure in result] == ["too few", "stop"]
+    sentence = verdict(result, [], Gates()).sentence
     assert sentence.startswith("Stop: the corpus has narrowed")
 
 
@@ -507,7 +507,13 @@ def test_who_insists_is_judged_on_the_wrong_reference() -> None:
 @pytest.mark.parametrize(
     ("against", "collapsed", "outcome", "start", "end"),
     [
-        (1.0, 1068, "warn", "Warning: 1,068 of 1,319 prompts have collapsed; else", "pass)."),
+        (
+            1.0,
+            1068,
+            "warn",
+            "Warning: 1,068 of 1,319 prompts have collapsed; else as",
+            "gates pass.",
+        ),
         (1.0, 3, "go", "Go: ", "1 of 1 gates pass."),
         (1.0, 0, "go", "Go: ", "1 of 1 gates pass."),
         (0.8, 1068, "warn", "Warning: ", "1,068 of 1,319 prompts have collapsed."),
@@ -518,17 +524,17 @@ def test_who_insists_is_judged_on_the_wrong_reference() -> None:
 def test_collapsed_prompts_stand_in_the_verdict(
     against: float | None, collapsed: int, outcome: str, start: str, end: str
 ) -> None:
-    made = report(vocabulary=against, prompts=CollapsedPrompts(1319, collapsed))
-    assert made.outcome == outcome
-    assert made.sentence.startswith(start)
-    assert made.sentence.endswith(end)
-    told = [reason for reason in made.reasons if "prompts have collapsed" in reason]
-    assert len(told) == (collapsed > 0)
+    result = report(vocabulary=against, prompts=CollapsedPrompts(1319, collapsed))
+    assert result.outcome == outcome
+    assert result.sentence.startswith(start)
+    assert result.sentence.endswith(end)
+    noticed = [reason for reason in result.reasons if "prompts have collapsed" in reason]
+    assert len(noticed) == (collapsed > 0)
 
 
 def test_where_answers_are_meant_to_agree_collapsed_prompts_are_only_noticed() -> None:
-    made = report(vocabulary=1.0, prompts=CollapsedPrompts(60, 60, judged=False))
-    assert (made.outcome, made.sentence.count("prompts")) == ("go", 0)
-    assert made.reasons == [
+    result = report(vocabulary=1.0, prompts=CollapsedPrompts(60, 60, judged=False))
+    assert (result.outcome, result.sentence.count("prompts")) == ("go", 0)
+    assert result.reasons == [
         "noticed: 60 of 60 prompts have collapsed: two answers to one are mostly the same"
     ]
