@@ -42,6 +42,8 @@ HUMAN_SHARE = 0.6  # of what a curated generator learns from: fresh text and the
 GATES = """\
 tail_mass: null     # n-grams miss half of the human tail, even where all that they learned is human
 tail_coverage: null
+self_repetition: null  # and repeat phrases of what they learned
+openings: null
 fall_lexical: 0.10  # once, where a generator learns from samples as well; naive ones go on falling
 """
 SHOWN = {"effective_clusters": "clusters", "rare_words": "rare words", "distinct_3": "triples"}

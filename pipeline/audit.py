@@ -23,7 +23,7 @@ from pipeline.job import (
 )
 from pipeline.page import page
 from pipeline.progress import StageProgress
-from pipeline.prompts import prompts
+from pipeline.prompts import collapsed_prompts, prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.cluster import Clustered, cluster
@@ -40,7 +40,7 @@ from transforms.contrast import LEAST_DOCUMENTS
 from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
-from transforms.gate import verdict
+from transforms.gate import judged, verdict
 from transforms.identity import file_names
 from transforms.reference import copy_reference, load_reference
 from transforms.repeats import group_sizes, repeated_share, repeats_within
@@ -207,19 +207,22 @@ def _report(
         ]
         every = stages[-1].roles
         every["all"] = figures.add_zstd(every["all"], context, sketched, copies)
-        found, result = None, None
+        found = None
         groups = group_sizes(deduplicated.verdicts, sketched.of_role(*WRITABLE) & measured.open)
         repeated, _ = repeated_share(groups, int(groups.prod(axis=1).sum()))
         if reference.human:
             found = maker.figures(measured.judged)
             repeats = figures.near_duplicates(groups, reference)
             found = figures.with_measures(found, [repeats])
-            measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
-            found = figures.with_measures(found, measures)
-            result = verdict(measures, context.warnings, gates, remark)
+            doubts = figures.doubts(sketched, reference)
+            found = figures.with_measures(found, judged(found.measures, gates, doubts))
+        answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
+        collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
         return Report(
             kind="audit",
-            verdict=result or unjudged(context.warnings, repeated),
+            verdict=unjudged(context.warnings, repeated, collapsed)
+            if found is None
+            else verdict(found.measures, context.warnings, gates, collapsed),
             known_words=figures.known_words(sketched),
             conservation=conservation(
                 context,
@@ -240,7 +243,7 @@ def _report(
             deduplication=deduplication(
                 context, sketched, deduplicated, clustered if reference.human else None
             ),
-            prompts=prompts(context, sketched, deduplicated.verdicts, embedded=True),
+            prompts=answers,
             domains=figures.domains(measured, gates, maker),
             clusters=figures.clusters(context, sketched, clustered, last["all"], copies),
             reference=figures.yardstick(reference),

@@ -78,7 +78,7 @@ def compare(reports: Sequence[tuple[str, Report]], gates: Gates | None = None) -
     if alarms:
         outcome, sentence = "stop", f"Stop: {_in_short(alarms)}."
     elif noticed:
-        outcome, sentence = "warn", f"Go, but look: {_in_short(noticed)}."
+        outcome, sentence = "warn", f"Warning: {_in_short(noticed)}."
     elif falls:
         outcome, sentence = "go", _passed(generations, gates)
     else:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.advice import advice, plain
 from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
 from pipeline.job import check_request
@@ -20,7 +21,7 @@ from pipeline.texts import printable
 from schemas.config import OTHERS, Config
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.plan import Plan, Starved
-from schemas.report import MEASURED, Found, Measure, Report
+from schemas.report import MEASURED, OUTCOMES, Found, Measure, Report
 
 _BAR = 24  # characters of the longest bar
 
@@ -102,6 +103,8 @@ def _show_verdict(console: Console, report: Report) -> None:
     _say(console, report.verdict.sentence)
     for reason in report.verdict.reasons:
         _say(console, f"  {reason}")
+    for step in advice(report):
+        _say(console, f"next: {plain(step)}")
 
 
 def _say(console: Console, text: str) -> None:
@@ -129,7 +132,7 @@ def _measure_table(measures: Sequence[Measure]) -> Table:
             _number(found.against, form),
             _number(error, form.replace("0%", "1%")),
             f"{found.n:,}",
-            "" if found.outcome == "shown" else found.outcome,
+            "" if found.outcome == "shown" else OUTCOMES.get(found.outcome, found.outcome),
         )
     return table
 

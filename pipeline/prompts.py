@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from transforms.answers import summarise
 from transforms.deduplicate import Verdicts
 from transforms.hashing import seeded_hash
 from transforms.order import distinct
+from transforms.wording import CollapsedPrompts
 
 _ANSWERS = 1 << 18  # of a source that are compared with one another
 _SHOWN = 20
@@ -52,6 +55,30 @@ def prompts(
             )
         )
     return lines
+
+
+def collapsed_prompts(
+    context: Context, lines: Sequence[Prompts], judged: bool
+) -> CollapsedPrompts | None:
+    """Count the prompts that have collapsed, over all synthetic sources.
+
+    Args:
+        context: of the run.
+        lines: from `prompts`.
+        judged: whether no domain is meant to converge.
+
+    Returns:
+        None where no synthetic source has a prompt with several answers that could be compared.
+    """
+    synthetic = {s.name for s in context.config.sources if s.role == "synthetic"}
+    known = [line.sampling for line in lines if line.source in synthetic and line.sampling]
+    if not known:
+        return None
+    return CollapsedPrompts(
+        sum(line.prompts for line in known),
+        sum(line.collapsed_prompts for line in known),
+        judged,
+    )
 
 
 def _sampling(

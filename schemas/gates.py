@@ -72,7 +72,17 @@ class Gates(Model):
     vocabulary: Least | None = _least(0.90, 0.75, "different words")
     distinct_3: Least | None = _least(0.90, 0.75, "different word triples")
     rare_words: Least | None = _least(0.90, 0.75, "rare human words that still occur")
+    self_repetition: Most | None = _most(
+        0.05, 0.10, "share of four-word phrases that another document has too"
+    )
+    openings: Most | None = _most(0.05, 0.10, "share of documents with a common opening")
     near_duplicates: Most | None = _most(0.01, 0.05, "share of near duplicates")
+    off_support: Most | None = _most(
+        0.20,
+        0.50,
+        "share of documents that are unlike the reference; beyond stop, the reference "
+        "is the wrong one, and the gates that compare with it judge nothing",
+    )
     noise: float | None = Field(
         default=1.10,
         ge=1,

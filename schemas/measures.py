@@ -20,6 +20,8 @@ class MeasureInfo:
         form: Python format of a value.
         unit: of a value; empty for counts and shares.
         better: which side is the diverse one: `high`, or `low` for divergence and repetition.
+        clause: what a verdict says of a measure that is off, of `it`, the corpus; a format of
+            `value`, `human` and `against`. Empty where there is no gate.
     """
 
     title: str
@@ -29,6 +31,7 @@ class MeasureInfo:
     form: str
     unit: str = ""
     better: Literal["high", "low"] = "high"
+    clause: str = ""
 
 
 MEASURES: dict[str, MeasureInfo] = {
@@ -38,6 +41,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "documents",
         ".1f",
+        clause="its topics are {against:.0%} as varied as human text's",
     ),
     "audit_effective_clusters": MeasureInfo(
         "effective clusters, second codebook",
@@ -45,6 +49,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "documents",
         ".1f",
+        clause="by a second set of topics it is {against:.0%} as varied as human text",
     ),
     "js": MeasureInfo(
         "divergence from human text",
@@ -55,6 +60,7 @@ MEASURES: dict[str, MeasureInfo] = {
         ".4f",
         "nats",
         "low",
+        clause="its topics are in other proportions than human text's",
     ),
     "audit_js": MeasureInfo(
         "divergence, second codebook",
@@ -64,6 +70,7 @@ MEASURES: dict[str, MeasureInfo] = {
         ".4f",
         "nats",
         "low",
+        clause="by a second set of topics its proportions are not human text's",
     ),
     "tail_mass": MeasureInfo(
         "tail",
@@ -72,6 +79,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "documents",
         ".1%",
+        clause="it has {against:.0%} of human text's rare documents",
     ),
     "tail_coverage": MeasureInfo(
         "rare clusters held",
@@ -80,9 +88,10 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "documents",
         ".1%",
+        clause="it holds {against:.0%} of the rare topics that human text holds",
     ),
     "off_support": MeasureInfo(
-        "unlike anything human",
+        "unlike the reference",
         "share of documents that are further from every cluster than 99 % of human text, or look "
         "like no human text",
         "difference",
@@ -90,6 +99,7 @@ MEASURES: dict[str, MeasureInfo] = {
         ".1%",
         "",
         "low",
+        clause="{value:.0%} of its documents are unlike the reference",
     ),
     "vendi": MeasureInfo(
         "Vendi score",
@@ -112,6 +122,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "tokens",
         ",.0f",
         "words",
+        clause="it has {against:.0%} of human text's different words",
     ),
     "distinct_2": MeasureInfo(
         "distinct word pairs",
@@ -126,6 +137,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "tokens",
         ".1%",
+        clause="it has {against:.0%} of human text's different three-word phrases",
     ),
     "entropy_1": MeasureInfo(
         "entropy of words",
@@ -149,6 +161,7 @@ MEASURES: dict[str, MeasureInfo] = {
         "ratio",
         "tokens",
         ".1%",
+        clause="it keeps {against:.0%} of human text's rare words",
     ),
     "self_repetition": MeasureInfo(
         "phrases repeated",
@@ -158,15 +171,19 @@ MEASURES: dict[str, MeasureInfo] = {
         ".1%",
         "",
         "low",
+        clause="{value:.1%} of its four-word phrases stand in several documents ({human:.1%} in "
+        "human text)",
     ),
     "openings": MeasureInfo(
         "common openings",
-        "share of documents that begin with one of the set's 100 commonest first five words",
+        "share of documents that begin with one of the set's 100 commonest first five words; what "
+        "begins one document only is not common",
         "difference",
-        "tokens",
+        "documents",
         ".1%",
         "",
         "low",
+        clause="{value:.1%} of its documents begin alike ({human:.1%} of human text's)",
     ),
     "near_duplicates": MeasureInfo(
         "near duplicates",
@@ -176,6 +193,7 @@ MEASURES: dict[str, MeasureInfo] = {
         ".1%",
         "",
         "low",
+        clause="{value:.1%} of its documents repeat another one ({human:.1%} of human text's)",
     ),
 }
 """In the order in which they are shown."""

@@ -18,6 +18,8 @@ class _Model(BaseModel):
 
 MEASURED = "measured"
 """Why an audited document is not written: it was only measured."""
+OUTCOMES = {"too few": "too little to judge"}
+"""How outcomes are shown whose names say it less well."""
 
 
 class Conservation(_Model):
@@ -81,7 +83,10 @@ class Measure(_Model):
     n: int = Field(ge=0, description="documents or words that were compared on each side")
     outcome: Literal["go", "warn", "stop", "noise", "too few", "not judged", "shown"] = Field(
         description="what the gate says; `not judged` where it is by clusters and the embedder "
-        "can't read the texts; `shown` where there is no gate"
+        "can't read the texts; `shown` where there is none, or where it doesn't apply"
+    )
+    unjudged: str | None = Field(
+        default=None, description="why the gate can't judge; null where it can, or is not there"
     )
 
 
@@ -463,7 +468,9 @@ class Verdict(_Model):
         description="`done` where nothing was judged: there are no gates without human text"
     )
     sentence: str = Field(description="the verdict and why, for people")
-    reasons: list[str] = Field(description="what gates stop for, then what they warn of")
+    reasons: list[str] = Field(
+        description="what gates stop for, then what they warn of, then what they could not judge"
+    )
     warnings: list[str] = Field(description="what else was noticed on the way")
 
 

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.report import Measure
 from transforms.hashing import seeded_hash
-from transforms.lexical import beginnings, first_tokens, lexical, openings, retained
+from transforms.lexical import (
+    beginnings,
+    first_tokens,
+    lexical,
+    opening_hashes,
+    openings,
+    retained,
+)
 from transforms.measures import effective_number, js, rare_clusters, tail_coverage
 from transforms.reference import Reference
 from transforms.sample import DOCUMENTS, TOKENS, Sample
@@ -74,8 +81,10 @@ class Contrast:
         self.shares = documents / max(int(documents.sum()), 1)
         self.rare = rare_clusters(self.shares)
         self.words = self.pool.words
+        self.openings = opening_hashes(*self.words)
         self.order = cache(self._order)
         self.by_documents = cache(self._by_documents)
+        self.by_openings = cache(self._by_openings)
         self.by_tokens = cache(self._by_tokens)
 
     def measures(self, sample: Sample, names: Collection[str] = tuple(MEASURES)) -> list[Measure]:
@@ -86,13 +95,16 @@ class Contrast:
             names: of the measures that are wanted.
         """
         offsets, words = sample.words
-        n = {
-            "documents": min(len(sample), len(self.pool) // 2, DOCUMENTS),
-            "tokens": self._tokens(np.diff(offsets)),
-        }
+        # Openings are of documents whose words are known, which are the first of the sample.
+        opened = len(offsets) - 1, len(self.openings) // 2
+        documents = len(sample), len(self.pool) // 2
+        n = {"documents": min(*documents, DOCUMENTS), "openings": min(*opened, DOCUMENTS)}
+        n["tokens"] = self._tokens(np.diff(offsets))
+        least = {"documents": LEAST_DOCUMENTS, "openings": LEAST_DOCUMENTS, "tokens": LEAST_TOKENS}
         found: dict[str, Measure] = {}
-        wanted = {per: [x for x in names if MEASURES[x].per == per] for per in n}
-        if wanted["documents"] and n["documents"] >= LEAST_DOCUMENTS:
+        wanted = {_sampled(name) for name in names if name != "near_duplicates"}
+        wanted = {of for of in wanted if n[of] >= least[of]}
+        if "documents" in wanted:
             size = stepped(n["documents"], 4)
             rows = np.arange(size)
             values = self._of_documents(sample, rows)
@@ -100,13 +112,15 @@ class Contrast:
             if len(self.rare) < LEAST_RARE:
                 del values["tail_coverage"]
             found |= self._against(values, self.by_documents(size))
-        if wanted["tokens"] and n["tokens"] >= LEAST_TOKENS:
+        if "openings" in wanted:
+            size = stepped(n["openings"], 4)
+            values = {"openings": openings(opening_hashes(offsets, words)[:size])}
+            found |= self._against(values, self.by_openings(size))
+        if "tokens" in wanted:
             values = self._of_words(offsets, words, n["tokens"])
             found |= self._against(values, self.by_tokens(n["tokens"]))
         none = {
-            name: too_few(name, n[MEASURES[name].per])
-            for name in names
-            if name != "near_duplicates"
+            name: too_few(name, n[_sampled(name)]) for name in names if name != "near_duplicates"
         }
         return [found.get(name, none[name]) for name in MEASURES if name in none]
 
@@ -157,6 +171,12 @@ class Contrast:
     def _steps(self, n: int) -> dict[str, float]:
         """The smallest differences that shares of few things can have."""
         return {"tail_mass": 1 / n, "off_support": 1 / n, "tail_coverage": 1 / len(self.rare)}
+
+    def _by_openings(self, n: int) -> _Human:
+        documents = len(self.openings)
+        orders = (self.order(split, documents)[:n] for split in range(SPLITS))
+        found = [{"openings": openings(self.openings[rows])} for rows in orders]
+        return _summary(found, n, documents, {"openings": 2 / n})
 
     def _by_tokens(self, n: int) -> _Human:
         offsets, words = self.words
@@ -218,8 +238,12 @@ class Contrast:
             "entropy_2": found.entropy_2,
             "rare_words": retained(self.reference.rare, words),
             "self_repetition": found.self_repetition,
-            "openings": openings(offsets, words),
         }
+
+
+def _sampled(name: str) -> str:
+    """Return what a measure's samples are counted in: documents, their openings or tokens."""
+    return "openings" if name == "openings" else MEASURES[name].per
 
 
 def _counted(lengths: NDArray[np.int64], each: int) -> int:

@@ -1,38 +1,93 @@
-"""The verdict: which figures stop a loop, which warn, and what is said of them."""
+"""The verdict: which figures stop a loop, which warn, and which say nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from schemas.gates import Gates, Least, Most
-from schemas.measures import BY_CLUSTERS, MEASURES
+from schemas.measures import BY_CLUSTERS, LEXICAL, MEASURES
 from schemas.report import Measure, Verdict
 from transforms.known import Known
+from transforms.wording import CollapsedPrompts, interval, narrowed, per, reason, unjudged, unlike
 
 STOP_Z = 2.58
 """A stop wants to be sure: chance alone passes it once in two hundred times."""
 WARN_Z = 1.96
+DIFFERENT = 0.9
+"""Share of different words among human text's from which words are no units that could repeat."""
+MANY_COLLAPSED = 0.05
+"""Share of collapsed prompts that a verdict warns of."""
 _NOISE = ("vocabulary", "distinct_3", "rare_words")
+_OF_WORDS = (*LEXICAL, "openings")
+_ANYWHERE = ("off_support", "near_duplicates")
+"""Measures that mean the same on a reference of another kind."""
+_HIGHEST = {"js": 0.69, "audit_js": 0.69}
+"""Of a divergence, the logarithm of 2, rounded down; no share is above 1."""
 
 
-def judged(measures: Sequence[Measure], gates: Gates) -> list[Measure]:
-    """The measures with what the gates say of them."""
-    return [found.model_copy(update={"outcome": outcome(found, gates)}) for found in measures]
+def judged(
+    measures: Sequence[Measure], gates: Gates, doubts: Mapping[str, str] | None = None
+) -> list[Measure]:
+    """Return the measures with what the gates say of them.
+
+    Where most of a corpus is unlike the reference, only what means the same on any reference is
+    judged; the other measures are shown.
+
+    Args:
+        measures: of a corpus.
+        gates: the limits.
+        doubts: by measure, why its gate can't judge, where that is known from elsewhere.
+    """
+    vocabulary = next((m for m in measures if m.name == "vocabulary"), None)
+    out = []
+    for measure in measures:
+        limits: Least | Most | None = getattr(gates, measure.name, None)
+        if limits is None:
+            out.append(measure)
+            continue
+        said = outcome(measure, gates)
+        if doubts and measure.name in doubts:
+            doubted = {"outcome": "not judged", "unjudged": doubts[measure.name]}
+            out.append(measure.model_copy(update=doubted))
+            continue
+        why = doubt(measure, limits, vocabulary)
+        if why is None and said == "go":
+            why = too_wide(measure, limits)
+        update = {"outcome": said if why is None else "too few", "unjudged": why}
+        out.append(measure.model_copy(update=update))
+    if not is_unlike(out):
+        return out
+    shown = {"outcome": "shown", "unjudged": None}
+    return [
+        measure
+        if measure.name in _ANYWHERE or getattr(gates, measure.name, None) is None
+        else measure.model_copy(update=shown)
+        for measure in out
+    ]
 
 
-def outcome(found: Measure, gates: Gates) -> str:
-    """What the gates say of a measure.
+def is_unlike(measures: Sequence[Measure]) -> bool:
+    """Return whether most of a corpus is unlike the reference: the wrong one, or no text.
+
+    Args:
+        measures: from `judged`.
+    """
+    return any(m.name == "off_support" and m.outcome == "stop" for m in measures)
+
+
+def outcome(measure: Measure, gates: Gates) -> str:
+    """Return what a gate says of a measure by its limits.
 
     A stop is beyond its limit by more than chance explains; a warning is beyond its limit, and
     further from human text than chance explains.
     """
-    limits: Least | Most | None = getattr(gates, found.name, None)
+    limits: Least | Most | None = getattr(gates, measure.name, None)
     if limits is None:
-        return found.outcome
-    if found.against is None or found.error is None:
+        return measure.outcome
+    if measure.against is None or measure.error is None:
         return "too few"
-    against, stop, warn = found.against, STOP_Z * found.error, WARN_Z * found.error
+    against, stop, warn = measure.against, STOP_Z * measure.error, WARN_Z * measure.error
     if isinstance(limits, Most):
         if against - stop > limits.stop:
             return "stop"
@@ -41,120 +96,164 @@ def outcome(found: Measure, gates: Gates) -> str:
         return "stop"
     if against < limits.warn and against + warn < 1:
         return "warn"
-    if found.name in _NOISE and gates.noise is not None and against - warn > gates.noise:
+    if measure.name in _NOISE and gates.noise is not None and against - warn > gates.noise:
         return "noise"
     return "go"
 
 
-def unread(
-    measures: Sequence[Measure], gates: Gates, known: Sequence[Known]
-) -> tuple[list[Measure], Gates, str]:
-    """Take the figures by clusters out of the verdict where the embedder can't read the texts.
+def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) -> str | None:
+    """Return why a figure means nothing, whatever it is; None where it means something.
+
+    Words that hardly ever come twice can't show that a corpus repeats them. And where human text
+    has nearly all of what a gate looks for, no corpus is further beyond it than the limit.
 
     Args:
-        measures: not judged yet.
-        gates: to judge them by.
-        known: of the corpus and of its reference.
+        measure: with a gate.
+        limits: of the gate.
+        vocabulary: the measure of different words, of the same corpus.
+    """
+    if measure.human is None:
+        return None
+    if measure.against is None:
+        return f"human text has none of what it counts in {measure.n:,} {per(measure)}"
+    if measure.name in _OF_WORDS and vocabulary is not None and vocabulary.human is not None:
+        different = vocabulary.human / max(vocabulary.n, 1)
+        if different >= DIFFERENT:
+            return f"{different:.0%} of the human text's words are different ones"
+    highest = _HIGHEST.get(measure.name, 1.0)
+    if isinstance(limits, Most) and measure.human + limits.stop >= highest:
+        form = MEASURES[measure.name].form
+        return f"human text has {measure.human:{form}}, so no corpus can have much more"
+    return None
+
+
+def too_wide(measure: Measure, limits: Least | Most) -> str | None:
+    """Return why a figure that passes says nothing: its interval is wider than the limit.
+
+    A stop is sure whatever the interval, and so is a warning. But where a corpus at the stop limit
+    could not be told from human text, passing is no finding.
+
+    Args:
+        measure: with `against` and `error`.
+        limits: of its gate.
+    """
+    if measure.error is None:
+        return None
+    room = limits.stop if isinstance(limits, Most) else 1 - limits.stop
+    if STOP_Z * measure.error <= room:
+        return None
+    return f"chance alone moves it by {interval(measure, STOP_Z)}, more than the limit"
+
+
+def unread(known: Sequence[Known]) -> dict[str, str]:
+    """Return why the gates by clusters can't judge texts that the embedder can't read.
+
+    Args:
+        known: words of the corpus and of its reference.
 
     Returns:
-        The measures, those by clusters marked; the gates without theirs; and a sentence for the
-        verdict. All as they were and no sentence where the embedder knows enough of the words.
+        The doubts of `judged`; none where the embedder knows enough of the words.
     """
     shares = [part.share for part in known if part.share is not None and not part.enough]
     if not shares:
-        return list(measures), gates, ""
-    marked = [
-        measure.model_copy(update={"outcome": "not judged"})
-        if measure.name in BY_CLUSTERS
-        else measure
-        for measure in measures
-    ]
-    without = {name: None for name in BY_CLUSTERS if name in Gates.model_fields}
-    sentence = f"Clusters are not judged: the embedder knows {min(shares):.0%} of the words."
-    return marked, gates.model_copy(update=without), sentence
+        return {}
+    why = f"the embedder knows {min(shares):.0%} of the words"
+    return dict.fromkeys((*BY_CLUSTERS, "off_support"), why)
 
 
 def verdict(
-    measures: Sequence[Measure], warnings: Sequence[str], gates: Gates, remark: str = ""
+    measures: Sequence[Measure],
+    warnings: Sequence[str],
+    gates: Gates,
+    prompts: CollapsedPrompts | None = None,
 ) -> Verdict:
-    """The verdict of judged measures.
+    """Return the verdict of judged measures.
 
     Args:
         measures: from `judged`.
         warnings: what else was noticed.
         gates: that they were judged by.
-        remark: a sentence for the end, on what was not judged; from `unread`.
+        prompts: those that have collapsed, where prompts are known.
     """
     by = {
-        what: [found for found in measures if found.outcome == what]
+        what: [measure for measure in measures if measure.outcome == what]
         for what in ("stop", "warn", "noise", "go")
     }
-    reasons = [reason(found) for what in ("stop", "warn", "noise") for found in by[what]]
+    reasons = [reason(measure) for what in ("stop", "warn", "noise") for measure in by[what]]
     doubtful = [*by["warn"], *by["noise"]]
-    judged_ones = len(by["go"]) + len(by["stop"]) + len(doubtful)
-    unjudged = sum(getattr(gates, name, None) is not None for name in MEASURES) - judged_ones
-    blind = unjudged > judged_ones or judged_ones == 0
-    passed = f"{len(by['go'])} of {judged_ones} gates pass"
-    if unjudged:
-        passed += f", {unjudged} had too little to judge"
-    few = [found.n for found in measures if found.outcome == "too few" and found.n]
-    outcome: Literal["done", "go", "warn", "stop"]
-    if by["stop"]:
-        outcome, sentence = "stop", f"Stop: {_named(by['stop'])}."
-    elif blind and gates.too_few == "stop" and unjudged:
-        outcome = "stop"
-        sentence = f"Stop: {_too_little(judged_ones, unjudged, bool(few))}"
+    seen = len(by["go"]) + len(by["stop"]) + len(doubtful)
+    doubted = [measure for measure in measures if measure.outcome == "not judged"]
+    unseen = sum(getattr(gates, name, None) is not None for name in MEASURES)
+    unseen -= seen + len(doubted)
+    blind = unseen > seen or seen == 0
+    passed = f"{len(by['go'])} of {seen} gates pass"
+    if unseen:
+        passed += f", {unseen} had too little to judge"
+    documents = max((measure.n for measure in measures if measure.value is None), default=0)
+    said: Literal["done", "go", "warn", "stop"]
+    if is_unlike(measures):
+        said, sentence = "stop", _unlike(by["stop"])
+        reasons.append(
+            "not judged: the other gates, which compare with human text of the same kind"
+        )
+    elif by["stop"]:
+        said, sentence = "stop", f"Stop: {narrowed(by['stop'], sure=True)}."
+    elif blind and gates.too_few == "stop" and unseen:
+        said, sentence = "stop", f"Stop: {_too_little(seen, unseen, documents)}"
         reasons.append("stop: too little to judge, which these gates don't let pass")
     elif doubtful:
-        outcome, sentence = "warn", f"Go, but look: {_named(doubtful)} ({passed})."
+        said, sentence = "warn", f"Warning: {narrowed(doubtful, sure=False)} ({passed})."
     elif blind:
-        outcome, sentence = "done", f"Not judged: {_too_little(judged_ones, unjudged, bool(few))}"
+        said, sentence = "done", f"Done, not judged: {_too_little(seen, unseen, documents)}"
     else:
-        outcome, sentence = "go", f"Go: as diverse as human text, {passed}."
-    sentence = f"{sentence} {remark}".rstrip()
-    return Verdict(outcome=outcome, sentence=sentence, reasons=reasons, warnings=list(warnings))
+        said, sentence = "go", f"Go: as diverse as human text, {passed}."
+    if doubted:
+        sentence += f" Clusters are not judged: {doubted[0].unjudged}."
+    reasons += [unjudged(measure) for measure in measures if measure.unjudged is not None]
+    result = Verdict(outcome=said, sentence=sentence, reasons=reasons, warnings=list(warnings))
+    return result if prompts is None else with_prompts(result, prompts)
 
 
-def _too_little(judged_ones: int, unjudged: int, few: bool) -> str:
-    """Why most gates say nothing."""
-    if not unjudged:
+def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
+    """Return a verdict that names the prompts that have collapsed.
+
+    They never stop a loop, as there may be a right answer. Many of them turn a go into a warning.
+    """
+    if not prompts.collapsed:
+        return result
+    many = prompts.judged and prompts.share >= MANY_COLLAPSED
+    kind = "warning" if many else "noticed"
+    reasons = [*result.reasons, f"{kind}: {prompts}: two answers to one are mostly the same"]
+    if many and result.outcome == "go":
+        sentence = f"Warning: {prompts}; else {result.sentence.partition(': ')[2]}"
+        return result.model_copy(
+            update={"outcome": "warn", "sentence": sentence, "reasons": reasons}
+        )
+    sentence = f"{result.sentence} {prompts}." if many else result.sentence
+    return result.model_copy(update={"sentence": sentence, "reasons": reasons})
+
+
+def _unlike(stops: Sequence[Measure]) -> str:
+    """Say first that the reference is the wrong one, then what stops on any reference."""
+    (strange,) = (measure for measure in stops if measure.name == "off_support")
+    others = [measure for measure in stops if measure.name != "off_support"]
+    first = (
+        f"Stop: {unlike(strange)}. Compare with a reference of the same kind before reading the "
+        "rest."
+    )
+    if not others:
+        return first
+    also = narrowed(others, sure=True)
+    return f"{first} {also[0].upper()}{also[1:]}."
+
+
+def _too_little(seen: int, unseen: int, documents: int) -> str:
+    """Say why most gates say nothing."""
+    if not unseen:
         return "there are no gates."
-    if not few:
-        return "no document is left that is new to the yardstick and not meant to converge."
+    if not documents:
+        return "no document is left that is new to the reference and not meant to converge."
     return (
-        f"only {judged_ones} of {judged_ones + unjudged} gates could be looked at; the corpus or "
-        "the yardstick is too small."
+        f"only {seen} of {seen + unseen} gates could be looked at; the corpus or the reference is "
+        "too small."
     )
-
-
-def _named(measures: Sequence[Measure]) -> str:
-    shown = [_short(found) for found in measures[:3]]
-    if len(measures) > 3:
-        shown.append(f"{len(measures) - 3} more")
-    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
-
-
-def _short(found: Measure) -> str:
-    info = MEASURES[found.name]
-    assert found.against is not None
-    if info.kind == "ratio":
-        return f"{info.title} at {found.against:.0%} of human text's"
-    if info.form.endswith("%"):
-        return f"{info.title} {100 * found.against:.1f} points beyond human text's"
-    return f"{info.title} {found.against:{info.form}} {info.unit}".rstrip() + " beyond human text's"
-
-
-def reason(found: Measure) -> str:
-    """What a gate says of a measure, with its numbers."""
-    info = MEASURES[found.name]
-    per = "words" if info.per == "tokens" else "documents"
-    what = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
-    return (
-        f"{what.get(found.outcome, found.outcome)}: {_short(found)} "
-        f"({_value(found.value, info.form, info.unit)} against "
-        f"{_value(found.human, info.form, info.unit)} in {found.n:,} {per})"
-    )
-
-
-def _value(value: float | None, form: str, unit: str) -> str:
-    return "–" if value is None else f"{value:{form}} {unit}".rstrip()

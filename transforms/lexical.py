@@ -79,6 +79,9 @@ def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
 def _openings(offsets, words, length, out):  # type: ignore[no-untyped-def]
     for d in range(len(out)):
         stop = min(offsets[d] + length, offsets[d + 1])
+        if stop == offsets[d]:
+            out[d] = 0
+            continue
         start = np.uint64(stop - offsets[d])  # else [0] and [0, 0] would begin alike
         for i in range(offsets[d], stop):
             start = mix64(start) + np.uint64(words[i])
@@ -188,34 +191,53 @@ def self_repetition(offsets: NDArray[np.int64], words: NDArray[np.uint32], n: in
     return _share(repeated, int(counts.sum()))
 
 
-def openings(
-    offsets: NDArray[np.int64], words: NDArray[np.uint32], length: int = 5, most: int = 100
-) -> float:
-    """Share of documents that begin with one of the `most` commonest openings.
-
-    Which of several equally common openings are among them makes no difference to their share.
+def opening_hashes(
+    offsets: NDArray[np.int64], words: NDArray[np.uint32], length: int = 5
+) -> NDArray[np.uint64]:
+    """Hash the first words of each document.
 
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
         length: words in an opening. A document with fewer begins with all that it has, and only
-            another one of these words alone begins alike; one without words does not count.
+            another document of these words alone begins alike.
+
+    Returns:
+        uint64[n], equal where documents begin alike; 0 for a document without words.
+
+    Raises:
+        ValueError: the set is not one, or `length` is below 1.
+    """
+    check_documents(offsets, words)
+    if length < 1:
+        raise ValueError(f"length is {length}; needed: 1 or more")
+    hashes = np.empty(len(offsets) - 1, np.uint64)
+    _openings(offsets, words, length, hashes)
+    return hashes
+
+
+def openings(hashes: NDArray[np.uint64], most: int = 100) -> float:
+    """Return the share of documents that begin with one of the `most` commonest openings.
+
+    An opening of a single document is not common. Without that, `most` of n documents would count
+    whatever they say. Which of several equally common openings are taken makes no difference.
+
+    Args:
+        hashes: uint64[n], from `opening_hashes`; documents without words (0) do not count.
         most: how many openings.
 
     Returns:
         0 to 1; 0 where no document has words.
 
     Raises:
-        ValueError: the set is not one, or `length` or `most` is below 1.
+        ValueError: `most` is below 1.
     """
-    check_documents(offsets, words)
-    if length < 1 or most < 1:
-        raise ValueError(f"length is {length}, most is {most}; needed: 1 or more")
-    hashes = np.empty(len(offsets) - 1, np.uint64)
-    _openings(offsets, words, length, hashes)
-    hashes = hashes[np.diff(offsets) > 0]
-    counts = np.sort(np.unique(hashes, return_counts=True)[1])
-    return _share(int(counts[-most:].sum()), len(hashes))
+    if most < 1:
+        raise ValueError(f"most is {most}; needed: 1 or more")
+    hashes = hashes[hashes != 0]
+    counts = np.unique(hashes, return_counts=True)[1]
+    common = np.sort(counts[counts > 1])[-most:]
+    return _share(int(common.sum()), len(hashes))
 
 
 def rare_words(

@@ -94,11 +94,12 @@ def halves(texts: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
     """Two halves by a hash of the text: what is the same word for word stays together."""
     both: tuple[list[str], list[str]] = ([], [])
     for text in texts:
-        both[_hash(text, seed) & 1].append(text)
+        both[text_hash(text, seed) & 1].append(text)
     return both
 
 
-def _hash(text: str, seed: int) -> int:
+def text_hash(text: str, seed: int) -> int:
+    """Hash a text for seeded draws that no order changes."""
     digest = hashlib.blake2b(text.encode(), digest_size=8, salt=seed.to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little")
 
@@ -150,7 +151,9 @@ def audited(
 
     with tempfile.TemporaryDirectory(prefix="alarms-") as name:
         folder = Path(name)
-        paths = [_written(folder / f"{i}.jsonl", found) for i, found in enumerate((human, target))]
+        paths = [
+            write_texts(folder / f"{i}.jsonl", found) for i, found in enumerate((human, target))
+        ]
         fields: dict[str, Any] = {}
         if not isinstance(target, Path) and isinstance(target[0], tuple):
             fields["domain_field"] = "domain"
@@ -170,7 +173,8 @@ def audited(
         yield outcross.audit(request, progress=StageProgress(quiet=True)).report, folder / "out"
 
 
-def _written(path: Path, found: Corpus) -> str:
+def write_texts(path: Path, found: Corpus) -> str:
+    """Write texts as JSON lines, unless they stand in a file already; return its path."""
     if isinstance(found, Path):
         return str(found)
     with path.open("w", encoding="utf-8") as lines:
@@ -409,7 +413,7 @@ def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
             less = [
                 text
                 for text, own in zip(target, kind, strict=True)
-                if own != TAIL or _hash(text, ~arguments.seed & 0xFF) & 1
+                if own != TAIL or text_hash(text, ~arguments.seed & 0xFF) & 1
             ]
             rubbish = junk(target, round(JUNK_SHARE * len(less) / (1 - JUNK_SHARE)), arguments.seed)
             for way, texts in rubbish.items():
@@ -442,7 +446,7 @@ def converging(data: Path, arguments: argparse.Namespace) -> list[str]:
     gates = "domains:\n  maths: converge\n"
     human, talk = halves(human_texts(data, "dolly"), arguments.seed)
     answers = human_texts(data, "gsm8k answers")
-    some = sorted(answers, key=lambda text: _hash(text, arguments.seed))
+    some = sorted(answers, key=lambda text: text_hash(text, arguments.seed))
     maths = [(text, "maths") for text in some[: round(MATHS_SHARE * len(talk))]]
     talks = [(text, "talk") for text in talk]
     cases = {

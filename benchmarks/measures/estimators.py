@@ -35,7 +35,14 @@ from rich.table import Table
 from scipy.spatial.distance import jensenshannon
 
 from transforms.embed import SCALE
-from transforms.lexical import lexical, ngram_entropy, openings, rare_words, retained
+from transforms.lexical import (
+    lexical,
+    ngram_entropy,
+    opening_hashes,
+    openings,
+    rare_words,
+    retained,
+)
 from transforms.measures import (
     chao_shen,
     effective_number,
@@ -302,7 +309,7 @@ def speeds(rng: np.random.Generator) -> Table:
     total = moments(stored)
     cases: dict[str, Callable[[], object]] = {
         "lexical": lambda: lexical(offsets, words),
-        "openings": lambda: openings(offsets, words),
+        "openings": lambda: openings(opening_hashes(offsets, words)),
         "rare_words": lambda: rare_words(words),
         f"retained, {len(rare):,} rare words": lambda: retained(rare, words),
         "unit_rows of 100,000": lambda: unit_rows(stored),

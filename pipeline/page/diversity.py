@@ -26,7 +26,7 @@ from pipeline.page.markup import (
 )
 from pipeline.page.overview import outcome
 from schemas.measures import CONFIDENCE, MEASURES
-from schemas.report import Comparison, Figures, Measure, Report, Trend
+from schemas.report import OUTCOMES, Comparison, Figures, Measure, Report, Trend
 
 STAGES = {
     "read": "read",
@@ -154,7 +154,7 @@ def _against(key: str, value: float | None) -> str:
 def _in_words(measure: Measure) -> str:
     info = MEASURES[measure.name]
     if measure.against is None:
-        return f"{info.title}: {measure.outcome}"
+        return f"{info.title}: {OUTCOMES.get(measure.outcome, measure.outcome)}"
     words = f"{info.title}: {_against(measure.name, measure.against)} against human text"
     ends = strips.band(measure)
     if ends:

@@ -42,8 +42,9 @@ _OWN: dict[str, tuple[str, str]] = {
     "outcome": (
         "outcome",
         "What the gate of the measure says: go; warn; stop; noise (more variety than human text "
-        "has); too few (documents or words to say); not judged (it is by clusters, and the "
-        "embedder can't read the texts); shown (there is no gate).",
+        "has); too little to judge (too few documents or words, an interval wider than the limit, "
+        "or human text in which the figure means nothing); not judged (it is by clusters, and the "
+        "embedder can't read the texts); shown (no gate applies).",
     ),
     "stage-value": (
         "read, deduplicated, written, judged",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from pipeline.advice import Code, Link, advice
 from pipeline.page.glossary import key_of
 from pipeline.page.markup import (
     Cell,
@@ -12,7 +13,6 @@ from pipeline.page.markup import (
     Html,
     cut,
     el,
-    escape,
     figure,
     join,
     more,
@@ -22,9 +22,8 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.measures import LEXICAL
 from schemas.plan import Plan
-from schemas.report import Achieved, Conservation, KnownWords, Report
+from schemas.report import OUTCOMES, Achieved, Conservation, KnownWords, Report
 
 SIGNS = {
     "done": "●",
@@ -41,79 +40,20 @@ SIGNS = {
 def outcome(word: str) -> Html:
     """An outcome as a sign and a word: never a colour alone."""
     sign = el("span", SIGNS.get(word, "·"), aria_hidden="true")
-    return el("span", sign, " ", word, class_=f"outcome {word.replace(' ', '-')}")
+    return el(
+        "span", sign, " ", OUTCOMES.get(word, word), class_=f"outcome {word.replace(' ', '-')}"
+    )
 
 
 def next_steps(report: Report, plan: Plan | None) -> list[Html]:
     """What a person can do about the verdict."""
-    worse = {
-        measure.name: measure.outcome
-        for measure in (report.judged.measures if report.judged else [])
-        if measure.outcome in ("stop", "warn", "noise", "too few", "not judged")
-    }
-    missed = {key for key, found in worse.items() if found in ("stop", "warn")}
-    steps: list[Html] = []
-    spread = missed - set(LEXICAL) - {"near_duplicates", "openings"}
-    if spread and report.kind == "run":
-        where = link("budget", "what each share would reach") if plan else link("flow", "the flow")
-        options = [code("--human-share"), code("--alpha")]
-        parts = ["Write with more human text (", options[0], ") or a lower ", options[1], ": "]
-        steps.append(join([*parts, where, "."]))
-    if spread and report.clusters:
-        starved = link("clusters", "The most starved clusters")
-        steps.append(join([starved, " are the topics to gather or to generate texts for."]))
-    if missed & set(LEXICAL):
-        steps.append(
-            escape(
-                "The words themselves repeat: sample from more prompts, from another generator or "
-                "at a higher temperature, or keep candidates of earlier generations."
-            )
-        )
-    if "openings" in missed:
-        steps.append(escape("Answers begin alike: vary the prompts' templates."))
-    if "near_duplicates" in missed:
-        where = link("removed", "what repeats what")
-        command = code("outcross dedup")
-        steps.append(join(["Deduplicate before training (", command, "): ", where, "."]))
-    if "noise" in worse.values():
-        steps.append(
-            escape(
-                "More variety than human text has is usually noise: look at some texts for broken "
-                "encodings and random strings."
-            )
-        )
-    if "too few" in worse.values():
-        steps.append(escape("Some measures had too few documents or words to judge: give more."))
-    if "not judged" in worse.values():
-        steps.append(
-            escape(
-                "The embedder can't read these texts: go by words, phrases and near duplicates, "
-                "and not by clusters."
-            )
-        )
-    steps += _otherwise(report) if not missed else []
-    return steps
+    return [join([_part(part) for part in step]) for step in advice(report, plan is not None)]
 
 
-def _otherwise(report: Report) -> list[Html]:
-    steps: list[Sequence[str]] = []
-    if report.judged is None and report.kind != "dedup":
-        steps.append(
-            ["Nothing was judged without human text: name some with ", code("--human"), "."]
-        )
-    if report.kind == "dedup":
-        steps.append(["Mix in human text, and measure what is kept: ", code("outcross run"), "."])
-        pairs = link("removed", "the least similar removals")
-        steps.append(["Judge the threshold by ", pairs, "."])
-    elif report.verdict.outcome in ("go", "done") and report.kind == "run":
-        train: list[str] = ["Train on ", code("data/")]
-        if report.asked is not None and report.asked.copies == "weights":
-            train += [", drawing rows by ", code("outcross.weight")]
-        steps.append([*train, "."])
-    if report.verdict.outcome == "go":
-        compare = code("outcross compare")
-        steps.append(["Keep report.json: ", compare, " sets the next generation beside it."])
-    return [join(step) for step in steps]
+def _part(part: str | Code | Link) -> Html | str:
+    if isinstance(part, Code):
+        return code(part.text)
+    return link(part.section, part.text) if isinstance(part, Link) else part
 
 
 def code(text: str) -> Html:

@@ -9,7 +9,7 @@ from pipeline.page.markup import Html, cut, el, escape, join, many, number, term
 from pipeline.page.overview import SIGNS, outcome
 from schemas.measures import MEASURES
 from schemas.report import MEASURED, Conservation, Measure, Report, Shard, Verdict
-from transforms.gate import reason
+from transforms.wording import reason
 
 _DECIDING = ("stop", "warn", "noise")
 _MAIN = ("effective_clusters", "tail_coverage", "distinct_3", "near_duplicates")

@@ -32,7 +32,7 @@ from transforms.compression import zstd_ratio
 from transforms.contrast import LEAST_DOCUMENTS, measure, too_few
 from transforms.diversity import Diversity
 from transforms.figures import FigureMaker
-from transforms.gate import judged, unread
+from transforms.gate import unread
 from transforms.known import Known
 from transforms.measures import TAIL, effective_number
 from transforms.reference import Reference
@@ -172,20 +172,15 @@ def known_words(sketched: Sketched) -> list[KnownWords]:
     ]
 
 
-def judge(
-    measures: Sequence[Measure], gates: Gates, sketched: Sketched, reference: Reference
-) -> tuple[list[Measure], Gates, str]:
-    """Return the judged measures, the gates they were judged by, and a remark on the others.
+def doubts(sketched: Sketched, reference: Reference) -> dict[str, str]:
+    """Return by measure why its gate can't judge: the embedder can't read the texts.
 
     Args:
-        measures: not judged yet.
-        gates: all that there are.
         sketched: of the run.
         reference: that was measured on.
     """
     corpus = Known.total(sketched.known(*WRITABLE).values())
-    marked, gates, remark = unread(measures, gates, [corpus, reference.known])
-    return judged(marked, gates), gates, remark
+    return unread([corpus, reference.known])
 
 
 def clusters(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.context import Context, RunError
-from pipeline.prompts import prompts
+from pipeline.prompts import collapsed_prompts, prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.achieved import measure_achieved
@@ -25,11 +25,12 @@ from pipeline.stages.sketch import Sketched
 from schemas.config import WRITABLE
 from schemas.gates import Gates
 from schemas.lineage import LineageReport
-from schemas.report import Conservation, Report, Verdict
+from schemas.report import Conservation, Figures, Report, Verdict
 from transforms.figures import FigureMaker
-from transforms.gate import verdict
+from transforms.gate import judged, verdict, with_prompts
 from transforms.measures import OFF_SUPPORT
 from transforms.order import distinct
+from transforms.wording import CollapsedPrompts
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,23 @@ def reasons_not_selected(
     }
 
 
+def run_gates(gates: Gates, copies: NDArray[np.int32]) -> Gates:
+    """Return the gates that judge what a run has written.
+
+    How far the clusters are from human text is what the plan was asked for (alpha lifts the tails);
+    the second codebook says whether that holds beyond its own. What repeats in data/ are copies
+    that were planned, and with them their phrases and openings.
+
+    Args:
+        gates: of the request.
+        copies: int32[n], how often each document is written.
+    """
+    ungated = ["js", "near_duplicates"]
+    if copies.max(initial=0) > 1:
+        ungated += ["self_repetition", "openings"]
+    return gates.model_copy(update=dict.fromkeys(ungated))
+
+
 def run_report(
     context: Context,
     sketched: Sketched,
@@ -175,10 +193,7 @@ def run_report(
         RunError: when rows are lost or the human budget was missed.
     """
     reference, copies = clustered.reference, selected.copies
-    # How far from human text the clusters are is what the plan was asked for (alpha lifts the
-    # tails); whether that holds beyond its own codebook is for the second one to say. And what
-    # repeats in data/ are copies that were planned.
-    gates = gates.model_copy(update={"js": None, "near_duplicates": None})
+    gates = run_gates(gates, copies)
     off = clustered.kind == OFF_SUPPORT
     beyond = sketched.of_role("synthetic") & deduplicated.verdicts.kept & ~ranking.candidate
     reasons = reasons_not_selected(sketched, deduplicated, copies, off, beyond)
@@ -194,15 +209,16 @@ def run_report(
     ]
     everything = stages[-1].roles
     everything["all"] = figures.add_zstd(everything["all"], context, sketched, copies)
-    found, result = None, unjudged(context.warnings)
+    found = None
     if reference.human:
         found = maker.figures(measured.judged)
-        measures, gates, remark = figures.judge(found.measures, gates, sketched, reference)
-        found = figures.with_measures(found, measures)
-        result = verdict(measures, context.warnings, gates, remark)
+        doubts = figures.doubts(sketched, reference)
+        found = figures.with_measures(found, judged(found.measures, gates, doubts))
+    answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
+    collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
     return Report(
         kind="run",
-        verdict=result,
+        verdict=_verdict(found, context.warnings, gates, collapsed),
         conservation=lines,
         known_words=figures.known_words(sketched),
         asked=planned.plan.asked,
@@ -213,7 +229,7 @@ def run_report(
         deduplication=deduplication(
             context, sketched, deduplicated, clustered if reference.human else None
         ),
-        prompts=prompts(context, sketched, deduplicated.verdicts, embedded=True),
+        prompts=answers,
         domains=figures.domains(measured, gates, maker),
         clusters=figures.clusters(context, sketched, clustered, last["all"], copies),
         reference=figures.yardstick(reference),
@@ -221,14 +237,29 @@ def run_report(
     )
 
 
-def unjudged(warnings: Sequence[str], repeated: float = 0.0) -> Verdict:
-    """The verdict where there is no human text to judge by.
+def _verdict(
+    found: Figures | None,
+    warnings: Sequence[str],
+    gates: Gates,
+    collapsed: CollapsedPrompts | None,
+) -> Verdict:
+    if found is not None:
+        return verdict(found.measures, warnings, gates, collapsed)
+    return unjudged(warnings, prompts=collapsed)
+
+
+def unjudged(
+    warnings: Sequence[str], repeated: float = 0.0, prompts: CollapsedPrompts | None = None
+) -> Verdict:
+    """Return the verdict where there is no human text to judge by.
 
     Args:
         warnings: what was noticed.
-        repeated: share of the documents that repeat another one, if it is to be told.
+        repeated: share of the documents that repeat another one, if it is to be named.
+        prompts: those that have collapsed, where prompts are known.
     """
     sentence = "Done; nothing was judged, as there is no human text to judge by."
     if repeated:
         sentence += f" {repeated:.1%} of the documents repeat another one."
-    return Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
+    result = Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
+    return result if prompts is None else with_prompts(result, prompts)

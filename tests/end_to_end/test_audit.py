@@ -155,7 +155,7 @@ def test_human_text_is_as_diverse_as_human_text(corpora, human_like):
     report = human_like.report
     assert report.kind == "audit"
     assert report.verdict.outcome in ("go", "warn")
-    assert set(outcomes(report).values()) <= {"go", "warn", "noise", "shown"}
+    assert set(outcomes(report).values()) <= {"go", "warn", "noise", "shown", "too few"}
     assert report.judged.documents == report.figures("deduplicate").documents
     for found in report.judged.measures:
         assert found.against is not None, found.name
@@ -229,7 +229,7 @@ def test_json_is_the_report_and_nothing_else(collapsed):
 def test_the_yardsticks_own_text_is_no_corpus_to_judge(corpora, yardstick, tmp_path):
     report = audited(tmp_path / "own", corpora.human, reference=str(yardstick))
     assert report.verdict.outcome == "done"
-    assert report.verdict.sentence.startswith("Not judged: no document is left that is new")
+    assert report.verdict.sentence.startswith("Done, not judged: no document is left that is new")
     assert report.judged.documents == 0
     (line,) = report.conservation
     (same,) = (n for why, n in line.not_selected.items() if why == "stands in the human reference")
@@ -256,7 +256,7 @@ def test_one_text_or_four_fifths_of_one_text_stops(corpora, yardstick, tmp_path)
         share = (1199 - len(different)) / 1200
         # Beside human text of this module, which hardly repeats itself.
         assert found.value == pytest.approx(share, abs=0.01)
-        assert f"near duplicates {100 * found.against:.1f} points beyond" in verdict.sentence
+        assert f"{found.value:.1%} of its documents repeat another one" in verdict.sentence
         assert verdict.sentence in stopped.stdout
 
 
@@ -283,7 +283,9 @@ def test_a_corpus_larger_than_its_yardstick_stops_for_its_repeats_alone(human_li
     assert repeats.value == pytest.approx(2 / 3, abs=0.01)
     # What is left of it is what was left of it once, and is as diverse.
     assert report.judged.documents == once.judged.documents
-    assert report.verdict.sentence.startswith("Stop: near duplicates ")
+    assert report.verdict.sentence.startswith(
+        f"Stop: the corpus repeats itself: {repeats.value:.1%} of its documents"
+    )
 
 
 def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
@@ -294,7 +296,9 @@ def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
     report = audited(out, few, reference=str(yardstick))
     assert set(outcomes(report).values()) == {"too few"}
     assert report.verdict.outcome == "done"
-    assert report.verdict.sentence.startswith("Not judged: only 0 of 10 gates could be looked at")
+    assert report.verdict.sentence.startswith(
+        "Done, not judged: only 0 of 13 gates could be looked at"
+    )
     gates = tmp_path / "gates.yaml"
     gates.write_text("too_few: stop\n")
     asked = {"paths": [str(few)], "reference": str(yardstick), "gates": str(gates), "workers": 1}
@@ -412,6 +416,12 @@ def test_prompts_that_have_collapsed_are_named(corpora, sums):
     assert (worst.distinct, worst.same_chance) == (1, 1.0)
     n = int(worst.prompt.split()[0])
     assert worst.text == f"{n} + {n} = {2 * n}, as is easily seen"
+    every, some = (report.verdict for report in sums)
+    assert "60 of 60 prompts have collapsed." in every.sentence
+    assert any(reason.startswith("warning: 60 of 60 prompts") for reason in every.reasons)
+    # Where sums are meant to agree that is no loss.
+    assert "prompts" not in some.sentence
+    assert any(reason.startswith("noticed: 60 of 60 prompts") for reason in some.reasons)
 
 
 def test_gates_with_an_unknown_key_are_refused(corpora, yardstick, tmp_path):

@@ -18,7 +18,13 @@ from pipeline.progress import StageProgress
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.measure import Measured, measure
-from pipeline.stages.report import Rows, conservation, reasons_not_selected, run_report
+from pipeline.stages.report import (
+    Rows,
+    conservation,
+    reasons_not_selected,
+    run_gates,
+    run_report,
+)
 from pipeline.stages.sketch import Sketched
 from schemas.config import Config, MaxCopies, parse
 from schemas.gates import Gates
@@ -465,3 +471,12 @@ def test_a_document_above_its_cap_fails_the_run(run: Run) -> None:
     run.planned.plan.domains[0].max_copies = MaxCopies(synthetic=1, human=1)
     with pytest.raises(RunError, match="document was written 2 times; its cap is 1"):
         run.report()
+
+
+def test_a_run_is_not_judged_for_its_planned_copies() -> None:
+    def ungated(*copies: int) -> set[str]:
+        gates = run_gates(Gates(), np.array(copies, np.int32))
+        return {name for name, limits in gates if limits is None}
+
+    assert ungated(0, 1, 1) == ungated() == {"js", "near_duplicates"}
+    assert ungated(0, 2) == {"js", "near_duplicates", "self_repetition", "openings"}

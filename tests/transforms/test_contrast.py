@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 from schemas.gates import Gates
 from schemas.measures import MEASURES
 from schemas.report import Measure
-from tests.transforms.references import TOPICS, Documents, Population, reference
+from tests.transforms.references import TOPICS, Documents, Population, packed, reference
 from transforms import contrast
 from transforms.contrast import Contrast, measure, stepped
 from transforms.gate import judged
-from transforms.lexical import first_tokens, lexical, openings, retained
+from transforms.lexical import first_tokens, lexical, opening_hashes, openings, retained
 from transforms.measures import TAIL, effective_number, js, tail_coverage
 from transforms.sample import Sample
 from transforms.vendi import moments, vendi
@@ -55,7 +56,7 @@ def trials(request: Any) -> dict[str, NDArray[np.float64]]:
         for one in judged(Contrast(replace(made, pool=held)).measures(sample), Gates()):
             assert one.against is not None
             assert one.error is not None
-            assert one.outcome in ("go", "warn", "shown")  # never a stop, never noise
+            assert one.outcome in ("go", "warn", "shown", "too few")  # never a stop, never noise
             equal = 1 if MEASURES[one.name].kind == "ratio" else 0
             # In twenty splits of so few documents all may have as many off-support ones.
             found[one.name].append((one.against - equal) / one.error if one.error else 0.0)
@@ -72,6 +73,8 @@ def test_the_same_distribution_is_alike_within_its_error(
     spread = {name: float(values.std()) for name, values in trials.items()}
     for name in ("js", "audit_js"):
         assert spread.pop(name) > 0.4
+    # Hardly any of these documents begin alike: the error is that of the smallest step.
+    assert spread.pop("openings") < 0.65
     assert min(spread.values()) > 0.65, spread
 
 
@@ -96,7 +99,8 @@ def test_half_of_the_topics_is_seen(yardstick: Contrast) -> None:
         worse = -1 if MEASURES[name].better == "high" else 1
         assert worse * (one.against - equal) > 2.58 * one.error
     # What is lost is not what is measured document by document.
-    assert found["tail_mass"].outcome == "go"
+    tail = found["tail_mass"]
+    assert tail.against == pytest.approx(1, abs=2 * (tail.error or 0))
 
 
 def test_a_text_said_again_and_again_is_seen(yardstick: Contrast) -> None:
@@ -172,7 +176,7 @@ def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
         "entropy_2": read.entropy_2,
         "rare_words": retained(yardstick.reference.rare, words),
         "self_repetition": read.self_repetition,
-        "openings": openings(offsets, words),
+        "openings": openings(opening_hashes(*first.sample().words)),
     }
     pool = np.bincount(yardstick.pool.column("cluster"), minlength=TOPICS)
     assert 0 < js(cluster, pool) < value["js"] < 0.2  # from as many, which is further off
@@ -279,3 +283,62 @@ def test_few_rare_clusters_judge_nothing(yardstick: Contrast) -> None:
     few = len(yardstick.rare) < contrast.LEAST_RARE
     assert (found.outcome == "too few") is few
     assert (found.value is None) is few
+
+
+def saying(documents: Documents, runs: list[list[int]]) -> Documents:
+    """Documents with other words."""
+    words = packed(np.cumsum([0, *map(len, runs)]), np.concatenate(runs).astype(np.uint32))
+    sketch = documents.sketch
+    for name, column in (("words", words), ("tokens", pa.array([len(run) for run in runs]))):
+        sketch = sketch.set_column(sketch.schema.get_field_index(name), name, column)
+    return Documents(sketch, documents.cells)
+
+
+def opened(documents: Documents, rng: np.random.Generator, kinds: int) -> Documents:
+    """Documents that begin with one of some openings, the first of them the commonest."""
+    weight = 1 / np.arange(1, kinds + 1)
+    kind = rng.choice(kinds, len(documents), p=weight / weight.sum())
+    runs = [[int(k)] * 5 + run[5:] for k, run in zip(kind, documents.runs, strict=True)]
+    return saying(documents, runs)
+
+
+def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
+    rng = np.random.default_rng(3)
+    far = []
+    for trial in range(TRIALS):
+        human = opened(POPULATION.draw(600, 3000 + trial), rng, 400).pool()
+        sample = opened(POPULATION.draw(200, 4000 + trial), rng, 400).sample()
+        against = Contrast(replace(yardstick.reference, pool=human))
+        (measure,) = judged(against.measures(sample, ["openings"]), Gates())
+        assert measure.outcome != "stop"
+        assert measure.human is not None
+        assert 0.6 < measure.human < 0.8
+        far.append((measure.against or 0.0) / (measure.error or 1.0))
+    assert abs(np.mean(far)) < 0.35
+    assert 0.65 < np.std(far) < 1.4
+
+
+def test_documents_that_begin_alike_are_stopped(yardstick: Contrast) -> None:
+    rng = np.random.default_rng(4)
+    alike = opened(POPULATION.draw(400, 20), rng, 30).sample()
+    (measure,) = judged(yardstick.measures(alike, ["openings"]), Gates())
+    assert measure.outcome == "stop"
+    assert measure.value == 1
+
+
+def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
+    """A text whose every word is a word of its own: no measure of words says go."""
+
+    def unheard(documents: Documents, first: int) -> Documents:
+        ends = np.cumsum([0, *map(len, documents.runs)]) + first
+        return saying(documents, [list(range(a, b)) for a, b in pairwise(ends.tolist())])
+
+    human = unheard(POPULATION.draw(1200, 21), 0).pool()
+    sample = unheard(POPULATION.draw(600, 22), 1 << 20).sample()
+    measures = Contrast(replace(yardstick.reference, pool=human)).measures(sample)
+    outcomes = by_name(judged(measures, Gates()))
+    assert outcomes["vocabulary"].against == 1
+    for name in ("vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"):
+        assert outcomes[name].outcome == "too few"
+        assert outcomes[name].unjudged
+    assert outcomes["effective_clusters"].outcome == "go"
