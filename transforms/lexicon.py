@@ -19,9 +19,9 @@ from transforms.words import SPACELESS, split_words
 
 _FILE = Path(__file__).parent / "data" / "meaning.json"
 
-ALWAYS, UNIT, FIRST, SYLLABLE = 1, 2, 4, 8
-"""Bits of a lexicon word: counts wherever it stands; beside a number; the first of several words;
-where it is a syllable of its own."""
+ALWAYS, UNIT, FIRST, SYLLABLE, CURRENCY = 1, 2, 4, 8, 16
+"""Bits of a lexicon word: counts wherever it stands; after a number; the first of several words;
+where it is a syllable of its own; before a number."""
 
 _LONGEST = 4  # words of an entry, in scripts without spaces
 _FILTER, _SLOTS = 1 << 14, 1 << 13
@@ -37,6 +37,7 @@ def lexicon() -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]
     bits: dict[int, int] = {}
     groups = json.loads(_FILE.read_text("utf-8"))
     kinds = {"negations": ALWAYS, "numbers": ALWAYS, "units": UNIT, "syllables": SYLLABLE}
+    kinds["currencies"] = UNIT | CURRENCY
     for group, languages in groups.items():
         entries = sorted({word for words in languages.values() for word in words.split()})
         words = split_words(pa.array(entries, pa.string()))

@@ -45,7 +45,7 @@ def _ascii_bits() -> NDArray[np.uint16]:
     bits = character_classes()[:128] & np.uint16(PROSE | OPERATOR)
     groups = {_WHITE: " \t\n\v\f\r\x1c\x1d\x1e\x1f", _ENDS: ".,;:?", _QUOTES: "\"'"}
     groups |= {_OPENS: "(", _CLOSES: ")", _PAIRED: "*`~_", _LEADING: "#>-*+_=`~"}
-    for bit, group in (groups | {_PLAIN: ".,!?\"'", _EYES: ":;="}).items():
+    for bit, group in (groups | {_PLAIN: ".,!?)\"'", _EYES: ":;="}).items():
         for character in group:
             bits[ord(character)] |= bit
     return bits
@@ -194,8 +194,7 @@ def _is_form(c, count, alone, left, right, foreign):  # type: ignore[no-untyped-
         left, right: kinds of the words that touch it or its neighbours, `NONE` for none.
         foreign: whether it stands beside a character that isn't ASCII.
     """
-    exact = NUMBER | SINGLE
-    strict = (left != NONE and left & exact != 0) or (right != NONE and right & exact != 0)
+    strict = (left != NONE and left & _EXACT != 0) or (right != NONE and right & _EXACT != 0)
     if c >= 128:
         return True
     if NONE not in (left, right):
@@ -216,7 +215,7 @@ def _is_form(c, count, alone, left, right, foreign):  # type: ignore[no-untyped-
             return not strict
         quote = c in (_QUOTE, _APOSTROPHE)
         return quote or (c == _DOT and count > 1) or (not strict and (c in (_COMMA, _CLOSE)))
-    return c not in (_OPEN, _CLOSE)
+    return True
 
 
 @njit(nogil=True, cache=True)
@@ -324,7 +323,7 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
                 form = _is_form(c, count, alone, ours, theirs, foreign)
                 if isolated:
                     form = form and (alone or plain)
-                    if alone and (c in (_HYPHEN, _COLON)) and count == 1 and numbers:
+                    if alone and c in (_HYPHEN, _COLON, _OPEN, _CLOSE) and count == 1 and numbers:
                         form = False
             if not form:
                 out[filled] = mix64(np.uint64(c) << np.uint64(20) | np.uint64(min(count, 1 << 19)))

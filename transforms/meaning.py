@@ -21,6 +21,7 @@ from transforms.characters import character_classes
 from transforms.hashing import mix64
 from transforms.lexicon import (
     ALWAYS,
+    CURRENCY,
     FILTERED,
     FIRST,
     SYLLABLE,
@@ -39,6 +40,23 @@ HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 _SPACE = np.uint8(ord(" "))
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
+_S = ord("s")
+_ENDINGS = tuple((ord(a), ord(b)) for a, b in ("st", "nd", "rd", "th"))
+
+
+@njit(nogil=True, cache=True)
+def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
+    """Tell whether a word is digits with an ending of English: 1920s, 2nd. Its case is form."""
+    digits = i
+    while i < stop and 48 <= text[i] <= 57:
+        i += 1
+    if i == digits:
+        return False
+    first = text[i] | 32 if i < stop else np.uint8(0)
+    second = text[i + 1] | 32 if i + 1 < stop else np.uint8(0)
+    if stop - i == 1:
+        return first == _S
+    return any(stop - i == 2 and first == ending[0] and second == ending[1] for ending in _ENDINGS)
 
 
 @njit(nogil=True, cache=True)
@@ -112,10 +130,10 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             if touches_left:
                 item = raw = True
             elif not item and right != NONE and right & NUMBER:
-                item = raw = known_word(hashes[w - 1], keys, bits, passes) & UNIT != 0
+                item = raw = known_word(hashes[w - 1], keys, bits, passes) & CURRENCY != 0
             if item:
                 value = hashes[w - 1]
-                if raw:
+                if raw and not _is_ordinal(text, edges[2 * w - 2], begin):
                     value = hash_bytes(text, np.uint64(edges[2 * w - 2]), np.uint64(begin))
                 out[filled] = value & HIGH | np.uint64(w - 1)
                 filled += 1
