@@ -41,7 +41,7 @@ _SPACE = np.uint8(ord(" "))
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
 _S = ord("s")
-_ENDINGS = tuple((ord(a), ord(b)) for a, b in ("st", "nd", "rd", "th"))
+_ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
 
 
 @njit(nogil=True, cache=True)
@@ -56,7 +56,7 @@ def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
     second = text[i + 1] | 32 if i + 1 < stop else np.uint8(0)
     if stop - i == 1:
         return first == _S
-    return any(stop - i == 2 and first == ending[0] and second == ending[1] for ending in _ENDINGS)
+    return stop - i == 2 and (np.int64(first) << 8 | np.int64(second)) in _ENDINGS
 
 
 @njit(nogil=True, cache=True)
