@@ -153,22 +153,23 @@ def _line_start(text, i):  # type: ignore[no-untyped-def]
     return i == 0 or text[i - 1] == _LINE
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _is_rule(c, count):  # type: ignore[no-untyped-def]
+    """Tell whether a run is Markdown wherever it stands alone, as where lines were joined."""
+    rule = c in (_HYPHEN, _STAR, _SCORE, _EQUALS, _TILDE) and count >= 3
+    return rule or (c == _HASH and 2 <= count <= 6)
+
+
 @njit(nogil=True, cache=True)
 def _leads(text, i, end, stop, c, count):  # type: ignore[no-untyped-def]
-    """Tell whether a run of signs begins a line of Markdown, or is all there is in it."""
+    """Tell whether a run of signs begins a line of Markdown."""
     if not _line_start(text, i):
         return False
     blank = end == stop or text[end] == _SPACE or text[end] == _LINE or text[end] == _RETURN
     if not blank:
         return count >= 3 and (c in (_TICK, _TILDE))  # a fence
-    if (c == _HASH and count <= 6) or c == _GREATER:
-        return True
-    if (c in (_HYPHEN, _STAR, _PLUS)) and count == 1:
-        return True
-    while end < stop and (text[end] == _SPACE or text[end] == _RETURN):
-        end += 1
-    rule = c in (_HYPHEN, _STAR, _SCORE, _EQUALS, _TICK, _TILDE)
-    return rule and count >= 3 and (end == stop or text[end] == _LINE)
+    heading = (c == _HASH and count <= 6) or c == _GREATER
+    return heading or (c in (_HYPHEN, _STAR, _PLUS) and count == 1)
 
 
 @njit(nogil=True, cache=True)
@@ -313,7 +314,9 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
                 form = True
             elif code and c != _TICK:
                 form = False
-            elif bits & _LEADING and _leads(text, k, end, stop, c, count):
+            elif bits & _LEADING and (
+                (isolated and _is_rule(c, count)) or _leads(text, k, end, stop, c, count)
+            ):
                 form = True
             elif bits & PROSE and not face:
                 alone = k == piece and end == i

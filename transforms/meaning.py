@@ -40,6 +40,7 @@ HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 _SPACE = np.uint8(ord(" "))
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
+_SYMBOL = 4  # bytes of a unit whose case means something: mW and MW, but not Miles
 _S = ord("s")
 _ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
 
@@ -158,7 +159,8 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
                 until = max(until, w + entry_length(edges, hashes, kinds, w, n - 1, *entries))
                 item |= w < until
             if known & UNIT and number:
-                item = raw = True
+                item = True
+                raw |= edges[2 * w + 1] - edges[2 * w] <= _SYMBOL
             if known & SYLLABLE:
                 item |= w == 0 or edges[2 * w - 1] != edges[2 * w]
         # Two words of a script without spaces may name a unit: 5公里.

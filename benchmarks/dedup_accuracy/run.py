@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from graded import Row, make
+from meanings import same_meaning
 from real_texts import prose
 from score import BINS, SUPPORT, Score, score
 from shingles import Pairs, exact_pairs
@@ -60,13 +61,19 @@ def named_too_far(verdict: Verdict, pairs: Pairs, threshold: float) -> int:
 
 def print_table(scores: dict[str, Score]) -> None:
     """The figures that the issue asks for, a line a tool, then where the removed ones stand."""
-    print("| tool | recall, J > .85 | kept, best J < .75 | removed | of them with a kept one at "
-          "J ≥ .75 | lowest such J | families wiped out |")  # fmt: skip
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    heads = ("tool", "recall, J > .85", "same numbers, signs, negations", "kept, best J < .75")
+    heads += (
+        "removed",
+        "of them with a kept one at J ≥ .75",
+        "lowest such J",
+        "families wiped out",
+    )
+    print(f"| {' | '.join(heads)} |")
+    print("|---|" + "---:|" * (len(heads) - 1))
     for name, s in scores.items():
         print(
-            f"| {name} | {s.recall} | {s.precision_below} | {s.removed} | {s.supported} | "
-            f"{s.least_support:.3f} | {s.wiped_out}/{s.families} |"
+            f"| {name} | {s.recall} | {s.recall_of_same} | {s.precision_below} | {s.removed} | "
+            f"{s.supported} | {s.least_support:.3f} | {s.wiped_out}/{s.families} |"
         )
     places = [f"{a:g}–{b:g}" for a, b in pairwise(SUPPORT)]
     print(f"\nremoved, by J of the nearest kept text\n\n| tool | {' | '.join(places)} |")
@@ -129,9 +136,10 @@ def main() -> None:
     pairs = exact_pairs(texts)
     print(f"{len(rows):,} texts, {len(pairs.a):,} pairs at J .3 or more, "
           f"{len(pairs.above(0.85, strictly=True).a):,} above .85\n")  # fmt: skip
+    same = same_meaning(texts, pairs, arguments.threshold)
     scores = {}
     for name, verdict in verdicts(texts, arguments.threshold).items():
-        scores[name] = score(verdict.kept, pairs, arguments.threshold)
+        scores[name] = score(verdict.kept, pairs, same, arguments.threshold)
         if (verdict.partner >= 0).any():
             wrong = named_too_far(verdict, pairs, arguments.threshold)
             print(f"{name}: {wrong} of {scores[name].removed} removed texts name a text that is "
@@ -143,7 +151,8 @@ def main() -> None:
     if arguments.json:
         figures = {
             name: {
-                "recall": s.recall.value, "precision_below": s.precision_below.value,
+                "recall": s.recall.value, "recall_of_same": s.recall_of_same.value,
+                "precision_below": s.precision_below.value,
                 "supported": s.supported.value, "least_support": s.least_support,
                 "removed": s.removed, "wiped_out": s.wiped_out, "families": s.families,
                 "curve": [[ratio.hits, ratio.count] for ratio in s.curve],

@@ -36,6 +36,7 @@ class Score:
     Attributes:
         removed: documents removed.
         recall: of the pairs above J .85, those that do not both stay.
+        recall_of_same: the same of those pairs that carry the same numbers, signs and negations.
         precision_below: of the documents with no other within J .75, those that stay.
         supported: of the documents removed, those with a *kept* document at J .75 or more.
         support: int64[10], documents removed by the J of the nearest kept one, between `SUPPORT`;
@@ -51,6 +52,7 @@ class Score:
 
     removed: int
     recall: Ratio
+    recall_of_same: Ratio
     precision_below: Ratio
     supported: Ratio
     support: NDArray[np.int64]
@@ -61,8 +63,17 @@ class Score:
     all_pairs: list[Ratio]
 
 
-def score(kept: NDArray[np.bool_], pairs: Pairs, threshold: float = 0.8) -> Score:
-    """Judges `kept`, bool[documents], by `pairs`, all pairs of the texts at J .3 or more."""
+def score(
+    kept: NDArray[np.bool_], pairs: Pairs, same: NDArray[np.bool_], threshold: float = 0.8
+) -> Score:
+    """Judge which documents were kept.
+
+    Args:
+        kept: bool[documents].
+        pairs: all pairs of the texts at J .3 or more.
+        same: bool[pairs], which of them carry the same beyond their words.
+        threshold: that the documents were judged by.
+    """
     best = pairs.best(len(kept))
     best_kept = pairs.best(len(kept), among=kept)[~kept]
     met = ~(kept[pairs.a] & kept[pairs.b])
@@ -74,6 +85,7 @@ def score(kept: NDArray[np.bool_], pairs: Pairs, threshold: float = 0.8) -> Scor
     return Score(
         removed=int((~kept).sum()),
         recall=Ratio(int(met[above].sum()), int(above.sum())),
+        recall_of_same=Ratio(int(met[above & same].sum()), int((above & same).sum())),
         precision_below=Ratio(int(kept[lonely].sum()), int(lonely.sum())),
         supported=Ratio(int((best_kept >= 0.75).sum()), len(best_kept)),
         support=np.histogram(best_kept, SUPPORT)[0],
