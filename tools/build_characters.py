@@ -137,8 +137,10 @@ def skeletons() -> dict[str, str]:
     """Return the letter that remains of each character without marks and vowel signs."""
     bases = {}
     for character in CHARACTERS:
-        if is_mark(character) or character in VOWEL_LETTERS:
+        if is_mark(character):
             bases[character] = ""
+        elif character in VOWEL_LETTERS:
+            bases[character] = chr(ord(character) & ~0x7F | 0x30)  # A stands for all of a script
         elif ord(character) in ETHIOPIC and category(character) == "Lo":
             bases[character] = chr(ord(character) & ~7)
         elif category(character)[0] == "L" and ord(character) not in HANGUL_SYLLABLES:
