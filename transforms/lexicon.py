@@ -37,7 +37,7 @@ def lexicon() -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]
     bits: dict[int, int] = {}
     groups = json.loads(_FILE.read_text("utf-8"))
     kinds = {"negations": ALWAYS, "numbers": ALWAYS, "units": UNIT, "syllables": SYLLABLE}
-    kinds["currencies"] = UNIT | CURRENCY
+    kinds |= {"currencies": UNIT | CURRENCY, "measures": ALWAYS}
     for group, languages in groups.items():
         entries = sorted({word for words in languages.values() for word in words.split()})
         words = split_words(pa.array(entries, pa.string()))
