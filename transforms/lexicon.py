@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 from transforms.words import SPACELESS, split_words
 
 _FILE = Path(__file__).parent / "data" / "meaning.json"
@@ -59,7 +59,7 @@ def lexicon() -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]
     return keys, values, passes
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _sequence(hashes, first, count):  # type: ignore[no-untyped-def]
     """Hash some words in a row."""
     state = np.uint64(count)
@@ -68,7 +68,7 @@ def _sequence(hashes, first, count):  # type: ignore[no-untyped-def]
     return state
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def known_word(key, keys, bits, passes):  # type: ignore[no-untyped-def]
     """Return the bits of a lexicon word, 0 for any other."""
     if not passes[key & FILTERED]:
@@ -79,7 +79,7 @@ def known_word(key, keys, bits, passes):  # type: ignore[no-untyped-def]
     return np.int64(bits[slot])
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def entry_length(edges, hashes, kinds, w, last, keys, bits, passes):  # type: ignore[no-untyped-def]
     """Return how many words in a row, without a gap, are a lexicon entry from `w` on."""
     for count in range(2, _LONGEST + 1):

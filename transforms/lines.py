@@ -8,9 +8,9 @@ have as many of them between their words.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 
 _INDENT, _TAB = np.uint64(1 << 40), np.uint64(2 << 40)
 _SPACE, _TABULATOR, _LINE, _RETURN = 32, 9, 10, 13
@@ -19,7 +19,7 @@ _OPEN, _SCORE, _TICK, _TILDE, _BRACE, _CLOSING_BRACE = (ord(c) for c in "(_`~{}"
 _SIGNS = tuple(ord(c) for c in "={}<>\\;")
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def shows_lines(text, i, stop, size):  # type: ignore[no-untyped-def]
     """Tell whether a gap has signs of code or tables: fences, indentation, braces at ends, tabs."""
     brace = ticks = False
@@ -36,7 +36,7 @@ def shows_lines(text, i, stop, size):  # type: ignore[no-untyped-def]
     return ticks
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _line(text, i, stop):  # type: ignore[no-untyped-def]
     """Describe the line that begins at `i`.
 
@@ -75,7 +75,7 @@ def _line(text, i, stop):  # type: ignore[no-untyped-def]
     return i, indent, first, last, abs(repeated), tabs, signs
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def code_lines(text, stop, codes):  # type: ignore[no-untyped-def]
     """Mark the lines of code; return how many lines there are, and whether tabs make a table."""
     lines = 0
@@ -111,7 +111,7 @@ def code_lines(text, stop, codes):  # type: ignore[no-untyped-def]
     return lines, table
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def white_space(text, i, stop, has_left, line, codes, lines, table, out):  # type: ignore[no-untyped-def]
     """Find white space between words that counts; return how much, and the line's number."""
     filled = 0

@@ -7,11 +7,11 @@ around words, or as prose punctuation between words. All else counts: -5, C++, a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from transforms.characters import OPERATOR, PROSE, character_classes, code_point, encoded_width
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 from transforms.words import NUMBER, SINGLE, SPACELESS
 
 NONE = -1
@@ -63,14 +63,14 @@ _BANG, _ASK, _QUOTE, _APOSTROPHE = (ord(c) for c in "!?\"'")
 _OPEN, _CLOSE, _STAR, _TICK, _TILDE, _SCORE = (ord(c) for c in "()*`~_")
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _is_white(c):  # type: ignore[no-untyped-def]
     return (
         (c == 32) | ((c >= 9) & (c <= 13)) | ((c >= 28) & (c <= 31)) | (c == 0x85) | (c == 0x2028)
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _decoded(text, i):  # type: ignore[no-untyped-def]
     """Return the code point at `i` and how many bytes it takes."""
     lead = text[i]
@@ -80,7 +80,7 @@ def _decoded(text, i):  # type: ignore[no-untyped-def]
     return code_point(text, i, width), np.int64(width)
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _run(text, i, stop):  # type: ignore[no-untyped-def]
     """Return a character, how often it stands there in a row, and where that ends."""
     c, width = _decoded(text, i)
@@ -95,7 +95,7 @@ def _run(text, i, stop):  # type: ignore[no-untyped-def]
     return c, count, i
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def is_prose(text, i, stop, left, right):  # type: ignore[no-untyped-def]
     """Tell whether a short gap is, at a glance, white space and prose punctuation alone."""
     state = 0
@@ -123,7 +123,7 @@ def is_prose(text, i, stop, left, right):  # type: ignore[no-untyped-def]
     return state == 1
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
     """Return where the pair closes that was opened by `count` marks before `i`; -1 for nowhere."""
     begin = i
@@ -145,7 +145,7 @@ def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _line_start(text, i):  # type: ignore[no-untyped-def]
     """Tell whether only blanks and quotation marks of Markdown stand before `i` in its line."""
     while i > 0 and (text[i - 1] == _SPACE or text[i - 1] == _TABULATOR or text[i - 1] == _GREATER):
@@ -153,14 +153,14 @@ def _line_start(text, i):  # type: ignore[no-untyped-def]
     return i == 0 or text[i - 1] == _LINE
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _is_rule(c, count):  # type: ignore[no-untyped-def]
     """Tell whether a run is Markdown wherever it stands alone, as where lines were joined."""
     rule = c in (_HYPHEN, _STAR, _SCORE, _EQUALS, _TILDE) and count >= 3
     return rule or (c == _HASH and 2 <= count <= 6)
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _leads(text, i, end, stop, c, count):  # type: ignore[no-untyped-def]
     """Tell whether a run of signs begins a line of Markdown."""
     if not _line_start(text, i):
@@ -172,7 +172,7 @@ def _leads(text, i, end, stop, c, count):  # type: ignore[no-untyped-def]
     return heading or (c in (_HYPHEN, _STAR, _PLUS) and count == 1)
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _is_face(text, i, stop):  # type: ignore[no-untyped-def]
     """Tell whether a piece without white space is, or ends in, a face made of signs."""
     for k in range(i, stop - 1):
@@ -185,7 +185,7 @@ def _is_face(text, i, stop):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _is_form(c, count, alone, left, right, foreign):  # type: ignore[no-untyped-def]
     """Tell whether a run of prose punctuation is form alone.
 
@@ -219,7 +219,7 @@ def _is_form(c, count, alone, left, right, foreign):  # type: ignore[no-untyped-
     return True
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _pairs_up(text, k, end, stop, c, count, pairs):  # type: ignore[no-untyped-def]
     """Tell whether a run of marks opens or closes a pair of Markdown; remember what it opens."""
     if pairs[OPEN_PAIRS]:
@@ -246,7 +246,7 @@ def _pairs_up(text, k, end, stop, c, count, pairs):  # type: ignore[no-untyped-d
     return False
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, out, filled):  # type: ignore[no-untyped-def]
     """Find the signs between two words that count.
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from transforms.characters import character_classes
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 from transforms.lexicon import (
     ALWAYS,
     CURRENCY,
@@ -45,7 +46,7 @@ _S = ord("s")
 _ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
     """Tell whether a word is digits with an ending of English: 1920s, 2nd. Its case is form."""
     digits = i
@@ -60,7 +61,7 @@ def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
     return stop - i == 2 and (np.int64(first) << 8 | np.int64(second)) in _ENDINGS
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked, pairs, signs, out):  # type: ignore[no-untyped-def]
     """Write the items of one document.
 

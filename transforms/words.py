@@ -38,6 +38,7 @@ from transforms.characters import (
     skeletons,
 )
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 
 NUMBER, CODE, SPACELESS, SINGLE, NEGATED, SPACED = 1, 2, 4, 8, 16, 32
 """Bits of a word: holds a digit or numeral; has an underscore or an inner capital; is of a script
@@ -104,13 +105,13 @@ class Words:
         return self.characters.starts[documents][:, None] + edges.astype(np.int64)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _between(block, least, most):  # type: ignore[no-untyped-def]
     """Mark the bytes between two values, of eight bytes below 128: 128 in their place."""
     return (block + _ONES * (np.uint64(128) - least)) ^ (block + _ONES * (np.uint64(127) - most))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def eight_bytes(data, i):  # type: ignore[no-untyped-def]
     """Return eight bytes from `i` on, the first of them the lowest; `i` is unsigned."""
     # Bytes are put together in one order on every machine; LLVM makes one load of it.
@@ -136,13 +137,13 @@ def trailing_zeros(context, number):  # type: ignore[no-untyped-def]
     return types.uint64(types.uint64), generate
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _gathered(marks):  # type: ignore[no-untyped-def]
     """Gather the marks of eight bytes into eight bits."""
     return np.int64(((marks & _TOPS) >> np.uint64(7)) * _GATHER >> np.uint64(56))
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _starts_word(lowered, at, classes):  # type: ignore[no-untyped-def]
     """Tell whether a character of words begins at a byte."""
     lead = lowered[at]
@@ -152,7 +153,7 @@ def _starts_word(lowered, at, classes):  # type: ignore[no-untyped-def]
     return classes[code_point(lowered, at, width)] & WORD != 0
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-untyped-def]
     """Lower a text, and find where its words begin and end.
 
@@ -258,7 +259,7 @@ def _edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-unty
     return filled, ascii_
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def hash_bytes(data, i, stop):  # type: ignore[no-untyped-def]
     """Hash the bytes of a word; eight more bytes must follow it, and `i` and `stop` be unsigned."""
     state = np.uint64(0)
@@ -271,7 +272,7 @@ def hash_bytes(data, i, stop):  # type: ignore[no-untyped-def]
     return state
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _look(text, i, stop, classes, bare, bare_offsets, bare_data, scratch):  # type: ignore[no-untyped-def]
     """Return the kind of a word that isn't ASCII, and its hash without marks and vowel signs."""
     kind = np.uint8(0)
@@ -309,7 +310,7 @@ def _look(text, i, stop, classes, bare, bare_offsets, bare_data, scratch):  # ty
     return kind, hash_bytes(scratch, np.uint64(0), size)
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _ascii_kind(raw, i, stop):  # type: ignore[no-untyped-def]
     """Return the kind of a word by its ASCII characters."""
     kind = np.uint8(0)
@@ -325,7 +326,7 @@ def _ascii_kind(raw, i, stop):  # type: ignore[no-untyped-def]
     return kind
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _hash_words(  # type: ignore[no-untyped-def]
     raw, lowered, edges, filled, special, ascii_, classes, bare, scratch, hashes, kinds
 ):
@@ -445,19 +446,19 @@ def word_ids(words: Words) -> NDArray[np.uint32]:
     return ids
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _is_blank(byte):  # type: ignore[no-untyped-def]
     return (byte == 32) | ((byte >= 9) & (byte <= 13))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(inline="always")
 def _holds(block, byte):  # type: ignore[no-untyped-def]
     """Tell whether one of eight bytes is a given one."""
     differs = block ^ _ONES * byte
     return (differs - _ONES) & ~differs & _TOPS != 0
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _cleaned(data, i, stop, out):  # type: ignore[no-untyped-def]
     """Write a text with plain line ends and nothing blank before them; return its size."""
     size = 0
@@ -476,7 +477,7 @@ def _cleaned(data, i, stop, out):  # type: ignore[no-untyped-def]
     return size
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _fingerprint(text, i, stop):  # type: ignore[no-untyped-def]
     """Return both halves of a text's hash, and whether it has to be cleaned before."""
     length = np.uint64(stop - i)
