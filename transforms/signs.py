@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.characters import SILENT, character_classes, code_point, encoded_width
 from transforms.hashing import mix64
+from transforms.kernels import borrowing
 from transforms.words import Words
 
 _WORD = np.uint8(0)  # in place of a word
@@ -22,7 +23,7 @@ _SALT = np.uint64(1714 << 32)  # with which hardly any of the common ones share 
 _SPACE = np.uint8(ord(" "))
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _gap(data, i, stop, classes, out, at):  # type: ignore[no-untyped-def]
     """Writes the signs among the characters from `i` to `stop`; returns where they end in `out`."""
     before = np.uint32(0)
