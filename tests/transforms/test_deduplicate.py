@@ -412,7 +412,7 @@ def test_what_was_not_looked_at_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "resolve", hurried)
     kinds = [("h", "human", None), ("g", "synthetic", None), ("alone", "synthetic", [])]
     parties = [Party(source(name, role, "x", removed_by=names)) for name, role, names in kinds]
-    units = [*graded_units(), (2, [row(str(i)) for i in range(4)])]
+    units = [*graded_units(18), (2, [row(str(i)) for i in range(4)])]
     _, standing, verdicts = held(tmp_path, parties, units, by(0.6, True), threshold=0.4)
     both = set(found[0].open.tolist()), set(found[0].left_over.tolist())
     assert both[0] - both[1]
