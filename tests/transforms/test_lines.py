@@ -68,7 +68,9 @@ def test_which_lines_are_code(text: str, marks: str) -> None:
     assert code(text) == marks
 
 
-PROSE = st.text(st.sampled_from("abcé日 .,:!?\"'-*#>=()\r\n\u00a0") | st.sampled_from(" \n"), max_size=90)
+PROSE = st.text(
+    st.sampled_from("abcé日 .,:!?\"'-*#>=()\r\n\u00a0") | st.sampled_from(" \n"), max_size=90
+)
 
 
 def flattened(text: str) -> str:
@@ -89,7 +91,9 @@ def test_all_that_is_fenced_is_code(text: str, fence: str) -> None:
 
 
 SHOWN = st.sampled_from(["\t", "\n  ", "```", "~~~", "{\n", "}  \n"])
-GAP = st.text(st.sampled_from(" \n.,:;-*'()"), max_size=20).map(lambda gap: gap.replace("\n ", "\n"))
+GAP = st.text(st.sampled_from(" \n.,:;-*'()"), max_size=20).map(
+    lambda gap: gap.replace("\n ", "\n")
+)
 
 
 @given(GAP, SHOWN, GAP)

@@ -9,9 +9,25 @@ from tests.transforms.items import hashes, spelled
 FORM = [
     # Punctuation between words, and quotes and dashes of any kind.
     *("word, word", "word; word.", "word? word!", "word... word", "word: word", "word - word"),
-    *("word -- word.", "-- word", "word—word", "word – word", "word-word", "(word) word", '"word" word'),
+    *(
+        "word -- word.",
+        "-- word",
+        "word—word",
+        "word – word",
+        "word-word",
+        "(word) word",
+        '"word" word',
+    ),
     *("‘word’ word", "«word» word", "word’s word", "„word“ word", "¿word? ¡word!", "word?! word!!"),
-    *("word、word。word", "word।", "كلمة، كلمة؟", "「言葉」と『本』", "word…", "word‥", "word,word"),
+    *(
+        "word、word。word",
+        "word।",
+        "كلمة، كلمة؟",
+        "「言葉」と『本』",
+        "word…",
+        "word‥",
+        "word,word",
+    ),
     # Markdown at the start of a line.
     *("# word", "###### word", "> word", "> > word", "- word\n- word", "* word", "+ word"),
     *("word\n---\nword", "***", "word\n===\nword", "___\nword", "```\n\n```", "~~~"),

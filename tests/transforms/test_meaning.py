@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +59,24 @@ PROSE = [
 prose = st.lists(st.sampled_from(PROSE), min_size=2, max_size=14)
 counted = st.sampled_from(
     [
-        *("-5", "$", "C++", "🙂", "=", "≠", "&", "%", "7", "٣", "१", "²", "not", "nicht", "не", "نہیں"),
+        *(
+            "-5",
+            "$",
+            "C++",
+            "🙂",
+            "=",
+            "≠",
+            "&",
+            "%",
+            "7",
+            "٣",
+            "१",
+            "²",
+            "not",
+            "nicht",
+            "не",
+            "نہیں",
+        ),
         *("नहीं", "seven", "x_y", "aB", "#tag", "@you", "a*b", "→", "♯", "三", "不", "5!"),
     ]
 )
@@ -73,8 +91,21 @@ def mixed(draw: st.DrawFn) -> list[str]:
     return words
 
 
+def cased(words: list[str], change: Callable[[str], str]) -> list[str]:
+    """Change the case of words that touch no sign that counts."""
+    near = [set(words[max(0, place - 1) : place + 2]) for place in range(len(words))]
+    return [
+        change(word) if company <= set(PROSE) else word
+        for word, company in zip(words, near, strict=True)
+    ]
+
+
 def capital(word: str) -> str:
-    return word[0].upper() + word[1:] if word in PROSE else word
+    return word[0].upper() + word[1:]
+
+
+def capitals(word: str) -> str:
+    return "".join(c.upper() if len(c.upper()) == 1 else c for c in word)
 
 
 @given(mixed(), st.data())
@@ -90,8 +121,8 @@ def test_form_changes_no_items(words: list[str], data: st.DataObject) -> None:
         "\n\n".join(words),
         " \r\n".join(words),
         "\u00a0".join(words),
-        " ".join(map(capital, words)),
-        " ".join(word.upper() if word in PROSE else word for word in words),
+        " ".join(cased(words, capital)),
+        " ".join(cased(words, capitals)),
         " ".join(bold),
         f"# {plain}",
         f"> {plain}",
