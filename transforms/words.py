@@ -377,7 +377,7 @@ def _hash_words(  # type: ignore[no-untyped-def]
                 kind |= looked
         if i + np.uint64(1) == stop:
             kind |= np.uint8(SINGLE)
-        if i == before and raw[before - np.uint64(1)] == _SPACE:
+        if i and i == before and raw[i - np.uint64(1)] == _SPACE:
             kind |= np.uint8(SPACED)
         before = stop + np.uint64(1)
         wording = wording * _ODD + state
