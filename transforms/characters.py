@@ -34,15 +34,14 @@ SOLO, MARK, NUMERIC, PROSE = 32, 64, 128, 256
 value, or a form that means something, such as a superscript; punctuation that carries no meaning
 between words."""
 
-OPENING, OPERATOR, DRESSED = 512, 1024, 2048
+OPENING, OPERATOR, DRESSED, LINKED = 512, 1024, 2048, 4096
 """Opens a bracket or quotation; makes what stands beside it a formula or code; a mark, a vowel
-sign, or a letter with one."""
+sign, or a letter with one; begins with a mark, or second of a pair, once it is folded."""
 
-_INVALID, _LOOSE, _FOLDS, _VOICED = 1, 2, 4, 8
-"""Bits of a text: not UTF-8; not known to be composed; changed by folding; with half-width voice
-marks, which compose with the letter before them once they are folded."""
+_INVALID, _LOOSE, _FOLDS, _LINKS = 1, 2, 4, 8
+"""Bits of a text: not UTF-8; not known to be composed; changed by folding; with marks that may
+compose with the letter before them once either is folded."""
 
-_HALF_WIDTH_VOICE = (0xFF9E, 0xFF9F)
 _FILE = Path(__file__).parent / "data" / "characters.json"
 
 
@@ -131,6 +130,10 @@ def _tables() -> _Tables:
     replaced, skeletons = Substitutes.of(tables["replaced"]), Substitutes.of(tables["skeleton"])
     classes[replaced.code_points] |= REPLACED
     classes[skeletons.code_points] |= DRESSED
+    links = (classes & SECOND > 0) | (combining > 0)
+    for character, text in tables["replaced"].items():
+        if text and links[ord(text[0])]:
+            classes[ord(character)] |= LINKED
     pairs = np.array(tables["pairs"], np.uint64)
     return _Tables(
         unicode_version=tables["unicode_version"],
@@ -224,10 +227,12 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
         size = stop - i
         before = np.uint8(0)  # combining class of the last character
         starter = np.uint32(0)
+        folded = False  # whether the last character changes
         while i < stop:
             if data[i] < 128:
                 starter = np.uint32(data[i])
                 before = np.uint8(0)
+                folded = False
                 i += 1
                 continue
             if not _is_valid(data, i, stop):
@@ -236,17 +241,20 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
             width = encoded_width(data[i])
             c = code_point(data, i, width)
             kind = classes[c]
-            if kind & REPLACED:
+            own = combining[c]
+            if kind & LINKED or (folded and (own != 0 or kind & SECOND)):
+                bits[d] |= np.uint8(_LINKS)
+            folded = kind & REPLACED != 0
+            if folded:
                 r = np.searchsorted(replaced, c)
                 size += offsets[r + 1] - offsets[r] - width
                 bits[d] |= np.uint8(_FOLDS)
-                if c == _HALF_WIDTH_VOICE[0] or c == _HALF_WIDTH_VOICE[1]:
-                    bits[d] |= np.uint8(_VOICED)
-            own = combining[c]
             if (
                 kind & UNSTABLE
                 or (own != 0 and own < before)
                 or (kind & SECOND and _composes(starter, c, pairs))
+                # It may move before a mark of a composed letter: é + ◌̧ is ȩ + ◌́.
+                or (kind & SECOND and own != 0 and classes[starter] & DRESSED)
             ):
                 bits[d] |= np.uint8(_LOOSE)
             before = own
@@ -329,8 +337,8 @@ def normalise(texts: pa.Array | pa.ChunkedArray) -> Characters:
         data, bits, sizes = _composed(data, *composed, documents)
         folded = composed[0].copy(), composed[1].copy()
         changed = (bits & _FOLDS) > 0
-        voiced = (bits[changed] & _VOICED) > 0
-        data = _folded(data, *folded, documents[changed], voiced, sizes[changed])
+        linked = (bits[changed] & _LINKS) > 0
+        data = _folded(data, *folded, documents[changed], linked, sizes[changed])
     for array in (data, *folded, *composed):
         array.flags.writeable = False
     return Characters(data, *folded, *composed)
@@ -389,7 +397,7 @@ def _folded(
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     documents: NDArray[np.int64],
-    voiced: NDArray[np.bool_],
+    linked: NDArray[np.bool_],
     sizes: NDArray[np.int64],
 ) -> NDArray[np.uint8]:
     """Append the folded forms of composed documents to `data`."""
@@ -397,12 +405,12 @@ def _folded(
         return data
     tables = _tables()
     replaced = tables.replaced
-    tail = np.empty(int(sizes[~voiced].sum()), np.uint8)
+    tail = np.empty(int(sizes[~linked].sum()), np.uint8)
     lookup = (tables.classes, replaced.code_points, replaced.offsets, replaced.data)
-    _fold(data, starts, stops, documents[~voiced], *lookup, tail, np.int64(0))
+    _fold(data, starts, stops, documents[~linked], *lookup, tail, np.int64(0))
     data = np.concatenate([data, tail])
-    if voiced.any():
-        texts = _decoded(data, starts, stops, documents[voiced])
+    if linked.any():
+        texts = _decoded(data, starts, stops, documents[linked])
         texts = [unicodedata.normalize("NFC", text.translate(tables.folds)) for text in texts]
-        data = _appended(data, starts, stops, documents[voiced], texts)
+        data = _appended(data, starts, stops, documents[linked], texts)
     return data

@@ -81,11 +81,12 @@ def known_word(key, keys, bits, passes):  # type: ignore[no-untyped-def]
 
 @borrowing()
 def entry_length(edges, hashes, kinds, w, last, keys, bits, passes):  # type: ignore[no-untyped-def]
-    """Return how many words in a row, without a gap, are a lexicon entry from `w` on."""
+    """Return how many words in a row, without a gap, are the longest lexicon entry from `w` on."""
+    longest = 0
     for count in range(2, _LONGEST + 1):
         end = w + count - 1
         if end > last or edges[2 * end] != edges[2 * end - 1] or not kinds[end] & SPACELESS:
-            return 0
+            break
         if known_word(_sequence(hashes, w, count), keys, bits, passes) & ALWAYS:
-            return count
-    return 0
+            longest = count
+    return longest

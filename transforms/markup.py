@@ -25,7 +25,7 @@ where the last pair of back ticks closes."""
 PAIRS = 10
 """Room for all of these."""
 
-_FAR = 512  # bytes within which a pair must close
+_FAR = 512  # bytes within which a pair must close, and a line begin
 
 _WHITE, _ENDS, _QUOTES, _OPENS, _CLOSES, _PAIRED, _LEADING = 1, 2, 4, 8, 16, 32, 64
 _PLAIN, _EYES = 128, 1 << 13
@@ -148,7 +148,8 @@ def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
 @borrowing()
 def _line_start(text, i):  # type: ignore[no-untyped-def]
     """Tell whether only blanks and quotation marks of Markdown stand before `i` in its line."""
-    while i > 0 and (text[i - 1] == _SPACE or text[i - 1] == _TABULATOR or text[i - 1] == _GREATER):
+    least = max(0, i - _FAR)
+    while i > least and text[i - 1] in (_SPACE, _TABULATOR, _GREATER):
         i -= 1
     return i == 0 or text[i - 1] == _LINE
 

@@ -4,7 +4,7 @@ Words are split once; MinHash, embeddings, n-gram counts and budgets all start f
 They follow Unicode's default word boundaries (UAX #29) as far as they matter here:
 
 - A word is a longest run of letters, numbers and underscores. Marks, zero-width joiners and
-  apostrophes within it belong to it; underscores at its ends don't.
+  apostrophes within it belong to it; underscores and apostrophes at its ends don't.
 - In scripts without spaces (Han, Hiragana, Thai, Lao, Khmer, Myanmar, Tibetan) each letter with its
   marks is a word.
 
@@ -145,12 +145,12 @@ def _gathered(marks):  # type: ignore[no-untyped-def]
 
 @borrowing()
 def _starts_word(lowered, at, classes):  # type: ignore[no-untyped-def]
-    """Tell whether a character of words begins at a byte."""
+    """Tell whether a character begins at a byte that may follow an apostrophe within a word."""
     lead = lowered[at]
     if lead < 128:
         return _LOWERED[lead] != 0 or 65 <= lead <= 90
     width = np.uint64(encoded_width(lead))
-    return classes[code_point(lowered, at, width)] & WORD != 0
+    return classes[code_point(lowered, at, width)] & (WORD | SOLO) == WORD
 
 
 @borrowing()
@@ -197,11 +197,12 @@ def _edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-unty
                     specials += 1
                     marks &= marks - np.uint64(1)
                 apostrophes = _between(block, _APOSTROPHE, _APOSTROPHE) & _TOPS
-                if apostrophes:
-                    quotes |= np.uint64(_gathered(apostrophes)) << shift
                 if solo:
                     begins |= (eight & np.uint64(1)) << shift
+                    apostrophes &= ~np.uint64(128)
                     solo = False
+                if apostrophes:
+                    quotes |= np.uint64(_gathered(apostrophes)) << shift
                 inside = eight >> np.uint64(7)
                 words |= eight << shift
                 continue
@@ -218,7 +219,7 @@ def _edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-unty
                     lead = np.uint8(lead | 32) if 65 <= lead <= 90 else lead
                     within = np.uint64(_LOWERED[lead] != 0)
                     lowered[at] = lead
-                    if lead == _APOSTROPHE:
+                    if lead == _APOSTROPHE and not solo:
                         quotes |= bit
                     if solo and within:
                         begins |= bit
@@ -239,7 +240,7 @@ def _edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-unty
                 if within:
                     words |= bit
         if quotes:
-            after = words >> np.uint64(1)
+            after = (words & ~begins) >> np.uint64(1)
             if quotes >> np.uint64(63) and _starts_word(raw, np.uint64(base + 64), classes):
                 after |= np.uint64(1) << np.uint64(63)
             words |= quotes & after & (words << np.uint64(1) | before)
@@ -332,7 +333,7 @@ def _hash_words(  # type: ignore[no-untyped-def]
 ):
     """Hash the words between pairs of edges.
 
-    Underscores at the ends of words are cut off, and edges moved for that.
+    Underscores at the ends of words are cut off, with apostrophes, and edges moved for that.
 
     Returns:
         How many words there are, and a hash of their letters in their order.
@@ -347,9 +348,11 @@ def _hash_words(  # type: ignore[no-untyped-def]
         if special[after] < stop or not ascii_:
             while special[after] < stop:
                 after += 1
-            while i < stop and raw[i] == _UNDERSCORE:
+            while i < stop and (raw[i] == _UNDERSCORE or raw[i] == _APOSTROPHE):
                 i += np.uint64(1)
-            while i < stop and raw[stop - np.uint64(1)] == _UNDERSCORE:
+            while i < stop and (
+                raw[stop - np.uint64(1)] == _UNDERSCORE or raw[stop - np.uint64(1)] == _APOSTROPHE
+            ):
                 stop -= np.uint64(1)
             if i == stop:
                 continue
@@ -373,7 +376,7 @@ def _hash_words(  # type: ignore[no-untyped-def]
                 kind |= looked
         if i + np.uint64(1) == stop:
             kind |= np.uint8(SINGLE)
-        if i == before and raw[before - np.uint64(1)] == _SPACE:
+        if i and i == before and raw[i - np.uint64(1)] == _SPACE:
             kind |= np.uint8(SPACED)
         before = stop + np.uint64(1)
         letters = letters * (_ODD if skeleton else _ONE) + skeleton

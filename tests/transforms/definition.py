@@ -1,16 +1,18 @@
 """What deduplication promises, in plain Python: every pair of documents that share a band."""
 
-import re
 from collections import Counter, defaultdict
 from itertools import combinations
-from unicodedata import normalize
 
 import numpy as np
+import pyarrow as pa
 
 from tests.transforms.corpora import NUM_PERM
+from tests.transforms.text import composed, shingles_of
 from transforms import files
+from transforms.agreement import Meanings
 from transforms.deduplicate import CONTAINED, EXACT, NEAR
 from transforms.minhash import band_values, lsh_parameters
+from transforms.words import split_words
 
 
 def may(kept, removed):
@@ -24,17 +26,6 @@ def may(kept, removed):
         return False
     names = removed.source.removed_by
     return kept.source.role == "exclude" or names is None or kept.source.name in names
-
-
-def words_of(text):
-    return re.findall(r"\w+", normalize("NFKC", text).lower())
-
-
-def shingles_of(text, ngram=5):
-    words = words_of(text)
-    if not words:
-        return {normalize("NFKC", text)}
-    return {tuple(words[i : i + ngram]) for i in range(max(1, len(words) - ngram + 1))}
 
 
 def jaccard(one, other):
@@ -60,7 +51,8 @@ class Definition:
         everything = np.arange(len(texts))
         self.signatures = standing.sketches.matrix("signature", everything, np.uint32)
         self.shingles = [shingles_of(text, settings.ngram) for text in texts]
-        self.words = [tuple(words_of(text)) or normalize("NFKC", text) for text in texts]
+        self.composed = [composed(text) for text in texts]
+        self.meanings = Meanings.of(split_words(pa.array(texts, pa.string())))
         self.prompt = standing.sketches.numbers("prompt").tolist()
         for document, number in enumerate(self.party):
             excluded = self.parties[number].source.role == "exclude"
@@ -88,6 +80,11 @@ class Definition:
         return may(self.parties[self.party[kept]], self.parties[self.party[removed]])
 
     def similarity(self, one, other):
+        """The likeness of the words, or of what they mean where that is less."""
+        pair = np.array([one]), np.array([other])
+        return min(self.likeness(one, other), self.meanings.agreement(*pair)[0])
+
+    def likeness(self, one, other):
         if self.settings.exact:
             return jaccard(self.shingles[one], self.shingles[other])
         return np.float32((self.signatures[one] == self.signatures[other]).mean())
@@ -115,7 +112,7 @@ class Definition:
             assert rank[partner] < rank[child]
             assert self.may(partner, child)
             assert self.standing.part[[child, partner]].all()
-            equal = self.words[partner] == self.words[child]
+            equal = self.composed[partner] == self.composed[child]
             if child in self.holds:
                 assert partner == self.holds[child]
                 assert verdicts.stage[child] == (EXACT if equal else CONTAINED)
@@ -153,7 +150,7 @@ class Definition:
             if child in self.holds:
                 walked.add(child)
             elif first != child:
-                assert self.words[first] == self.words[child]
+                assert self.composed[first] == self.composed[child]
                 assert rank[first] < rank[child]
                 if self.standing.order.fixed <= rank[child]:
                     walked.add(child)

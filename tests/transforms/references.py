@@ -177,6 +177,9 @@ class Population:
             "embedding": fixed(embeddings),
             "surface": fixed(surface),
             "words": packed(offsets, words),
+            "wording": hi,
+            "letters": lo,
+            "items": packed(np.zeros(n + 1, np.int64), np.zeros(0, np.uint64)),
             "signs": packed(offsets, np.zeros(len(words), np.uint8)),
         }
         schema = sketch_schema(NUM_PERM)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transforms.corpora import HeldSketches, paragraphs
-from tests.transforms.definition import jaccard, shingles_of, words_of
+from tests.transforms.definition import jaccard
+from tests.transforms.text import shingles_of, words_of
 from transforms.hashing import hash_ngrams, leaving_weight, mix64
 from transforms.jaccard import ShingleSets
 
@@ -34,7 +35,7 @@ def all_pairs(n):
     return pairs, left, right
 
 
-WORDS = st.sampled_from(["a", "b", "été", "Été", "x_1", "²", "word", "WORD", "?!", "…", " "])
+WORDS = st.sampled_from(["a", "b", "été", "Été", "x_1", "²", "WORD", "?!", "…", " ", "日本", "’s"])
 TEXTS = st.lists(st.lists(WORDS, max_size=14).map(" ".join), min_size=1, max_size=7)
 
 
@@ -78,6 +79,9 @@ def test_real_paragraphs_and_a_choice_of_documents():
         ("", "?", 5, 0),
         ("", "", 5, 1),
         ("?", "a", 5, 0),
+        ("? \n", "?", 5, 1),
+        ("?", "？", 5, 0),
+        ("它在这里", "它在这裡", 1, 3 / 5),
     ],
 )
 def test_small_texts(one, other, ngram, similarity):

@@ -28,7 +28,7 @@ from transforms.units import unit_file
 
 SHARDS, CLUSTERS = 3, 4
 SEED = 7
-RULES = {EXACT: "same words", NEAR: "minhash signature"}
+RULES = {EXACT: "same text", NEAR: "minhash signature"}
 
 
 def content(number, text):
@@ -263,7 +263,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
     long = "a text that is long enough to have many shingles and yet so short that " * 4
     people = [{"id": "h", "text": long}, {"id": "x", "text": "something else"}]
     gpt = [
-        {"id": "exact", "text": long.upper(), "more": [1]},
+        {"id": "exact", "text": long + "\n", "more": [1]},
         {"id": "near", "text": long + "the end", "more": None},
         {"id": "kept", "text": "another thing altogether"},
     ]
@@ -303,7 +303,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
     found = {row["id"]: row for table in tables for row in table.to_pylist()}
     assert found.keys() == {"exact", "near"}
     for name, stage, rule in (
-        ("exact", "exact", "same words"),
+        ("exact", "exact", "same text"),
         ("near", "near", "minhash signature"),
     ):
         row = found[name]

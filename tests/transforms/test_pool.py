@@ -130,7 +130,7 @@ def test_other_documents_are_another_pool(corpus: tuple[Documents, Sketches]) ->
 
 def test_deduplication_reads_a_pool_like_a_run(tmp_path: Path) -> None:
     texts = paragraphs()[:40]
-    texts += [texts[5].upper(), f"{texts[9]} and so on"]
+    texts += [texts[5] + " \r\n", f"{texts[9]} and so on"]
     rows = [{"text": text, "id": f"d{i}"} for i, text in enumerate(texts)]
     made = source("people", "human", write_jsonl(tmp_path / "h.jsonl", rows), id_field="id")
     sketches = sketched(tmp_path / "sketches", [made], unit_bytes=9000)
