@@ -26,7 +26,9 @@ def shows_lines(text, i, stop, size):  # type: ignore[no-untyped-def]
     while i < stop:
         byte = text[i]
         following = text[i + 1]
-        if byte == _TABULATOR or (byte == _LINE and following == _SPACE and text[i + 2] == _SPACE):
+        if byte == _TABULATOR or (
+            byte == _LINE and i + 2 < size and following == _SPACE and text[i + 2] == _SPACE
+        ):
             return True
         ticks |= (byte in (_TICK, _TILDE)) and following == byte and text[i + 2] == byte
         brace |= byte in (_BRACE, _CLOSING_BRACE)

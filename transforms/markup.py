@@ -166,9 +166,11 @@ def _leads(text, i, end, stop, c, count):  # type: ignore[no-untyped-def]
     """Tell whether a run of signs begins a line of Markdown."""
     if not _line_start(text, i):
         return False
+    if count >= 3 and c in (_TICK, _TILDE):  # a fence
+        return True
     blank = end == stop or text[end] == _SPACE or text[end] == _LINE or text[end] == _RETURN
     if not blank:
-        return count >= 3 and (c in (_TICK, _TILDE))  # a fence
+        return False
     heading = (c == _HASH and count <= 6) or c == _GREATER
     return heading or (c in (_HYPHEN, _STAR, _PLUS) and count == 1)
 

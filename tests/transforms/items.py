@@ -35,7 +35,7 @@ def white_space_hash(kind: str, count: int) -> int:
 
 def values(*texts: str) -> list[list[int]]:
     """Return the items of some texts as they are."""
-    offsets, found = items(split_words(pa.array(texts, pa.string())))
+    offsets, found, _ = items(split_words(pa.array(texts, pa.string())))
     return [found[a:b].tolist() for a, b in itertools.pairwise(offsets.tolist())]
 
 
@@ -47,6 +47,19 @@ def hashes(text: str) -> list[int]:
 def places(text: str) -> list[int]:
     """Return how many words stand before each item."""
     return [value & 0xFFFFFFFF for value in values(text)[0]]
+
+
+def plain_words(text: str) -> list[int]:
+    """Return the hashes of the words that are no items, in their order."""
+    words = split_words(pa.array([text], pa.string()))
+    spans = words.spans(np.arange(len(words.hashes)))
+    raw = [word_hash(words.characters.data[a:b].tobytes().decode()) for a, b in spans]
+    marked = {(value & 0xFFFFFFFF, value & int(HIGH)) for value in values(text)[0]}
+    return [
+        folded
+        for place, folded in enumerate(words.hashes.tolist())
+        if not marked & {(place, folded & int(HIGH)), (place, raw[place] & int(HIGH))}
+    ]
 
 
 def spelled(text: str) -> list[str]:

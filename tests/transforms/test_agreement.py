@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.transforms.corpora import HeldSketches
-from tests.transforms.items import hashes, values
+from tests.transforms.items import hashes, plain_words, values
 from tests.transforms.text import words_of
 from tests.transforms.texts import SENTENCES, texts
 from transforms.agreement import STRICT_TOKENS, Meanings
@@ -44,14 +44,13 @@ def bare(words: list[str]) -> list[str]:
 def defined(one: str, other: str) -> np.float32:
     """Return the agreement of two texts in plain Python."""
     words = words_of(one), words_of(other)
-    ours, theirs = hashes(one), hashes(other)
+    left, right = Counter(hashes(one)), Counter(hashes(other))
     if min(map(len, words)) <= STRICT_TOKENS:
-        if words[0] == words[1]:
+        if plain_words(one) == plain_words(other):
             return np.float32(values(one) == values(other))
-        return np.float32(ours == theirs and bare(words[0]) != bare(words[1]))
-    if ours == theirs:
+        return np.float32(left == right and bare(words[0]) != bare(words[1]))
+    if left == right:
         return np.float32(1)
-    left, right = Counter(ours), Counter(theirs)
     return np.float32((left & right).total() / (left | right).total())
 
 

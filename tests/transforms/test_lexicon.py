@@ -11,7 +11,7 @@ import pytest
 from tests.transforms.items import hashes, word_hash
 from tests.transforms.text import composed, folded, is_numeric, is_word, words_of
 from transforms import lexicon as module
-from transforms.lexicon import ALWAYS, FIRST, SYLLABLE, UNIT, known_word, lexicon
+from transforms.lexicon import ALWAYS, CURRENCY, FIRST, SYLLABLE, UNIT, known_word, lexicon
 from transforms.meaning import HIGH
 
 GROUPS = json.loads((Path(module.__file__).parent / "data" / "meaning.json").read_text("utf-8"))
@@ -80,7 +80,7 @@ def test_every_word_is_an_item_however_it_is_written() -> None:
     assert missing == []
 
 
-def test_every_unit_is_an_item_beside_a_number_alone() -> None:
+def test_every_unit_is_an_item_after_a_number_alone() -> None:
     other = {entry for kind, _, entry in ENTRIES if kind != "units"}
     missing = []
     for kind, language, entry in ENTRIES:
@@ -90,12 +90,18 @@ def test_every_unit_is_an_item_beside_a_number_alone() -> None:
         unit = [word_hash(part) & int(HIGH) for part in words_of(entry)]
         if hashes(f"mama 7 {entry} papa") != [number, *unit]:
             missing.append((language, entry, "behind"))
-        if len(unit) == 1 and hashes(f"mama {entry} 7 papa") != [*unit, number]:
-            missing.append((language, entry, "before"))
         number_like = any(is_numeric(c) for c in entry)  # km² counts wherever it stands
         if entry not in other and not number_like and hashes(f"mama {entry} papa") != []:
             missing.append((language, entry, "alone"))
     assert missing == []
+
+
+def test_currencies_are_items_on_either_side_of_a_number() -> None:
+    for code in GROUPS["currencies"]["codes"].split():
+        number, unit = word_hash("7") & int(HIGH), word_hash(code) & int(HIGH)
+        assert hashes(f"mama {code} 7 papa") == [unit, number]
+        assert hashes(f"mama 7 {code} papa") == [number, unit]
+        assert hashes(f"mama {code} papa") == []
 
 
 def test_entries_are_words_each_of_them_once() -> None:
@@ -119,6 +125,7 @@ def test_entries_are_composed_and_in_lower_case() -> None:
 def test_the_table_holds_all_entries_and_nothing_else() -> None:
     keys, bits, passes = lexicon()
     kinds = {"negations": ALWAYS, "numbers": ALWAYS, "units": UNIT, "syllables": SYLLABLE}
+    kinds |= {"currencies": UNIT | CURRENCY, "measures": ALWAYS}
     wanted: dict[str, int] = {}
     for group, _, entry in ENTRIES:
         words = words_of(entry)

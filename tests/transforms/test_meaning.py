@@ -28,8 +28,12 @@ from transforms.words import fingerprints, split_words
         ("pay $9 or €9", ["$", "9", "€", "9"], [1, 1, 3, 3]),
         ("10² is not 102", ["10²", "not", "102"], [0, 2, 3]),
         ("H₂O and 5 km", ["h₂o".upper(), "5", "km"], [0, 2, 3]),
-        ("seven miles", ["seven"], [0]),
-        ("7 miles and km", ["7", "miles"], [0, 1]),
+        ("seven years", ["seven"], [0]),
+        ("seven miles", ["seven", "miles"], [0, 1]),
+        ("usd 7 and eur", ["usd", "7"], [0, 1]),
+        ("30 YEARS or 30 years", ["30", "years", "30", "years"], [0, 1, 3, 4]),
+        ("the 1920S and the 2ND", ["1920s", "2nd"], [1, 4]),
+        ("7 weeks and hr", ["7", "weeks"], [0, 1]),
         ("5公里", ["5", "公", "里"], [0, 1, 2]),
         ("他不去，我三次没去", ["不", "三", "没"], [1, 4, 6]),
         ("ไม่ไป", ["ไ", "ม่"], [0, 1]),
@@ -161,7 +165,7 @@ def test_other_items_are_other_items(
 @example([*SENTENCES.values(), "", "5", "``` x"])
 def test_offsets_and_places(values_: list[str]) -> None:
     words = split_words(pa.array(values_, pa.string()))
-    offsets, found = items(words)
+    offsets, found, _ = items(words)
     assert found.dtype == np.uint64
     assert len(offsets) == len(values_) + 1
     assert offsets[0] == 0
@@ -186,7 +190,7 @@ def test_any_text_is_read(values_: list[str]) -> None:
     """All of Unicode, and signs that nest, open and never close."""
     values_ = [value.encode("utf-8", "ignore").decode() for value in values_]
     words = split_words(pa.array(values_, pa.string()))
-    offsets, _ = items(words)
+    offsets, _, _ = items(words)
     hi, _ = fingerprints(words)
     assert len(hi) == len(offsets) - 1 == len(values_)
 

@@ -117,17 +117,6 @@ def skeleton(word: str) -> str:
     return word.translate(table)
 
 
-@given(st.lists(texts, min_size=1, max_size=6), st.lists(texts, min_size=1, max_size=6))
-def test_wording_is_equal_exactly_where_words_are(left: list[str], right: list[str]) -> None:
-    values = [*left, *right, " ".join(left), "\n".join(left)]
-    words = split(*values)
-    assert (
-        len(set(zip(map(tuple, spelled(words)), words.wording.tolist(), strict=True)))
-        == len(set(words.wording.tolist()))
-        == len(set(map(tuple, spelled(words))))
-    )
-
-
 def test_letters_are_those_without_marks_and_vowel_signs() -> None:
     for one, other in [
         ("वह जाता है", "वह जाती है"),
@@ -140,16 +129,15 @@ def test_letters_are_those_without_marks_and_vowel_signs() -> None:
     ]:
         words = split(one, other, one + " x", skeleton("".join(words_of(one))) + "y")
         assert words.letters[0] == words.letters[1]
-        assert words.wording[0] != words.wording[1]
+        assert spelled(words)[0] != spelled(words)[1]
         assert len(set(words.letters.tolist())) == 3
     words = split("a b", "ab", "a b b", "b a", "가", "각", "ガ", "カ", "か", "が")
     assert len(set(words.letters.tolist())) == len(words) - 2  # voice marks of kana are marks
 
 
-def test_letters_of_ascii_are_the_wording_in_any_company() -> None:
+def test_letters_are_the_same_in_any_company() -> None:
     words = split("plain text", "plain text é", "plain text")
-    assert words.letters[0] == words.wording[0] == words.wording[2] == words.letters[2]
-    assert words.letters[1] != words.wording[1]
+    assert words.letters[0] == words.letters[2] != words.letters[1]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +232,6 @@ def test_splitting_does_not_depend_on_the_batch(values: list[str]) -> None:
         assert np.array_equal(alone.hashes, together.hashes[part])
         assert np.array_equal(alone.kinds, together.kinds[part])
         assert np.array_equal(alone.edges, together.edges[2 * part.start : 2 * part.stop])
-        assert alone.wording[0] == together.wording[i]
         assert alone.letters[0] == together.letters[i]
         assert [x.tolist() for x in fingerprints(alone)] == [[hi[i]], [lo[i]]]
 
