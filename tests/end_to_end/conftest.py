@@ -23,11 +23,16 @@ import pytest
 import yaml
 import zstandard
 
+from tests.acceptance.tokens import shingles as runs
+from tests.acceptance.tokens import tokens
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
 COMMAND = Path(sys.executable).with_name("outcross")
 THRESHOLD = 0.8
 STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5  # of a signature's estimate
+STRICT = 200  # up to so many words all that carries meaning must agree
+NEGATIONS = {"no", "not", "never", "none", "cannot", "without"}
 ROLES = {"gpt": "synthetic", "people": "human", "tests": "exclude"}
 
 Name = tuple[str, str]  # source and id
@@ -53,13 +58,28 @@ def outcross(*arguments: Any, code: int | None = 0, seconds: float = 120) -> Any
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower())
+    """Return the words of a text; underscores at their ends are none of theirs."""
+    return [word for token in tokens(text) if (word := token.strip("_"))]
+
+
+def plain(text: str) -> str:
+    """Return what texts must share to be exact repeats: all but line ends and trailing blanks."""
+    lines = re.split(r"\r\n|\r|\n", unicodedata.normalize("NFC", text))
+    return "\n".join(line.rstrip(" \t") for line in lines).rstrip(" \t\n\v\f\r")
+
+
+def items(text: str) -> Counter[str]:
+    """Count some of what carries meaning beyond the words: numbers, code words, negations."""
+    return Counter(
+        word
+        for word in re.findall(r"\w+", text)
+        if re.search(r"\d|\w_\w|[^\W\d_][A-Z]", word) or word.lower() in NEGATIONS
+    )
 
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
-    """Distinct runs of five words; all there are of a shorter text."""
-    found = words(text) or list(text)
-    return frozenset(tuple(found[i : i + 5]) for i in range(max(1, len(found) - 4)))
+    """Return distinct runs of five words; all there are of a shorter text."""
+    return runs(words(text) or [plain(text)])
 
 
 def jaccard(a: str, b: str) -> float:
@@ -215,21 +235,24 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def _edited(text: str, edits: int, draw: random.Random) -> str:
-    """The text with so many of its words replaced."""
+    """Return the text with so many of its plain words replaced."""
     parts = text.split()
-    for place in draw.sample(range(len(parts)), edits):
-        parts[place] = f"w{draw.randrange(10**6)}"
+    places = [n for n, part in enumerate(parts) if re.fullmatch("[a-z]{4,}", part)]
+    for place in draw.sample(places, min(edits, len(places))):
+        parts[place] = "".join(draw.choices("bdfgklmnprstv", k=9))
     return " ".join(parts)
 
 
 def _plant(texts: list[str], often: int, draw: random.Random) -> list[str]:
-    """Repeats: a third with the same words, the others with more and more words replaced."""
+    """Return repeats: exact ones, some of another form, and some with ever more other words."""
     planted: list[str] = []
     for number, text in enumerate(draw.sample(texts, often)):
-        match number % 3:
+        match number % 4:
             case 0:
-                planted.append(f"  {text.upper()} !!")
+                planted.append(unicodedata.normalize("NFD", text) + " \r\n")
             case 1:
+                planted.append("> " + text.replace(" ", "  "))
+            case 2:
                 planted.append(_edited(text, 1 + number % 4, draw))
             case _:  # of the one before, so that chains come about
                 planted.append(_edited(planted[-1], 1, draw))

@@ -264,7 +264,7 @@ def test_columns_keep_their_names_over_the_generations(
             assert row["outcross_earlier"] == own["outcross_earlier"]
             assert row["outcross"]["tokens"] == own["outcross"]["tokens"]
             assert row["outcross"]["id"] == f"g1/{own['outcross']['id']}"
-    assert compared >= 2 * len(again) > 0
+    assert compared > len(again) > 0  # rows of both generations
     assert "outcross_earlier_earlier" not in later[0]
     # And whoever was in the ledger is not bought again.
     bought = {r["n"] for r in loop.rows("g3") if r["outcross"]["source"] == "people"}
