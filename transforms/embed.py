@@ -290,6 +290,9 @@ class StaticEmbedder:
         self._table = np.ascontiguousarray(table).view()
         self._table.flags.writeable = False
         self._says_something = self._table.any(axis=1)
+        apostrophe = tokenizer.token_to_id("'")
+        if apostrophe is not None:
+            self._says_something[apostrophe] = False  # within words it stands for nothing
         self._wordpiece = _wordpiece(tokenizer)
         self._remembered = remembered
         self._memory = _Memory()

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from transforms.hashing import mix64
 
 _PREFIX = "##"
+_PUNCTUATION = (ord("_"), ord("'"))
 _INITIAL, _CONTINUED = np.uint64(1), np.uint64(2)
 
 
@@ -58,10 +59,10 @@ def _split(data, spans, keys, ids, longest_token, longest_word, unknown):  # typ
         begin = position
         i = spans[w, 0]
         while i < spans[w, 1]:
-            # BERT takes the underscore for punctuation: it is a token of its own.
+            # BERT takes underscores and apostrophes for punctuation: each is a token of its own.
             stop = i + 1
-            if data[i] != 95:
-                while stop < spans[w, 1] and data[stop] != 95:
+            if data[i] not in _PUNCTUATION:
+                while stop < spans[w, 1] and data[stop] not in _PUNCTUATION:
                     stop += 1
             first = position
             whole = i

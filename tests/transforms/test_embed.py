@@ -155,7 +155,8 @@ def counted(embedder: Embedder, *values: str) -> Known:
         ("naïve café", 2, 2),  # accents are taken off before words are looked up
         ("a I x 5 1990 2.50", 0, 0),  # of every language
         ("два слова", 2, 0),
-        ("中文 中", 2, 0),
+        ("中文 中", 3, 0),  # each is a word
+        ("don't", 1, 1),
         ("5th B2B", 2, 1),
         ("", 0, 0),
     ],
