@@ -290,9 +290,9 @@ class StaticEmbedder:
         self._table = np.ascontiguousarray(table).view()
         self._table.flags.writeable = False
         self._says_something = self._table.any(axis=1)
-        apostrophe = tokenizer.token_to_id("'")
-        if apostrophe is not None:
-            self._says_something[apostrophe] = False  # within words it stands for nothing
+        self._apostrophe = tokenizer.token_to_id("'")  # within words it stands for nothing
+        if self._apostrophe is not None:
+            self._says_something[self._apostrophe] = False
         self._wordpiece = _wordpiece(tokenizer)
         self._remembered = remembered
         self._memory = _Memory()
@@ -338,7 +338,7 @@ class StaticEmbedder:
             characters: int64[m], of each word; 0 where it isn't counted.
             offsets, ids: the words' tokens.
         """
-        pieces = np.diff(offsets)
+        pieces = np.diff(_sums(ids != self._apostrophe)[offsets])
         whole = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
         is_whole = np.diff(whole[offsets]) == pieces
         is_known = is_whole & (characters > 0) & (characters >= 2 * pieces)

@@ -121,6 +121,7 @@ def test_the_shopping_list_names_what_runs_out(planned):
     assert lacking
     shown = outcross("plan", config, *much, "--shopping-list").stdout
     assert "which human text to gather" in shown
-    for cluster in lacking:
-        assert cluster["available"] < cluster["wanted"]
+    assert any(cluster["available"] < cluster["wanted"] for cluster in lacking)
+    for cluster in lacking:  # where text is left, it is a total that ran out
+        assert cluster["planned"] < min(cluster["wanted"], cluster["available"] + 1e-6)
         assert cluster["words"][0] in shown
