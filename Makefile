@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test engines browser lint types format benchmark clean
+.PHONY: demo test engines browser kernels lint types format benchmark clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -26,6 +26,10 @@ engines: $(VENV)/.installed
 # report.html in headless Chromium: Debian's package chromium, or any other one on the path.
 browser: $(VENV)/.installed
 	$(BIN)/python -m pytest -m browser
+
+# numba's cache does not see that a function in another file has changed.
+kernels:
+	find transforms -name '*.nb[ic]' -delete
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
