@@ -37,7 +37,7 @@ VOWEL_LETTERS = {chr(c) for c in (0xE30, *range(0xE32, 0xE34), *range(0xE40, 0xE
 VOWEL_LETTERS |= {chr(c) for c in (0xEB0, *range(0xEB2, 0xEB4), *range(0xEC0, 0xEC5), 0xEBD)}
 """Vowels of Thai and Lao that Unicode has as letters."""
 
-NOT_PROSE = set("#%&*/@\\{}_§¶†‡‰‱′″‴‵‶‷⁎⁑⁓⁗٪؉؊٭")
+NOT_PROSE = set("#%&*/@\\{}[]_§¶†‡‰‱′″‴‵‶‷⁎⁑⁓⁗٪؉؊٭⌈⌉⌊⌋〈〉⟦⟧⟨⟩⟪⟫⁽⁾₍₎‼")
 """Punctuation that means something beside the words, wherever it stands."""
 
 INVISIBLE = {chr(c) for c in (0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F))}

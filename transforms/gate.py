@@ -27,7 +27,10 @@ _HIGHEST = {"js": 0.69, "audit_js": 0.69}
 
 
 def judged(
-    measures: Sequence[Measure], gates: Gates, doubts: Mapping[str, str] | None = None
+    measures: Sequence[Measure],
+    gates: Gates,
+    doubts: Mapping[str, str] | None = None,
+    foreign: str | None = None,
 ) -> list[Measure]:
     """Return the measures with what the gates say of them.
 
@@ -38,6 +41,7 @@ def judged(
         measures: of a corpus.
         gates: the limits.
         doubts: by measure, why its gate can't judge, where that is known from elsewhere.
+        foreign: why the corpus is in another language than the reference; from `foreign`.
     """
     vocabulary = next((m for m in measures if m.name == "vocabulary"), None)
     out = []
@@ -47,6 +51,9 @@ def judged(
             out.append(measure)
             continue
         said = outcome(measure, gates)
+        if foreign is not None and measure.name == "off_support":
+            out.append(measure.model_copy(update={"outcome": "stop", "unjudged": foreign}))
+            continue
         if doubts and measure.name in doubts:
             doubted = {"outcome": "not judged", "unjudged": doubts[measure.name]}
             out.append(measure.model_copy(update=doubted))
@@ -161,6 +168,19 @@ def unread(known: Sequence[Known]) -> dict[str, str]:
     return dict.fromkeys((*BY_CLUSTERS, "off_support"), why)
 
 
+def foreign(corpus: Known, reference: Known) -> str | None:
+    """Return why a corpus and its reference are in different languages; None where they may not be.
+
+    The embedder then knows enough words of one of them, and not of the other.
+    """
+    if corpus.share is None or reference.share is None or corpus.enough == reference.enough:
+        return None
+    return (
+        "the corpus is in another language than the reference: the embedder knows "
+        f"{corpus.share:.0%} of its words and {reference.share:.0%} of the reference's"
+    )
+
+
 def verdict(
     measures: Sequence[Measure],
     warnings: Sequence[str],
@@ -207,9 +227,10 @@ def verdict(
         said, sentence = "done", f"Done, not judged: {_too_little(seen, unseen, documents)}"
     else:
         said, sentence = "go", f"Go: as diverse as human text, {passed}."
-    if doubted:
+    if doubted and not is_unlike(measures):
         sentence += f" Clusters are not judged: {doubted[0].unjudged}."
-    reasons += [unjudged(measure) for measure in measures if measure.unjudged is not None]
+    silent = [m for m in measures if m.unjudged is not None and m.outcome != "stop"]
+    reasons += [unjudged(measure) for measure in silent]
     result = Verdict(outcome=said, sentence=sentence, reasons=reasons, warnings=list(warnings))
     return result if prompts is None else with_prompts(result, prompts)
 

@@ -44,7 +44,7 @@ _OPEN, _CLOSE, _BRACKET, _CLOSING_BRACKET, _STAR, _TICK, _TILDE, _SCORE = (
 def _ascii_bits() -> NDArray[np.uint16]:
     bits = character_classes()[:128] & np.uint16(PROSE | OPERATOR)
     groups = {_WHITE: " \t\n\v\f\r\x1c\x1d\x1e\x1f", _ENDS: ".,;:?", _QUOTES: "\"'"}
-    groups |= {_OPENS: "(", _CLOSES: ")", _PAIRED: "*`~_", _LEADING: "#>-*+_=`~"}
+    groups |= {_OPENS: "(", _CLOSES: ")", _PAIRED: "*`_", _LEADING: "#>-*+_=`~"}
     for bit, group in (groups | {_PLAIN: ".,!?)\"'", _EYES: ":;="}).items():
         for character in group:
             bits[ord(character)] |= bit
@@ -52,15 +52,6 @@ def _ascii_bits() -> NDArray[np.uint16]:
 
 
 _ASCII = _ascii_bits()
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)
-_INDENT, _TAB, _NEGATION = np.uint64(1 << 40), np.uint64(2 << 40), np.uint64(3 << 40)
-_HIGH, _SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
-
-_SPACE, _TABULATOR, _LINE, _RETURN = 32, 9, 10, 13
-_HYPHEN, _DOT, _COMMA, _COLON, _SEMICOLON = (ord(c) for c in "-.,:;")
-_BANG, _ASK, _QUOTE, _APOSTROPHE = (ord(c) for c in "!?\"'")
-_OPEN, _CLOSE, _STAR, _TICK, _TILDE, _SCORE = (ord(c) for c in "()*`~_")
 
 
 @borrowing(inline="always")
@@ -112,6 +103,8 @@ def is_prose(text, i, stop, left, right):  # type: ignore[no-untyped-def]
         elif state == 0:
             if not bits & (_ENDS | _QUOTES | _CLOSES) and (byte != _BANG or left & _EXACT):
                 return False
+            if bits & _QUOTES and left & _EXACT:
+                return False
             if bits & _CLOSES and (left & _EXACT or before in (_COLON, _SEMICOLON)):
                 return False
             if left == NONE:
@@ -138,7 +131,7 @@ def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
         while i < stop and text[i] == mark:
             i += 1
         after = text[i] if i < stop else np.uint8(_SPACE)
-        inside = after >= 128 or 48 <= after <= 57 or 97 <= (after | 32) <= 122
+        inside = 48 <= after <= 57 or 97 <= (after | 32) <= 122 or (after >= 128 and mark != _STAR)
         if i - first == count and first > begin and text[first - 1] != _SPACE and not inside:
             # Two underscores around a single word are a name of Python's.
             return first if mark != _SCORE or count == 1 or spaced else -1
@@ -157,7 +150,7 @@ def _line_start(text, i):  # type: ignore[no-untyped-def]
 @borrowing(inline="always")
 def _is_rule(c, count):  # type: ignore[no-untyped-def]
     """Tell whether a run is Markdown wherever it stands alone, as where lines were joined."""
-    rule = c in (_HYPHEN, _STAR, _SCORE, _EQUALS, _TILDE) and count >= 3
+    rule = c in (_HYPHEN, _SCORE) and count >= 3
     return rule or (c == _HASH and 2 <= count <= 6)
 
 
@@ -171,8 +164,13 @@ def _leads(text, i, end, stop, c, count):  # type: ignore[no-untyped-def]
     blank = end == stop or text[end] == _SPACE or text[end] == _LINE or text[end] == _RETURN
     if not blank:
         return False
-    heading = (c == _HASH and count <= 6) or c == _GREATER
-    return heading or (c in (_HYPHEN, _STAR, _PLUS) and count == 1)
+    if (c == _HASH and count <= 6) or (count >= 3 and c in (_HYPHEN, _STAR, _SCORE, _EQUALS)):
+        return True
+    # Before a number it is a sign.
+    while end < stop and text[end] == _SPACE:
+        end += 1
+    number = end < stop and 48 <= text[end] <= 57
+    return c == _GREATER or (c in (_HYPHEN, _STAR, _PLUS) and count == 1 and not number)
 
 
 @borrowing()
@@ -200,26 +198,32 @@ def _is_form(c, count, alone, left, right, foreign):  # type: ignore[no-untyped-
     """
     strict = (left != NONE and left & _EXACT != 0) or (right != NONE and right & _EXACT != 0)
     if c >= 128:
-        return True
+        between = NONE not in (left, right) and left & _EXACT != 0 and right & _EXACT != 0
+        return not between
     if NONE not in (left, right):
         spaceless = left & SPACELESS != 0 or right & SPACELESS != 0
-        if c == _DOT and count > 1:
-            return True
-        if strict and (c == _HYPHEN or not spaceless):
+        if strict and (not spaceless or c in (_HYPHEN, _DOT, _OPEN, _CLOSE, _BANG)):
             return False
-        if spaceless or foreign:
+        if spaceless or foreign or (c == _DOT and count > 2):
             return True
-        return alone and (c == _HYPHEN or (count == 1 and (c in (_COMMA, _SEMICOLON))))
+        return alone and (c == _HYPHEN or (count == 1 and c == _COMMA))
     if left != NONE:
-        if c == _OPEN or (c == _CLOSE and strict) or (c == _HYPHEN and count > 1):
+        if c in (_OPEN, _HYPHEN):
             return False
-        return not (c == _BANG and count == 1 and strict)
+        return not (strict and c in (_CLOSE, _BANG, _QUOTE, _APOSTROPHE) and count == 1)
     if right != NONE:
         if c == _OPEN:
             return not strict
         quote = c in (_QUOTE, _APOSTROPHE)
-        return quote or (c == _DOT and count > 1) or (not strict and (c in (_COMMA, _CLOSE)))
+        return quote or (c == _DOT and count > 2) or (not strict and (c in (_COMMA, _CLOSE)))
     return True
+
+
+@borrowing(inline="always")
+def _speaks(byte):  # type: ignore[no-untyped-def]
+    """Tell whether a byte belongs to a word, a quotation or another mark of Markdown."""
+    word = byte >= 128 or 48 <= byte <= 57 or 97 <= (byte | 32) <= 122
+    return word or _ASCII[byte] & (_QUOTES | _OPENS | _PAIRED) != 0
 
 
 @borrowing()
@@ -232,9 +236,13 @@ def _pairs_up(text, k, end, stop, c, count, pairs):  # type: ignore[no-untyped-d
                 pairs[OPEN_PAIRS] -= 1
                 return True
     before = text[k - 1] if k else np.uint8(_SPACE)
-    word = before >= 128 or 48 <= before <= 57 or 97 <= (before | 32) <= 122
-    most = 3 if c == _STAR else 2
-    if word or count > most or (c == _TILDE and count != 2) or end == stop:
+    # A mark opens behind white space, quotes, brackets or another mark, and before a word. Bold
+    # also stands within the words of other scripts.
+    if before >= 128:
+        opens = c == _STAR and count == 2
+    else:
+        opens = _ASCII[before] & (_WHITE | _QUOTES | _OPENS | _PAIRED) != 0 or before == _GREATER
+    if not opens or count > (3 if c == _STAR else 2) or end == stop or not _speaks(text[end]):
         return False
     place = _closer(text, end, stop, c, count)
     if place < 0:
@@ -313,7 +321,11 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
                 c, count, end = _run(text, k, i)
                 bits = np.int64(classes[c]) & (PROSE | OPERATOR)
             form = False
-            if bits & _PAIRED and _pairs_up(text, k, end, stop, c, count, pairs):
+            if (
+                bits & _PAIRED
+                and (not code or c == _TICK)
+                and _pairs_up(text, k, end, stop, c, count, pairs)
+            ):
                 form = True
             elif code and c != _TICK:
                 form = False
@@ -329,7 +341,10 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
                 form = _is_form(c, count, alone, ours, theirs, foreign)
                 if isolated:
                     form = form and (alone or plain)
-                    if alone and c in (_HYPHEN, _COLON, _OPEN, _CLOSE) and count == 1 and numbers:
+                    exact = c in (_HYPHEN, _COLON, _OPEN, _CLOSE, _DOT) and (
+                        count == 1 or c == _DOT
+                    )
+                    if (alone or c == _DOT) and exact and numbers:
                         form = False
             if not form:
                 out[filled] = mix64(np.uint64(c) << np.uint64(20) | np.uint64(min(count, 1 << 19)))

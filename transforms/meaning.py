@@ -165,7 +165,11 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             if known & SYLLABLE:
                 item |= w == 0 or edges[2 * w - 1] != edges[2 * w]
         # Two words of a script without spaces may name a unit: 5公里.
-        number = right & NUMBER != 0 or (number and right & SPACELESS != 0 and known & UNIT != 0)
+        number = (
+            right & NUMBER != 0
+            or known & ALWAYS != 0
+            or (number and right & SPACELESS != 0 and known & UNIT != 0)
+        )
         begin = np.int64(edges[2 * w + 1])
         left = right
     return filled, mix64(wording)

@@ -43,8 +43,10 @@ def unlike(measure: Measure) -> str:
     """Say that a corpus and its reference are of different kinds.
 
     Args:
-        measure: `off_support`, with a value.
+        measure: `off_support`, with a value or a reason.
     """
+    if measure.unjudged is not None:
+        return measure.unjudged
     assert measure.value is not None
     return (
         f"{measure.value:.0%} of the documents are unlike the reference: another domain, language "
@@ -90,6 +92,8 @@ def _listed(clauses: Sequence[str]) -> str:
 def reason(measure: Measure) -> str:
     """Say what a gate says of a measure, with its numbers."""
     info = MEASURES[measure.name]
+    if measure.unjudged is not None:
+        return f"{measure.outcome}: {measure.unjudged}"
     what = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
     return (
         f"{what[measure.outcome]}: {_against(measure)} "

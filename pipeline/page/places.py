@@ -110,7 +110,8 @@ def _texts(report: Report) -> Iterator[Line]:
 
 
 def _topics(report: Report) -> Iterator[Line]:
-    if not report.clusters:
+    judged = report.judged.measure("effective_clusters") if report.judged else None
+    if not report.clusters or (judged is not None and judged.outcome in ("not judged", "shown")):
         return
     ranked = sorted(report.clusters, key=lambda cluster: (cluster.excess, cluster.cluster))
     parts = []

@@ -342,7 +342,7 @@ def rule_names(config: Config) -> dict[int, str]:
         near += ", also without boilerplate"
     return {
         EXACT: "same text but for line ends and trailing white space",
-        NEAR: f"{near}; numbers, signs and negations agree",
+        NEAR: f"{near}; numbers, signs and negations agree (above 200 words in that proportion)",
         CONTAINED: f"holds {config.containment_ngram}-word sequences of an evaluation text",
     }
 

@@ -32,7 +32,7 @@ from transforms.compression import zstd_ratio
 from transforms.contrast import LEAST_DOCUMENTS, measure, too_few
 from transforms.diversity import Diversity
 from transforms.figures import FigureMaker
-from transforms.gate import unread
+from transforms.gate import foreign, unread
 from transforms.known import Known
 from transforms.measures import TAIL, effective_number
 from transforms.reference import Reference
@@ -181,6 +181,16 @@ def doubts(sketched: Sketched, reference: Reference) -> dict[str, str]:
     """
     corpus = Known.total(sketched.known(*WRITABLE).values())
     return unread([corpus, reference.known])
+
+
+def another_language(sketched: Sketched, reference: Reference) -> str | None:
+    """Return why the corpus is in another language than the reference; None where it may not be.
+
+    Args:
+        sketched: of the run.
+        reference: that was measured on.
+    """
+    return foreign(Known.total(sketched.known(*WRITABLE).values()), reference.known)
 
 
 def clusters(

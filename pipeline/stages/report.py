@@ -213,7 +213,9 @@ def run_report(
     if reference.human:
         found = maker.figures(measured.judged)
         doubts = figures.doubts(sketched, reference)
-        found = figures.with_measures(found, judged(found.measures, gates, doubts))
+        language = figures.another_language(sketched, reference)
+        measures = judged(found.measures, gates, doubts, language)
+        found = figures.with_measures(found, measures)
     answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
     collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
     return Report(

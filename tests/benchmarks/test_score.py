@@ -21,13 +21,17 @@ def pairs(*found: tuple[int, int, float]) -> Pairs:
 CHAIN = pairs((0, 1, 0.9), (1, 2, 0.86), (0, 2, 0.74), (3, 4, 0.7))
 
 
+SAME = np.array([True, False, True, True])  # which pairs carry the same beyond their words
+
+
 def judged(*kept: int):
-    return score(np.isin(np.arange(6), kept), CHAIN)
+    return score(np.isin(np.arange(6), kept), CHAIN, SAME)
 
 
 def test_a_verdict_without_fault():
     s = judged(0, 2, 3, 4, 5)
     assert (s.recall.hits, s.recall.count) == (2, 2)
+    assert (s.recall_of_same.hits, s.recall_of_same.count) == (1, 1)
     assert (s.precision_below.hits, s.precision_below.count) == (3, 3)
     assert (s.supported.hits, s.supported.count) == (1, 1)
     assert (s.removed, s.families, s.wiped_out) == (1, 1, 0)

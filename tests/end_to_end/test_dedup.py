@@ -460,7 +460,8 @@ def test_letters_from_one_template_stay_by_what_differs(tmp_path):
     for row in stay.removed:
         assert row["rule"] == (
             "similar 5-word sequences, by jaccard, also without boilerplate; "
-            "numbers, signs and negations agree"
+            "numbers, signs and negations agree "
+            "(above 200 words in that proportion)"
         )
         assert row["similarity"] == pytest.approx(59 / 69)
     check_conservation(stay)

@@ -12,7 +12,10 @@ from tests.end_to_end.conftest import Name, Run, jaccard, outcross, plain, words
 from tests.end_to_end.test_dedup import check_conservation, dedup
 
 EXACT_RULE = "same text but for line ends and trailing white space"
-NEAR_RULE = "similar 5-word sequences, by jaccard; numbers, signs and negations agree"
+NEAR_RULE = (
+    "similar 5-word sequences, by jaccard; numbers, signs and negations agree "
+    "(above 200 words in that proportion)"
+)
 
 HINDI = (
     "गर्मियों की छुट्टियों में हम लोग दादी के पुराने घर गए और वहाँ आम के पेड़ के नीचे दिन भर खेलते रहे। "

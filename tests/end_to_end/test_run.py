@@ -80,7 +80,8 @@ def test_what_is_removed_repeats_a_kept_document(corpus, base):
             assert row["similarity"] >= 0.5
         else:
             assert row["rule"] == (
-                "similar 5-word sequences, by jaccard; numbers, signs and negations agree"
+                "similar 5-word sequences, by jaccard; numbers, signs and negations agree "
+                "(above 200 words in that proportion)"
             )
             assert plain(own) != plain(partner)
             assert THRESHOLD <= row["similarity"] <= true + 1e-6
@@ -101,7 +102,8 @@ def test_signatures_estimate_what_is_otherwise_verified(corpus, base, tmp_path):
     assert len(near) > 20
     for name, row in near.items():
         assert row["rule"] == (
-            "similar 5-word sequences, by minhash estimate; numbers, signs and negations agree"
+            "similar 5-word sequences, by minhash estimate; numbers, signs and negations agree "
+            "(above 200 words in that proportion)"
         )
         assert row["similarity"] >= THRESHOLD
         true = jaccard(corpus.texts[name], corpus.texts[row["kept_source"], row["kept_id"]])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.gates import Gates, Least, Most
 from schemas.measures import BY_CLUSTERS, MEASURES
 from schemas.report import Measure
-from transforms.gate import DIFFERENT, STOP_Z, WARN_Z, judged, outcome, unread, verdict
+from transforms.gate import DIFFERENT, STOP_Z, WARN_Z, foreign, judged, outcome, unread, verdict
 from transforms.known import Known
 from transforms.wording import CollapsedPrompts
 
@@ -571,6 +571,25 @@ def test_clusters_of_texts_that_can_t_be_read_are_shown_and_not_judged(
     words = {"vocabulary", "distinct_3", "rare_words", "near_duplicates"}
     assert stops == words | {"self_repetition", "openings"}
     assert verdict(figures, [], gates).sentence.endswith(sentence)
+
+
+def test_a_corpus_in_another_language_than_the_reference_is_said_first() -> None:
+    for corpus, reference, shares in (
+        (Known(1000, 0), Known(1000, 940), "0% of its words and 94%"),
+        (Known(1000, 940), Known(1000, 0), "94% of its words and 0%"),
+    ):
+        measures = [found(name, 30.0) for name in MEASURES]
+        doubts = unread([corpus, reference])
+        result = judged(measures, Gates(), doubts, foreign(corpus, reference))
+        assert {m.outcome for m in result if m.name in ("vocabulary", "rare_words")} == {"shown"}
+        said = verdict(result, [], Gates())
+        assert said.outcome == "stop"
+        assert said.sentence.startswith("Stop: the corpus is in another language than the ")
+        assert f"the embedder knows {shares} of the reference's" in said.sentence
+        assert not any("noise" in reason or "clusters" in reason for reason in said.reasons)
+    for known in (Known(1000, 0), Known(1000, 940), Known(10, 0)):
+        assert foreign(known, known) is None
+    assert foreign(Known(10, 0), Known(1000, 940)) is None
 
 
 def test_clusters_of_texts_that_can_be_read_are_judged_as_ever() -> None:
