@@ -25,6 +25,8 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from transforms.kernels import borrowing
+
 WORD, REPLACED, UNSTABLE, SECOND, SILENT = 1, 2, 4, 8, 16
 """Bits of a code point's class: a letter, number or underscore; to be replaced when folded; never
 in composed text; second of a pair that composes; white space, or a mark on a letter."""
@@ -186,7 +188,7 @@ def encoded_width(lead):  # type: ignore[no-untyped-def]
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _is_valid(data, i, stop):  # type: ignore[no-untyped-def]
     # Table 3-7 of the Unicode standard: no overlong forms, surrogates or values past U+10FFFF.
     lead = data[i]
@@ -205,7 +207,7 @@ def _is_valid(data, i, stop):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing()
 def _composes(first, second, pairs):  # type: ignore[no-untyped-def]
     """Tell whether two characters are one in composed text."""
     vowel = (second >= 0x1161) & (second <= 0x1175) & (first >= 0x1100) & (first <= 0x1112)
@@ -265,7 +267,7 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
     return bits, sizes
 
 
-@njit(nogil=True, cache=True)
+@borrowing()
 def _fold(  # type: ignore[no-untyped-def]
     data, starts, stops, documents, classes, replaced, offsets, replacements, out, position
 ):

@@ -99,13 +99,16 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
         if not looked and not item and not number and until <= w and pairs[TICKED] < begin:
             # Most words stand between single spaces, and mean no more than themselves.
             first = w
-            while w < n and kinds[w] == SPACED and not passes[hashes[w] & FILTERED]:
+            while w < n and not passes[hashes[w] & FILTERED]:
+                joined = w > 0 and kinds[w] == SPACELESS and edges[2 * w] == edges[2 * w - 1]
+                if not joined and kinds[w] != SPACED:
+                    break
                 if w:
                     wording = wording * _ODD + hashes[w - 1]
                 w += 1
             if w > first:
                 begin = np.int64(edges[2 * w - 1])
-                left = SPACED
+                left = np.int64(kinds[w - 1])
         stop, right = size, NONE
         if w < n:
             stop, right = np.int64(edges[2 * w]), np.int64(kinds[w])

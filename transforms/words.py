@@ -274,13 +274,25 @@ def hash_bytes(data, i, stop):  # type: ignore[no-untyped-def]
 
 
 @borrowing()
-def _look(text, i, stop, classes, bare, bare_offsets, bare_data, scratch):  # type: ignore[no-untyped-def]
-    """Return the kind of a word that isn't ASCII, and its hash without marks and vowel signs."""
+def _look(text, i, stop, state, classes, bare, bare_offsets, bare_data, scratch):  # type: ignore[no-untyped-def]
+    """Return the kind of a word that isn't ASCII, and its hash without marks and vowel signs.
+
+    Args:
+        text, i, stop: the word's bytes.
+        state: its hash.
+        classes: of all characters.
+        bare, bare_offsets, bare_data: from `skeletons`.
+        scratch: room to work in.
+    """
     kind = np.uint8(0)
+    first = np.uint64(encoded_width(text[i]))
+    if i + first == stop:
+        bits = classes[code_point(text, i, first)]
+        if bits & SOLO and not bits & DRESSED:  # nearly every word of Chinese
+            return np.uint8(SPACELESS | NUMBER * (bits & NUMERIC != 0)), state
     size = np.uint64(0)
     letters = 0
     dressed = False
-    begin = i
     while i < stop:
         width = np.uint64(encoded_width(text[i]))
         c = np.uint32(text[i]) if width == 1 else code_point(text, i, width)
@@ -304,7 +316,7 @@ def _look(text, i, stop, classes, bare, bare_offsets, bare_data, scratch):  # ty
     if letters == 1 and not kind & SPACELESS:
         kind |= np.uint8(SINGLE)
     if not dressed:
-        return kind, hash_bytes(text, begin, stop)
+        return kind, state
     if size == np.uint64(0):
         return kind, np.uint64(0)
     scratch[size : size + np.uint64(8)] = 0
@@ -372,7 +384,7 @@ def _hash_words(  # type: ignore[no-untyped-def]
             for k in range(i, stop):
                 high |= lowered[k]
             if high >= 128:
-                looked, skeleton = _look(lowered, i, stop, classes, *bare, scratch)
+                looked, skeleton = _look(lowered, i, stop, state, classes, *bare, scratch)
                 kind |= looked
         if i + np.uint64(1) == stop:
             kind |= np.uint8(SINGLE)

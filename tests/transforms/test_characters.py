@@ -113,7 +113,7 @@ def is_exact(c: str) -> bool:
     return is_numeric(c) or tag in ("<super>", "<sub>", "<font>", "<circle>", "<square>")
 
 
-NOT_PROSE = "#%&*/@\\{}_§¶†‡‰‱′″‴‵‶‷⁎⁑⁓⁗٪؉؊٭"
+NOT_PROSE = "#%&*/@\\{}[]_§¶†‡‰‱′″‴‵‶‷⁎⁑⁓⁗٪؉؊٭⌈⌉⌊⌋〈〉⟦⟧⟨⟩⟪⟫⁽⁾₍₎‼"
 
 
 @pytest.mark.parametrize(
