@@ -40,7 +40,7 @@ from transforms.contrast import LEAST_DOCUMENTS
 from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
-from transforms.gate import judged, verdict
+from transforms.gate import verdict
 from transforms.identity import file_names
 from transforms.reference import copy_reference, load_reference
 from transforms.repeats import group_sizes, repeated_share, repeats_within
@@ -214,9 +214,7 @@ def _report(
             found = maker.figures(measured.judged)
             repeats = figures.near_duplicates(groups, reference)
             found = figures.with_measures(found, [repeats])
-            doubts = figures.doubts(sketched, reference)
-            language = figures.another_language(sketched, reference)
-            measures = judged(found.measures, gates, doubts, language)
+            measures = figures.judge(found.measures, gates, sketched, reference)
             found = figures.with_measures(found, measures)
         answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
         collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))

@@ -171,7 +171,6 @@ def main() -> None:
         "numeric": as_ranges(is_exact),
         "silent": as_ranges(is_silent),
         "prose": as_ranges(is_prose),
-        "opening": as_ranges(lambda c: category(c) in ("Ps", "Pi") or c in "¿¡"),
         "operator": as_ranges(lambda c: category(c) == "Sm" or c in "%&*/@\\^#"),
         "unstable": as_ranges(lambda c: unicodedata2.normalize("NFC", c) != c),
         "second": as_ranges(lambda c: c in seconds),

@@ -36,9 +36,9 @@ SOLO, MARK, NUMERIC, PROSE = 32, 64, 128, 256
 value, or a form that means something, such as a superscript; punctuation that carries no meaning
 between words."""
 
-OPENING, OPERATOR, DRESSED, LINKED = 512, 1024, 2048, 4096
-"""Opens a bracket or quotation; makes what stands beside it a formula or code; a mark, a vowel
-sign, or a letter with one; begins with a mark, or second of a pair, once it is folded."""
+OPERATOR, DRESSED, LINKED = 512, 1024, 2048
+"""Makes what stands beside it a formula or code; a mark, a vowel sign, or a letter with one; begins
+with a mark, or second of a pair, once it is folded."""
 
 _INVALID, _LOOSE, _FOLDS, _LINKS = 1, 2, 4, 8
 """Bits of a text: not UTF-8; not known to be composed; changed by folding; with marks that may
@@ -111,7 +111,6 @@ _BITS = {
     "mark": MARK,
     "numeric": NUMERIC,
     "prose": PROSE,
-    "opening": OPENING,
     "operator": OPERATOR,
     "unstable": UNSTABLE,
     "second": SECOND,

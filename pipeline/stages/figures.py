@@ -32,7 +32,7 @@ from transforms.compression import zstd_ratio
 from transforms.contrast import LEAST_DOCUMENTS, measure, too_few
 from transforms.diversity import Diversity
 from transforms.figures import FigureMaker
-from transforms.gate import foreign, unread
+from transforms.gate import foreign, judged, unread
 from transforms.known import Known
 from transforms.measures import TAIL, effective_number
 from transforms.reference import Reference
@@ -172,25 +172,20 @@ def known_words(sketched: Sketched) -> list[KnownWords]:
     ]
 
 
-def doubts(sketched: Sketched, reference: Reference) -> dict[str, str]:
-    """Return by measure why its gate can't judge: the embedder can't read the texts.
+def judge(
+    measures: Sequence[Measure], gates: Gates, sketched: Sketched, reference: Reference
+) -> list[Measure]:
+    """Return the measures with what the gates say of them, and where the embedder can't read.
 
     Args:
+        measures: not judged yet.
+        gates: the limits.
         sketched: of the run.
         reference: that was measured on.
     """
     corpus = Known.total(sketched.known(*WRITABLE).values())
-    return unread([corpus, reference.known])
-
-
-def another_language(sketched: Sketched, reference: Reference) -> str | None:
-    """Return why the corpus is in another language than the reference; None where it may not be.
-
-    Args:
-        sketched: of the run.
-        reference: that was measured on.
-    """
-    return foreign(Known.total(sketched.known(*WRITABLE).values()), reference.known)
+    doubts = unread([corpus, reference.known])
+    return judged(measures, gates, doubts, foreign(corpus, reference.known))
 
 
 def clusters(

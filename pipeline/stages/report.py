@@ -27,7 +27,7 @@ from schemas.gates import Gates
 from schemas.lineage import LineageReport
 from schemas.report import Conservation, Figures, Report, Verdict
 from transforms.figures import FigureMaker
-from transforms.gate import judged, verdict, with_prompts
+from transforms.gate import verdict, with_prompts
 from transforms.measures import OFF_SUPPORT
 from transforms.order import distinct
 from transforms.wording import CollapsedPrompts
@@ -212,9 +212,7 @@ def run_report(
     found = None
     if reference.human:
         found = maker.figures(measured.judged)
-        doubts = figures.doubts(sketched, reference)
-        language = figures.another_language(sketched, reference)
-        measures = judged(found.measures, gates, doubts, language)
+        measures = figures.judge(found.measures, gates, sketched, reference)
         found = figures.with_measures(found, measures)
     answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
     collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
