@@ -119,7 +119,7 @@ def test_a_brace_at_the_end_of_the_text_shows() -> None:
         ("name\t\tage\nann\t\tbob", [TABBED + "2", TABBED + "2"]),
         ("name age\nann\tbob", []),
         ("some prose\n   with indents\n  of its own", []),
-        ("double  spaces   and\n\n\nlines", []),
+        ("further  spaces   and\n\n\nlines", []),
     ],
 )
 def test_white_space_that_counts(text: str, items: list[str]) -> None:
