@@ -1,4 +1,4 @@
-"""What a person can do about a verdict, as the page and the console show it."""
+"""Advise what to do about a verdict, for the page and the console."""
 
 from __future__ import annotations
 

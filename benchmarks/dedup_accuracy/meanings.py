@@ -1,4 +1,4 @@
-"""Which pairs of English texts say the same, by a plain count of numbers, signs and negations.
+"""Tell which pairs of English texts say the same, by a plain count of numbers, signs and negations.
 
 No line of the product's is used. A token between white spaces counts with its case where it holds a
 digit, an inner capital or a sign; a negation counts as itself. Prose punctuation and quotes around

@@ -1,4 +1,4 @@
-"""How many words of texts in many languages the embedder knows, and from where on it is too few.
+"""Count the words that the embedder knows in many languages, and where they are too few.
 
     OUTCROSS_UDHR=FOLDER OUTCROSS_DATA=FOLDER python benchmarks/languages/coverage.py
 

@@ -1,4 +1,4 @@
-"""How often the verdict of `outcross audit` stops what has narrowed, and human text.
+"""Count how often `outcross audit` stops what has narrowed, and human text.
 
     python benchmarks/measures/power.py [NAME ...] [--sizes 300 1500 5000] [--lines FILE]
                                         [--data ../shared/data]

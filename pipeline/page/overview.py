@@ -1,4 +1,4 @@
-"""What to do next, asked against achieved, where rows went."""
+"""Show what to do next, what was asked and achieved, and where rows went."""
 
 from __future__ import annotations
 
