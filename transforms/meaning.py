@@ -18,27 +18,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from transforms.characters import character_classes
+from transforms.gaps import LEFT, LONGEST, RIGHT, gap_key, gap_memory, remember_gap
 from transforms.hashing import mix64
 from transforms.kernels import borrowing
 from transforms.lexicon import (
     ALWAYS,
     CURRENCY,
-    FILTERED,
     FIRST,
     SYLLABLE,
     UNIT,
     entry_length,
     known_word,
     lexicon,
+    passes,
 )
 from transforms.lines import code_lines, shows_lines, white_space
 from transforms.markup import NONE, OPEN_PAIRS, PAIRS, TICKED, is_prose, signs_between
-from transforms.words import CODE, NEGATED, NUMBER, SPACED, SPACELESS, Words, hash_bytes
+from transforms.words import CODE, NEGATED, NUMBER, SINGLE, SPACED, SPACELESS, Words, hash_bytes
 
 HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 """An item's hash is its upper half."""
 
 _SPACE = np.uint8(ord(" "))
+_KINDS, _ITEM = np.uint8(0xFF ^ SINGLE), NUMBER | CODE | NEGATED
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
 _SYMBOL = 4  # bytes of a unit whose case means something: mW and MW, but not Miles
@@ -61,8 +63,26 @@ def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
     return stop - i == 2 and (np.int64(first) << 8 | np.int64(second)) in _ENDINGS
 
 
+@borrowing(inline="always")
+def _means_nothing(text, edges, kinds, w, looked, memory):  # type: ignore[no-untyped-def]
+    """Tell whether the gap before a word is remembered as form, or is none within Chinese."""
+    gaps, arounds, results, counts, _ = memory
+    begin, stop = np.int64(edges[2 * w - 1]), np.int64(edges[2 * w])
+    if begin == stop:
+        return kinds[w] == SPACELESS
+    if stop - begin > LONGEST:
+        return False
+    left, right = np.int64(kinds[w - 1]), np.int64(kinds[w])
+    block, around, slot = gap_key(text, begin, stop, left, right, looked << 1)
+    return (
+        arounds[slot] == around and gaps[slot] == block and counts[slot] == 0 and results[slot] == 0
+    )
+
+
 @borrowing()
-def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked, pairs, signs, out):  # type: ignore[no-untyped-def]
+def _document(  # type: ignore[no-untyped-def]
+    text, size, edges, hashes, kinds, classes, entries, codes, looked, pairs, signs, memory, out
+):
     """Write the items of one document.
 
     Args:
@@ -74,13 +94,15 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
         codes: gets which lines are code.
         looked: whether lines are looked at.
         pairs, signs: room to work in.
+        memory: of short gaps.
         out: gets the items.
 
     Returns:
         How many items there are, -1 if lines have to be looked at first; a hash of the words that
         are no items, in their order.
     """
-    keys, bits, passes = entries
+    keys, bits, every, standing = entries
+    gaps, arounds, results, counts, kept = memory
     n = len(hashes)
     filled = 0
     wording = _WORDING
@@ -96,12 +118,16 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
     w = -1
     while w < n:
         w += 1
-        if not looked and not item and not number and until <= w and pairs[TICKED] < begin:
+        plain = not looked or not codes[min(line, lines - 1)]
+        if plain and not item and not number and until <= w and pairs[TICKED] < begin:
             # Most words stand between single spaces, and mean no more than themselves.
             first = w
-            while w < n and not passes[hashes[w] & FILTERED]:
-                joined = w > 0 and kinds[w] == SPACELESS and edges[2 * w] == edges[2 * w - 1]
-                if not joined and kinds[w] != SPACED:
+            while w < n and not passes(hashes[w], standing):
+                if kinds[w] & _KINDS != SPACED and (
+                    w == 0
+                    or kinds[w] & _ITEM
+                    or not _means_nothing(text, edges, kinds, w, looked, memory)
+                ):
                     break
                 if w:
                     wording = wording * _ODD + hashes[w - 1]
@@ -114,28 +140,39 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             stop, right = np.int64(edges[2 * w]), np.int64(kinds[w])
         count = 0
         touches_left = touches_right = False
-        if (right != NONE and right & SPACED) or (
-            not looked and is_prose(text, begin, stop, left, right)
-        ):
-            pass
-        elif begin < stop:
-            if not looked and shows_lines(text, begin, stop, size):
-                return -1, wording
-            code = begin < pairs[TICKED]
-            if looked:
-                code |= codes[line]
-                count, line = white_space(
-                    text, begin, stop, w > 0, line, codes, lines, table, signs
-                )
-                code |= codes[min(line, lines - 1)]
-            count, touches_left, touches_right = signs_between(
-                *(text, begin, stop, size, left, right, code, pairs, classes, signs, count)
-            )
+        if begin < stop and (right == NONE or not right & SPACED):
+            code = begin < pairs[TICKED] or (looked and codes[line])
+            short = stop - begin <= LONGEST and NONE not in (left, right)
+            key = np.uint64(0), np.uint32(0), 0
+            if short:
+                key = gap_key(text, begin, stop, left, right, code | looked << 1)
+            block, around, slot = key
+            if short and arounds[slot] == around and gaps[slot] == block:
+                count = np.int64(counts[slot])
+                for k in range(count):
+                    signs[k] = kept[slot, k]
+                touches_left = results[slot] & LEFT != 0
+                touches_right = results[slot] & RIGHT != 0
+            else:
+                if not looked and shows_lines(text, begin, stop, size):
+                    return -1, wording
+                if looked:
+                    count, line = white_space(
+                        text, begin, stop, w > 0, line, codes, lines, table, signs
+                    )
+                    code |= codes[min(line, lines - 1)]
+                if looked or not is_prose(text, begin, stop, left, right):
+                    count, touches_left, touches_right = signs_between(
+                        *(text, begin, stop, size, left, right, code, pairs, classes, signs, count)
+                    )
+                if short:
+                    touches = touches_left * LEFT | touches_right * RIGHT
+                    remember_gap(text, begin, stop, key, signs, count, touches, memory)
         if w:
             if touches_left:
                 item = raw = True
             elif not item and right != NONE and right & NUMBER:
-                item = raw = known_word(hashes[w - 1], keys, bits, passes) & CURRENCY != 0
+                item = raw = known_word(hashes[w - 1], keys, bits, every) & CURRENCY != 0
             if item:
                 value = hashes[w - 1]
                 if raw and not _is_ordinal(text, edges[2 * w - 2], begin):
@@ -156,11 +193,13 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
             for k in range(stop, edges[2 * w + 1]):
                 raw |= 65 <= text[k] <= 90
         item = raw or w < until or right & NEGATED != 0
-        known = known_word(hashes[w], keys, bits, passes)
+        known = known_word(hashes[w], keys, bits, every)
         if known:
             item |= known & ALWAYS != 0
             if known & FIRST:
-                until = max(until, w + entry_length(edges, hashes, kinds, w, n - 1, *entries))
+                until = max(
+                    until, w + entry_length(edges, hashes, kinds, w, n - 1, keys, bits, every)
+                )
                 item |= w < until
             if known & UNIT and number:
                 item = True
@@ -181,17 +220,19 @@ def _document(text, size, edges, hashes, kinds, classes, entries, codes, looked,
 @njit(nogil=True, cache=True)
 def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries):  # type: ignore[no-untyped-def]
     n = len(starts)
-    longest = np.int64(0)
+    longest = most = np.int64(0)
     for d in range(n):
         longest = max(longest, stops[d] - starts[d])
+        most += stops[d] - starts[d] + 2
     text = np.empty(longest + _PADDING, np.uint8)
     codes = np.zeros(longest + 2, np.bool_)
     pairs = np.empty(PAIRS, np.int64)
     signs = np.empty(2 * longest + 4, np.uint64)
-    room = np.empty(2 * longest + 4, np.uint64)
     ends = np.zeros(n + 1, np.int64)
     wording = np.empty(n, np.uint64)
-    out = np.empty(1024, np.uint64)
+    memory = gap_memory()
+    # Most of it is never touched, and so never becomes memory.
+    out = np.empty(most, np.uint64)
     for d in range(n):
         size = stops[d] - starts[d]
         text[:size] = data[starts[d] : stops[d]]
@@ -203,15 +244,10 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
             if count < 0:
                 count, wording[d] = _document(
                     *(text, size, own, hashes[here], kinds[here], classes, entries),
-                    *(codes, looked, pairs, signs, room),
+                    *(codes, looked, pairs, signs, memory, out[ends[d] :]),
                 )
-        while ends[d] + count > len(out):
-            larger = np.empty(2 * len(out), np.uint64)
-            larger[: ends[d]] = out[: ends[d]]
-            out = larger
-        out[ends[d] : ends[d] + count] = room[:count]
         ends[d + 1] = ends[d] + count
-    return ends, out[: ends[n]].copy(), wording
+    return ends, out[: ends[n]], wording
 
 
 def items(

@@ -62,7 +62,7 @@ def _signs(data, starts, stops, offsets, edges, classes):  # type: ignore[no-unt
             i = starts[d] + np.int64(edges[2 * word + 1])
         at = _gap(data, i, stops[d], classes, out, at)
         ends[d + 1] = at
-    return ends, out[:at].copy()
+    return ends, out[:at]
 
 
 def signs(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -24,6 +24,7 @@ from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
 from transforms.known import Known
 from transforms.meaning import items
+from transforms.memory import keep_freed_memory
 from transforms.minhash import signatures
 from transforms.progress import count
 from transforms.read import Block, read_unit
@@ -103,6 +104,7 @@ class _SketchUnit:
     embedded: bool
 
     def setup(self) -> None:
+        keep_freed_memory()
         self.embedder = load_default() if self.embedded else None
 
     def run(self, unit: Unit) -> int:
