@@ -22,7 +22,8 @@ import pyarrow.json as pj
 from numba import njit, types
 from numpy.typing import NDArray
 
-from schemas.columns import EXACT, MAX_DEPTH, MAX_FIELDS, canonical, json_field
+from schemas.columns import canonical, json_field
+from schemas.supertypes import EXACT, MAX_DEPTH, MAX_FIELDS
 from transforms.fields import kind_of
 
 _FILLED = np.uint8(1)  # the line holds more than white space

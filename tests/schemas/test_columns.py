@@ -35,7 +35,9 @@ def united(*types):
         ((pa.int8(), pa.int8()), pa.int8()),
         ((pa.int8(), pa.int32()), pa.int64()),
         ((pa.int32(), pa.uint32()), pa.int64()),
-        ((pa.int64(), pa.uint64()), None),
+        ((pa.int64(), pa.uint64()), pa.int64()),
+        ((pa.uint64(), pa.uint64()), pa.uint64()),
+        ((pa.uint64(), pa.int8(), pa.float32()), pa.float64()),
         ((pa.float32(), pa.float64()), pa.float64()),
         ((pa.int32(), pa.float32()), pa.float64()),
         ((pa.string(), pa.large_string()), pa.string()),
@@ -46,11 +48,29 @@ def united(*types):
         ((pa.string(), pa.binary()), None),
         ((pa.bool_(), pa.int64()), None),
         ((pa.string(), pa.int64()), None),
-        ((pa.timestamp("s"), pa.timestamp("ms")), None),
+        ((pa.timestamp("s"), pa.timestamp("ms")), pa.timestamp("ms")),
+        ((pa.timestamp("us", "UTC"), pa.timestamp("ns", "UTC")), pa.timestamp("ns", "UTC")),
+        ((pa.timestamp("us", "UTC"), pa.timestamp("us")), None),
+        ((pa.timestamp("us"), pa.date32()), None),
+        ((pa.duration("s"), pa.duration("us")), pa.duration("us")),
+        ((pa.time32("s"), pa.time64("ns")), pa.time64("ns")),
+        ((pa.decimal128(5, 2), pa.decimal128(10, 4)), pa.decimal128(10, 4)),
+        ((pa.decimal128(5, 2), pa.decimal128(38, 0)), None),
+        ((pa.decimal128(5, 2), pa.int8()), None),
+        ((pa.decimal32(5, 2), pa.decimal32(5, 2)), pa.decimal128(5, 2)),
+        ((pa.binary(4), pa.binary(5)), pa.binary()),
+        ((pa.uuid(), pa.uuid()), pa.uuid()),
+        ((pa.uuid(), pa.string()), None),
+        ((pa.list_view(pa.string_view()), pa.list_(pa.string())), pa.list_(pa.string())),
         ((pa.list_(pa.null()), pa.list_(pa.int8())), pa.list_(pa.int8())),
         ((pa.list_(pa.int8()), pa.large_list(pa.float32())), pa.list_(pa.float64())),
         ((pa.list_(pa.int8(), 3), pa.list_(pa.int8(), 3)), pa.list_(pa.int8(), 3)),
         ((pa.list_(pa.int8(), 3), pa.list_(pa.int8(), 2)), pa.list_(pa.int8())),
+        ((pa.list_(pa.int8(), 3), pa.null()), pa.list_(pa.int8())),
+        (
+            (pa.struct({"a": pa.list_(pa.int8(), 3)}), pa.struct({"b": pa.bool_()})),
+            pa.struct({"a": pa.list_(pa.int8()), "b": pa.bool_()}),
+        ),
         ((pa.list_(pa.int8()), pa.list_(pa.string())), None),
         ((pa.list_(pa.int8()), pa.int8()), None),
         (
@@ -84,6 +104,13 @@ leaves = st.sampled_from(
         pa.large_binary(),
         pa.binary(4),
         pa.timestamp("s"),
+        pa.timestamp("ns"),
+        pa.duration("ms"),
+        pa.decimal128(5, 2),
+        pa.decimal128(30, 4),
+        pa.decimal128(38, 0),
+        pa.uuid(),
+        pa.string_view(),
         pa.dictionary(pa.int8(), pa.string()),
     ]
 )
@@ -106,8 +133,9 @@ def fields(draw):
     if draw(st.integers(0, 9)) == 0:
         return json_field(name)
     field = pa.field(name, draw(nested))
-    if field.type == pa.int64() and draw(st.booleans()):
-        batch = pa.RecordBatch.from_arrays([pa.array([2**60])], names=[name])
+    if field.type in (pa.int64(), pa.uint64(), pa.timestamp("s")) and draw(st.booleans()):
+        large = draw(st.sampled_from([2**60, 2**63 - 1, 2**34]))
+        batch = pa.RecordBatch.from_arrays([pa.array([large]).cast(field.type)], names=[name])
         return mark_wide(batch).schema.field(0)
     return field
 
@@ -182,11 +210,11 @@ def test_wide_integers_are_not_rounded_for_floats():
     assert not is_json(unite([inside.schema, inside.schema]).field("c"))
 
 
-def test_columns_stand_by_source_and_name():
+def test_columns_stand_by_source_and_as_there():
     a = unite([pa.schema([("z", pa.int8()), ("b", pa.int8())]), pa.schema([("c", pa.int8())])])
     b = unite([pa.schema([("a", pa.int8()), ("b", pa.string())])])
     schema = settle([a, b])
-    assert schema.names == ["b", "c", "z", "a"]
+    assert schema.names == ["z", "b", "c", "a"]
     assert is_json(schema.field("b"))
 
 
@@ -293,6 +321,6 @@ def test_plain_values_are_what_json_has():
 
 def test_json_text_is_canonical():
     value = {"b": 1.0, "a": [None, 2.5, float("nan")], "n": None, "big": 1e300, "t": "ä\u2028"}
-    assert canonical(value) == '{"a":[null,2.5,null],"b":1,"big":1e+300,"t":"ä\u2028"}'
+    assert canonical(value) == '{"a":[null,2.5,"NaN"],"b":1,"big":1e+300,"t":"ä\u2028"}'
     assert canonical(None) is None
-    assert canonical(float("inf")) is None
+    assert [canonical(float(v)) for v in ("inf", "-inf")] == ['"Infinity"', '"-Infinity"']
