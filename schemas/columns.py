@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -39,7 +38,6 @@ _MARK, _LIMITS, _NAME, _ORDER = (
     b"outcross" + name for name in (b"", b".limits", b".name", b".order")
 )
 _JSON = {_MARK: b"json"}
-_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def json_field(name: str) -> pa.Field:
@@ -57,8 +55,8 @@ def canonical(value: Any) -> str | None:
 
     Sorted keys; members that are null are left out, because a struct can't tell them from absent
     ones; floats without a fraction up to 2**53 are written as integers, because a column of both
-    is float64; NaN and infinities, which JSON doesn't know, are the strings "NaN", "Infinity" and
-    "-Infinity", as in protobuf's JSON mapping. None stays None.
+    is float64; NaN and infinities, which JSON doesn't know, are NaN, Infinity and -Infinity, as
+    Python's json writes and reads them. None stays None.
     """
     if value is None:
         return None
@@ -248,7 +246,7 @@ def unsettled(rows: pa.Table, was: Mapping[str, pa.Field]) -> pa.Table:
             field = json_field(own.name)
         else:
             values = [None if text is None else json.loads(text) for text in column.to_pylist()]
-            column = pa.array([_loaded(value, own.type) for value in values], own.type)
+            column = pa.array(values, own.type)
         columns.append(column)
         fields.append(field)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
@@ -268,25 +266,14 @@ def _from_json(type_: pa.DataType) -> bool:
     )
 
 
-def _loaded(value: Any, type_: pa.DataType) -> Any:
-    """A value that JSON gave back, with what JSON doesn't know of floats."""
-    if isinstance(value, dict):
-        return {name: _loaded(member, type_.field(name).type) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_loaded(element, type_.value_type) for element in value]
-    return float(value) if isinstance(value, str) and pa.types.is_floating(type_) else value
-
-
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         members = ((key, _canonical(member)) for key, member in value.items())
         return {key: member for key, member in members if member is not None}
     if isinstance(value, list):
         return [_canonical(element) for element in value]
-    if isinstance(value, float):
-        if abs(value) <= EXACT:
-            return int(value) if value.is_integer() else value
-        return value if math.isfinite(value) else _NOT_FINITE[str(value)]
+    if isinstance(value, float) and abs(value) <= EXACT and value.is_integer():
+        return int(value)
     return value
 
 

@@ -321,6 +321,6 @@ def test_plain_values_are_what_json_has():
 
 def test_json_text_is_canonical():
     value = {"b": 1.0, "a": [None, 2.5, float("nan")], "n": None, "big": 1e300, "t": "ä\u2028"}
-    assert canonical(value) == '{"a":[null,2.5,"NaN"],"b":1,"big":1e+300,"t":"ä\u2028"}'
+    assert canonical(value) == '{"a":[null,2.5,NaN],"b":1,"big":1e+300,"t":"ä\u2028"}'
     assert canonical(None) is None
-    assert [canonical(float(v)) for v in ("inf", "-inf")] == ['"Infinity"', '"-Infinity"']
+    assert [canonical(float(v)) for v in ("nan", "inf", "-inf")] == ["NaN", "Infinity", "-Infinity"]
