@@ -22,6 +22,7 @@ from schemas.supertypes import (
     EXACT,
     Limits,
     bare,
+    cast,
     has_empty_struct,
     is_binary,
     is_list,
@@ -69,11 +70,13 @@ def plain(array: pa.Array) -> list[Any]:
     A map with string keys is an object, one with other keys a list of pairs; a UUID is text in its
     usual form.
     """
-    type_ = bare(array.type)
-    if type_ != array.type:
-        return plain(array.cast(type_))
+    type_ = array.type
     if is_uuid(type_):
         return [v and str(uuid.UUID(bytes=v)) for v in array.storage.to_pylist()]
+    if isinstance(type_, pa.BaseExtensionType):
+        return plain(array.storage)
+    if pa.types.is_dictionary(type_):
+        return plain(array.dictionary_decode())
     if pa.types.is_struct(type_):
         children = [(type_.field(i).name, plain(array.field(i))) for i in range(type_.num_fields)]
         return [
@@ -86,7 +89,7 @@ def plain(array: pa.Array) -> list[Any]:
         if is_text(type_.key_type):
             return [row and {e["key"]: e["value"] for e in row} for row in rows]
         return [row and [[e["key"], e["value"]] for e in row] for row in rows]
-    if is_list(type_):
+    if is_list(bare(type_)):
         values = plain(array.flatten())
         lengths = pc.list_value_length(array).to_pylist()
         rows, at = [], 0
@@ -94,7 +97,7 @@ def plain(array: pa.Array) -> list[Any]:
             rows.append(None if length is None else values[at : at + length])
             at += length or 0
         return rows
-    if is_binary(type_):
+    if is_binary(bare(type_)):
         return [v if v is None else base64.b64encode(v).decode() for v in array.to_pylist()]
     if pa.types.is_timestamp(type_):
         zone = "" if type_.tz is None else "Z"
@@ -223,7 +226,7 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             column = pa.array([canonical(value) for value in plain(column)], pa.string())
         elif marked and not is_json(field):
             raise ValueError(f"column {name!r} holds JSON, the schema says {field.type}")
-        columns.append(column.cast(field.type))
+        columns.append(cast(column, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

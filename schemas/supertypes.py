@@ -73,6 +73,28 @@ def without_null_lists(array: pa.Array, type_: pa.DataType) -> pa.DataType:
     return _rebuilt(type_, lambda _: value)
 
 
+def inside(type_: pa.DataType) -> Iterator[pa.DataType]:
+    """Yield the type, and all types inside it."""
+    yield type_
+    if isinstance(type_, pa.BaseExtensionType):
+        yield from inside(type_.storage_type)
+    elif pa.types.is_nested(type_):
+        for i in range(type_.num_fields):
+            yield from inside(type_.field(i).type)
+
+
+def cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The array with a type that holds its values.
+
+    Arrow casts a slice wrongly where nulls without a type are inside it, so that one is copied.
+    """
+    if array.type == type_:
+        return array
+    if pa.types.is_nested(array.type) and any(map(pa.types.is_null, inside(array.type))):
+        array = array.take(pa.array(range(len(array)), pa.int64()))
+    return array.cast(type_)
+
+
 def limits_of(array: pa.Array, path: _Path) -> Iterator[_Path]:
     """Yield paths of values, each with a type or unit at its end that can't hold them."""
     type_ = array.type
@@ -187,9 +209,7 @@ def settled(type_: pa.DataType) -> pa.DataType:
 
 def has_empty_struct(type_: pa.DataType) -> bool:
     """Whether there is a struct without fields."""
-    if pa.types.is_nested(type_) and type_.num_fields:
-        return any(has_empty_struct(type_.field(i).type) for i in range(type_.num_fields))
-    return bool(pa.types.is_struct(type_))
+    return any(pa.types.is_struct(kind) and kind.num_fields == 0 for kind in inside(type_))
 
 
 def is_text(type_: pa.DataType) -> bool:

@@ -1,20 +1,19 @@
 """The columns of a Parquet file as they can be joined with those of any other file.
 
-A writer's Arrow schema may ask for types that Arrow can't read back or cast (null lists of a fixed
-size, views). So the columns are read as Parquet has them, and then get the schema's types.
+A writer's Arrow schema may ask for types that Arrow can't read back or cast: null lists of a fixed
+size, views of lists. Such files are read as Parquet has them, and then get the schema's types.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.columns import LEDGER_COLUMN, is_json, json_field
-from schemas.supertypes import bare, without_null_lists
+from schemas.supertypes import bare, cast, inside, without_null_lists
 
 _PIECE = 1 << 20
 _SCHEMA, _HIDDEN = b"ARROW:schema", b"-----:schema"
@@ -24,8 +23,8 @@ class ParquetColumns:
     """A Parquet file, read in batches with bare types.
 
     Attributes:
-        file: without the Arrow schema that its writer noted.
         schema: as its writer noted it.
+        file: without that, where Arrow can't read by it.
 
     Args:
         stream: an open file that can seek.
@@ -37,7 +36,8 @@ class ParquetColumns:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.schema: pa.Schema = pq.read_schema(stream)
-        self._metadata = _without_arrow_schema(stream)
+        hidden = any(_misread(type_) for field in self.schema for type_ in inside(field.type))
+        self._metadata = _without_arrow_schema(stream) if hidden else pq.read_metadata(stream)
         self.file = self._opened(None)
         columns = [self._metadata.schema.column(i) for i in range(self._metadata.num_columns)]
         self._times = [c.path for c in columns if c.physical_type == "INT96"]
@@ -53,15 +53,17 @@ class ParquetColumns:
             pa.ArrowException, OSError: the row group is broken.
         """
         file = self._opened(self._unit(group)) if self._times else self.file
-        for batch in file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False):
+        for batch in file.iter_batches(rows, row_groups=[group], use_threads=False):
             yield self._bare(batch)
 
     def repeated_member(self) -> str | None:
         """Return why no row can be read: a struct has two members of one name."""
-        for field in self.file.schema_arrow:
-            name = _repeated(field.type)
-            if name is not None:
-                return f"column {field.name!r} has two members {name!r}; names must differ"
+        for field in self.schema:
+            for type_ in filter(pa.types.is_struct, inside(field.type)):
+                names = [type_.field(i).name for i in range(type_.num_fields)]
+                for name in names:
+                    if names.count(name) > 1:
+                        return f"column {field.name!r} has two members {name!r}; names must differ"
         return None
 
     def _opened(self, unit: str | None) -> pq.ParquetFile:
@@ -99,7 +101,7 @@ class ParquetColumns:
             type_ = bare(column.type if coerced else field.type)
             if coerced and pa.types.is_timestamp(type_) and pa.types.is_timestamp(field.type):
                 type_ = pa.timestamp(type_.unit, field.type.tz)
-            columns.append(column.cast(without_null_lists(column, type_)))
+            columns.append(cast(column, without_null_lists(column, type_)))
             marked = ours and is_json(field)
             fields.append(json_field(name) if marked else pa.field(name, columns[-1].type))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
@@ -138,12 +140,11 @@ def _without_arrow_schema(stream: Any) -> pq.FileMetaData:
     return pq.read_metadata(pa.BufferReader(b"PAR1" + footer + end))
 
 
-def _repeated(type_: pa.DataType) -> str | None:
-    """Return a name that a struct inside the type has twice."""
-    if not pa.types.is_nested(type_):
-        return None
-    inside = [type_.field(i) for i in range(type_.num_fields)]
-    names = [field.name for field in inside]
-    twice = [name for name in names if names.count(name) > 1]
-    below = (name for field in inside if (name := _repeated(field.type)) is not None)
-    return next(chain(twice, below), None)
+def _misread(type_: pa.DataType) -> bool:
+    """Whether Arrow, asked for this type, reads or casts it wrongly."""
+    return bool(
+        pa.types.is_fixed_size_list(type_)
+        or pa.types.is_list_view(type_)
+        or pa.types.is_large_list_view(type_)
+        or (pa.types.is_dictionary(type_) and "view" in str(type_.value_type))
+    )
