@@ -16,6 +16,7 @@ from schemas.columns import (
     is_json,
     json_field,
     mark_wide,
+    ordered,
     plain,
     settle,
     unite,
@@ -210,6 +211,56 @@ def test_wide_integers_are_not_rounded_for_floats():
     assert not is_json(unite([inside.schema, inside.schema]).field("c"))
 
 
+def test_values_that_a_common_type_cannot_hold_make_it_text():
+    def joined(*arrays):
+        batches = [mark_wide(pa.record_batch({"c": array})) for array in arrays]
+        schema = settle([unite([batch.schema for batch in batches])])
+        found = [value for b in batches for value in conform(b, schema)["c"].to_pylist()]
+        return schema.field("c").type, found
+
+    near, far = datetime(2024, 5, 6), datetime(9999, 12, 31)
+    micro, nano = (pa.array([near], pa.timestamp(unit)) for unit in ("us", "ns"))
+    assert joined(micro, nano) == (pa.timestamp("ns"), [near, near])
+    beyond = pa.array([far], pa.timestamp("us"))
+    assert joined(beyond, nano) == (
+        pa.string(),
+        ['"9999-12-31T00:00:00.000000"', '"2024-05-06T00:00:00.000000000"'],
+    )
+    assert joined(beyond, pa.array([near], pa.timestamp("ms"))) == (
+        pa.timestamp("us"),
+        [far, near],
+    )
+    spans = [pa.array([2**62], pa.duration("s")), pa.array([1], pa.duration("ms"))]
+    assert joined(*spans)[0] == pa.string()
+    small, large = (pa.array([v], pa.uint64()) for v in (2**63 - 1, 2**63))
+    negative = pa.array([-1])
+    assert joined(small, negative) == (pa.int64(), [2**63 - 1, -1])
+    assert joined(large, negative) == (pa.string(), ["9223372036854775808", "-1"])
+    assert joined(large, small) == (pa.uint64(), [2**63, 2**63 - 1])
+    assert joined(pa.array([7], pa.uint64()), pa.array([0.5])) == (pa.float64(), [7, 0.5])
+    cents = [pa.array([Decimal("1.10")], pa.decimal128(*width)) for width in ((5, 2), (12, 4))]
+    assert joined(*cents) == (pa.decimal128(12, 4), [Decimal("1.10"), Decimal("1.10")])
+
+
+def test_a_list_of_fixed_size_that_a_source_lacks_is_a_list():
+    of_two = pa.record_batch({"c": pa.array([[1, 2]], pa.list_(pa.int8(), 2))})
+    assert settle([of_two.schema]).field("c").type == pa.list_(pa.int8(), 2)
+    schema = settle([unite([of_two.schema]), unite([pa.schema([("d", pa.int8())])])])
+    assert schema.field("c").type == pa.list_(pa.int8())
+    assert conform(of_two, schema).to_pylist() == [{"c": [1, 2], "d": None}]
+    assert unite([of_two.schema, pa.schema([])]).equals(unite([of_two.schema]))
+
+
+def test_the_heaviest_order_of_columns_wins_and_others_follow_by_name():
+    first = ordered(pa.record_batch({"b": [1], "a": [1], "z": [1]}), [9, 1], ["z", "b"])
+    second = ordered(pa.record_batch({"c": [1], "a": [1]}), [10, 0], ["c", "a", "gone"])
+    assert first.schema.names == ["z", "b", "a"]
+    parts = [first.schema, second.schema, pa.schema([("q", pa.int8())])]
+    for order in itertools.permutations(parts):
+        assert unite(order).names == ["c", "a", "b", "q", "z"]
+        assert unite([unite(order[:2]), order[2]]).equals(unite(order), check_metadata=True)
+
+
 def test_columns_stand_by_source_and_as_there():
     a = unite([pa.schema([("z", pa.int8()), ("b", pa.int8())]), pa.schema([("c", pa.int8())])])
     b = unite([pa.schema([("a", pa.int8()), ("b", pa.string())])])
@@ -306,6 +357,12 @@ def test_plain_values_are_what_json_has():
         (pa.array([date(2020, 1, 2)]), "2020-01-02"),
         (pa.array([Decimal("1.10")]), "1.10"),
         (pa.array([b"\xff"]), "/w=="),
+        (pa.array([b"\xff"], pa.binary_view()), "/w=="),
+        (
+            pa.array([b"0" * 16], pa.binary(16)).cast(pa.uuid()),
+            "30303030-3030-3030-3030-303030303030",
+        ),
+        (pa.array(["x"]).cast(pa.json_()), "x"),
         (pa.array([1.5], pa.float16()), 1.5),
         (pa.array([7], pa.duration("ms")), 7),
         (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())), {"k": 1}),
