@@ -122,8 +122,9 @@ def ordered(batch: pa.RecordBatch, weight: Sequence[int], names: Sequence[str]) 
         weight: of the order; `unite` takes the heaviest.
         names: of columns, as they stand in the row that the order is of.
     """
-    first = [name for name in names if name in set(batch.schema.names)]
-    others = sorted({*batch.schema.names} - {*first})
+    present = set(batch.schema.names)
+    first = [name for name in names if name in present]
+    others = sorted(present - {*first})
     note = json.dumps([list(weight), first]).encode()
     return batch.select([*first, *others]).replace_schema_metadata({_ORDER: note})
 

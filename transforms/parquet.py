@@ -6,6 +6,7 @@ size, views of lists. Such files are read as Parquet has them, and then get the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,9 +61,9 @@ class ParquetColumns:
         """Return why no row can be read: a struct has two members of one name."""
         for field in self.schema:
             for type_ in filter(pa.types.is_struct, inside(field.type)):
-                names = [type_.field(i).name for i in range(type_.num_fields)]
-                for name in names:
-                    if names.count(name) > 1:
+                names = Counter(type_.field(i).name for i in range(type_.num_fields))
+                for name, often in names.items():
+                    if often > 1:
                         return f"column {field.name!r} has two members {name!r}; names must differ"
         return None
 

@@ -180,8 +180,8 @@ def written(folder, tables):
     union = settle(united)
     groups = [pa.Table.from_batches([conform(block.batch, union)]) for block in blocks]
     (folder / "data").mkdir()
-    one = ShardSet(AsRead(union), str(folder / "data"), str(folder), [0], 1, ROWS)
-    write_shard(one, [(rows, rows) for rows in groups], 0)
+    shards = ShardSet(AsRead(union), str(folder / "data"), str(folder), [0], 1, ROWS)
+    write_shard(shards, [(rows, rows) for rows in groups], 0)
     return folder / "data" / "train-00000-of-00001.parquet", union
 
 
@@ -262,5 +262,5 @@ def test_every_value_stands_in_the_shards(tmp_path, monkeypatch, seed):
             uuids = holds_uuids(union.field(name).type)
             if not uuids:  # which are text for DuckDB
                 column = column.cast(union.field(name).type)
-            found = [comparable(value, uuids) for value in column.to_pylist()]
-            assert found == wanted[name], (read, name, union.field(name))
+            values = [comparable(value, uuids) for value in column.to_pylist()]
+            assert values == wanted[name], (read, name, union.field(name))

@@ -215,8 +215,8 @@ def test_values_that_a_common_type_cannot_hold_make_it_text():
     def joined(*arrays):
         batches = [mark_wide(pa.record_batch({"c": array})) for array in arrays]
         schema = settle([unite([batch.schema for batch in batches])])
-        found = [value for b in batches for value in conform(b, schema)["c"].to_pylist()]
-        return schema.field("c").type, found
+        values = [v for b in batches for v in conform(b, schema)["c"].to_pylist()]
+        return schema.field("c").type, values
 
     near, far = datetime(2024, 5, 6), datetime(9999, 12, 31)
     micro, nano = (pa.array([near], pa.timestamp(unit)) for unit in ("us", "ns"))

@@ -101,21 +101,21 @@ LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.j
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=6))
-def test_an_id_that_looks_like_a_place_is_no_other_documents(own):
-    sketches = HeldSketches([(0, [{"text": f"t {i}", "id": v} for i, v in enumerate(own)])])
+def test_an_id_that_looks_like_a_place_is_no_other_documents(names):
+    sketches = HeldSketches([(0, [{"text": f"t {i}", "id": v} for i, v in enumerate(names)])])
     sketches.units = [Unit(0, 0, "f.jsonl", "jsonl", 0, -1, 0)]
     sources = [source("s", "human", "f.jsonl", id_field="id")]
     repeated = repeated_ids(sketches, sources)
-    found = ids_of(sketches, sources, np.arange(len(own)), repeated).to_pylist()
-    assert len(set(found)) == len(own)
-    for number, (name, given_) in enumerate(zip(own, found, strict=True)):
+    given_ids = ids_of(sketches, sources, np.arange(len(names)), repeated).to_pylist()
+    assert len(set(given_ids)) == len(names)
+    for number, (name, name_given) in enumerate(zip(names, given_ids, strict=True)):
         place = f"s/f.jsonl#{number}"
-        assert given_ == (
+        assert name_given == (
             place if name is None else f"{name}@{place}" if repeated[number] else name
         )
-        # An id that nothing else has, neither as its own nor from its place, is left as it is.
-        others = {found[i] for i in range(len(own)) if i != number}
-        if name is not None and own.count(name) == 1 and name not in others:
+        # An id that nothing else has, as its own or from its place, is left as it is.
+        others = {given_ids[i] for i in range(len(names)) if i != number}
+        if name is not None and names.count(name) == 1 and name not in others:
             assert not repeated[number]
 
 

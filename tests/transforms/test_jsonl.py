@@ -255,16 +255,16 @@ def test_columns_stand_as_in_the_longest_line_however_lines_are_split(rows, data
         json.dumps({name: "x" * data.draw(st.integers(0, 3)) for name in names}) for names in rows
     ]
     cut = data.draw(st.integers(0, len(lines)))
-    found = []
+    unions = []
     for blocks in ([lines], [lines[cut:], lines[:cut]], [[line] for line in reversed(lines)]):
         schemas = []
         for block in filter(None, blocks):
             scanned = scan("\n".join(block).encode())
             parsed = parse(scanned, scanned.filled)
             schemas.append(in_order(parsed.batch, scanned, parsed.rows).schema)
-        found.append(unite(schemas))
-    assert found[0].names == found[1].names == found[2].names
+        unions.append(unite(schemas))
+    assert unions[0].names == unions[1].names == unions[2].names
     longest = max(map(len, lines))
     orders = [list(json.loads(line)) for line in lines if len(line) == longest]
-    assert found[0].names[:3] in orders
-    assert found[0].names[3:] == sorted(set().union(*rows) - {*found[0].names[:3]})
+    assert unions[0].names[:3] in orders
+    assert unions[0].names[3:] == sorted(set().union(*rows) - {*unions[0].names[:3]})

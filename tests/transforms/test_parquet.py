@@ -23,10 +23,10 @@ def batches(table, rows=7, **options):
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=20, **options)
     columns = ParquetColumns(sink)
-    found = [b for g in range(columns.file.num_row_groups) for b in columns.batches(g, rows)]
-    for batch in found:
+    read = [b for g in range(columns.file.num_row_groups) for b in columns.batches(g, rows)]
+    for batch in read:
         batch.validate(full=True)
-    return found
+    return read
 
 
 def blocks_of(path):
@@ -50,8 +50,8 @@ def test_views_dictionaries_and_extensions_are_read_as_what_they_hold():
             "decimal": pa.array(range(n), pa.decimal32(4, 1)),
         }
     )
-    found = batches(table)
-    assert dict(zip(found[0].schema.names, found[0].schema.types, strict=True)) == {
+    read = batches(table)
+    assert dict(zip(read[0].schema.names, read[0].schema.types, strict=True)) == {
         "view": pa.string(),
         "bytes": pa.binary(),
         "inside": pa.struct([("v", pa.string())]),
@@ -61,7 +61,7 @@ def test_views_dictionaries_and_extensions_are_read_as_what_they_hold():
         "json": pa.string(),
         "decimal": pa.decimal128(4, 1),
     }
-    assert [row for batch in found for row in batch.to_pylist()] == table.to_pylist()
+    assert [row for batch in read for row in batch.to_pylist()] == table.to_pylist()
 
 
 def test_null_lists_of_a_fixed_size_are_lists_and_others_keep_it():

@@ -298,14 +298,14 @@ def test_readers_take_a_shard_without_rows_beside_others(tmp_path, corpus, monke
 
     layout = ByNumber(corpus.union, corpus.sources)
     (tmp_path / "data").mkdir()
-    one = ShardSet(layout, str(tmp_path / "data"), str(tmp_path), [0, 1], 2, 1)
-    write_shard(one, [layout.nothing()], 0)
+    shards = ShardSet(layout, str(tmp_path / "data"), str(tmp_path), [0, 1], 2, 1)
+    write_shard(shards, [layout.nothing()], 0)
     rows = pa.Table.from_pylist([{"number": 1, "text": "t"}], schema=layout.schema)
-    write_shard(one, [(rows, pa.table({"copy": [1], "number": [1]}))], 1)
-    found = datasets.load_dataset(
+    write_shard(shards, [(rows, pa.table({"copy": [1], "number": [1]}))], 1)
+    loaded = datasets.load_dataset(
         "parquet", data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")
     )
-    assert found["train"].num_rows == pq.read_table(tmp_path / "data").num_rows == 1
+    assert loaded["train"].num_rows == pq.read_table(tmp_path / "data").num_rows == 1
 
 
 def test_a_shard_that_does_not_read_back_stops_the_run_with_its_name(tmp_path):
