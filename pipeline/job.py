@@ -29,6 +29,7 @@ from pipeline.stages.sketch import (
     too_many_rejects,
     warn_of_sources,
 )
+from pipeline.stages.write import check_folders
 from schemas.config import Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
 from schemas.formats import versions
@@ -38,6 +39,7 @@ from transforms.identity import file_names
 from transforms.minhash import lsh_parameters
 from transforms.read import plan_units
 from transforms.reference import load_reference
+from transforms.shards import read_back
 
 Kind = Literal["run", "audit", "reference"]
 _COMMANDS = {"run": "run", "audit": "audit", "reference": "reference build"}
@@ -92,6 +94,7 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
         ConfigError: naming the key, what was found and what would be right.
     """
     check_out(config.out, kind)
+    check_folders(config.out)
     if config.plan is not None:
         check_asked(config, config.plan)
     try:
@@ -214,12 +217,13 @@ def sketch_and_deduplicate(
 
 
 def write_rejects(sketched: Sketched, out: str) -> str:
-    """Writes rejects/ below `out`, and returns the file's path."""
+    """Writes rejects/ below `out`, reads it back, and returns the file's path."""
     files.make_folder(files.join(out, "rejects"))
     names = file_names(sketched.sketches.units)
     table = sketched.sketches.rejects(sketched.context.config.sources, names)
     path = files.join(out, "rejects", "rejects.parquet")
     files.write_table(path, table)
+    read_back(path, table.num_rows)
     return path
 
 

@@ -84,11 +84,11 @@ def run(
         # Only now, as a request that can't be met leaves an earlier result alone.
         write_rejects(sketched, config.out)
         _write_plan(config.out, planned.plan)
-        layout = _layout(
-            context, sketched, deduplicated, selected.folder, planned.plan.shards, clustered
-        )
-        done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
         copies = selected.copies
+        rows = int((np.minimum(copies, 1) if config.copies == "weights" else copies).sum())
+        shards = max(1, min(planned.plan.shards, rows))
+        layout = _layout(context, sketched, deduplicated, selected.folder, shards, clustered)
+        done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
         removed, written = _write(context, sketched, deduplicated, layout, copies, done)
         measured = measure(
             context,
@@ -98,7 +98,7 @@ def run(
             copies,
             gates,
             None,
-            planned.plan.shards,
+            shards,
         )
         with context.progress.stage("report"):
             report = run_report(
@@ -159,7 +159,7 @@ def dedup(
         copies = kept.astype(np.int32)
         save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
         size = int(sketched.sketches.numbers("size")[kept].sum())
-        shards = count_shards(size, config.shard_mb)
+        shards = count_shards(size, config.shard_mb, int(kept.sum()))
         layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
         removed, written = _write(context, sketched, deduplicated, layout, copies, done)
         stale = [files.join(config.out, PLAN)]

@@ -283,7 +283,7 @@ class Plan(_Model):
     )
     asked: Asked = Field(description="the request")
     reached: Reached = Field(description="what the quotas come to")
-    shards: int = Field(ge=1, description="shards that will be written")
+    shards: int = Field(ge=1, description="shards that will be written, or as many as rows")
     near_duplicates: NearDuplicates = Field(description="how near-duplicates were looked for")
     warnings: list[str] = Field(description="what a person should know before spending anything")
     least_human_tokens: Tokens | None = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -170,8 +171,12 @@ def _mask(array: pa.Array) -> NDArray[np.bool_]:
 
 
 def _texts(values: list[Any]) -> pa.Array:
-    texts = [v if isinstance(v, str) else canonical(v) for v in values]
-    return pa.array(texts, pa.string())
+    return pa.array([v if isinstance(v, str) else _text(v) for v in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    """JSON of a value; None of NaN and infinities, which stand for no name."""
+    return None if isinstance(value, float) and not math.isfinite(value) else canonical(value)
 
 
 def _find(batch: pa.RecordBatch, path: str) -> pa.Array | list[Any]:

@@ -128,8 +128,14 @@ def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def write_table(path: str, table: pa.Table) -> None:
-    """Writes a small Parquet artifact."""
-    write_whole(path, lambda file: cast(None, pq.write_table(table, file, compression="zstd")))
+    """Writes a small Parquet artifact, never with a row group without rows."""
+
+    def write(file: BinaryIO) -> None:
+        with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
+            if table.num_rows:
+                writer.write_table(table)
+
+    write_whole(path, write)
 
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:

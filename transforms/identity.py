@@ -37,28 +37,44 @@ def _alike(names: tuple[str, ...]) -> bool:
 
 
 def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bool_]:
-    """Which documents have an id that another document of their source has as well."""
+    """Which documents have an id that another document of their source has as well.
+
+    The other may have it from its place, because it has no id of its own, or a repeated one.
+    """
     repeated = np.zeros(len(sketches), bool)
     for number, source in enumerate(sources):
         if source.id_field is None:
             continue
         hashes, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        without = [np.zeros(0, np.int64)]
         for unit in sketches.units:
             if unit.source != number:
                 continue
             at = int(sketches.offsets[unit.index])
             # Chunk by chunk: the ids of a large source are more than one Arrow string can hold.
             for chunk in sketches.table(unit.index, ["id"]).column(0).chunks:
-                hashed, _ = row_digest(pa.record_batch([chunk], names=["id"]))
-                present = np.flatnonzero(pc.is_valid(chunk).to_numpy(zero_copy_only=False))
-                hashes.append(hashed[present])
-                places.append(at + present)
+                present = pc.is_valid(chunk).to_numpy(zero_copy_only=False)
+                hashes.append(_hashed(chunk)[present])
+                places.append(at + np.flatnonzero(present))
+                without.append(at + np.flatnonzero(~present))
                 at += len(chunk)
-        _, inverse, often = np.unique(
-            np.concatenate(hashes), return_inverse=True, return_counts=True
-        )
-        repeated[np.concatenate(places)] = often[inverse] > 1
+        hashed, place = np.concatenate(hashes), np.concatenate(places)
+        if not len(place):
+            continue
+        _, inverse, often = np.unique(hashed, return_inverse=True, return_counts=True)
+        repeated[place] = often[inverse] > 1
+        named = np.union1d(np.concatenate(without), place[repeated[place]])
+        while len(named):  # what gets its name from its place may take the name of another
+            chunks = ids_of(sketches, sources, named, repeated).chunks
+            taken = np.isin(hashed, np.concatenate([_hashed(chunk) for chunk in chunks]))
+            named = place[taken & ~repeated[place]]
+            repeated[named] = True
     return repeated
+
+
+def _hashed(ids: pa.Array) -> NDArray[np.uint64]:
+    hashes, _ = row_digest(pa.record_batch([ids], names=["id"]))
+    return hashes
 
 
 def document_ids(

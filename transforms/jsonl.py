@@ -19,10 +19,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+import xxhash
 from numba import njit, types
 from numpy.typing import NDArray
 
-from schemas.columns import EXACT, MAX_DEPTH, MAX_FIELDS, canonical, json_field
+from schemas.columns import canonical, json_field, ordered
+from schemas.supertypes import EXACT, MAX_DEPTH, MAX_FIELDS
 from transforms.fields import kind_of
 
 _FILLED = np.uint8(1)  # the line holds more than white space
@@ -121,6 +123,25 @@ def determined(batch: pa.RecordBatch) -> bool:
         field.metadata is None and _shows(column)
         for field, column in zip(batch.schema, batch.columns, strict=True)
     )
+
+
+def in_order(batch: pa.RecordBatch, lines: Lines, rows: NDArray[np.int64]) -> pa.RecordBatch:
+    """The batch with its columns in the order of its longest line, others by name.
+
+    The longest of all lines of a source doesn't depend on how they are split into blocks.
+
+    Args:
+        batch: of some lines.
+        lines: the block that they are of.
+        rows: their numbers.
+    """
+    if not len(rows):
+        return batch
+    sizes = lines.stop[rows] - lines.start[rows]
+    longest = int(sizes.max())
+    candidates = map(lines.line, rows[sizes == longest].tolist())
+    hashed, line = max((xxhash.xxh3_64_intdigest(line), line) for line in candidates)
+    return ordered(batch, [longest, hashed], list(_value(line, exact=False)))
 
 
 def _shows(array: pa.Array) -> bool:

@@ -19,13 +19,14 @@ import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
-from schemas.columns import LEDGER_COLUMN, canonical, is_json, json_field, mark_wide, plain
+from schemas.columns import canonical, mark_wide, plain
 from schemas.config import ConfigError, Source
 from schemas.documents import RAW_BYTES, Unit
 from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
 from transforms.fields import matches, text_of
 from transforms.files import is_local, open_input
-from transforms.jsonl import determined, parse, scan
+from transforms.jsonl import determined, in_order, parse, scan
+from transforms.parquet import ParquetColumns, undecodable
 
 UNIT_BYTES = 64 << 20
 BATCH_BYTES = 8 << 20
@@ -218,7 +219,8 @@ def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
         for number, why in sorted(faults)
     ]
     filtered = int(np.count_nonzero(~wanted))
-    return Block(mark_wide(batch), text, base + rows, rejects, filtered, len(lines), len(data))
+    batch = mark_wide(in_order(batch, lines, rows))
+    return Block(batch, text, base + rows, rejects, filtered, len(lines), len(data))
 
 
 def _rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
@@ -286,9 +288,8 @@ def plain_bytes(unit: Unit) -> Iterator[tuple[bytes, int]]:
 def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
     with open_parquet(unit.file) as stream:
         try:
-            file = pq.ParquetFile(
-                stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
-            )
+            columns = ParquetColumns(stream)
+            file = columns.file
             names = file.schema_arrow.names
         except (pa.ArrowException, OSError) as fault:
             yield _rejected([Reject("byte", 0, _broken_parquet(fault), b"")], 0, unit.bytes)
@@ -301,19 +302,24 @@ def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Bloc
         stop = file.num_row_groups if unit.stop < 0 else unit.stop
         base = 0
         for group in range(unit.start, stop):
-            yield from _row_group(file, group, base, source, batch_bytes)
+            yield from _row_group(columns, group, base, source, batch_bytes)
             base += file.metadata.row_group(group).num_rows
 
 
 def _row_group(
-    file: pq.ParquetFile, group: int, base: int, source: Source, batch_bytes: int
+    columns: ParquetColumns, group: int, base: int, source: Source, batch_bytes: int
 ) -> Iterator[Block]:
-    found = file.metadata.row_group(group)
+    found = columns.file.metadata.row_group(group)
     rows = found.num_rows
     size = sum(found.column(i).total_compressed_size for i in range(found.num_columns))
     per_row = max(1, found.total_byte_size // max(1, rows))
     step = max(1, min(rows, batch_bytes // per_row, 1 << 16))
-    batches = file.iter_batches(batch_size=step, row_groups=[group], use_threads=False)
+    reason = columns.repeated_member()
+    if reason is not None:
+        rejects = [Reject("row", base + row, reason, b"") for row in range(rows)]
+        yield _rejected(rejects, rows, size)
+        return
+    batches = columns.batches(group, step)
     done = 0
     reason = f"broken Parquet: a row group ends before its {rows} rows"
     while True:
@@ -323,7 +329,7 @@ def _row_group(
             reason, batch = _broken_parquet(fault), None
         if batch is None:
             break
-        block = _parquet_block(_bare(batch), base + done, source)
+        block = _parquet_block(batch, base + done, source)
         yield replace(block, bytes=size * len(batch) // rows)
         done += batch.num_rows
     if done < rows:
@@ -359,34 +365,12 @@ def _parquet_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
 
 
 def _undecodable(batch: pa.RecordBatch) -> dict[int, str]:
-    """Rows with text that isn't UTF-8: Parquet promises it, and nothing checks."""
+    """Rows with text that isn't UTF-8, and the column that it stands in."""
     reasons: dict[int, str] = {}
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            for row in range(len(column)):
-                try:
-                    column.slice(row, 1).validate(full=True)
-                except pa.ArrowInvalid:
-                    reasons.setdefault(row, f"column {field.name!r} is not valid UTF-8")
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        for row in undecodable(column):
+            reasons.setdefault(row, f"column {name!r} is not valid UTF-8")
     return dict(sorted(reasons.items()))
-
-
-def _bare(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch without what other programs noted on it: our marks must be our own.
-
-    A ledger is; its columns that hold JSON go on holding JSON.
-    """
-    columns = [c.storage if isinstance(c, pa.ExtensionArray) else c for c in batch.columns]
-    ours = LEDGER_COLUMN in batch.schema.names
-    schema = pa.schema(
-        [
-            json_field(field.name) if ours and is_json(field) else pa.field(field.name, column.type)
-            for field, column in zip(batch.schema, columns, strict=True)
-        ]
-    )
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def open_parquet(path: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,7 @@ from transforms.read import Block, read_unit
 from transforms.units import unit_file
 
 ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
+_AT_ONCE = 1 << 12  # rows that are read back at once
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 _Shard = tuple[int, int]  # which set, and its number there
@@ -92,6 +94,13 @@ class Layout(Protocol):
 def shard_name(name: str, number: int, shards: int) -> str:
     """train-00003-of-00016.parquet."""
     return f"{name}-{number:05d}-of-{shards:05d}.parquet"
+
+
+def is_shard(path: str, name: str) -> bool:
+    """Whether a file is called as a shard is, of however many shards."""
+    return (
+        re.fullmatch(rf"{name}-\d{{5,}}-of-\d{{5,}}\.parquet", path.rpartition("/")[2]) is not None
+    )
 
 
 @dataclass(frozen=True)
@@ -282,10 +291,15 @@ def write_shard(
 ) -> None:
     """One shard and its report, each whole or not at all; the report comes last.
 
+    The shard is read back before its report says that it is there.
+
     Args:
         one: the set that it belongs to.
         row_groups: the shard's rows, in their order, and what stood beside them.
         number: of this shard.
+
+    Raises:
+        OSError: the shard can't be read back.
     """
     name = shard_name(one.layout.name, number, one.shards)
     beside: list[pa.Table] = []
@@ -297,12 +311,15 @@ def write_shard(
         hashed = _Hashed(file, digest)
         with pq.ParquetWriter(hashed, one.layout.schema, compression="zstd") as writer:
             for rows, columns in row_groups:
-                writer.write_table(rows, row_group_size=max(rows.num_rows, 1))
+                if rows.num_rows:  # some readers fail on a row group without rows
+                    writer.write_table(rows, row_group_size=rows.num_rows)
                 beside.append(columns.select(list(one.layout.measured)))
         size = hashed.size
 
-    files.write_whole(files.join(one.folder, name), write)
+    path = files.join(one.folder, name)
+    files.write_whole(path, write)
     columns = pa.concat_tables(beside)
+    read_back(path, columns.num_rows)
     report = {
         "file": name,
         "rows": columns.num_rows,
@@ -311,6 +328,30 @@ def write_shard(
         "measures": one.layout.measure(columns),
     }
     files.write_json(shard_report(one.reports, number), report)
+
+
+def read_back(path: str, rows: int) -> None:
+    """Decode all of a written Parquet file as a reader would.
+
+    Args:
+        path: of the file.
+        rows: that it must hold.
+
+    Raises:
+        OSError: it can't be read, or holds another number of rows.
+    """
+    try:
+        with files.open_input(path) as stream:
+            batches = pq.ParquetFile(stream).iter_batches(_AT_ONCE, use_threads=False)
+            there = sum(batch.num_rows for batch in batches)
+        fault = None if there == rows else f"it holds {there:,} rows, {rows:,} were written"
+    except (pa.ArrowException, OSError) as error:
+        fault = str(error).partition("\n")[0]
+    if fault is not None:
+        raise OSError(
+            f"{path} was written, but can't be read back: {fault}. Is the disk sound? If it is, "
+            "leave out or cast the column that has so rare a type, and run again"
+        )
 
 
 class _Hashed(io.RawIOBase):
@@ -357,13 +398,15 @@ def shard_of(
     return (hashed % np.uint64(shards)).astype(np.int64)
 
 
-def count_shards(size: int, shard_mb: int) -> int:
-    """How many shards rows of so many bytes make.
+def count_shards(size: int, shard_mb: int, rows: int | None = None) -> int:
+    """How many shards rows of so many bytes make; no more than there are rows.
 
     Small corpora make up to 16 of 32 MB or more, so that workers can share them.
 
     Args:
         size: uncompressed bytes of all rows.
         shard_mb: uncompressed MB that a shard may hold.
+        rows: how many there are, where that is known.
     """
-    return max(1, -(-size // (shard_mb << 20)), min(16, -(-size // (32 << 20))))
+    shards = max(-(-size // (shard_mb << 20)), min(16, -(-size // (32 << 20))))
+    return max(1, shards if rows is None else min(shards, rows))

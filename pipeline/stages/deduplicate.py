@@ -299,7 +299,7 @@ class _Deduplication:
         folder = done.subfolder("removals")
         removed = np.flatnonzero(~verdicts.kept)
         size = sketches.numbers("size")
-        shards = count_shards(int(size[removed].sum()), config.shard_mb)
+        shards = count_shards(int(size[removed].sum()), config.shard_mb, len(removed))
         if len(removed) == 0:
             return shards
         named = np.unique(np.concatenate([removed, verdicts.partner[removed]]))

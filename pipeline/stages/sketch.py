@@ -167,7 +167,9 @@ def sketch(
     if mixed:
         context.warn(
             f"columns {', '.join(map(repr, mixed))} hold values of types that don't go together; "
-            "they are written as text holding JSON (a string gets quotes)"
+            "they are written as text holding JSON: a string gets quotes, 1.0 becomes 1, members "
+            "of objects that are null are left out, NaN and infinities stand as Python's json "
+            "writes them"
         )
     return Sketched(done, sketches, kept, removed, context, identities)
 

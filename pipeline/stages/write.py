@@ -8,16 +8,21 @@ from typing import Any
 
 from pipeline.artifacts import MANIFEST, WORK, Artifact
 from pipeline.context import Context
+from schemas.config import ConfigError
 from schemas.documents import Unit
 from transforms import files
 from transforms.shards import (
     Layout,
     ShardSet,
     WriteShards,
+    is_shard,
     shard_name,
     shard_report,
     write_shard,
 )
+
+FOLDERS = {"data": "train", "removed": "removed"}
+"""The folders of shards, and what their shards are called."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,24 @@ class Output:
     row_group: int
     done: Artifact
     text_out: str | None = None
+
+
+def check_folders(out: str) -> None:
+    """Refuse a file that a loader would read with the shards, and that no run wrote.
+
+    Args:
+        out: the output directory.
+
+    Raises:
+        ConfigError: naming the file.
+    """
+    for folder, name in FOLDERS.items():
+        for path in files.list_files(files.join(out, folder, "*.parquet")):
+            if not is_shard(path, name):
+                raise ConfigError(
+                    f"out: {path} is not of a run, and whoever reads {folder}/ would read it too; "
+                    "move it to another folder, or choose another out"
+                )
 
 
 def write_shards(
@@ -107,7 +130,8 @@ def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> 
     if files.exists(note) and files.read_bytes(note).decode() == key:
         return
     files.delete_files(files.list_files(files.join(out, MANIFEST)))
-    earlier = files.list_files(files.join(target, "*.parquet"))
+    every = files.list_files(files.join(target, "*.parquet"))
+    earlier = [path for path in every if is_shard(path, FOLDERS[folder])]
     if earlier:
         context.progress.say(f"note: {folder}/ of a run with other settings is replaced")
     files.delete_files(earlier)

@@ -16,6 +16,7 @@ from schemas.columns import (
     is_json,
     json_field,
     mark_wide,
+    ordered,
     plain,
     settle,
     unite,
@@ -35,7 +36,9 @@ def united(*types):
         ((pa.int8(), pa.int8()), pa.int8()),
         ((pa.int8(), pa.int32()), pa.int64()),
         ((pa.int32(), pa.uint32()), pa.int64()),
-        ((pa.int64(), pa.uint64()), None),
+        ((pa.int64(), pa.uint64()), pa.int64()),
+        ((pa.uint64(), pa.uint64()), pa.uint64()),
+        ((pa.uint64(), pa.int8(), pa.float32()), pa.float64()),
         ((pa.float32(), pa.float64()), pa.float64()),
         ((pa.int32(), pa.float32()), pa.float64()),
         ((pa.string(), pa.large_string()), pa.string()),
@@ -46,11 +49,29 @@ def united(*types):
         ((pa.string(), pa.binary()), None),
         ((pa.bool_(), pa.int64()), None),
         ((pa.string(), pa.int64()), None),
-        ((pa.timestamp("s"), pa.timestamp("ms")), None),
+        ((pa.timestamp("s"), pa.timestamp("ms")), pa.timestamp("ms")),
+        ((pa.timestamp("us", "UTC"), pa.timestamp("ns", "UTC")), pa.timestamp("ns", "UTC")),
+        ((pa.timestamp("us", "UTC"), pa.timestamp("us")), None),
+        ((pa.timestamp("us"), pa.date32()), None),
+        ((pa.duration("s"), pa.duration("us")), pa.duration("us")),
+        ((pa.time32("s"), pa.time64("ns")), pa.time64("ns")),
+        ((pa.decimal128(5, 2), pa.decimal128(10, 4)), pa.decimal128(10, 4)),
+        ((pa.decimal128(5, 2), pa.decimal128(38, 0)), None),
+        ((pa.decimal128(5, 2), pa.int8()), None),
+        ((pa.decimal32(5, 2), pa.decimal32(5, 2)), pa.decimal128(5, 2)),
+        ((pa.binary(4), pa.binary(5)), pa.binary()),
+        ((pa.uuid(), pa.uuid()), pa.uuid()),
+        ((pa.uuid(), pa.string()), None),
+        ((pa.list_view(pa.string_view()), pa.list_(pa.string())), pa.list_(pa.string())),
         ((pa.list_(pa.null()), pa.list_(pa.int8())), pa.list_(pa.int8())),
         ((pa.list_(pa.int8()), pa.large_list(pa.float32())), pa.list_(pa.float64())),
         ((pa.list_(pa.int8(), 3), pa.list_(pa.int8(), 3)), pa.list_(pa.int8(), 3)),
         ((pa.list_(pa.int8(), 3), pa.list_(pa.int8(), 2)), pa.list_(pa.int8())),
+        ((pa.list_(pa.int8(), 3), pa.null()), pa.list_(pa.int8())),
+        (
+            (pa.struct({"a": pa.list_(pa.int8(), 3)}), pa.struct({"b": pa.bool_()})),
+            pa.struct({"a": pa.list_(pa.int8()), "b": pa.bool_()}),
+        ),
         ((pa.list_(pa.int8()), pa.list_(pa.string())), None),
         ((pa.list_(pa.int8()), pa.int8()), None),
         (
@@ -84,6 +105,13 @@ leaves = st.sampled_from(
         pa.large_binary(),
         pa.binary(4),
         pa.timestamp("s"),
+        pa.timestamp("ns"),
+        pa.duration("ms"),
+        pa.decimal128(5, 2),
+        pa.decimal128(30, 4),
+        pa.decimal128(38, 0),
+        pa.uuid(),
+        pa.string_view(),
         pa.dictionary(pa.int8(), pa.string()),
     ]
 )
@@ -106,8 +134,9 @@ def fields(draw):
     if draw(st.integers(0, 9)) == 0:
         return json_field(name)
     field = pa.field(name, draw(nested))
-    if field.type == pa.int64() and draw(st.booleans()):
-        batch = pa.RecordBatch.from_arrays([pa.array([2**60])], names=[name])
+    if field.type in (pa.int64(), pa.uint64(), pa.timestamp("s")) and draw(st.booleans()):
+        large = draw(st.sampled_from([2**60, 2**63 - 1, 2**34]))
+        batch = pa.RecordBatch.from_arrays([pa.array([large]).cast(field.type)], names=[name])
         return mark_wide(batch).schema.field(0)
     return field
 
@@ -182,11 +211,61 @@ def test_wide_integers_are_not_rounded_for_floats():
     assert not is_json(unite([inside.schema, inside.schema]).field("c"))
 
 
-def test_columns_stand_by_source_and_name():
+def test_values_that_a_common_type_cannot_hold_make_it_text():
+    def joined(*arrays):
+        batches = [mark_wide(pa.record_batch({"c": array})) for array in arrays]
+        schema = settle([unite([batch.schema for batch in batches])])
+        values = [v for b in batches for v in conform(b, schema)["c"].to_pylist()]
+        return schema.field("c").type, values
+
+    near, far = datetime(2024, 5, 6), datetime(9999, 12, 31)
+    micro, nano = (pa.array([near], pa.timestamp(unit)) for unit in ("us", "ns"))
+    assert joined(micro, nano) == (pa.timestamp("ns"), [near, near])
+    beyond = pa.array([far], pa.timestamp("us"))
+    assert joined(beyond, nano) == (
+        pa.string(),
+        ['"9999-12-31T00:00:00.000000"', '"2024-05-06T00:00:00.000000000"'],
+    )
+    assert joined(beyond, pa.array([near], pa.timestamp("ms"))) == (
+        pa.timestamp("us"),
+        [far, near],
+    )
+    spans = [pa.array([2**62], pa.duration("s")), pa.array([1], pa.duration("ms"))]
+    assert joined(*spans)[0] == pa.string()
+    small, large = (pa.array([v], pa.uint64()) for v in (2**63 - 1, 2**63))
+    negative = pa.array([-1])
+    assert joined(small, negative) == (pa.int64(), [2**63 - 1, -1])
+    assert joined(large, negative) == (pa.string(), ["9223372036854775808", "-1"])
+    assert joined(large, small) == (pa.uint64(), [2**63, 2**63 - 1])
+    assert joined(pa.array([7], pa.uint64()), pa.array([0.5])) == (pa.float64(), [7, 0.5])
+    cents = [pa.array([Decimal("1.10")], pa.decimal128(*width)) for width in ((5, 2), (12, 4))]
+    assert joined(*cents) == (pa.decimal128(12, 4), [Decimal("1.10"), Decimal("1.10")])
+
+
+def test_a_list_of_fixed_size_that_a_source_lacks_is_a_list():
+    of_two = pa.record_batch({"c": pa.array([[1, 2]], pa.list_(pa.int8(), 2))})
+    assert settle([of_two.schema]).field("c").type == pa.list_(pa.int8(), 2)
+    schema = settle([unite([of_two.schema]), unite([pa.schema([("d", pa.int8())])])])
+    assert schema.field("c").type == pa.list_(pa.int8())
+    assert conform(of_two, schema).to_pylist() == [{"c": [1, 2], "d": None}]
+    assert unite([of_two.schema, pa.schema([])]).equals(unite([of_two.schema]))
+
+
+def test_the_heaviest_order_of_columns_wins_and_others_follow_by_name():
+    first = ordered(pa.record_batch({"b": [1], "a": [1], "z": [1]}), [9, 1], ["z", "b"])
+    second = ordered(pa.record_batch({"c": [1], "a": [1]}), [10, 0], ["c", "a", "gone"])
+    assert first.schema.names == ["z", "b", "a"]
+    parts = [first.schema, second.schema, pa.schema([("q", pa.int8())])]
+    for order in itertools.permutations(parts):
+        assert unite(order).names == ["c", "a", "b", "q", "z"]
+        assert unite([unite(order[:2]), order[2]]).equals(unite(order), check_metadata=True)
+
+
+def test_columns_stand_by_source_and_as_there():
     a = unite([pa.schema([("z", pa.int8()), ("b", pa.int8())]), pa.schema([("c", pa.int8())])])
     b = unite([pa.schema([("a", pa.int8()), ("b", pa.string())])])
     schema = settle([a, b])
-    assert schema.names == ["b", "c", "z", "a"]
+    assert schema.names == ["z", "b", "c", "a"]
     assert is_json(schema.field("b"))
 
 
@@ -278,6 +357,12 @@ def test_plain_values_are_what_json_has():
         (pa.array([date(2020, 1, 2)]), "2020-01-02"),
         (pa.array([Decimal("1.10")]), "1.10"),
         (pa.array([b"\xff"]), "/w=="),
+        (pa.array([b"\xff"], pa.binary_view()), "/w=="),
+        (
+            pa.array([b"0" * 16], pa.binary(16)).cast(pa.uuid()),
+            "30303030-3030-3030-3030-303030303030",
+        ),
+        (pa.array(["x"]).cast(pa.json_()), "x"),
         (pa.array([1.5], pa.float16()), 1.5),
         (pa.array([7], pa.duration("ms")), 7),
         (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())), {"k": 1}),
@@ -293,6 +378,6 @@ def test_plain_values_are_what_json_has():
 
 def test_json_text_is_canonical():
     value = {"b": 1.0, "a": [None, 2.5, float("nan")], "n": None, "big": 1e300, "t": "ä\u2028"}
-    assert canonical(value) == '{"a":[null,2.5,null],"b":1,"big":1e+300,"t":"ä\u2028"}'
+    assert canonical(value) == '{"a":[null,2.5,NaN],"b":1,"big":1e+300,"t":"ä\u2028"}'
     assert canonical(None) is None
-    assert canonical(float("inf")) is None
+    assert [canonical(float(v)) for v in ("nan", "inf", "-inf")] == ["NaN", "Infinity", "-Infinity"]

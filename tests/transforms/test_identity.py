@@ -2,11 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.documents import Unit
-from tests.transforms.corpora import sketched, source, write_jsonl
+from tests.transforms.corpora import HeldSketches, sketched, source, write_jsonl
 from transforms.identity import document_ids, file_names, ids_of, repeated_ids
 
 
@@ -94,6 +94,29 @@ def test_a_source_without_a_single_id(tmp_path):
     repeated = repeated_ids(sketches, sources)
     assert repeated.tolist() == [False]
     assert ids_of(sketches, sources, np.arange(1), repeated).to_pylist() == ["s/x.jsonl#0"]
+
+
+LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.jsonl#0@s/f.jsonl#2"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=6))
+def test_an_id_that_looks_like_a_place_is_no_other_documents(names):
+    sketches = HeldSketches([(0, [{"text": f"t {i}", "id": v} for i, v in enumerate(names)])])
+    sketches.units = [Unit(0, 0, "f.jsonl", "jsonl", 0, -1, 0)]
+    sources = [source("s", "human", "f.jsonl", id_field="id")]
+    repeated = repeated_ids(sketches, sources)
+    given_ids = ids_of(sketches, sources, np.arange(len(names)), repeated).to_pylist()
+    assert len(set(given_ids)) == len(names)
+    for number, (name, name_given) in enumerate(zip(names, given_ids, strict=True)):
+        place = f"s/f.jsonl#{number}"
+        assert name_given == (
+            place if name is None else f"{name}@{place}" if repeated[number] else name
+        )
+        # An id that nothing else has, as its own or from its place, is left as it is.
+        others = {given_ids[i] for i in range(len(names)) if i != number}
+        if name is not None and names.count(name) == 1 and name not in others:
+            assert not repeated[number]
 
 
 @given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.columns import canonical, is_json, plain, unite
 from transforms import jsonl
-from transforms.jsonl import determined, parse, scan
+from transforms.jsonl import determined, in_order, parse, scan
 
 
 def read(*lines):
@@ -243,3 +243,28 @@ def test_noise_is_judged_line_by_line(noise):
     for number, line in enumerate(lines):
         if line.strip(b" \t\r"):
             assert bool(read(line).faults) == (number in bad)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.permutations("abcd").map(lambda names: names[:3]), min_size=1, max_size=8),
+    st.data(),
+)
+def test_columns_stand_as_in_the_longest_line_however_lines_are_split(rows, data):
+    lines = [
+        json.dumps({name: "x" * data.draw(st.integers(0, 3)) for name in names}) for names in rows
+    ]
+    cut = data.draw(st.integers(0, len(lines)))
+    unions = []
+    for blocks in ([lines], [lines[cut:], lines[:cut]], [[line] for line in reversed(lines)]):
+        schemas = []
+        for block in filter(None, blocks):
+            scanned = scan("\n".join(block).encode())
+            parsed = parse(scanned, scanned.filled)
+            schemas.append(in_order(parsed.batch, scanned, parsed.rows).schema)
+        unions.append(unite(schemas))
+    assert unions[0].names == unions[1].names == unions[2].names
+    longest = max(map(len, lines))
+    orders = [list(json.loads(line)) for line in lines if len(line) == longest]
+    assert unions[0].names[:3] in orders
+    assert unions[0].names[3:] == sorted(set().union(*rows) - {*unions[0].names[:3]})

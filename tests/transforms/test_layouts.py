@@ -126,7 +126,7 @@ def test_kept_rows_say_where_they_come_from(kept):
     found = Counter()
     for table in tables:
         assert table.schema.field("outcross").type == OUTCROSS
-        assert table.schema.names == ["id", "kind", "text", "turn", "outcross"]
+        assert table.schema.names == ["id", "text", "kind", "turn", "outcross"]
         assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
         for row in table.to_pylist():
             own = row.pop("outcross")

@@ -19,6 +19,8 @@ from transforms.shards import (
     ShardSet,
     WriteShards,
     count_shards,
+    is_shard,
+    read_back,
     shard_name,
     shard_of,
     shard_report,
@@ -286,11 +288,55 @@ def test_shards_without_rows(tmp_path, corpus):
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
     assert json.loads((tmp_path / "shard-00000.json").read_text())["rows"] == 0
+    assert pq.read_metadata(tmp_path / shard_name("part", 0, 1)).num_row_groups == 0
+
+
+def test_readers_take_a_shard_without_rows_beside_others(tmp_path, corpus, monkeypatch):
+    """`datasets` fails on a row group without rows."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    layout = ByNumber(corpus.union, corpus.sources)
+    (tmp_path / "data").mkdir()
+    shards = ShardSet(layout, str(tmp_path / "data"), str(tmp_path), [0, 1], 2, 1)
+    write_shard(shards, [layout.nothing()], 0)
+    rows = pa.Table.from_pylist([{"number": 1, "text": "t"}], schema=layout.schema)
+    write_shard(shards, [(rows, pa.table({"copy": [1], "number": [1]}))], 1)
+    loaded = datasets.load_dataset(
+        "parquet", data_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded["train"].num_rows == pq.read_table(tmp_path / "data").num_rows == 1
+
+
+def test_a_shard_that_does_not_read_back_stops_the_run_with_its_name(tmp_path):
+    null = pa.table({"c": pa.array([[1, 2], None], pa.list_(pa.int8(), 2))})
+    path = tmp_path / "train-00000-of-00001.parquet"
+    pq.write_table(null, path)
+    with pytest.raises(OSError, match=r"train-00000-of-00001.parquet was written, but can't be"):
+        read_back(str(path), 2)
+    pq.write_table(pa.table({"c": [1, 2]}), path)
+    read_back(str(path), 2)
+    with pytest.raises(OSError, match="holds 2 rows, 3 were written"):
+        read_back(str(path), 3)
+    data = bytearray(path.read_bytes())
+    data[20:40] = bytes(20)
+    path.write_bytes(data)
+    with pytest.raises(OSError, match=r"train-00000-of-00001.parquet was written"):
+        read_back(str(path), 2)
+
+
+def test_shards_are_known_by_their_names():
+    assert is_shard("out/data/train-00003-of-00016.parquet", "train")
+    for other in ("train-3-of-16.parquet", "train-00003-of-00016.parquet.bak", "mine.parquet"):
+        assert not is_shard(f"out/data/{other}", "train")
+    assert not is_shard("out/removed/train-00003-of-00016.parquet", "removed")
 
 
 def test_shards_are_counted_by_size():
     assert [count_shards(size << 20, 8) for size in (0, 1, 8, 9, 16, 17)] == [1, 1, 1, 2, 2, 3]
     assert count_shards((8 << 20) + 1, 8) == 2
+    # Never more than rows: six books of three megabytes each.
+    assert [count_shards(18 << 20, 1, rows) for rows in (0, 1, 6, 100)] == [1, 1, 6, 18]
     assert [count_shards(size << 20, 256) for size in (32, 33, 200, 512, 4096, 4097)] == [
         *(1, 2, 7, 16),
         *(16, 17),
