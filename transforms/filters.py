@@ -212,7 +212,7 @@ def _at_least(numbers: pa.Array, limit: Any, above: bool = False) -> _Mask:
     try:
         near = float(limit)
     except OverflowError:  # beyond all floats
-        near = math.copysign(math.inf, limit)
+        near = math.inf if limit > 0 else -math.inf
     # A float next to the limit stands for it: from it on where it is above, behind it if below.
     beyond = above if near == limit else near < limit
     return mask_of((pc.greater if beyond else pc.greater_equal)(numbers, near))

@@ -78,11 +78,11 @@ def _hits(source: Source, path: str, met: Met) -> list[tuple[Clause, Scalar | No
 
 def _refuse_truths(source: Source, path: str, met: Met) -> None:
     """Refuse a truth value that is asked of texts: YAML has made it of a word."""
-    for clause, value, rows in _hits(source, path, met):
+    for _, value, rows in _hits(source, path, met):
         texts = "a string" in met.kinds and "a boolean" not in met.kinds
         if isinstance(value, bool) and not rows and texts:
             raise ConfigError(
-                f"source {source.name!r}: where: {path}: {shown(clause, value)} is a truth value, "
+                f"source {source.name!r}: where: {path}: found {value}, a truth value, "
                 f"and the column holds texts{_seen(met)}; {cure_of(value)}"
             )
 
