@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
@@ -85,7 +86,7 @@ def _check_values(value: Any) -> None:
 def _cure(value: Any) -> str:
     if isinstance(value, bool):
         return "; true and false have no order"
-    return "" if isinstance(value, dict | list) else "; put a date in quotes"
+    return "; put a date in quotes" if isinstance(value, date) else ""
 
 
 def cure_of(truth: bool) -> str:

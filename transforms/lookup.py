@@ -137,7 +137,8 @@ def _of_parquet(
 ) -> Iterator[pa.RecordBatch]:
     with open_parquet(unit.file) as stream:
         file = pq.ParquetFile(stream)
-        columns = columns_of(file.schema_arrow.names, paths)
+        names = file.schema_arrow.names
+        columns = columns_of(names, paths) or names[:1]  # which at least has the rows
         first = 0
         stop = file.num_row_groups if unit.stop < 0 else unit.stop
         for group in range(unit.start, stop):
