@@ -171,6 +171,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         workers=request.workers,
         max_reject_share=request.max_reject_share,
         gates=request.gates,
+        text_out=None,
         sources=sources,
         **settings,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -17,10 +16,11 @@ from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
 from pipeline.job import check_request
 from pipeline.lineage import within_lineage
+from pipeline.preview import FIRST_ROWS, preview
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
 from schemas.measures import CONFIDENCE, MEASURES
-from schemas.plan import Plan, Starved
+from schemas.plan import Plan, SourceTexts, Starved
 from schemas.report import MEASURED, OUTCOMES, Found, Measure, Report
 
 _BAR = 24  # characters of the longest bar
@@ -278,6 +278,8 @@ def show_plan(plan: Plan, as_json: bool, shopping_list: bool) -> None:
             f"the least human text for {plan.asked.effective_ratio:.0%} of the human effective "
             f"clusters: {plan.least_human_tokens:,.0f} tokens ({share:.2%})",
         )
+    for texts in plan.texts:
+        _say(console, _judged(texts))
     if len(plan.domains) > 1:
         show_table(console, _domain_table(plan))
     show_table(console, _frontier_table(plan))
@@ -370,22 +372,34 @@ def _shopping_table(lacking: Sequence[Starved]) -> Table:
 
 
 def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
-    """What would be read, without reading it."""
+    """Print what would be read, from the first rows of every source."""
     pipeline_options(config.workers, beam_args)
     if config.lineage is not None:
         config, _ = within_lineage(config)
-    found = check_request(config)
-    sources: list[dict[str, Any]] = []
-    for number, source in enumerate(config.sources):
-        sizes = [file.bytes for file in found if file.source == number]
-        named = {"source": source.name, "role": source.role, "text": source.text_field}
-        sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
+    previews = preview(config, check_request(config))
     if as_json:
         request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
+        sources = [one.model_dump(mode="json") for one in previews]
         print(json.dumps({**request, "sources": sources}, indent=2))
         return
+    console = Console()
     title = f"would be read, and curated into {escape(config.out)}"
-    table = new_table(title, ["source", "role", "text field"], ["files", "bytes"])
-    for line in sources:
-        table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
-    show_table(Console(), table)
+    table = new_table(title, ["source", "role"], ["files", "bytes", *FIRST_ROWS])
+    for one in previews:
+        counts = [one.files, one.bytes, *(getattr(one, name) for name in FIRST_ROWS.values())]
+        table.add_row(escape(one.source), one.role, *(f"{count:,}" for count in counts))
+    show_table(console, table)
+    for one in previews:
+        _say(console, _judged(one))
+        if one.reason is not None:
+            _say(console, f"  rejected: {printable(one.reason)}")
+        if one.text is not None:
+            _say(console, f"  first text: {one.text}")
+
+
+def _judged(texts: SourceTexts) -> str:
+    """Return a line that says what is judged of a source, and what is carried."""
+    roles = "" if texts.roles is None else f" (roles {', '.join(texts.roles)})"
+    carried = ", ".join(texts.carried) or "nothing"
+    judged = ", ".join(texts.judged)
+    return printable(f"{texts.source}: judged: {judged}{roles}; carried: {carried}")

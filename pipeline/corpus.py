@@ -82,18 +82,21 @@ def data_files(out: str) -> list[str]:
 def _of_run(out: str) -> list[Source]:
     """The sources that a run has written from, as they stand in its data/."""
     try:
-        config = parse(files.read_json(files.join(out, MANIFEST))["configuration"])
+        manifest = files.read_json(files.join(out, MANIFEST))
+        config = parse(manifest["configuration"])
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"paths: {out} has a {MANIFEST} that is not of an outcross run ({error}); give its "
             "data files instead"
         ) from None
+    judged = manifest.get("text_out")  # a column of texts needs not be put together again
     return [
         Source(
             name=source.name,
             role=source.role,
             files=[files.join(glob.escape(out), "data", "*.parquet")],
-            text_field=source.text_field,
+            text_field=judged or source.text_field,
+            roles=None if judged else source.roles,
             prompt_field=source.prompt_field,
             where=_where("source", source.name),
             id_field=_ID,

@@ -236,7 +236,7 @@ def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
     return {
         field.name: was[original_name(field)]
         for field in sketched.union
-        if original_name(field) in there and field.name != config.text_out
+        if original_name(field) in there and field.name != sketched.text_out
     }
 
 

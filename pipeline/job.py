@@ -20,6 +20,7 @@ from pipeline.plans import check_asked
 from pipeline.progress import StageProgress
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated, deduplicate
+from pipeline.stages.filters import check_filters, check_synthetic
 from pipeline.stages.sketch import (
     Sketched,
     check_prompts,
@@ -200,6 +201,7 @@ def sketch_and_deduplicate(
     units, identities = plan_input(context.config)
     sketched = sketch(context, units, identities, embedded)
     warn_of_sources(sketched)
+    check_filters(sketched)
     if (told := too_many_rejects(sketched)) is not None:
         # A result that stands there keeps its own rejects.
         out = context.config.out
@@ -212,6 +214,7 @@ def sketch_and_deduplicate(
         raise RunError(told)
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
+    check_synthetic(sketched)
     check_prompts(sketched)
     return sketched, deduplicate(context, sketched, beside)
 
@@ -260,6 +263,7 @@ def manifest(
             **{package: version(package) for package in packages},
         },
         "configuration": config.model_dump(mode="json", exclude_unset=True),
+        "text_out": sketched.text_out,
         "seed": config.seed,
         "workers": config.workers,
         "beam_options": list(context.beam_args),

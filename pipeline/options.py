@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+_METAVARS = {"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"}
+"""What options that may stand several times take, where it is no glob."""
+
 
 def _annotation(field: FieldInfo) -> Any:
     """An option's type: what typer knows, and always optional, so that YAML can give it."""
@@ -15,7 +18,7 @@ def _annotation(field: FieldInfo) -> Any:
     arguments = [argument for argument in get_args(kind) if argument is not type(None)]
     if get_origin(kind) is Literal:
         return str | None
-    if get_origin(kind) is list:
+    if any(get_origin(one) in (list, tuple) for one in (kind, *arguments)):
         return list[str] | None
     if len(arguments) == 1:
         kind = arguments[0]
@@ -39,9 +42,10 @@ def option(name: str, field: FieldInfo) -> inspect.Parameter:
     text = _help(field, default)
     told = typer.Option(spelling, help=text, show_default=False)
     if kind == list[str] | None:
-        text = f"{field.description}; may stand several times"
-        metavar = "DIR" if name == "against" else "GLOB"
-        told = typer.Option(spelling, metavar=metavar, help=text, show_default=False)
+        text = f"{text}; may stand several times"
+        told = typer.Option(
+            spelling, metavar=_METAVARS.get(name, "GLOB"), help=text, show_default=False
+        )
     if kind == bool | None:
         told = typer.Option(
             f"{spelling}/--no-{spelling[2:]}", help=_help(field, None), show_default=False

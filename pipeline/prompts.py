@@ -114,11 +114,7 @@ def _sampling(
     shown = found.collapsed[:_SHOWN]
     rows = np.unique(documents[[one.row for one in shown]]) if shown else documents[:0]
     texts = texts_of_documents(context, sketched, rows)
-    asked = [
-        source.model_copy(update={"text_field": source.prompt_field or source.text_field})
-        for source in context.config.sources
-    ]
-    questions = texts_of_documents(context, sketched, rows, sources=asked)
+    questions = texts_of_documents(context, sketched, rows, what="prompt")
     return Answers(
         prompts=found.several,
         answers=found.answers,

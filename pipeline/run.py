@@ -88,7 +88,9 @@ def run(
         rows = int((np.minimum(copies, 1) if config.copies == "weights" else copies).sum())
         shards = max(1, min(planned.plan.shards, rows))
         layout = _layout(context, sketched, deduplicated, selected.folder, shards, clustered)
-        done = artifact(config.out, "write", select=selected.artifact.key, text_out=config.text_out)
+        done = artifact(
+            config.out, "write", select=selected.artifact.key, text_out=sketched.text_out
+        )
         removed, written = _write(context, sketched, deduplicated, layout, copies, done)
         measured = measure(
             context,
@@ -153,7 +155,7 @@ def dedup(
         sketched, deduplicated = sketch_and_deduplicate(context, embedded=False)
         write_rejects(sketched, config.out)
         done = artifact(
-            config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=config.text_out
+            config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=sketched.text_out
         )
         kept = deduplicated.verdicts.kept & sketched.of_role(*WRITABLE)
         copies = kept.astype(np.int32)
@@ -219,7 +221,7 @@ def _write(
 ) -> list[list[Any]]:
     """Writes removed/ and data/, and returns their shards' reports."""
     rows = row_group(sketched.sketches.numbers("size")[copies > 0])
-    data = Output("data", layout, layout.shards, rows, done, context.config.text_out)
+    data = Output("data", layout, layout.shards, rows, done, sketched.text_out)
     outputs = [removed_output(sketched, deduplicated), data]
     return write_shards(context, outputs, sketched.units(*WRITABLE, "reference"))
 

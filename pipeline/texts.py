@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,15 +12,15 @@ from pipeline.artifacts import MANIFEST, artifact
 from pipeline.context import Context
 from pipeline.earlier import earlier_runs
 from pipeline.stages.sketch import Sketched, plan_input
-from schemas.config import Config, ConfigError, Source
+from schemas.config import Config, ConfigError
 from transforms import files
 from transforms.compression import BLOCK, BLOCKS
-from transforms.fields import text_of
 from transforms.identity import ids_of, repeated_ids
-from transforms.lookup import LookUpTexts
+from transforms.lookup import LookUpTexts, What
 from transforms.read import read_unit
 from transforms.sample import sample_key
 from transforms.sketch import Sketches
+from transforms.text_fields import text_of
 from transforms.units import unit_file
 
 SHOWN = 300  # characters of a text
@@ -115,7 +113,7 @@ def texts_of_documents(
     sketched: Sketched,
     documents: NDArray[np.int64],
     characters: int = LOOKED_UP,
-    sources: Sequence[Source] | None = None,
+    what: What = "text",
 ) -> dict[int, str]:
     """Texts of documents of a run, from their beginning.
 
@@ -123,16 +121,16 @@ def texts_of_documents(
         context, sketched: of the run.
         documents: ascending.
         characters: of each text.
-        sources: with the `text_field` that is looked up; the run's if absent.
+        what: the judged text, or the prompt.
     """
-    sources = context.config.sources if sources is None else sources
+    sources = context.config.sources
     done = artifact(
         context.config.out,
         "texts",
         sketch=sketched.artifact.key,
         documents=xxhash.xxh3_128_hexdigest(documents.tobytes()),
         characters=characters,
-        fields=[source.text_field for source in sources],
+        what=what,
     )
     sketches, found = sketched.sketches, done.subfolder("found")
     parts = list(sketches.rows_of(documents))
@@ -142,7 +140,9 @@ def texts_of_documents(
             lines = sketches.table(number, ["row"]).column(0).to_numpy()[rows]
             files.write_array(unit_file(wanted, number, "npy"), lines)
         units = [sketches.units[number] for number, _, _ in parts]
-        context.over_units(units, lambda p: p | LookUpTexts(sources, wanted, found, characters))
+        context.over_units(
+            units, lambda p: p | LookUpTexts(sources, wanted, found, characters, what)
+        )
         done.finish()
     texts: dict[int, str] = {}
     for number, _, places in parts:
@@ -188,6 +188,6 @@ def judged_texts(
         if chosen is None or len(chosen) == 0:
             continue
         batch = pa.RecordBatch.from_struct_array(chosen)
-        text, _ = text_of(batch, source.text_field)
+        text, _ = text_of(batch, source)
         texts |= _by_name(source.name, ids.filter(mask), text)
     return texts

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from schemas.config import Config, Fields, Source
+from schemas.text_field import TextField
 
 
 class _Reading(Fields):
@@ -37,6 +38,7 @@ class ReferenceRequest(_Reading):
         )
         return Config(
             out=self.out,
+            text_out=None,
             sources=[source],
             seed=self.seed,
             workers=self.workers,
@@ -54,8 +56,8 @@ class AuditRequest(_Reading):
         default_factory=list,
         description="files and globs of human text that a yardstick is made of",
     )
-    human_text_field: str | None = Field(
-        None, description="column of the text in `human`; if absent, as in the corpus"
+    human_text_field: TextField | None = Field(
+        None, description="text field of `human`; if absent, as in the corpus"
     )
     reference: str | None = Field(
         None, description="a yardstick made by `outcross reference build` or by an earlier run"
@@ -83,5 +85,6 @@ class AuditRequest(_Reading):
             human=self.human,
             out=out,
             text_field=self.human_text_field or self.text_field,
+            roles=self.roles,
             **self.model_dump(include=set(_Reading.model_fields) - set(Fields.model_fields)),
         )

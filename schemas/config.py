@@ -17,9 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.text_field import Roles, TextField
+from schemas.where import Where
+
 Role = Literal["synthetic", "human", "reference", "exclude"]
 WRITABLE: tuple[Role, ...] = ("synthetic", "human")
-Scalar = str | int | float | bool
 
 
 PLAN_KEYS = frozenset(
@@ -68,8 +70,15 @@ class Model(BaseModel):
 class Fields(Model):
     """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
 
-    text_field: str = Field(
-        "text", min_length=1, description="column of the text, or a dotted path into it"
+    text_field: TextField = Field(
+        "text",
+        description="the text that is judged: a column or a dotted path into it, a list of them "
+        "that are joined by a blank line, or a template such as '{instruction} {output}'",
+    )
+    roles: Roles | None = Field(
+        None,
+        description="roles of the turns of a conversation that are judged, such as assistant; all "
+        "if absent",
     )
     id_field: str | None = Field(None, description="column of the document's id")
     prompt_field: str | None = Field(None, description="column of the prompt that was answered")
@@ -95,9 +104,10 @@ class Source(Fields):
     priority_field: str | None = Field(
         None, description="column with a document's own priority, after the source's"
     )
-    where: dict[str, Scalar | list[Scalar]] = Field(
+    where: Where = Field(
         default_factory=dict,
-        description="keep only rows whose column equals the value, or is in the list",
+        description="keep only rows whose column equals the value, is in the list (null is for "
+        "missing), or meets a mapping of >, >=, <, <= and not",
     )
     removed_by: list[str] | None = Field(
         None,
@@ -306,7 +316,9 @@ class Config(Model):
         description="uncompressed MB of a shard; small corpora make up to 16 smaller ones",
     )
     text_out: str | None = Field(
-        None, description="a further column with the judged text, beside the untouched ones"
+        None,
+        description="a further column with the judged text, beside the untouched ones; if absent, "
+        "text_judged where sources have different text fields or a text is of several parts",
     )
     gates: str | None = Field(
         None, description="YAML file with the limits of the verdict, and the kinds of the domains"

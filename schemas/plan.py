@@ -269,6 +269,17 @@ class NearDuplicates(_Model):
     ngram: int = Field(ge=1, description="words in a shingle")
 
 
+class SourceTexts(_Model):
+    """What is judged of a source's rows, and what goes along untouched."""
+
+    source: str = Field(description="name of the source")
+    judged: list[str] = Field(description="columns and dotted paths whose text is judged")
+    roles: list[str] | None = Field(
+        default=None, description="roles of the turns that are judged; null for all"
+    )
+    carried: list[str] = Field(description="the other columns, which are carried")
+
+
 class Plan(_Model):
     """The contents of plan.json."""
 
@@ -298,6 +309,9 @@ class Plan(_Model):
     )
     frontier: list[FrontierPoint] = Field(
         description="what other human shares of the same total would reach"
+    )
+    texts: list[SourceTexts] = Field(
+        default=[], description="what is judged and what is carried, by source"
     )
     quotas: list[Quota] = Field(
         description="tokens to take from each cluster of each domain, in the order of both"

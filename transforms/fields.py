@@ -1,10 +1,10 @@
-"""Where a document's parts stand in its row: dotted paths, filters, and what counts as text."""
+"""Find a document's parts in its row by dotted paths."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def extract(batch: pa.RecordBatch, path: str) -> pa.Array:
         n values, null where the path leads nowhere. From a column of text that holds JSON, strings
         are themselves and everything else is JSON.
     """
-    found = _find(batch, path)
+    found = find(batch, path)
     return _texts(found) if isinstance(found, list) else found
 
 
@@ -50,7 +50,7 @@ def string_field(batch: pa.RecordBatch, path: str | None) -> pa.Array | None:
     """
     if path is None:
         return None
-    found = _find(batch, path)
+    found = find(batch, path)
     if isinstance(found, list):
         return _texts(found)
     if pa.types.is_string(found.type) or pa.types.is_integer(found.type):
@@ -58,71 +58,6 @@ def string_field(batch: pa.RecordBatch, path: str | None) -> pa.Array | None:
     if pa.types.is_large_string(found.type) or pa.types.is_null(found.type):
         return found.cast(pa.string())
     return _texts(plain(found))
-
-
-def text_of(batch: pa.RecordBatch, path: str) -> tuple[pa.Array, dict[int, str]]:
-    """The documents' text, and why a row has none.
-
-    Returns:
-        n texts, string or large_string, null where invalid; the reason of every invalid row. A
-        text is a string with at least one character that isn't white space.
-    """
-    found = _find(batch, path)
-    reasons: dict[int, str] = {}
-
-    def wrong(rows: Any, what: str) -> None:
-        for row in rows:
-            reasons.setdefault(int(row), f"text field {path!r} {what}")
-
-    if isinstance(found, list):
-        wrong((i for i, v in enumerate(found) if v is None), "is missing or null")
-        for row, value in enumerate(found):
-            if not isinstance(value, str):
-                wrong([row], f"holds {kind_of(value)}; a string is expected")
-        text = pa.array([v if isinstance(v, str) else None for v in found], pa.string())
-    else:
-        text = found
-        if pa.types.is_dictionary(text.type):
-            text = text.dictionary_decode()
-        wrong(np.flatnonzero(_mask(text.is_null())), "is missing or null")
-        if str(text.type) == "string_view":
-            text = text.cast(pa.large_string())
-        if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
-            kinds = (kind for test, kind in _KINDS if test(text.type))
-            wrong(range(len(text)), f"holds {next(kinds, 'bytes')}; a string is expected")
-            text = pa.nulls(len(text), pa.string())
-    wrong(np.flatnonzero(_mask(pc.equal(pc.binary_length(text), 0))), "is empty")
-    # The test for white space walks whole texts, so only those that begin with it are tested.
-    begin = np.flatnonzero(_mask(pc.utf8_is_space(pc.utf8_slice_codeunits(text, 0, 1))))
-    wrong(begin[_mask(pc.utf8_is_space(text.take(pa.array(begin))))], "holds only white space")
-    if reasons:
-        invalid = np.zeros(len(text), bool)
-        invalid[list(reasons)] = True
-        text = pc.if_else(pa.array(invalid), pa.scalar(None, text.type), text)
-    return text, reasons
-
-
-def matches(batch: pa.RecordBatch, where: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Which rows a filter keeps.
-
-    Args:
-        batch: n rows.
-        where: dotted path to a value, or to a list of values of which one must be equal. Strings
-            are compared with strings, numbers with numbers, booleans with booleans; null, missing
-            and nested values never match.
-
-    Returns:
-        n booleans; a row is kept if all paths match.
-    """
-    kept = np.ones(batch.num_rows, bool)
-    for path, wanted in where.items():
-        found = _find(batch, path)
-        options = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
-        hit = np.zeros(batch.num_rows, bool)
-        for option in options:
-            hit |= _equal(found, option)
-        kept &= hit
-    return kept
 
 
 def kind_of(value: Any) -> str:
@@ -138,36 +73,35 @@ def kind_of(value: Any) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _equal(found: pa.Array | list[Any], option: Any) -> NDArray[np.bool_]:
-    kind = kind_of(option)
-    if isinstance(found, list):
-        return np.array([kind_of(v) == kind and v == option for v in found], bool)
-    if pa.types.is_dictionary(found.type):
-        found = found.dictionary_decode()
-    type_ = found.type
-    if pa.types.is_decimal(type_) or pa.types.is_float16(type_):
-        found, type_ = found.cast(pa.float64()), pa.float64()
-    alike = {
-        "a boolean": pa.types.is_boolean(type_),
-        "a number": pa.types.is_integer(type_) or pa.types.is_floating(type_),
-        "a string": str(type_) in ("string", "large_string", "string_view"),
-    }
-    if not alike.get(kind):
-        return np.zeros(len(found), bool)
-    if pa.types.is_integer(type_) and isinstance(option, float):
-        if not option.is_integer():
-            return np.zeros(len(found), bool)
-        option = int(option)
-    try:
-        scalar = pa.scalar(option, type_)
-    except (OverflowError, pa.ArrowInvalid):  # a number that this column can't hold
-        return np.zeros(len(found), bool)
-    return _mask(pc.equal(found, scalar))
+def kind_of_type(type_: pa.DataType) -> str:
+    """Return what JSON calls the values of an Arrow type, with its article."""
+    if is_text(type_):
+        return "a string"
+    return next((kind for test, kind in _KINDS if test(type_)), "bytes")
 
 
-def _mask(array: pa.Array) -> NDArray[np.bool_]:
+def is_text(type_: pa.DataType) -> bool:
+    """Tell whether a type is string, large_string or string_view."""
+    return str(type_) in ("string", "large_string", "string_view")
+
+
+def mask_of(array: pa.Array) -> NDArray[np.bool_]:
+    """Return booleans as NumPy has them; null is False."""
     mask: NDArray[np.bool_] = array.fill_null(False).to_numpy(zero_copy_only=False)
     return mask
+
+
+def is_blank(texts: pa.Array) -> NDArray[np.bool_]:
+    """Tell which strings are empty or hold only white space; null is neither.
+
+    Args:
+        texts: n values, string or large_string.
+    """
+    blank = mask_of(pc.equal(pc.binary_length(texts), 0))
+    # The test for white space walks whole texts, so only those that begin with it are tested.
+    begin = np.flatnonzero(mask_of(pc.utf8_is_space(pc.utf8_slice_codeunits(texts, 0, 1))))
+    blank[begin[mask_of(pc.utf8_is_space(texts.take(pa.array(begin))))]] = True
+    return blank
 
 
 def _texts(values: list[Any]) -> pa.Array:
@@ -179,7 +113,7 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, float) and not math.isfinite(value) else canonical(value)
 
 
-def _find(batch: pa.RecordBatch, path: str) -> pa.Array | list[Any]:
+def find(batch: pa.RecordBatch, path: str) -> pa.Array | list[Any]:
     """The values at a path: an array, or Python values from a column of text that holds JSON."""
     parts = path.split(".")
     for used in range(len(parts), 0, -1):

@@ -23,10 +23,11 @@ from schemas.columns import canonical, mark_wide, plain
 from schemas.config import ConfigError, Source
 from schemas.documents import RAW_BYTES, Unit
 from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
-from transforms.fields import matches, text_of
 from transforms.files import is_local, open_input
+from transforms.filters import Met, matches
 from transforms.jsonl import determined, in_order, parse, scan
 from transforms.parquet import ParquetColumns, undecodable
+from transforms.text_fields import text_of
 
 UNIT_BYTES = 64 << 20
 BATCH_BYTES = 8 << 20
@@ -64,6 +65,7 @@ class Block:
         filtered: rows that the source's `where` leaves out.
         lines: lines or rows of the unit that this block covers, of whatever kind.
         bytes: input bytes that it took.
+        met: what the keys of `where` met, in their order.
     """
 
     batch: pa.RecordBatch
@@ -73,6 +75,7 @@ class Block:
     filtered: int
     lines: int
     bytes: int
+    met: tuple[Met, ...] = ()
 
     @property
     def read(self) -> int:
@@ -200,8 +203,9 @@ def _read_jsonl(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]
 def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
     lines = scan(data.removeprefix(b"\xef\xbb\xbf") if first else data)
     parsed = parse(lines, lines.filled)
-    wanted = matches(parsed.batch, source.where)
-    text, reasons = text_of(parsed.batch, source.text_field)
+    filtering = matches(parsed.batch, source.where)
+    wanted = filtering.kept
+    text, reasons = text_of(parsed.batch, source)
     faults = [*parsed.faults]
     faults += [(int(parsed.rows[i]), why) for i, why in reasons.items() if wanted[i]]
     valid = wanted.copy()
@@ -213,14 +217,14 @@ def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
     if len(rows) < len(lines.filled) and not determined(batch):
         # What isn't taken must not leave its types behind.
         batch = parse(lines, rows).batch
-        text, _ = text_of(batch, source.text_field)
+        text, _ = text_of(batch, source)
     rejects = [
         Reject("line", base + number, why, lines.line(number)[:RAW_BYTES])
         for number, why in sorted(faults)
     ]
     filtered = int(np.count_nonzero(~wanted))
     batch = mark_wide(in_order(batch, lines, rows))
-    return Block(batch, text, base + rows, rejects, filtered, len(lines), len(data))
+    return Block(batch, text, base + rows, rejects, filtered, len(lines), len(data), filtering.met)
 
 
 def _rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
@@ -347,8 +351,9 @@ def _parquet_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
         batch = batch.filter(pa.array(readable))
     else:
         places = np.arange(rows)
-    wanted = matches(batch, source.where)
-    text, faults = text_of(batch, source.text_field)
+    filtering = matches(batch, source.where)
+    wanted = filtering.kept
+    text, faults = text_of(batch, source)
     valid = wanted.copy()
     valid[list(faults)] = False
     rejects = [Reject("row", base + row, why, b"") for row, why in reasons.items()]
@@ -361,7 +366,8 @@ def _parquet_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
         places = places[valid]
         batch, text = batch.filter(pa.array(valid)), text.filter(pa.array(valid))
     filtered = int(np.count_nonzero(~wanted))
-    return Block(mark_wide(batch), text, base + places, rejects, filtered, rows, 0)
+    met = filtering.met
+    return Block(mark_wide(batch), text, base + places, rejects, filtered, rows, 0, met)
 
 
 def _undecodable(batch: pa.RecordBatch) -> dict[int, str]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from schemas.config import ConfigError
+from schemas.config import ConfigError, Fields
 from schemas.formats import check_versions, versions
 from transforms import files
 from transforms.cluster import Codebook
@@ -297,14 +297,18 @@ def load_reference(folder: str, embedder: str) -> Reference:
 
 def _make_anew(folder: str) -> str:
     """Return the command that makes a reference anew, with its files where they are known."""
-    path, human, text_field = files.join(folder, "manifest.json"), ["FILES"], "text"
+    path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
     if files.exists(path):  # of `reference build`; that of a run stands beside the run's data
         with suppress(ValueError, LookupError, TypeError):
             source = files.read_json(path)["configuration"]["sources"][0]
-            human, text_field = [*map(str, source["files"])], str(source.get("text_field", "text"))
+            human = [*map(str, source["files"])]
+            fields = Fields(**{k: source[k] for k in ("text_field", "roles") if k in source})
     options = [option for glob in human for option in ("--human", glob)]
-    if text_field != "text":
-        options += ["--text-field", text_field]
+    if fields.text_field != "text":
+        given = fields.text_field
+        paths = [given] if isinstance(given, str) else given
+        options += [option for path in paths for option in ("--text-field", path)]
+    options += [option for role in fields.roles or () for option in ("--roles", role)]
     command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
     place = "" if human != ["FILES"] else ", with the human text that it was made of"
     return f"make it anew: `{command}`{place}"

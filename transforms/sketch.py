@@ -22,6 +22,7 @@ from transforms import files
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
+from transforms.filters import Met
 from transforms.known import Known
 from transforms.meaning import items
 from transforms.memory import keep_freed_memory
@@ -50,6 +51,7 @@ class UnitReport:
         named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
         words, known: of the embedder, as `Known` has them; 0 without one.
+        met: what the keys of the source's `where` met, in their order, as `Met` has it.
     """
 
     unit: int
@@ -64,6 +66,7 @@ class UnitReport:
     named: dict[str, int] = field(default_factory=dict)
     words: int = 0
     known: int = 0
+    met: list[dict[str, Any]] = field(default_factory=list)
 
     def arrow_schema(self) -> pa.Schema:
         """The user's columns in this unit."""
@@ -133,9 +136,11 @@ class _SketchUnit:
         schemas: list[pa.Schema] = []
         rejects: list[dict[str, Any]] = []
         known: list[Known] = []
+        met: list[tuple[Met, ...]] = []
         for block in read_unit(unit, source):
             batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
             known.append(words)
+            met += [block.met] if block.met else []
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)
@@ -166,6 +171,7 @@ class _SketchUnit:
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
             **Known.total(known)._asdict(),
+            met=[asdict(Met.total(parts)) for parts in zip(*met, strict=True)],
         )
 
 

@@ -17,7 +17,7 @@ from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.draw import HumanPart
 from pipeline.stages.parts import Drawn, Part, Solved, domain_plan, domain_quotas, solve_part
-from pipeline.stages.sketch import Sketched
+from pipeline.stages.sketch import Sketched, judged_and_carried
 from pipeline.stages.supply import Supply, measure_supply, supply_key
 from pipeline.stages.totals import totals_asked
 from schemas import plan as face
@@ -93,6 +93,7 @@ def plan(
         if config.plan is None:
             supply = measure_supply(sketched, deduplicated, clustered, ranking)
             planned = make_plan(config, supply)
+            planned = planned.model_copy(update={"texts": judged_and_carried(sketched)})
         else:
             there = supply_key(sketched, deduplicated, clustered, ranking)
             planned = _given(config.plan, there)

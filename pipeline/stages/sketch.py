@@ -17,11 +17,14 @@ from pipeline.context import Context
 from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
+from schemas.plan import SourceTexts
+from schemas.text_field import TEXT_OUT, listed, paths_of
 from transforms.embed import load_default
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
 from transforms.read import file_identity, plan_units
 from transforms.sketch import SketchDocuments, Sketches
+from transforms.text_fields import is_composed
 
 _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
@@ -32,6 +35,7 @@ class Sketched:
 
     Attributes:
         union, removed_union: schemas of the users' columns in data/ and in removed/.
+        text_out: the union's last column, which gets the judged texts; None for no such column.
         identities: size and sampled hash of each file, by its path.
     """
 
@@ -41,6 +45,7 @@ class Sketched:
     removed_union: pa.Schema
     context: Context
     identities: dict[str, str]
+    text_out: str | None
 
     def of_role(self, *roles: Role) -> NDArray[np.bool_]:
         """Which documents are of sources with these roles."""
@@ -162,7 +167,7 @@ def sketch(
             )
         done.finish({"units": [asdict(unit) for unit in units]})
     sketches = Sketches(folder, units)
-    kept, removed = _unions(config, sketches)
+    kept, removed, text_out = _unions(config, sketches)
     mixed = [field.name for field in kept if is_json(field)]
     if mixed:
         context.warn(
@@ -171,7 +176,7 @@ def sketch(
             "of objects that are null are left out, NaN and infinities stand as Python's json "
             "writes them"
         )
-    return Sketched(done, sketches, kept, removed, context, identities)
+    return Sketched(done, sketches, kept, removed, context, identities, text_out)
 
 
 def _columns_there(sketched: Sketched) -> Iterator[str]:
@@ -185,13 +190,13 @@ def _columns_there(sketched: Sketched) -> Iterator[str]:
             if names:
                 shown = ", ".join(map(repr, names[:20]))
                 yield (
-                    f"\n  source {source.name!r} has no text in {source.text_field!r}; its first "
-                    f"row has {shown}"
+                    f"\n  source {source.name!r} has no text in {listed(source.text_field)}; its "
+                    f"first row has {shown}"
                 )
 
 
-def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
-    """One schema for all shards, and one for all removed rows, whatever their role."""
+def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema, str | None]:
+    """Return the schemas of all shards and of all removed rows, and the column of judged texts."""
     by_source: dict[int, list[pa.Schema]] = {number: [] for number in range(len(config.sources))}
     for unit in sketches.units:
         report = sketches.reports[unit.index]
@@ -201,18 +206,66 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))
-    if config.text_out is None:
-        return kept, removed
-    if config.text_out in removed.names:
+    text_out = _text_out(config, united)
+    if text_out is None:
+        return kept, removed, None
+    if text_out in removed.names:
         raise ConfigError(
-            f"text_out: the sources have a column {config.text_out!r} already; choose another name"
+            f"text_out: the sources have a column {text_out!r} already, where the judged texts "
+            "would stand; choose another name (text_out: null for no such column)"
         )
-    judged = pa.field(config.text_out, pa.string())
-    return kept.append(judged), removed
+    return kept.append(pa.field(text_out, pa.string())), removed, text_out
+
+
+def _text_out(config: Config, united: dict[int, pa.Schema]) -> str | None:
+    """Return the column of judged texts: the one asked for, or one where no column has them all.
+
+    Args:
+        config: of the run.
+        united: by source, the schema of its rows.
+    """
+    if "text_out" in config.model_fields_set:
+        return config.text_out
+    written = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
+    fields = {(config.sources[n].text_field, config.sources[n].roles) for n in written}
+    composed = any(is_composed(united[n], config.sources[n]) for n in written)
+    return TEXT_OUT if composed or len(fields) > 1 else None
+
+
+def judged_and_carried(sketched: Sketched) -> list[SourceTexts]:
+    """Return what is judged and what is carried of the sources that may be written."""
+    sketches, texts = sketched.sketches, []
+    for number, source in enumerate(sketched.context.config.sources):
+        if source.role not in WRITABLE:
+            continue
+        names = {
+            name
+            for unit in sketches.units
+            if unit.source == number and sketches.reports[unit.index].rows
+            for name in sketches.reports[unit.index].arrow_schema().names
+        }
+        texts.append(source_texts(source, sorted(names - {LEDGER_COLUMN})))
+    return texts
+
+
+def source_texts(source: Source, names: Sequence[str]) -> SourceTexts:
+    """Return what is judged and what is carried of a source.
+
+    Args:
+        source: of the run.
+        names: of its columns.
+    """
+    judged = paths_of(source.text_field)
+    return SourceTexts(
+        source=source.name,
+        judged=judged,
+        roles=None if source.roles is None else list(source.roles),
+        carried=[name for name in names if name not in judged],
+    )
 
 
 def warn_of_sources(sketched: Sketched) -> None:
-    """Says where a configured name finds nothing: it may be misspelt."""
+    """Say where a configured name finds nothing: it may be misspelt."""
     context = sketched.context
     for number, source in enumerate(context.config.sources):
         reports = [
@@ -230,12 +283,7 @@ def warn_of_sources(sketched: Sketched) -> None:
                 f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
                 f"of them as: {why}{more}; all of them stand in rejects/"
             )
-        filtered, rows = sum(r.filtered for r in reports), sum(r.rows for r in reports)
-        if filtered and not sum(r.read for r in reports):
-            context.warn(
-                f"source {source.name!r}: where {source.where} leaves out all {filtered:,} rows; "
-                "are the column and the value right? A number is not a string"
-            )
+        rows = sum(r.rows for r in reports)
         for name in ("id", "domain", "generation", "prompt"):
             column = getattr(source, f"{name}_field")
             # An option names a column for all sources; an evaluation set need not have it. Nor

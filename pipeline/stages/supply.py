@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,7 @@ class Supply:
         warnings: what has to be said about the sources and domains.
         new: synthetic tokens of the run's own sources; None where there are no others.
         part: what the human part is drawn from; None without a lineage.
+        documents: by role, how many there are, with words or without.
     """
 
     domains: Sequence[DomainSupply]
@@ -96,6 +97,7 @@ class Supply:
     warnings: Sequence[str] = ()
     new: float | None = None
     part: HumanPart | None = None
+    documents: Mapping[str, int] = field(default_factory=dict)
 
     def about(self, cluster: int) -> dict[str, Any]:
         """The words of a cluster, and a human text of it."""
@@ -200,6 +202,7 @@ def measure_supply(
         warnings=[*warnings_of_known(sketched), *warnings],
         new=None if lineage is None else ranking.new,
         part=part,
+        documents={"synthetic": int(synthetic.sum()), "human": int(human.sum())},
     )
 
 

@@ -36,9 +36,8 @@ def totals_asked(config: Config, supply: Supply) -> Totals:
     human_held = supply.human
     if synthetic_held + human_held == 0:
         raise ConfigError(
-            "sources: there is nothing to write: no synthetic or human document that survived "
-            f"deduplication has any words, or off_support = {config.off_support} leaves out all "
-            "that do"
+            f"sources: there is nothing to write: {_without(config, supply, 'synthetic')}; "
+            f"{_without(config, supply, 'human')}"
         )
     if supply.part is not None:
         return _with_ledger(config, supply, supply.part, synthetic_held)
@@ -56,18 +55,18 @@ def _of_sources(
     if human_held == 0 and config.human_tokens is None:
         if share > 0 and asked:
             raise ConfigError(
-                f"human_share: {share} was asked, but there is no human text; add a source with "
-                "the role human, or ask for human_share 0"
+                f"human_share: {share} was asked, but {_without(config, supply, 'human')}; add a "
+                "source with the role human, or ask for human_share 0"
             )
-        warnings.append("there is no human text: nothing stops a loop from narrowing")
+        warnings.append(f"{_without(config, supply, 'human')}: nothing stops a loop from narrowing")
         share = 0.0
     if synthetic_held == 0 and config.human_tokens is None:
         if share < 1 and asked:
             raise ConfigError(
-                f"human_share: {share} was asked, but there is no synthetic text that may be "
-                "written; add a source with the role synthetic, or ask for human_share 1"
+                f"human_share: {share} was asked, but {_without(config, supply, 'synthetic')}; add "
+                "a source with the role synthetic, or ask for human_share 1"
             )
-        warnings.append("there is no synthetic text: all that is written is human")
+        warnings.append(f"{_without(config, supply, 'synthetic')}: all that is written is human")
         share = 1.0
     if config.tokens is not None:
         human = share * config.tokens if config.human_tokens is None else config.human_tokens
@@ -97,6 +96,15 @@ def _of_sources(
             + told
         )
     return synthetic, min(wanted, most), warnings
+
+
+def _without(config: Config, supply: Supply, role: str) -> str:
+    """Say why no text of a role can be written: no document, none with a word, none that may."""
+    said = f"there is no {role} text"
+    if role == "synthetic" and any(domain.off_support.sum() for domain in supply.domains):
+        return f"{said} that may be written: off_support = {config.off_support} leaves out all"
+    documents = supply.documents.get(role, 0)
+    return said if documents == 0 else f"{said}: {documents:,} documents, none has a word"
 
 
 def _by_default(synthetic_held: float) -> float:

@@ -187,7 +187,7 @@ sources:
   - {{name: b, role: synthetic, files: [{tmp_path / "a.jsonl"}], where: {{n: "1"}}}}
 """
     )
-    said = run(tmp_path / "c.yaml", out=tmp_path / "out")
+    said = run(tmp_path / "c.yaml", out=tmp_path / "out", code=2)
     assert "source 'a': id_field 'nosuch' has no value in any of its 2 rows" in said.stderr
     assert "columns 'm' hold values of types that don't go together" in said.stderr
-    assert "source 'b': where {'n': '1'} leaves out all 2 rows" in said.stderr
+    assert "source 'b': where leaves out all 2 rows: n: no row is = \"1\"" in said.stderr

@@ -158,12 +158,14 @@ def _check_rows(corpus, result):
     for row in result.data:
         ours = row.pop("outcross")
         name = ours["source"], ours["id"]
+        judged = row.pop("text_judged")  # as the sources have different text fields
+        assert judged == corpus.texts[name]
         assert bare(row) == bare(rows[name])
         assert ours["role"] == ROLES[name[0]]
         assert ours["domain"] == rows[name]["kind"]
         assert ours["generation"] == ("2" if name[0] == "gpt" else None)
         assert ours["tokens"] == len(words(corpus.texts[name]))
-        row["outcross"] = ours
+        row |= {"outcross": ours, "text_judged": judged}
 
 
 def test_the_users_columns_are_untouched(corpus, base):
@@ -309,8 +311,8 @@ def test_without_human_text_nothing_is_said_against_it(corpus, tmp_path):
     assert all("answer" not in row["row"] for row in alone.removed)
 
 
-def test_a_dry_run_checks_the_request_and_reads_nothing(tmp_path):
-    os.mkfifo(tmp_path / "never.jsonl")  # who reads it waits for ever
+def test_a_dry_run_checks_the_request_and_writes_nothing(tmp_path):
+    (tmp_path / "some.jsonl").write_text('{"text": "a", "n": 1}\n{"text": ""}\n')
     (tmp_path / "some.parquet").write_bytes(b"not one")
     out = tmp_path / "out"
     options = ["--synthetic", tmp_path / "*.jsonl", "--human", tmp_path / "*.parquet"]
@@ -318,13 +320,14 @@ def test_a_dry_run_checks_the_request_and_reads_nothing(tmp_path):
     assert "synthetic" in said.stdout
     assert str(out) in said.stdout.replace("\n", "")
     as_json = outcross("run", *options, "--out", out, "--dry-run", "--json", seconds=60)
-    assert json.loads(as_json.stdout) == {
-        "out": str(out),
-        "sources": [
-            {"source": "synthetic", "role": "synthetic", "text": "text", "files": 1, "bytes": 0},
-            {"source": "human", "role": "human", "text": "text", "files": 1, "bytes": 7},
-        ],
-    }
+    told = json.loads(as_json.stdout)
+    assert told["out"] == str(out)
+    synthetic, human = told["sources"]
+    assert (synthetic["rows"], synthetic["passed"], synthetic["valid"]) == (2, 2, 1)
+    assert (synthetic["judged"], synthetic["carried"]) == (["text"], ["n"])
+    assert synthetic["reason"] == "text field 'text' is empty"
+    assert (human["files"], human["bytes"], human["valid"], human["text"]) == (1, 7, 0, None)
+    assert human["reason"].startswith("broken Parquet")
     assert not out.exists()
 
 

@@ -264,3 +264,14 @@ def test_a_corpus_below_out_is_refused(tmp_path, file):
     (tmp_path / ".outcross").mkdir()
     with pytest.raises(ConfigError, match=r"lies in out"):
         audit(AuditRequest(paths=[str(file)], human=[str(file)], out=str(tmp_path)))
+
+
+def test_a_run_that_wrote_its_judged_texts_is_read_by_them(tmp_path: Path) -> None:
+    out = finished_run(tmp_path / "out", {**GPT, "roles": ["assistant"]}, PEOPLE)
+    assert next((s.text_field, s.roles) for s in sources(out)) == (
+        "messages.1.content",
+        ("assistant",),
+    )
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "text_out": "text_judged"}))
+    assert {(s.text_field, s.roles) for s in sources(out)} == {("text_judged", None)}

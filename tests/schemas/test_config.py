@@ -73,6 +73,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert config().sources[0].model_dump() == {
         **SYNTHETIC,
         "text_field": "text",
+        "roles": None,
         "id_field": None,
         "prompt_field": None,
         "domain_field": None,

@@ -103,3 +103,20 @@ def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
     assert {index: column.to_pylist() for index, column in found.items()} == expected
     assert len(list(folder.iterdir())) == len(asked)
     assert max(len(text) for part in expected.values() for text in part) == 9
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_prompts_are_looked_up_as_plain_text(tmp_path, ending):
+    rows = [{"text": f"t{i}", "more": "m", "ask": {"n": i if i % 2 else None}} for i in range(9)]
+    path = tmp_path / f"x.{ending}"
+    if ending == "jsonl":
+        write_jsonl(path, rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=4)
+    made = source("s", "human", path, prompt_field="ask.n", text_field=["text", "more"])
+    (unit,) = plan_units([made])
+    places = np.array([1, 2, 7], np.int64)
+    assert texts_at(unit, made, places, "prompt") == ["1", "", "7"]
+    assert texts_at(unit, made, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
+    alone = made.model_copy(update={"prompt_field": None})
+    assert texts_at(unit, alone, places, "prompt") == ["", "", ""]

@@ -129,8 +129,10 @@ def test_another_embedder_format_or_folder_is_refused_by_name(tmp_path: Path) ->
 def test_the_command_that_makes_it_anew_has_the_files_that_it_was_made_of(tmp_path: Path) -> None:
     SMALL.save(str(tmp_path))
     source = {"files": ["a b/*.jsonl", "c.parquet"], "text_field": "answer"}
+    chats = {"files": ["c.jsonl"], "text_field": ["a", "b"], "roles": ["user"]}
     for configuration, command in (
         ({"sources": [source]}, "--human 'a b/*.jsonl' --human c.parquet --text-field answer"),
+        ({"sources": [chats]}, "--human c.jsonl --text-field a --text-field b --roles user"),
         ({"sources": []}, "--human FILES"),
         ([], "--human FILES"),
     ):

@@ -1,0 +1,64 @@
+"""Look at the first rows of every source, as a run would read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pipeline.stages.sketch import source_texts
+from pipeline.texts import beginning
+from schemas.config import Config, Source
+from schemas.documents import Unit
+from schemas.preview import SourcePreview
+from transforms.lookup import first_columns
+from transforms.read import Block, read_unit
+
+FIRST_BYTES = 256 << 10
+"""Bytes of a file, before parsing, whose rows are the first ones."""
+
+FIRST_ROWS = {"first rows": "rows", "pass the filter": "passed", "are valid": "valid"}
+"""Headings of the counts, and what they are called in a preview."""
+
+
+def preview(config: Config, found: Sequence[Unit]) -> list[SourcePreview]:
+    """Return what the sources' first rows hold, in the order of the configuration.
+
+    Args:
+        config: of the run.
+        found: the files of all sources, each as one unit.
+
+    Raises:
+        OSError: when a file can't be opened.
+    """
+    return [
+        _of_source(source, [unit for unit in found if unit.source == number])
+        for number, source in enumerate(config.sources)
+    ]
+
+
+def _of_source(source: Source, units: Sequence[Unit]) -> SourcePreview:
+    unit, block = _first(source, units)
+    names = first_columns(unit) if block is None or not block.batch.num_columns else []
+    names = names or ([] if block is None else block.batch.schema.names)
+    reasons = Counter(reject.reason for reject in (block.rejects if block else ()))
+    return SourcePreview(
+        **dict(source_texts(source, names)),
+        role=source.role,
+        files=len(units),
+        bytes=sum(unit.bytes for unit in units),
+        rows=block.read + block.filtered if block else 0,
+        passed=block.read if block else 0,
+        valid=len(block.text) if block else 0,
+        reason=max(reasons, key=lambda why: (reasons[why], why)) if reasons else None,
+        text=beginning(block.text[0].as_py()) if block and len(block.text) else None,
+    )
+
+
+def _first(source: Source, units: Sequence[Unit]) -> tuple[Unit, Block | None]:
+    """Return the first block with rows, and its file; the first file where there is none."""
+    for unit in units:
+        for block in read_unit(unit, source, FIRST_BYTES):
+            if block.read + block.filtered:
+                return unit, block
+            break
+    return units[0], None

@@ -1,0 +1,134 @@
+"""Say what a source's filter meets, and refuse what it leaves empty."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from pipeline.stages.sketch import Sketched
+from schemas.config import ConfigError, Source
+from schemas.where import Clause, Scalar, clauses, cure_of, shown
+from transforms.filters import Met
+from transforms.lookup import first_columns
+from transforms.sketch import UnitReport
+
+_OF_A_RUN = {"outcross.role", "outcross.source", "outcross.copy"}
+
+
+def check_filters(sketched: Sketched) -> None:
+    """Warn of each key and value of a `where` that fits no row.
+
+    Raises:
+        ConfigError: where a filter leaves out all rows of a source, or asks for a truth value of a
+            column of texts.
+    """
+    context = sketched.context
+    for number, source in enumerate(context.config.sources):
+        reports = _reports(sketched, number)
+        parts = [[Met.of(met) for met in report.met] for report in reports if report.met]
+        if not parts or set(source.where) <= _OF_A_RUN:
+            continue
+        met = dict(
+            zip(source.where, (Met.total(own) for own in zip(*parts, strict=True)), strict=True)
+        )
+        for path, one in met.items():
+            _refuse_truths(source, path, one)
+        filtered = sum(report.filtered for report in reports)
+        if filtered and not sum(report.read for report in reports):
+            raise ConfigError(_left_empty(sketched, number, met, filtered))
+        for path, one in met.items():
+            for what in _unmatched(source, path, one):
+                context.warn(f"source {source.name!r}: where: {what}")
+
+
+def check_synthetic(sketched: Sketched) -> None:
+    """Make sure that a run of synthetic sources has synthetic text.
+
+    Raises:
+        ConfigError: where all their rows were filtered or rejected.
+    """
+    sources = sketched.context.config.sources
+    gone = []
+    for number, source in enumerate(sources):
+        if source.role != "synthetic":
+            continue
+        reports = _reports(sketched, number)
+        if sum(report.rows for report in reports) or set(source.where) & _OF_A_RUN:
+            return
+        filtered = sum(report.filtered for report in reports)
+        rejected = sum(report.rejected for report in reports)
+        gone.append(f"{source.name!r} has {filtered:,} filtered and {rejected:,} rejected rows")
+    if gone:
+        raise ConfigError(
+            f"sources: no synthetic row is left: {'; '.join(gone)}, and no others. All that could "
+            "be written is human; mend the sources, or give human ones only"
+        )
+
+
+def _reports(sketched: Sketched, source: int) -> list[UnitReport]:
+    sketches = sketched.sketches
+    return [sketches.reports[unit.index] for unit in sketches.units if unit.source == source]
+
+
+def _hits(source: Source, path: str, met: Met) -> list[tuple[Clause, Scalar | None, int]]:
+    """Return the values of a key's condition, each with its clause and the rows that it fits."""
+    pairs = [(one, value) for one in clauses(source.where[path]) for value in one.values]
+    return [(*pair, rows) for pair, rows in zip(pairs, met.hits, strict=True)]
+
+
+def _refuse_truths(source: Source, path: str, met: Met) -> None:
+    """Refuse a truth value that is asked of texts: YAML has made it of a word."""
+    for _, value, rows in _hits(source, path, met):
+        texts = "a string" in met.kinds and "a boolean" not in met.kinds
+        if isinstance(value, bool) and not rows and texts:
+            raise ConfigError(
+                f"source {source.name!r}: where: {path}: found {value}, a truth value, "
+                f"and the column holds texts{_seen(met)}; {cure_of(value)}"
+            )
+
+
+def _left_empty(sketched: Sketched, number: int, met: dict[str, Met], filtered: int) -> str:
+    source = sketched.context.config.sources[number]
+    lines = []
+    for path, one in met.items():
+        if one.kept:
+            lines.append(f"{path} fits {one.kept:,} rows, none of which the other keys keep")
+        elif one.there == 0:
+            lines.append(f"no row has a value in {path!r}{_columns(sketched, number, path)}")
+        else:
+            asked = ", ".join(
+                f"{'not ' if clause.operator == 'not' else ''}{shown(clause, value)}"
+                for clause, value, _ in _hits(source, path, one)
+            )
+            lines.append(f"{path}: no row is {asked}{_seen(one)}")
+    return (
+        f"source {source.name!r}: where leaves out all {filtered:,} rows: {'; '.join(lines)}. "
+        "Mend the filter, or leave out the source"
+    )
+
+
+def _seen(met: Met) -> str:
+    return f"; its values: {', '.join(met.values)}" if met.values else f" ({', '.join(met.kinds)})"
+
+
+def _columns(sketched: Sketched, number: int, path: str) -> str:
+    """Return the columns that there are, and the one that may have been meant."""
+    units = [unit for unit in sketched.sketches.units if unit.source == number]
+    names = first_columns(units[0])
+    near = difflib.get_close_matches(path, names, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{meant}; its first row has {', '.join(map(repr, names[:20]))}" if names else meant
+
+
+def _unmatched(source: Source, path: str, met: Met) -> Iterator[str]:
+    """Return what to say of a key, or of values, that fit no row."""
+    kinds = f" ({path!r} holds {' and '.join(met.kinds)})" if met.kinds else ""
+    for clause, value, rows in _hits(source, path, met):
+        if rows:
+            continue
+        if met.there == 0 and value is not None:
+            yield f"no row has a value in {path!r}; is the name right?"
+            return
+        what = "is null or missing" if value is None else f"is {shown(clause, value)}"
+        excluded = ", so that `not` leaves nothing out" if clause.operator == "not" else ""
+        yield f"{path}: no row {what}{excluded}{kinds}"

@@ -1,0 +1,21 @@
+"""What a dry run tells of a source."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.config import Role
+from schemas.plan import SourceTexts
+
+
+class SourcePreview(SourceTexts):
+    """A source's files, and what its first rows hold."""
+
+    role: Role = Field(description="of the source")
+    files: int = Field(ge=0, description="files of the source")
+    bytes: int = Field(ge=0, description="their size")
+    rows: int = Field(ge=0, description="first rows that were read")
+    passed: int = Field(ge=0, description="rows among them that the filter keeps")
+    valid: int = Field(ge=0, description="rows among those that have a text")
+    reason: str | None = Field(description="commonest reason why one has none; null if all have")
+    text: str | None = Field(description="beginning of the first text, as it is judged")
