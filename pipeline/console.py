@@ -377,7 +377,7 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
     found = check_request(config)
     sources: list[dict[str, Any]] = []
     for number, source in enumerate(config.sources):
-        sizes = [file.bytes for file in found if file.source == number]
+        sizes = [piece.bytes for unit in found if unit.source == number for piece in unit.pieces]
         named = {"source": source.name, "role": source.role, "text": source.text_field}
         sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.console import found_table, new_table, show_table
 from pipeline.texts import (
     Name,
     beginning,
+    documents_of_sources,
     ids_array,
     judged_texts,
     printable,
@@ -56,7 +58,13 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
     shown = {(row["kept_source"], row["kept_id"]) for row in close} | set(_top(by_kept))
     kept_texts = texts_in_data(out, config, shown)
     kept_texts |= texts_of_earlier(config, shown - set(kept_texts))
-    kept_texts |= texts_of_sources(out, config, shown - set(kept_texts))
+    from_sources, changed = texts_of_sources(out, config, shown - set(kept_texts))
+    kept_texts |= from_sources
+    for path in changed:
+        print(
+            f"outcross: {path} is not what it was when the run read it; its texts aren't shown",
+            file=sys.stderr,
+        )
     own_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in close})
     for row in close:
         row["text"] = own_texts.get((row["source"], row["id"]))
@@ -172,7 +180,7 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
     known = {row["source"] for row in gone} | {row["source"] for row in written}
     known |= {row["kept_source"] for row in repeats}
     others = {(source.name, document) for source in config.sources if source.name not in known}
-    known |= {source for source, _ in texts_of_sources(out, config, others)}
+    known |= {own.source.name for own in documents_of_sources(out, config, others)}
     if not known:
         raise ConfigError(
             f"explain: the run knows no document {document!r}; ids are those of the column "

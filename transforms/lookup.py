@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from schemas.config import Source
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from transforms import files
-from transforms.compressed import BrokenError, decompressed, is_compressed
+from transforms.compressed import BrokenError
 from transforms.fields import string_field
 from transforms.jsonl import parse, scan
-from transforms.read import BATCH_BYTES, open_parquet, plain_bytes, whole_lines
+from transforms.read import BATCH_BYTES, open_parquet, piece_bytes, whole_lines
+from transforms.seals import check_piece
 from transforms.units import PerUnit, unit_file
 
 
@@ -32,7 +33,8 @@ class LookUpTexts(beam.PTransform):
 
     Args:
         sources: the configuration's sources; their `text_field` says what is looked up.
-        wanted: folder of the documents' lines or rows, an int64 array a unit that has any.
+        wanted: folder of the documents' places, an int64[n, 2] array a unit that has any: number
+            of the piece, and line or row in it, both ascending.
         folder: where the texts go, in the same order.
         characters: of each text, from its beginning; what is longer is cut.
     """
@@ -57,21 +59,23 @@ class _LookUpUnit:
         pass
 
     def run(self, unit: Unit) -> int:
-        rows = files.read_array(unit_file(self.wanted, unit.index, "npy"))
-        found = texts_at(unit, self.sources[unit.source], rows)
+        wanted = files.read_array(unit_file(self.wanted, unit.index, "npy"))
+        found: list[str] = []
+        for number in np.unique(wanted[:, 0]).tolist():
+            rows = wanted[wanted[:, 0] == number, 1]
+            found += texts_at(unit.pieces[number], self.sources[unit.source], rows)
         texts = pa.array([text[: self.characters] for text in found], pa.string())
         files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": texts}))
         return unit.index
 
 
-def first_columns(unit: Unit) -> list[str]:
+def first_columns(piece: Piece) -> list[str]:
     """The columns that a file's first row has; none where it can't be read."""
     try:
-        if unit.kind == "parquet":
-            with open_parquet(unit.file) as stream:
+        if piece.kind == "parquet":
+            with open_parquet(piece) as stream:
                 return list(pq.read_schema(stream).names)
-        pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
-        blocks = whole_lines(pieces, BATCH_BYTES)
+        blocks = whole_lines(piece_bytes(piece), BATCH_BYTES)
         lines = (line for data, _, _ in blocks for line in data.split(b"\n"))
         value = orjson.loads(next(line for line in lines if line.strip()))
     except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
@@ -79,26 +83,28 @@ def first_columns(unit: Unit) -> list[str]:
     return list(value) if isinstance(value, dict) else []
 
 
-def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
-    """The texts at some places of a unit.
+def texts_at(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[str]:
+    """The texts at some places of a piece.
 
     Args:
-        unit: of the input, as it was when it was sketched.
-        source: of the unit.
-        rows: ascending lines or rows within the unit, all of valid documents.
+        piece: of the input, as it was when it was sketched.
+        source: of the piece.
+        rows: ascending lines or rows within the piece, all of valid documents.
 
     Raises:
         OSError: when the file can't be opened.
+        ChangedError: when what is read of it is not what its seal says.
     """
-    read = _from_parquet if unit.kind == "parquet" else _from_jsonl
-    return read(unit, source, rows)
+    read = _from_parquet if piece.kind == "parquet" else _from_jsonl
+    texts = read(piece, source, rows)
+    check_piece(piece)
+    return texts
 
 
-def _from_jsonl(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
+def _from_jsonl(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[str]:
     texts: list[str] = []
     first = 0
-    for data, _, _ in whole_lines(pieces, BATCH_BYTES):
+    for data, _, _ in whole_lines(piece_bytes(piece), BATCH_BYTES):
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
         here = rows[(rows >= first) & (rows < last)] - first
         if len(here):
@@ -115,17 +121,17 @@ def _from_jsonl(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str
     return texts
 
 
-def _from_parquet(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
+def _from_parquet(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[str]:
     texts: list[str] = []
-    with open_parquet(unit.file) as stream:
+    with open_parquet(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
         field = source.text_field
         # A column whose own name holds dots wins over the path.
         column = max((n for n in names if f"{field}.".startswith(f"{n}.")), key=len)
         first = 0
-        stop = file.num_row_groups if unit.stop < 0 else unit.stop
-        for group in range(unit.start, stop):
+        stop = file.num_row_groups if piece.stop < 0 else piece.stop
+        for group in range(piece.start, stop):
             last = first + file.metadata.row_group(group).num_rows
             here = rows[(rows >= first) & (rows < last)] - first
             if len(here):

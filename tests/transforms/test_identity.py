@@ -5,46 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.documents import Unit
 from tests.transforms.corpora import sketched, source, write_jsonl
-from transforms.identity import document_ids, file_names, ids_of, repeated_ids
-
-
-def units(*places):
-    return [Unit(i, s, file, "jsonl", 0, -1, 1) for i, (s, file) in enumerate(places)]
-
-
-def test_files_are_named_below_the_folder_that_they_share():
-    found = file_names(
-        units((0, "/data/a/x.jsonl"), (0, "/data/b/x.jsonl"), (1, "/data/b/x.jsonl"))
-    )
-    assert found == ["a/x.jsonl", "b/x.jsonl", "x.jsonl"]
-    assert file_names(units((0, "/d/ab.jsonl"), (0, "/d/ac.jsonl"))) == ["ab.jsonl", "ac.jsonl"]
-    assert file_names(units((0, "/d/ab/x"), (0, "/d/ac/x"))) == ["ab/x", "ac/x"]
-    assert file_names(units((0, "/d/x"), (0, "/d/e/x"))) == ["x", "e/x"]
-    assert file_names(units((0, "gs://b/x"), (0, "gs://c/x"))) == ["b/x", "c/x"]
-    assert file_names(units((0, "a.jsonl"), (0, "b.jsonl"))) == ["a.jsonl", "b.jsonl"]
-    assert file_names(units((0, "a.jsonl"), (0, "/a.jsonl"))) == ["a.jsonl", "/a.jsonl"]
-    assert file_names([]) == []
-
-
-PARTS = st.lists(st.sampled_from(["a", "ab", "b.jsonl", ""]), min_size=1, max_size=4)
-
-
-@given(st.lists(st.tuples(st.integers(0, 1), PARTS.map("/".join)), min_size=1, max_size=6))
-def test_two_files_of_a_source_never_have_one_name(places):
-    names = file_names(units(*places))
-    found = {}
-    for (number, path), name in zip(places, names, strict=True):
-        assert path.endswith(name)
-        assert found.setdefault((number, name), path) == path
-
-
-@given(st.lists(PARTS.map("/".join), min_size=1, max_size=5))
-def test_names_do_not_depend_on_where_the_corpus_lies(paths):
-    here = file_names(units(*((0, f"/data/{path}") for path in paths)))
-    there = file_names(units(*((0, f"gs://bucket/x/{path}") for path in paths)))
-    assert here == there
+from transforms.identity import document_ids, ids_of, repeated_ids
 
 
 def write_corpus(folder):
@@ -98,9 +60,9 @@ def test_a_source_without_a_single_id(tmp_path):
 
 @given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))
 def test_ids_of_a_unit_differ(own):
-    row = np.arange(len(own)) * 3
+    places = pa.array([f"s/f#{3 * row}" for row in range(len(own))], pa.string())
     repeated = np.array([own.count(name) > 1 and name is not None for name in own], bool)
-    found = document_ids(pa.array(own, pa.string()), row, repeated, "s", "f").to_pylist()
+    found = document_ids(pa.array(own, pa.string()), places, repeated).to_pylist()
     assert len(set(found)) == len(own)
     for name, again, made in zip(own, repeated, found, strict=True):
         assert made == name or name is None or again

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.transforms.corpora import over, source, write_jsonl
 from transforms import files, lookup
 from transforms.lookup import LookUpTexts, texts_at
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 from transforms.units import unit_file
 
 ROWS = [
