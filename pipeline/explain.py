@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from pipeline.console import found_table, new_table, show_table
 from pipeline.texts import (
     Name,
     beginning,
-    documents_of_sources,
     ids_array,
     judged_texts,
     printable,
@@ -60,11 +60,7 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
     kept_texts |= texts_of_earlier(config, shown - set(kept_texts))
     from_sources, changed = texts_of_sources(out, config, shown - set(kept_texts))
     kept_texts |= from_sources
-    for path in changed:
-        print(
-            f"outcross: {path} is not what it was when the run read it; its texts aren't shown",
-            file=sys.stderr,
-        )
+    _note_changed(changed)
     own_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in close})
     for row in close:
         row["text"] = own_texts.get((row["source"], row["id"]))
@@ -99,6 +95,16 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return
     _show(Console(), value)
+
+
+def _note_changed(changed: Mapping[Name, str]) -> None:
+    """Names the files that can't be read as the run read them; what the run did stays true."""
+    for path in sorted(set(changed.values())):
+        print(
+            f"note: {path} is not what it was when the run read it, so no text of it is shown; "
+            "what is said here is of the run",
+            file=sys.stderr,
+        )
 
 
 def _top(by_kept: Counter[Name]) -> list[Name]:
@@ -180,7 +186,9 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
     known = {row["source"] for row in gone} | {row["source"] for row in written}
     known |= {row["kept_source"] for row in repeats}
     others = {(source.name, document) for source in config.sources if source.name not in known}
-    known |= {own.source.name for own in documents_of_sources(out, config, others)}
+    texts, changed = texts_of_sources(out, config, others)
+    known |= {source for source, _ in (*texts, *changed)}
+    _note_changed(changed)
     if not known:
         raise ConfigError(
             f"explain: the run knows no document {document!r}; ids are those of the column "

@@ -127,26 +127,26 @@ def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterato
 
 def texts_of_sources(
     out: str, config: Config, wanted: set[Name]
-) -> tuple[dict[Name, str], list[str]]:
+) -> tuple[dict[Name, str], dict[Name, str]]:
     """Texts of documents that only the sources hold.
 
     Returns:
-        The texts, and the paths of the files that are not what they were when the run read them,
-        of which there is none.
+        The texts, and for documents whose files are not what they were when the run read them,
+        the paths of these.
     """
     texts: dict[Name, str] = {}
-    changed: list[str] = []
+    changed: dict[Name, str] = {}
     for documents in documents_of_sources(out, config, wanted):
         pieces = documents.places.piece_of(documents.rows)
         for number in np.unique(pieces).tolist():
             piece, own = documents.unit.pieces[number], np.flatnonzero(pieces == number)
             rows = documents.rows[own] - documents.places.starts[number]
+            names = [(documents.source.name, documents.ids[place]) for place in own.tolist()]
             try:
                 found = texts_at(piece, documents.source, rows)
             except (ChangedError, OSError):
-                changed.append(piece.file)
+                changed |= dict.fromkeys(names, piece.file)
                 continue
-            names = [(documents.source.name, documents.ids[place]) for place in own.tolist()]
             texts |= dict(zip(names, found, strict=True))
     return texts, changed
 
@@ -187,7 +187,9 @@ def texts_of_documents(
                 unit_file(wanted, number, "npy"), np.stack([piece, lines - own.starts[piece]], 1)
             )
         units = [sketches.units[number] for number, _, _ in parts]
-        context.over_units(units, lambda p: p | LookUpTexts(sources, wanted, found, characters))
+        context.over_units(
+            units, lambda p: p | LookUpTexts(sources, wanted, found, characters), reading=True
+        )
         done.finish()
     texts: dict[int, str] = {}
     for number, _, places in parts:

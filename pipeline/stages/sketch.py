@@ -171,15 +171,8 @@ def sketch(
             files.write_bytes(done.path(_DIGESTS), digests)
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("sketch", size=size):
-            context.over_units(
-                units,
-                lambda p: (
-                    p
-                    | SketchDocuments(
-                        config.sources, folder, config.ngram, config.num_perm, embedded
-                    )
-                ),
-            )
+            work = SketchDocuments(config.sources, folder, config.ngram, config.num_perm, embedded)
+            context.over_units(units, lambda p: p | work, reading=True)
         done.finish({"units": [asdict(unit) for unit in units]})
     sketches = Sketches(folder, units)
     kept, removed = _unions(config, sketches)

@@ -59,7 +59,8 @@ def test_texts_are_those_of_the_whole_unit(made, monkeypatch):
         seen += len(texts)
         for size in (0, 1, len(rows) // 3, len(rows)):
             chosen = np.sort(rng.choice(len(rows), size, replace=False))
-            assert texts_at(unit, made, rows[chosen]) == [texts[i] for i in chosen]
+            (piece,) = unit.pieces
+            assert texts_at(piece, made, rows[chosen]) == [texts[i] for i in chosen]
     assert seen == sum(row["text"] is not None for row in ROWS)
 
 
@@ -71,7 +72,8 @@ def test_any_text_in_any_line(tmp_path_factory, texts, data):
     made = source("s", "human", path)
     (unit,) = plan_units([made])
     rows = sorted(data.draw(st.sets(st.integers(0, len(texts) - 1))))
-    assert texts_at(unit, made, np.array(rows, np.int64)) == [texts[row] for row in rows]
+    (piece,) = unit.pieces
+    assert texts_at(piece, made, np.array(rows, np.int64)) == [texts[row] for row in rows]
 
 
 def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
@@ -93,7 +95,8 @@ def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
         blocks = list(read_unit(unit, sources[unit.source]))
         rows = np.concatenate([block.rows for block in blocks])[::3]
         read = [text for block in blocks for text in block.text.to_pylist()][::3]
-        files.write_array(unit_file(str(wanted), unit.index, "npy"), rows)
+        places = np.stack([np.zeros_like(rows), rows], 1)  # each unit is of one piece
+        files.write_array(unit_file(str(wanted), unit.index, "npy"), places)
         expected[unit.index] = [text[:9] for text in read]
     work = LookUpTexts(sources, str(wanted), str(folder), 9)
     over([asked[::2], asked[1::2]], work)

@@ -63,9 +63,8 @@ def read(*files, batch_bytes=8 << 20, unit_bytes=64 << 20, **options):
             lines += block.lines
             taken += block.bytes
             blocks.append(block)
-        assert (
-            0 <= taken <= max(unit.bytes, sum(os.path.getsize(piece.file) for piece in unit.pieces))
-        )
+        whole = sum(os.path.getsize(piece.file) for piece in unit.pieces)
+        assert 0 <= taken <= max(unit.bytes, whole)
     return blocks
 
 
