@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -173,7 +174,11 @@ def sketch(
         with context.progress.stage("sketch", size=size):
             work = SketchDocuments(config.sources, folder, config.ngram, config.num_perm, embedded)
             context.over_units(units, lambda p: p | work, reading=True)
-        done.finish({"units": [asdict(unit) for unit in units]})
+    # Sketches are taken again by content: the files may have other names than before.
+    named = [asdict(unit) for unit in seal_units(units, identities, _DIGESTS)]
+    stats = json.loads(json.dumps({"units": named}))
+    if not done.finished or done.stats() != stats:
+        done.finish(stats)
     sketches = Sketches(folder, units)
     kept, removed = _unions(config, sketches)
     mixed = [field.name for field in kept if is_json(field)]

@@ -183,6 +183,7 @@ def test_an_earlier_run_that_is_gone_has_no_texts_and_is_no_error(
 
 def test_texts_of_sources_that_have_changed_are_not_shown(copied: Path, tmp_path: Path) -> None:
     own = config(tmp_path, "run1", tokens=200)
+    run(own)  # the copied result is of sources elsewhere
     wanted = {("gpt", "3"), ("gpt", "no such id")}
     assert texts_of_sources(str(copied), own, wanted) == ({("gpt", "3"): TEXTS[3]}, {})
     path = Path(own.sources[0].files[0])
