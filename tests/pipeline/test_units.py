@@ -180,7 +180,7 @@ def test_an_edit_of_the_same_size_between_runs_is_read_again(tmp_path: Path) -> 
     edit(path)
     assert path.stat().st_size == size
     dedup(config(out, sources))
-    assert len(list(out.glob(".outcross/sketch-*"))) == 2
+    assert len(list(out.glob(".outcross/sketch-*/manifest.json"))) == 2
     fresh = tmp_path / "fresh" / "out"
     dedup(config(fresh, sources))
     assert result(out) == result(fresh) != before
