@@ -143,7 +143,7 @@ def texts_of_sources(
             rows = documents.rows[own] - documents.places.starts[number]
             names = [(documents.source.name, documents.ids[place]) for place in own.tolist()]
             try:
-                found = texts_at(piece, documents.source, rows)
+                found = texts_at([piece], documents.source, np.stack([0 * rows, rows], 1))
             except (ChangedError, OSError):
                 changed |= dict.fromkeys(names, piece.file)
                 continue

@@ -60,10 +60,7 @@ class _LookUpUnit:
 
     def run(self, unit: Unit) -> int:
         wanted = files.read_array(unit_file(self.wanted, unit.index, "npy"))
-        found: list[str] = []
-        for number in np.unique(wanted[:, 0]).tolist():
-            rows = wanted[wanted[:, 0] == number, 1]
-            found += texts_at(unit.pieces[number], self.sources[unit.source], rows)
+        found = texts_at(unit.pieces, self.sources[unit.source], wanted)
         texts = pa.array([text[: self.characters] for text in found], pa.string())
         files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": texts}))
         return unit.index
@@ -83,26 +80,38 @@ def first_columns(piece: Piece) -> list[str]:
     return list(value) if isinstance(value, dict) else []
 
 
-def texts_at(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[str]:
-    """The texts at some places of a piece.
+def texts_at(pieces: Sequence[Piece], source: Source, places: NDArray[np.int64]) -> list[str]:
+    """The texts at some places of pieces.
 
     Args:
-        piece: of the input, as it was when it was sketched.
-        source: of the piece.
-        rows: ascending lines or rows within the piece, all of valid documents.
+        pieces: of the input, as they were when they were sketched.
+        source: of the pieces.
+        places: int64[n, 2], number of the piece, and line or row in it, both ascending; all of
+            valid documents.
 
     Raises:
-        OSError: when the file can't be opened.
-        ChangedError: when what is read of it is not what its seal says.
+        OSError: when a file can't be opened.
+        ChangedError: when what is read of a file is not what its seal says.
     """
-    read = _from_parquet if piece.kind == "parquet" else _from_jsonl
-    texts = read(piece, source, rows)
-    check_piece(piece)
-    return texts
-
-
-def _from_jsonl(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[str]:
     texts: list[str] = []
+    lines: list[bytes] = []
+    size = 0
+    for number in np.unique(places[:, 0]).tolist():
+        piece, rows = pieces[number], places[places[:, 0] == number, 1]
+        if piece.kind == "jsonl":
+            lines += _lines_at(piece, rows)
+            size += sum(map(len, lines[-len(rows) :]))
+        if lines and (piece.kind != "jsonl" or size >= BATCH_BYTES):
+            texts += _from_lines(lines, source)
+            lines, size = [], 0
+        if piece.kind != "jsonl":
+            texts += _from_parquet(piece, source, rows)
+        check_piece(piece)
+    return texts + _from_lines(lines, source)
+
+
+def _lines_at(piece: Piece, rows: NDArray[np.int64]) -> list[bytes]:
+    chosen: list[bytes] = []
     first = 0
     for data, _, _ in whole_lines(piece_bytes(piece), BATCH_BYTES):
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
@@ -111,13 +120,20 @@ def _from_jsonl(piece: Piece, source: Source, rows: NDArray[np.int64]) -> list[s
             ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
             starts = np.append(0, ends + 1)
             ends = np.append(ends, len(data))
-            lines = [data[starts[row] : ends[row]] for row in here]
-            chosen = scan(b"\n".join(lines).removeprefix(b"\xef\xbb\xbf"))
-            text = string_field(parse(chosen, chosen.filled).batch, source.text_field)
-            texts += pc.fill_null(text, "").to_pylist()
+            chosen += [data[starts[row] : ends[row]] for row in here]
         if not (rows >= last).any():
             break
         first = last
+    # A mark can only stand before the first line: elsewhere the line would be none of JSON.
+    return [line.removeprefix(b"\xef\xbb\xbf") for line in chosen]
+
+
+def _from_lines(lines: Sequence[bytes], source: Source) -> list[str]:
+    if not lines:
+        return []
+    chosen = scan(b"\n".join(lines))
+    text = string_field(parse(chosen, chosen.filled).batch, source.text_field)
+    texts: list[str] = pc.fill_null(text, "").to_pylist()
     return texts
 
 

@@ -59,8 +59,8 @@ def test_texts_are_those_of_the_whole_unit(made, monkeypatch):
         seen += len(texts)
         for size in (0, 1, len(rows) // 3, len(rows)):
             chosen = np.sort(rng.choice(len(rows), size, replace=False))
-            (piece,) = unit.pieces
-            assert texts_at(piece, made, rows[chosen]) == [texts[i] for i in chosen]
+            places = np.stack([np.zeros(size, np.int64), rows[chosen]], 1)
+            assert texts_at(unit.pieces, made, places) == [texts[i] for i in chosen]
     assert seen == sum(row["text"] is not None for row in ROWS)
 
 
@@ -72,8 +72,24 @@ def test_any_text_in_any_line(tmp_path_factory, texts, data):
     made = source("s", "human", path)
     (unit,) = plan_units([made])
     rows = sorted(data.draw(st.sets(st.integers(0, len(texts) - 1))))
-    (piece,) = unit.pieces
-    assert texts_at(piece, made, np.array(rows, np.int64)) == [texts[row] for row in rows]
+    places = np.array([(0, row) for row in rows], np.int64).reshape(-1, 2)
+    assert texts_at(unit.pieces, made, places) == [texts[row] for row in rows]
+
+
+def test_texts_of_many_small_files(tmp_path):
+    """Of all formats, one after the other; the first line may follow a mark."""
+    for number in range(30):
+        some = pa.table({"text": [f"text {number} {row}" for row in range(4)]})
+        if number % 5 == 2:
+            pq.write_table(some, tmp_path / f"{number:02d}.parquet")
+            continue
+        lines = "".join(json.dumps(row) + "\n" for row in some.to_pylist()).encode()
+        (tmp_path / f"{number:02d}.jsonl").write_bytes(b"\xef\xbb\xbf" * (number % 2) + lines)
+    made = source("s", "human", tmp_path / "*")
+    (unit,) = plan_units([made])
+    wanted = [(piece, row) for piece in range(30) for row in range(piece % 5)]
+    expected = [f"text {piece} {row}" for piece, row in wanted]
+    assert texts_at(unit.pieces, made, np.array(wanted)) == expected
 
 
 def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):

@@ -154,7 +154,7 @@ def test_every_format_is_read_under_seal(corpus, tmp_path):
     assert plain == ROWS[: len(plain)]
     assert len(read(units, source)) == len(ROWS)
     (piece, *_) = units[0].pieces
-    assert texts_at(piece, source, np.array([3])) == [ROWS[3]["text"]]
+    assert texts_at([piece], source, np.array([[0, 3]])) == [ROWS[3]["text"]]
     data = path.read_bytes()
     place = data.find(b"text 3 of") if path.suffix != ".gz" else 40
     path.write_bytes(data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :])
@@ -162,7 +162,7 @@ def test_every_format_is_read_under_seal(corpus, tmp_path):
     with pytest.raises(ChangedError, match=str(path)):
         read(units, source)
     with pytest.raises(ChangedError, match=str(path)):
-        texts_at(piece, source, np.array([3]))
+        texts_at([piece], source, np.array([[0, 3]]))
 
 
 class Stored(Attic):
@@ -192,7 +192,7 @@ def test_an_object_stores_checksum_stands_for_the_bytes(tmp_path):
     with pytest.raises(ChangedError, match=path):
         read(units, source)
     with pytest.raises(ChangedError, match=path):
-        texts_at(units[0].pieces[0], source, np.array([1]))
+        texts_at(units[0].pieces, source, np.array([[0, 1]]))
 
 
 def test_a_store_without_checksums_is_hashed(tmp_path):
