@@ -41,7 +41,7 @@ from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
 from transforms.gate import verdict
-from transforms.identity import file_names
+from transforms.places import file_names
 from transforms.reference import copy_reference, load_reference
 from transforms.repeats import group_sizes, repeated_share, repeats_within
 
@@ -184,7 +184,7 @@ def _report(
     clustered: Clustered,
     gates: Gates,
 ) -> Report:
-    reference, sketches = clustered.reference, sketched.sketches
+    reference = clustered.reference
     kept = deduplicated.verdicts.kept
     known = np.zeros(len(kept), bool)
     if reference.human:  # the human part of a run's output is meant to be there
@@ -238,7 +238,7 @@ def _report(
             judged=found,
             shards=figures.shards(
                 measured,
-                audited.described(sketches.offsets, copies, deduplicated.verdicts),
+                audited.described(copies, deduplicated.verdicts),
                 maker,
             ),
             deduplication=deduplication(
@@ -258,31 +258,27 @@ class _Files:
     Attributes:
         files: their names.
         sizes: bytes of each.
-        shard: of each unit, its file's number.
+        shard: int64[n], number of the file of each of the n documents.
     """
 
     files: list[str]
     sizes: list[int]
-    shard: list[int]
+    shard: NDArray[np.int64]
 
-    def described(
-        self, offsets: NDArray[np.int64], copies: NDArray[np.int32], verdicts: Verdicts
-    ) -> list[dict[str, Any]]:
+    def described(self, copies: NDArray[np.int32], verdicts: Verdicts) -> list[dict[str, Any]]:
         """Return what `figures.shards` wants to know of each file.
 
         Args:
-            offsets: int64[units + 1], where each unit's documents begin.
             copies: int32[n], 1 for each measured document, else 0.
             verdicts: of the n documents.
         """
         total = len(self.files)
-        part = np.repeat(np.array(self.shard, np.int64), np.diff(offsets))
         columns = {
             "file": self.files,
-            "read": np.bincount(part, minlength=total).tolist(),
-            "rows": np.bincount(part[copies > 0], minlength=total).tolist(),
+            "read": np.bincount(self.shard, minlength=total).tolist(),
+            "rows": np.bincount(self.shard[copies > 0], minlength=total).tolist(),
             "bytes": self.sizes,
-            "near_duplicates": repeats_within(verdicts, part, total).tolist(),
+            "near_duplicates": repeats_within(verdicts, self.shard, total).tolist(),
         }
         return [
             dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)
@@ -291,13 +287,19 @@ class _Files:
 
 def _files(sketched: Sketched) -> _Files:
     # A file that several sources read is one shard.
-    units = sketched.sketches.units
-    names = dict(zip((unit.file for unit in units), file_names(units), strict=True))
+    sketches = sketched.sketches
+    names = {path: name for (_, path), name in file_names(sketches.units).items()}
     number = {path: place for place, path in enumerate(names)}
     sizes = [0] * len(number)
-    seen: set[tuple[str, int, int]] = set()
-    for unit in units:
-        if (part := (unit.file, unit.start, unit.stop)) not in seen:
-            seen.add(part)
-            sizes[number[unit.file]] += unit.bytes
-    return _Files(list(names.values()), sizes, [number[unit.file] for unit in units])
+    seen: set[tuple[str, int]] = set()
+    shard: list[int] = []
+    rows: list[int] = []
+    for unit, report in zip(sketches.units, sketches.reports, strict=True):
+        for piece in unit.pieces:
+            shard.append(number[piece.file])
+            if (part := (piece.file, piece.start)) not in seen:
+                seen.add(part)
+                sizes[number[piece.file]] += piece.bytes
+        rows += report.piece_rows
+    of_each = np.repeat(np.array(shard, np.int64), np.array(rows, np.int64))
+    return _Files(list(names.values()), sizes, of_each)

@@ -468,7 +468,8 @@ def _say(error: Exception) -> int:
         return 2
     from pipeline.context import RunError
     from pipeline.engines import PipelineError
+    from transforms.seals import ChangedError
 
-    if not isinstance(error, (RunError, PipelineError, OSError)):
+    if not isinstance(error, (RunError, PipelineError, ChangedError, OSError)):
         raise error
     return 1

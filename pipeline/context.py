@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +71,16 @@ class Context:
         with tempfile.TemporaryDirectory(prefix="spill-", dir=beside) as folder:
             yield folder
 
-    def over_units(self, units: Sequence[Unit], wire: Callable[[Any], Any]) -> dict[str, int]:
+    def over_units(
+        self, units: Sequence[Unit], wire: Callable[[Any], Any], reading: bool = False
+    ) -> dict[str, int]:
         """Runs one pipeline over units.
 
         Args:
             units: in any order.
             wire: applies the transforms to the collection of lanes, lists of units.
+            reading: whether the workers read the input; else they get the units without their
+                pieces, of which there may be thousands.
 
         Returns:
             Beam's counters.
@@ -84,6 +88,8 @@ class Context:
         if not units:
             return {}
         dealt = lanes(units, lambda unit: unit.bytes, self.options)
+        if not reading:
+            dealt = [[replace(unit, pieces=()) for unit in lane] for lane in dealt]
 
         def build(root: Any) -> None:
             wire(root | beam.Create(dealt))

@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.artifacts import MANIFEST, check_manifest, read_manifest
+from pipeline.stages.sketch import saved_units
 from schemas.config import Config, ConfigError, Source, parse
-from schemas.documents import Unit
 from transforms import files
 from transforms.aligned import load_aligned
 from transforms.identity import ids_of
@@ -131,9 +131,8 @@ class EarlierRun:
 
     @cached_property
     def sketches(self) -> Sketches:
-        stats = files.read_json(files.join(self.path("sketch"), MANIFEST))["stats"]
-        units = [Unit(**unit) for unit in stats["units"]]
-        return Sketches(files.join(self.path("sketch"), "units"), units)
+        folder = self.path("sketch")
+        return Sketches(files.join(folder, "units"), saved_units(folder))
 
     def written(self) -> NDArray[np.bool_]:
         """bool[n], which of its documents stand in its data/."""

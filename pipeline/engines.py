@@ -286,4 +286,6 @@ def _raise_cause(error: Exception) -> NoReturn:
         kind, _, message = text.partition(": ")
     if kind.rpartition(".")[2] == ConfigError.__name__:
         raise ConfigError(message) from error
+    if kind.rpartition(".")[2] == "ChangedError":
+        raise PipelineError(message) from error
     raise PipelineError(f"{text} (in step {step[1]!r})" if step else text) from error

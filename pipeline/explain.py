@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +58,9 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
     shown = {(row["kept_source"], row["kept_id"]) for row in close} | set(_top(by_kept))
     kept_texts = texts_in_data(out, config, shown)
     kept_texts |= texts_of_earlier(config, shown - set(kept_texts))
-    kept_texts |= texts_of_sources(out, config, shown - set(kept_texts))
+    from_sources, changed = texts_of_sources(out, config, shown - set(kept_texts))
+    kept_texts |= from_sources
+    _note_changed(changed)
     own_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in close})
     for row in close:
         row["text"] = own_texts.get((row["source"], row["id"]))
@@ -91,6 +95,16 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return
     _show(Console(), value)
+
+
+def _note_changed(changed: Mapping[Name, str]) -> None:
+    """Names the files that can't be read as the run read them; what the run did stays true."""
+    for path in sorted(set(changed.values())):
+        print(
+            f"note: {path} is not what it was when the run read it, so no text of it is shown; "
+            "what is said here is of the run",
+            file=sys.stderr,
+        )
 
 
 def _top(by_kept: Counter[Name]) -> list[Name]:
@@ -172,7 +186,9 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
     known = {row["source"] for row in gone} | {row["source"] for row in written}
     known |= {row["kept_source"] for row in repeats}
     others = {(source.name, document) for source in config.sources if source.name not in known}
-    known |= {source for source, _ in texts_of_sources(out, config, others)}
+    texts, changed = texts_of_sources(out, config, others)
+    known |= {source for source, _ in (*texts, *changed)}
+    _note_changed(changed)
     if not known:
         raise ConfigError(
             f"explain: the run knows no document {document!r}; ids are those of the column "

@@ -298,7 +298,14 @@ def _archived(
     for number, source in enumerate(context.config.sources):
         if not lineage.is_new(source) or held[source.name].documents == 0:
             continue
-        paths = sorted({u.file for u in sketched.sketches.units if u.source == number})
+        paths = sorted(
+            {
+                piece.file
+                for unit in sketched.sketches.units
+                if unit.source == number
+                for piece in unit.pieces
+            }
+        )
         name = f"archive/{place}/{source.name}.ngrams"
         files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams[source.name]))
         found.append(

@@ -36,9 +36,8 @@ from schemas.documents import FORMAT_VERSION, Unit
 from schemas.formats import versions
 from transforms import files
 from transforms.embed import load_default
-from transforms.identity import file_names
 from transforms.minhash import lsh_parameters
-from transforms.read import plan_units
+from transforms.pieces import plan_units
 from transforms.reference import load_reference
 from transforms.shards import read_back
 
@@ -89,7 +88,7 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
     """Checks all that can be checked without reading the sources.
 
     Returns:
-        The files of all sources, each as one unit.
+        The files of all sources, each as one piece.
 
     Raises:
         ConfigError: naming the key, what was found and what would be right.
@@ -108,14 +107,15 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
     earlier_runs(config)
     if config.reference is not None:
         load_reference(config.reference, load_default().fingerprint)
-    found = plan_units(config.sources, unit_bytes=1 << 62)
-    for file in found:
-        if _inside(file.file, config.out):
-            raise ConfigError(
-                f"source {config.sources[file.source].name!r}: files: {file.file!r} lies in "
-                f"out = {config.out!r}, whose files a run replaces; choose another out"
-            )
-    return found
+    units = plan_units(config.sources, unit_bytes=1 << 62)
+    for unit in units:
+        for piece in unit.pieces:
+            if _inside(piece.file, config.out):
+                raise ConfigError(
+                    f"source {config.sources[unit.source].name!r}: files: {piece.file!r} lies in "
+                    f"out = {config.out!r}, whose files a run replaces; choose another out"
+                )
+    return units
 
 
 @contextmanager
@@ -222,8 +222,7 @@ def sketch_and_deduplicate(
 def write_rejects(sketched: Sketched, out: str) -> str:
     """Writes rejects/ below `out`, reads it back, and returns the file's path."""
     files.make_folder(files.join(out, "rejects"))
-    names = file_names(sketched.sketches.units)
-    table = sketched.sketches.rejects(sketched.context.config.sources, names)
+    table = sketched.sketches.rejects(sketched.context.config.sources)
     path = files.join(out, "rejects", "rejects.parquet")
     files.write_table(path, table)
     read_back(path, table.num_rows)
@@ -248,12 +247,14 @@ def manifest(
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.units:
-        file = inputs.setdefault(
-            unit.file, {"sources": [], "rows": 0, "identity": sketched.identities[unit.file]}
-        )
-        if config.sources[unit.source].name not in file["sources"]:
-            file["sources"].append(config.sources[unit.source].name)
-        file["rows"] += sketched.sketches.reports[unit.index].rows
+        name = config.sources[unit.source].name
+        rows = sketched.sketches.reports[unit.index].piece_rows
+        for piece, count in zip(unit.pieces, rows, strict=True):
+            identity = sketched.identities[piece.file]
+            file = inputs.setdefault(piece.file, {"sources": [], "rows": 0, "identity": identity})
+            if name not in file["sources"]:
+                file["sources"].append(name)
+            file["rows"] += count
     return {
         **versions(FORMAT_VERSION),
         "kind": kind,

@@ -30,8 +30,8 @@ from transforms import files
 from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
 from transforms.embed import load_default
 from transforms.ngrams import Tables
-from transforms.read import file_identity
 from transforms.reference import load_reference
+from transforms.seals import identify_all
 
 LINEAGE = "lineage.json"
 USED = "used.parquet"
@@ -325,7 +325,7 @@ def _nearest_archived(
     for generation in before.generations:
         for one in generation.sources:
             name = f"{generation.name}.{one.source.name}"
-            if (gone := _gone(one)) is not None:
+            if (gone := _gone(one, config.workers)) is not None:
                 warnings.append(
                     f"archive: {name}: {gone} is not what it was any more, or not there; the "
                     "source is left out"
@@ -353,10 +353,12 @@ def _nearest_archived(
     return {name: one for (name, one), some in zip(found.items(), taken, strict=True) if some > 0}
 
 
-def _gone(archived: ArchivedSource) -> str | None:
+def _gone(archived: ArchivedSource, workers: int | None) -> str | None:
     """A file that is not what it was."""
+    there = [path for path in archived.identities if files.exists(path)]
+    identities = identify_all(there, workers)
     for path, identity in archived.identities.items():
-        if not files.exists(path) or file_identity(path) != identity:
+        if path not in identities or identities[path].name != identity:
             return path
     return None
 

@@ -38,13 +38,13 @@ def preview(config: Config, found: Sequence[Unit]) -> list[SourcePreview]:
 
 def _of_source(source: Source, units: Sequence[Unit]) -> SourcePreview:
     unit, block = _first(source, units)
-    names = first_columns(unit) if block is None or not block.batch.num_columns else []
+    names = first_columns(unit.pieces[0]) if block is None or not block.batch.num_columns else []
     names = names or ([] if block is None else block.batch.schema.names)
     reasons = Counter(reject.reason for reject in (block.rejects if block else ()))
     return SourcePreview(
         **dict(source_texts(source, names)),
         role=source.role,
-        files=len(units),
+        files=sum(len(unit.pieces) for unit in units),
         bytes=sum(unit.bytes for unit in units),
         rows=block.read + block.filtered if block else 0,
         passed=block.read if block else 0,
@@ -60,5 +60,4 @@ def _first(source: Source, units: Sequence[Unit]) -> tuple[Unit, Block | None]:
         for block in read_unit(unit, source, FIRST_BYTES):
             if block.read + block.filtered:
                 return unit, block
-            break
     return units[0], None

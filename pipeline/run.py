@@ -36,7 +36,6 @@ from schemas.plan import Plan
 from schemas.report import Achieved, Report, Verdict
 from transforms import files
 from transforms.aligned import save_aligned
-from transforms.identity import file_names
 from transforms.layouts import Folders, KeptLayout
 from transforms.reference import REFERENCE_FILES, copy_reference
 from transforms.shards import count_shards, row_group
@@ -242,8 +241,7 @@ def _layout(
     return KeptLayout(
         union=sketched.union,
         sources=context.config.sources,
-        files=file_names(sketches.units),
-        bases=sketches.row_bases().tolist(),
+        places=sketches.places,
         folders=Folders(
             sketches=sketches.folder,
             verdicts=deduplicated.folder,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,14 +14,16 @@ from numpy.typing import NDArray
 from pipeline.artifacts import MANIFEST, artifact
 from pipeline.context import Context
 from pipeline.earlier import earlier_runs
-from pipeline.stages.sketch import Sketched, plan_input
-from schemas.config import Config, ConfigError
+from pipeline.stages.sketch import Sketched, saved_units
+from schemas.config import Config, ConfigError, Source
+from schemas.documents import Unit
 from transforms import files
 from transforms.compression import BLOCK, BLOCKS
 from transforms.identity import ids_of, repeated_ids
-from transforms.lookup import LookUpTexts, What
-from transforms.read import read_unit
+from transforms.lookup import LookUpTexts, What, texts_at
+from transforms.places import Places
 from transforms.sample import sample_key
+from transforms.seals import ChangedError
 from transforms.sketch import Sketches
 from transforms.text_fields import text_of
 from transforms.units import unit_file
@@ -26,6 +31,25 @@ from transforms.units import unit_file
 SHOWN = 300  # characters of a text
 LOOKED_UP = 4 * SHOWN  # white space and what can't be printed is taken out of them
 Name = tuple[str, str]  # source and id, since an id is unique in its source only
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Some documents of one unit.
+
+    Attributes:
+        source: of the unit.
+        unit: of the run.
+        places: of the unit's rows.
+        ids: of the n documents.
+        rows: int64[n], their rows in the unit, ascending.
+    """
+
+    source: Source
+    unit: Unit
+    places: Places
+    ids: list[str]
+    rows: NDArray[np.int64]
 
 
 def printable(text: str) -> str:
@@ -76,36 +100,55 @@ def texts_of_earlier(config: Config, wanted: set[Name]) -> dict[Name, str]:
     return texts
 
 
-def texts_of_sources(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts of documents that only the sources hold; none where these have changed since."""
+def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterator[Documents]:
+    """Which of some documents a run has read, from its sketches alone: no source is opened."""
     manifest = files.read_json(files.join(out, MANIFEST))
-    folder = files.join(out, manifest["work"]["sketch"], "units")
+    folder = files.join(out, manifest["work"]["sketch"])
     try:
-        units, identities = plan_input(config)
-        sketches = Sketches(folder, units)
-    except (ConfigError, OSError):  # the input or the work directory is gone
-        return {}
-    known = {path: file["identity"] for path, file in manifest["inputs"].items()}
-    if not wanted or identities != known:
-        return {}
+        sketches = Sketches(files.join(folder, "units"), saved_units(folder))
+    except OSError:  # the work directory is gone
+        return
     repeated = repeated_ids(sketches, config.sources)
-    texts: dict[Name, str] = {}
-    for unit in units:
+    for unit in sketches.units:
         source = config.sources[unit.source]
         names = {name for name in wanted if name[0] == source.name}
         if not names:
             continue
-        documents = np.arange(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
-        own = ids_of(sketches, config.sources, documents, repeated)
-        places = np.flatnonzero(pc.is_in(own, ids_array(names)).to_numpy())
-        start = 0
-        for block in read_unit(unit, source) if len(places) else ():
-            stop = start + len(block.text)
-            here = places[(places >= start) & (places < stop)]
-            found = block.text.take(pa.array(here - start))
-            texts |= _by_name(source.name, own.take(pa.array(here)), found)
-            start = stop
-    return texts
+        first = sketches.offsets[unit.index]
+        ids = ids_of(
+            sketches, config.sources, np.arange(first, sketches.offsets[unit.index + 1]), repeated
+        )
+        chosen = np.flatnonzero(pc.is_in(ids, ids_array(names)).to_numpy())
+        if len(chosen):
+            rows = sketches.table(unit.index, ["row"]).column(0).to_numpy()[chosen]
+            own = ids.take(pa.array(chosen)).to_pylist()
+            yield Documents(source, unit, sketches.places[unit.index], own, rows)
+
+
+def texts_of_sources(
+    out: str, config: Config, wanted: set[Name]
+) -> tuple[dict[Name, str], dict[Name, str]]:
+    """Texts of documents that only the sources hold.
+
+    Returns:
+        The texts, and for documents whose files are not what they were when the run read them,
+        the paths of these.
+    """
+    texts: dict[Name, str] = {}
+    changed: dict[Name, str] = {}
+    for documents in documents_of_sources(out, config, wanted):
+        pieces = documents.places.piece_of(documents.rows)
+        for number in np.unique(pieces).tolist():
+            piece, own = documents.unit.pieces[number], np.flatnonzero(pieces == number)
+            rows = documents.rows[own] - documents.places.starts[number]
+            names = [(documents.source.name, documents.ids[place]) for place in own.tolist()]
+            try:
+                found = texts_at([piece], documents.source, np.stack([0 * rows, rows], 1))
+            except (ChangedError, OSError):
+                changed |= dict.fromkeys(names, piece.file)
+                continue
+            texts |= dict(zip(names, found, strict=True))
+    return texts, changed
 
 
 def texts_of_documents(
@@ -138,10 +181,14 @@ def texts_of_documents(
         wanted = done.subfolder("wanted")
         for number, rows, _ in parts:
             lines = sketches.table(number, ["row"]).column(0).to_numpy()[rows]
-            files.write_array(unit_file(wanted, number, "npy"), lines)
+            own = sketches.places[number]
+            piece = own.piece_of(lines)
+            files.write_array(
+                unit_file(wanted, number, "npy"), np.stack([piece, lines - own.starts[piece]], 1)
+            )
         units = [sketches.units[number] for number, _, _ in parts]
         context.over_units(
-            units, lambda p: p | LookUpTexts(sources, wanted, found, characters, what)
+            units, lambda p: p | LookUpTexts(sources, wanted, found, characters, what), reading=True
         )
         done.finish()
     texts: dict[int, str] = {}

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Of what stages leave and of manifest.json."""
 TEXT_VERSION = 2
 """Of what a text is: its words, fingerprint, signature and tokens."""
@@ -17,26 +17,68 @@ RAW_BYTES = 500  # of a rejected row that are kept
 
 
 @dataclass(frozen=True)
-class Unit:
-    """The piece of input that one worker handles.
+class Seal:
+    """What a file was when the run began; every later reading is held to it.
 
     Attributes:
-        index: position among all units of the run, in the order of sources, files and places.
-        source: position of the source in the configuration.
-        file: path of the file, as Beam's filesystems name it.
-        kind: "jsonl" or "parquet".
-        start, stop: byte range of a plain JSONL file (a line belongs to the unit in which it
-            starts), or range of row groups of a Parquet file; 0 and -1 for a whole file.
-        bytes: what the unit takes on disk, for progress.
+        identity: its size and the hash of all its bytes, or what an object store says of it.
+        size: in bytes.
+        digests: path of the file that holds the hashes of its blocks; "" where there is none,
+            as for a file of one block.
+        at: place of its first hash in that file, in bytes.
+        stored: whether the identity is an object store's checksum, and not a hash of the bytes.
     """
 
-    index: int
-    source: int
+    identity: str
+    size: int
+    digests: str = ""
+    at: int = 0
+    stored: bool = False
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file of the input, or a part of a large one.
+
+    Attributes:
+        file: path of the file, as Beam's filesystems name it.
+        kind: "jsonl" or "parquet".
+        start, stop: byte range of a plain JSONL file (a line belongs to the piece in which it
+            starts), or range of row groups of a Parquet file; -1 for the end of the file.
+        bytes: what the piece takes on disk, for progress.
+        columns: names and values that the file's path gives to all of its rows.
+        seal: of the file; None where nothing is checked.
+    """
+
     file: str
     kind: Literal["jsonl", "parquet"]
     start: int
     stop: int
     bytes: int
+    columns: tuple[tuple[str, str], ...] = ()
+    seal: Seal | None = None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The pieces of input that one worker handles.
+
+    Its rows are numbered through its pieces. No decision depends on how pieces make units.
+
+    Attributes:
+        index: position among all units of the run, in the order of sources, files and places.
+        source: position of the source in the configuration.
+        pieces: in the order of files and places.
+    """
+
+    index: int
+    source: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def bytes(self) -> int:
+        """What the unit takes on disk."""
+        return sum(piece.bytes for piece in self.pieces)
 
 
 def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
@@ -48,7 +90,7 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
     """
     fields = pa.schema(
         [
-            pa.field("row", pa.int64(), nullable=False),  # line or row within the unit
+            pa.field("row", pa.int64(), nullable=False),  # line or row, counted through the unit
             pa.field("id", pa.string()),
             pa.field("fingerprint_hi", pa.uint64(), nullable=False),
             pa.field("fingerprint_lo", pa.uint64(), nullable=False),

@@ -60,7 +60,7 @@ class ArchivedSource(_Model):
     """A generation's own synthetic source: where its candidates lie."""
 
     source: Source = Field(description="how it is read; its files by their whole paths")
-    identities: dict[str, str] = Field(description="size and sampled hash of each file")
+    identities: dict[str, str] = Field(description="size and hash of each file")
     amount: Amount = Field(description="what it held after deduplication")
     ngrams: str = Field(description="file below the lineage: its hashed n-gram counts")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import zstandard
 
@@ -36,21 +36,28 @@ def is_compressed(path: str) -> bool:
     return path.lower().endswith((".gz", ".zst"))
 
 
-def decompressed(path: str) -> Iterator[tuple[bytes, int]]:
+def decompressed(
+    path: str, opener: Callable[[str], BinaryIO] = open_input
+) -> Iterator[tuple[bytes, int]]:
     """The content of a .gz or .zst file in pieces, each with the bytes of the file that it took.
+
+    Args:
+        path: of the file; its ending says how it is compressed.
+        opener: gives the file's own bytes.
 
     Raises:
         BrokenError: after all that could be read of a broken file.
         OSError: when the file can't be opened.
     """
     if path.lower().endswith(".gz"):
-        return _decompress(path, "gzip", lambda: zlib.decompressobj(31), zlib.error)
+        return _decompress(path, opener, "gzip", lambda: zlib.decompressobj(31), zlib.error)
     zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-    return _decompress(path, "zstd", zstd.decompressobj, zstandard.ZstdError)
+    return _decompress(path, opener, "zstd", zstd.decompressobj, zstandard.ZstdError)
 
 
 def _decompress(
     path: str,
+    opener: Callable[[str], BinaryIO],
     name: str,
     codec: Callable[[], Any],
     error: type[Exception],
@@ -68,7 +75,7 @@ def _decompress(
     parts = 0  # that ended
     fed, given = b"", False  # the first bytes that this part took, and whether it gave some
     at = total = 0
-    with open_input(path) as file:
+    with opener(path) as file:
         while piece := file.read(PIECE):
             place = 0
             while place < len(piece):
@@ -85,7 +92,7 @@ def _decompress(
                 except error as fault:
                     if slowly_from is None:
                         yield from _decompress(
-                            path, name, codec, error, slowly_from=at, known=total
+                            path, opener, name, codec, error, slowly_from=at, known=total
                         )
                         return
                     raw = b"" if given else fed + piece[place:]

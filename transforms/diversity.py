@@ -156,8 +156,9 @@ class Grouping:
         roles: of each source, None for one that is not measured.
         folder: of row-aligned columns: `kept` bool, whether deduplication kept the document;
             `copies` int32, how often it stands in a shard; `domain` int16, its number, -1 for
-            none that is measured; `judged` bool, whether the gates look at it.
-        shard: of each unit, where a shard holds whole units; None where a hash deals copies out.
+            none that is measured; `judged` bool, whether the gates look at it; and, where no hash
+            deals copies out, `shard` int64, the number of its shard.
+        dealt: whether a hash deals copies out.
         shards, seed: how many there are, and the run's seed, for the hash.
         apart: whether not all documents are judged, so that those that are make a set.
         together: whether a hash deals documents out, each with all of its copies.
@@ -165,7 +166,7 @@ class Grouping:
 
     roles: Sequence[str | None]
     folder: str
-    shard: Sequence[int] | None
+    dealt: bool
     shards: int
     seed: int
     apart: bool
@@ -196,8 +197,9 @@ class Grouping:
         yield f"deduplicate/{role}", rows, np.ones_like(rows), 0, 0
         rows = np.repeat(every, copies)
         copy = np.arange(len(rows)) - (np.cumsum(copies) - copies)[rows] + 1
-        if self.shard is not None:
-            shard = np.full(len(rows), self.shard[unit.index])
+        if not self.dealt:
+            (shard,) = load_unit(self.folder, unit.index, ["shard"])
+            shard = shard[rows]
         else:
             dealt = np.ones_like(copy) if self.together else copy
             shard = shard_of(hi[rows], lo[rows], dealt, self.seed, self.shards)

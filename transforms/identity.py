@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -11,29 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.config import Source
-from schemas.documents import Unit
 from transforms.digest import row_digest
 from transforms.sketch import Sketches
-
-
-def file_names(units: Sequence[Unit]) -> list[str]:
-    """Each unit's file below the folder that all files of its source share.
-
-    So an id says which file is meant, and doesn't depend on where the corpus lies.
-    """
-    names: dict[tuple[int, str], str] = {}
-    for source in {unit.source for unit in units}:
-        paths = sorted({unit.file for unit in units if unit.source == source})
-        # Not os.path: a path may be one of an object store.
-        folders = [path.split("/")[:-1] for path in paths]
-        shared = [names[0] for names in takewhile(_alike, zip(*folders, strict=False))]
-        start = sum(len(name) + 1 for name in shared)
-        names |= {(source, path): path[start:] for path in paths}
-    return [names[unit.source, unit.file] for unit in units]
-
-
-def _alike(names: tuple[str, ...]) -> bool:
-    return len(set(names)) == 1
 
 
 def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bool_]:
@@ -77,20 +55,16 @@ def _hashed(ids: pa.Array) -> NDArray[np.uint64]:
     return hashes
 
 
-def document_ids(
-    own: pa.Array, row: NDArray[np.int64], repeated: NDArray[np.bool_], source: str, file: str
-) -> pa.Array:
+def document_ids(own: pa.Array, places: pa.Array, repeated: NDArray[np.bool_]) -> pa.Array:
     """The ids of a unit's documents, unique in their source.
 
     Args:
         own: string[n], the documents' own ids, null where there is none.
-        row: int64[n], rows in the file.
+        places: string[n], the ids that are made of their places.
         repeated: bool[n], whose own id isn't unique in the source; their place is added.
-        source, file: names.
     """
-    place = pc.binary_join_element_wise(f"{source}/{file}", pa.array(row).cast(pa.string()), "#")
-    unique = pc.binary_join_element_wise(own, place, "@")
-    return pc.coalesce(pc.if_else(pa.array(repeated), unique, own), place)
+    unique = pc.binary_join_element_wise(own, places, "@")
+    return pc.coalesce(pc.if_else(pa.array(repeated), unique, own), places)
 
 
 def ids_of(
@@ -107,17 +81,15 @@ def ids_of(
         documents: ascending document numbers.
         repeated: bool[n] over all documents, from `repeated_ids`.
     """
-    names, bases = file_names(sketches.units), sketches.row_bases()
     parts = []
-    for unit, rows, places in sketches.rows_of(documents):
+    for unit, rows, among in sketches.rows_of(documents):
         table = sketches.table(unit, ["id", "row"]).take(pa.array(rows))
+        source = sources[sketches.units[unit].source].name
         parts.append(
             document_ids(
                 table["id"].combine_chunks(),
-                table["row"].to_numpy() + bases[unit],
-                repeated[documents[places]],
-                sources[sketches.units[unit].source].name,
-                names[unit],
+                sketches.places[unit].ids(table["row"].to_numpy(), source),
+                repeated[documents[among]],
             )
         )
     return pa.chunked_array(parts, type=pa.string())

@@ -17,6 +17,7 @@ from transforms import files
 from transforms.aligned import load_unit
 from transforms.hashing import seeded_hash
 from transforms.identity import document_ids
+from transforms.places import Places
 from transforms.shards import Routes, shard_of
 from transforms.units import unit_file
 
@@ -38,7 +39,7 @@ class KeptLayout:
     Args:
         union: schema of the users' columns.
         sources: the configuration's sources.
-        files, bases: for each unit, its file's name and the row with which it starts.
+        places: of each unit, where its rows stand.
         folders: of the columns.
         shards: how many there are.
         seed: the run's.
@@ -47,8 +48,7 @@ class KeptLayout:
 
     union: pa.Schema
     sources: Sequence[Source]
-    files: Sequence[str]
-    bases: Sequence[int]
+    places: Sequence[Places]
     folders: Folders
     shards: int
     seed: int
@@ -74,10 +74,8 @@ class KeptLayout:
         source = self.sources[unit.source]
         ids = document_ids(
             sketch["id"].combine_chunks(),
-            sketch["row"].to_numpy() + self.bases[index],
+            self.places[index].ids(sketch["row"].to_numpy(), source.name),
             repeated,
-            source.name,
-            self.files[index],
         )
         hi = sketch["fingerprint_hi"].to_numpy()[document]
         lo = sketch["fingerprint_lo"].to_numpy()[document]

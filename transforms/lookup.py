@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from schemas.config import Source
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from schemas.text_field import paths_of
 from transforms import files
-from transforms.compressed import BrokenError, decompressed, is_compressed
+from transforms.compressed import BrokenError
 from transforms.fields import string_field
 from transforms.jsonl import parse, scan
-from transforms.read import BATCH_BYTES, open_parquet, plain_bytes, whole_lines
+from transforms.read import BATCH_BYTES, open_parquet, piece_bytes, whole_lines
+from transforms.seals import check_piece
 from transforms.text_fields import columns_of, text_of
 from transforms.units import PerUnit, unit_file
 
@@ -36,7 +37,8 @@ class LookUpTexts(beam.PTransform):
 
     Args:
         sources: the configuration's sources.
-        wanted: folder of the documents' lines or rows, an int64 array a unit that has any.
+        wanted: folder of the documents' places, an int64[n, 2] array a unit that has any: number
+            of the piece, and line or row in it, both ascending.
         folder: where the texts go, in the same order.
         characters: of each text, from its beginning; what is longer is cut.
         what: the judged text, or the prompt.
@@ -65,21 +67,20 @@ class _LookUpUnit:
         pass
 
     def run(self, unit: Unit) -> int:
-        rows = files.read_array(unit_file(self.wanted, unit.index, "npy"))
-        found = texts_at(unit, self.sources[unit.source], rows, self.what)
+        wanted = files.read_array(unit_file(self.wanted, unit.index, "npy"))
+        found = texts_at(unit.pieces, self.sources[unit.source], wanted, self.what)
         texts = pa.array([text[: self.characters] for text in found], pa.string())
         files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": texts}))
         return unit.index
 
 
-def first_columns(unit: Unit) -> list[str]:
+def first_columns(piece: Piece) -> list[str]:
     """The columns that a file's first row has; none where it can't be read."""
     try:
-        if unit.kind == "parquet":
-            with open_parquet(unit.file) as stream:
+        if piece.kind == "parquet":
+            with open_parquet(piece) as stream:
                 return list(pq.read_schema(stream).names)
-        pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
-        blocks = whole_lines(pieces, BATCH_BYTES)
+        blocks = whole_lines(piece_bytes(piece), BATCH_BYTES)
         lines = (line for data, _, _ in blocks for line in data.split(b"\n"))
         value = orjson.loads(next(line for line in lines if line.strip()))
     except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
@@ -87,22 +88,25 @@ def first_columns(unit: Unit) -> list[str]:
     return list(value) if isinstance(value, dict) else []
 
 
-def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64], what: What = "text") -> list[str]:
-    """Return the texts at some places of a unit; empty where a document has no prompt.
+def texts_at(
+    pieces: Sequence[Piece], source: Source, places: NDArray[np.int64], what: What = "text"
+) -> list[str]:
+    """Return the texts at some places of pieces; empty where a document has no prompt.
 
     Args:
-        unit: of the input, as it was when it was sketched.
-        source: of the unit.
-        rows: ascending lines or rows within the unit, all of valid documents.
+        pieces: of the input, as they were when they were sketched.
+        source: of the pieces.
+        places: int64[n, 2], number of the piece, and line or row in it, both ascending; all of
+            valid documents.
         what: the judged text, or the prompt.
 
     Raises:
-        OSError: when the file can't be opened.
+        OSError: when a file can't be opened.
+        ChangedError: when what is read of a file is not what its seal says.
     """
     paths = paths_of(source.text_field) if what == "text" else [source.prompt_field or ""]
-    batches = _of_parquet(unit, rows, paths) if unit.kind == "parquet" else _of_jsonl(unit, rows)
     texts: list[str] = []
-    for batch in batches:
+    for batch in _batches_at(pieces, places, paths):
         if what == "text":
             text, _ = text_of(batch, source)
         else:
@@ -114,34 +118,60 @@ def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64], what: What = "
     return texts
 
 
-def _of_jsonl(unit: Unit, rows: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
+def _batches_at(
+    pieces: Sequence[Piece], places: NDArray[np.int64], paths: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The rows at some places, with the columns that the paths lead into."""
+    lines: list[bytes] = []
+    size = 0
+    for number in np.unique(places[:, 0]).tolist():
+        piece, rows = pieces[number], places[places[:, 0] == number, 1]
+        if piece.kind == "jsonl":
+            lines += _lines_at(piece, rows)
+            size += sum(map(len, lines[-len(rows) :]))
+        if lines and (piece.kind != "jsonl" or size >= BATCH_BYTES):
+            yield _parsed(lines)
+            lines, size = [], 0
+        if piece.kind != "jsonl":
+            yield from _rows_of_parquet(piece, rows, paths)
+        check_piece(piece)
+    if lines:
+        yield _parsed(lines)
+
+
+def _lines_at(piece: Piece, rows: NDArray[np.int64]) -> list[bytes]:
+    chosen: list[bytes] = []
     first = 0
-    for data, _, _ in whole_lines(pieces, BATCH_BYTES):
+    for data, _, _ in whole_lines(piece_bytes(piece), BATCH_BYTES):
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
         here = rows[(rows >= first) & (rows < last)] - first
         if len(here):
             ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
             starts = np.append(0, ends + 1)
             ends = np.append(ends, len(data))
-            lines = [data[starts[row] : ends[row]] for row in here]
-            chosen = scan(b"\n".join(lines).removeprefix(b"\xef\xbb\xbf"))
-            yield parse(chosen, chosen.filled).batch
+            chosen += [data[starts[row] : ends[row]] for row in here]
         if not (rows >= last).any():
             break
         first = last
+    # A mark can only stand before the first line: elsewhere the line would be none of JSON.
+    return [line.removeprefix(b"\xef\xbb\xbf") for line in chosen]
 
 
-def _of_parquet(
-    unit: Unit, rows: NDArray[np.int64], paths: Sequence[str]
+def _parsed(lines: Sequence[bytes]) -> pa.RecordBatch:
+    chosen = scan(b"\n".join(lines))
+    return parse(chosen, chosen.filled).batch
+
+
+def _rows_of_parquet(
+    piece: Piece, rows: NDArray[np.int64], paths: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    with open_parquet(unit.file) as stream:
+    with open_parquet(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
         columns = columns_of(names, paths) or names[:1]  # which at least has the rows
         first = 0
-        stop = file.num_row_groups if unit.stop < 0 else unit.stop
-        for group in range(unit.start, stop):
+        stop = file.num_row_groups if piece.stop < 0 else piece.stop
+        for group in range(piece.start, stop):
             last = first + file.metadata.row_group(group).num_rows
             here = rows[(rows >= first) & (rows < last)] - first
             if len(here):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from transforms import files
 from transforms.cluster import ASSIGNMENTS
 from transforms.sample import Sample, sample_key
@@ -122,8 +122,8 @@ class Pool:
 def pool_sketches(folder: str) -> Sketches:
     """The pool that stands in a yardstick's folder, as deduplication sees it."""
     path = files.join(folder, "pool")
-    unit = Unit(0, 0, unit_file(path, 0, "parquet"), "parquet", 0, -1, 0)
-    return Sketches(path, [unit])
+    piece = Piece(unit_file(path, 0, "parquet"), "parquet", 0, -1, 0)
+    return Sketches(path, [Unit(0, 0, (piece,))])
 
 
 def words_until(

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import xxhash
 from numpy.typing import NDArray
 
 from schemas.columns import canonical, mark_wide, plain
 from schemas.config import ConfigError, Source
-from schemas.documents import RAW_BYTES, Unit
+from schemas.documents import RAW_BYTES, Piece, Unit
 from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
-from transforms.files import is_local, open_input
+from transforms.files import is_local
 from transforms.filters import Met, matches
 from transforms.jsonl import determined, in_order, parse, scan
 from transforms.parquet import ParquetColumns, undecodable
+from transforms.seals import check_piece, open_piece
 from transforms.text_fields import text_of
 
-UNIT_BYTES = 64 << 20
 BATCH_BYTES = 8 << 20
+_BATCH_ROWS = 1 << 16
 
 _JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$", re.IGNORECASE)
 _PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
@@ -42,15 +41,17 @@ class Reject:
 
     Attributes:
         kind: what `number` counts; a byte is one of the decompressed file.
-        number: within the unit, from 0.
+        number: of a line or row through the unit, of a byte within its file, from 0.
         reason: what was found and what is expected; the same words for the same fault.
         raw: the first 500 bytes.
+        piece: number of the piece of the unit in which the byte is; 0 for lines and rows.
     """
 
     kind: Literal["line", "row", "byte"]
     number: int
     reason: str
     raw: bytes
+    piece: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ class Block:
     Attributes:
         batch: the n valid rows with all of the user's columns.
         text: their n texts, string or large_string, no nulls.
-        rows: their n places within the unit: lines (blank ones count) or rows, from 0.
+        rows: their n places, counted through the unit: lines (blank ones too) or rows, from 0.
         rejects: the rows that can't be read.
         filtered: rows that the source's `where` leaves out.
         lines: lines or rows of the unit that this block covers, of whatever kind.
         bytes: input bytes that it took.
         met: what the keys of `where` met, in their order.
+        pieces: numbers of the pieces that it covers, in order, with the lines of each.
     """
 
     batch: pa.RecordBatch
@@ -76,68 +78,79 @@ class Block:
     lines: int
     bytes: int
     met: tuple[Met, ...] = ()
+    pieces: tuple[tuple[int, int], ...] = ()
 
     @property
     def read(self) -> int:
         """Rows read: the valid and the rejected ones."""
         return len(self.rows) + len(self.rejects)
 
-
-def plan_units(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[Unit]:
-    """The pieces of the input: whole files, byte ranges of JSONL, row groups of Parquet.
-
-    Args:
-        sources: in configuration order.
-        unit_bytes: size from which a file is split; a compressed file never is.
-
-    Raises:
-        ConfigError: when a glob matches nothing, or a file's extension is unknown.
-    """
-    units: list[Unit] = []
-    for position, source in enumerate(sources):
-        for file, size in _files(source):
-            if _PARQUET.search(file):
-                parts = _row_groups(file, size, unit_bytes)
-                kind: Literal["jsonl", "parquet"] = "parquet"
-            else:
-                parts, kind = _ranges(file, size, unit_bytes), "jsonl"
-            for start, stop, taken in parts:
-                units.append(Unit(len(units), position, file, kind, start, stop, taken))
-    return units
+    def moved(self, pieces: int, lines: int) -> Block:
+        """Return the block as it is counted behind so many pieces and lines."""
+        rejects = [
+            replace(reject, piece=reject.piece + pieces)
+            if reject.kind == "byte"
+            else replace(reject, number=reject.number + lines)
+            for reject in self.rejects
+        ]
+        covered = tuple((number + pieces, count) for number, count in self.pieces)
+        return replace(self, rows=self.rows + lines, rejects=rejects, pieces=covered)
 
 
 def read_unit(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Iterator[Block]:
     """The unit's documents in their order, in blocks of about `batch_bytes` before parsing.
 
-    Memory follows `batch_bytes` and the longest line, not the file. What can't be read of a broken
-    file (of a row group, in Parquet) is one reject, and everything before it is read.
+    Rows are counted through the unit's pieces, and small pieces share blocks.
 
     Raises:
-        OSError: when the file can't be opened.
+        OSError: when a file can't be opened.
+        ChangedError: when a file is not what its seal says.
     """
-    if unit.kind == "parquet":
-        return _read_parquet(unit, source, batch_bytes)
-    return _read_jsonl(unit, source, batch_bytes)
+    return _shared(_blocks(unit, source, batch_bytes), batch_bytes)
 
 
-def file_identity(path: str) -> str:
-    """Size and a sampled hash of the bytes: the first and last MiB and 16 stretches of 64 KiB."""
-    with open_input(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        mib = 1 << 20
-        if size <= 4 * mib:
-            spans = [(0, size)]
-        else:
-            inner = [(mib + i * (size - 2 * mib) // 16, 64 << 10) for i in range(16)]
-            spans = [(0, mib), *inner, (size - mib, mib)]
-        digest = xxhash.xxh3_128()
-        for start, length in spans:
-            file.seek(start)
-            digest.update(file.read(length))
-    return f"{size}-{digest.hexdigest()}"
+def _blocks(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
+    pieces = lines = 0
+    for is_jsonl, alike in groupby(unit.pieces, lambda piece: piece.kind == "jsonl"):
+        run = list(alike)
+        together = [run] if is_jsonl else [[piece] for piece in run]
+        for few in together:
+            covered = 0
+            read = _read_jsonl if is_jsonl else _read_alone
+            for block in read(few, source, batch_bytes):
+                covered += block.lines
+                yield block.moved(pieces, lines)
+            pieces, lines = pieces + len(few), lines + covered
 
 
-def _files(source: Source) -> list[tuple[str, int]]:
+def _read_alone(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
+    """Blocks of one piece that shares its own with no other."""
+    (piece,) = pieces
+    for block in read_piece(piece, source, batch_bytes):
+        yield replace(block, pieces=((0, block.lines),))
+    check_piece(piece)
+
+
+def read_piece(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block]:
+    """Blocks of one piece that is not of JSON lines; rows are counted from its beginning.
+
+    Memory follows `batch_bytes` and the longest line, not the file. What can't be read of a broken
+    file (of a row group, in Parquet) is one reject, and everything before it is read.
+    """
+    return _read_parquet(piece, source, batch_bytes)
+
+
+def kind_of(file: str) -> Literal["jsonl", "parquet"]:
+    """The kind of a file, by its name."""
+    return "parquet" if _PARQUET.search(file) else "jsonl"
+
+
+def input_files(source: Source) -> list[tuple[str, int]]:
+    """Paths and sizes of a source's files, by path.
+
+    Raises:
+        ConfigError: when a glob matches nothing, or a file's extension is unknown.
+    """
     from apache_beam.io.filesystems import FileSystems
 
     found: dict[str, int] = {}
@@ -156,52 +169,95 @@ def _files(source: Source) -> list[tuple[str, int]]:
     return sorted(found.items())
 
 
-def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
-    if size <= unit_bytes or is_compressed(file):
-        return [(0, -1, size)]
-    parts = -(-size // unit_bytes)
-    edges = [size * i // parts for i in range(parts + 1)]
-    return [(a, b, b - a) for a, b in pairwise(edges)]
+def _read_jsonl(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
+    """Blocks of whole lines, numbered through the pieces; small pieces share one."""
+    together: list[bytes] = []
+    covered: list[tuple[int, int]] = []
+    size = taken = line = 0
+
+    def block() -> Block:
+        nonlocal size, taken, line
+        parsed = _jsonl_block(b"".join(together), line, source)
+        parsed = replace(parsed, bytes=taken, pieces=tuple(covered))
+        together.clear()
+        covered.clear()
+        size, taken, line = 0, 0, line + parsed.lines
+        return parsed
+
+    for number, piece in enumerate(pieces):
+        at = 0
+        for data, cost, broken in whole_lines(piece_bytes(piece), batch_bytes):
+            if together and (broken is not None or size + len(data) > batch_bytes):
+                yield block()
+            if broken is not None:
+                raw = (data + broken.raw)[:RAW_BYTES]
+                rest = 1 if data else 0
+                rejects = [Reject("byte", at, broken.reason, raw, number)]
+                yield replace(_rejected(rejects, rest, cost), pieces=((number, rest),))
+                line += rest
+                break
+            marked = piece.start == 0 and at == 0
+            lines = data.removeprefix(b"\xef\xbb\xbf") if marked else data
+            if lines and not lines.endswith(b"\n"):
+                lines += b"\n"
+            at += len(data)
+            together.append(lines)
+            covered.append((number, lines.count(b"\n")))
+            size, taken = size + len(lines), taken + cost
+            if size >= batch_bytes:
+                yield block()
+        check_piece(piece)
+    if together:
+        yield block()
 
 
-def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
-    whole = [(0, -1, size)]
-    if size <= unit_bytes:
-        return whole
-    with open_parquet(file) as stream:
-        try:
-            metadata = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError):  # read_unit rejects it with its reason
-            return whole
-    units: list[tuple[int, int, int]] = []
-    start = taken = 0
-    for group in range(metadata.num_row_groups):
-        found = metadata.row_group(group)
-        weight = sum(found.column(i).total_compressed_size for i in range(found.num_columns))
-        if group > start and taken + weight > unit_bytes:
-            units.append((start, group, taken))
-            start, taken = group, 0
-        taken += weight
-    return [*units, (start, metadata.num_row_groups, taken)]
+def _shared(blocks: Iterable[Block], batch_bytes: int) -> Iterator[Block]:
+    """The blocks, of which small ones in succession with the same columns are joined."""
+    together: list[Block] = []
+    size = rows = 0
+    for block in blocks:
+        weight, height = block.batch.nbytes, len(block.rows)
+        if together and (
+            size + weight > batch_bytes
+            or rows + height > _BATCH_ROWS
+            or not _alike(together[-1], block)
+        ):
+            yield _joined(together)
+            together, size, rows = [], 0, 0
+        if 2 * weight > batch_bytes:  # so that it isn't kept while the next one is read
+            yield _joined([*together, block])
+            together, size, rows = [], 0, 0
+            continue
+        together.append(block)
+        size, rows = size + weight, rows + height
+    if together:
+        yield _joined(together)
 
 
-def _read_jsonl(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
-    line = at = 0
-    for data, taken, broken in whole_lines(pieces, batch_bytes):
-        if broken is not None:
-            raw = (data + broken.raw)[:RAW_BYTES]
-            rejects = [Reject("byte", at, broken.reason, raw)]
-            yield _rejected(rejects, lines=1 if data else 0, taken=taken)
-            return
-        block = _jsonl_block(data, line, source, first=unit.start == 0 and at == 0)
-        yield replace(block, bytes=taken)
-        line += block.lines
-        at += len(data)
+def _alike(block: Block, other: Block) -> bool:
+    return block.text.type == other.text.type and block.batch.schema.equals(
+        other.batch.schema, check_metadata=True
+    )
 
 
-def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
-    lines = scan(data.removeprefix(b"\xef\xbb\xbf") if first else data)
+def _joined(blocks: Sequence[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    return Block(
+        batch=pa.concat_batches([block.batch for block in blocks]),
+        text=pa.concat_arrays([block.text for block in blocks]),
+        rows=np.concatenate([block.rows for block in blocks]),
+        rejects=[reject for block in blocks for reject in block.rejects],
+        filtered=sum(block.filtered for block in blocks),
+        lines=sum(block.lines for block in blocks),
+        bytes=sum(block.bytes for block in blocks),
+        met=tuple(map(Met.total, zip(*(block.met for block in blocks if block.met), strict=True))),
+        pieces=tuple(piece for block in blocks for piece in block.pieces),
+    )
+
+
+def _jsonl_block(data: bytes, base: int, source: Source) -> Block:
+    lines = scan(data)
     parsed = parse(lines, lines.filled)
     filtering = matches(parsed.batch, source.where)
     wanted = filtering.kept
@@ -262,50 +318,57 @@ def whole_lines(
         yield data[end:], taken, broken
 
 
-def plain_bytes(unit: Unit) -> Iterator[tuple[bytes, int]]:
-    """The bytes of the lines that start in the unit's range."""
-    with open_input(unit.file) as file:
-        at = unit.start
+def piece_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
+    """The content of the lines of a piece, in parts, each with the bytes of the file it took."""
+    if is_compressed(piece.file):
+        return decompressed(piece.file, lambda _: open_piece(piece))
+    return _plain_bytes(piece)
+
+
+def _plain_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
+    """The bytes of the lines that start in the piece's range."""
+    with open_piece(piece) as file:
+        at = piece.start
         skipping = at > 0
         if skipping:  # the line before may end just where the range starts
             at -= 1
             file.seek(at)
-        while piece := file.read(PIECE):
-            begin, end = 0, len(piece)
+        while part := file.read(PIECE):
+            begin, end = 0, len(part)
             if skipping:
-                begin = piece.find(b"\n") + 1
+                begin = part.find(b"\n") + 1
                 skipping = begin == 0
-                if 0 <= unit.stop <= at + (end if skipping else begin):
+                if 0 <= piece.stop <= at + (end if skipping else begin):
                     return  # no line starts in the range
             last = False
-            if unit.stop >= 0 and at + end >= unit.stop:
-                newline = piece.find(b"\n", max(begin, unit.stop - 1 - at))
+            if piece.stop >= 0 and at + end >= piece.stop:
+                newline = part.find(b"\n", max(begin, piece.stop - 1 - at))
                 last = newline >= 0
                 end = newline + 1 if last else end
             if not skipping:
-                yield piece[begin:end], end - begin
+                yield part[begin:end], end - begin
             if last:
                 return
-            at += len(piece)
+            at += len(part)
 
 
-def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    with open_parquet(unit.file) as stream:
+def _read_parquet(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block]:
+    with open_parquet(piece) as stream:
         try:
             columns = ParquetColumns(stream)
             file = columns.file
             names = file.schema_arrow.names
         except (pa.ArrowException, OSError) as fault:
-            yield _rejected([Reject("byte", 0, _broken_parquet(fault), b"")], 0, unit.bytes)
+            yield _rejected([Reject("byte", 0, _broken_parquet(fault), b"")], 0, piece.bytes)
             return
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             why = f"columns {twice} are there twice; names must differ"
-            yield _rejected([Reject("byte", 0, why, b"")], 0, unit.bytes)
+            yield _rejected([Reject("byte", 0, why, b"")], 0, piece.bytes)
             return
-        stop = file.num_row_groups if unit.stop < 0 else unit.stop
+        stop = file.num_row_groups if piece.stop < 0 else piece.stop
         base = 0
-        for group in range(unit.start, stop):
+        for group in range(piece.start, stop):
             yield from _row_group(columns, group, base, source, batch_bytes)
             base += file.metadata.row_group(group).num_rows
 
@@ -317,7 +380,7 @@ def _row_group(
     rows = found.num_rows
     size = sum(found.column(i).total_compressed_size for i in range(found.num_columns))
     per_row = max(1, found.total_byte_size // max(1, rows))
-    step = max(1, min(rows, batch_bytes // per_row, 1 << 16))
+    step = max(1, min(rows, batch_bytes // per_row, _BATCH_ROWS))
     reason = columns.repeated_member()
     if reason is not None:
         rejects = [Reject("row", base + row, reason, b"") for row in range(rows)]
@@ -379,8 +442,11 @@ def _undecodable(batch: pa.RecordBatch) -> dict[int, str]:
     return dict(sorted(reasons.items()))
 
 
-def open_parquet(path: str) -> Any:
-    return pa.OSFile(path) if is_local(path) else pa.PythonFile(open_input(path), mode="r")
+def open_parquet(piece: Piece) -> Any:
+    """The file of a Parquet piece as Arrow reads it, held to its seal."""
+    if piece.seal is None and is_local(piece.file):
+        return pa.OSFile(piece.file)
+    return pa.PythonFile(open_piece(piece), mode="r")
 
 
 def _broken_parquet(fault: Exception) -> str:

@@ -6,6 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import apache_beam as beam
@@ -27,6 +28,7 @@ from transforms.known import Known
 from transforms.meaning import items
 from transforms.memory import keep_freed_memory
 from transforms.minhash import signatures
+from transforms.places import Places, places_of
 from transforms.progress import count
 from transforms.read import Block, read_unit
 from transforms.signs import signs, with_signs
@@ -44,7 +46,8 @@ class UnitReport:
     Attributes:
         unit: the unit's index.
         rows: valid rows, each with a sketch.
-        lines: lines or rows in the unit, valid or not, for numbering what follows it.
+        lines: lines or rows in each piece, valid or not, for numbering what follows it.
+        piece_rows: valid rows of each piece.
         read, rejected, filtered: rows, for conservation.
         reasons: why rows were rejected, with counts.
         schema: Arrow schema of the user's columns, serialised.
@@ -56,7 +59,8 @@ class UnitReport:
 
     unit: int
     rows: int = 0
-    lines: int = 0
+    lines: list[int] = field(default_factory=list)
+    piece_rows: list[int] = field(default_factory=list)
     read: int = 0
     rejected: int = 0
     filtered: int = 0
@@ -130,7 +134,9 @@ class _SketchUnit:
         return unit.index
 
     def _blocks(self, unit: Unit, source: Source, writer: pq.ParquetWriter) -> UnitReport:
-        rows = lines = read = filtered = tokens = 0
+        rows = read = filtered = tokens = 0
+        lines = np.zeros(len(unit.pieces), np.int64)
+        valid: list[NDArray[np.int64]] = []
         reasons: Counter[str] = Counter()
         named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
@@ -146,7 +152,9 @@ class _SketchUnit:
                 schemas.append(block.batch.schema)
             named.update(_named(batch))
             rows += batch.num_rows
-            lines += block.lines
+            for piece, covered in block.pieces:
+                lines[piece] += covered
+            valid.append(block.rows)
             read += block.read
             filtered += block.filtered
             tokens += int(pc.sum(batch.column("tokens")).as_py() or 0)
@@ -159,10 +167,12 @@ class _SketchUnit:
                 unit_file(self.folder, unit.index, "rejects.parquet"), pa.Table.from_pylist(rejects)
             )
         merged = unite(schemas)
+        ends = np.searchsorted(np.concatenate([np.zeros(0, np.int64), *valid]), np.cumsum(lines))
         return UnitReport(
             unit=unit.index,
             rows=rows,
-            lines=lines,
+            lines=lines.tolist(),
+            piece_rows=np.diff(ends, prepend=0).tolist(),
             read=read,
             rejected=len(rejects),
             filtered=filtered,
@@ -375,37 +385,34 @@ class Sketches:
         ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
         return ends, np.concatenate([np.zeros(0, np.uint32), *runs])
 
-    def row_bases(self) -> NDArray[np.int64]:
-        """For each unit, the number of its file's row with which it starts."""
-        bases = np.zeros(len(self.units), np.int64)
-        lines = 0
-        for before, unit in zip([None, *self.units], self.units, strict=False):
-            same = before is not None and before.file == unit.file and before.source == unit.source
-            lines = lines + self.reports[unit.index - 1].lines if same else 0
-            bases[unit.index] = lines
-        return bases
+    @cached_property
+    def places(self) -> list[Places]:
+        """Of each unit, where its rows stand."""
+        return places_of(self.units, [report.lines for report in self.reports])
 
-    def rejects(self, sources: Sequence[Source], names: Sequence[str]) -> pa.Table:
+    def rejects(self, sources: Sequence[Source]) -> pa.Table:
         """All rejected rows, with their places in the files.
 
         Args:
             sources: the configuration's sources.
-            names: each unit's file, as it is reported.
         """
-        bases = self.row_bases()
         rows: list[dict[str, Any]] = []
         for unit, report in zip(self.units, self.reports, strict=True):
             if not report.rejected:
                 continue
+            own = self.places[unit.index]
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
             for reject in table.to_pylist():
-                base = 0 if reject["kind"] == "byte" else int(bases[unit.index])
-                base += reject["kind"] == "line"  # editors count lines from 1
+                kind, number, piece = reject["kind"], reject["number"], reject["piece"]
+                if kind != "byte":
+                    at = np.array([number])
+                    number, piece = int(own.in_file(at)[0]), int(own.piece_of(at)[0])
+                number += kind == "line"  # editors count lines from 1
                 rows.append(
                     {
                         "source": sources[unit.source].name,
-                        "file": names[unit.index],
-                        "place": f"{reject['kind']} {reject['number'] + base}",
+                        "file": own.names[piece],
+                        "place": f"{kind} {number}",
                         "reason": reject["reason"],
                         "raw": reject["raw"],
                     }

@@ -6,14 +6,31 @@ before it knows what they cost; elsewhere a lane is one unit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import apache_beam as beam
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Seal, Unit
 from transforms import files
+
+
+def unit_from(value: Mapping[str, Any], digests: str) -> Unit:
+    """A unit as `asdict` gave it to JSON.
+
+    Args:
+        value: the unit's attributes.
+        digests: where the file that its seals speak of is now.
+    """
+    pieces = []
+    for piece in value["pieces"]:
+        seal = None if piece["seal"] is None else Seal(**piece["seal"])
+        if seal is not None and seal.digests:
+            seal = replace(seal, digests=digests)
+        columns = tuple((name, text) for name, text in piece["columns"])
+        pieces.append(Piece(**{**piece, "columns": columns, "seal": seal}))
+    return Unit(value["index"], value["source"], tuple(pieces))
 
 
 class UnitWork(Protocol):

@@ -34,10 +34,11 @@ from transforms.deduplicate import (
     decide,
 )
 from transforms.hashing import seeded_hash
-from transforms.identity import file_names, ids_of, repeated_ids
+from transforms.identity import ids_of, repeated_ids
 from transforms.joined import JoinedSketches
 from transforms.layouts import RemovedLayout, removals
 from transforms.minhash import lsh_parameters
+from transforms.places import file_names
 from transforms.rules import Party
 from transforms.shards import count_shards, row_group
 from transforms.units import unit_file
@@ -91,7 +92,7 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
         config.out,
         "deduplicate",
         bands=banded.key,
-        files=file_names(sketches.units),  # they stand in ids
+        files=list(file_names(sketches.units).values()),  # they stand in ids
         threshold=config.near_threshold,
         verify=config.verify,
         boilerplate=config.boilerplate,

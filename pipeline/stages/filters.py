@@ -114,7 +114,7 @@ def _seen(met: Met) -> str:
 def _columns(sketched: Sketched, number: int, path: str) -> str:
     """Return the columns that there are, and the one that may have been meant."""
     units = [unit for unit in sketched.sketches.units if unit.source == number]
-    names = first_columns(units[0])
+    names = first_columns(units[0].pieces[0])
     near = difflib.get_close_matches(path, names, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{meant}; its first row has {', '.join(map(repr, names[:20]))}" if names else meant

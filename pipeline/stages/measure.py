@@ -85,7 +85,7 @@ def measure(
     clustered: Clustered,
     copies: NDArray[np.int32],
     gates: Gates,
-    shard: Sequence[int] | None,
+    shard: NDArray[np.int64] | None,
     shards: int,
 ) -> Measured:
     """Measures the documents.
@@ -94,7 +94,8 @@ def measure(
         context, sketched, deduplicated, clustered: of the run.
         copies: int32[n], how often each document stands in a shard, or what it weighs there.
         gates: say which domains are judged.
-        shard: of each unit, where shards hold whole units; None where a hash deals copies out.
+        shard: int64[n], of each document, where shards are files; None where a hash deals copies
+            out.
         shards: how many there are.
     """
     config, sketches = context.config, sketched.sketches
@@ -107,14 +108,14 @@ def measure(
         copies=_fingerprint(copies),
         roles=[source.role for source in config.sources],
         domains=[names, _fingerprint(judged)],
-        shards=[shard, shards, weighted],
+        shards=[None if shard is None else _fingerprint(shard), shards, weighted],
         seed=config.seed,
     )
     folder, columns = done.subfolder("sets"), done.subfolder("columns")
     grouping = Grouping(
         roles=[source.role if source.role in WRITABLE else None for source in config.sources],
         folder=columns,
-        shard=shard,
+        dealt=shard is None,
         shards=shards,
         seed=config.seed,
         apart=not bool(judged.all()),
@@ -132,6 +133,8 @@ def measure(
                 "domain": domain,
                 "judged": judged,
             }
+            if shard is not None:
+                aligned["shard"] = shard
             save_aligned(columns, sketches, aligned)
             limits = _limits(sketched, grouping)
             found = list(limits)

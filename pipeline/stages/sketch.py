@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, artifact
+from pipeline.artifacts import MANIFEST, Artifact, artifact
 from pipeline.context import Context
 from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from schemas.plan import SourceTexts
 from schemas.text_field import TEXT_OUT, listed, paths_of
+from transforms import files
 from transforms.embed import load_default
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
-from transforms.read import file_identity, plan_units
+from transforms.pieces import plan_units
+from transforms.seals import Identity, digests_of, identify_all, seal_units
 from transforms.sketch import SketchDocuments, Sketches
 from transforms.text_fields import is_composed
+from transforms.units import unit_from
 
+_DIGESTS = "digests"
+"""Name of an artifact's file with the hashes of the blocks of the input's files."""
 _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
 
@@ -36,7 +43,7 @@ class Sketched:
     Attributes:
         union, removed_union: schemas of the users' columns in data/ and in removed/.
         text_out: the union's last column, which gets the judged texts; None for no such column.
-        identities: size and sampled hash of each file, by its path.
+        identities: size and hash of each file, by its path.
     """
 
     artifact: Artifact
@@ -112,8 +119,10 @@ class Sketched:
         ]
 
 
-def plan_input(config: Config) -> tuple[list[Unit], dict[str, str]]:
+def plan_input(config: Config) -> tuple[list[Unit], dict[str, Identity]]:
     """The units of the input, and the identity of each of its files by its path.
+
+    All bytes of the files are read.
 
     Raises:
         ConfigError: when a glob matches nothing, or a file is of no known kind.
@@ -122,11 +131,22 @@ def plan_input(config: Config) -> tuple[list[Unit], dict[str, str]]:
     total = sum(unit.bytes for unit in units)
     if total > _LEAST_UNIT * _UNITS:
         units = plan_units(config.sources, min(total // _UNITS, _LARGEST_UNIT))
-    return units, {path: file_identity(path) for path in sorted({unit.file for unit in units})}
+    paths = sorted({piece.file for unit in units for piece in unit.pieces})
+    return units, identify_all(paths, config.workers)
+
+
+def saved_units(folder: str) -> list[Unit]:
+    """The units of a finished sketch, sealed as they were.
+
+    Args:
+        folder: of the artifact, wherever it is now.
+    """
+    stats = files.read_json(files.join(folder, MANIFEST))["stats"]
+    return [unit_from(unit, files.join(folder, _DIGESTS)) for unit in stats["units"]]
 
 
 def sketch(
-    context: Context, units: list[Unit], identities: dict[str, str], embedded: bool
+    context: Context, units: list[Unit], identities: dict[str, Identity], embedded: bool
 ) -> Sketched:
     """Reads, validates and sketches all sources.
 
@@ -141,9 +161,7 @@ def sketch(
         "sources": [
             source.model_dump(mode="json", exclude={*reading}) for source in config.sources
         ],
-        "units": [
-            [unit.source, unit.kind, unit.start, unit.stop, identities[unit.file]] for unit in units
-        ],
+        "units": [[unit.source, [_content(p, identities) for p in unit.pieces]] for unit in units],
         "ngram": config.ngram,
         "num_perm": config.num_perm,
     }
@@ -151,21 +169,21 @@ def sketch(
     if not embedded and not done.finished:  # sketches with embeddings do as well
         done = artifact(config.out, "sketch", embedder=None, **decides)
     folder = done.subfolder("units")
+    units = seal_units(units, identities, done.path(_DIGESTS))
     if done.finished:
         context.progress.skipped("sketch")
     else:
+        if digests := digests_of(identities):
+            files.write_bytes(done.path(_DIGESTS), digests)
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("sketch", size=size):
-            context.over_units(
-                units,
-                lambda p: (
-                    p
-                    | SketchDocuments(
-                        config.sources, folder, config.ngram, config.num_perm, embedded
-                    )
-                ),
-            )
-        done.finish({"units": [asdict(unit) for unit in units]})
+            work = SketchDocuments(config.sources, folder, config.ngram, config.num_perm, embedded)
+            context.over_units(units, lambda p: p | work, reading=True)
+    # Sketches are taken again by content: the files may have other names than before.
+    named = [asdict(unit) for unit in seal_units(units, identities, _DIGESTS)]
+    stats = json.loads(json.dumps({"units": named}))
+    if not done.finished or done.stats() != stats:
+        done.finish(stats)
     sketches = Sketches(folder, units)
     kept, removed, text_out = _unions(config, sketches)
     mixed = [field.name for field in kept if is_json(field)]
@@ -176,7 +194,13 @@ def sketch(
             "of objects that are null are left out, NaN and infinities stand as Python's json "
             "writes them"
         )
-    return Sketched(done, sketches, kept, removed, context, identities, text_out)
+    names = {path: identity.name for path, identity in identities.items()}
+    return Sketched(done, sketches, kept, removed, context, names, text_out)
+
+
+def _content(piece: Piece, identities: Mapping[str, Identity]) -> list[Any]:
+    """Return what a piece's rows depend on, wherever its file lies."""
+    return [piece.kind, piece.start, piece.stop, piece.columns, identities[piece.file].name]
 
 
 def _columns_there(sketched: Sketched) -> Iterator[str]:
@@ -186,7 +210,7 @@ def _columns_there(sketched: Sketched) -> Iterator[str]:
         own = [unit for unit in sketched.sketches.units if unit.source == number]
         rows = sum(sketched.sketches.reports[unit.index].rows for unit in own)
         if own and rows == 0:
-            names = first_columns(own[0])
+            names = next(filter(None, map(first_columns, own[0].pieces)), [])
             if names:
                 shown = ", ".join(map(repr, names[:20]))
                 yield (

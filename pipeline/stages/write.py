@@ -80,7 +80,9 @@ def write_shards(
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("write", size=size), context.spill() as spill:
             context.over_units(
-                units, lambda p: p | WriteShards(context.config.sources, missing, spill)
+                units,
+                lambda p: p | WriteShards(context.config.sources, missing, spill),
+                reading=True,
             )
     else:
         context.progress.skipped("write")

@@ -17,7 +17,8 @@ import pytest
 
 from schemas.columns import canonical, conform, is_json, plain, settle, unite
 from schemas.config import Source
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 from transforms.shards import ShardSet, write_shard
 
 ROWS, COLUMNS = 40, 24

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -97,6 +98,30 @@ def test_a_run_without_its_sources_is_still_explained(corpus, base, tmp_path):
     assert None in texts
     assert set(texts) - {None} <= set(corpus.texts.values())
     assert "the sources are not there" in outcross("explain", out).stdout
+
+
+def test_a_run_is_explained_when_its_sources_have_changed(tmp_path):
+    """What the run did is known from its own work; only texts need the files as they were."""
+    draw = random.Random(1)
+    for name in ("human", "synthetic"):
+        texts = (" ".join(f"w{draw.randrange(3000)}" for _ in range(50)) for _ in range(400))
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    out, human = tmp_path / "out", tmp_path / "human.jsonl"
+    run("--synthetic", tmp_path / "synthetic.jsonl", "--human", human, "--out", out, out=out)
+    name = "human/human.jsonl#1"
+    before = outcross("explain", out, name)
+    assert before.stdout == "human: kept, but not in data/: the budget left it out\n"
+    assert before.stderr == ""
+    whole = human.read_bytes()
+    for changed in (whole + b'{"text": "one more"}\n', whole.replace(b"w", b"v"), None):
+        human.unlink()
+        if changed is not None:
+            human.write_bytes(changed)
+        after = outcross("explain", out, name)
+        assert after.stdout == before.stdout
+        assert f"note: {human} is not what it was when the run read it" in after.stderr
+    assert "human.jsonl#400" in outcross("explain", out, "human/human.jsonl#400", code=2).stderr
 
 
 def test_only_a_finished_run_can_be_explained(tmp_path):

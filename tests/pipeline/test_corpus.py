@@ -18,7 +18,7 @@ from schemas.audit import AuditRequest, ReferenceRequest
 from schemas.config import Config, ConfigError, Source
 from schemas.documents import FORMAT_VERSION, OUTCROSS
 from schemas.formats import versions
-from transforms.read import plan_units
+from transforms.pieces import plan_units
 
 GPT = {"name": "gpt", "role": "synthetic", "files": ["x"], "text_field": "messages.1.content"}
 PEOPLE = {"name": "people", "role": "human", "files": ["x"], "prompt_field": "question"}
@@ -77,11 +77,11 @@ def test_a_folder_is_its_data_files_at_any_depth_and_nothing_hidden(tmp_path):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
     for path in (folder, f"{folder}/"):
-        found = {unit.file for unit in plan_units(sources(path))}
+        found = {piece.file for unit in plan_units(sources(path)) for piece in unit.pieces}
         assert found == {str(folder / name) for name in data}
     for name in data:  # a name that could be a glob is one of a file that is there
         (unit,) = plan_units(sources(folder / name))
-        assert unit.file == str(folder / name)
+        assert [piece.file for piece in unit.pieces] == [str(folder / name)]
 
 
 def test_a_folder_without_data_is_refused(tmp_path):

@@ -183,11 +183,13 @@ def test_an_earlier_run_that_is_gone_has_no_texts_and_is_no_error(
 
 def test_texts_of_sources_that_have_changed_are_not_shown(copied: Path, tmp_path: Path) -> None:
     own = config(tmp_path, "run1", tokens=200)
-    _change(copied, inputs={})
-    assert texts_of_sources(str(copied), own, {("gpt", "3")}) == {}
-    run(own)
-    assert texts_of_sources(str(copied), own, {("gpt", "3")}) == {("gpt", "3"): TEXTS[3]}
-    changed = config(tmp_path, "run1", tokens=200)
-    path = Path(changed.sources[0].files[0])
-    path.write_text(path.read_text().replace("text 3", "test 3"))
-    assert texts_of_sources(str(copied), own, {("gpt", "3")}) == {}
+    run(own)  # the copied result is of sources elsewhere
+    wanted = {("gpt", "3"), ("gpt", "no such id")}
+    assert texts_of_sources(str(copied), own, wanted) == ({("gpt", "3"): TEXTS[3]}, {})
+    path = Path(own.sources[0].files[0])
+    before = path.read_text()
+    for changed in (before.replace("text 3", "test 3"), before + "{}\n", before[:-9]):
+        path.write_text(changed)
+        assert texts_of_sources(str(copied), own, wanted) == ({}, {("gpt", "3"): str(path)})
+    path.unlink()
+    assert texts_of_sources(str(copied), own, wanted) == ({}, {("gpt", "3"): str(path)})

@@ -11,14 +11,15 @@ import pyarrow as pa
 from pipeline.engines import pipeline_options, run_pipeline
 from schemas.columns import settle, unite
 from schemas.config import Source
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from transforms import files
 from transforms.bands import ENTRY, GroupBands
 from transforms.deduplicate import Contained, Settings, Standing, decide
 from transforms.embed import Embedded
 from transforms.known import Known
 from transforms.minhash import band_values, lsh_parameters
-from transforms.read import Block, plan_units
+from transforms.pieces import plan_units
+from transforms.read import Block
 from transforms.rules import Party
 from transforms.sketch import SketchDocuments, Sketches, UnitReport, sketch_block
 from transforms.units import unit_file
@@ -113,7 +114,7 @@ class HeldSketches(Sketches):
 
     def __init__(self, units):
         self.units = [
-            Unit(index, number, f"{number}.jsonl", "jsonl", 0, -1, 0)
+            Unit(index, number, (Piece(f"{number}.jsonl", "jsonl", 0, -1, 0),))
             for index, (number, _) in enumerate(units)
         ]
         self.reports = [UnitReport(index, rows=len(rows)) for index, (_, rows) in enumerate(units)]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Unit, sketch_schema
+from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Piece, Unit, sketch_schema
 from transforms import files
 from transforms.cluster import ASSIGNMENTS, Codebook
 from transforms.embed import SCALE
@@ -102,7 +102,7 @@ class Documents:
         made = []
         for index, (start, stop) in enumerate(zip(cuts, [*cuts[1:], len(self)], strict=True)):
             source = sources[index % len(sources)]
-            made.append(Unit(index, source, f"{source}.jsonl", "jsonl", 0, -1, 0))
+            made.append(Unit(index, source, (Piece(f"{source}.jsonl", "jsonl", 0, -1, 0),)))
             report = UnitReport(unit=index, rows=stop - start, read=stop - start)
             part = self.sketch.slice(start, stop - start)
             files.write_table(unit_file(str(folder), index, "parquet"), part)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schemas.documents import EMBEDDING_DIMS, Unit
+from schemas.documents import EMBEDDING_DIMS, Piece, Unit
 from transforms import cluster, files
 from transforms.cluster import (
     ASSIGNMENTS,
@@ -167,7 +167,7 @@ def test_assignments_stand_beside_their_documents(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     units, x = [], []
     for index, rows in enumerate((5, 0, 3000)):
-        units.append(Unit(index, 0, f"{index}.jsonl", "jsonl", 0, -1, 1))
+        units.append(Unit(index, 0, (Piece(f"{index}.jsonl", "jsonl", 0, -1, 1),)))
         x.append(unit_vectors(rng, rows, 4) if rows else np.zeros((0, EMBEDDING_DIMS), np.int8))
         kind = pa.binary(EMBEDDING_DIMS)
         column = pa.array([row.tobytes() for row in x[-1]], kind)

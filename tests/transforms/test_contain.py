@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from tests.transforms.corpora import over, paragraphs
 from transforms import files
 from transforms.aligned import load_unit
@@ -256,7 +256,10 @@ def test_each_unit_has_its_documents_items_beside_it_and_is_worked_once(tmp_path
         binary = [np.array(run, np.uint32).tobytes() for run in found]
         table = pa.table({"words": pa.array(binary, pa.large_binary())})
         files.write_table(unit_file(str(tmp_path), unit, "parquet"), table)
-    lanes = [[Unit(i, 0, f"{i}.jsonl", "jsonl", 0, -1, 1) for i in lane] for lane in ([2, 0], [1])]
+    lanes = [
+        [Unit(i, 0, (Piece(f"{i}.jsonl", "jsonl", 0, -1, 1),)) for i in lane]
+        for lane in ([2, 0], [1])
+    ]
     transform = FindContained(str(tmp_path), str(tmp_path / "index.npz"), 0.5, str(folder))
     over(lanes, transform)
     half = float(np.float32(8 / 13))

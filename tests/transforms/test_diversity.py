@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from tests.transforms.corpora import over
 from tests.transforms.references import AUDIT, THRESHOLDS, TOPICS, Documents, Population
 from transforms import files
@@ -172,6 +172,7 @@ def columns(rng: np.random.Generator, n: int) -> dict[str, NDArray[Any]]:
         "copies": rng.choice([0, 0, 1, 1, 1, 2, 3], n).astype(np.int32),
         "domain": rng.integers(-1, 3, n).astype(np.int16),
         "judged": rng.random(n) < 0.6,
+        "shard": rng.integers(0, 3, n),
     }
 
 
@@ -227,7 +228,7 @@ def test_the_sets_are_those_of_their_definition(
     seed: int,
     n: int,
     source: int,
-    whole_units: bool,
+    in_files: bool,
     apart: bool,
     together: bool,
     shards: int,
@@ -237,14 +238,12 @@ def test_the_sets_are_those_of_their_definition(
     hi, lo = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
     folder = str(tmp_path_factory.mktemp("sets"))
     files.write_table(unit_file(folder, 1, "parquet"), pa.table(beside))
-    unit = Unit(1, source, "x.jsonl", "jsonl", 0, -1, 0)
-    numbers = [9, shards - 1]
-    own_shard = numbers if whole_units else None
-    grouping = Grouping(ROLES, folder, own_shard, shards, 5, apart, together)
+    unit = Unit(1, source, (Piece("x.jsonl", "jsonl", 0, -1, 0),))
+    grouping = Grouping(ROLES, folder, not in_files, shards, 5, apart, together)
 
     def shard(row: int, copy: int) -> int:
-        if whole_units:
-            return shards - 1
+        if in_files:
+            return int(beside["shard"][row])
         own = slice(row, row + 1)
         dealt = np.array([1 if together else copy])
         return int(shard_of(hi[own], lo[own], dealt, 5, shards)[0])
@@ -311,9 +310,9 @@ def expected_sets(
         start, stop = sketches.offsets[unit.index : unit.index + 2].tolist()
         own = {name: column[start:stop] for name, column in beside.items()}
 
-        def shard(row: int, copy: int, unit: Unit = unit, start: int = start) -> int:
-            if grouping.shard is not None:
-                return grouping.shard[unit.index]
+        def shard(row: int, copy: int, start: int = start) -> int:
+            if not grouping.dealt:
+                return int(beside["shard"][start + row])
             return hashed[3 * (start + row) + copy - 1]
 
         sets = definition(grouping.roles[unit.source], own, shard, grouping.apart)
@@ -329,22 +328,22 @@ def expected_sets(
     return found, limits
 
 
-@pytest.mark.parametrize("whole_units", [False, True])
+@pytest.mark.parametrize("in_files", [False, True])
 def test_every_set_is_that_of_one_pass_whatever_the_lanes(
-    corpus: tuple[Sketches, dict[str, NDArray[Any]], Path], large: Documents, whole_units: bool
+    corpus: tuple[Sketches, dict[str, NDArray[Any]], Path], large: Documents, in_files: bool
 ) -> None:
     sketches, beside, folder = corpus
-    shard = [0, 1, 2, 0, 1, 2, 0] if whole_units else None
-    grouping = Grouping(ROLES, str(folder / "columns"), shard, 3, 11, apart=not whole_units)
+    dealt = not in_files
+    grouping = Grouping(ROLES, str(folder / "columns"), dealt, 3, 11, apart=not in_files)
     expected, limits = expected_sets(large, sketches, beside, grouping)
     assert {name.split("/")[0] for name in limits} == {
         *("read", "deduplicate", "shard", "domain"),
-        *([] if whole_units else ["judged"]),
+        *([] if in_files else ["judged"]),
     }
     units = sketches.units
-    dealt = [[units], [units[::-1][i::4] for i in range(4)]]
-    for number, lanes in enumerate(dealt if not whole_units else dealt[1:]):
-        found = work(folder, f"{whole_units}-{number}", grouping, lanes, limits)
+    lanes_of = [[units], [units[::-1][i::4] for i in range(4)]]
+    for number, lanes in enumerate(lanes_of if not in_files else lanes_of[1:]):
+        found = work(folder, f"{in_files}-{number}", grouping, lanes, limits)
         assert found.keys() == expected.keys()
         for name, one in expected.items():
             assert_same(found[name], one)
@@ -369,7 +368,7 @@ def test_shards_that_hold_what_was_kept_add_up_to_the_stage(
     beside = columns(np.random.default_rng(2), 300)
     beside["copies"] = beside["kept"].astype(np.int32)
     save_aligned(str(tmp_path / "columns"), sketches, beside)
-    grouping = Grouping(["human"], str(tmp_path / "columns"), None, 2, 0, apart=True)
+    grouping = Grouping(["human"], str(tmp_path / "columns"), True, 2, 0, apart=True)
     names = ["read/human", "deduplicate/human", "shard/0/human", "shard/1/human", "judged"]
     names += [f"domain/{number}" for number in range(3)]
     lanes = [sketches.units[:1], sketches.units[1:]]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from schemas.config import Source
 from transforms.filters import Met, matches
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 
 COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 

@@ -5,46 +5,10 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from tests.transforms.corpora import HeldSketches, sketched, source, write_jsonl
-from transforms.identity import document_ids, file_names, ids_of, repeated_ids
-
-
-def units(*places):
-    return [Unit(i, s, file, "jsonl", 0, -1, 1) for i, (s, file) in enumerate(places)]
-
-
-def test_files_are_named_below_the_folder_that_they_share():
-    found = file_names(
-        units((0, "/data/a/x.jsonl"), (0, "/data/b/x.jsonl"), (1, "/data/b/x.jsonl"))
-    )
-    assert found == ["a/x.jsonl", "b/x.jsonl", "x.jsonl"]
-    assert file_names(units((0, "/d/ab.jsonl"), (0, "/d/ac.jsonl"))) == ["ab.jsonl", "ac.jsonl"]
-    assert file_names(units((0, "/d/ab/x"), (0, "/d/ac/x"))) == ["ab/x", "ac/x"]
-    assert file_names(units((0, "/d/x"), (0, "/d/e/x"))) == ["x", "e/x"]
-    assert file_names(units((0, "gs://b/x"), (0, "gs://c/x"))) == ["b/x", "c/x"]
-    assert file_names(units((0, "a.jsonl"), (0, "b.jsonl"))) == ["a.jsonl", "b.jsonl"]
-    assert file_names(units((0, "a.jsonl"), (0, "/a.jsonl"))) == ["a.jsonl", "/a.jsonl"]
-    assert file_names([]) == []
-
-
-PARTS = st.lists(st.sampled_from(["a", "ab", "b.jsonl", ""]), min_size=1, max_size=4)
-
-
-@given(st.lists(st.tuples(st.integers(0, 1), PARTS.map("/".join)), min_size=1, max_size=6))
-def test_two_files_of_a_source_never_have_one_name(places):
-    names = file_names(units(*places))
-    found = {}
-    for (number, path), name in zip(places, names, strict=True):
-        assert path.endswith(name)
-        assert found.setdefault((number, name), path) == path
-
-
-@given(st.lists(PARTS.map("/".join), min_size=1, max_size=5))
-def test_names_do_not_depend_on_where_the_corpus_lies(paths):
-    here = file_names(units(*((0, f"/data/{path}") for path in paths)))
-    there = file_names(units(*((0, f"gs://bucket/x/{path}") for path in paths)))
-    assert here == there
+from transforms.identity import document_ids, ids_of, repeated_ids
+from transforms.places import places_of
 
 
 def write_corpus(folder):
@@ -96,6 +60,16 @@ def test_a_source_without_a_single_id(tmp_path):
     assert ids_of(sketches, sources, np.arange(1), repeated).to_pylist() == ["s/x.jsonl#0"]
 
 
+@given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))
+def test_ids_of_a_unit_differ(own):
+    places = pa.array([f"s/f#{3 * row}" for row in range(len(own))], pa.string())
+    repeated = np.array([own.count(name) > 1 and name is not None for name in own], bool)
+    found = document_ids(pa.array(own, pa.string()), places, repeated).to_pylist()
+    assert len(set(found)) == len(own)
+    for name, again, made in zip(own, repeated, found, strict=True):
+        assert made == name or name is None or again
+
+
 LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.jsonl#0@s/f.jsonl#2"]
 
 
@@ -103,7 +77,8 @@ LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.j
 @given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=6))
 def test_an_id_that_looks_like_a_place_is_no_other_documents(names):
     sketches = HeldSketches([(0, [{"text": f"t {i}", "id": v} for i, v in enumerate(names)])])
-    sketches.units = [Unit(0, 0, "f.jsonl", "jsonl", 0, -1, 0)]
+    sketches.units = [Unit(0, 0, (Piece("f.jsonl", "jsonl", 0, -1, 0),))]
+    sketches.places = places_of(sketches.units, [[len(names)]])
     sources = [source("s", "human", "f.jsonl", id_field="id")]
     repeated = repeated_ids(sketches, sources)
     given_ids = ids_of(sketches, sources, np.arange(len(names)), repeated).to_pylist()
@@ -117,13 +92,3 @@ def test_an_id_that_looks_like_a_place_is_no_other_documents(names):
         others = {given_ids[i] for i in range(len(names)) if i != number}
         if name is not None and names.count(name) == 1 and name not in others:
             assert not repeated[number]
-
-
-@given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))
-def test_ids_of_a_unit_differ(own):
-    row = np.arange(len(own)) * 3
-    repeated = np.array([own.count(name) > 1 and name is not None for name in own], bool)
-    found = document_ids(pa.array(own, pa.string()), row, repeated, "s", "f").to_pylist()
-    assert len(set(found)) == len(own)
-    for name, again, made in zip(own, repeated, found, strict=True):
-        assert made == name or name is None or again

@@ -82,9 +82,9 @@ def test_rows_of_a_file_are_counted_within_their_part(folders):
     """A file that both runs read is another one in each."""
     (one, sources), _ = folders
     joined = JoinedSketches([(one, sources), (one, sources)])
-    bases = one.row_bases().tolist()
-    assert max(bases) > 0
-    assert joined.row_bases().tolist() == bases * 2
+    bases = [own.bases.tolist() for own in one.places]
+    assert max(map(max, bases)) > 0
+    assert [own.bases.tolist() for own in joined.places] == bases * 2
 
 
 def test_a_part_without_units():

@@ -21,7 +21,7 @@ from tests.transforms.corpora import (
 from transforms import files
 from transforms.aligned import save_aligned
 from transforms.deduplicate import EXACT, NEAR, STAGES
-from transforms.identity import file_names, ids_of, repeated_ids
+from transforms.identity import ids_of, repeated_ids
 from transforms.layouts import Folders, KeptLayout, RemovedLayout, removals
 from transforms.shards import ShardSet, WriteShards, shard_name, shard_of, write_shard
 from transforms.units import unit_file
@@ -67,8 +67,7 @@ def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
     layout = KeptLayout(
         union=union(sketches),
         sources=sources,
-        files=file_names(sketches.units),
-        bases=sketches.row_bases().tolist(),
+        places=sketches.places,
         folders=Folders(
             sketches=sketches.folder,
             verdicts=str(folder / "verdicts"),

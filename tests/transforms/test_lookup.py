@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.transforms.corpora import over, source, write_jsonl
 from transforms import files, lookup
 from transforms.lookup import LookUpTexts, texts_at
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 from transforms.units import unit_file
 
 ROWS = [
@@ -58,7 +59,8 @@ def test_texts_are_those_of_the_whole_unit(made, monkeypatch):
         seen += len(texts)
         for size in (0, 1, len(rows) // 3, len(rows)):
             chosen = np.sort(rng.choice(len(rows), size, replace=False))
-            assert texts_at(unit, made, rows[chosen]) == [texts[i] for i in chosen]
+            places = np.stack([np.zeros(size, np.int64), rows[chosen]], 1)
+            assert texts_at(unit.pieces, made, places) == [texts[i] for i in chosen]
     assert seen == sum(row["text"] is not None for row in ROWS)
 
 
@@ -70,7 +72,24 @@ def test_any_text_in_any_line(tmp_path_factory, texts, data):
     made = source("s", "human", path)
     (unit,) = plan_units([made])
     rows = sorted(data.draw(st.sets(st.integers(0, len(texts) - 1))))
-    assert texts_at(unit, made, np.array(rows, np.int64)) == [texts[row] for row in rows]
+    places = np.array([(0, row) for row in rows], np.int64).reshape(-1, 2)
+    assert texts_at(unit.pieces, made, places) == [texts[row] for row in rows]
+
+
+def test_texts_of_many_small_files(tmp_path):
+    """Of all formats, one after the other; the first line may follow a mark."""
+    for number in range(30):
+        some = pa.table({"text": [f"text {number} {row}" for row in range(4)]})
+        if number % 5 == 2:
+            pq.write_table(some, tmp_path / f"{number:02d}.parquet")
+            continue
+        lines = "".join(json.dumps(row) + "\n" for row in some.to_pylist()).encode()
+        (tmp_path / f"{number:02d}.jsonl").write_bytes(b"\xef\xbb\xbf" * (number % 2) + lines)
+    made = source("s", "human", tmp_path / "*")
+    (unit,) = plan_units([made])
+    wanted = [(piece, row) for piece in range(30) for row in range(piece % 5)]
+    expected = [f"text {piece} {row}" for piece, row in wanted]
+    assert texts_at(unit.pieces, made, np.array(wanted)) == expected
 
 
 def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
@@ -92,7 +111,8 @@ def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
         blocks = list(read_unit(unit, sources[unit.source]))
         rows = np.concatenate([block.rows for block in blocks])[::3]
         read = [text for block in blocks for text in block.text.to_pylist()][::3]
-        files.write_array(unit_file(str(wanted), unit.index, "npy"), rows)
+        places = np.stack([np.zeros_like(rows), rows], 1)  # each unit is of one piece
+        files.write_array(unit_file(str(wanted), unit.index, "npy"), places)
         expected[unit.index] = [text[:9] for text in read]
     work = LookUpTexts(sources, str(wanted), str(folder), 9)
     over([asked[::2], asked[1::2]], work)
@@ -115,8 +135,8 @@ def test_prompts_are_looked_up_as_plain_text(tmp_path, ending):
         pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=4)
     made = source("s", "human", path, prompt_field="ask.n", text_field=["text", "more"])
     (unit,) = plan_units([made])
-    places = np.array([1, 2, 7], np.int64)
-    assert texts_at(unit, made, places, "prompt") == ["1", "", "7"]
-    assert texts_at(unit, made, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
+    places = np.array([[0, 1], [0, 2], [0, 7]], np.int64)
+    assert texts_at(unit.pieces, made, places, "prompt") == ["1", "", "7"]
+    assert texts_at(unit.pieces, made, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
     alone = made.model_copy(update={"prompt_field": None})
-    assert texts_at(unit, alone, places, "prompt") == ["", "", ""]
+    assert texts_at(unit.pieces, alone, places, "prompt") == ["", "", ""]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from schemas.config import Source
 from transforms.fields import string_field
 from transforms.parquet import ParquetColumns, undecodable
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 
 
 def batches(table, rows=7, **options):

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from schemas.columns import is_json, unite
 from schemas.config import ConfigError, Source
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from tests.transforms.attic import Attic
 from transforms import read as module
-from transforms.read import file_identity, plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 
 
 def source(*files, **options):
@@ -62,7 +63,8 @@ def read(*files, batch_bytes=8 << 20, unit_bytes=64 << 20, **options):
             lines += block.lines
             taken += block.bytes
             blocks.append(block)
-        assert 0 <= taken <= max(unit.bytes, os.path.getsize(unit.file))
+        whole = sum(os.path.getsize(piece.file) for piece in unit.pieces)
+        assert 0 <= taken <= max(unit.bytes, whole)
     return blocks
 
 
@@ -117,7 +119,9 @@ def test_wherever_a_file_is_cut_every_line_is_read_once(tmp_path_factory, lines,
     assert sum(block.lines for block in whole) == count
     wanted = source(path)
     for cut in range(1, size):
-        halves = [Unit(0, 0, str(path), "jsonl", a, b, b - a) for a, b in ((0, cut), (cut, size))]
+        halves = [
+            Unit(0, 0, (Piece(str(path), "jsonl", a, b, b - a),)) for a, b in ((0, cut), (cut, -1))
+        ]
         blocks = [block for unit in halves for block in read_unit(unit, wanted)]
         assert not rejects(blocks)
         assert texts(blocks) == want, cut
@@ -418,17 +422,19 @@ def test_units_are_in_the_order_of_sources_and_paths(tmp_path):
         _parquet(tmp_path / name, ROWS) if name == "c.pq" else write(tmp_path / name, ROWS)
     sources = [source(tmp_path / "b*"), source(tmp_path / "*", tmp_path / "a*", name="t")]
     units = plan_units(sources)
-    assert [(u.index, u.source, Path(u.file).name, u.kind) for u in units] == [
+    pieces = [(u.index, u.source, Path(p.file).name, p.kind) for u in units for p in u.pieces]
+    assert pieces == [
         (0, 0, "b.jsonl", "jsonl"),
         (1, 1, "a.jsonl.gz", "jsonl"),
-        (2, 1, "b.jsonl", "jsonl"),
-        (3, 1, "c.pq", "parquet"),
+        (1, 1, "b.jsonl", "jsonl"),
+        (1, 1, "c.pq", "parquet"),
     ]
-    assert all((u.start, u.stop) == (0, -1) for u in units)
-    parts = plan_units([source(tmp_path / "b.jsonl")], unit_bytes=100)
-    assert parts[0].start == 0
-    assert parts[-1].stop == os.path.getsize(tmp_path / "b.jsonl")
+    assert all((p.start, p.stop) == (0, -1) for u in units for p in u.pieces)
+    parts = [p for u in plan_units([source(tmp_path / "b.jsonl")], 100) for p in u.pieces]
+    assert len(parts) > 10
+    assert (parts[0].start, parts[-1].stop) == (0, -1)
     assert all(a.stop == b.start and b.bytes <= 100 for a, b in pairwise(parts))
+    assert sum(p.bytes for p in parts) == os.path.getsize(tmp_path / "b.jsonl")
 
 
 def test_files_that_cannot_be_meant_are_errors(tmp_path):
@@ -437,19 +443,6 @@ def test_files_that_cannot_be_meant_are_errors(tmp_path):
         plan_units([source(tmp_path / "none*.jsonl")])
     with pytest.raises(ConfigError, match=r"source 's'.*a\.csv.*expected \.jsonl"):
         plan_units([source(tmp_path / "*")])
-
-
-def test_identity_is_of_the_bytes(tmp_path):
-    path = tmp_path / "a.jsonl"
-    for size in (0, 1000, 9 << 20):
-        data = random.Random(1).randbytes(size)
-        path.write_bytes(data)
-        before = file_identity(str(path))
-        os.utime(path, (1, 1))
-        assert file_identity(str(path)) == before
-        for changed in (data + b"x", b"x" + data[1:], data[:-1] + b"\0" * (size > 0)):
-            path.write_bytes(changed)
-            assert (file_identity(str(path)) == before) == (changed == data)
 
 
 def test_other_filesystems_are_read_through_beam(tmp_path):
@@ -463,7 +456,6 @@ def test_other_filesystems_are_read_through_beam(tmp_path):
         row for u in units for block in read_unit(u, wanted) for row in block.batch.to_pylist()
     ]
     assert found == ROWS * 3
-    assert file_identity("attic://x/b.jsonl") == file_identity(str(files[1]))
 
 
 def test_memory_does_not_follow_the_file(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 from transforms import files
 from transforms.hashing import seeded_hash
 from transforms.ngrams import Tables, count_ngrams
@@ -212,7 +212,7 @@ def test_documents_are_drawn_by_the_seed_alone() -> None:
 
 
 def unit(index: int) -> Unit:
-    return Unit(index, 0, f"{index}.jsonl", "jsonl", 0, -1, 1)
+    return Unit(index, 0, (Piece(f"{index}.jsonl", "jsonl", 0, -1, 1),))
 
 
 def write_words(folder: Path, texts: list[list[list[int]]], copies: list[list[int]]) -> None:

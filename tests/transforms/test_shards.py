@@ -13,7 +13,8 @@ import pytest
 
 from schemas.columns import settle, unite
 from tests.transforms.corpora import over, source, write_jsonl
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 from transforms.shards import (
     Routes,
     ShardSet,

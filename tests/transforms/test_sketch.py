@@ -15,9 +15,9 @@ from schemas.columns import mark_wide
 from schemas.documents import EMBEDDING_DIMS, sketch_schema
 from tests.transforms.corpora import over, sketched, source, strings, write_jsonl
 from transforms.embed import load_default
-from transforms.identity import file_names
 from transforms.minhash import signatures
-from transforms.read import Block, plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import Block, read_unit
 from transforms.signs import signs, with_signs
 from transforms.sketch import (
     SketchDocuments,
@@ -200,7 +200,7 @@ def corpus(tmp_path_factory):
 
 
 def rejects_of(sketches, sources):
-    return sketches.rejects(sources, file_names(sketches.units)).to_pylist()
+    return sketches.rejects(sources).to_pylist()
 
 
 def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
@@ -224,18 +224,20 @@ def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
             assert cut.numbers(column).dtype == whole.numbers(column).dtype
         for column in ("id", "domain"):
             assert strings(cut, column).to_pylist() == strings(whole, column).to_pylist()
-        for name in ("rows", "lines", "read", "rejected", "filtered", "tokens"):
+        assert sum(sum(r.lines) for r in cut.reports) == sum(sum(r.lines) for r in whole.reports)
+        for name in ("rows", "read", "rejected", "filtered", "tokens"):
             assert sum(getattr(r, name) for r in cut.reports) == sum(
                 getattr(r, name) for r in whole.reports
             )
-        bases = cut.row_bases()
         rows = [
-            cut.table(u.index, ["row"]).column(0).to_numpy() + bases[u.index] for u in cut.units
+            cut.places[u.index].in_file(cut.table(u.index, ["row"]).column(0).to_numpy())
+            for u in cut.units
         ]
         expected = [whole.table(u.index, ["row"]).column(0).to_numpy() for u in whole.units]
         assert np.concatenate(rows).tolist() == np.concatenate(expected).tolist()
-        parquet = [unit for unit in cut.units if unit.kind == "parquet"]
-        assert [bases[unit.index] for unit in parquet] == [7 * unit.start for unit in parquet]
+        for unit in cut.units:
+            for piece, base in zip(unit.pieces, cut.places[unit.index].bases, strict=True):
+                assert piece.kind == "jsonl" or base == 7 * piece.start
 
 
 def test_reports_balance(tmp_path, corpus):
@@ -247,8 +249,10 @@ def test_reports_balance(tmp_path, corpus):
         table = sketches.table(unit.index, ["row", "tokens"])
         assert table.num_rows == report.rows
         assert (pc.sum(table["tokens"]).as_py() or 0) == report.tokens
-        if unit.kind == "parquet":
-            assert report.lines == report.read + report.filtered
+        assert len(report.lines) == len(report.piece_rows) == len(unit.pieces)
+        assert sum(report.piece_rows) == report.rows
+        if unit.pieces[0].kind == "parquet":
+            assert sum(report.lines) == report.read + report.filtered
     lines = [r for r, u in zip(sketches.reports, sketches.units, strict=True) if u.source == 0]
     assert sum(report.filtered for report in lines) == 3
     assert sum(report.rejected for report in lines) == 3

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from schemas.columns import json_field
 from schemas.config import Fields, Source
 from transforms.lookup import texts_at
-from transforms.read import plan_units, read_unit
+from transforms.pieces import plan_units
+from transforms.read import read_unit
 from transforms.text_fields import is_composed, text_of
 
 SAME = [{"user", "human"}, {"assistant", "gpt", "model"}]
@@ -120,7 +122,8 @@ def read(made: Source, batch_bytes: int = 8 << 20) -> dict[int, str]:
     blocks = list(read_unit(unit, made, batch_bytes))
     places = [int(row) for block in blocks for row in block.rows]
     texts = [text for block in blocks for text in block.text.to_pylist()]
-    assert texts_at(unit, made, pa.array(places, pa.int64()).to_numpy()) == texts
+    wanted = np.array([(0, place) for place in places], np.int64).reshape(-1, 2)
+    assert texts_at(unit.pieces, made, wanted) == texts
     return dict(zip(places, texts, strict=True))
 
 

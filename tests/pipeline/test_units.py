@@ -1,0 +1,186 @@
+"""Runs over many small files, and over files that change: units and seals, as stages use them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from pipeline.engines import PipelineError
+from pipeline.progress import StageProgress
+from pipeline.run import dedup, run
+from pipeline.stages import sketch as stage
+from schemas.config import Config, parse
+
+WORDS = [f"w{number}" for number in range(900)]
+
+
+def rows(seed: int, n: int) -> list[dict[str, Any]]:
+    """Documents of which a third repeats another, exactly or nearly; some have ids."""
+    draw = random.Random(seed)
+    texts: list[str] = []
+    for _ in range(n):
+        words = draw.choices(WORDS, k=draw.randint(5, 60))
+        if texts and draw.random() < 0.3:
+            words = draw.choice(texts).split()
+            if draw.random() < 0.6:
+                words[draw.randrange(len(words))] = draw.choice(WORDS)
+        texts.append(" ".join(words))
+    return [
+        {"text": text, **({"id": f"d{n % 40}"} if n % 3 else {})} for n, text in enumerate(texts)
+    ]
+
+
+def write(path: Path, some: list[dict[str, Any]]) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(some), path, row_group_size=2)
+        return
+    data = "".join(json.dumps(row) + "\n" for row in some).encode()
+    data = data[:-1] + b"\n{broken" if len(some) % 2 else data[:-1]  # ends without a newline
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    path.write_bytes(pack(data))
+
+
+def corpus(folder: Path, seed: int) -> list[dict[str, Any]]:
+    """The sources of a corpus in some 40 small files and two larger ones, of all formats."""
+    draw = random.Random(seed)
+    sources = []
+    for name, role in (("gpt", "synthetic"), ("people", "human")):
+        (folder / name).mkdir(parents=True)
+        left, number = rows(seed, 400), 0
+        while left:
+            size = 150 if number == 3 else draw.randint(1, 12)
+            ending = draw.choice(["jsonl", "jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
+            ending = "jsonl" if number == 3 else ending
+            write(folder / name / f"{number:03d}.{ending}", left[:size])
+            left, number = left[size:], number + 1
+        (folder / name / f"{number:03d}.jsonl").write_bytes(b"")
+        files = [str(folder / name / "*")]
+        sources.append({"name": name, "role": role, "files": files, "id_field": "id"})
+    return sources
+
+
+def config(out: Path, sources: list[dict[str, Any]], **keys: Any) -> Config:
+    asked = {"out": str(out), "sources": sources, "workers": 2, "max_reject_share": 0.5}
+    return parse(asked | keys)
+
+
+def result(out: Path) -> dict[str, Any]:
+    """Bytes of data/ and removed/, and the rejects."""
+    shards = [*out.glob("data/*"), *out.glob("removed/*")]
+    found: dict[str, Any] = {str(path.relative_to(out)): path.read_bytes() for path in shards}
+    return found | {"rejects": pq.read_table(out / "rejects").to_pylist()}
+
+
+def units_of(out: Path) -> int:
+    return len(list(out.glob(".outcross/sketch-*/units/unit-*.json")))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_decision_depends_on_what_makes_a_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    sources = corpus(tmp_path / "in", seed)
+    results, units = [], []
+    for size in (1 << 10, 64 << 10, 64 << 20):
+        monkeypatch.setattr(stage, "_LEAST_UNIT", size)
+        out = tmp_path / f"{size}" / "out"
+        dedup(config(out, sources))
+        results.append(result(out))
+        units.append(units_of(out))
+    assert units[0] > 40
+    assert units[0] > units[1] >= units[2] == 2
+    assert len(results[0]["rejects"]) > 10
+    assert any(name.startswith("removed/") for name in results[0])
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_whole_run_gives_the_same_bytes_in_units_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = corpus(tmp_path / "in", 3)
+    results = []
+    for size in (4 << 10, 64 << 20):
+        monkeypatch.setattr(stage, "_LEAST_UNIT", size)
+        out = tmp_path / f"{size}" / "out"
+        run(config(out, sources, tokens=6000))
+        results.append(result(out) | {"plan": (out / "plan.json").read_bytes()})
+    assert results[0] == results[1]
+
+
+def test_work_files_do_not_grow_with_files(tmp_path: Path) -> None:
+    made = rows(1, 600)
+    counts = {}
+    for name, size in (("one", 600), ("many", 2)):
+        (tmp_path / name).mkdir()
+        for at in range(0, 600, size):
+            lines = "".join(json.dumps(row) + "\n" for row in made[at : at + size])
+            (tmp_path / name / f"{at:04d}.jsonl").write_text(lines)
+        out = tmp_path / f"{name}-out"
+        source = {"name": "s", "role": "synthetic", "files": [str(tmp_path / name / "*")]}
+        run(config(out, [source], tokens=4000))
+        counts[name] = sum(path.is_file() for path in out.glob(".outcross/**/*"))
+    assert counts["many"] == counts["one"] < 150
+
+
+class Editing(StageProgress):
+    """Edits a file, leaving its size, when a stage begins."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(quiet=True)
+        self.path, self.name = path, name
+
+    @contextmanager
+    def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
+        if name == self.name:
+            edit(self.path)
+        with super().stage(name, documents, size):
+            yield
+
+
+def edit(path: Path) -> None:
+    """Puts another word of the same length into the middle of the file."""
+    data = path.read_bytes()
+    at = data.index(b'"text": "w', len(data) // 2) + len(b'"text": "')
+    path.write_bytes(data[:at] + (b"v" if data[at : at + 1] == b"w" else b"w") + data[at + 1 :])
+
+
+def one_file(folder: Path, n: int = 300) -> tuple[Path, list[dict[str, Any]]]:
+    path = folder / "s.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows(5, n)))
+    return path, [{"name": "s", "role": "synthetic", "files": [str(path)]}]
+
+
+@pytest.mark.parametrize("name", ["sketch", "write", "report"])
+def test_a_change_while_a_run_is_at_work_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    path, sources = one_file(tmp_path)
+    asked = config(tmp_path / "out", sources, tokens=3000)
+    with pytest.raises(PipelineError, match=rf"^{path} has changed since the run began"):
+        run(asked, progress=Editing(path, name))
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_an_edit_of_the_same_size_between_runs_is_read_again(tmp_path: Path) -> None:
+    """In the middle of a file of several blocks, where no sample would look."""
+    path, sources = one_file(tmp_path, 25_000)
+    assert path.stat().st_size > 4 << 20
+    out = tmp_path / "out"
+    dedup(config(out, sources))
+    before = result(out)
+    size = path.stat().st_size
+    edit(path)
+    assert path.stat().st_size == size
+    dedup(config(out, sources))
+    assert len(list(out.glob(".outcross/sketch-*/manifest.json"))) == 2
+    fresh = tmp_path / "fresh" / "out"
+    dedup(config(fresh, sources))
+    assert result(out) == result(fresh) != before
