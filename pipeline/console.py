@@ -15,10 +15,12 @@ from rich.table import Table
 from pipeline.advice import advice, plain
 from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
+from pipeline.estimate import check_disk, estimate, lines
 from pipeline.job import check_request
 from pipeline.lineage import within_lineage
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
+from schemas.estimate import Estimate
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.plan import Plan, Starved
 from schemas.report import MEASURED, OUTCOMES, Found, Measure, Report
@@ -370,11 +372,13 @@ def _shopping_table(lacking: Sequence[Starved]) -> Table:
 
 
 def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
-    """What would be read, without reading it."""
+    """Show what would be read and what that takes, without reading it."""
     pipeline_options(config.workers, beam_args)
     if config.lineage is not None:
         config, _ = within_lineage(config)
     found = check_request(config)
+    check_disk(config, found)
+    figures = estimate(config, found)
     sources: list[dict[str, Any]] = []
     for number, source in enumerate(config.sources):
         sizes = [file.bytes for file in found if file.source == number]
@@ -382,10 +386,30 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
         sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
     if as_json:
         request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
-        print(json.dumps({**request, "sources": sources}, indent=2))
+        shown = {**request, "sources": sources, "estimate": figures.model_dump()}
+        print(json.dumps(shown, indent=2))
         return
     title = f"would be read, and curated into {escape(config.out)}"
     table = new_table(title, ["source", "role", "text field"], ["files", "bytes"])
     for line in sources:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
-    show_table(Console(), table)
+    console = Console()
+    show_table(console, table)
+    _show_estimate(console, figures)
+
+
+def show_estimate(config: Config) -> None:
+    """Show what a run that carries out a plan takes.
+
+    Args:
+        config: of the plan.
+    """
+    if config.lineage is not None:
+        config, _ = within_lineage(config)
+    _show_estimate(Console(), estimate(config, check_request(config)))
+
+
+def _show_estimate(console: Console, figures: Estimate) -> None:
+    _say(console, "a run takes about")
+    for line in lines(figures):
+        _say(console, f"  {line}")

@@ -317,8 +317,11 @@ def test_a_dry_run_checks_the_request_and_reads_nothing(tmp_path):
     said = outcross("run", *options, "--out", out, "--dry-run", seconds=60)
     assert "synthetic" in said.stdout
     assert str(out) in said.stdout.replace("\n", "")
+    assert "disk " in said.stdout
     as_json = outcross("run", *options, "--out", out, "--dry-run", "--json", seconds=60)
-    assert json.loads(as_json.stdout) == {
+    shown = json.loads(as_json.stdout)
+    assert shown.pop("estimate")["input_bytes"] == 7
+    assert shown == {
         "out": str(out),
         "sources": [
             {"source": "synthetic", "role": "synthetic", "text": "text", "files": 1, "bytes": 0},
