@@ -150,22 +150,26 @@ def tokens_wanted(config: Config, synthetic: float, human: float) -> float:
 def dominant(
     sketched: Sketched, deduplicated: Deduplicated, copies: NDArray[np.int32]
 ) -> list[str]:
-    """Say where one document holds more than half of the tokens of its source.
+    """Say where one document holds more than half of the tokens of its source or of the corpus.
 
     Args:
         sketched, deduplicated: of the run.
         copies: int32[n], how often each document counts.
     """
     weight = copies * sketched.tokens
+    if np.count_nonzero(weight) < 2:
+        return []
     said = []
     for source in sketched.context.config.sources:
         part = np.where(sketched.of_sources(source.name), weight, 0)
-        total, most = int(part.sum()), int(part.max(initial=0))
-        if np.count_nonzero(part) > 1 and 2 * most > total:
+        whole, name = int(part.sum()), source.name
+        if np.count_nonzero(part) == 1:  # it is all of its source, so the corpus counts
+            whole, name = int(weight.sum()), "the corpus"
+        if 2 * (most := int(part.max())) > whole:
             (longest,) = _named(sketched, deduplicated, np.array([part.argmax()]))
             said.append(
-                f"one document, {printable(longest.id)}, holds {most / total:.0%} of the "
-                f"{total:,} tokens of {source.name}"
+                f"one document, {printable(longest.id)}, holds {most / whole:.0%} of the "
+                f"{whole:,} tokens of {name}"
             )
     return said
 
