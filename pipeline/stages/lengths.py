@@ -113,10 +113,12 @@ def length_limits(config: Config, tokens: dict[Role, Lengths], new: Lengths) -> 
     def within(role: Role, limit: int) -> int:
         return int(sums[role][np.searchsorted(ordered[role], limit, side="right")])
 
-    limits = {role: int(part[-1]) for role, part in sums.items()}  # which leave out nothing
-    while True:  # less text never asks for more tokens, so limits only fall
+    limits = dict.fromkeys(WRITABLE, 1 << 62)  # which leave out nothing
+    while True:  # limits only fall, so it ends
         wanted = tokens_wanted(config, *(within(role, limits[role]) for role in WRITABLE))
-        lower = {role: max(int(wanted) // PERCENT, least[role]) for role in WRITABLE}
+        lower = {
+            role: min(limits[role], max(int(wanted) // PERCENT, least[role])) for role in WRITABLE
+        }
         if lower == limits:
             return LengthLimits(**lower)
         limits = lower
