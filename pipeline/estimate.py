@@ -1,7 +1,7 @@
 """Estimates time, disk and memory of a run, and refuses one that can't fit the disk.
 
-Measured with Beam 2.77 on two virtual cores. Inputs were 7 to 78 MB of JSONL with documents of
-0.8 to 6.5 kB each, plain, gzipped and as Parquet; `docs/asked-and-written.md` has the figures.
+Measured on two virtual cores. Inputs were 7 to 78 MB of JSONL with documents of 0.8 to 6.5 kB each,
+plain, gzipped and as Parquet; `docs/asked-and-written.md` has the figures.
 """
 
 from __future__ import annotations

@@ -150,7 +150,9 @@ def _restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
         original_name(field): field.with_name(original_name(field)) for field in settle([schema])
     }
     names = {field.name: original_name(field) for field in rows.schema}
-    return unsettled(rows, {name: was[own] for name, own in names.items() if own in was})
+    return unsettled(
+        rows, {name: was[was_called] for name, was_called in names.items() if was_called in was}
+    )
 
 
 def _write_parquet(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:

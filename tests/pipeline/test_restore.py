@@ -102,9 +102,9 @@ def test_jsonl_lines_are_the_rows_without_what_is_null(out: Path, tmp_path: Path
     expected = {row["id"]: row for row in map(loose, range(30))}
     assert made.rows == len(rows) == 25
     for row in rows:
-        own = expected.pop(row["id"])
-        del own["none"]
-        assert row == own
+        original = expected.pop(row["id"])
+        del original["none"]
+        assert row == original
 
 
 def test_all_rows_come_back_in_one_schema(out: Path, tmp_path: Path) -> None:

@@ -156,13 +156,13 @@ def test_limits_are_what_they_say_and_leave_out_less_than_half(
     asked, synthetic, human, *_ = corpus
     limits = length_limits(asked, {"synthetic": synthetic, "human": human}, synthetic)
     there = {"synthetic": synthetic, "human": human}
-    within = {role: own[own <= getattr(limits, role)] for role, own in there.items()}
+    within = {role: part[part <= getattr(limits, role)] for role, part in there.items()}
     wanted = tokens_wanted(asked, int(within["synthetic"].sum()), int(within["human"].sum()))
-    for role, own in there.items():
-        middle = sorted(own.tolist())[len(own) // 2]
-        assert median(own) == middle
+    for role, part in there.items():
+        middle = sorted(part.tolist())[len(part) // 2]
+        assert median(part) == middle
         assert getattr(limits, role) == max(MEDIANS * middle, int(wanted) // 100)
-        assert 2 * len(within[role]) > len(own)
+        assert 2 * len(within[role]) > len(part)
 
 
 def test_the_limit_follows_the_tokens_to_write() -> None:
@@ -235,7 +235,7 @@ def test_runaways_of_both_roles_are_left_out_and_named(folder: Path, tmp_path: P
     assert abs(achieved.tokens - result.plan.reached.tokens) <= achieved.longest_document / 2
     assert [line.not_selected["too long"] for line in checked(result)] == [1, 1]
     assert long is not None
-    named = [(one.id, one.source, one.tokens) for one in long.longest]
+    named = [(line.id, line.source, line.tokens) for line in long.longest]
     assert named == [("RUNAWAY", "synthetic", 60_000), ("RUNAWAY", "human", 50_000)]
     assert (long.documents, long.tokens) == (2, 110_000)
     assert result.plan.length_limits == long.limits
@@ -274,7 +274,7 @@ def test_one_document_that_is_most_of_a_corpus_is_no_go(folder: Path, tmp_path: 
     result = run(asked.model_copy(update={"best_effort": True}))
     assert result.report.verdict.outcome in ("warn", "stop")
     assert any("RUNAWAY, holds" in line for line in result.report.verdict.reasons)
-    found = audit(
+    audited = audit(
         AuditRequest(
             paths=[str(folder / "synthetic.jsonl")],
             out=str(tmp_path / "audit"),
@@ -282,9 +282,9 @@ def test_one_document_that_is_most_of_a_corpus_is_no_go(folder: Path, tmp_path: 
             workers=1,
         )
     )
-    assert found.report.verdict.outcome == "warn"
+    assert audited.report.verdict.outcome == "warn"
     told = "Warning: one document, RUNAWAY, holds 83% of the 71,"
-    assert found.report.verdict.sentence.startswith(told)
+    assert audited.report.verdict.sentence.startswith(told)
 
 
 def test_dedup_writes_documents_of_any_length(folder: Path, tmp_path: Path) -> None:
