@@ -28,6 +28,7 @@ from pipeline.removals import deduplication
 from pipeline.stages import figures
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.lengths import dominant
 from pipeline.stages.measure import measure
 from pipeline.stages.report import Rows, conservation, unjudged
 from pipeline.stages.sketch import Sketched, warnings_of_known
@@ -40,7 +41,7 @@ from transforms.contrast import LEAST_DOCUMENTS
 from transforms.deduplicate import Verdicts
 from transforms.embed import load_default
 from transforms.figures import FigureMaker
-from transforms.gate import verdict
+from transforms.gate import verdict, with_findings
 from transforms.places import file_names
 from transforms.reference import copy_reference, load_reference
 from transforms.repeats import group_sizes, repeated_share, repeats_within
@@ -219,11 +220,14 @@ def _report(
             found = figures.with_measures(found, measures)
         answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
         collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
+        said = (
+            unjudged(context.warnings, repeated, collapsed)
+            if found is None
+            else verdict(found.measures, context.warnings, gates, collapsed)
+        )
         return Report(
             kind="audit",
-            verdict=unjudged(context.warnings, repeated, collapsed)
-            if found is None
-            else verdict(found.measures, context.warnings, gates, collapsed),
+            verdict=with_findings(said, dominant(sketched, deduplicated, copies)),
             known_words=figures.known_words(sketched),
             conservation=conservation(
                 context,

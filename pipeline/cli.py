@@ -197,12 +197,14 @@ def _run(config: Config, flags: dict[str, bool]) -> None:
 
 
 def _plan(config: Config, flags: dict[str, bool]) -> None:
-    from pipeline.console import show_plan
+    from pipeline.console import show_estimate, show_plan
     from pipeline.progress import StageProgress
     from pipeline.run import plan
 
     planned = plan(config, _BEAM, StageProgress(quiet=flags["as_json"]))
     show_plan(planned, flags["as_json"], flags["shopping_list"])
+    if not flags["as_json"]:
+        show_estimate(config)
 
 
 def _dedup(config: Config, flags: dict[str, bool]) -> None:
@@ -219,7 +221,7 @@ _command(
     _run,
     "Curate a corpus: deduplicate, lift the tails, mix in human text, write shards.\n\n"
     "Beam's own options stand after `--`, such as `-- --runner FlinkRunner`.",
-    dry_run="check the request and say what would be read, without reading it",
+    dry_run="check the request; say what would be read and what it takes, without reading it",
 )
 _command(
     "plan",
@@ -415,6 +417,35 @@ def explain(
         explain_removals(out, least_similar, as_json)
     else:
         explain_document(out, document, as_json)
+
+
+@app.command()
+def restore(
+    out: Annotated[str, typer.Argument(help="output directory of a run")],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="file to write: .parquet or .jsonl"),
+    ] = "restored.parquet",
+    stage: Annotated[
+        str | None, typer.Option(help="only what this stage removed: exact, near or contained")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="only what this rule removed")] = None,
+    source: Annotated[str | None, typer.Option(help="only rows of this source")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Write the removed rows back as a file with their own columns and types."""
+    load_beam()
+    from pipeline.restore import restore as restore_rows
+
+    asked = {"stage": stage, "rule": rule, "source": source}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    result = restore_rows(out, output, filters)
+    if as_json:
+        print(json.dumps({"file": result.file, "rows": result.rows}))
+    elif result.file is None:
+        print("no removed row is asked for: nothing is written")
+    else:
+        print(f"{result.rows:,} removed rows in {result.file}")
 
 
 @app.command()

@@ -14,11 +14,13 @@ from rich.table import Table
 from pipeline.advice import advice, plain
 from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
+from pipeline.estimate import check_disk, estimate, lines
 from pipeline.job import check_request
 from pipeline.lineage import within_lineage
 from pipeline.preview import FIRST_ROWS, preview
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
+from schemas.estimate import Estimate
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.plan import Plan, SourceTexts, Starved
 from schemas.report import MEASURED, OUTCOMES, Found, Measure, Report
@@ -372,15 +374,19 @@ def _shopping_table(lacking: Sequence[Starved]) -> Table:
 
 
 def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
-    """Print what would be read, from the first rows of every source."""
+    """Print what would be read and what that takes, from the first rows of every source."""
     pipeline_options(config.workers, beam_args)
     if config.lineage is not None:
         config, _ = within_lineage(config)
-    previews = preview(config, check_request(config))
+    units = check_request(config)
+    check_disk(config, units)
+    figures = estimate(config, units)
+    previews = preview(config, units)
     if as_json:
         request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
         sources = [one.model_dump(mode="json") for one in previews]
-        print(json.dumps({**request, "sources": sources}, indent=2))
+        shown = {**request, "sources": sources, "estimate": figures.model_dump()}
+        print(json.dumps(shown, indent=2))
         return
     console = Console()
     title = f"would be read, and curated into {escape(config.out)}"
@@ -395,6 +401,24 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
             _say(console, f"  rejected: {printable(one.reason)}")
         if one.text is not None:
             _say(console, f"  first text: {one.text}")
+    _show_estimate(console, figures)
+
+
+def show_estimate(config: Config) -> None:
+    """Show what a run that carries out a plan takes.
+
+    Args:
+        config: of the plan.
+    """
+    if config.lineage is not None:
+        config, _ = within_lineage(config)
+    _show_estimate(Console(), estimate(config, check_request(config)))
+
+
+def _show_estimate(console: Console, figures: Estimate) -> None:
+    _say(console, "a run takes about")
+    for line in lines(figures):
+        _say(console, f"  {line}")
 
 
 def _judged(texts: SourceTexts) -> str:

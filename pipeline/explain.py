@@ -45,7 +45,7 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
         least_similar: how many removals to show, the least similar first.
         as_json: print JSON instead of tables.
     """
-    config, report = _config(out), files.read_json(files.join(out, "report.json"))
+    config, report = run_config(out, "explain"), files.read_json(files.join(out, "report.json"))
     roles = {source.name: source.role for source in config.sources}
     removed = _removed(out, _NAMES)
     counts = Counter(zip(removed["source"].to_pylist(), removed["stage"].to_pylist(), strict=True))
@@ -174,7 +174,7 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
     Raises:
         ConfigError: when the run has seen no document with the id, or has not written it.
     """
-    config = _config(out)
+    config = run_config(out, "explain")
     removed = _removed(out, _NAMES)
     gone = removed.filter(pc.equal(removed["id"], document)).to_pylist()
     repeats = removed.filter(pc.equal(removed["kept_id"], document)).to_pylist()
@@ -259,25 +259,34 @@ def _written(path: str, document: str) -> list[dict[str, Any]]:
     return found
 
 
-def _config(out: str) -> Config:
+def run_config(out: str, command: str) -> Config:
+    """Return the configuration of a finished run or deduplication.
+
+    Args:
+        out: its output directory.
+        command: that asks for it.
+
+    Raises:
+        ConfigError: when the directory holds no such run, or one of another version.
+    """
     path = files.join(out, MANIFEST)
     if not files.exists(path):
         raise ConfigError(
-            f"explain: {out} holds no {MANIFEST}; give the output directory of a finished run"
+            f"{command}: {out} holds no {MANIFEST}; give the output directory of a finished run"
             + (" (this one has not finished)" if files.exists(files.join(out, WORK)) else "")
         )
     manifest = read_manifest(out)
     if manifest is None:
         raise ConfigError(
-            f"explain: {path} is not of an outcross run; give the output directory of a finished "
+            f"{command}: {path} is not of an outcross run; give the output directory of a finished "
             "run"
         )
     if manifest.get("kind", "run") != "run":
         raise ConfigError(
-            f"explain: {out} was made by an audit or `reference build`, which write no removed/; "
+            f"{command}: {out} was made by an audit or `reference build`, which write no removed/; "
             "its report.json has the commonest texts and the least similar pairs"
         )
-    check_manifest("explain", out, manifest)
+    check_manifest(command, out, manifest)
     return parse(manifest["configuration"])
 
 

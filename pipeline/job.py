@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pipeline.artifacts import MANIFEST, WORK, read_manifest
 from pipeline.context import Context, RunError
 from pipeline.earlier import Index, earlier_runs
+from pipeline.estimate import check_disk
 from pipeline.lineage import held, within_lineage
 from pipeline.plans import check_asked
 from pipeline.progress import StageProgress
@@ -58,8 +59,8 @@ def job(
     Args:
         config, beam_args, progress: of the command.
         kind: of the job.
-        remembers: whether it works with its lineage, if there is one: that is then this job's
-            alone until the end.
+        remembers: whether it is a run or its plan. It then works with its lineage, if there is
+            one, which is this job's alone until the end; and its files have to fit the disk.
     """
     shared = config.lineage if remembers else None
     with nullcontext() if shared is None else held(shared):
@@ -67,7 +68,9 @@ def job(
         if shared is not None:
             config, lineage = within_lineage(config)
         context = Context(config, beam_args, progress or StageProgress(), lineage=lineage)
-        check_request(config, kind)
+        inputs = check_request(config, kind)
+        if remembers:
+            check_disk(config, inputs)
         _note_replaced(context, kind)
         with _held(config.out):
             for warning in [] if lineage is None else lineage.warnings:

@@ -18,6 +18,7 @@ from pipeline.page import page
 from pipeline.progress import StageProgress
 from pipeline.prompts import prompts
 from pipeline.removals import deduplication
+from pipeline.stages.achieved import check_budget
 from pipeline.stages.candidates import rank
 from pipeline.stages.cluster import Clustered, cluster
 from pipeline.stages.deduplicate import Deduplicated, removed_output
@@ -79,7 +80,8 @@ def run(
         ranking = rank(context, sketched, deduplicated, clustered)
         planned = plan_stage(context, sketched, deduplicated, clustered, ranking)
         gates = gates.of_run(context.config.domains)  # those of the plan, where one was given
-        selected = select(context, sketched, deduplicated, clustered, ranking, planned)
+        selected = select(context, sketched, clustered, ranking, planned)
+        check_budget(context, sketched, planned, selected)
         # Only now, as a request that can't be met leaves an earlier result alone.
         write_rejects(sketched, config.out)
         _write_plan(config.out, planned.plan)
@@ -167,7 +169,7 @@ def dedup(
         stale += [files.join(config.out, "reference", name) for name in REFERENCE_FILES]
         files.delete_files([path for path in stale if files.exists(path)])
         none = np.zeros(len(copies), bool)
-        reasons = reasons_not_selected(sketched, deduplicated, copies, none, none)
+        reasons = reasons_not_selected(sketched, deduplicated, copies, none, none, none)
         tokens = {
             role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE
         }

@@ -38,6 +38,7 @@ PLAN_KEYS = frozenset(
         "copies",
         "domains",
         "off_support",
+        "long_documents",
         "best_effort",
     }
 )
@@ -127,6 +128,7 @@ class MaxCopies(Model):
 
 
 CopiesAs = Literal["rows", "weights"]
+LongDocuments = Literal["leave_out", "keep"]
 Kind = Literal["open", "converge"]
 OTHERS = "*"
 """The domain of documents whose own is not named, or that have none."""
@@ -302,6 +304,11 @@ class Config(Model):
         "keep",
         description="documents unlike anything human: keep at most their natural share, cap at "
         "the share that human text itself has, or drop; never copied",
+    )
+    long_documents: LongDocuments = Field(
+        "leave_out",
+        description="documents longer than both 1 % of the tokens to write and 20 times the median "
+        "of their role: leave_out names them and writes none, keep treats them like any other",
     )
     select: Literal["residual", "random"] = Field(
         "residual", description="how synthetic documents fill a quota"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind
+from schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
@@ -89,6 +89,9 @@ class Asked(_Model):
     off_support: Literal["keep", "cap", "drop"] = Field(
         description="what becomes of synthetic text that is unlike anything human"
     )
+    long_documents: LongDocuments = Field(
+        default="leave_out", description="what becomes of documents that are too long"
+    )
 
     @model_validator(mode="after")
     def _one_human_part(self) -> Asked:
@@ -98,6 +101,13 @@ class Asked(_Model):
                 "both given; give the one that was asked for"
             )
         return self
+
+
+class LengthLimits(_Model):
+    """Tokens of the longest document that may be written."""
+
+    synthetic: int = Field(ge=1, description="of a synthetic document")
+    human: int = Field(ge=1, description="of a human document")
 
 
 class Reached(_Model):
@@ -294,6 +304,11 @@ class Plan(_Model):
     )
     asked: Asked = Field(description="the request")
     reached: Reached = Field(description="what the quotas come to")
+    length_limits: LengthLimits | None = Field(
+        default=None,
+        description="tokens of the longest document that may be written: 1 % of the tokens to "
+        "write, or 20 times the median where that is more; null: documents of any length",
+    )
     shards: int = Field(ge=1, description="shards that will be written, or as many as rows")
     near_duplicates: NearDuplicates = Field(description="how near-duplicates were looked for")
     warnings: list[str] = Field(description="what a person should know before spending anything")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.config import Kind
 from schemas.lineage import LineageReport
-from schemas.plan import Asked
+from schemas.plan import Asked, LengthLimits
 
 
 class _Model(BaseModel):
@@ -272,8 +272,11 @@ class Achieved(_Model):
     human_tokens: int = Field(ge=0, description="human tokens among them")
     human_share: float | None = Field(description="human_tokens / tokens; null without tokens")
     planned_human_tokens: float | None = Field(description="what the plan asks for")
+    planned_tokens: float | None = Field(
+        default=None, description="tokens of the plan; null after `dedup`"
+    )
     longest_document: int = Field(
-        ge=0, description="tokens of the longest candidate: half of it is the tolerance"
+        ge=0, description="tokens of the longest document written: half of it is the tolerance"
     )
     entropy: float | None = Field(
         description="entropy of the tokens over clusters, nats; where the plan has several "
@@ -293,6 +296,23 @@ class Achieved(_Model):
     most_copies: int = Field(
         ge=0, description="appearances of the most repeated document, or its weight"
     )
+
+
+class LongDocument(_Model):
+    """A document that is too long to be written."""
+
+    id: str = Field(description="of the document")
+    source: str = Field(description="its source")
+    tokens: int = Field(ge=0, description="its tokens")
+
+
+class LongDocuments(_Model):
+    """Documents that are too long to be written: one of them would decide the totals alone."""
+
+    documents: int = Field(ge=1, description="how many they are")
+    tokens: int = Field(ge=0, description="their tokens")
+    limits: LengthLimits = Field(description="tokens of the longest document that may be written")
+    longest: list[LongDocument] = Field(description="the longest of them, longest first")
 
 
 class Yardstick(_Model):
@@ -487,6 +507,9 @@ class Report(_Model):
     )
     asked: Asked | None = Field(description="the request; null but after `run`")
     achieved: Achieved | None = Field(description="what was written; null after `audit`")
+    too_long: LongDocuments | None = Field(
+        default=None, description="documents left out for their length; null where there are none"
+    )
     stages: list[Stage] = Field(description="the documents after each stage, on one codebook")
     judged: Figures | None = Field(
         description="what the gates look at: the last stage without `converge` domains; null "

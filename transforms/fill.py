@@ -88,6 +88,48 @@ def fill(
     return copies.astype(np.int32)
 
 
+def top_up(
+    order: Int64s, tokens: ArrayLike, cap: ArrayLike, missing: float, copies: Int64s
+) -> None:
+    """Raise `copies` until what is missing is at most half of the longest document that is taken.
+
+    Only documents that fit are taken, no longer than twice what is then missing: one that is
+    longer would leave more than half of itself too much. Fewest copies go first, then the order.
+    Where no document fits any more, the rest stays missing.
+
+    Args:
+        order: int64[n], the documents in their order.
+        tokens: int64[n], the documents' lengths.
+        cap: int64[n], how often each document may be taken at most.
+        missing: tokens.
+        copies: int64[n], how often each document is taken; changed in place.
+    """
+    lengths, caps = _integers("tokens", tokens), _integers("cap", cap)
+    _top_up(np.ascontiguousarray(order, np.int64), lengths, caps, missing, copies)
+
+
+@njit("void(int64[::1], int64[::1], int64[::1], float64, int64[::1])", nogil=True, cache=True)
+def _top_up(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: Int64s) -> None:
+    longest = 0
+    for i in line:
+        if copies[i] > 0 and lengths[i] > longest:
+            longest = lengths[i]
+    while 2.0 * missing > longest:
+        fewest = -1
+        for i in line:
+            fits = copies[i] < caps[i] and 0 < lengths[i] <= 2.0 * missing
+            if fits and (fewest < 0 or copies[i] < fewest):
+                fewest = copies[i]
+        if fewest < 0:
+            return
+        for i in line:
+            fits = copies[i] < caps[i] and 0 < lengths[i] <= 2.0 * missing
+            if fits and copies[i] == fewest and 2.0 * missing > longest:
+                copies[i] += 1
+                missing -= lengths[i]
+                longest = max(longest, lengths[i])
+
+
 @njit("float64(int64[::1], int64[::1], int64[::1], float64, int64[::1])", nogil=True, cache=True)
 def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: Int64s) -> float:
     """Raise the copies of the documents in `line` until `missing` tokens are met to within half of

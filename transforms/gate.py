@@ -254,6 +254,24 @@ def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
     return result.model_copy(update={"sentence": sentence, "reasons": reasons})
 
 
+def with_findings(result: Verdict, findings: Sequence[str]) -> Verdict:
+    """Return a verdict that names what keeps a corpus from passing whatever its diversity.
+
+    Args:
+        result: of the gates.
+        findings: what was found, the most pressing first.
+    """
+    if not findings:
+        return result
+    reasons = [*result.reasons, *(f"warning: {finding}" for finding in findings)]
+    if result.outcome not in ("go", "done"):
+        return result.model_copy(update={"reasons": reasons})
+    sentence = f"Warning: {findings[0]}. {result.sentence}"
+    if result.outcome == "go":
+        sentence = f"Warning: {findings[0]}; else {result.sentence.partition(': ')[2]}"
+    return result.model_copy(update={"outcome": "warn", "sentence": sentence, "reasons": reasons})
+
+
 def _unlike(stops: Sequence[Measure]) -> str:
     """Say first that the reference is the wrong one, then what stops on any reference."""
     (strange,) = (measure for measure in stops if measure.name == "off_support")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from schemas.documents import Unit
 from transforms import files
 from transforms.aligned import load_unit
-from transforms.fill import fill
+from transforms.fill import fill, top_up
 from transforms.hashing import seeded_hash
 from transforms.ngrams import Tables, count_ngrams
 from transforms.progress import count
@@ -117,6 +117,16 @@ class Filling:
         if share == 1:
             self._place_residue()
 
+    def top_up(self) -> None:
+        """Take shorter documents where more than half of the longest that is taken is missing.
+
+        It happens where the last document in line is longer than twice what is missing.
+        """
+        of = self.candidates
+        if self.missing > of.tokens[self.copies > 0].max(initial=0) / 2:
+            order = np.lexsort((of.cell, of.cap, of.tokens, of.hi, of.lo))
+            top_up(order, of.tokens, of.cap, self.missing, self.copies)
+
     def _place_residue(self) -> None:
         """Where cells ran out of documents, what is missing goes wherever caps leave room."""
         room = np.flatnonzero(self.copies < self.candidates.cap)
@@ -162,7 +172,11 @@ def _settled(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fill_by_hash(
-    candidates: Candidates, quota: NDArray[np.float64], seed: int, salt: str
+    candidates: Candidates,
+    quota: NDArray[np.float64],
+    seed: int,
+    salt: str,
+    topped_up: bool = True,
 ) -> NDArray[np.int64]:
     """Copies of documents that are chosen by a seeded hash of their fingerprints.
 
@@ -173,9 +187,12 @@ def fill_by_hash(
         quota: float64[C], tokens a cell.
         seed: the run's.
         salt: names the use.
+        topped_up: whether shorter documents make up for one that is too long for what is missing.
     """
     filling = Filling(candidates, quota)
     filling.choose(candidates.hashes(seed, salt)[filling.remaining], 1)
+    if topped_up:
+        filling.top_up()
     return filling.copies
 
 

@@ -15,6 +15,7 @@ from pipeline.page.markup import (
     el,
     figure,
     join,
+    many,
     more,
     name,
     number,
@@ -77,14 +78,14 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
             wanted,
             number(reached.tokens if reached else None, ",.0f"),
             number(done.tokens),
-            "",
+            _tolerance(done, done.tokens, done.planned_tokens),
         ],
         [
             "human tokens",
             number(wish.human_tokens, ",.0f"),
             number(done.planned_human_tokens, ",.0f"),
             number(done.human_tokens),
-            _tolerance(done),
+            _tolerance(done, done.human_tokens, done.planned_human_tokens),
         ],
         [
             "human share of the tokens",
@@ -135,10 +136,10 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
     return section("asked", "Asked and achieved", body, brief=brief)
 
 
-def _tolerance(done: Achieved) -> str:
-    if done.planned_human_tokens is None:
+def _tolerance(done: Achieved, written: int, planned: float | None) -> str:
+    if planned is None:
         return ""
-    gap = done.human_tokens - done.planned_human_tokens
+    gap = written - planned
     half = done.longest_document / 2
     return f"{number(gap, '+,.0f')} of ± {number(half, ',.1f')} tokens (half the longest document)"
 
@@ -190,11 +191,31 @@ def flow(report: Report) -> Html:
         el("p", note, class_="note" if holds else "alarm"),
         table("Documents by source", columns, rows[:200]),
         more(len(rows), 200, "sources", "report.json"),
+        _too_long(report),
         brief=", ".join(
             f"{number(sum(getattr(line, field) for line in lines))} {field}"
             for field in ("read", "rejected", "removed", "kept")
         ),
     )
+
+
+def _too_long(report: Report) -> Html | None:
+    """Return the longest documents that are left out for their length."""
+    long = report.too_long
+    if long is None:
+        return None
+    limits = f"{number(long.limits.synthetic)} synthetic or {number(long.limits.human)} human"
+    title = f"The longest of {many(long.documents, 'document')} over the limit of {limits} tokens"
+    columns = [
+        Column("id", numeric=False, heading=True),
+        Column("source", numeric=False),
+        Column("tokens"),
+    ]
+    rows: list[list[Cell | str]] = [
+        [cut(document.id), name(document.source), figure(document.tokens)]
+        for document in long.longest
+    ]
+    return table(title, columns, rows)
 
 
 def _known(known: KnownWords | None) -> str:

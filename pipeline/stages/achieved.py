@@ -14,12 +14,12 @@ from pipeline.stages.cluster import Clustered
 from pipeline.stages.plan import Planned
 from pipeline.stages.select import Selected
 from pipeline.stages.sketch import Sketched
-from schemas.config import WRITABLE
+from schemas.config import WRITABLE, Config, ConfigError
 from schemas.plan import DomainPlan, Plan
 from schemas.report import Achieved, AchievedDomain
 from transforms.diversity import Diversity
 from transforms.problem import TOLERANCE
-from transforms.waterfill import entropy, kl
+from transforms.waterfill import ROUNDING, entropy, kl
 
 _DOCUMENTS_A_CELL = 20  # from which rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01
@@ -85,10 +85,9 @@ def measure_achieved(
     """What stands in data/, against the plan.
 
     Raises:
-        RunError: when the human budget was missed, or a document stands there too often.
+        RunError: when the budget was missed, or a document stands there too often.
     """
     made = planned.plan
-    candidates = sketched.of_role(*WRITABLE)
     tokens = {role: int(part.counts.tokens.sum()) for role, part in written.items()}
     found = _Written.of(sketched, clustered, selected.copies, made)
     cells = found.by_cell
@@ -99,7 +98,8 @@ def measure_achieved(
         human_tokens=tokens["human"],
         human_share=figures.human_share(written),
         planned_human_tokens=made.reached.human_tokens,
-        longest_document=int(sketched.tokens[candidates].max(initial=0)),
+        planned_tokens=made.reached.tokens,
+        longest_document=int(sketched.tokens[selected.copies > 0].max(initial=0)),
         entropy=_entropy(cells),
         planned_entropy=made.reached.entropy,
         domain_entropy=_entropy(cells.sum(axis=1)),
@@ -112,7 +112,7 @@ def measure_achieved(
         ],
         most_copies=int(selected.copies.max(initial=0)),
     )
-    _check_promises(found, made, achieved)
+    _check_promises(context, found, made, achieved)
     _check_limits(context, achieved)
     _check_entropy(context, found, achieved)
     return achieved
@@ -138,14 +138,70 @@ def _domain(
     )
 
 
-def _check_promises(found: _Written, made: Plan, achieved: Achieved) -> None:
-    planned = achieved.planned_human_tokens or 0.0
-    if abs(achieved.human_tokens - planned) > achieved.longest_document / 2 + 1e-6 * planned:
-        raise RunError(
-            f"{achieved.human_tokens:,} human tokens were written where {planned:,.1f} were "
-            f"planned: more than half of the longest document ({achieved.longest_document:,} "
-            "tokens) apart"
+def check_budget(
+    context: Context, sketched: Sketched, planned: Planned, selected: Selected
+) -> None:
+    """Check what was chosen against what was asked, before any of it is written.
+
+    With `best_effort` what is missed is a warning.
+
+    Args:
+        context, sketched, planned, selected: of the run.
+
+    Raises:
+        ConfigError: when the tokens or the human part are missed.
+    """
+    chosen = selected.copies * sketched.tokens
+    longest = int(sketched.tokens[selected.copies > 0].max(initial=0))
+    human = int(chosen[sketched.of_role("human")].sum())
+    said = missed(context.config, planned.plan, int(chosen.sum()), human, longest)
+    if said and not context.config.best_effort:
+        raise ConfigError(
+            f"{said[0]}; ask for another amount, or take the nearest there is with best_effort"
         )
+    for line in said:
+        context.warn(line)
+
+
+def missed(config: Config, made: Plan, tokens: int, human: int, longest: int) -> list[str]:
+    """Say where tokens differ from what was asked by more than half of the longest document.
+
+    What wasn't asked for is compared with what the plan has by default. With a lineage the human
+    part is drawn before the plan, which says where it is less than was asked.
+
+    Args:
+        config: of the run.
+        made: its plan.
+        tokens, human: that are written.
+        longest: tokens of the longest document that is written.
+    """
+    total = made.reached.tokens if config.tokens is None else float(config.tokens)
+    part, key = made.reached.human_tokens, "human_share"
+    if config.human_tokens is not None:
+        key = "human_tokens"
+    if config.lineage is None and config.human_tokens is not None:
+        part = float(config.human_tokens)
+    elif config.lineage is None and "human_share" in config.model_fields_set:
+        part = config.human_share * total
+    said = []
+    for name, what, written, wanted in (
+        ("tokens", "", tokens, total),
+        (key, " human", human, part),
+    ):
+        if abs(written - wanted) > longest / 2 + ROUNDING * wanted:
+            said.append(
+                f"{name}: {written:,}{what} tokens are written where {wanted:,.0f} were to be, and "
+                f"no document fits what is missing (half of the longest one written is "
+                f"{longest / 2:,.0f})"
+            )
+    return said
+
+
+def _check_promises(context: Context, found: _Written, made: Plan, achieved: Achieved) -> None:
+    config = context.config
+    said = missed(config, made, achieved.tokens, achieved.human_tokens, achieved.longest_document)
+    if said and not config.best_effort:
+        raise RunError(said[0])
     for role in WRITABLE:
         for number, one in enumerate(made.domains):
             most, cap = found.most_copies(number, role == "human"), getattr(one.max_copies, role)

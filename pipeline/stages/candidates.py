@@ -1,6 +1,6 @@
-"""Stage `rank`: which synthetic documents a run may choose from, the nearest sources first.
+"""Stage `rank`: which documents a run may choose from, the nearest synthetic sources first.
 
-Without a lineage all of them are candidates.
+Without a lineage all of them are candidates, but for those that are too long.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pipeline.context import Context
 from pipeline.lineage import expected_mix
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.lengths import TooLong, too_long
 from pipeline.stages.sketch import Sketched
 from schemas.lineage import Amount, Ranked
 from transforms import files
@@ -28,16 +29,20 @@ from transforms.select import CountNgrams, read_tables
 
 @dataclass(frozen=True)
 class Ranking:
-    """Which synthetic documents there are to choose from.
+    """Which documents there are to choose from.
 
     Attributes:
         candidate: bool[n], kept synthetic documents that may be written.
+        human: bool[n], kept human documents that may be written.
+        too_long: kept documents of both roles that are left out for their length.
         new: synthetic tokens, after deduplication, of the run's own sources.
         sources: nearest first; empty without a lineage.
         ngrams: by source of the run itself, the file of its n-gram counts.
     """
 
     candidate: NDArray[np.bool_]
+    human: NDArray[np.bool_]
+    too_long: TooLong
     new: int
     sources: Sequence[Ranked]
     ngrams: dict[str, str]
@@ -47,11 +52,19 @@ def rank(
     context: Context, sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered
 ) -> Ranking:
     """Ranks the synthetic sources, the run's own and those of earlier generations."""
-    kept = deduplicated.verdicts.kept & sketched.of_role("synthetic")
-    lineage, tokens = context.lineage, sketched.tokens
+    config, lineage, tokens = context.config, context.lineage, sketched.tokens
+    current = sketched.of_sources(
+        *(source.name for source in config.sources if lineage is None or lineage.is_new(source))
+    )
+    long = too_long(config, sketched, deduplicated, current)
+    if long.warning is not None:
+        context.warn(long.warning)
+    human, kept = (
+        deduplicated.verdicts.kept & sketched.of_role(role) & ~long.rows
+        for role in ("human", "synthetic")
+    )
     if lineage is None:
-        return Ranking(kept, int(tokens[kept].sum()), [], {})
-    config = context.config
+        return Ranking(kept, human, long, int(tokens[kept].sum()), [], {})
     by_source = {
         source.name: kept & sketched.of_sources(source.name)
         for source in config.sources
@@ -60,7 +73,10 @@ def rank(
     held = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
     own = {name: rows for name, rows in by_source.items() if name in lineage.own}
     new = sum(held[name] for name in own)
-    done = artifact(config.out, "rank", cluster=clustered.artifact.key, own=sorted(own))
+    limits = None if long.limits is None else long.limits.model_dump()
+    done = artifact(
+        config.out, "rank", cluster=clustered.artifact.key, own=sorted(own), limits=limits
+    )
     ngrams = {name: done.path(f"{name}.ngrams") for name in own}
     if done.finished:
         context.progress.skipped("rank")
@@ -70,7 +86,6 @@ def rank(
                 sample = _evenly(context, sketched, rows, SAMPLE_TOKENS)
                 count_documents(context, sketched, done, sample, ngrams[name])
         done.finish()
-    human = deduplicated.verdicts.kept & sketched.of_role("human")
     old = sketched.of_sources(*lineage.ledger)
     mix = expected_mix(
         lineage.asked, float(tokens[human & ~old].sum()), float(tokens[human & old].sum()), new
@@ -114,7 +129,7 @@ def rank(
             )
         )
     ranked.sort(key=lambda one: one.distance)
-    return Ranking(candidate, new, ranked, ngrams)
+    return Ranking(candidate, human, long, new, ranked, ngrams)
 
 
 def amount(rows: NDArray[np.bool_], tokens: NDArray[np.int64]) -> Amount:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from pipeline.lineage import RunLineage
 from pipeline.stages.cluster import Clustered
-from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.sketch import Sketched
 from transforms.select import Candidates, fill_by_hash
 from transforms.waterfill import waterfill
@@ -56,7 +55,8 @@ class HumanText:
         Args:
             quota: float64[D], tokens.
         """
-        copies = fill_by_hash(self.candidates, quota, self.seed, self.salt)
+        # By hash alone, so that the quotas of the clusters draw the same documents again.
+        copies = fill_by_hash(self.candidates, quota, self.seed, self.salt, topped_up=False)
         domains, clusters = self.shape
         cell = self.domain * clusters + self.cluster
         taken = np.bincount(cell, copies * self.candidates.tokens, domains * clusters)
@@ -108,19 +108,19 @@ class HumanPart:
 
 def human_part(
     sketched: Sketched,
-    deduplicated: Deduplicated,
     clustered: Clustered,
     lineage: RunLineage,
+    human: NDArray[np.bool_],
     names: Sequence[str],
 ) -> HumanPart:
     """What the human part is drawn from.
 
     Args:
-        sketched, deduplicated, clustered: of the run.
+        sketched, clustered: of the run.
         lineage: that it stands in.
+        human: bool[n], human documents that may be written.
         names: of the domains.
     """
-    human = deduplicated.verdicts.kept & sketched.of_role("human")
     old = sketched.of_sources(*lineage.ledger)
     number = sketched.domains(names).astype(np.int64)
     hi, lo = sketched.fingerprints

@@ -92,10 +92,18 @@ def plan(
     else:
         if config.plan is None:
             supply = measure_supply(sketched, deduplicated, clustered, ranking)
-            planned = make_plan(config, supply)
-            planned = planned.model_copy(update={"texts": judged_and_carried(sketched)})
+            try:
+                planned = make_plan(config, supply)
+            except ConfigError as refusal:
+                raise ConfigError(f"{refusal}{ranking.too_long.hint}") from None
+            planned = planned.model_copy(
+                update={
+                    "length_limits": ranking.too_long.limits,
+                    "texts": judged_and_carried(sketched),
+                }
+            )
         else:
-            there = supply_key(sketched, deduplicated, clustered, ranking)
+            there = supply_key(sketched, clustered, ranking)
             planned = _given(config.plan, there)
         files.write_bytes(path, planned.to_json())
         done.finish()
@@ -105,6 +113,7 @@ def plan(
         asked = planned.asked
         kept: dict[str, Any] = {
             "off_support": asked.off_support,
+            "long_documents": asked.long_documents,
             "max_copies": _caps(asked.max_copies),
             "copies": asked.copies,
         }
@@ -217,6 +226,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             copies=config.copies,
             domains=dict(sorted(config.domains.items())),
             off_support=config.off_support,
+            long_documents=config.long_documents,
         ),
         reached=_reached(solved, supply),
         shards=count_shards(int(size), config.shard_mb),

@@ -14,10 +14,11 @@ from pipeline.context import Context, RunError
 from pipeline.prompts import collapsed_prompts, prompts
 from pipeline.removals import deduplication
 from pipeline.stages import figures
-from pipeline.stages.achieved import measure_achieved
+from pipeline.stages.achieved import measure_achieved, missed
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
 from pipeline.stages.deduplicate import Deduplicated
+from pipeline.stages.lengths import dominant
 from pipeline.stages.measure import Measured
 from pipeline.stages.plan import Planned
 from pipeline.stages.select import Selected
@@ -27,7 +28,7 @@ from schemas.gates import Gates
 from schemas.lineage import LineageReport
 from schemas.report import Conservation, Figures, Report, Verdict
 from transforms.figures import FigureMaker
-from transforms.gate import verdict, with_prompts
+from transforms.gate import verdict, with_findings, with_prompts
 from transforms.measures import OFF_SUPPORT
 from transforms.order import distinct
 from transforms.wording import CollapsedPrompts
@@ -135,6 +136,7 @@ def reasons_not_selected(
     copies: NDArray[np.int32],
     off: NDArray[Any],
     beyond: NDArray[np.bool_],
+    too_long: NDArray[np.bool_],
 ) -> dict[str, NDArray[np.bool_]]:
     """By reason, the documents that are kept but not written.
 
@@ -143,11 +145,13 @@ def reasons_not_selected(
         copies: int32[n], how often each is written.
         off: bool[n], which are off-support.
         beyond: bool[n], which are no candidates, as nearer sources hold enough.
+        too_long: bool[n], which are left out for their length.
     """
     left = deduplicated.verdicts.kept & (copies == 0)
     strange = off & sketched.of_role("synthetic") & ~beyond
-    writable = left & sketched.of_role(*WRITABLE) & ~beyond
+    writable = left & sketched.of_role(*WRITABLE) & ~beyond & ~too_long
     return {
+        "too long": left & too_long,
         "archive": left & beyond,
         "role exclude": left & sketched.of_role("exclude"),
         "role reference": left & sketched.of_role("reference"),
@@ -195,8 +199,10 @@ def run_report(
     reference, copies = clustered.reference, selected.copies
     gates = run_gates(gates, copies)
     off = clustered.kind == OFF_SUPPORT
+    long = ranking.too_long
     beyond = sketched.of_role("synthetic") & deduplicated.verdicts.kept & ~ranking.candidate
-    reasons = reasons_not_selected(sketched, deduplicated, copies, off, beyond)
+    beyond &= ~long.rows
+    reasons = reasons_not_selected(sketched, deduplicated, copies, off, beyond, long.rows)
     counted = Rows.of_files(removed, written)
     lines = conservation(context, sketched, deduplicated, reasons, counted)
     last = measured.last
@@ -216,13 +222,24 @@ def run_report(
         found = figures.with_measures(found, measures)
     answers = prompts(context, sketched, deduplicated.verdicts, embedded=True)
     collapsed = collapsed_prompts(context, answers, bool(measured.open.all()))
+    findings = [
+        *missed(
+            context.config,
+            planned.plan,
+            achieved.tokens,
+            achieved.human_tokens,
+            achieved.longest_document,
+        ),
+        *dominant(sketched, deduplicated, copies),
+    ]
     return Report(
         kind="run",
-        verdict=_verdict(found, context.warnings, gates, collapsed),
+        verdict=with_findings(_verdict(found, context.warnings, gates, collapsed), findings),
         conservation=lines,
         known_words=figures.known_words(sketched),
         asked=planned.plan.asked,
         achieved=achieved,
+        too_long=long.facts,
         stages=stages,
         judged=found,
         shards=figures.shards(measured, written, maker),

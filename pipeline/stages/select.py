@@ -12,7 +12,6 @@ from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
 from pipeline.stages.candidates import Ranking
 from pipeline.stages.cluster import Clustered
-from pipeline.stages.deduplicate import Deduplicated
 from pipeline.stages.draw import draw_salt
 from pipeline.stages.plan import Planned
 from pipeline.stages.sketch import Sketched
@@ -51,7 +50,6 @@ class Selected:
 def select(
     context: Context,
     sketched: Sketched,
-    deduplicated: Deduplicated,
     clustered: Clustered,
     ranking: Ranking,
     planned: Planned,
@@ -70,9 +68,7 @@ def select(
         context.progress.skipped("select")
     else:
         with context.progress.stage("select", documents=len(sketches)):
-            selection = _Selection(
-                context, done, sketched, deduplicated, clustered, ranking, planned
-            )
+            selection = _Selection(context, done, sketched, clustered, ranking, planned)
             save_aligned(folder, sketches, {"copies": selection.run().astype(np.int32)})
         done.finish()
     (copies,) = load_aligned(folder, sketches, ["copies"])
@@ -85,7 +81,6 @@ class _Selection:
         context: Context,
         done: Artifact,
         sketched: Sketched,
-        deduplicated: Deduplicated,
         clustered: Clustered,
         ranking: Ranking,
         planned: Planned,
@@ -93,10 +88,8 @@ class _Selection:
         self.context, self.done, self.sketched = context, done, sketched
         self.sketches = sketched.sketches
         self.reference_folder = clustered.reference_folder
-        kept = deduplicated.verdicts.kept
         off = clustered.kind == OFF_SUPPORT
-        quotas = planned.plan.quotas
-        human = kept & sketched.of_role("human")
+        quotas, human = planned.plan.quotas, ranking.human
         old, self.generation = np.zeros_like(human), 0
         if context.lineage is not None:
             old = sketched.of_sources(*context.lineage.ledger)
@@ -151,8 +144,9 @@ class _Selection:
         drawn = fill_by_hash(beside, self.off_support_quota, config.seed, "off-support")
         copies[self.off_support] = drawn
         quota, total = self.synthetic_quota, self.synthetic_quota.sum()
-        if total > 0:
-            over = (drawn * tokens[self.off_support]).sum() - self.off_support_quota.sum()
+        if total > 0:  # what whole documents have given too much or too little before
+            asked = self.off_support_quota.sum() + sum(q.sum() for _, q in self.human.values())
+            over = (copies * tokens).sum() - asked
             quota = quota * max(1 - over / total, 0.0)
         candidates = self._candidates(self.synthetic, [cap.synthetic for cap in caps])
         filling = Filling(candidates, quota)
@@ -165,6 +159,7 @@ class _Selection:
                 copies[self.synthetic] = filling.sample(noise)
                 key = self._score(number, copies, candidates, filling.remaining)
                 filling.choose(key, number / config.rounds)
+        filling.top_up()
         copies[self.synthetic] = filling.copies
         return copies
 

@@ -114,14 +114,12 @@ class Supply:
         return sum(float(domain.human.sum()) for domain in self.domains)
 
 
-def supply_key(
-    sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered, ranking: Ranking
-) -> str:
+def supply_key(sketched: Sketched, clustered: Clustered, ranking: Ranking) -> str:
     """Names the documents that may be written, whatever files they stand in, and the yardstick."""
     state = xxhash.xxh3_128(clustered.reference.fingerprint().encode())
     hi, lo = sketched.fingerprints
     lineage = sketched.context.lineage
-    human = sketched.of_role("human") & deduplicated.verdicts.kept
+    human = ranking.human
     parts = {"synthetic": ranking.candidate, "human": human}
     if lineage is not None:  # what it has bought is drawn apart, and otherwise every time
         old = sketched.of_sources(*lineage.ledger)
@@ -142,10 +140,9 @@ def measure_supply(
     Raises:
         ConfigError: where a share is asked for of a domain that has no text.
     """
-    config, kept, tokens = sketched.context.config, deduplicated.verdicts.kept, sketched.tokens
+    config, tokens = sketched.context.config, sketched.tokens
     size = sketched.sketches.numbers("size")
-    synthetic = ranking.candidate
-    human = kept & sketched.of_role("human")
+    synthetic, human = ranking.candidate, ranking.human
     off = clustered.kind == OFF_SUPPORT
     names = sorted({*config.domains, OTHERS})
     number = sketched.domains(names)
@@ -163,6 +160,8 @@ def measure_supply(
     yardstick = np.zeros(0, np.int64)
     if config.reference is None:
         yardstick = yardstick_documents(sketched, deduplicated)
+        # What is too long to be written would else say what its cluster is to have.
+        yardstick = yardstick[~ranking.too_long.rows[yardstick]]
     plain, strange, given = (by_cell(r) for r in (synthetic & ~off, synthetic & off, human))
     there = np.bincount(number[synthetic | human], minlength=len(names)) > 0
     there |= np.bincount(number[yardstick], minlength=len(names)) > 0
@@ -181,7 +180,7 @@ def measure_supply(
     part = None
     if lineage is not None:
         own = [names[d] for d in found]
-        part = human_part(sketched, deduplicated, clustered, lineage, own)
+        part = human_part(sketched, clustered, lineage, human, own)
     return Supply(
         domains=[
             DomainSupply(
@@ -198,7 +197,7 @@ def measure_supply(
         bytes_per_token=(per_token(synthetic), per_token(human)),
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
-        key=supply_key(sketched, deduplicated, clustered, ranking),
+        key=supply_key(sketched, clustered, ranking),
         warnings=[*warnings_of_known(sketched), *warnings],
         new=None if lineage is None else ranking.new,
         part=part,

@@ -319,10 +319,12 @@ def test_a_dry_run_checks_the_request_and_writes_nothing(tmp_path):
     said = outcross("run", *options, "--out", out, "--dry-run", seconds=60)
     assert "synthetic" in said.stdout
     assert str(out) in said.stdout.replace("\n", "")
+    assert "disk " in said.stdout
     as_json = outcross("run", *options, "--out", out, "--dry-run", "--json", seconds=60)
-    told = json.loads(as_json.stdout)
-    assert told["out"] == str(out)
-    synthetic, human = told["sources"]
+    shown = json.loads(as_json.stdout)
+    assert shown["out"] == str(out)
+    assert shown["estimate"]["input_bytes"] > 7
+    synthetic, human = shown["sources"]
     assert (synthetic["rows"], synthetic["passed"], synthetic["valid"]) == (2, 2, 1)
     assert (synthetic["judged"], synthetic["carried"]) == (["text"], ["n"])
     assert synthetic["reason"] == "text field 'text' is empty"

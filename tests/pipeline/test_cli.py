@@ -79,6 +79,7 @@ BUDGET = [
     "effective_ratio",
     "plan",
     "off_support",
+    "long_documents",
     "copies",
     "select",
     "rounds",

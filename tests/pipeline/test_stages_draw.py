@@ -33,7 +33,7 @@ def human_text(
 
 def taken(text: HumanText, quota: Floats) -> NDArray[np.int64]:
     """Which documents meet a quota for each domain."""
-    return np.flatnonzero(fill_by_hash(text.candidates, quota, text.seed, text.salt))
+    return np.flatnonzero(fill_by_hash(text.candidates, quota, text.seed, text.salt, False))
 
 
 @st.composite

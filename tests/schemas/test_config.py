@@ -63,6 +63,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "copies": "rows",
         "domains": {},
         "off_support": "keep",
+        "long_documents": "leave_out",
         "select": "residual",
         "rounds": 4,
         "shard_mb": 256,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from transforms.fill import fill
+from transforms.fill import fill, top_up
 
 Columns = dict[str, NDArray[Any]]
 COLUMNS = ("cell", "key", "tie", "tokens", "cap")
@@ -203,3 +203,28 @@ def test_values_out_of_range_are_refused(column: str, values: list[Any], message
     }
     with pytest.raises(ValueError, match=message):
         fill(**good | {column: values})
+
+
+@settings(max_examples=300, deadline=None)
+@given(corpora(), st.floats(0, 1.2))
+def test_topping_up_ends_within_half_of_the_longest_taken_or_where_nothing_fits(
+    documents: Columns, part: float
+) -> None:
+    tokens, cap = documents["tokens"], documents["cap"]
+    before = fill(**documents).astype(np.int64)
+    wanted = float(((cap - before) * tokens).sum()) * part
+    copies, order = before.copy(), np.argsort(documents["tie"])
+    top_up(order, tokens, cap, wanted, copies)
+    assert (before <= copies).all()
+    assert (copies <= cap).all()
+    missing = wanted - float(((copies - before) * tokens).sum())
+    longest = tokens[copies > 0].max(initial=0)
+    assert 2 * missing >= -longest
+    left = (copies < cap) & (tokens > 0)
+    assert 2 * missing <= longest or not (tokens[left] <= 2 * missing).any()
+
+
+def test_topping_up_takes_the_shorter_documents_that_fit() -> None:
+    copies = np.array([0, 0, 0, 0])
+    top_up(np.arange(4), [1000, 30, 50, 40], [1, 1, 1, 1], 90.0, copies)
+    assert copies.tolist() == [0, 1, 1, 0]  # 10 are missing, less than half of 50

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from schemas.gates import Gates, Least, Most
 from schemas.measures import BY_CLUSTERS, MEASURES
 from schemas.report import Measure
-from transforms.gate import DIFFERENT, STOP_Z, WARN_Z, foreign, judged, outcome, unread, verdict
+from transforms.gate import (
+    DIFFERENT,
+    STOP_Z,
+    WARN_Z,
+    foreign,
+    judged,
+    outcome,
+    unread,
+    verdict,
+    with_findings,
+)
 from transforms.known import Known
 from transforms.wording import CollapsedPrompts
 
@@ -595,3 +605,18 @@ def test_a_corpus_in_another_language_than_the_reference_is_said_first() -> None
 def test_clusters_of_texts_that_can_be_read_are_judged_as_ever() -> None:
     for known in ([], [Known(1000, 900), Known(0, 0)], [Known(10, 0)]):
         assert unread(known) == {}
+
+
+def test_a_finding_keeps_a_corpus_from_passing_and_hides_no_stop() -> None:
+    passing = [found(name, 1.0) for name in RATIOS]
+    passed = verdict(judged(passing, Gates()), [], Gates())
+    assert passed.outcome == "go"
+    assert with_findings(passed, []) == passed
+    warned = with_findings(passed, ["one document is most of it"])
+    assert warned.outcome == "warn"
+    assert warned.sentence.startswith("Warning: one document is most of it; else as diverse as")
+    assert warned.reasons[-1] == "warning: one document is most of it"
+    stopped = verdict(judged([found("vocabulary", 0.1)], Gates()), [], Gates())
+    still = with_findings(stopped, ["one document is most of it"])
+    assert (still.outcome, still.sentence) == ("stop", stopped.sentence)
+    assert still.reasons[-1] == "warning: one document is most of it"
