@@ -17,6 +17,7 @@ from pipeline.audit import AuditResult
 from pipeline.engines import pipeline_options
 from pipeline.job import check_request
 from pipeline.lineage import within_lineage
+from pipeline.streams import print_json
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
 from schemas.measures import CONFIDENCE, MEASURES
@@ -29,7 +30,7 @@ _BAR = 24  # characters of the longest bar
 def show_report(out: str, report: Report, as_json: bool) -> None:
     """What became of the rows, and how diverse the result is."""
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     console = Console()
     _show_rows(console, report)
@@ -62,7 +63,7 @@ def show_audit(result: AuditResult, as_json: bool) -> None:
     """How diverse a corpus is, and what the gates say of it."""
     report = result.report
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     console = Console()
     _show_rows(console, report)
@@ -256,7 +257,7 @@ def _number(value: float | None, form: str) -> str:
 def show_plan(plan: Plan, as_json: bool, shopping_list: bool) -> None:
     """The budget and the frontier, and which human text to gather if that is asked for."""
     if as_json:
-        print(plan.to_json().decode(), end="")
+        print_json(plan.to_json().decode().rstrip("\n"))
         return
     console = Console()
     reached = plan.reached
@@ -382,7 +383,7 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
         sources.append({**named, "files": len(sizes), "bytes": sum(sizes)})
     if as_json:
         request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
-        print(json.dumps({**request, "sources": sources}, indent=2))
+        print_json(json.dumps({**request, "sources": sources}, indent=2))
         return
     title = f"would be read, and curated into {escape(config.out)}"
     table = new_table(title, ["source", "role", "text field"], ["files", "bytes"])
