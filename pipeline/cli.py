@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import inspect
 import json
@@ -150,7 +151,7 @@ def _config(options: dict[str, Any]) -> Config:
     return parse(values)
 
 
-def _load(voice: Voice) -> None:
+def _load(voice: Voice, works: bool = False) -> None:
     """Import what a command runs with.
 
     All of it stays, so the garbage collector is kept from looking through it, which would take a
@@ -158,10 +159,12 @@ def _load(voice: Voice) -> None:
 
     Args:
         voice: says where the start takes longer than usual, and why.
+        works: whether the command works on a corpus, for which all kernels are needed.
     """
     gc.disable()
     load_beam()
     from transforms.cache import TEMPORARY
+    from transforms.first import compile_beside, compile_meanwhile
     from transforms.kernels import announce
 
     if TEMPORARY is not None:
@@ -174,7 +177,12 @@ def _load(voice: Voice) -> None:
             "note: kernels are compiled for this machine, once; that takes up to a minute"
         )
     )
+    compiler = compile_beside() if works else None
     import pipeline.console  # noqa: F401
+
+    if compiler is not None:
+        atexit.register(compiler.kill)
+        compile_meanwhile()
 
     gc.freeze()
     gc.enable()
@@ -229,7 +237,7 @@ def _command(
         flags = {flag: options.pop(flag, False) for flag in known}
         voice = _speak(options, quiet=flags["as_json"])
         config = _config(options)
-        _load(voice)  # seconds, so not before the request is known to make sense
+        _load(voice, works=True)  # seconds, so not before the request is known to make sense
         action(config, flags)
 
     command.__doc__ = text
@@ -334,7 +342,7 @@ def _request(
             request = model.model_validate(given)
         except ValidationError as error:
             raise ConfigError(readable(error, model=model)) from None
-        _load(voice)
+        _load(voice, works=True)
         action(request, as_json)
 
     command.__doc__ = text

@@ -71,5 +71,17 @@ def place_cache() -> str | None:
     return folder
 
 
+def is_empty() -> bool:
+    """Whether no kernel of ours is kept yet where numba looks for them."""
+    named = os.environ.get(_VARIABLE)
+    if named:
+        places = Path(named).glob("transforms_*/*.nbi")
+    elif writable(_of_code()):
+        places = _of_code().glob("*.nbi")
+    else:
+        places = _of_user().glob("transforms_*/*.nbi")
+    return next(places, None) is None
+
+
 TEMPORARY = place_cache()
 """The temporary folder that kernels are kept in, if they are."""
