@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.engines import load_beam
 from pipeline.options import flag, option
 from pipeline.streams import plain_streams, print_json
-from pipeline.voice import OPTIONS, Voice
+from pipeline.voice import OPTIONS, Voice, voice_options
 from schemas.audit import AuditRequest, ReferenceRequest
 from schemas.config import (
     PLAN_KEYS,
@@ -92,19 +92,7 @@ def _parameters(without: Collection[str], flags: Mapping[str, str]) -> list[insp
             parameters.append(option(name, field))
     for name, text in flags.items():
         parameters.append(flag(name, f"--{name.removeprefix('as_').replace('_', '-')}", text))
-    return parameters + _voice_parameters()
-
-
-def _voice_parameters() -> list[inspect.Parameter]:
-    return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None if name == "log_file" else False,
-            annotation=annotation,
-        )
-        for name, annotation in OPTIONS.items()
-    ]
+    return parameters + voice_options()
 
 
 def _config(options: dict[str, Any]) -> Config:
@@ -332,7 +320,7 @@ def _request(
     )
     parameters += [option(name, model.model_fields[name]) for name in names]
     parameters.append(flag("as_json", "--json", "print the result as JSON"))
-    parameters += _voice_parameters()
+    parameters += voice_options()
 
     def command(**options: Any) -> None:
         as_json = options.pop("as_json")

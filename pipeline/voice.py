@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import traceback
@@ -37,6 +38,19 @@ OPTIONS: dict[str, Any] = {
     ],
 }
 """The options of a voice, by the names of its attributes."""
+
+
+def voice_options() -> list[inspect.Parameter]:
+    """Return the options as parameters of a command."""
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "log_file" else False,
+            annotation=annotation,
+        )
+        for name, annotation in OPTIONS.items()
+    ]
 
 
 class Voice:
