@@ -1,5 +1,7 @@
 """The public face: what a user imports."""
 
+from importlib.metadata import version
+
 from pipeline.audit import AuditResult, audit, build_reference
 from pipeline.compare import compare
 from pipeline.context import RunError
@@ -18,6 +20,8 @@ from transforms.diversity import MeasureDiversity
 from transforms.select import CountNgrams, ScoreCandidates
 from transforms.shards import ShardSet, WriteShards
 from transforms.sketch import SketchDocuments
+
+__version__ = version("outcross")
 
 __all__ = [
     "AssignClusters",
@@ -44,6 +48,7 @@ __all__ = [
     "SketchDocuments",
     "Source",
     "WriteShards",
+    "__version__",
     "audit",
     "build_reference",
     "compare",

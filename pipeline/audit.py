@@ -139,7 +139,7 @@ def audit(
             context.warn(warning)
         clustered = cluster(context, sketched, deduplicated, audited=True)
         write_rejects(sketched, config.out)
-        report = _report(context, sketched, deduplicated, clustered, gates)
+        report = context.shown(_report(context, sketched, deduplicated, clustered, gates))
         described = manifest(context, sketched, clustered, started, "audit")
         write_report(config.out, report, described)
         files.write_json(files.join(config.out, MANIFEST), described)
@@ -171,6 +171,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         seed=request.seed,
         workers=request.workers,
         max_reject_share=request.max_reject_share,
+        texts=request.texts,
         gates=request.gates,
         text_out=None,
         sources=sources,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import inspect
 import json
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.engines import load_beam
 from pipeline.options import flag, option
+from pipeline.streams import plain_streams, print_json
+from pipeline.voice import OPTIONS, Voice, voice_options
 from schemas.audit import AuditRequest, ReferenceRequest
 from schemas.config import (
     PLAN_KEYS,
@@ -28,6 +31,7 @@ from schemas.config import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.progress import StageProgress
     from schemas.report import Verdict
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
@@ -35,6 +39,7 @@ RequestT = TypeVar("RequestT", bound=BaseModel)
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed while running, 2 the request is wrong or can't be met, "
     "3 a gate says stop.",
@@ -49,6 +54,7 @@ _BUDGET = PLAN_KEYS | {
 }
 """Keys that deduplication has no use for: options that did nothing would mislead."""
 _BEAM: list[str] = []  # what stands after `--`
+_VOICES: list[Voice] = []  # of the command at work, once it has one
 
 
 def _parameters(without: Collection[str], flags: Mapping[str, str]) -> list[inspect.Parameter]:
@@ -86,7 +92,7 @@ def _parameters(without: Collection[str], flags: Mapping[str, str]) -> list[insp
             parameters.append(option(name, field))
     for name, text in flags.items():
         parameters.append(flag(name, f"--{name.removeprefix('as_').replace('_', '-')}", text))
-    return parameters
+    return parameters + voice_options()
 
 
 def _config(options: dict[str, Any]) -> Config:
@@ -119,6 +125,8 @@ def _config(options: dict[str, Any]) -> Config:
             source.update(fields)
     if caps:
         before = values.get("max_copies") or {}
+        if isinstance(before, int):
+            before = dict.fromkeys(MaxCopies.model_fields, before)
         if not isinstance(before, dict):
             raise ConfigError(f"max_copies: found {before!r:.80}; a cap for each role is expected")
         values["max_copies"] = {**before, **caps}
@@ -131,18 +139,67 @@ def _config(options: dict[str, Any]) -> Config:
     return parse(values)
 
 
-def _load() -> None:
-    """Imports what a command runs with.
+def _load(voice: Voice, works: bool = False) -> None:
+    """Import what a command runs with.
 
     All of it stays, so the garbage collector is kept from looking through it, which would take a
     fifth of the start, and again at the end.
+
+    Args:
+        voice: says where the start takes longer than usual, and why.
+        works: whether the command works on a corpus, for which all kernels are needed.
     """
     gc.disable()
     load_beam()
+    from transforms.cache import TEMPORARY
+    from transforms.first import compile_beside, compile_meanwhile
+    from transforms.kernels import announce
+
+    if TEMPORARY is not None:
+        voice.say(
+            "note: neither the installation nor the home directory can be written; "
+            f"compiled kernels are kept in {TEMPORARY} (NUMBA_CACHE_DIR names another folder)"
+        )
+    announce(
+        lambda: voice.say(
+            "note: kernels are compiled for this machine, once; that takes up to a minute"
+        )
+    )
+    compiler = compile_beside() if works else None
     import pipeline.console  # noqa: F401
+
+    if compiler is not None:
+        atexit.register(compiler.kill)
+        compile_meanwhile()
 
     gc.freeze()
     gc.enable()
+
+
+def _speak(options: dict[str, Any], quiet: bool = False) -> Voice:
+    """Take the options of a voice out of a command's options.
+
+    Args:
+        options: of the command, by name.
+        quiet: whether nothing but the result is wanted anyway.
+
+    Raises:
+        ConfigError: when both more and less are asked for, or the log can't be written.
+    """
+    given = {name: options.pop(name) for name in OPTIONS if name in options}
+    if given.get("quiet") and given.get("verbose"):
+        raise ConfigError("quiet: given together with verbose; leave one of them out")
+    voice = Voice(**{**given, "quiet": quiet or given.get("quiet", False)})
+    _VOICES.append(voice)
+    return voice
+
+
+def _progress() -> StageProgress:
+    """Return what shows the stages of the command at work."""
+    from pipeline.progress import StageProgress
+
+    voice = _VOICES[-1]
+    return StageProgress(quiet=voice.quiet, verbose=voice.verbose, keep=voice.keep)
 
 
 def _command(
@@ -166,8 +223,9 @@ def _command(
 
     def command(**options: Any) -> None:
         flags = {flag: options.pop(flag, False) for flag in known}
+        voice = _speak(options, quiet=flags["as_json"])
         config = _config(options)
-        _load()  # seconds, so not before the request is known to make sense
+        _load(voice, works=True)  # seconds, so not before the request is known to make sense
         action(config, flags)
 
     command.__doc__ = text
@@ -184,13 +242,12 @@ def _end(verdict: Verdict) -> None:
 
 def _run(config: Config, flags: dict[str, bool]) -> None:
     from pipeline.console import dry_run, show_report
-    from pipeline.progress import StageProgress
     from pipeline.run import run
 
     if flags["dry_run"]:
         dry_run(config, _BEAM, flags["as_json"])
         return
-    result = run(config, _BEAM, StageProgress(quiet=flags["as_json"]))
+    result = run(config, _BEAM, _progress())
     show_report(result.out, result.report, flags["as_json"])
     if config.gate:
         _end(result.report.verdict)
@@ -198,10 +255,9 @@ def _run(config: Config, flags: dict[str, bool]) -> None:
 
 def _plan(config: Config, flags: dict[str, bool]) -> None:
     from pipeline.console import show_estimate, show_plan
-    from pipeline.progress import StageProgress
     from pipeline.run import plan
 
-    planned = plan(config, _BEAM, StageProgress(quiet=flags["as_json"]))
+    planned = plan(config, _BEAM, _progress())
     show_plan(planned, flags["as_json"], flags["shopping_list"])
     if not flags["as_json"]:
         show_estimate(config)
@@ -209,10 +265,9 @@ def _plan(config: Config, flags: dict[str, bool]) -> None:
 
 def _dedup(config: Config, flags: dict[str, bool]) -> None:
     from pipeline.console import show_report
-    from pipeline.progress import StageProgress
     from pipeline.run import dedup
 
-    result = dedup(config, _BEAM, StageProgress(quiet=flags["as_json"]))
+    result = dedup(config, _BEAM, _progress())
     show_report(result.out, result.report, flags["as_json"])
 
 
@@ -267,15 +322,17 @@ def _request(
     )
     parameters += [option(name, model.model_fields[name]) for name in names]
     parameters.append(flag("as_json", "--json", "print the result as JSON"))
+    parameters += voice_options()
 
     def command(**options: Any) -> None:
         as_json = options.pop("as_json")
+        voice = _speak(options, quiet=as_json)
         given = {name: value for name, value in options.items() if value is not None}
         try:
             request = model.model_validate(given)
         except ValidationError as error:
-            raise ConfigError(readable(error)) from None
-        _load()
+            raise ConfigError(readable(error, model=model)) from None
+        _load(voice, works=True)
         action(request, as_json)
 
     command.__doc__ = text
@@ -287,20 +344,18 @@ def _request(
 def _audit(request: AuditRequest, as_json: bool) -> None:
     from pipeline.audit import audit
     from pipeline.console import show_audit
-    from pipeline.progress import StageProgress
 
-    result = audit(request, _BEAM, StageProgress(quiet=as_json))
+    result = audit(request, _BEAM, _progress())
     show_audit(result, as_json)
     _end(result.report.verdict)
 
 
 def _build(request: ReferenceRequest, as_json: bool) -> None:
     from pipeline.audit import build_reference
-    from pipeline.progress import StageProgress
 
-    made = build_reference(request, _BEAM, StageProgress(quiet=as_json))
+    made = build_reference(request, _BEAM, _progress())
     if as_json:
-        print(json.dumps({"out": request.out, "fingerprint": made}))
+        print_json(json.dumps({"out": request.out, "fingerprint": made}))
     else:
         print(f"yardstick {made} in {request.out}; audits and runs take it by --reference")
 
@@ -343,7 +398,7 @@ def _show_lineage(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Show what was bought, used and left, and how far each generation's candidates are away."""
-    load_beam()
+    _load(_speak({}))
     from pipeline.lineage_table import show_lineage
 
     show_lineage(folder, as_json)
@@ -364,19 +419,30 @@ def compare(
     gates: Annotated[
         str | None, typer.Option(help="YAML file with the limits of the verdict")
     ] = None,
+    texts: Annotated[
+        bool,
+        typer.Option(
+            "--texts/--no-texts",
+            help="quote the corpus in the report: words, beginnings of texts and of prompts",
+            show_default=False,
+        ),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Set generations side by side; exit code 3 where a later one has lost too much."""
     from schemas.gates import load_gates
+    from schemas.quotes import without_quotes
 
     limits = load_gates(gates)
-    load_beam()
+    _load(_speak({}))
     from pipeline.compare import compare as compare_reports
     from pipeline.compare import write_comparison
     from pipeline.compare_table import show_comparison
     from pipeline.reports import read_reports
 
     reports = read_reports(paths)
+    if not texts:
+        reports = [(path, without_quotes(report)) for path, report in reports]
     found = compare_reports(reports, limits)
     if out is not None:
         write_comparison(out, found, reports[-1][1])
@@ -410,7 +476,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Show what was removed, in favour of what, and why."""
-    load_beam()
+    _load(_speak({}))
     from pipeline.explain import explain_document, explain_removals
 
     if document is None:
@@ -434,18 +500,37 @@ def restore(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Write the removed rows back as a file with their own columns and types."""
-    load_beam()
+    _load(_speak({}))
     from pipeline.restore import restore as restore_rows
 
     asked = {"stage": stage, "rule": rule, "source": source}
     filters = {name: value for name, value in asked.items() if value is not None}
     result = restore_rows(out, output, filters)
     if as_json:
-        print(json.dumps({"file": result.file, "rows": result.rows}))
+        print_json(json.dumps({"file": result.file, "rows": result.rows}))
     elif result.file is None:
         print("no removed row is asked for: nothing is written")
     else:
         print(f"{result.rows:,} removed rows in {result.file}")
+
+
+@app.command()
+def clean(
+    out: Annotated[str, typer.Argument(help="output directory of a run, an audit or a reference")],
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="also remove the work of a run that has not finished"),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list what would be removed, and remove nothing")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Remove work that no result needs; data, reports, plan and reference stay."""
+    _load(_speak({}))
+    from pipeline.clean import clean, show_cleaning
+
+    show_cleaning(clean(out, everything, dry_run), as_json)
 
 
 @app.command()
@@ -471,11 +556,13 @@ def schema(
     }
     if what not in models:
         raise ConfigError(f"schema: there is none called {what!r}; say {', '.join(models)}")
-    print(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
+    print_json(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
 
 
 def main() -> None:
     """The console script `outcross`."""
+    plain_streams()
+    _VOICES.clear()
     arguments = sys.argv[1:]
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     arguments, _BEAM[:] = arguments[:cut], arguments[cut + 1 :]
@@ -487,6 +574,8 @@ def main() -> None:
         code = _say(error)
     if code == 130:
         print("outcross: stopped; the same command goes on from here", file=sys.stderr)
+    for voice in _VOICES:
+        voice.close()
     sys.exit(code)
 
 
@@ -494,7 +583,8 @@ def _say(error: Exception) -> int:
     if hasattr(error, "show"):  # a usage error; typer brings its own click along
         error.show()
         return 2
-    print(f"outcross: {error}", file=sys.stderr)
+    voice = _VOICES[-1] if _VOICES else Voice()
+    voice.fail(error)
     if isinstance(error, ConfigError):
         return 2
     from pipeline.context import RunError

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipeline.compare import trend
 from pipeline.console import new_table, show_table
+from pipeline.streams import print_json
 from pipeline.texts import printable
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.report import Comparison, Measure, Report
@@ -29,7 +30,7 @@ def show_comparison(
         as_json: print the comparison as JSON instead.
     """
     if as_json:
-        print(comparison.model_dump_json(indent=2))
+        print_json(comparison.model_dump_json(indent=2))
         return
     console = Console()
     for table in _measure_tables(comparison):

@@ -18,6 +18,7 @@ from pipeline.estimate import check_disk, estimate, lines
 from pipeline.job import check_request
 from pipeline.lineage import within_lineage
 from pipeline.preview import FIRST_ROWS, preview
+from pipeline.streams import print_json
 from pipeline.texts import printable
 from schemas.config import OTHERS, Config
 from schemas.estimate import Estimate
@@ -31,7 +32,7 @@ _BAR = 24  # characters of the longest bar
 def show_report(out: str, report: Report, as_json: bool) -> None:
     """What became of the rows, and how diverse the result is."""
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     console = Console()
     _show_rows(console, report)
@@ -64,7 +65,7 @@ def show_audit(result: AuditResult, as_json: bool) -> None:
     """How diverse a corpus is, and what the gates say of it."""
     report = result.report
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     console = Console()
     _show_rows(console, report)
@@ -258,7 +259,7 @@ def _number(value: float | None, form: str) -> str:
 def show_plan(plan: Plan, as_json: bool, shopping_list: bool) -> None:
     """The budget and the frontier, and which human text to gather if that is asked for."""
     if as_json:
-        print(plan.to_json().decode(), end="")
+        print_json(plan.to_json().decode().rstrip("\n"))
         return
     console = Console()
     reached = plan.reached
@@ -386,7 +387,7 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
         request = config.model_dump(mode="json", exclude={"sources"}, exclude_unset=True)
         sources = [one.model_dump(mode="json") for one in previews]
         shown = {**request, "sources": sources, "estimate": figures.model_dump()}
-        print(json.dumps(shown, indent=2))
+        print_json(json.dumps(shown, indent=2))
         return
     console = Console()
     title = f"would be read, and curated into {escape(config.out)}"

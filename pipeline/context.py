@@ -8,21 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
+from pydantic import BaseModel
 
 from pipeline.artifacts import WORK
 from pipeline.engines import is_local, lanes, load_beam, pipeline_options, run_pipeline
 from pipeline.progress import StageProgress
 from schemas.config import Config
 from schemas.documents import Unit
+from schemas.quotes import without_quotes
 from transforms import files
 
 if TYPE_CHECKING:
     from pipeline.lineage import RunLineage
 
 beam = load_beam()
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class RunError(RuntimeError):
@@ -54,6 +58,10 @@ class Context:
     def warn(self, message: str) -> None:
         self.warnings.append(message)
         self.progress.say(f"warning: {message}")
+
+    def shown(self, model: ModelT) -> ModelT:
+        """Return a report or a plan as it may be shown: with `texts: false` it quotes nothing."""
+        return model if self.config.texts else without_quotes(model)
 
     @contextmanager
     def spill(self) -> Iterator[str | None]:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pipeline.artifacts import MANIFEST, WORK, check_manifest, read_manifest
 from pipeline.console import found_table, new_table, show_table
+from pipeline.streams import print_json
 from pipeline.texts import (
     Name,
     beginning,
@@ -92,7 +93,7 @@ def explain_removals(out: str, least_similar: int, as_json: bool) -> None:
         "least_similar": close,
     }
     if as_json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print_json(json.dumps(value, indent=2, ensure_ascii=False))
         return
     _show(Console(), value)
 
@@ -196,7 +197,7 @@ def explain_document(out: str, document: str, as_json: bool) -> None:
         )
     if as_json:
         value = {"id": document, "removed": gone, "written": written, "repeated_by": repeats}
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print_json(json.dumps(value, indent=2, ensure_ascii=False))
         return
     for name in sorted(known - {source.name for source in config.sources}):
         _show_lines(

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from pipeline.artifacts import MANIFEST, WORK, read_manifest
 from pipeline.context import Context, RunError
 from pipeline.earlier import Index, earlier_runs
@@ -72,7 +74,7 @@ def job(
         if remembers:
             check_disk(config, inputs)
         _note_replaced(context, kind)
-        with _held(config.out):
+        with alone(config.out):
             for warning in [] if lineage is None else lineage.warnings:
                 context.warn(warning)
             yield context, time.time()
@@ -122,7 +124,7 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
 
 
 @contextmanager
-def _held(out: str) -> Iterator[None]:
+def alone(out: str) -> Iterator[None]:
     """Keeps a second run out of the same directory; the system lets go of it with the process.
 
     Raises:
@@ -225,7 +227,11 @@ def sketch_and_deduplicate(
 def write_rejects(sketched: Sketched, out: str) -> str:
     """Writes rejects/ below `out`, reads it back, and returns the file's path."""
     files.make_folder(files.join(out, "rejects"))
-    table = sketched.sketches.rejects(sketched.context.config.sources)
+    config = sketched.context.config
+    table = sketched.sketches.rejects(config.sources)
+    if not config.texts:
+        raw = table.schema.get_field_index("raw")
+        table = table.set_column(raw, table.schema.field(raw), pa.nulls(len(table), pa.binary()))
     path = files.join(out, "rejects", "rejects.parquet")
     files.write_table(path, table)
     read_back(path, table.num_rows)

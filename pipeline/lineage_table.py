@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pipeline.console import new_table, show_table
 from pipeline.lineage import LINEAGE, damaged, read_lineage
+from pipeline.streams import print_json
 from schemas.columns import LEDGER_COLUMN
 from schemas.config import ConfigError
 from schemas.lineage import Amount, Bought, Generation, Lineage, LineageSummary
@@ -36,7 +37,7 @@ def show_lineage(folder: str, as_json: bool) -> None:
     """Prints what a lineage holds."""
     found = lineage_summary(folder)
     if as_json:
-        print(found.model_dump_json(indent=2))
+        print_json(found.model_dump_json(indent=2))
         return
     console = Console()
     table = new_table(

@@ -31,12 +31,12 @@ def preview(config: Config, found: Sequence[Unit]) -> list[SourcePreview]:
         OSError: when a file can't be opened.
     """
     return [
-        _of_source(source, [unit for unit in found if unit.source == number])
+        _of_source(source, [unit for unit in found if unit.source == number], config.texts)
         for number, source in enumerate(config.sources)
     ]
 
 
-def _of_source(source: Source, units: Sequence[Unit]) -> SourcePreview:
+def _of_source(source: Source, units: Sequence[Unit], quoted: bool) -> SourcePreview:
     unit, block = _first(source, units)
     names = first_columns(unit.pieces[0]) if block is None or not block.batch.num_columns else []
     names = names or ([] if block is None else block.batch.schema.names)
@@ -50,7 +50,7 @@ def _of_source(source: Source, units: Sequence[Unit]) -> SourcePreview:
         passed=block.read if block else 0,
         valid=len(block.text) if block else 0,
         reason=max(reasons, key=lambda why: (reasons[why], why)) if reasons else None,
-        text=beginning(block.text[0].as_py()) if block and len(block.text) else None,
+        text=beginning(block.text[0].as_py()) if quoted and block and len(block.text) else None,
     )
 
 

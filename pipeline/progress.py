@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from pipeline.engines import load_beam
 
@@ -20,6 +20,7 @@ from transforms.progress import TALLY  # noqa: E402
 _PATIENCE = 5.0  # seconds before a stage is shown to be at work
 _PLAIN_INTERVAL = 15.0
 _WIDTH = 13  # of a stage's name
+_SURE = 0.02  # share of a stage from which its pace says when it ends
 
 
 class StageProgress:
@@ -27,13 +28,22 @@ class StageProgress:
 
     Args:
         quiet: say nothing at all, for --json.
+        verbose: also say when a stage begins.
+        keep: takes each line that is said, even if it is quiet.
 
     Attributes:
         seconds: what each stage that was run took.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        verbose: bool = False,
+        keep: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.quiet = quiet
+        self.verbose = verbose
+        self.keep = keep
         self.seconds: dict[str, float] = {}
         self.console = Console(stderr=True, quiet=quiet)
 
@@ -49,6 +59,10 @@ class StageProgress:
         TALLY.reset()
         started = time.monotonic()
         done = threading.Event()
+        if self.verbose:
+            amount = f"  {documents:,} documents" if documents else ""
+            amount = f"  {size / 1e6:,.1f} MB" if size else amount
+            self.say(f"{name:<{_WIDTH}} begins{amount}")
         watcher = threading.Thread(
             target=self._watch, args=(name, documents, size, started, done), daemon=True
         )
@@ -66,6 +80,7 @@ class StageProgress:
         self.say(f"{name:<{_WIDTH}} done earlier, unchanged")
 
     def say(self, line: str) -> None:
+        self.keep(line)
         # A line stays one line in a log: only a terminal wraps.
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -74,24 +89,46 @@ class StageProgress:
     ) -> None:
         if self.quiet or done.wait(_PATIENCE):
             return
+        counter, total = ("bytes", size) if size else ("documents", documents)
+
+        def state() -> str:
+            seconds = time.monotonic() - started
+            left = _left(TALLY.get(counter), total, seconds)
+            return _state(seconds) + (f"  {left} left" if left else "")
+
         if not sys.stderr.isatty():
             while not done.wait(_PLAIN_INTERVAL):
-                self.say(f"{name:<{_WIDTH}} {_state(time.monotonic() - started)} …")
+                self.say(f"{name:<{_WIDTH}} {state()} …")
             return
-        counter, total = ("bytes", size) if size else ("documents", documents)
         bar = Progress(
             TextColumn(f"{{task.description:<{_WIDTH}}}"),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(),
             console=self.console,
             transient=True,
         )
         with bar:
             task = bar.add_task(name, total=total or None, state="")
             while not done.wait(0.25):
-                state = _state(time.monotonic() - started)
-                bar.update(task, completed=TALLY.get(counter), state=state)
+                bar.update(task, completed=TALLY.get(counter), state=state())
+
+
+def _left(done: int, total: int, seconds: float) -> str:
+    """Return how long the rest takes at the pace so far; nothing where that can't be known.
+
+    Args:
+        done: documents or bytes so far.
+        total: of them in all, 0 if unknown.
+        seconds: so far.
+    """
+    if total <= 0 or done < _SURE * total or done > total:
+        return ""
+    left = round(seconds * (total - done) / done)
+    if left < 60:
+        return f"{left} s"
+    if left < 3600:
+        return f"{left // 60}:{left % 60:02} min"
+    return f"{left // 3600}:{left % 3600 // 60:02} h"
 
 
 def _state(seconds: float) -> str:

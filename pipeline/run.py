@@ -118,6 +118,7 @@ def run(
                 written,
                 lineage_report(context, sketched, ranking, planned, selected),
             )
+        report = context.shown(report)
         copy_reference(clustered.reference_folder, files.join(config.out, "reference"))
         work = _Work(sketched, deduplicated, selected.folder)
         _finish(context, work, report, removed, written, started, clustered, planned.plan)
@@ -174,7 +175,7 @@ def dedup(
             role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE
         }
         total = sum(tokens.values())
-        report = Report(
+        whole = Report(
             verdict=Verdict(
                 outcome="done",
                 sentence="Done; nothing was judged, as `dedup` only removes what repeats.",
@@ -207,6 +208,7 @@ def dedup(
             clusters=[],
             reference=None,
         )
+        report = context.shown(whole)
         work = _Work(sketched, deduplicated, done.path("selection"))
         _finish(context, work, report, removed, written, started, None, None)
         return RunResult(config.out, report, None)

@@ -190,11 +190,14 @@ def texts_of_documents(
         context.over_units(
             units, lambda p: p | LookUpTexts(sources, wanted, found, characters, what), reading=True
         )
-        done.finish()
+        if context.config.texts:
+            done.finish()
     texts: dict[int, str] = {}
     for number, _, places in parts:
         table = files.read_table(unit_file(found, number, "parquet"))
         texts |= dict(zip(documents[places].tolist(), table["text"].to_pylist(), strict=True))
+    if not context.config.texts:  # nothing that could be read stays in the work
+        files.delete_files([unit_file(found, number, "parquet") for number, _, _ in parts])
     return texts
 
 

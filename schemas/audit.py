@@ -18,6 +18,7 @@ class _Reading(Fields):
     max_reject_share: float = Field(
         0.01, ge=0, le=1, description=Config.model_fields["max_reject_share"].description
     )
+    texts: bool = Field(True, description=Config.model_fields["texts"].description)
 
 
 class ReferenceRequest(_Reading):
@@ -43,6 +44,7 @@ class ReferenceRequest(_Reading):
             seed=self.seed,
             workers=self.workers,
             max_reject_share=self.max_reject_share,
+            texts=self.texts,
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -67,6 +68,14 @@ class Model(BaseModel):
             raise ValueError(f"found {value}; true and false are no values of this key")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text_is_a_list_of_itself(cls, value: Any, info: ValidationInfo) -> Any:
+        """Accept `files: one.jsonl` where a list of texts is expected."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        lists = [kind, *get_args(kind)]
+        return [value] if isinstance(value, str) and list[str] in lists else value
+
 
 class Fields(Model):
     """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
@@ -126,6 +135,14 @@ class MaxCopies(Model):
     synthetic: int = Field(default=2, ge=1, le=100, description="cap of a synthetic document")
     human: int = Field(default=2, ge=1, le=100, description="cap of a human document")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _number_is_for_both(cls, value: Any) -> Any:
+        """Accept `max_copies: 1` for documents of both roles."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"synthetic": value, "human": value}
+        return value
+
 
 CopiesAs = Literal["rows", "weights"]
 LongDocuments = Literal["leave_out", "keep"]
@@ -177,6 +194,11 @@ class Config(Model):
     workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
     max_reject_share: float = Field(
         0.01, ge=0, le=1, description="share of unreadable rows above which the run fails"
+    )
+    texts: bool = Field(
+        True,
+        description="quote the corpus in reports, plans and references: words, beginnings of texts "
+        "and of prompts; ids and names of sources, files and domains stand there in any case",
     )
     best_effort: bool = Field(
         False, description="what can't be reached is a warning, and the nearest is done"
@@ -472,7 +494,7 @@ def parse(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(readable(error)) from None
+        raise ConfigError(readable(error, model=Config)) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -508,12 +530,15 @@ def load_yaml(path: str) -> dict[str, Any]:
     return values
 
 
-def readable(error: ValidationError, schema: str = "config") -> str:
+def readable(
+    error: ValidationError, schema: str = "config", model: type[BaseModel] | None = None
+) -> str:
     """A validation error, one line a key: what was found, and what would be right.
 
     Args:
         error: of a model.
         schema: the name by which `outcross schema` shows it.
+        model: whose keys may have been meant where one is unknown.
     """
     lines = []
     for problem in error.errors():
@@ -523,6 +548,32 @@ def readable(error: ValidationError, schema: str = "config") -> str:
             found = ""
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"there is no such key; `outcross schema {schema}` lists all"
+            near = _nearest(model, problem["loc"])
+            meant = f"; did you mean {near}? " if near else "; "
+            message = f"there is no such key{meant}`outcross schema {schema}` lists all"
         lines.append(f"{key}: {message}{found}" if key else message)
     return "\n".join(lines)
+
+
+def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str | None:
+    """Return the key that an unknown one is most like, if one is.
+
+    Args:
+        model: the outermost one.
+        place: of the unknown key in it.
+    """
+    for part in place[:-1]:
+        if model is None:
+            return None
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[str(part)].annotation)
+    if model is None:
+        return None
+    return next(iter(difflib.get_close_matches(str(place[-1]), model.model_fields, n=1)), None)
+
+
+def _model_in(kind: Any) -> type[BaseModel] | None:
+    """Return the model within an annotation, such as that of a list's items."""
+    if isinstance(kind, type) and get_origin(kind) is None:
+        return kind if issubclass(kind, BaseModel) else None
+    return next(filter(None, map(_model_in, get_args(kind))), None)

@@ -141,4 +141,4 @@ def load_gates(path: str | None) -> Gates:
         check_versions("gates", path, {FORMAT: 1, **values}, {FORMAT: known}, remedy)
         return Gates.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {readable(error, 'gates')}") from None
+        raise ConfigError(f"{path}: {readable(error, 'gates', Gates)}") from None

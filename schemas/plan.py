@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
+from schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
@@ -265,8 +266,8 @@ class Starved(_Model):
         "this cluster saves; 0 where there is text that was not asked for; null where there is "
         "none at all, as the first token has no finite price"
     )
-    words: list[str] = Field(description="words that set the cluster apart")
-    text: str | None = Field(description="beginning of a human text of the cluster")
+    words: QuotedWords = Field(description="words that set the cluster apart")
+    text: QuotedText = Field(description="beginning of a human text of the cluster")
 
 
 class NearDuplicates(_Model):

@@ -18,4 +18,6 @@ class SourcePreview(SourceTexts):
     passed: int = Field(ge=0, description="rows among them that the filter keeps")
     valid: int = Field(ge=0, description="rows among those that have a text")
     reason: str | None = Field(description="commonest reason why one has none; null if all have")
-    text: str | None = Field(description="beginning of the first text, as it is judged")
+    text: str | None = Field(
+        description="beginning of the first text, as it is judged; null where texts is false"
+    )

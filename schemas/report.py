@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.config import Kind
 from schemas.lineage import LineageReport
 from schemas.plan import Asked, LengthLimits
+from schemas.quotes import QuotedText, QuotedWords
 
 
 class _Model(BaseModel):
@@ -227,9 +228,9 @@ class Cluster(_Model):
     y: float = Field(description="place on the map of the clusters")
     human_share: float = Field(ge=0, description="share of the human reference's documents")
     share: float = Field(ge=0, description="share of the corpus's documents")
-    words: list[str] = Field(description="words that set it apart, the most telling first")
-    human_text: str | None = Field(description="beginning of a human text of the cluster")
-    text: str | None = Field(
+    words: QuotedWords = Field(description="words that set it apart, the most telling first")
+    human_text: QuotedText = Field(description="beginning of a human text of the cluster")
+    text: QuotedText = Field(
         description="beginning of a text of the corpus; given for the most starved and swollen"
     )
 
@@ -378,8 +379,8 @@ class Removal(_Model):
     stage: str = Field(description="exact, near or contained")
     rule: str = Field(description="why it was removed")
     similarity: float = Field(description="between the two")
-    text: str | None = Field(description="beginning of the removed text")
-    kept_text: str | None = Field(description="beginning of the kept text; null if it is gone")
+    text: QuotedText = Field(description="beginning of the removed text")
+    kept_text: QuotedText = Field(description="beginning of the kept text; null if it is gone")
 
 
 class Repeated(_Model):
@@ -389,7 +390,7 @@ class Repeated(_Model):
     source: str = Field(description="its source")
     times: int = Field(ge=2, description="how many documents are it, word for word or nearly")
     exact: int = Field(ge=1, description="how many of them are it word for word")
-    text: str | None = Field(description="beginning of its text")
+    text: QuotedText = Field(description="beginning of its text")
 
 
 class Deduplication(_Model):
@@ -443,12 +444,12 @@ class Saturation(_Model):
 class Collapsed(_Model):
     """A prompt whose answers are nearly all the same."""
 
-    prompt: str | None = Field(description="beginning of the prompt; null if it is gone")
+    prompt: QuotedText = Field(description="beginning of the prompt; null if it is gone")
     answers: int = Field(ge=0, description="answers to it")
     distinct: int = Field(ge=0, description="different ones among them")
     commonest: int = Field(ge=0, description="how often the commonest came")
     same_chance: float = Field(description="chance that two of the answers are the same")
-    text: str | None = Field(description="beginning of the commonest answer")
+    text: QuotedText = Field(description="beginning of the commonest answer")
 
 
 class Answers(_Model):

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.kernels import borrowing
+from transforms.kernels import borrowing, lower_bound
 
 WORD, REPLACED, UNSTABLE, SECOND, SILENT = 1, 2, 4, 8, 16
 """Bits of a code point's class: a letter, number or underscore; to be replaced when folded; never
@@ -212,7 +212,7 @@ def _composes(first, second, pairs):  # type: ignore[no-untyped-def]
     vowel = (second >= 0x1161) & (second <= 0x1175) & (first >= 0x1100) & (first <= 0x1112)
     final = (second >= 0x11A8) & (second <= 0x11C2) & (first >= 0xAC00) & (first < 0xD7A4)
     key = np.uint64(first) << np.uint64(32) | np.uint64(second)
-    at = np.searchsorted(pairs, key)
+    at = lower_bound(pairs, key)
     known = at < len(pairs) and pairs[at] == key
     return vowel or known or (final and (first - 0xAC00) % 28 == 0)
 
@@ -247,7 +247,7 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
                 bits[d] |= np.uint8(_LINKS)
             folded = kind & REPLACED != 0
             if folded:
-                r = np.searchsorted(replaced, c)
+                r = lower_bound(replaced, c)
                 size += offsets[r + 1] - offsets[r] - width
                 bits[d] |= np.uint8(_FOLDS)
             if (
@@ -284,7 +284,7 @@ def _fold(  # type: ignore[no-untyped-def]
             width = encoded_width(data[i])
             c = code_point(data, i, width)
             if classes[c] & REPLACED:
-                r = np.searchsorted(replaced, c)
+                r = lower_bound(replaced, c)
                 for k in range(offsets[r], offsets[r + 1]):
                     out[position] = replacements[k]
                     position += 1

@@ -206,7 +206,6 @@ def sketch_block(
         return pa.record_batch(empty, schema=schema), Known(0, 0)
     words, known = split_words(text), Known(0, 0)
     hi, lo = fingerprints(words)
-    item_offsets, values, wording = items(words)
     row_hash, size = row_digest(batch)
     columns = {
         "row": pa.array(block.rows),
@@ -224,14 +223,16 @@ def sketch_block(
         "signature": _fixed(signatures(words, ngram, num_perm)),
         "words": _packed(words.offsets, word_ids(words)),
         "letters": pa.array(words.letters),
-        "wording": pa.array(wording),
-        "items": _packed(item_offsets, values),
     }
     if embedder is not None:
         vectors, known = embedder.embed(words, text)
         columns["embedding"] = _fixed(vectors)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = _packed(*signs(words))
+    # Last, as in a first run another process is compiling it (`transforms.first`).
+    item_offsets, values, wording = items(words)
+    columns["wording"] = pa.array(wording)
+    columns["items"] = _packed(item_offsets, values)
     return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
 
 

@@ -38,7 +38,7 @@ from transforms.characters import (
     skeletons,
 )
 from transforms.hashing import mix64
-from transforms.kernels import borrowing
+from transforms.kernels import borrowing, copy_bytes, lower_bound
 
 NUMBER, CODE, SPACELESS, SINGLE, NEGATED, SPACED = 1, 2, 4, 8, 16, 32
 """Bits of a word: holds a digit or numeral; has an underscore or an inner capital; is of a script
@@ -304,7 +304,7 @@ def _look(text, i, stop, state, classes, bare, bare_offsets, bare_data, scratch)
                 kind |= np.uint8(NEGATED)
         if c >= 128 and bits & DRESSED:
             dressed = True
-            r = np.searchsorted(bare, c)
+            r = lower_bound(bare, c)
             for k in range(bare_offsets[r], bare_offsets[r + 1]):
                 scratch[size] = bare_data[k]
                 size += np.uint64(1)
@@ -420,7 +420,7 @@ def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
     total = np.int64(0)
     for d in range(n):
         size = stops[d] - starts[d]
-        raw[:size] = data[starts[d] : stops[d]]
+        copy_bytes(data, starts[d], stops[d], raw)
         raw[size : size + _PADDING] = _SPACE
         here = edges[2 * total :]
         filled, ascii_ = _edges(raw, lowered, size, classes, here, special)

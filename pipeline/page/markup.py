@@ -83,7 +83,7 @@ def name(text: str) -> Html:
 def corpus(text: str | None) -> Html:
     """A text of the corpus, which nobody has to trust."""
     if text is None:
-        return el("span", "no longer there", class_="none")
+        return el("span", "not shown", class_="none")
     return el("span", cut(text), class_="corpus", dir="auto")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,7 @@ def cluster(
         reference=None if loaded is None else loaded.fingerprint(),
         seed=config.seed,
         audited=audited,
+        texts=config.texts,
     )
     assignments = done.subfolder("assignments")
     folder = done.subfolder("reference")
@@ -138,6 +139,8 @@ def cluster(
                     counted,
                     embedder,
                 )
+            if not config.texts:
+                loaded = replace(loaded, names=NAMES.empty_table())
             loaded.save(folder)
         done.finish()
     reference = load_reference(folder, embedder)

@@ -105,6 +105,7 @@ def plan(
         else:
             there = supply_key(sketched, clustered, ranking)
             planned = _given(config.plan, there)
+        planned = context.shown(planned)
         files.write_bytes(path, planned.to_json())
         done.finish()
     for warning in planned.warnings:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import typing
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline import cli
+from pipeline.context import RunError
 from schemas.config import Config, Fields, MaxCopies
 
 
@@ -251,7 +254,7 @@ def test_yaml_that_is_none(outcross):
 
 
 def test_caps_that_are_no_mapping_are_not_merged(outcross, files):
-    path = yaml_file(out="out", sources=SOURCES, max_copies=3)
+    path = yaml_file(out="out", sources=SOURCES, max_copies=[3])
     code, _, said = outcross("run", path, "--max-copies-human", 2)
     assert code == 2
     assert "max_copies: " in said
@@ -277,3 +280,103 @@ def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> Non
     options = dict.fromkeys(Config.model_fields) | {"configuration": str(path)}
     del options["sources"], options["max_copies"], options["domains"]
     assert cli._config(options | {"human_tokens": 5}).human_tokens == 5
+
+
+def test_an_unknown_key_names_the_one_that_was_meant(outcross, files):
+    for values, told in [
+        ({"human_shar": 0.1}, "human_shar: there is no such key; did you mean human_share?"),
+        ({"sources": [{**SOURCES[0], "txt_field": "x"}]}, "did you mean text_field?"),
+        ({"max_copies": {"humans": 2}}, "max_copies.humans: there is no such key; did you mean"),
+        ({"domains": {"law": {"alpa": 1}}}, "did you mean alpha?"),
+        ({"zebra": 1}, "zebra: there is no such key; `outcross schema config` lists all"),
+    ]:
+        code, _, said = outcross("run", yaml_file(**{"out": "out", "sources": SOURCES, **values}))
+        assert code == 2
+        assert told in said
+
+
+def test_a_text_stands_for_a_list_of_it_and_a_number_for_both_caps(outcross, files, asked):
+    source = {"name": "gpt", "role": "synthetic", "files": "syn.jsonl", "removed_by": "gpt"}
+    outcross("run", yaml_file(out="out", sources=[source], max_copies=1))
+    outcross("run", "config.yaml", "--max-copies-human", 3)
+    first, second = asked
+    assert first.sources[0].files == ["syn.jsonl"]
+    assert first.sources[0].removed_by == ["gpt"]
+    assert first.max_copies == MaxCopies(synthetic=1, human=1)
+    assert second.max_copies == MaxCopies(synthetic=1, human=3)
+
+
+@pytest.mark.parametrize("files", [3, {"a": 1}, [["a"]]])
+def test_what_is_neither_a_text_nor_a_list_of_texts_is_refused(outcross, files):
+    source = {"name": "gpt", "role": "synthetic", "files": files}
+    code, _, said = outcross("run", yaml_file(out="out", sources=[source]))
+    assert code == 2
+    assert "sources.0.files" in said
+
+
+@pytest.mark.parametrize("cap", [True, 1.5, "two", 0])
+def test_caps_of_both_roles_are_whole_numbers(outcross, cap):
+    code, _, said = outcross("run", yaml_file(out="out", sources=SOURCES, max_copies=cap))
+    assert code == 2
+    assert "max_copies" in said
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["reference", "build"], ["clean"], ["compare"]])
+def test_help_has_a_short_name(outcross, command):
+    code, short, _ = outcross(*command, "-h")
+    assert code == 0
+    assert short == outcross(*command, "--help")[1]
+    assert "Usage" in short
+
+
+def test_the_version_is_that_of_the_installation(outcross):
+    import outcross as face
+
+    code, shown, _ = outcross("--version")
+    assert (code, shown) == (0, f"{face.__version__}\n")
+    assert face.__version__ == metadata.version("outcross")
+
+
+def test_what_is_said_stands_in_a_file_too(outcross, files):
+    log = Path("logs", "run.log")
+    told = "outcross: source 'exclude'"
+    for options in (["--quiet"], ["--verbose"], ["--json"]):
+        code, _, said = outcross(
+            *("run", *files, "--out", "out", "--exclude", "no.jsonl"), *options, "--log-file", log
+        )
+        assert code == 2
+        assert told in said
+        assert ("Traceback" in said) == (options == ["--verbose"])
+    lines = log.read_text().splitlines()
+    errors = [line for line in lines if " ERROR " in line]
+    assert len(errors) == 3
+    assert all("source 'exclude'" in line for line in errors)
+    assert lines.count("Traceback (most recent call last):") == 3  # for whoever asks later
+
+
+def test_a_voice_that_is_both_or_has_nowhere_to_write_is_refused(outcross, files):
+    code, _, said = outcross("run", *files, "--out", "out", "--quiet", "--verbose")
+    assert code == 2
+    assert said == "outcross: quiet: given together with verbose; leave one of them out\n"
+    code, _, said = outcross("run", *files, "--out", "out", "--log-file", "syn.jsonl/log")
+    assert code == 2
+    assert said.startswith("outcross: log_file: syn.jsonl/log can't be written: ")
+
+
+def test_a_quiet_command_says_only_its_result(outcross, files, monkeypatch):
+    def made(config, beam_args=(), progress=None):
+        with progress.stage("sketch"):
+            pass
+        raise RunError("too little")
+
+    from pipeline import run
+
+    monkeypatch.setattr(run, "run", made)
+    for options, told in [
+        (["--quiet"], r"outcross: too little\n"),
+        ([], r"sketch +0\.\d s\noutcross: too little\n"),
+        (["--verbose"], r"sketch +begins\nsketch +0\.\d s\nTraceback(.|\n)*outcross: too little\n"),
+    ]:
+        code, shown, said = outcross("run", *files, "--out", "out", *options)
+        assert (code, shown) == (1, "")
+        assert re.fullmatch(told, said)

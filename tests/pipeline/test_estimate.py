@@ -12,7 +12,7 @@ from pipeline.estimate import amount, check_disk, duration, estimate, lines
 from pipeline.job import check_request
 from pipeline.run import plan, run
 from schemas.config import Config, ConfigError, parse
-from schemas.documents import Unit
+from schemas.documents import Piece, Unit
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -24,7 +24,7 @@ def config(folder: Path, **keys: object) -> Config:
 
 
 def unit(name: str, size: int) -> Unit:
-    return Unit(0, 0, name, "jsonl", 0, -1, size)
+    return Unit(0, 0, (Piece(name, "jsonl", 0, -1, size),))
 
 
 @pytest.mark.parametrize(

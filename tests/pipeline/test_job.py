@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts import MANIFEST, WORK
-from pipeline.job import _held, check_out, job
+from pipeline.job import alone, check_out, job
 from pipeline.progress import StageProgress
 from schemas.config import Config, ConfigError, parse
 from schemas.documents import FORMAT_VERSION
@@ -35,12 +35,12 @@ def finish(made: Config, **described: Any) -> None:
 
 def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    with _held(out):
-        with pytest.raises(ConfigError, match="another run is at work"), _held(out):
+    with alone(out):
+        with pytest.raises(ConfigError, match="another run is at work"), alone(out):
             pass
-        with _held(str(tmp_path / "other")):
+        with alone(str(tmp_path / "other")):
             pass
-    with _held(out):
+    with alone(out):
         pass
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.progress import StageProgress
+from pipeline.progress import StageProgress, _left
 from transforms.progress import TALLY
 
 ROOT = Path(__file__).parents[2]
@@ -111,3 +111,43 @@ def test_a_stage_that_fails_is_not_said_to_be_done(capsys):
         raise ValueError("no")
     assert capsys.readouterr().err == ""
     assert progress.seconds == {}
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds", "left"),
+    [
+        (50, 100, 10.0, "10 s"),
+        (1, 1_000, 10.0, ""),  # too early to say
+        (25, 100, 60.0, "3:00 min"),
+        (10, 100, 500.0, "1:15 h"),
+        (100, 100, 7.0, "0 s"),
+        (5, 0, 7.0, ""),  # nobody knows how much there is
+        (101, 100, 7.0, ""),  # more than was said
+        (0, 100, 7.0, ""),
+    ],
+)
+def test_the_rest_takes_as_long_as_its_share_at_the_pace_so_far(done, total, seconds, left):
+    assert _left(done, total, seconds) == left
+
+
+def test_lines_say_how_long_the_rest_takes():
+    command, options = _command()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, **options)
+    assert re.search(r"  \d s left …\n", done.stderr)
+
+
+def test_what_is_said_is_kept_even_by_a_quiet_one(capsys):
+    kept: list[str] = []
+    progress = StageProgress(quiet=True, verbose=True, keep=kept.append)
+    with progress.stage("sketch", documents=4, size=2_500_000):
+        pass
+    with progress.stage("cluster", documents=4_000):
+        pass
+    progress.skipped("plan")
+    assert capsys.readouterr() == ("", "")
+    begun, done, next_begun, next_done, skipped = kept
+    assert begun == "sketch        begins  2.5 MB"
+    assert next_begun == "cluster       begins  4,000 documents"
+    assert done.startswith("sketch           0.0 s")
+    assert next_done.startswith("cluster          0.0 s")
+    assert skipped == "plan          done earlier, unchanged"

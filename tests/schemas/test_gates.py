@@ -70,7 +70,7 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("vocabulry: null", "vocabulry: there is no such key; `outcross schema gates` lists all"),
+        ("vocabulry: null", "vocabulry: there is no such key; did you mean vocabulary"),
         ("js: 0.1", "js"),
         ("js: {warn: 0.1}", "js.stop: Field required"),
         ("js: {warn: 0.1, stop: 0.2, halt: 1}", "js.halt: there is no such key"),

@@ -1,0 +1,68 @@
+"""What is printed, on consoles of any encoding."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import re
+import sys
+
+_ERRORS = "outcross"
+_PLAIN = {
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "…": "...",
+    "×": "x",
+    "÷": "/",
+    "±": "+-",
+    "·": "-",
+    "α": "alpha",
+    "≤": "<=",
+    "≥": ">=",
+    "│": "|",
+    "─": "-",
+    "█": "#",
+    "▲": "^",
+    "▼": "v",
+    "●": "o",
+    "\u202f": " ",
+    **dict.fromkeys("▏▎▍▌", ""),
+    **dict.fromkeys("▋▊▉", "#"),
+}
+"""Signs of tables and sentences, in ASCII."""
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for characters that an encoding lacks: a like one, else its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN[c] if c in _PLAIN else _escaped(c) for c in lacking), error.end
+
+
+def _escaped(text: str) -> str:
+    """Return characters as JSON and Python escape them."""
+    return json.dumps(text)[1:-1]
+
+
+def plain_streams() -> None:
+    """Let stdout and stderr print any text, whatever their encoding."""
+    codecs.register_error(_ERRORS, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def print_json(text: str) -> None:
+    """Print JSON; what the console's encoding lacks is escaped, so that it stays the same JSON.
+
+    Args:
+        text: JSON, without a line end.
+    """
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = re.sub(r"[^\x00-\x7f]", lambda match: _escaped(match[0]), text)
+    print(text)
