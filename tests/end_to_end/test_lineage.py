@@ -354,6 +354,7 @@ def test_others_read_what_a_generation_has_left(generations, loop, tmp_path):
     files = [loop.files[name] for name in NAMES]
     values = {
         "out": str(tmp_path / "out"),
+        "text_out": "judged",  # the files come from a run, with its own text_judged
         "against": [str(last.out)],
         "sources": [
             {
