@@ -199,23 +199,22 @@ def by_polars(path):
 
 
 def by_datasets(path):
-    """What `datasets` reads, without the columns of types that it has no name for."""
     import datasets
 
-    schema = pq.read_schema(path)
-    known = []
-    for field in schema:
-        try:
-            datasets.Features.from_arrow_schema(pa.schema([field]))
-        except ValueError:
-            assert holds_uuids(field.type) or "map<" in str(field.type), field
-        else:
-            known.append(field.name)
-    assert len(known) > COLUMNS // 2
-    features = datasets.Features.from_arrow_schema(pa.schema([schema.field(n) for n in known]))
-    return datasets.Dataset(
-        pq.read_table(path, columns=known).cast(features.arrow_schema)
-    ).data.table
+    cache = str(path.parent.parent / "cache")
+    return datasets.Dataset.from_parquet(str(path), cache_dir=cache).data.table
+
+
+def known_to_datasets(field):
+    """Whether `datasets` has a name for a type; it reads no file that has another."""
+    import datasets
+
+    try:
+        datasets.Features.from_arrow_schema(pa.schema([field]))
+    except ValueError:
+        assert holds_uuids(field.type) or "map<" in str(field.type), field
+        return False
+    return True
 
 
 def comparable(value, uuids=False):
@@ -256,8 +255,14 @@ def test_every_value_stands_in_the_shards(tmp_path, monkeypatch, seed):
     path, union = written(tmp_path, tables)
     wanted = {field.name: list(expected(tables, field)) for field in union}
     assert sum(is_json(field) for field in union) < 0.7 * COLUMNS
+    known = {field.name for field in union if known_to_datasets(field)}
+    assert len(known) > COLUMNS // 2
+    (tmp_path / "known").mkdir()
+    chosen = [t.select([name for name in t.column_names if name in known]) for t in tables]
+    path_of_known, _ = written(tmp_path / "known", chosen)
     for read in (by_pyarrow, by_duckdb, by_polars, by_datasets):
-        table = read(path)
+        table = read(path_of_known if read is by_datasets else path)
+        assert {*table.column_names} == (known if read is by_datasets else {*union.names})
         for name in table.column_names:
             column = table[name].combine_chunks()
             uuids = holds_uuids(union.field(name).type)
