@@ -170,6 +170,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         seed=request.seed,
         workers=request.workers,
         max_reject_share=request.max_reject_share,
+        on_broken_file=request.on_broken_file,
         gates=request.gates,
         sources=sources,
         **settings,

@@ -202,9 +202,7 @@ def sketch_and_deduplicate(
         out = context.config.out
         finished = files.exists(files.join(out, MANIFEST))
         path = write_rejects(sketched, files.join(out, WORK) if finished else out)
-        raise RunError(
-            f"{told}\nAll of them are in {path}; mend the input, or raise --max-reject-share."
-        )
+        raise RunError(f"{told}\nAll that could not be read is in {path}.")
     if (told := missing_of_ledger(sketched)) is not None:
         raise RunError(told)
     if len(sketched.sketches) == 0:

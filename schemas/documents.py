@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
+
+from schemas.config import Format
 
 FORMAT_VERSION = 5
 """Of what stages leave and of manifest.json."""
@@ -24,19 +25,21 @@ class Unit:
         index: position among all units of the run, in the order of sources, files and places.
         source: position of the source in the configuration.
         file: path of the file, as Beam's filesystems name it.
-        kind: "jsonl" or "parquet".
-        start, stop: byte range of a plain JSONL file (a line belongs to the unit in which it
+        kind: the format in which it is read.
+        start, stop: byte range of a plain file of lines (a line belongs to the unit in which it
             starts), or range of row groups of a Parquet file; 0 and -1 for a whole file.
         bytes: what the unit takes on disk, for progress.
+        columns: names and values that the file's folders have, as in lang=en/.
     """
 
     index: int
     source: int
     file: str
-    kind: Literal["jsonl", "parquet"]
+    kind: Format
     start: int
     stop: int
     bytes: int
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
@@ -82,6 +85,7 @@ REJECTS = pa.schema(
             "place", pa.string(), nullable=False
         ),  # "line 7" (from 1), "row 12" or "byte 4096" (from 0)
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),  # that it stands for; 1 where nobody knows
         pa.field("raw", pa.binary()),  # the first RAW_BYTES
     ]
 )

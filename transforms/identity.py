@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from schemas.config import Source
 from schemas.documents import Unit
 from transforms.digest import row_digest
+from transforms.files import shown
 from transforms.sketch import Sketches
 
 
@@ -28,7 +29,7 @@ def file_names(units: Sequence[Unit]) -> list[str]:
         folders = [path.split("/")[:-1] for path in paths]
         shared = [names[0] for names in takewhile(_alike, zip(*folders, strict=False))]
         start = sum(len(name) + 1 for name in shared)
-        names |= {(source, path): path[start:] for path in paths}
+        names |= {(source, path): shown(path[start:]) for path in paths}
     return [names[unit.source, unit.file] for unit in units]
 
 

@@ -162,6 +162,9 @@ def _load(
         line = lines.line(number)
         try:
             value = _value(line, bool(flags & _LONG))
+        except _TwiceError as error:
+            faults.append((number, f"the key {str(error)!r} stands twice; names must differ"))
+            continue
         except ValueError as error:
             faults.append((number, f"the line is not JSON: {_message(error)}"))
             continue
@@ -177,10 +180,26 @@ def _value(line: bytes, exact: bool) -> Any:
     except orjson.JSONDecodeError:
         if not re.search(rb"NaN|Infinity", line):
             raise
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_distinct)
         json.dumps(value, ensure_ascii=False).encode()  # lone surrogates are no text
         return value
-    return json.loads(line) if exact else value  # orjson rounds integers beyond 64 bits
+    # A key that stands there twice is lost, and its quotes with it; \\u0022 is a further quote.
+    whole = orjson.dumps(value).count(b'"') == line.count(b'"') and rb"\u0022" not in line
+    if exact or not whole:  # orjson rounds integers beyond 64 bits
+        return json.loads(line, object_pairs_hook=_distinct)
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return members
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in one object."""
 
 
 def _message(error: ValueError) -> str:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from schemas.config import Source
 from schemas.documents import Unit
 from transforms import files
-from transforms.compressed import BrokenError, decompressed, is_compressed
+from transforms.blocks import with_columns
+from transforms.compressed import BrokenError
+from transforms.content import without_marks
 from transforms.fields import string_field
 from transforms.jsonl import parse, scan
-from transforms.read import BATCH_BYTES, open_parquet, plain_bytes, whole_lines
+from transforms.read import BATCH_BYTES, json_blocks, open_parquet, row_pieces
 from transforms.units import PerUnit, unit_file
 
 
@@ -70,9 +72,10 @@ def first_columns(unit: Unit) -> list[str]:
         if unit.kind == "parquet":
             with open_parquet(unit.file) as stream:
                 return list(pq.read_schema(stream).names)
-        pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
-        blocks = whole_lines(pieces, BATCH_BYTES)
-        lines = (line for data, _, _ in blocks for line in data.split(b"\n"))
+        if unit.kind not in ("jsonl", "json"):
+            return list(next(row_pieces(unit, "text", BATCH_BYTES)).batch.schema.names)
+        _, blocks = json_blocks(unit, "", BATCH_BYTES)
+        lines = (line for data, _, _ in blocks for line in without_marks(data).split(b"\n"))
         value = orjson.loads(next(line for line in lines if line.strip()))
     except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
         return []
@@ -90,15 +93,30 @@ def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
     Raises:
         OSError: when the file can't be opened.
     """
-    read = _from_parquet if unit.kind == "parquet" else _from_jsonl
-    return read(unit, source, rows)
+    if unit.kind == "parquet":
+        return _from_parquet(unit, source, rows)
+    if unit.kind in ("jsonl", "json"):
+        return _from_json(unit, source, rows)
+    return _from_pieces(unit, source, rows)
 
 
-def _from_jsonl(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
+def _from_pieces(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
+    texts: list[str] = []
+    for piece in row_pieces(unit, source.text_field, BATCH_BYTES):
+        here = np.flatnonzero(np.isin(piece.rows, rows))
+        if len(here):
+            batch = with_columns(piece.batch.take(pa.array(here)), unit.columns)
+            texts += pc.fill_null(string_field(batch, source.text_field), "").to_pylist()
+        if len(texts) == len(rows):
+            break
+    return texts
+
+
+def _from_json(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
     texts: list[str] = []
     first = 0
-    for data, _, _ in whole_lines(pieces, BATCH_BYTES):
+    _, blocks = json_blocks(unit, source.text_field, BATCH_BYTES)
+    for data, _, _ in blocks:
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
         here = rows[(rows >= first) & (rows < last)] - first
         if len(here):
@@ -106,7 +124,7 @@ def _from_jsonl(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str
             starts = np.append(0, ends + 1)
             ends = np.append(ends, len(data))
             lines = [data[starts[row] : ends[row]] for row in here]
-            chosen = scan(b"\n".join(lines).removeprefix(b"\xef\xbb\xbf"))
+            chosen = scan(without_marks(b"\n".join(lines)))
             text = string_field(parse(chosen, chosen.filled).batch, source.text_field)
             texts += pc.fill_null(text, "").to_pylist()
         if not (rows >= last).any():

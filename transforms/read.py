@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -17,95 +17,58 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
-from numpy.typing import NDArray
 
 from schemas.columns import LEDGER_COLUMN, canonical, is_json, json_field, mark_wide, plain
-from schemas.config import ConfigError, Source
+from schemas.config import Format, Source
 from schemas.documents import RAW_BYTES, Unit
-from transforms.compressed import PIECE, BrokenError, decompressed, is_compressed
+from transforms.arrow_ipc import arrow_rows
+from transforms.blocks import Block, Piece, Reject, rejected, with_columns
+from transforms.compressed import PIECE, BrokenError
+from transforms.content import content, whole_lines, without_marks
+from transforms.delimited import delimited
 from transforms.fields import matches, text_of
 from transforms.files import is_local, open_input
+from transforms.input_files import InputFile, input_files
+from transforms.json_values import holds_lines, json_rows
 from transforms.jsonl import determined, parse, scan
+from transforms.magic import is_compressed
+from transforms.plain_text import text_file, text_lines
 
 UNIT_BYTES = 64 << 20
 BATCH_BYTES = 8 << 20
 
-_JSONL = re.compile(r"\.(jsonl|ndjson|json)(\.gz|\.zst)?$", re.IGNORECASE)
-_PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that can't be read, or what is left of a broken file.
-
-    Attributes:
-        kind: what `number` counts; a byte is one of the decompressed file.
-        number: within the unit, from 0.
-        reason: what was found and what is expected; the same words for the same fault.
-        raw: the first 500 bytes.
-    """
-
-    kind: Literal["line", "row", "byte"]
-    number: int
-    reason: str
-    raw: bytes
-
-
-@dataclass(frozen=True)
-class Block:
-    """A stretch of a unit.
-
-    Attributes:
-        batch: the n valid rows with all of the user's columns.
-        text: their n texts, string or large_string, no nulls.
-        rows: their n places within the unit: lines (blank ones count) or rows, from 0.
-        rejects: the rows that can't be read.
-        filtered: rows that the source's `where` leaves out.
-        lines: lines or rows of the unit that this block covers, of whatever kind.
-        bytes: input bytes that it took.
-    """
-
-    batch: pa.RecordBatch
-    text: pa.Array
-    rows: NDArray[np.int64]
-    rejects: list[Reject]
-    filtered: int
-    lines: int
-    bytes: int
-
-    @property
-    def read(self) -> int:
-        """Rows read: the valid and the rejected ones."""
-        return len(self.rows) + len(self.rejects)
-
 
 def plan_units(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[Unit]:
-    """The pieces of the input: whole files, byte ranges of JSONL, row groups of Parquet.
+    """The pieces of the input: whole files, byte ranges of lines, row groups of Parquet.
 
     Args:
         sources: in configuration order.
         unit_bytes: size from which a file is split; a compressed file never is.
 
     Raises:
-        ConfigError: when a glob matches nothing, or a file's extension is unknown.
+        ConfigError: when a glob matches nothing, or a file's format is unknown.
     """
     units: list[Unit] = []
     for position, source in enumerate(sources):
-        for file, size in _files(source):
-            if _PARQUET.search(file):
-                parts = _row_groups(file, size, unit_bytes)
-                kind: Literal["jsonl", "parquet"] = "parquet"
+        for file in input_files(source).files:
+            kind = _kind(file, unit_bytes)
+            if kind == "parquet":
+                parts = _row_groups(file.path, file.size, unit_bytes)
+            elif kind in ("jsonl", "text-lines"):
+                parts = _ranges(file.path, file.size, unit_bytes)
             else:
-                parts, kind = _ranges(file, size, unit_bytes), "jsonl"
+                parts = [(0, -1, file.size)]
             for start, stop, taken in parts:
-                units.append(Unit(len(units), position, file, kind, start, stop, taken))
+                units.append(
+                    Unit(len(units), position, file.path, kind, start, stop, taken, file.columns)
+                )
     return units
 
 
 def read_unit(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Iterator[Block]:
     """The unit's documents in their order, in blocks of about `batch_bytes` before parsing.
 
-    Memory follows `batch_bytes` and the longest line, not the file. What can't be read of a broken
+    Memory follows `batch_bytes` and the longest row, not the file. What can't be read of a broken
     file (of a row group, in Parquet) is one reject, and everything before it is read.
 
     Raises:
@@ -113,7 +76,9 @@ def read_unit(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Ite
     """
     if unit.kind == "parquet":
         return _read_parquet(unit, source, batch_bytes)
-    return _read_jsonl(unit, source, batch_bytes)
+    if unit.kind in ("jsonl", "json"):
+        return _read_json(unit, source, batch_bytes)
+    return _read_pieces(unit, source, batch_bytes)
 
 
 def file_identity(path: str) -> str:
@@ -133,23 +98,12 @@ def file_identity(path: str) -> str:
     return f"{size}-{digest.hexdigest()}"
 
 
-def _files(source: Source) -> list[tuple[str, int]]:
-    from apache_beam.io.filesystems import FileSystems
-
-    found: dict[str, int] = {}
-    # Beam finds nothing for a local glob without a folder; and ./a and a are one file.
-    globs = [os.path.abspath(g) if is_local(g) else g for g in source.files]
-    for glob, result in zip(source.files, FileSystems.match(globs), strict=True):
-        if not result.metadata_list:
-            raise ConfigError(f"source {source.name!r}: files: {glob!r} matches no file")
-        for entry in result.metadata_list:
-            if not (_JSONL.search(entry.path) or _PARQUET.search(entry.path)):
-                raise ConfigError(
-                    f"source {source.name!r}: files: {glob!r} matches {entry.path!r}; expected "
-                    ".jsonl, .ndjson or .json, plain or with .gz or .zst, .parquet or .pq"
-                )
-            found[entry.path] = entry.size_in_bytes
-    return sorted(found.items())
+def _kind(file: InputFile, unit_bytes: int) -> Format:
+    """Return how a file is read; a large .json of lines as lines, so that it can be split."""
+    if file.kind != "json" or file.size <= unit_bytes or is_compressed(file.path):
+        return file.kind
+    with open_input(file.path) as stream:
+        return "jsonl" if holds_lines(stream.read(PIECE)) else "json"
 
 
 def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
@@ -167,7 +121,7 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
     with open_parquet(file) as stream:
         try:
             metadata = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError):  # read_unit rejects it with its reason
+        except (pa.ArrowException, OSError, ValueError):  # read_unit rejects it with its reason
             return whole
     units: list[tuple[int, int, int]] = []
     start = taken = 0
@@ -181,24 +135,98 @@ def _row_groups(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, i
     return [*units, (start, metadata.num_row_groups, taken)]
 
 
-def _read_jsonl(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
-    pieces = decompressed(unit.file) if is_compressed(unit.file) else plain_bytes(unit)
-    line = at = 0
-    for data, taken, broken in whole_lines(pieces, batch_bytes):
+def json_blocks(
+    unit: Unit, text_field: str, batch_bytes: int
+) -> tuple[Literal["line", "row"], Iterator[tuple[bytes, int, BrokenError | None]]]:
+    """Return what the rows of a JSON unit are called, and blocks of them, a line each."""
+    if unit.kind == "json":
+        return json_rows(unit, text_field, batch_bytes)
+    return "line", whole_lines(content(unit), batch_bytes)
+
+
+def _read_json(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
+    line = at = used = 0
+    kind, blocks = json_blocks(unit, source.text_field, batch_bytes)
+    for data, taken, broken in blocks:
+        used += taken
         if broken is not None:
-            raw = (data + broken.raw)[:RAW_BYTES]
-            rejects = [Reject("byte", at, broken.reason, raw)]
-            yield _rejected(rejects, lines=1 if data else 0, taken=taken)
+            lost = max(0, unit.bytes - used) + taken
+            yield _broken(broken, at, data, 1 if data else 0, taken, lost)
             return
-        block = _jsonl_block(data, line, source, first=unit.start == 0 and at == 0)
-        yield replace(block, bytes=taken)
+        block = _jsonl_block(data, line, source, unit.columns)
+        rejects = [
+            replace(reject, kind=kind, lost=taken * reject.lost // len(data))
+            for reject in block.rejects
+        ]
+        yield replace(block, bytes=taken, rejects=rejects)
         line += block.lines
         at += len(data)
 
 
-def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
-    lines = scan(data.removeprefix(b"\xef\xbb\xbf") if first else data)
+def _broken(broken: BrokenError, at: int, data: bytes, lines: int, taken: int, lost: int) -> Block:
+    """Return what is left of a broken file, from byte `at` on, as one reject."""
+    raw = (data + broken.raw)[:RAW_BYTES]
+    return rejected([Reject("byte", at, broken.reason, raw, lost=lost, broken=True)], lines, taken)
+
+
+def _read_pieces(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
+    used = lines = 0
+    try:
+        for piece in row_pieces(unit, source.text_field, batch_bytes):
+            used += piece.bytes
+            lines += piece.lines
+            yield _judged(piece, source, unit.columns)
+    except BrokenError as broken:
+        rest = max(0, unit.bytes - used)
+        yield _broken(broken, used, b"", 0, rest, rest)
+
+
+def row_pieces(unit: Unit, text_field: str, batch_bytes: int) -> Iterator[Piece]:
+    """Return the rows of a unit as its format has them, neither filtered nor judged.
+
+    Args:
+        unit: of a format that is neither JSON nor Parquet.
+        text_field: what plain text is called.
+        batch_bytes: of a piece, about.
+    """
+    if unit.kind == "arrow":
+        return arrow_rows(unit, batch_bytes)
+    if unit.kind == "text-lines":
+        return text_lines(unit, text_field, batch_bytes)
+    if unit.kind == "text-file":
+        return text_file(unit, text_field)
+    return delimited(unit, batch_bytes)
+
+
+def _judged(piece: Piece, source: Source, columns: tuple[tuple[str, str], ...]) -> Block:
+    """Return the valid rows of a piece, and why the others are none."""
+    batch = with_columns(_bare(piece.batch), columns)
+    block = _parquet_block(batch, 0, source)
+    rejects = [
+        replace(
+            reject,
+            kind=piece.kind,
+            number=int(piece.rows[reject.number]),
+            lost=piece.bytes // max(1, piece.batch.num_rows),
+        )
+        for reject in block.rejects
+    ]
+    rejects = sorted([*rejects, *piece.rejects], key=lambda reject: reject.number)
+    return replace(
+        block,
+        rows=piece.rows[block.rows],
+        rejects=rejects,
+        lines=piece.lines,
+        bytes=piece.bytes,
+    )
+
+
+def _jsonl_block(
+    data: bytes, base: int, source: Source, columns: tuple[tuple[str, str], ...]
+) -> Block:
+    lines = scan(without_marks(data))
     parsed = parse(lines, lines.filled)
+    parsed = replace(parsed, batch=with_columns(parsed.batch, columns))
     wanted = matches(parsed.batch, source.where)
     text, reasons = text_of(parsed.batch, source.text_field)
     faults = [*parsed.faults]
@@ -211,76 +239,15 @@ def _jsonl_block(data: bytes, base: int, source: Source, first: bool) -> Block:
         batch, text = batch.filter(pa.array(valid)), text.filter(pa.array(valid))
     if len(rows) < len(lines.filled) and not determined(batch):
         # What isn't taken must not leave its types behind.
-        batch = parse(lines, rows).batch
+        batch = with_columns(parse(lines, rows).batch, columns)
         text, _ = text_of(batch, source.text_field)
     rejects = [
-        Reject("line", base + number, why, lines.line(number)[:RAW_BYTES])
+        Reject("line", base + number, why, line[:RAW_BYTES], lost=len(line))
         for number, why in sorted(faults)
+        for line in (lines.line(number),)
     ]
     filtered = int(np.count_nonzero(~wanted))
     return Block(mark_wide(batch), text, base + rows, rejects, filtered, len(lines), len(data))
-
-
-def _rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
-    nothing = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
-    rows = np.zeros(0, np.int64)
-    return Block(nothing, pa.array([], pa.string()), rows, rejects, 0, lines, taken)
-
-
-def whole_lines(
-    pieces: Iterator[tuple[bytes, int]], size: int
-) -> Iterator[tuple[bytes, int, BrokenError | None]]:
-    """Blocks of whole lines with the input bytes they took, and last what is left at a break."""
-    held: list[bytes] = []
-    length = taken = 0
-    broken: BrokenError | None = None
-    try:
-        for piece, cost in pieces:
-            taken += cost
-            held.append(piece)
-            length += len(piece)
-            end = piece.rfind(b"\n") + 1 if length >= size else 0
-            if end:
-                held[-1] = piece[:end]
-                yield b"".join(held), taken, None
-                held = [piece[end:]]
-                length, taken = len(piece) - end, 0
-    except BrokenError as error:
-        broken = error
-    data = b"".join(held)
-    end = len(data) if broken is None or broken.whole else data.rfind(b"\n") + 1
-    if end:
-        yield data[:end], taken, None
-        taken = 0
-    if broken is not None:
-        yield data[end:], taken, broken
-
-
-def plain_bytes(unit: Unit) -> Iterator[tuple[bytes, int]]:
-    """The bytes of the lines that start in the unit's range."""
-    with open_input(unit.file) as file:
-        at = unit.start
-        skipping = at > 0
-        if skipping:  # the line before may end just where the range starts
-            at -= 1
-            file.seek(at)
-        while piece := file.read(PIECE):
-            begin, end = 0, len(piece)
-            if skipping:
-                begin = piece.find(b"\n") + 1
-                skipping = begin == 0
-                if 0 <= unit.stop <= at + (end if skipping else begin):
-                    return  # no line starts in the range
-            last = False
-            if unit.stop >= 0 and at + end >= unit.stop:
-                newline = piece.find(b"\n", max(begin, unit.stop - 1 - at))
-                last = newline >= 0
-                end = newline + 1 if last else end
-            if not skipping:
-                yield piece[begin:end], end - begin
-            if last:
-                return
-            at += len(piece)
 
 
 def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
@@ -289,46 +256,77 @@ def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Bloc
             file = pq.ParquetFile(
                 stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
             )
-            names = file.schema_arrow.names
-        except (pa.ArrowException, OSError) as fault:
-            yield _rejected([Reject("byte", 0, _broken_parquet(fault), b"")], 0, unit.bytes)
-            return
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            why = f"columns {twice} are there twice; names must differ"
-            yield _rejected([Reject("byte", 0, why, b"")], 0, unit.bytes)
+            fault = _fault_of_footer(file)
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            fault = _broken_parquet(error)
+        if fault is not None:
+            reject = Reject("byte", 0, fault, b"", lost=unit.bytes, broken=True)
+            yield rejected([reject], 0, unit.bytes)
             return
         stop = file.num_row_groups if unit.stop < 0 else unit.stop
         base = 0
         for group in range(unit.start, stop):
-            yield from _row_group(file, group, base, source, batch_bytes)
+            yield from _row_group(file, group, base, source, batch_bytes, unit.columns)
             base += file.metadata.row_group(group).num_rows
 
 
+def _fault_of_footer(file: pq.ParquetFile) -> str | None:
+    names = file.schema_arrow.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"columns {twice} are there twice; names must differ"
+    metadata = file.metadata
+    rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows:
+        return "broken Parquet: the footer doesn't say how many rows there are; get the file again"
+    return None
+
+
 def _row_group(
-    file: pq.ParquetFile, group: int, base: int, source: Source, batch_bytes: int
+    file: pq.ParquetFile,
+    group: int,
+    base: int,
+    source: Source,
+    batch_bytes: int,
+    columns: tuple[tuple[str, str], ...],
 ) -> Iterator[Block]:
     found = file.metadata.row_group(group)
     rows = found.num_rows
-    size = sum(found.column(i).total_compressed_size for i in range(found.num_columns))
+    size = max(0, sum(found.column(i).total_compressed_size for i in range(found.num_columns)))
     per_row = max(1, found.total_byte_size // max(1, rows))
     step = max(1, min(rows, batch_bytes // per_row, 1 << 16))
     batches = file.iter_batches(batch_size=step, row_groups=[group], use_threads=False)
     done = 0
-    reason = f"broken Parquet: a row group ends before its {rows} rows"
+    reason = f"broken Parquet: row group {group} ends before its {rows} rows"
     while True:
         try:
             batch = next(batches, None)
-        except (pa.ArrowException, OSError) as fault:
-            reason, batch = _broken_parquet(fault), None
+        except (pa.ArrowException, OSError, MemoryError) as fault:
+            column = _broken_column(file, group)
+            reason, batch = _broken_parquet(fault, f"column {column!r}, row group {group}: "), None
         if batch is None:
             break
-        block = _parquet_block(_bare(batch), base + done, source)
-        yield replace(block, bytes=size * len(batch) // rows)
+        block = _parquet_block(with_columns(_bare(batch), columns), base + done, source)
+        taken = size * len(batch) // max(1, rows)
+        lost = taken // max(1, len(batch))
+        rejects = [replace(reject, lost=lost) for reject in block.rejects]
+        yield replace(block, bytes=taken, rejects=rejects)
         done += batch.num_rows
     if done < rows:
-        rejects = [Reject("row", base + done, reason, b"")]
-        yield _rejected(rejects, rows - done, size * (rows - done) // rows)
+        lost = size * (rows - done) // rows
+        rejects = [Reject("row", base + done, reason, b"", rows=rows - done, lost=lost)]
+        yield rejected(rejects, rows - done, lost)
+
+
+def _broken_column(file: pq.ParquetFile, group: int) -> str:
+    """Return the first column of a row group that can't be read by itself."""
+    names = list(file.schema_arrow.names)
+    for name in names:
+        try:
+            file.read_row_group(group, columns=[name], use_threads=False)
+        except (pa.ArrowException, OSError, MemoryError):
+            return name
+    return ", ".join(names)
 
 
 def _parquet_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
@@ -393,5 +391,6 @@ def open_parquet(path: str) -> Any:
     return pa.OSFile(path) if is_local(path) else pa.PythonFile(open_input(path), mode="r")
 
 
-def _broken_parquet(fault: Exception) -> str:
-    return f"broken Parquet: {re.sub(r'[0-9]+', 'N', str(fault).splitlines()[0])}"
+def _broken_parquet(fault: Exception, place: str = "") -> str:
+    cause = (str(fault) or type(fault).__name__).splitlines()[0].rstrip(".")
+    return f"broken Parquet: {place}{re.sub(r'[0-9]+', 'N', cause)}; get the file again"

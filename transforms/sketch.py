@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import apache_beam as beam
 import numpy as np
@@ -19,6 +19,7 @@ from schemas.columns import unite
 from schemas.config import Source
 from schemas.documents import REJECTS, Unit, sketch_schema
 from transforms import files
+from transforms.blocks import Block, Reject
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
@@ -26,13 +27,36 @@ from transforms.known import Known
 from transforms.meaning import items
 from transforms.minhash import signatures
 from transforms.progress import count
-from transforms.read import Block, read_unit
+from transforms.read import read_unit
 from transforms.signs import signs, with_signs
 from transforms.surface import surface
 from transforms.units import PerUnit, unit_file
 from transforms.words import fingerprints, split_words, word_ids
 
 NGRAM_COLUMNS = ["words", "signs"]
+
+
+_DAMAGED = 100  # parts of a unit that are told by themselves
+
+
+class Damage(TypedDict):
+    """What can't be read of a file.
+
+    Attributes:
+        file: its path.
+        kind, number: its place within the unit, as a reject has it.
+        reason: why.
+        rows, lost: rows and input bytes that it stands for.
+        broken: whether the file is broken as a whole.
+    """
+
+    file: str
+    kind: str
+    number: int
+    reason: str
+    rows: int
+    lost: int
+    broken: bool
 
 
 @dataclass(frozen=True)
@@ -44,7 +68,9 @@ class UnitReport:
         rows: valid rows, each with a sketch.
         lines: lines or rows in the unit, valid or not, for numbering what follows it.
         read, rejected, filtered: rows, for conservation.
+        lost: input bytes that could not be read.
         reasons: why rows were rejected, with counts.
+        damaged: what could not be read of files that are broken, the largest parts first.
         schema: Arrow schema of the user's columns, serialised.
         named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
@@ -58,7 +84,9 @@ class UnitReport:
     rejected: int = 0
     filtered: int = 0
     tokens: int = 0
+    lost: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    damaged: list[Damage] = field(default_factory=list)
     schema: str = ""
     named: dict[str, int] = field(default_factory=dict)
     words: int = 0
@@ -129,7 +157,7 @@ class _SketchUnit:
         reasons: Counter[str] = Counter()
         named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
-        rejects: list[dict[str, Any]] = []
+        rejects: list[Reject] = []
         known: list[Known] = []
         for block in read_unit(unit, source):
             batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
@@ -143,13 +171,15 @@ class _SketchUnit:
             read += block.read
             filtered += block.filtered
             tokens += int(pc.sum(batch.column("tokens")).as_py() or 0)
-            reasons.update(reject.reason for reject in block.rejects)
-            rejects += [asdict(reject) for reject in block.rejects]
+            for reject in block.rejects:
+                reasons[reject.reason] += reject.rows
+            rejects += block.rejects
             count("documents", block.read)
             count("bytes", block.bytes)
         if rejects:
             files.write_table(
-                unit_file(self.folder, unit.index, "rejects.parquet"), pa.Table.from_pylist(rejects)
+                unit_file(self.folder, unit.index, "rejects.parquet"),
+                pa.Table.from_pylist([asdict(reject) for reject in rejects]),
             )
         merged = unite(schemas)
         return UnitReport(
@@ -157,9 +187,11 @@ class _SketchUnit:
             rows=rows,
             lines=lines,
             read=read,
-            rejected=len(rejects),
+            rejected=sum(reject.rows for reject in rejects),
             filtered=filtered,
             tokens=tokens,
+            lost=sum(reject.lost for reject in rejects),
+            damaged=_damaged(unit, rejects),
             reasons=dict(sorted(reasons.items())),
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
@@ -215,6 +247,23 @@ def sketch_block(
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = _packed(*signs(words))
     return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
+
+
+def _damaged(unit: Unit, rejects: Sequence[Reject]) -> list[Damage]:
+    parts = [reject for reject in rejects if reject.broken or reject.rows > 1]
+    parts.sort(key=lambda part: (not part.broken, -part.rows, part.number))
+    return [
+        Damage(
+            file=unit.file,
+            kind=part.kind,
+            number=part.number,
+            reason=part.reason,
+            rows=part.rows,
+            lost=part.lost,
+            broken=part.broken,
+        )
+        for part in parts[:_DAMAGED]
+    ]
 
 
 def _named(batch: pa.RecordBatch) -> dict[str, int]:
@@ -391,18 +440,29 @@ class Sketches:
                 continue
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
             for reject in table.to_pylist():
-                base = 0 if reject["kind"] == "byte" else int(bases[unit.index])
-                base += reject["kind"] == "line"  # editors count lines from 1
                 rows.append(
                     {
                         "source": sources[unit.source].name,
                         "file": names[unit.index],
-                        "place": f"{reject['kind']} {reject['number'] + base}",
+                        "place": place_of(reject["kind"], reject["number"], bases[unit.index]),
                         "reason": reject["reason"],
+                        "rows": reject["rows"],
                         "raw": reject["raw"],
                     }
                 )
         return pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def place_of(kind: str, number: int, base: int) -> str:
+    """Return the place of a reject in its file, in words.
+
+    Args:
+        kind, number: of the reject, within its unit.
+        base: rows of the file before the unit.
+    """
+    if kind == "byte":
+        return f"byte {number}"
+    return f"{kind} {number + base + (kind == 'line')}"  # editors count lines from 1
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:

@@ -17,11 +17,13 @@ from pipeline.context import Context
 from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
+from transforms import files
 from transforms.embed import load_default
+from transforms.input_files import warnings_of_files
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
 from transforms.read import file_identity, plan_units
-from transforms.sketch import SketchDocuments, Sketches
+from transforms.sketch import Damage, SketchDocuments, Sketches, place_of
 
 _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
@@ -137,7 +139,8 @@ def sketch(
             source.model_dump(mode="json", exclude={*reading}) for source in config.sources
         ],
         "units": [
-            [unit.source, unit.kind, unit.start, unit.stop, identities[unit.file]] for unit in units
+            [unit.source, unit.kind, unit.start, unit.stop, identities[unit.file], unit.columns]
+            for unit in units
         ],
         "ngram": config.ngram,
         "num_perm": config.num_perm,
@@ -228,6 +231,8 @@ def warn_of_sources(sketched: Sketched) -> None:
                 f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
                 f"of them as: {why}{more}; all of them stand in rejects/"
             )
+        for told in warnings_of_files(source):
+            context.warn(told)
         filtered, rows = sum(r.filtered for r in reports), sum(r.rows for r in reports)
         if filtered and not sum(r.read for r in reports):
             context.warn(
@@ -269,24 +274,53 @@ def check_prompts(sketched: Sketched) -> None:
 
 
 def too_many_rejects(sketched: Sketched) -> str | None:
-    """What to say when too many rows could not be read, with the commonest reasons."""
-    reports = sketched.sketches.reports
+    """What to say when too much could not be read: broken files, then the commonest reasons."""
+    config, reports = sketched.context.config, sketched.sketches.reports
+    bases = sketched.sketches.row_bases()
+    damaged = [(part, bases[report.unit]) for report in reports for part in report.damaged]
+    broken = [part for part in damaged if part[0]["broken"]]
+    if broken and config.on_broken_file == "stop":
+        files_ = "1 file is" if len(broken) == 1 else f"{len(broken):,} files are"
+        return (
+            f"{files_} broken, so that nobody knows what is lost:\n{_parts(broken)}\nGet anew or "
+            "leave out what is named; or say --on-broken-file reject, to go on with the rest."
+        )
     read, rejected = sum(r.read for r in reports), sum(r.rejected for r in reports)
-    limit = sketched.context.config.max_reject_share
-    if rejected <= limit * read:
+    size, lost = sum(unit.bytes for unit in sketched.sketches.units), sum(r.lost for r in reports)
+    limit = config.max_reject_share
+    if rejected <= limit * read and lost <= limit * size:
         return None
     reasons: Counter[str] = Counter()
     for unit, report in zip(sketched.sketches.units, reports, strict=True):
-        name = sketched.context.config.sources[unit.source].name
+        name = config.sources[unit.source].name
         reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
     top += "".join(_columns_there(sketched))
     if len(reasons) > 5:
         top += f"\n  and {len(reasons) - 5:,} other reasons"
+    if damaged:
+        top = f"{_parts(sorted(damaged, key=lambda part: -part[0]['lost']))}\n{top}"
     return (
-        f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
-        f"max_reject_share = {limit:.1%}:\n{top}"
+        f"{rejected:,} of {read:,} rows ({rejected / max(1, read):.1%}) and {lost:,} of {size:,} "
+        f"bytes ({lost / max(1, size):.1%}) could not be read, more than "
+        f"max_reject_share = {limit:.1%}:\n{top}\nMend the input, or raise --max-reject-share."
     )
+
+
+def _parts(damaged: Sequence[tuple[Damage, int]]) -> str:
+    """Return files that can't be read, or parts of them, a line each.
+
+    Args:
+        damaged: with the rows of its file before its unit.
+    """
+    lines = []
+    for part, base in damaged[:5]:
+        place = place_of(part["kind"], part["number"], base)
+        rows = f", {part['rows']:,} rows" if part["rows"] > 1 else ""
+        lines.append(f"  {files.shown(part['file'])}, {place}{rows}: {part['reason']}")
+    if len(damaged) > 5:
+        lines.append(f"  and {len(damaged) - 5:,} more")
+    return "\n".join(lines)
 
 
 def missing_of_ledger(sketched: Sketched) -> str | None:

@@ -14,11 +14,12 @@ from schemas.config import Source
 from schemas.documents import Unit
 from transforms import files
 from transforms.bands import ENTRY, GroupBands
+from transforms.blocks import Block
 from transforms.deduplicate import Contained, Settings, Standing, decide
 from transforms.embed import Embedded
 from transforms.known import Known
 from transforms.minhash import band_values, lsh_parameters
-from transforms.read import Block, plan_units
+from transforms.read import plan_units
 from transforms.rules import Party
 from transforms.sketch import SketchDocuments, Sketches, UnitReport, sketch_block
 from transforms.units import unit_file

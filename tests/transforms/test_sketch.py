@@ -14,10 +14,11 @@ import pytest
 from schemas.columns import mark_wide
 from schemas.documents import EMBEDDING_DIMS, sketch_schema
 from tests.transforms.corpora import over, sketched, source, strings, write_jsonl
+from transforms.blocks import Block
 from transforms.embed import load_default
 from transforms.identity import file_names
 from transforms.minhash import signatures
-from transforms.read import Block, plan_units, read_unit
+from transforms.read import plan_units, read_unit
 from transforms.signs import signs, with_signs
 from transforms.sketch import (
     SketchDocuments,
