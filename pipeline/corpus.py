@@ -15,7 +15,7 @@ from schemas.audit import AuditRequest
 from schemas.config import WRITABLE, ConfigError, Fields, Source, parse
 from schemas.documents import OUTCROSS
 from transforms import files
-from transforms.input_files import InputFile, input_files
+from transforms.input_files import STANDARD_INPUT, InputFile, input_files
 
 _ID, _DOMAIN = "outcross.id", "outcross.domain"  # of a run's own output
 
@@ -114,7 +114,7 @@ def _of_run(out: str) -> list[Source]:
 def _curated(source: Source) -> bool:
     """Return whether Parquet files have the column that a run puts beside the users' own."""
     there = _files(source)
-    if not there or there[0].kind != "parquet":
+    if not there or there[0].kind != "parquet" or there[0].path == STANDARD_INPUT:
         return False
     with files.open_input(there[0].path) as stream:
         try:

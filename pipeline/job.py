@@ -29,6 +29,7 @@ from pipeline.stages.sketch import (
     too_many_rejects,
     warn_of_sources,
 )
+from pipeline.standard_input import is_copy, with_standard_input
 from schemas.config import Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
 from schemas.formats import versions
@@ -64,6 +65,8 @@ def job(
         lineage = None
         if shared is not None:
             config, lineage = within_lineage(config)
+        check_out(config.out, kind)
+        config = with_standard_input(config)
         context = Context(config, beam_args, progress or StageProgress(), lineage=lineage)
         check_request(config, kind)
         _note_replaced(context, kind)
@@ -106,9 +109,10 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
         load_reference(config.reference, load_default().fingerprint)
     found = plan_units(config.sources, unit_bytes=1 << 62)
     for file in found:
-        if _inside(file.file, config.out):
+        if _inside(file.file, config.out) and not is_copy(file.file, config.out):
             raise ConfigError(
-                f"source {config.sources[file.source].name!r}: files: {file.file!r} lies in "
+                f"source {config.sources[file.source].name!r}: files: "
+                f"{files.shown(file.file)!r} lies in "
                 f"out = {config.out!r}, whose files a run replaces; choose another out"
             )
     return found

@@ -37,6 +37,7 @@ def delimited(unit: Unit, size: int) -> Iterator[Piece]:
     names: list[str] = []
     delimiter = ord("\t") if unit.kind == "tsv" else ord(",")
     held, taken, line, first = b"", 0, 0, True
+    given = 0  # lines that pieces have covered
     fault: BrokenError | None = None
     need = size
     pieces = content(unit)
@@ -72,10 +73,11 @@ def delimited(unit: Unit, size: int) -> Iterator[Piece]:
         start, stop, at, flags, used, lines = cut
         need = size if used else 2 * need
         if used:
-            piece_lines = NumberedRows(held, start, stop, line + at, flags)
-            yield _piece(piece_lines, names, delimiter, int(lines), taken)
-            taken = 0
-        held, line = held[int(used) :], line + int(lines)
+            rows = NumberedRows(held, start, stop, line + at, flags)
+            line += int(lines)
+            yield _piece(rows, names, delimiter, line - given, taken)
+            given, taken = line, 0
+        held = held[int(used) :]
     if fault is not None:
         raise BrokenError(fault.reason, held[:RAW_BYTES] or fault.raw, fault.whole)
 

@@ -48,19 +48,19 @@ def beam_filesystems(path: str) -> Any:
     scheme = path.partition("://")[0].lower()
     if scheme in ("http", "https"):
         raise ConfigError(
-            f"{path}: web addresses are not read; download the file first (`curl -LO ADDRESS`), or "
+            f"{scheme}:// addresses are not read; download the file first (`curl -LO ADDRESS`), or "
             "read data sets of the Hugging Face Hub by hf://datasets/OWNER/NAME/FILE"
         )
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and not _installed(module):
-        raise ConfigError(f"{path}: {scheme}:// needs an extra: pip install 'outcross[{extra}]'")
+        raise ConfigError(f"{scheme}:// needs an extra: pip install 'outcross[{extra}]'")
     if scheme == "hf":
         import transforms.hub  # noqa: F401, which makes Beam know it
     try:
         FileSystems.get_filesystem(path)
     except ValueError:
         raise ConfigError(
-            f"{path}: there is no file system for {scheme}://; there are gs, s3, hdfs and hf"
+            f"there is no file system for {scheme}://; there are gs, s3, hdfs and hf"
         ) from None
     return FileSystems
 

@@ -17,28 +17,13 @@ from urllib.parse import unquote
 
 from schemas.config import ConfigError, Format, Source
 from transforms.files import beam_filesystems, is_local, shown
-from transforms.magic import ending_of
+from transforms.magic import ending_of, endings, format_of
 
 STANDARD_INPUT = "-"
 
-_ENDINGS: dict[str, Format] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".txt": "text-file",
-    ".md": "text-file",
-    ".markdown": "text-file",
-}
 _NOTES = re.compile(r"(readme|license|licence|changelog|notice|requirements)(\.|$)", re.IGNORECASE)
 _TEXTS: tuple[Format, ...] = ("text-lines", "text-file")
-_UNPACKED: tuple[Format, ...] = ("parquet", "arrow")  # they compress by themselves
+_STARS = re.compile(r"[*?]")
 _GLOB = re.compile(r"[*?\[]")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -106,20 +91,6 @@ class _Match:
     below: tuple[str, ...]
     hidden: bool = False
     listed: bool = False
-
-
-def format_of(path: str) -> Format | None:
-    """Return the format that a name tells, None where it tells none."""
-    lower = path.lower()
-    packed = ending_of(lower)
-    _, ending = os.path.splitext(lower[: len(lower) - len(packed)])
-    found = _ENDINGS.get(ending)
-    return None if packed and found in _UNPACKED else found
-
-
-def endings() -> str:
-    """Return the endings of the names that tell a format, for messages."""
-    return f"{', '.join(_ENDINGS)}, and with .gz, .zst, .bz2, .xz or .lz4"
 
 
 def input_files(source: Source) -> InputFiles:
@@ -235,12 +206,12 @@ def _sorted_out(
 def _rank(match: _Match, kind: Format | None, asked: Format | None) -> int | None:
     """Return 0 for what is surely data, more for what is so only where nothing else is."""
     name = os.path.basename(match.path)
-    if match.hidden:
+    if match.hidden or _NOTES.match(name):
         return None
     if asked is not None:
         alike = kind is None or kind == asked or (kind in _TEXTS and asked in _TEXTS)
         return 0 if alike else None
-    if kind is None or _NOTES.match(name):
+    if kind is None:
         return None
     if kind in _TEXTS:
         return 2
@@ -285,10 +256,15 @@ def _found(pattern: str, where: str) -> tuple[bool, list[_Match]]:
 
 
 def _fixed_part(path: str) -> tuple[str, list[str]]:
-    """Return the folder of a glob that is there under its very name, and what stands below it."""
+    """Return the folder of a glob that is there under its very name, and what stands below it.
+
+    Brackets may be of a name; stars and question marks are of the glob.
+    """
     parts = path.split("/")
     used = 1
-    while used < len(parts) - 1 and os.path.isdir("/".join(parts[: used + 1])):
+    while used < len(parts) - 1 and not _STARS.search(parts[used]):
+        if not os.path.isdir("/".join(parts[: used + 1])):
+            break
         used += 1
     return "/".join(parts[:used]) or "/", parts[used:]
 

@@ -67,13 +67,14 @@ def json_rows(unit: Unit, text_field: str, size: int) -> tuple[Literal["line", "
     return "row", _elements(rest, _LIST if layout == "list" else _OBJECT, size)
 
 
-def holds_lines(head: bytes) -> bool:
+def holds_lines(head: bytes, complete: bool) -> bool:
     """Return whether a .json file that begins so holds lines.
 
     Args:
         head: its first bytes, as many as hold a line.
+        complete: whether that is all of it.
     """
-    return _layout(without_marks(head), False, "") == "lines"
+    return _layout(without_marks(head), complete, "") == "lines"
 
 
 def _then(

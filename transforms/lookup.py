@@ -93,6 +93,8 @@ def texts_at(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]:
     Raises:
         OSError: when the file can't be opened.
     """
+    if not len(rows):  # perhaps of a file that is broken
+        return []
     if unit.kind == "parquet":
         return _from_parquet(unit, source, rows)
     if unit.kind in ("jsonl", "json"):

@@ -1,6 +1,27 @@
-"""First bytes of files: what a file is, whatever its name says."""
+"""Names and first bytes of files: what they say of the format."""
 
 from __future__ import annotations
+
+import os
+
+from schemas.config import Format
+
+_ENDINGS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".txt": "text-file",
+    ".md": "text-file",
+    ".markdown": "text-file",
+}
+_UNPACKED: tuple[Format, ...] = ("parquet", "arrow")  # they compress by themselves
 
 COMPRESSIONS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     ".gz": ("gzip", (b"\x1f\x8b",)),
@@ -50,3 +71,17 @@ def stranger(head: bytes) -> str | None:
         if head.startswith(begins):
             return f"{name}; add {ending} to its name"
     return next((text for begin, text in _OTHERS if head.startswith(begin)), None)
+
+
+def format_of(path: str) -> Format | None:
+    """Return the format that a name tells, None where it tells none."""
+    lower = path.lower()
+    packed = ending_of(lower)
+    _, ending = os.path.splitext(lower[: len(lower) - len(packed)])
+    found = _ENDINGS.get(ending)
+    return None if packed and found in _UNPACKED else found
+
+
+def endings() -> str:
+    """Return the endings of the names that tell a format, for messages."""
+    return f"{', '.join(_ENDINGS)}, and with .gz, .zst, .bz2, .xz or .lz4"

@@ -103,7 +103,8 @@ def _kind(file: InputFile, unit_bytes: int) -> Format:
     if file.kind != "json" or file.size <= unit_bytes or is_compressed(file.path):
         return file.kind
     with open_input(file.path) as stream:
-        return "jsonl" if holds_lines(stream.read(PIECE)) else "json"
+        lines = holds_lines(stream.read(PIECE), complete=file.size <= PIECE)
+        return "jsonl" if lines else "json"
 
 
 def _ranges(file: str, size: int, unit_bytes: int) -> list[tuple[int, int, int]]:
@@ -202,12 +203,13 @@ def _judged(piece: Piece, source: Source, columns: tuple[tuple[str, str], ...]) 
     """Return the valid rows of a piece, and why the others are none."""
     batch = with_columns(_bare(piece.batch), columns)
     block = _parquet_block(batch, 0, source)
+    rest = piece.bytes - sum(reject.lost for reject in piece.rejects)
     rejects = [
         replace(
             reject,
             kind=piece.kind,
             number=int(piece.rows[reject.number]),
-            lost=piece.bytes // max(1, piece.batch.num_rows),
+            lost=max(0, rest) // max(1, piece.batch.num_rows),
         )
         for reject in block.rejects
     ]
@@ -252,22 +254,36 @@ def _jsonl_block(
 
 def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
     with open_parquet(unit.file) as stream:
+        rows = 1
         try:
             file = pq.ParquetFile(
                 stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
             )
             fault = _fault_of_footer(file)
+            if fault is None and _group_bytes(file) > stream.size():
+                fault = "broken Parquet: its footer tells more than there is; get the file again"
+                stop = None if unit.stop < 0 else unit.stop
+                rows = max(1, sum(_group_rows(file)[unit.start : stop]))
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             fault = _broken_parquet(error)
         if fault is not None:
-            reject = Reject("byte", 0, fault, b"", lost=unit.bytes, broken=True)
+            reject = Reject("byte", 0, fault, b"", rows, lost=unit.bytes, broken=True)
             yield rejected([reject], 0, unit.bytes)
             return
-        stop = file.num_row_groups if unit.stop < 0 else unit.stop
         base = 0
-        for group in range(unit.start, stop):
+        for group in range(unit.start, file.num_row_groups if unit.stop < 0 else unit.stop):
             yield from _row_group(file, group, base, source, batch_bytes, unit.columns)
             base += file.metadata.row_group(group).num_rows
+
+
+def _group_rows(file: pq.ParquetFile) -> list[int]:
+    groups = range(file.metadata.num_row_groups)
+    return [file.metadata.row_group(group).num_rows for group in groups]
+
+
+def _group_bytes(file: pq.ParquetFile) -> int:
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    return sum(g.column(i).total_compressed_size for g in groups for i in range(g.num_columns))
 
 
 def _fault_of_footer(file: pq.ParquetFile) -> str | None:
@@ -275,9 +291,8 @@ def _fault_of_footer(file: pq.ParquetFile) -> str | None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         return f"columns {twice} are there twice; names must differ"
-    metadata = file.metadata
-    rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows:
+    rows = _group_rows(file)
+    if min(rows, default=0) < 0 or sum(rows) != file.metadata.num_rows:
         return "broken Parquet: the footer doesn't say how many rows there are; get the file again"
     return None
 
