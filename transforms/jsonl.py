@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ import pyarrow.json as pj
 from numba import njit, types
 from numpy.typing import NDArray
 
-from schemas.columns import EXACT, MAX_DEPTH, MAX_FIELDS, canonical, json_field
+from schemas.columns import EXACT, MAX_DEPTH, MAX_FIELDS, OTHER_KEYS, canonical, json_field
 from transforms.fields import kind_of
+from transforms.open_keys import is_open, packed_objects
 
 _FILLED = np.uint8(1)  # the line holds more than white space
 _LONG = np.uint8(2)  # a number of 16 digits or more, which float64 may not hold
@@ -82,7 +83,7 @@ def scan(data: bytes) -> Lines:
     return Lines(data, *_scan(np.frombuffer(data, np.uint8)))
 
 
-def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
+def parse(lines: Lines, chosen: NDArray[np.int64], named: Collection[str] = ()) -> Parsed:
     """Reads some lines of a block.
 
     Strings stay strings. A column of integers and floats is float64 where that is exact; a column
@@ -93,6 +94,7 @@ def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
     Args:
         lines: the block.
         chosen: ascending numbers of lines that aren't blank.
+        named: columns and paths that stay columns where keys are an open set.
     """
     faults: list[tuple[int, str]] = []
     objects: dict[int, dict[str, Any]] = {}
@@ -112,7 +114,8 @@ def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
             return Parsed(batch, good, sorted(faults))
     _load(lines, np.setdiff1d(chosen, odd), objects, faults)
     good = np.array(sorted(objects), np.int64)
-    return Parsed(_from_objects([objects[i] for i in good.tolist()]), good, sorted(faults))
+    rows = [objects[i] for i in good.tolist()]
+    return Parsed(_from_objects(rows, named), good, sorted(faults))
 
 
 def determined(batch: pa.RecordBatch) -> bool:
@@ -214,13 +217,15 @@ def _from_arrow(data: bytes, rows: int, long: bool) -> pa.RecordBatch | None:
         texts: list[pa.Field] = []
         if len(data) > 2 * _PREFIX:
             end = data.rfind(b"\n", 0, _PREFIX) + 1
+            if end and _keys_expected(data[:end], rows) > MAX_FIELDS:
+                return None
             texts = _texts(_read(data[:end], []).schema) if end else []
         table = _read(data, texts)
         if any(_has_times(type_) for type_ in table.schema.types):
             table = _read(data, _texts(table.schema))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
         return None
-    if table.num_rows != rows:
+    if table.num_rows != rows or table.num_columns > MAX_FIELDS:
         return None
     if any(_has_times(type_) or not _holds(type_, 1) for type_ in table.schema.types):
         return None
@@ -230,6 +235,18 @@ def _from_arrow(data: bytes, rows: int, long: bool) -> pa.RecordBatch | None:
     if long and any(_rounds(column) for column in batch.columns):
         return None
     return batch
+
+
+def _keys_expected(prefix: bytes, rows: int) -> float:
+    """Return how many keys there will be, if they go on to appear as in some first lines."""
+    try:
+        keys = [set(orjson.loads(line)) for line in prefix.splitlines()]
+    except ValueError:  # Arrow says the same
+        return 0
+    half = set().union(*keys[: len(keys) // 2])
+    every = half.union(*keys)
+    fresh = (len(every) - len(half)) / max(1, len(keys) - len(keys) // 2)
+    return len(every) + fresh * (rows - len(keys))
 
 
 def _read(data: bytes, texts: list[pa.Field]) -> pa.Table:
@@ -284,14 +301,17 @@ def _rounds(array: pa.Array) -> bool:
     return largest is not None and largest >= EXACT
 
 
-def _from_objects(objects: list[dict[str, Any]]) -> pa.RecordBatch:
+def _from_objects(objects: list[dict[str, Any]], named: Collection[str]) -> pa.RecordBatch:
     names = sorted(set().union(*objects))
     if not names:
         return _empty(len(objects))
+    if is_open(names):
+        objects = packed_objects(objects, named)
+        names = sorted(set().union(*objects))
     fields, columns = [], []
     for name in names:
         values = [row.get(name) for row in objects]
-        type_ = _infer(values, 1)
+        type_ = None if name == OTHER_KEYS else _infer(values, 1)
         if type_ is None:
             fields.append(json_field(name))
             columns.append(pa.array([canonical(value) for value in values], pa.string()))

@@ -22,6 +22,7 @@ from transforms.compressed import BrokenError
 from transforms.content import without_marks
 from transforms.fields import string_field
 from transforms.jsonl import parse, scan
+from transforms.open_keys import named_columns
 from transforms.read import BATCH_BYTES, json_blocks, open_parquet, row_pieces
 from transforms.units import PerUnit, unit_file
 
@@ -127,7 +128,9 @@ def _from_json(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[str]
             ends = np.append(ends, len(data))
             lines = [data[starts[row] : ends[row]] for row in here]
             chosen = scan(without_marks(b"\n".join(lines)))
-            text = string_field(parse(chosen, chosen.filled).batch, source.text_field)
+            text = string_field(
+                parse(chosen, chosen.filled, named_columns(source)).batch, source.text_field
+            )
             texts += pc.fill_null(text, "").to_pylist()
         if not (rows >= last).any():
             break

@@ -32,6 +32,7 @@ from transforms.input_files import InputFile, input_files
 from transforms.json_values import holds_lines, json_rows
 from transforms.jsonl import determined, parse, scan
 from transforms.magic import is_compressed
+from transforms.open_keys import named_columns
 from transforms.plain_text import text_file, text_lines
 
 UNIT_BYTES = 64 << 20
@@ -227,7 +228,8 @@ def _jsonl_block(
     data: bytes, base: int, source: Source, columns: tuple[tuple[str, str], ...]
 ) -> Block:
     lines = scan(without_marks(data))
-    parsed = parse(lines, lines.filled)
+    named = named_columns(source)
+    parsed = parse(lines, lines.filled, named)
     parsed = replace(parsed, batch=with_columns(parsed.batch, columns))
     wanted = matches(parsed.batch, source.where)
     text, reasons = text_of(parsed.batch, source.text_field)
@@ -241,7 +243,7 @@ def _jsonl_block(
         batch, text = batch.filter(pa.array(valid)), text.filter(pa.array(valid))
     if len(rows) < len(lines.filled) and not determined(batch):
         # What isn't taken must not leave its types behind.
-        batch = with_columns(parse(lines, rows).batch, columns)
+        batch = with_columns(parse(lines, rows, named).batch, columns)
         text, _ = text_of(batch, source.text_field)
     rejects = [
         Reject("line", base + number, why, line[:RAW_BYTES], lost=len(line))

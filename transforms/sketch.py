@@ -72,6 +72,7 @@ class UnitReport:
         reasons: why rows were rejected, with counts.
         damaged: what could not be read of files that are broken, the largest parts first.
         schema: Arrow schema of the user's columns, serialised.
+        everywhere: columns with a value in every valid row.
         named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
         words, known: of the embedder, as `Known` has them; 0 without one.
@@ -88,6 +89,7 @@ class UnitReport:
     reasons: dict[str, int] = field(default_factory=dict)
     damaged: list[Damage] = field(default_factory=list)
     schema: str = ""
+    everywhere: list[str] = field(default_factory=list)
     named: dict[str, int] = field(default_factory=dict)
     words: int = 0
     known: int = 0
@@ -159,12 +161,15 @@ class _SketchUnit:
         schemas: list[pa.Schema] = []
         rejects: list[Reject] = []
         known: list[Known] = []
+        everywhere: set[str] | None = None
         for block in read_unit(unit, source):
             batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
             known.append(words)
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)
+                full = {c for c in block.batch.schema.names if not block.batch[c].null_count}
+                everywhere = full if everywhere is None else everywhere & full
             named.update(_named(batch))
             rows += batch.num_rows
             lines += block.lines
@@ -193,6 +198,7 @@ class _SketchUnit:
             lost=sum(reject.lost for reject in rejects),
             damaged=_damaged(unit, rejects),
             reasons=dict(sorted(reasons.items())),
+            everywhere=sorted(everywhere or ()),
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
             **Known.total(known)._asdict(),

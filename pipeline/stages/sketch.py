@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Artifact, artifact
 from pipeline.context import Context
-from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
+from schemas.columns import LEDGER_COLUMN, MAX_FIELDS, OTHER_KEYS, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
 from transforms import files
@@ -22,8 +22,9 @@ from transforms.embed import load_default
 from transforms.input_files import warnings_of_files
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
+from transforms.open_keys import is_open, named_columns, narrowed
 from transforms.read import file_identity, plan_units
-from transforms.sketch import Damage, SketchDocuments, Sketches, place_of
+from transforms.sketch import Damage, SketchDocuments, Sketches, UnitReport, place_of
 
 _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
@@ -166,7 +167,12 @@ def sketch(
         done.finish({"units": [asdict(unit) for unit in units]})
     sketches = Sketches(folder, units)
     kept, removed = _unions(config, sketches)
-    mixed = [field.name for field in kept if is_json(field)]
+    if OTHER_KEYS in removed.names:
+        context.warn(
+            f"there are more than {MAX_FIELDS:,} different keys: those that not every row of a "
+            f"source has are one column {OTHER_KEYS!r}, text holding JSON"
+        )
+    mixed = [field.name for field in kept if is_json(field) and field.name != OTHER_KEYS]
     if mixed:
         context.warn(
             f"columns {', '.join(map(repr, mixed))} hold values of types that don't go together; "
@@ -199,6 +205,13 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
         if report.rows:
             by_source[unit.source].append(report.arrow_schema())
     united = {number: unite(schemas) for number, schemas in by_source.items()}
+    # A table of many columns is no open set: its columns are the same for all rows.
+    objects = {unit.source for unit in sketches.units if unit.kind in ("jsonl", "json")}
+    for number, schema in united.items():
+        if number in objects and is_open(schema.names):
+            reports = _reports(sketches, number)
+            everywhere = set.intersection(*(set(r.everywhere) for r in reports if r.rows))
+            united[number] = narrowed(schema, everywhere, named_columns(config.sources[number]))
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))
@@ -212,15 +225,15 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema]:
     return kept.append(judged), removed
 
 
+def _reports(sketches: Sketches, source: int) -> list[UnitReport]:
+    return [sketches.reports[unit.index] for unit in sketches.units if unit.source == source]
+
+
 def warn_of_sources(sketched: Sketched) -> None:
     """Says where a configured name finds nothing: it may be misspelt."""
     context = sketched.context
     for number, source in enumerate(context.config.sources):
-        reports = [
-            sketched.sketches.reports[unit.index]
-            for unit in sketched.sketches.units
-            if unit.source == number
-        ]
+        reports = _reports(sketched.sketches, number)
         if rejected := sum(r.rejected for r in reports):
             reasons: Counter[str] = Counter()
             for report in reports:

@@ -181,7 +181,8 @@ def test_schemes_say_what_they_need(path, cure, monkeypatch):
         input_files(source(path))
 
 
-NAMES = st.text("ab[]*?.=_ -é", min_size=1, max_size=6).filter(lambda name: name.strip(". "))
+NAMES = st.text("ab[]*?.=_ -é", min_size=1, max_size=6)
+NAMES = NAMES.filter(lambda name: name.strip(". ") and name != "**")
 
 
 @settings(max_examples=60)
