@@ -35,6 +35,8 @@ from transforms.lookup import texts_at
 from transforms.read import plan_units, read_unit
 
 ROW = dict[str, Any]
+WHOLE = 1 << 30
+SPLIT = 3000
 _WORDS = ["die", "Katze", "läuft", "他走了", "the", "cat", "runs", "\u2028", "quoted", '"']
 _WORDS += ["comma,", "semi;", "tab\t", "line\nbreak"]
 
@@ -82,8 +84,12 @@ def make_files(folder: Path, files: int, seed: int) -> list[Made]:
     ]
 
 
-def read_file(made: Made) -> Read:
+def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
     """Read a file, and check all that has to hold of it.
+
+    Args:
+        made: the file.
+        unit_bytes: size from which it is split.
 
     Raises:
         AssertionError: when it doesn't.
@@ -91,7 +97,7 @@ def read_file(made: Made) -> Read:
     source = Source(name="fuzz", role="human", files=[str(made.path)])
     rows = rejected = lost = 0
     broken = False
-    units = plan_units([source], unit_bytes=3000)
+    units = plan_units([source], unit_bytes)
     for unit in units:
         lines, last = 0, -1
         places, texts = [], []
@@ -255,6 +261,7 @@ def main() -> None:
         counts: Counter[str] = Counter()
         for file in made:
             result = read_file(file)
+            assert read_file(file, SPLIT).rows == result.rows
             counts["documents written"] += file.documents
             counts["valid rows"] += result.rows
             counts["rejected rows"] += result.rejected

@@ -8,6 +8,7 @@ named. What else is left out is told.
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import re
 from collections import Counter
@@ -131,6 +132,22 @@ def input_files(source: Source) -> InputFiles:
         if examples[reason] not in read
     ]
     return InputFiles(sorted(chosen.values(), key=lambda file: file.path), left)
+
+
+def pattern_of(path: str, columns: Sequence[tuple[str, str]]) -> str:
+    """Return a pattern that finds one file, with the columns that its folders name.
+
+    Args:
+        path: of the file, which is there.
+        columns: as an `InputFile` has them.
+    """
+    names = {name for name, _ in columns}
+    parts = []
+    for part in glob.escape(path).split("/"):
+        name, mark, value = part.partition("=")
+        # What stands in brackets is no name that is there, so the folder counts as found.
+        parts.append(f"{name}[=]{value}" if mark and unquote(name) in names else part)
+    return "/".join(parts)
 
 
 def warnings_of_files(source: Source) -> Iterator[str]:
@@ -328,19 +345,19 @@ def _glob(
 def _remote(pattern: str, where: str) -> tuple[bool, list[_Match]]:
     """Return what another file system has: the file, what a glob matches, or a folder's files."""
     systems = beam_filesystems(pattern)
-    for glob in (pattern, f"{pattern.rstrip('/')}/**"):
+    for asked in (pattern, f"{pattern.rstrip('/')}/**"):
         try:
-            entries = systems.match([glob])[0].metadata_list
+            entries = systems.match([asked])[0].metadata_list
         except OSError as error:  # what Beam raises is one
             raise ConfigError(f"{where}: the file system can't be asked: {error}") from None
         if entries:
             break
-    fixed = re.split(r"[*?\[]", glob)[0].rpartition("/")[0]
+    fixed = re.split(r"[*?\[]", asked)[0].rpartition("/")[0]
     found = []
     for entry in entries:
         *below, name = entry.path[len(fixed) :].strip("/").split("/")
         hidden = any(map(_hidden, (*below, name))) and not _hidden(pattern.rpartition("/")[2])
-        size, listed = entry.size_in_bytes, glob != pattern
+        size, listed = entry.size_in_bytes, asked != pattern
         found.append(_Match(entry.path, size, tuple(below), hidden, listed))
     named = [match.path for match in found] == [pattern]
     return named, sorted(found, key=lambda match: match.path)

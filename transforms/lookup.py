@@ -145,7 +145,9 @@ def _from_parquet(unit: Unit, source: Source, rows: NDArray[np.int64]) -> list[s
         names = file.schema_arrow.names
         field = source.text_field
         # A column whose own name holds dots wins over the path.
-        column = max((n for n in names if f"{field}.".startswith(f"{n}.")), key=len)
+        column = max((n for n in names if f"{field}.".startswith(f"{n}.")), key=len, default=None)
+        if column is None:  # its folders may name it
+            return [dict(unit.columns).get(field, "")] * len(rows)
         first = 0
         stop = file.num_row_groups if unit.stop < 0 else unit.stop
         for group in range(unit.start, stop):

@@ -19,9 +19,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.fuzz import make_files, read_file
+from benchmarks.fuzz import SPLIT, make_files, read_file
 from schemas.config import Source
 from transforms import delimited, json_values
+from transforms.input_files import pattern_of
 from transforms.lookup import first_columns, texts_at
 from transforms.read import plan_units, read_unit
 
@@ -261,6 +262,17 @@ def test_columns_of_folders_are_columns_of_the_rows(tmp_path):
     assert {row["lang"] for row in read(tmp_path)[0]} == {"of the row", "en", "fr"}
 
 
+def test_columns_of_folders_are_looked_up_and_found_again(tmp_path):
+    path = tmp_path / "in [1]" / "lang=e[n" / "x.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"text": ["a", "b"]}), path)
+    found = Source(name="s", role="human", files=[str(tmp_path / "in [1]")], text_field="lang")
+    [unit] = plan_units([found])
+    assert texts_at(unit, found, np.array([1])) == ["e[n"]
+    again = found.model_copy(update={"files": [pattern_of(unit.file, unit.columns)]})
+    assert plan_units([again]) == [unit]
+
+
 def test_byte_order_marks_after_cat_cost_no_row(tmp_path):
     mark = b"\xef\xbb\xbf"
     path = tmp_path / "x.jsonl"
@@ -336,6 +348,7 @@ def test_of_a_truncated_file_what_is_there_is_read(tmp_path, packed, share):
 def test_whatever_is_damaged_is_counted_and_nothing_is_raised(tmp_path):
     made = make_files(tmp_path, 100, seed=7)
     read_ = [read_file(file) for file in made]
+    assert [read_file(file, SPLIT).rows for file in made] == [result.rows for result in read_]
     whole = [(file, result) for file, result in zip(made, read_, strict=True) if not file.damage]
     assert len(whole) > 25
     assert all(result.rows == file.documents for file, result in whole)
