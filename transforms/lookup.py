@@ -21,9 +21,10 @@ from transforms.blocks import with_columns
 from transforms.compressed import BrokenError
 from transforms.content import without_marks
 from transforms.fields import string_field
+from transforms.footers import open_parquet
 from transforms.jsonl import parse, scan
 from transforms.open_keys import named_columns
-from transforms.read import BATCH_BYTES, json_blocks, open_parquet, row_pieces
+from transforms.read import BATCH_BYTES, json_blocks, row_pieces
 from transforms.units import PerUnit, unit_file
 
 

@@ -7,11 +7,10 @@ source's fields, so that a later stage can read a unit again and align by positi
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +26,15 @@ from transforms.compressed import PIECE, BrokenError
 from transforms.content import content, whole_lines, without_marks
 from transforms.delimited import delimited
 from transforms.fields import matches, text_of
-from transforms.files import is_local, open_input
+from transforms.files import open_input
+from transforms.footers import (
+    broken_column,
+    broken_parquet,
+    fault_of_footer,
+    group_bytes,
+    group_rows,
+    open_parquet,
+)
 from transforms.input_files import InputFile, input_files
 from transforms.json_values import holds_lines, json_rows
 from transforms.jsonl import determined, parse, scan
@@ -261,13 +268,13 @@ def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Bloc
             file = pq.ParquetFile(
                 stream, buffer_size=PIECE, pre_buffer=False, page_checksum_verification=True
             )
-            fault = _fault_of_footer(file)
-            if fault is None and _group_bytes(file) > stream.size():
+            fault = fault_of_footer(file)
+            if fault is None and group_bytes(file) > stream.size():
                 fault = "broken Parquet: its footer tells more than there is; get the file again"
                 stop = None if unit.stop < 0 else unit.stop
-                rows = max(1, sum(_group_rows(file)[unit.start : stop]))
+                rows = max(1, sum(group_rows(file)[unit.start : stop]))
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            fault = _broken_parquet(error)
+            fault = broken_parquet(error)
         if fault is not None:
             reject = Reject("byte", 0, fault, b"", rows, lost=unit.bytes, broken=True)
             yield rejected([reject], 0, unit.bytes)
@@ -276,27 +283,6 @@ def _read_parquet(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Bloc
         for group in range(unit.start, file.num_row_groups if unit.stop < 0 else unit.stop):
             yield from _row_group(file, group, base, source, batch_bytes, unit.columns)
             base += file.metadata.row_group(group).num_rows
-
-
-def _group_rows(file: pq.ParquetFile) -> list[int]:
-    groups = range(file.metadata.num_row_groups)
-    return [file.metadata.row_group(group).num_rows for group in groups]
-
-
-def _group_bytes(file: pq.ParquetFile) -> int:
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    return sum(g.column(i).total_compressed_size for g in groups for i in range(g.num_columns))
-
-
-def _fault_of_footer(file: pq.ParquetFile) -> str | None:
-    names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        return f"columns {twice} are there twice; names must differ"
-    rows = _group_rows(file)
-    if min(rows, default=0) < 0 or sum(rows) != file.metadata.num_rows:
-        return "broken Parquet: the footer doesn't say how many rows there are; get the file again"
-    return None
 
 
 def _row_group(
@@ -319,8 +305,8 @@ def _row_group(
         try:
             batch = next(batches, None)
         except (pa.ArrowException, OSError, MemoryError) as fault:
-            column = _broken_column(file, group)
-            reason, batch = _broken_parquet(fault, f"column {column!r}, row group {group}: "), None
+            column = broken_column(file, group)
+            reason, batch = broken_parquet(fault, f"column {column!r}, row group {group}: "), None
         if batch is None:
             break
         block = _parquet_block(with_columns(_bare(batch), columns), base + done, source)
@@ -333,17 +319,6 @@ def _row_group(
         lost = size * (rows - done) // rows
         rejects = [Reject("row", base + done, reason, b"", rows=rows - done, lost=lost)]
         yield rejected(rejects, rows - done, lost)
-
-
-def _broken_column(file: pq.ParquetFile, group: int) -> str:
-    """Return the first column of a row group that can't be read by itself."""
-    names = list(file.schema_arrow.names)
-    for name in names:
-        try:
-            file.read_row_group(group, columns=[name], use_threads=False)
-        except (pa.ArrowException, OSError, MemoryError):
-            return name
-    return ", ".join(names)
 
 
 def _parquet_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
@@ -402,12 +377,3 @@ def _bare(batch: pa.RecordBatch) -> pa.RecordBatch:
         ]
     )
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def open_parquet(path: str) -> Any:
-    return pa.OSFile(path) if is_local(path) else pa.PythonFile(open_input(path), mode="r")
-
-
-def _broken_parquet(fault: Exception, place: str = "") -> str:
-    cause = (str(fault) or type(fault).__name__).splitlines()[0].rstrip(".")
-    return f"broken Parquet: {place}{re.sub(r'[0-9]+', 'N', cause)}; get the file again"

@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -20,6 +20,7 @@ from schemas.config import Source
 from schemas.documents import REJECTS, Unit, sketch_schema
 from transforms import files
 from transforms.blocks import Block, Reject
+from transforms.damage import Damage, damages, place_of
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
@@ -34,29 +35,6 @@ from transforms.units import PerUnit, unit_file
 from transforms.words import fingerprints, split_words, word_ids
 
 NGRAM_COLUMNS = ["words", "signs"]
-
-
-_DAMAGED = 100  # parts of a unit that are told by themselves
-
-
-class Damage(TypedDict):
-    """What can't be read of a file.
-
-    Attributes:
-        file: its path.
-        kind, number: its place within the unit, as a reject has it.
-        reason: why.
-        rows, lost: rows and input bytes that it stands for.
-        broken: whether the file is broken as a whole.
-    """
-
-    file: str
-    kind: str
-    number: int
-    reason: str
-    rows: int
-    lost: int
-    broken: bool
 
 
 @dataclass(frozen=True)
@@ -196,7 +174,7 @@ class _SketchUnit:
             filtered=filtered,
             tokens=tokens,
             lost=sum(reject.lost for reject in rejects),
-            damaged=_damaged(unit, rejects),
+            damaged=damages(unit, rejects),
             reasons=dict(sorted(reasons.items())),
             everywhere=sorted(everywhere or ()),
             named=dict(named),
@@ -253,23 +231,6 @@ def sketch_block(
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = _packed(*signs(words))
     return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
-
-
-def _damaged(unit: Unit, rejects: Sequence[Reject]) -> list[Damage]:
-    parts = [reject for reject in rejects if reject.broken or reject.rows > 1]
-    parts.sort(key=lambda part: (not part.broken, -part.rows, part.number))
-    return [
-        Damage(
-            file=unit.file,
-            kind=part.kind,
-            number=part.number,
-            reason=part.reason,
-            rows=part.rows,
-            lost=part.lost,
-            broken=part.broken,
-        )
-        for part in parts[:_DAMAGED]
-    ]
 
 
 def _named(batch: pa.RecordBatch) -> dict[str, int]:
@@ -457,18 +418,6 @@ class Sketches:
                     }
                 )
         return pa.Table.from_pylist(rows, schema=REJECTS)
-
-
-def place_of(kind: str, number: int, base: int) -> str:
-    """Return the place of a reject in its file, in words.
-
-    Args:
-        kind, number: of the reject, within its unit.
-        base: rows of the file before the unit.
-    """
-    if kind == "byte":
-        return f"byte {number}"
-    return f"{kind} {number + base + (kind == 'line')}"  # editors count lines from 1
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:

@@ -18,13 +18,14 @@ from schemas.columns import LEDGER_COLUMN, MAX_FIELDS, OTHER_KEYS, is_json, sett
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Unit
 from transforms import files
+from transforms.damage import Damage, place_of
 from transforms.embed import load_default
 from transforms.input_files import warnings_of_files
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
 from transforms.open_keys import is_open, named_columns, narrowed
 from transforms.read import file_identity, plan_units
-from transforms.sketch import Damage, SketchDocuments, Sketches, UnitReport, place_of
+from transforms.sketch import SketchDocuments, Sketches, UnitReport
 
 _LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
 
