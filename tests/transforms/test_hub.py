@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,8 +14,6 @@ from transforms import files, hub
 from transforms.input_files import input_files
 from transforms.read import plan_units, read_unit
 
-fsspec = pytest.importorskip("fsspec")
-pytest.importorskip("huggingface_hub")
 ROWS = [{"text": f"text {i}"} for i in range(40)]
 
 
