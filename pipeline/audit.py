@@ -172,6 +172,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         workers=request.workers,
         max_reject_share=request.max_reject_share,
         texts=request.texts,
+        on_broken_file=request.on_broken_file,
         gates=request.gates,
         text_out=None,
         sources=sources,

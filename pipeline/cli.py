@@ -29,6 +29,7 @@ from schemas.config import (
     parse,
     readable,
 )
+from transforms.magic import format_of
 
 if TYPE_CHECKING:
     from pipeline.progress import StageProgress
@@ -53,6 +54,10 @@ _BUDGET = PLAN_KEYS | {
     *("lineage", "archive", "archive_source"),
 }
 """Keys that deduplication has no use for: options that did nothing would mislead."""
+_QUOTE = (
+    "files stand behind --synthetic or --human, each behind one of its own, and a glob in quotes "
+    "('s*.jsonl'), or the shell makes several names of it"
+)
 _BEAM: list[str] = []  # what stands after `--`
 _VOICES: list[Voice] = []  # of the command at work, once it has one
 
@@ -102,6 +107,8 @@ def _config(options: dict[str, Any]) -> Config:
         ConfigError: naming the key, what was found and what would be right.
     """
     path = options.pop("configuration")
+    if path is not None and format_of(path) is not None:
+        raise ConfigError(f"{path}: holds data, and a CONFIG.yaml is expected here; {_QUOTE}")
     values: dict[str, Any] = {} if path is None else load_yaml(path)
     given = {name: value for name, value in options.items() if value is not None}
     fields = {name: given.pop(name) for name in Fields.model_fields if name in given}
@@ -582,6 +589,8 @@ def main() -> None:
 def _say(error: Exception) -> int:
     if hasattr(error, "show"):  # a usage error; typer brings its own click along
         error.show()
+        if "unexpected extra argument" in str(error):
+            print(f"outcross: {_QUOTE}", file=sys.stderr)
         return 2
     voice = _VOICES[-1] if _VOICES else Voice()
     voice.fail(error)

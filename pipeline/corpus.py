@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,13 +15,9 @@ from schemas.audit import AuditRequest
 from schemas.config import WRITABLE, ConfigError, Fields, Source, parse
 from schemas.documents import OUTCROSS
 from transforms import files
+from transforms.input_files import STANDARD_INPUT, InputFile, input_files
 
 _ID, _DOMAIN = "outcross.id", "outcross.domain"  # of a run's own output
-_PACKED = ("", ".gz", ".zst")
-_ENDINGS = (
-    *(".parquet", ".pq", ".json.gz", ".json.zst"),  # a .json is as often a note beside the data
-    *(f".{kind}{packed}" for kind in ("jsonl", "ndjson") for packed in _PACKED),
-)
 
 
 def corpus_sources(request: AuditRequest) -> list[Source]:
@@ -43,15 +38,15 @@ def corpus_sources(request: AuditRequest) -> list[Source]:
                 )
             found += _of_run(path)
             continue
-        globs = _below(path)
-        if not _curated(globs[0]):
-            found.append(Source(name="corpus", role="synthetic", files=globs, **fields))
+        corpus = Source(name="corpus", role="synthetic", files=[path], **fields)
+        if not _curated(corpus):
+            found.append(corpus)
             continue
         for role in WRITABLE:
             own = {**fields, "id_field": _ID, "domain_field": _DOMAIN}
             own["where"] = _where("role", role)
-            found.append(Source(name=role, role=role, files=globs, **own))
-    _check_once(request.paths)
+            found.append(Source(name=role, role=role, files=[path], **own))
+    _check_once(request)
     return _merged(found)
 
 
@@ -60,18 +55,30 @@ def _where(field: str, value: str) -> dict[str, Any]:
     return {f"outcross.{field}": value, "outcross.copy": 1}
 
 
-def _check_once(paths: Sequence[str]) -> None:
-    """Refuses a file that two of the paths hold: all in it would repeat itself."""
+def _check_once(request: AuditRequest) -> None:
+    """Refuse a file that two of the paths hold: all in it would repeat itself."""
     seen: dict[str, str] = {}
-    for path in paths:
+    for path in request.paths:
         of_run = files.exists(files.join(path, MANIFEST)) and data_files(path)
-        inside = of_run or [name for glob in _below(path) for name in files.list_files(glob)]
-        for name in inside:
+        for name in of_run or _names(path, request):
             whole = os.path.realpath(name) if files.is_local(name) else name
             if seen.setdefault(whole, path) != path:
                 raise ConfigError(
-                    f"paths: {seen[whole]} and {path} hold the same file {name}; give it once"
+                    f"paths: {seen[whole]} and {path} hold the same file {files.shown(name)}; "
+                    "give it once"
                 )
+
+
+def _names(path: str, request: AuditRequest) -> list[str]:
+    source = Source(name="corpus", role="synthetic", files=[path], format=request.format)
+    return [file.path for file in _files(source)]
+
+
+def _files(source: Source) -> list[InputFile]:
+    try:
+        return input_files(source).files
+    except ConfigError:  # what finds nothing is named when it is read
+        return []
 
 
 def data_files(out: str) -> list[str]:
@@ -107,38 +114,15 @@ def _of_run(out: str) -> list[Source]:
     ]
 
 
-def _below(path: str) -> list[str]:
-    """The files of a folder and of those in it, or the path as it is."""
-    if files.is_local(path):
-        below = (name for name in Path(path).rglob("*") if name.is_file())
-        # What is hidden is no data: a run's own work, a version control's, a download's cache.
-        inside = sorted(
-            glob.escape(str(name))
-            for name in below
-            if not any(part.startswith(".") for part in name.relative_to(path).parts)
-        )
-        path = glob.escape(path) if Path(path).is_file() else path
-    else:
-        inside = files.list_files(files.join(path, "**"))
-    found = [name for name in inside if name.lower().endswith(_ENDINGS)]
-    if found:
-        return found
-    if inside:
-        raise ConfigError(
-            f"paths: {path} is a folder without {', '.join(_ENDINGS)} in it; give files or globs"
-        )
-    return [path]
-
-
-def _curated(path: str) -> bool:
-    """Whether Parquet files have the column that a run puts beside the users' own."""
-    found = files.list_files(path)
-    if not found or not found[0].endswith(".parquet"):
+def _curated(source: Source) -> bool:
+    """Return whether Parquet files have the column that a run puts beside the users' own."""
+    there = _files(source)
+    if not there or there[0].kind != "parquet" or there[0].path == STANDARD_INPUT:
         return False
-    with files.open_input(found[0]) as stream:
+    with files.open_input(there[0].path) as stream:
         try:
             schema = pq.read_schema(stream)
-        except pa.ArrowInvalid:  # it will be rejected by name
+        except (pa.ArrowException, OSError):  # it will be rejected by name
             return False
     return "outcross" in schema.names and schema.field("outcross").type == OUTCROSS
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +40,7 @@ from schemas.lineage import (
 from transforms import files
 from transforms.aligned import load_aligned
 from transforms.identity import ids_of
+from transforms.input_files import pattern_of
 from transforms.reference import copy_reference
 
 NOTES = pa.struct(
@@ -298,20 +298,22 @@ def _archived(
     for number, source in enumerate(context.config.sources):
         if not lineage.is_new(source) or held[source.name].documents == 0:
             continue
-        paths = sorted(
-            {
-                piece.file
-                for unit in sketched.sketches.units
-                if unit.source == number
-                for piece in unit.pieces
-            }
-        )
+        columns = {
+            piece.file: piece.columns
+            for unit in sketched.sketches.units
+            if unit.source == number
+            for piece in unit.pieces
+        }
+        paths = sorted(columns)
         name = f"archive/{place}/{source.name}.ngrams"
         files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams[source.name]))
         found.append(
             ArchivedSource(
                 source=source.model_copy(
-                    update={"files": [glob.escape(whole(p)) for p in paths], "removed_by": None}
+                    update={
+                        "files": [pattern_of(whole(p), columns[p]) for p in paths],
+                        "removed_by": None,
+                    }
                 ),
                 identities={whole(path): sketched.identities[path] for path in paths},
                 amount=held[source.name],

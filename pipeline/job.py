@@ -34,6 +34,7 @@ from pipeline.stages.sketch import (
     warn_of_sources,
 )
 from pipeline.stages.write import check_folders
+from pipeline.standard_input import is_copy, with_standard_input
 from schemas.config import Config, ConfigError, band_threshold
 from schemas.documents import FORMAT_VERSION, Unit
 from schemas.formats import versions
@@ -69,6 +70,8 @@ def job(
         lineage = None
         if shared is not None:
             config, lineage = within_lineage(config)
+        check_out(config.out, kind)
+        config = with_standard_input(config)
         context = Context(config, beam_args, progress or StageProgress(), lineage=lineage)
         inputs = check_request(config, kind)
         if remembers:
@@ -115,9 +118,10 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
     units = plan_units(config.sources, unit_bytes=1 << 62)
     for unit in units:
         for piece in unit.pieces:
-            if _inside(piece.file, config.out):
+            if _inside(piece.file, config.out) and not is_copy(piece.file, config.out):
                 raise ConfigError(
-                    f"source {config.sources[unit.source].name!r}: files: {piece.file!r} lies in "
+                    f"source {config.sources[unit.source].name!r}: files: "
+                    f"{files.shown(piece.file)!r} lies in "
                     f"out = {config.out!r}, whose files a run replaces; choose another out"
                 )
     return units
@@ -212,9 +216,7 @@ def sketch_and_deduplicate(
         out = context.config.out
         finished = files.exists(files.join(out, MANIFEST))
         path = write_rejects(sketched, files.join(out, WORK) if finished else out)
-        raise RunError(
-            f"{told}\nAll of them are in {path}; mend the input, or raise --max-reject-share."
-        )
+        raise RunError(f"{told}\nAll that could not be read is in {path}.")
     if (told := missing_of_ledger(sketched)) is not None:
         raise RunError(told)
     if len(sketched.sketches) == 0:

@@ -29,6 +29,7 @@ from schemas.lineage import LEDGER, ArchivedSource, Lineage
 from transforms import files
 from transforms.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
 from transforms.embed import load_default
+from transforms.input_files import input_files
 from transforms.ngrams import Tables
 from transforms.reference import load_reference
 from transforms.seals import identify_all
@@ -366,11 +367,10 @@ def _gone(archived: ArchivedSource, workers: int | None) -> str | None:
 def _own_files(config: Config) -> set[str]:
     """Files that the run itself was given as synthetic text."""
     return {
-        whole(path)
+        whole(file.path)
         for source in config.sources
         if source.role == "synthetic"
-        for pattern in source.files
-        for path in files.list_files(whole(pattern))
+        for file in input_files(source).files
     }
 
 

@@ -10,8 +10,9 @@ from pipeline.texts import beginning
 from schemas.config import Config, Source
 from schemas.documents import Unit
 from schemas.preview import SourcePreview
+from transforms.blocks import Block
 from transforms.lookup import first_columns
-from transforms.read import Block, read_unit
+from transforms.read import read_unit
 
 FIRST_BYTES = 256 << 10
 """Bytes of a file, before parsing, whose rows are the first ones."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from schemas.config import Config, Fields, Source
+from schemas.config import Config, Fields, OnBroken, Source
 from schemas.text_field import TextField
 
 
@@ -19,13 +19,16 @@ class _Reading(Fields):
         0.01, ge=0, le=1, description=Config.model_fields["max_reject_share"].description
     )
     texts: bool = Field(True, description=Config.model_fields["texts"].description)
+    on_broken_file: OnBroken = Field(
+        "stop", description=Config.model_fields["on_broken_file"].description
+    )
 
 
 class ReferenceRequest(_Reading):
     """Human text that a yardstick is made of."""
 
     human: Annotated[list[str], Field(min_length=1)] = Field(
-        description="files and globs of human text: JSONL or Parquet"
+        description="files, globs and folders of human text"
     )
     out: str = Field(description="directory of the yardstick")
 
@@ -45,6 +48,7 @@ class ReferenceRequest(_Reading):
             workers=self.workers,
             max_reject_share=self.max_reject_share,
             texts=self.texts,
+            on_broken_file=self.on_broken_file,
         )
 
 
@@ -56,7 +60,7 @@ class AuditRequest(_Reading):
     )
     human: list[str] = Field(
         default_factory=list,
-        description="files and globs of human text that a yardstick is made of",
+        description="files, globs and folders of human text that a yardstick is made of",
     )
     human_text_field: TextField | None = Field(
         None, description="text field of `human`; if absent, as in the corpus"

@@ -33,6 +33,7 @@ from schemas.supertypes import (
     settled,
 )
 
+OTHER_KEYS = "outcross_keys"  # text holding JSON, of keys that not every row of a source has
 LEDGER_COLUMN = "outcross_ledger"  # what a ledger notes of a row beside its own columns
 
 _MARK, _LIMITS, _NAME, _ORDER = (
@@ -212,6 +213,8 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         ValueError: when the schema lacks a column of the batch, or was not settled from it.
     """
     sources = {original_name(field): field for field in schema}
+    if OTHER_KEYS in sources:
+        batch = _packed(batch, sources)
     lost = sorted({*batch.schema.names} - {*sources, LEDGER_COLUMN})
     if lost:
         raise ValueError(f"columns {lost} are not in the schema {list(sources)}; settle it again")
@@ -229,6 +232,29 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             raise ValueError(f"column {name!r} holds JSON, the schema says {field.type}")
         columns.append(cast(column, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _packed(batch: pa.RecordBatch, kept: Mapping[str, pa.Field]) -> pa.RecordBatch:
+    """Return the batch with all columns that the schema lacks as members of one object."""
+    others = [name for name in batch.schema.names if name not in {*kept, LEDGER_COLUMN}]
+    if not others:
+        return batch
+    rows: list[dict[str, Any]] = [{} for _ in range(batch.num_rows)]
+    for name in [OTHER_KEYS, *others]:
+        at = batch.schema.get_field_index(name)
+        if at < 0:
+            continue
+        values = plain(batch.column(at))
+        if is_json(batch.schema.field(at)):
+            values = [None if value is None else json.loads(value) for value in values]
+        for row, value in zip(rows, values, strict=True):
+            if value is not None:
+                row.update(value if name == OTHER_KEYS else {name: value})
+    field = json_field(OTHER_KEYS)
+    fields = [f for f in batch.schema if f.name not in {*others, OTHER_KEYS}]
+    columns = [batch.column(f.name) for f in fields]
+    packed = pa.array([canonical(row) for row in rows], pa.string())
+    return pa.RecordBatch.from_arrays([*columns, packed], schema=pa.schema([*fields, field]))
 
 
 def unsettled(rows: pa.Table, was: Mapping[str, pa.Field]) -> pa.Table:

@@ -23,6 +23,9 @@ from schemas.where import Where
 
 Role = Literal["synthetic", "human", "reference", "exclude"]
 WRITABLE: tuple[Role, ...] = ("synthetic", "human")
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
+"""How a file's bytes become rows."""
+OnBroken = Literal["stop", "reject"]
 
 
 PLAN_KEYS = frozenset(
@@ -96,6 +99,12 @@ class Fields(Model):
     generation_field: str | None = Field(
         None, description="column that says which turn of the training loop wrote the document"
     )
+    format: Format | None = Field(
+        None,
+        description="how files are read: jsonl, json (lines, a list, or an object with lists of "
+        "rows), csv, tsv, parquet, arrow, text-lines (a document a line) or text-file (a document "
+        "a file); if absent, by their names: .txt and .md are text-file",
+    )
 
 
 class Source(Fields):
@@ -108,7 +117,8 @@ class Source(Fields):
         "repeats it is removed)"
     )
     files: Annotated[list[str], Field(min_length=1)] = Field(
-        description="files and globs: JSONL (plain, .gz, .zst) or Parquet, on any Beam filesystem"
+        description="files, globs and folders on any Beam filesystem, in any of the formats of "
+        "docs/files-and-formats.md; - is standard input"
     )
     priority: int = Field(0, description="of two documents that repeat, the higher one is kept")
     priority_field: str | None = Field(
@@ -193,7 +203,15 @@ class Config(Model):
     seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")
     workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
     max_reject_share: float = Field(
-        0.01, ge=0, le=1, description="share of unreadable rows above which the run fails"
+        0.01,
+        ge=0,
+        le=1,
+        description="share of unreadable rows, or of unreadable bytes, above which the run fails",
+    )
+    on_broken_file: OnBroken = Field(
+        "stop",
+        description="what a file that is broken as a whole does (truncated, or not what its name "
+        "says): stop, or reject: what can't be read of it is counted as rejected",
     )
     texts: bool = Field(
         True,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
+
+from schemas.config import Format
 
 FORMAT_VERSION = 6
 """Of what stages leave and of manifest.json."""
@@ -42,16 +43,16 @@ class Piece:
 
     Attributes:
         file: path of the file, as Beam's filesystems name it.
-        kind: "jsonl" or "parquet".
-        start, stop: byte range of a plain JSONL file (a line belongs to the piece in which it
+        kind: the format in which it is read.
+        start, stop: byte range of a plain file of lines (a line belongs to the piece in which it
             starts), or range of row groups of a Parquet file; -1 for the end of the file.
         bytes: what the piece takes on disk, for progress.
-        columns: names and values that the file's path gives to all of its rows.
+        columns: names and values that the file's folders have, as in lang=en/.
         seal: of the file; None where nothing is checked.
     """
 
     file: str
-    kind: Literal["jsonl", "parquet"]
+    kind: Format
     start: int
     stop: int
     bytes: int
@@ -124,6 +125,7 @@ REJECTS = pa.schema(
             "place", pa.string(), nullable=False
         ),  # "line 7" (from 1), "row 12" or "byte 4096" (from 0)
         pa.field("reason", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),  # that it stands for; 1 where nobody knows
         pa.field("raw", pa.binary()),  # the first RAW_BYTES
     ]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import io
 import json
 import os
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from schemas.config import ConfigError
+
 _ONE_AT_A_TIME = threading.Lock()
 """NumPy reads an array's header with `ast`, which fails in two threads at once on Python 3.11."""
 
@@ -24,6 +27,54 @@ _ONE_AT_A_TIME = threading.Lock()
 def is_local(path: str) -> bool:
     """Whether the path is one of this machine's, not of an object store."""
     return "://" not in path
+
+
+_EXTRAS = {
+    "gs": ("gcs", "google.cloud.storage"),
+    "s3": ("s3", "boto3"),
+    "hf": ("hf", "huggingface_hub"),
+}
+"""By scheme: the extra of this package that reads it, and what that brings along."""
+
+
+def beam_filesystems(path: str) -> Any:
+    """Return Beam's file systems, one of which has the path.
+
+    Raises:
+        ConfigError: when none knows its scheme, with what to do.
+    """
+    from apache_beam.io.filesystems import FileSystems
+
+    scheme = path.partition("://")[0].lower()
+    if scheme in ("http", "https"):
+        raise ConfigError(
+            f"{scheme}:// addresses are not read; download the file first (`curl -LO ADDRESS`), or "
+            "read data sets of the Hugging Face Hub by hf://datasets/OWNER/NAME/FILE"
+        )
+    extra, module = _EXTRAS.get(scheme, ("", ""))
+    if extra and not _installed(module):
+        raise ConfigError(f"{scheme}:// needs an extra: pip install 'outcross[{extra}]'")
+    if scheme == "hf":
+        import transforms.hub  # noqa: F401, which makes Beam know it
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError:
+        raise ConfigError(
+            f"there is no file system for {scheme}://; there are gs, s3, hdfs and hf"
+        ) from None
+    return FileSystems
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is not there
+        return False
+
+
+def shown(path: str) -> str:
+    """Return a path as text that can be written, bytes that aren't UTF-8 by their numbers."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def join(folder: str, *parts: str) -> str:
@@ -35,9 +86,7 @@ def exists(path: str) -> bool:
     """Whether there is such a file or folder."""
     if is_local(path):
         return Path(path).exists()
-    from apache_beam.io.filesystems import FileSystems
-
-    return bool(FileSystems.exists(path))
+    return bool(beam_filesystems(path).exists(path))
 
 
 def make_folder(path: str) -> None:
@@ -51,9 +100,9 @@ def open_input(path: str) -> BinaryIO:
     if is_local(path):
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
-    opened = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    systems = beam_filesystems(path)
+    opened = systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return cast(BinaryIO, opened)
 
 
@@ -71,9 +120,9 @@ def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
     """
     if not is_local(path):
         from apache_beam.io.filesystem import CompressionTypes
-        from apache_beam.io.filesystems import FileSystems
 
-        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
+        systems = beam_filesystems(path)
+        with systems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
             write(cast(BinaryIO, remote))
         return
     target = Path(path)
@@ -93,7 +142,9 @@ def write_bytes(path: str, data: bytes) -> None:
 
 def write_json(path: str, value: Any) -> None:
     """Writes JSON that people can read, with keys in the order given."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # A file name that isn't UTF-8 has lone surrogates, which JSON can escape.
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: str) -> Any:
@@ -155,9 +206,8 @@ def list_files(pattern: str) -> list[str]:
             folder = folder.rpartition("/")[0]
         pattern = glob.escape(folder) + pattern[len(folder) :]
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
-    from apache_beam.io.filesystems import FileSystems
-
-    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+    matches = beam_filesystems(pattern).match([pattern])[0].metadata_list
+    return sorted(found.path for found in matches)
 
 
 def delete_files(paths: Sequence[str]) -> None:
@@ -167,6 +217,4 @@ def delete_files(paths: Sequence[str]) -> None:
             Path(path).unlink(missing_ok=True)
     remote = [path for path in paths if not is_local(path)]
     if remote:
-        from apache_beam.io.filesystems import FileSystems
-
-        FileSystems.delete(remote)
+        beam_filesystems(remote[0]).delete(remote)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,10 @@ import xxhash
 from numba import njit, types
 from numpy.typing import NDArray
 
-from schemas.columns import canonical, json_field, ordered
+from schemas.columns import OTHER_KEYS, canonical, json_field, ordered
 from schemas.supertypes import EXACT, MAX_DEPTH, MAX_FIELDS
 from transforms.fields import kind_of
+from transforms.open_keys import is_open, packed_objects
 
 _FILLED = np.uint8(1)  # the line holds more than white space
 _LONG = np.uint8(2)  # a number of 16 digits or more, which float64 may not hold
@@ -84,7 +85,7 @@ def scan(data: bytes) -> Lines:
     return Lines(data, *_scan(np.frombuffer(data, np.uint8)))
 
 
-def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
+def parse(lines: Lines, chosen: NDArray[np.int64], named: Collection[str] = ()) -> Parsed:
     """Reads some lines of a block.
 
     Strings stay strings. A column of integers and floats is float64 where that is exact; a column
@@ -95,6 +96,7 @@ def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
     Args:
         lines: the block.
         chosen: ascending numbers of lines that aren't blank.
+        named: columns and paths that stay columns where keys are an open set.
     """
     faults: list[tuple[int, str]] = []
     objects: dict[int, dict[str, Any]] = {}
@@ -114,7 +116,8 @@ def parse(lines: Lines, chosen: NDArray[np.int64]) -> Parsed:
             return Parsed(batch, good, sorted(faults))
     _load(lines, np.setdiff1d(chosen, odd), objects, faults)
     good = np.array(sorted(objects), np.int64)
-    return Parsed(_from_objects([objects[i] for i in good.tolist()]), good, sorted(faults))
+    rows = [objects[i] for i in good.tolist()]
+    return Parsed(_from_objects(rows, named), good, sorted(faults))
 
 
 def determined(batch: pa.RecordBatch) -> bool:
@@ -183,6 +186,9 @@ def _load(
         line = lines.line(number)
         try:
             value = _value(line, bool(flags & _LONG))
+        except _TwiceError as error:
+            faults.append((number, f"the key {str(error)!r} stands twice; names must differ"))
+            continue
         except ValueError as error:
             faults.append((number, f"the line is not JSON: {_message(error)}"))
             continue
@@ -198,10 +204,26 @@ def _value(line: bytes, exact: bool) -> Any:
     except orjson.JSONDecodeError:
         if not re.search(rb"NaN|Infinity", line):
             raise
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_distinct)
         json.dumps(value, ensure_ascii=False).encode()  # lone surrogates are no text
         return value
-    return json.loads(line) if exact else value  # orjson rounds integers beyond 64 bits
+    # A key that stands there twice is lost, and its quotes with it; \\u0022 is a further quote.
+    whole = orjson.dumps(value).count(b'"') == line.count(b'"') and rb"\u0022" not in line
+    if exact or not whole:  # orjson rounds integers beyond 64 bits
+        return json.loads(line, object_pairs_hook=_distinct)
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+    return members
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in one object."""
 
 
 def _message(error: ValueError) -> str:
@@ -216,13 +238,15 @@ def _from_arrow(data: bytes, rows: int, long: bool) -> pa.RecordBatch | None:
         texts: list[pa.Field] = []
         if len(data) > 2 * _PREFIX:
             end = data.rfind(b"\n", 0, _PREFIX) + 1
+            if end and _keys_expected(data[:end], rows) > MAX_FIELDS:
+                return None
             texts = _texts(_read(data[:end], []).schema) if end else []
         table = _read(data, texts)
         if any(_has_times(type_) for type_ in table.schema.types):
             table = _read(data, _texts(table.schema))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
         return None
-    if table.num_rows != rows:
+    if table.num_rows != rows or table.num_columns > MAX_FIELDS:
         return None
     if any(_has_times(type_) or not _holds(type_, 1) for type_ in table.schema.types):
         return None
@@ -232,6 +256,18 @@ def _from_arrow(data: bytes, rows: int, long: bool) -> pa.RecordBatch | None:
     if long and any(_rounds(column) for column in batch.columns):
         return None
     return batch
+
+
+def _keys_expected(prefix: bytes, rows: int) -> float:
+    """Return how many keys there will be, if they go on to appear as in some first lines."""
+    try:
+        keys = [set(orjson.loads(line)) for line in prefix.splitlines()]
+    except ValueError:  # Arrow says the same
+        return 0
+    half = set().union(*keys[: len(keys) // 2])
+    every = half.union(*keys)
+    fresh = (len(every) - len(half)) / max(1, len(keys) - len(keys) // 2)
+    return len(every) + fresh * (rows - len(keys))
 
 
 def _read(data: bytes, texts: list[pa.Field]) -> pa.Table:
@@ -286,14 +322,17 @@ def _rounds(array: pa.Array) -> bool:
     return largest is not None and largest >= EXACT
 
 
-def _from_objects(objects: list[dict[str, Any]]) -> pa.RecordBatch:
+def _from_objects(objects: list[dict[str, Any]], named: Collection[str]) -> pa.RecordBatch:
     names = sorted(set().union(*objects))
     if not names:
         return _empty(len(objects))
+    if is_open(names):
+        objects = packed_objects(objects, named)
+        names = sorted(set().union(*objects))
     fields, columns = [], []
     for name in names:
         values = [row.get(name) for row in objects]
-        type_ = _infer(values, 1)
+        type_ = None if name == OTHER_KEYS else _infer(values, 1)
         if type_ is None:
             fields.append(json_field(name))
             columns.append(pa.array([canonical(value) for value in values], pa.string()))

@@ -18,10 +18,14 @@ from schemas.config import Source
 from schemas.documents import Piece, Unit
 from schemas.text_field import paths_of
 from transforms import files
+from transforms.blocks import with_columns
 from transforms.compressed import BrokenError
+from transforms.content import without_marks
 from transforms.fields import string_field
+from transforms.footers import open_parquet
 from transforms.jsonl import parse, scan
-from transforms.read import BATCH_BYTES, open_parquet, piece_bytes, whole_lines
+from transforms.open_keys import named_columns
+from transforms.read import BATCH_BYTES, json_blocks, piece_rows
 from transforms.seals import check_piece
 from transforms.text_fields import columns_of, text_of
 from transforms.units import PerUnit, unit_file
@@ -75,13 +79,16 @@ class _LookUpUnit:
 
 
 def first_columns(piece: Piece) -> list[str]:
-    """The columns that a file's first row has; none where it can't be read."""
+    """Return the columns that a file's first row has; none where it can't be read."""
+    source = Source(name="file", role="human", files=[piece.file])
     try:
         if piece.kind == "parquet":
             with open_parquet(piece) as stream:
                 return list(pq.read_schema(stream).names)
-        blocks = whole_lines(piece_bytes(piece), BATCH_BYTES)
-        lines = (line for data, _, _ in blocks for line in data.split(b"\n"))
+        if piece.kind not in ("jsonl", "json"):
+            return list(next(piece_rows(piece, source, BATCH_BYTES)).batch.schema.names)
+        _, blocks = json_blocks(piece, source, BATCH_BYTES)
+        lines = (line for data, _, _ in blocks for line in without_marks(data).split(b"\n"))
         value = orjson.loads(next(line for line in lines if line.strip()))
     except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
         return []
@@ -106,7 +113,7 @@ def texts_at(
     """
     paths = paths_of(source.text_field) if what == "text" else [source.prompt_field or ""]
     texts: list[str] = []
-    for batch in _batches_at(pieces, places, paths):
+    for batch in _batches_at(pieces, places, paths, source):
         if what == "text":
             text, _ = text_of(batch, source)
         else:
@@ -119,30 +126,37 @@ def texts_at(
 
 
 def _batches_at(
-    pieces: Sequence[Piece], places: NDArray[np.int64], paths: Sequence[str]
+    pieces: Sequence[Piece], places: NDArray[np.int64], paths: Sequence[str], source: Source
 ) -> Iterator[pa.RecordBatch]:
-    """The rows at some places, with the columns that the paths lead into."""
+    """Yield the rows at some places, with the columns that the paths lead into."""
     lines: list[bytes] = []
     size = 0
+    before: Piece | None = None
     for number in np.unique(places[:, 0]).tolist():
         piece, rows = pieces[number], places[places[:, 0] == number, 1]
-        if piece.kind == "jsonl":
-            lines += _lines_at(piece, rows)
-            size += sum(map(len, lines[-len(rows) :]))
-        if lines and (piece.kind != "jsonl" or size >= BATCH_BYTES):
-            yield _parsed(lines)
+        is_json = piece.kind in ("jsonl", "json")
+        ended = not is_json or size >= BATCH_BYTES
+        if before is not None and lines and (ended or piece.columns != before.columns):
+            yield _parsed(lines, source, before)
             lines, size = [], 0
-        if piece.kind != "jsonl":
+        if is_json:
+            lines += _lines_at(piece, rows, source)
+            size += sum(map(len, lines[-len(rows) :]))
+        elif piece.kind == "parquet":
             yield from _rows_of_parquet(piece, rows, paths)
+        else:
+            yield from _rows_at(piece, rows, source)
         check_piece(piece)
-    if lines:
-        yield _parsed(lines)
+        before = piece
+    if before is not None and lines:
+        yield _parsed(lines, source, before)
 
 
-def _lines_at(piece: Piece, rows: NDArray[np.int64]) -> list[bytes]:
+def _lines_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> list[bytes]:
     chosen: list[bytes] = []
     first = 0
-    for data, _, _ in whole_lines(piece_bytes(piece), BATCH_BYTES):
+    _, blocks = json_blocks(piece, source, BATCH_BYTES)
+    for data, _, _ in blocks:
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
         here = rows[(rows >= first) & (rows < last)] - first
         if len(here):
@@ -153,13 +167,24 @@ def _lines_at(piece: Piece, rows: NDArray[np.int64]) -> list[bytes]:
         if not (rows >= last).any():
             break
         first = last
-    # A mark can only stand before the first line: elsewhere the line would be none of JSON.
-    return [line.removeprefix(b"\xef\xbb\xbf") for line in chosen]
+    return chosen
 
 
-def _parsed(lines: Sequence[bytes]) -> pa.RecordBatch:
-    chosen = scan(b"\n".join(lines))
-    return parse(chosen, chosen.filled).batch
+def _parsed(lines: Sequence[bytes], source: Source, piece: Piece) -> pa.RecordBatch:
+    chosen = scan(without_marks(b"\n".join(lines)))
+    batch = parse(chosen, chosen.filled, named_columns(source)).batch
+    return with_columns(batch, piece.columns)
+
+
+def _rows_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> Iterator[pa.RecordBatch]:
+    left = len(rows)
+    for some in piece_rows(piece, source, BATCH_BYTES):
+        here = np.flatnonzero(np.isin(some.rows, rows))
+        if len(here):
+            yield with_columns(some.batch.take(pa.array(here)), piece.columns)
+        left -= len(here)
+        if left == 0:
+            break
 
 
 def _rows_of_parquet(
@@ -176,5 +201,6 @@ def _rows_of_parquet(
             here = rows[(rows >= first) & (rows < last)] - first
             if len(here):
                 table = file.read_row_group(group, columns=columns, use_threads=False)
-                yield table.take(pa.array(here)).combine_chunks().to_batches()[0]
+                batch = table.take(pa.array(here)).combine_chunks().to_batches()[0]
+                yield with_columns(batch, piece.columns)
             first = last

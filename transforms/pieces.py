@@ -9,10 +9,14 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.config import Source
+from schemas.config import Format, Source
 from schemas.documents import Piece, Unit
-from transforms.compressed import is_compressed
-from transforms.read import input_files, kind_of, open_parquet
+from transforms.compressed import PIECE
+from transforms.files import open_input
+from transforms.footers import open_parquet
+from transforms.input_files import InputFile, input_files
+from transforms.json_values import holds_lines
+from transforms.magic import is_compressed
 
 UNIT_BYTES = 64 << 20
 MOST_PIECES = 4096
@@ -28,7 +32,7 @@ def plan_units(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[
             are put together.
 
     Raises:
-        ConfigError: when a glob matches nothing, or a file's extension is unknown.
+        ConfigError: when a glob matches nothing, or a file's format is unknown.
     """
     units: list[Unit] = []
     for position, source in enumerate(sources):
@@ -51,14 +55,25 @@ def _together(pieces: Iterator[Piece], unit_bytes: int) -> Iterator[list[Piece]]
 
 
 def _pieces(source: Source, unit_bytes: int) -> Iterator[Piece]:
-    for file, size in input_files(source):
-        whole = Piece(file, kind_of(file), 0, -1, size)
-        if size <= unit_bytes or is_compressed(file):
+    for file in input_files(source).files:
+        whole = Piece(file.path, _kind(file, unit_bytes), 0, -1, file.size, file.columns)
+        if file.size <= unit_bytes or is_compressed(file.path):
             yield whole
         elif whole.kind == "parquet":
             yield from _row_groups(whole, unit_bytes)
-        else:
+        elif whole.kind in ("jsonl", "text-lines"):
             yield from _ranges(whole, unit_bytes)
+        else:
+            yield whole
+
+
+def _kind(file: InputFile, unit_bytes: int) -> Format:
+    """Return how a file is read; a large .json of lines as lines, so that it can be cut."""
+    if file.kind != "json" or file.size <= unit_bytes or is_compressed(file.path):
+        return file.kind
+    with open_input(file.path) as stream:
+        lines = holds_lines(stream.read(PIECE), complete=file.size <= PIECE)
+        return "jsonl" if lines else "json"
 
 
 def _ranges(whole: Piece, unit_bytes: int) -> Iterator[Piece]:
@@ -73,7 +88,7 @@ def _row_groups(whole: Piece, unit_bytes: int) -> Iterator[Piece]:
     with open_parquet(whole) as stream:
         try:
             metadata = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError):  # read_piece rejects it with its reason
+        except (pa.ArrowException, OSError, ValueError):  # read_piece rejects it with its reason
             yield whole
             return
     start = taken = 0

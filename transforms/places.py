@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.documents import Unit
+from transforms.files import shown
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,25 @@ class Places:
         """The same rows as their files count them, from 0."""
         piece = self.piece_of(rows)
         return rows - self.starts[piece] + self.bases[piece]
+
+    def piece(self, kind: str, number: int, piece: int) -> int:
+        """Return the number of the piece in which a reject is.
+
+        Args:
+            kind, number, piece: of the reject.
+        """
+        return piece if kind == "byte" else int(self.piece_of(np.array([number]))[0])
+
+    def place_of(self, kind: str, number: int, piece: int) -> str:
+        """Return the place of a reject in its file, in words.
+
+        Args:
+            kind, number, piece: of the reject.
+        """
+        if kind == "byte":
+            return f"byte {number}"
+        # Editors count lines from 1.
+        return f"{kind} {int(self.in_file(np.array([number]))[0]) + (kind == 'line')}"
 
     def ids(self, rows: NDArray[np.int64], source: str) -> pa.Array:
         """Ids made of places: source/file#row.
@@ -92,7 +112,7 @@ def file_names(units: Sequence[Unit]) -> dict[tuple[int, str], str]:
         folders = [path.split("/")[:-1] for path in own]
         shared = [parts[0] for parts in takewhile(_alike, zip(*folders, strict=False))]
         start = sum(len(name) + 1 for name in shared)
-        names |= {(source, path): path[start:] for path in own}
+        names |= {(source, path): shown(path[start:]) for path in own}
     return names
 
 

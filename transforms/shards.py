@@ -24,9 +24,10 @@ from schemas.columns import conform
 from schemas.config import Source
 from schemas.documents import Unit
 from transforms import files
+from transforms.blocks import Block
 from transforms.hashing import seeded_hash
 from transforms.progress import count
-from transforms.read import Block, read_unit
+from transforms.read import read_unit
 from transforms.units import unit_file
 
 ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed

@@ -20,6 +20,8 @@ from schemas.columns import unite
 from schemas.config import Source
 from schemas.documents import REJECTS, Unit, sketch_schema
 from transforms import files
+from transforms.blocks import Block, Reject
+from transforms.damage import Damage, damages
 from transforms.digest import row_digest
 from transforms.embed import Embedder, load_default
 from transforms.fields import extract, string_field
@@ -30,7 +32,7 @@ from transforms.memory import keep_freed_memory
 from transforms.minhash import signatures
 from transforms.places import Places, places_of
 from transforms.progress import count
-from transforms.read import Block, read_unit
+from transforms.read import read_unit
 from transforms.signs import signs, with_signs
 from transforms.surface import surface
 from transforms.units import PerUnit, unit_file
@@ -49,8 +51,11 @@ class UnitReport:
         lines: lines or rows in each piece, valid or not, for numbering what follows it.
         piece_rows: valid rows of each piece.
         read, rejected, filtered: rows, for conservation.
+        lost: input bytes that could not be read.
         reasons: why rows were rejected, with counts.
+        damaged: what could not be read of files that are broken, the largest parts first.
         schema: Arrow schema of the user's columns, serialised.
+        everywhere: columns with a value in every valid row.
         named: by field, how many valid rows have an id, a domain, a generation, a prompt.
         tokens: words in the valid rows.
         words, known: of the embedder, as `Known` has them; 0 without one.
@@ -65,8 +70,11 @@ class UnitReport:
     rejected: int = 0
     filtered: int = 0
     tokens: int = 0
+    lost: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    damaged: list[Damage] = field(default_factory=list)
     schema: str = ""
+    everywhere: list[str] = field(default_factory=list)
     named: dict[str, int] = field(default_factory=dict)
     words: int = 0
     known: int = 0
@@ -140,9 +148,10 @@ class _SketchUnit:
         reasons: Counter[str] = Counter()
         named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
-        rejects: list[dict[str, Any]] = []
+        rejects: list[Reject] = []
         known: list[Known] = []
         met: list[tuple[Met, ...]] = []
+        everywhere: set[str] | None = None
         for block in read_unit(unit, source):
             batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
             known.append(words)
@@ -150,6 +159,8 @@ class _SketchUnit:
             if batch.num_rows:
                 writer.write_batch(batch)
                 schemas.append(block.batch.schema)
+                full = {c for c in block.batch.schema.names if not block.batch[c].null_count}
+                everywhere = full if everywhere is None else everywhere & full
             named.update(_named(batch))
             rows += batch.num_rows
             for piece, covered in block.pieces:
@@ -158,13 +169,15 @@ class _SketchUnit:
             read += block.read
             filtered += block.filtered
             tokens += int(pc.sum(batch.column("tokens")).as_py() or 0)
-            reasons.update(reject.reason for reject in block.rejects)
-            rejects += [asdict(reject) for reject in block.rejects]
+            for reject in block.rejects:
+                reasons[reject.reason] += reject.rows
+            rejects += block.rejects
             count("documents", block.read)
             count("bytes", block.bytes)
         if rejects:
             files.write_table(
-                unit_file(self.folder, unit.index, "rejects.parquet"), pa.Table.from_pylist(rejects)
+                unit_file(self.folder, unit.index, "rejects.parquet"),
+                pa.Table.from_pylist([asdict(reject) for reject in rejects]),
             )
         merged = unite(schemas)
         ends = np.searchsorted(np.concatenate([np.zeros(0, np.int64), *valid]), np.cumsum(lines))
@@ -174,10 +187,13 @@ class _SketchUnit:
             lines=lines.tolist(),
             piece_rows=np.diff(ends, prepend=0).tolist(),
             read=read,
-            rejected=len(rejects),
+            rejected=sum(reject.rows for reject in rejects),
             filtered=filtered,
             tokens=tokens,
+            lost=sum(reject.lost for reject in rejects),
+            damaged=damages(unit, rejects, lines.tolist()),
             reasons=dict(sorted(reasons.items())),
+            everywhere=sorted(everywhere or ()),
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
             **Known.total(known)._asdict(),
@@ -404,17 +420,14 @@ class Sketches:
             own = self.places[unit.index]
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
             for reject in table.to_pylist():
-                kind, number, piece = reject["kind"], reject["number"], reject["piece"]
-                if kind != "byte":
-                    at = np.array([number])
-                    number, piece = int(own.in_file(at)[0]), int(own.piece_of(at)[0])
-                number += kind == "line"  # editors count lines from 1
+                at = reject["kind"], reject["number"], reject["piece"]
                 rows.append(
                     {
                         "source": sources[unit.source].name,
-                        "file": own.names[piece],
-                        "place": f"{kind} {number}",
+                        "file": own.names[own.piece(*at)],
+                        "place": own.place_of(*at),
                         "reason": reject["reason"],
+                        "rows": reject["rows"],
                         "raw": reject["raw"],
                     }
                 )

@@ -16,18 +16,23 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import MANIFEST, Artifact, artifact
 from pipeline.context import Context
-from schemas.columns import LEDGER_COLUMN, is_json, settle, unite
+from schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
 from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
 from schemas.documents import Piece, Unit
 from schemas.plan import SourceTexts
+from schemas.supertypes import MAX_FIELDS
 from schemas.text_field import TEXT_OUT, listed, paths_of
 from transforms import files
+from transforms.damage import Damage
 from transforms.embed import load_default
+from transforms.input_files import warnings_of_files
 from transforms.known import Known, warning
 from transforms.lookup import first_columns
+from transforms.open_keys import is_open, named_columns, narrowed
 from transforms.pieces import plan_units
+from transforms.places import Places
 from transforms.seals import Identity, digests_of, identify_all, seal_units
-from transforms.sketch import SketchDocuments, Sketches
+from transforms.sketch import SketchDocuments, Sketches, UnitReport
 from transforms.text_fields import is_composed
 from transforms.units import unit_from
 
@@ -186,7 +191,12 @@ def sketch(
         done.finish(stats)
     sketches = Sketches(folder, units)
     kept, removed, text_out = _unions(config, sketches)
-    mixed = [field.name for field in kept if is_json(field)]
+    if OTHER_KEYS in removed.names:
+        context.warn(
+            f"there are more than {MAX_FIELDS:,} different keys: those that not every row of a "
+            f"source has are one column {OTHER_KEYS!r}, text holding JSON"
+        )
+    mixed = [field.name for field in kept if is_json(field) and field.name != OTHER_KEYS]
     if mixed:
         context.warn(
             f"columns {', '.join(map(repr, mixed))} hold values of types that don't go together; "
@@ -227,6 +237,17 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema, s
         if report.rows:
             by_source[unit.source].append(report.arrow_schema())
     united = {number: unite(schemas) for number, schemas in by_source.items()}
+    # A table of many columns is no open set: its columns are the same for all rows.
+    objects = {
+        unit.source
+        for unit in sketches.units
+        if any(piece.kind in ("jsonl", "json") for piece in unit.pieces)
+    }
+    for number, schema in united.items():
+        if number in objects and is_open(schema.names):
+            reports = _reports(sketches, number)
+            everywhere = set.intersection(*(set(r.everywhere) for r in reports if r.rows))
+            united[number] = narrowed(schema, everywhere, named_columns(config.sources[number]))
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))
@@ -288,15 +309,15 @@ def source_texts(source: Source, names: Sequence[str]) -> SourceTexts:
     )
 
 
+def _reports(sketches: Sketches, source: int) -> list[UnitReport]:
+    return [sketches.reports[unit.index] for unit in sketches.units if unit.source == source]
+
+
 def warn_of_sources(sketched: Sketched) -> None:
     """Say where a configured name finds nothing: it may be misspelt."""
     context = sketched.context
     for number, source in enumerate(context.config.sources):
-        reports = [
-            sketched.sketches.reports[unit.index]
-            for unit in sketched.sketches.units
-            if unit.source == number
-        ]
+        reports = _reports(sketched.sketches, number)
         if rejected := sum(r.rejected for r in reports):
             reasons: Counter[str] = Counter()
             for report in reports:
@@ -307,6 +328,8 @@ def warn_of_sources(sketched: Sketched) -> None:
                 f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
                 f"of them as: {why}{more}; all of them stand in rejects/"
             )
+        for told in warnings_of_files(source):
+            context.warn(told)
         rows = sum(r.rows for r in reports)
         for name in ("id", "domain", "generation", "prompt"):
             column = getattr(source, f"{name}_field")
@@ -343,24 +366,53 @@ def check_prompts(sketched: Sketched) -> None:
 
 
 def too_many_rejects(sketched: Sketched) -> str | None:
-    """What to say when too many rows could not be read, with the commonest reasons."""
-    reports = sketched.sketches.reports
+    """What to say when too much could not be read: broken files, then the commonest reasons."""
+    config, reports = sketched.context.config, sketched.sketches.reports
+    places = sketched.sketches.places
+    damaged = [(part, places[report.unit]) for report in reports for part in report.damaged]
+    broken = [part for part in damaged if part[0]["broken"]]
+    if broken and config.on_broken_file == "stop":
+        files_ = "1 file is" if len(broken) == 1 else f"{len(broken):,} files are"
+        return (
+            f"{files_} broken, so that nobody knows what is lost:\n{_parts(broken)}\nGet anew or "
+            "leave out what is named; or say --on-broken-file reject, to go on with the rest."
+        )
     read, rejected = sum(r.read for r in reports), sum(r.rejected for r in reports)
-    limit = sketched.context.config.max_reject_share
-    if rejected <= limit * read:
+    size, lost = sum(unit.bytes for unit in sketched.sketches.units), sum(r.lost for r in reports)
+    limit = config.max_reject_share
+    if rejected <= limit * read and lost <= limit * size:
         return None
     reasons: Counter[str] = Counter()
     for unit, report in zip(sketched.sketches.units, reports, strict=True):
-        name = sketched.context.config.sources[unit.source].name
+        name = config.sources[unit.source].name
         reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
     top += "".join(_columns_there(sketched))
     if len(reasons) > 5:
         top += f"\n  and {len(reasons) - 5:,} other reasons"
+    if damaged:
+        top = f"{_parts(sorted(damaged, key=lambda part: -part[0]['lost']))}\n{top}"
     return (
-        f"{rejected:,} of {read:,} rows ({rejected / read:.1%}) could not be read, more than "
-        f"max_reject_share = {limit:.1%}:\n{top}"
+        f"{rejected:,} of {read:,} rows ({rejected / max(1, read):.1%}) and {lost:,} of {size:,} "
+        f"bytes ({lost / max(1, size):.1%}) could not be read, more than "
+        f"max_reject_share = {limit:.1%}:\n{top}\nMend the input, or raise --max-reject-share."
     )
+
+
+def _parts(damaged: Sequence[tuple[Damage, Places]]) -> str:
+    """Return files that can't be read, or parts of them, a line each.
+
+    Args:
+        damaged: with where the rows of its unit stand.
+    """
+    lines = []
+    for part, places in damaged[:5]:
+        place = places.place_of(part["kind"], part["number"], part["piece"])
+        rows = f", {part['rows']:,} rows" if part["rows"] > 1 else ""
+        lines.append(f"  {files.shown(part['file'])}, {place}{rows}: {part['reason']}")
+    if len(damaged) > 5:
+        lines.append(f"  and {len(damaged) - 5:,} more")
+    return "\n".join(lines)
 
 
 def missing_of_ledger(sketched: Sketched) -> str | None:

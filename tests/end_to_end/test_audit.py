@@ -485,7 +485,8 @@ def test_a_file_that_was_cut_off_is_warned_of(corpora, yardstick, tmp_path):
     write_rows(folder / "a.jsonl.gz", corpora.rows["other"][:400])
     cut = write_rows(folder / "b.jsonl.gz", corpora.rows["other"][400:800])
     cut.write_bytes(cut.read_bytes()[:-20_000])
-    report = audited(tmp_path / "out", folder, reference=str(yardstick))
+    asked = {"reference": str(yardstick), "on_broken_file": "reject"}
+    report = audited(tmp_path / "out", folder, **asked)
     line = report.conservation[0]
     assert line.rejected == 1
     assert 400 < line.read < 800

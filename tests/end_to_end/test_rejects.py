@@ -51,7 +51,18 @@ def messy(tmp_path_factory):
 def failed(messy, tmp_path_factory):
     out = tmp_path_factory.mktemp("rejects") / "out"
     options = ["--synthetic", messy / "*", "--id-field", "id", "--out", out]
-    return run(*options, "--seed", 1, out=out, code=1), options
+    reject = ["--on-broken-file", "reject"]
+    return run(*options, "--seed", 1, *reject, out=out, code=1), options
+
+
+def test_broken_files_stop_a_run_by_name(messy, failed):
+    out = failed[1][-1]
+    result = run(*failed[1], out=out, code=1)
+    assert "5 files are broken" in result.stderr
+    for name in ("cut.jsonl.gz", "cut.jsonl.zst", "cut.parquet", "noise.jsonl.gz", "noise.parquet"):
+        assert f"{messy / name}, byte " in result.stderr
+    assert "--on-broken-file reject" in result.stderr
+    assert not (result.out / "data").exists()
 
 
 def test_too_many_rejects_fail_and_name_the_top_reasons(failed):
@@ -60,6 +71,7 @@ def test_too_many_rejects_fail_and_name_the_top_reasons(failed):
     assert "max_reject_share = 1.0%" in result.stderr
     assert "--max-reject-share" in result.stderr
     reasons = Counter(f"{row['source']}: {row['reason']}" for row in result.rejects)
+    assert f"{failed[1][1].parent / 'cut.parquet'}, byte 0: broken Parquet" in result.stderr
     named = [line.strip().split(" × ") for line in result.stderr.splitlines() if " × " in line]
     assert len(named) == 5
     assert [int(often) for often, _ in named] == sorted(reasons.values())[: -len(named) - 1 : -1]
@@ -71,7 +83,8 @@ def test_too_many_rejects_fail_and_name_the_top_reasons(failed):
 def test_every_broken_row_and_file_is_in_rejects_and_nothing_else_is_missing(failed):
     _, options = failed
     out = options[-1]
-    result = run(*options, "--max-reject-share", 0.5, out=out)
+    reject = ["--on-broken-file", "reject"]
+    result = run(*options, *reject, "--max-reject-share", 0.5, out=out)
     assert "sketch        done earlier" in result.stderr
     by_file: dict[str, list] = {}
     for row in result.rejects:

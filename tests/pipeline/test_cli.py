@@ -207,7 +207,7 @@ WRONG_OPTIONS = {
     "misspelt": (["--human-shar", 0.1], ["--human-shar", "--human-share"]),
     "wrong type": (["--seed", "x"], ["--seed", "integer"]),
     "no files": (["--exclude", "none-*.jsonl"], ["source 'exclude'", "'none-*.jsonl'", "no file"]),
-    "extension": (["--exclude", "notes.txt"], ["source 'exclude'", "notes.txt", ".jsonl"]),
+    "extension": (["--exclude", "notes.doc"], ["source 'exclude'", "notes.doc", ".jsonl"]),
     "full directory": (["--out", "full"], ["out: full holds files"]),
     "a file": (["--out", "notes.txt"], ["out: notes.txt is a file"]),
     "reference": (["--reference", "full"], ["reference: full holds no reference.json"]),
@@ -219,6 +219,7 @@ WRONG_OPTIONS = {
 @pytest.mark.parametrize("case", WRONG_OPTIONS)
 def test_a_wrong_option_is_named(outcross, files, case):
     Path("notes.txt").write_text("mine")
+    Path("notes.doc").write_text("mine")
     Path("full").mkdir()
     Path("full", "notes.txt").write_text("mine")
     options, told = WRONG_OPTIONS[case]

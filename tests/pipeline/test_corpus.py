@@ -86,8 +86,8 @@ def test_a_folder_is_its_data_files_at_any_depth_and_nothing_hidden(tmp_path):
 
 def test_a_folder_without_data_is_refused(tmp_path):
     (tmp_path / "README.md").write_text("")
-    with pytest.raises(ConfigError, match=rf"paths: {tmp_path} is a folder without .*\.jsonl"):
-        sources(tmp_path)
+    with pytest.raises(ConfigError, match=rf"{tmp_path}' has nothing to read .*README.*\.jsonl"):
+        plan_units(sources(tmp_path))
 
 
 def test_a_run_is_read_as_it_was_configured(tmp_path):
@@ -139,7 +139,7 @@ def test_several_paths_of_one_kind_are_one_source(tmp_path, file):
     other.parent.mkdir()
     other.write_text("")
     (source,) = sources(file, other.parent)
-    assert source.files == [str(file), str(other)]
+    assert source.files == [str(file), str(other.parent)]
     one, two = (finished_run(tmp_path / name, GPT, PEOPLE) for name in ("one", "two"))
     found = sources(one, two)
     assert [source.name for source in found] == ["gpt", "people"]

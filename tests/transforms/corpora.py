@@ -14,12 +14,12 @@ from schemas.config import Source
 from schemas.documents import Piece, Unit
 from transforms import files
 from transforms.bands import ENTRY, GroupBands
+from transforms.blocks import Block
 from transforms.deduplicate import Contained, Settings, Standing, decide
 from transforms.embed import Embedded
 from transforms.known import Known
 from transforms.minhash import band_values, lsh_parameters
 from transforms.pieces import plan_units
-from transforms.read import Block
 from transforms.rules import Party
 from transforms.sketch import SketchDocuments, Sketches, UnitReport, sketch_block
 from transforms.units import unit_file
@@ -161,3 +161,15 @@ def strings(sketches, column):
     parts = [sketches.table(unit.index, [column]).column(0) for unit in sketches.units]
     chunks = [chunk for part in parts for chunk in part.chunks]
     return pa.chunked_array(chunks, type=pa.string())
+
+
+def places_in(unit, blocks):
+    """Where the valid rows of a unit's blocks stand: number of the piece, and row in it."""
+    lines = np.zeros(len(unit.pieces), np.int64)
+    for block in blocks:
+        for piece, count in block.pieces:
+            lines[piece] += count
+    starts = np.cumsum(lines) - lines
+    rows = np.concatenate([np.zeros(0, np.int64), *(block.rows for block in blocks)])
+    piece = np.searchsorted(starts, rows, side="right") - 1
+    return np.stack([piece, rows - starts[piece]], 1)

@@ -6,7 +6,8 @@ import random
 import pytest
 import zstandard
 
-from transforms.compressed import BrokenError, decompressed, is_compressed
+from transforms.compressed import BrokenError, decompressed
+from transforms.magic import is_compressed
 
 CONTENT = b"".join(random.Random(i).randbytes(30).hex().encode() + b"\n" for i in range(20_000))
 PACK = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor(write_checksum=True).compress}

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -86,9 +87,31 @@ def test_nan_and_infinities_are_read_as_python_writes_them():
     assert found.to_pylist()[1:] == [-math.inf, 1.0]
 
 
-def test_of_a_key_that_is_there_twice_the_last_counts():
-    _, found = column("a", '{"a":1,"a":2}', '{"a":3}')
-    assert found.to_pylist() == [2, 3]
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a":1,"a":2}',
+        '{"a":null,"a":null}',
+        '{"a":1,"\\u0061":2}',
+        '{"m":{"k":1,"k":"a"}}',
+        '{"l":[{"k":"\\u0022\\u0022","k":"\\u0022\\u0022"}]}',
+        '{"n":NaN,"n":1}',
+        '{"n":[null,1],"n":12345678901234567890}',
+    ],
+)
+@pytest.mark.parametrize("others", [[], ['{"a":3}'], ["[]"]])
+def test_a_key_that_is_there_twice_is_a_fault(line, others):
+    parsed = read(line, *others)
+    faults = dict(parsed.faults)
+    assert re.fullmatch(r"the key '[aknl]' stands twice; names must differ", faults[0])
+    assert len(faults) == 1 + ("[]" in others)
+
+
+def test_quotes_in_texts_are_no_keys():
+    rows = [{"a": '"' * 3, 'k"': "\\"}, {"a": "\\u0022", "n": [None, 1]}]
+    parsed = read(*(json.dumps(row) for row in rows), '{"a":"\\u0022\\u0022","n":[null]}')
+    assert not parsed.faults
+    assert parsed.batch.column("a").to_pylist() == ['"' * 3, "\\u0022", '""']
 
 
 def test_empty_lists_and_objects_and_nulls_have_their_types():

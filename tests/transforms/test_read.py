@@ -18,7 +18,7 @@ from schemas.columns import is_json, unite
 from schemas.config import ConfigError, Source
 from schemas.documents import Piece, Unit
 from tests.transforms.attic import Attic
-from transforms import read as module
+from transforms import content as module
 from transforms.pieces import plan_units
 from transforms.read import read_unit
 
@@ -49,7 +49,8 @@ def read(*files, batch_bytes=8 << 20, unit_bytes=64 << 20, **options):
         lines = taken = 0
         last = -1
         for block in read_unit(unit, wanted, batch_bytes):
-            assert block.read == len(block.rows) + len(block.rejects)
+            assert block.read == len(block.rows) + sum(r.rows for r in block.rejects)
+            assert 0 <= sum(r.lost for r in block.rejects) <= max(unit.bytes, block.bytes)
             assert block.batch.num_rows == len(block.text) == len(block.rows)
             assert block.text.null_count == 0
             block.batch.validate(full=True)
@@ -438,10 +439,10 @@ def test_units_are_in_the_order_of_sources_and_paths(tmp_path):
 
 
 def test_files_that_cannot_be_meant_are_errors(tmp_path):
-    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "a.xls").write_text("x")
     with pytest.raises(ConfigError, match=r"source 's': files: .*matches no file"):
         plan_units([source(tmp_path / "none*.jsonl")])
-    with pytest.raises(ConfigError, match=r"source 's'.*a\.csv.*expected \.jsonl"):
+    with pytest.raises(ConfigError, match=r"source 's'.*a\.xls.*expected \.jsonl"):
         plan_units([source(tmp_path / "*")])
 
 

@@ -14,10 +14,11 @@ import pytest
 from schemas.columns import mark_wide
 from schemas.documents import EMBEDDING_DIMS, sketch_schema
 from tests.transforms.corpora import over, sketched, source, strings, write_jsonl
+from transforms.blocks import Block
 from transforms.embed import load_default
 from transforms.minhash import signatures
 from transforms.pieces import plan_units
-from transforms.read import Block, read_unit
+from transforms.read import read_unit
 from transforms.signs import signs, with_signs
 from transforms.sketch import (
     SketchDocuments,
