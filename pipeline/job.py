@@ -211,14 +211,14 @@ def sketch_and_deduplicate(
     sketched = sketch(context, units, identities, embedded)
     warn_of_sources(sketched)
     check_filters(sketched)
+    if (told := missing_of_ledger(sketched)) is not None:
+        raise RunError(told)
     if (told := too_many_rejects(sketched)) is not None:
         # A result that stands there keeps its own rejects.
         out = context.config.out
         finished = files.exists(files.join(out, MANIFEST))
         path = write_rejects(sketched, files.join(out, WORK) if finished else out)
         raise RunError(f"{told}\nAll that could not be read is in {path}.")
-    if (told := missing_of_ledger(sketched)) is not None:
-        raise RunError(told)
     if len(sketched.sketches) == 0:
         raise ConfigError("sources: there is no row with a text in any of them")
     check_synthetic(sketched)

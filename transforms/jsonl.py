@@ -322,7 +322,7 @@ def _rounds(array: pa.Array) -> bool:
     return largest is not None and largest >= EXACT
 
 
-def _from_objects(objects: list[dict[str, Any]], named: Collection[str]) -> pa.RecordBatch:
+def _from_objects(objects: list[dict[str, Any]], named: Collection[str] = ()) -> pa.RecordBatch:
     names = sorted(set().union(*objects))
     if not names:
         return _empty(len(objects))

@@ -168,7 +168,7 @@ def test_members_of_one_name_reject_every_row_with_a_reason(tmp_path):
         path = tmp_path / "a.parquet"
         pq.write_table(pa.table({"text": ["t"] * 5, "score": column}), path, row_group_size=3)
         rejects = [reject for block in blocks_of(path) for reject in block.rejects]
-        assert [(r.kind, r.number) for r in rejects] == [("row", i) for i in range(5)]
+        assert [(r.kind, r.number, r.rows) for r in rejects] == [("row", 0, 3), ("row", 3, 2)]
         assert {r.reason for r in rejects} == {
             "column 'score' has two members 'v'; names must differ"
         }
