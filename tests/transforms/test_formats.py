@@ -214,7 +214,7 @@ def test_arrow_ipc_is_read(tmp_path, new, ending):
         rows, places, rejects = read(path, batch_bytes)
         assert (rows, places, rejects) == (table.to_pylist(), list(range(60)), [])
     [unit] = plan_units([Source(name="s", role="human", files=[str(path)])])
-    assert first_columns(unit) == ["text", "kind", "l"]
+    assert first_columns(unit.pieces[0]) == ["text", "kind", "l"]
     path.write_bytes(path.read_bytes()[:-700])
     rows, _, [lost] = read(path)
     assert rows == table.to_pylist()[: len(rows)]
