@@ -46,7 +46,8 @@ class Stages:
             {"name": name, "role": role, "files": ["x"]}
             for name, role in zip(NAMES, ROLES, strict=True)
         ]
-        self.config = parse({"out": str(out / "second"), "sources": sources, **asked})
+        whole = {"long_documents": "keep", **asked}
+        self.config = parse({"out": str(out / "second"), "sources": sources, **whole})
         folder = out / "lineage"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "first.ngrams").write_bytes(tables(range(100)).to_bytes())
@@ -68,7 +69,7 @@ class Stages:
             archived={"first.gpt": first},
             warnings=[],
         )
-        done = artifact(self.config.out, "rank", cluster="c", own=sorted(own))
+        done = artifact(self.config.out, "rank", cluster="c", own=sorted(own), limits=None)
         for name, words in own.items():
             files.write_bytes(done.path(f"{name}.ngrams"), tables(words).to_bytes())
         done.finish()

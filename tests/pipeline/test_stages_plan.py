@@ -175,6 +175,8 @@ def test_what_a_refusal_says_would_do_does(
         if found is None:
             return
         human, tokens = (int(number.replace(",", "")) for number in found.groups())
+        if tokens < 100:  # a part of a token, which is not said, decides there
+            return
         plan = make_plan(config(tokens=tokens, human_tokens=human, **asked), there)
         assert plan.reached.human_tokens == pytest.approx(human)
 

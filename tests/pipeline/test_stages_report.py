@@ -78,7 +78,7 @@ class Run:
         ]
         nothing = pa.schema([])
         self.sketched = Sketched(
-            artifact(str(out), "sketch"), sketches, nothing, nothing, self.context(), {}
+            artifact(str(out), "sketch"), sketches, nothing, nothing, self.context(), {}, None
         )
         partner, stage = np.full(n, -1), np.zeros(n, np.int8)
         removed = (rng.random(n) < 0.1) & ~self.sketched.of_role("exclude")
