@@ -6,8 +6,10 @@ import atexit
 import gc
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -566,8 +568,25 @@ def schema(
     print_json(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
 
 
+def command() -> None:
+    """The console script `outcross`: `main`, and an end without taking Python down.
+
+    A thread of Arrow's may still be reading a broken file through Python. Where Python is taken
+    down meanwhile, that thread ends the process with a signal in place of the exit code.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        code = 0 if end.code is None else end.code
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # whoever read it has gone
+                stream.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
 def main() -> None:
-    """The console script `outcross`."""
+    """Run the command that `sys.argv` says."""
     plain_streams()
     _VOICES.clear()
     arguments = sys.argv[1:]
