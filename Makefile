@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test engines browser kernels lint types format benchmark clean
+.PHONY: setup demo test engines browser kernels lint types format benchmark clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -11,6 +11,8 @@ $(VENV)/.installed: pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev]'
 	touch $@
+
+setup: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo.py

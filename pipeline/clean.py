@@ -129,6 +129,7 @@ def _newer(work: Path, paths: list[Path]) -> list[Path]:
         path
         for path in paths
         if not path.name.startswith(_AFTER)
+        and not path.is_symlink()  # work is never a link
         and any(file.lstat().st_mtime_ns > written for file in _files(path))
     ]
 

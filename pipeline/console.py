@@ -402,6 +402,8 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
             _say(console, f"  rejected: {printable(one.reason)}")
         if one.text is not None:
             _say(console, f"  first text: {one.text}")
+        for warning in one.warnings:
+            _say(console, f"  warning: {printable(warning)}")
     _show_estimate(console, figures)
 
 

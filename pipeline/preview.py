@@ -11,6 +11,7 @@ from schemas.config import Config, Source
 from schemas.documents import Unit
 from schemas.preview import SourcePreview
 from transforms.blocks import Block
+from transforms.input_files import warnings_of_files
 from transforms.lookup import first_columns
 from transforms.read import read_unit
 
@@ -42,6 +43,13 @@ def _of_source(source: Source, units: Sequence[Unit], quoted: bool) -> SourcePre
     names = first_columns(unit.pieces[0]) if block is None or not block.batch.num_columns else []
     names = names or ([] if block is None else block.batch.schema.names)
     reasons = Counter(reject.reason for reject in (block.rejects if block else ()))
+    warnings = list(warnings_of_files(source))
+    if block is None or not len(block.text):
+        first = f"; its first row has {', '.join(map(repr, names[:20]))}" if names else ""
+        warnings.append(
+            f"source {source.name!r}: none of its first rows is a document{first}. Look at "
+            "text_field, roles and where"
+        )
     return SourcePreview(
         **dict(source_texts(source, names)),
         role=source.role,
@@ -51,6 +59,7 @@ def _of_source(source: Source, units: Sequence[Unit], quoted: bool) -> SourcePre
         passed=block.read if block else 0,
         valid=len(block.text) if block else 0,
         reason=max(reasons, key=lambda why: (reasons[why], why)) if reasons else None,
+        warnings=warnings,
         text=beginning(block.text[0].as_py()) if quoted and block and len(block.text) else None,
     )
 

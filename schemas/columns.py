@@ -88,7 +88,8 @@ def plain(array: pa.Array) -> list[Any]:
         entry = pa.struct([("key", type_.key_type), ("value", type_.item_type)])
         rows = plain(array.cast(pa.list_(entry)))
         if is_text(type_.key_type):
-            return [row and {e["key"]: e["value"] for e in row} for row in rows]
+            objects = (row and [(e["key"], e["value"]) for e in row] for row in rows)
+            return [None if pairs is None else dict(pairs) for pairs in objects]
         return [row and [[e["key"], e["value"]] for e in row] for row in rows]
     if is_list(bare(type_)):
         values = plain(array.flatten())
@@ -270,7 +271,7 @@ def unsettled(rows: pa.Table, was: Mapping[str, pa.Field]) -> pa.Table:
         field = pa.field(own.name, own.type)
         if not is_json(rows.schema.field(name)):
             with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                column = column.cast(own.type)
+                column = cast(column, own.type)
             field = field.with_type(column.type)
         elif is_json(own) or not _from_json(own.type):
             field = json_field(own.name)

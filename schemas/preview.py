@@ -18,6 +18,9 @@ class SourcePreview(SourceTexts):
     passed: int = Field(ge=0, description="rows among them that the filter keeps")
     valid: int = Field(ge=0, description="rows among those that have a text")
     reason: str | None = Field(description="commonest reason why one has none; null if all have")
+    warnings: list[str] = Field(
+        description="files that are left out, and a source none of whose first rows is valid"
+    )
     text: str | None = Field(
         description="beginning of the first text, as it is judged; null where texts is false"
     )

@@ -88,11 +88,50 @@ def cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
     Arrow casts a slice wrongly where nulls without a type are inside it, so that one is copied.
     """
+    array = _without_list_views(array)
     if array.type == type_:
         return array
     if pa.types.is_nested(array.type) and any(map(pa.types.is_null, inside(array.type))):
         array = array.take(pa.array(range(len(array)), pa.int64()))
-    return array.cast(type_)
+    array = array.cast(type_)
+    _count_nulls(array)
+    return array
+
+
+def _without_list_views(array: pa.Array) -> pa.Array:
+    """The array with lists for views of lists, also as members of structs: Arrow's cast is wrong.
+
+    Args:
+        array: n values.
+    """
+    type_ = array.type
+    if pa.types.is_struct(type_) and any(map(_is_list_view, inside(type_))):
+        parts = [_without_list_views(array.field(i)) for i in range(type_.num_fields)]
+        names = [type_.field(i).name for i in range(type_.num_fields)]
+        return pa.StructArray.from_arrays(parts, names=names, mask=array.is_null())
+    if not _is_list_view(type_):
+        return array
+    lists = pa.LargeListArray if pa.types.is_large_list_view(type_) else pa.ListArray
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = pa.concat_arrays([pa.array([0], ends.type), ends])
+    return lists.from_arrays(offsets, _without_list_views(array.flatten()), mask=array.is_null())
+
+
+def _is_list_view(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_))
+
+
+def _count_nulls(array: pa.Array) -> None:
+    """Have the nulls of map keys counted: Arrow aborts on keys whose nulls it has not counted."""
+    type_ = array.type
+    if pa.types.is_map(type_):
+        _ = array.keys.null_count
+        _count_nulls(array.items)
+    elif pa.types.is_struct(type_):
+        for i in range(type_.num_fields):
+            _count_nulls(array.field(i))
+    elif is_list(type_):
+        _count_nulls(array.values)
 
 
 def limits_of(array: pa.Array, path: _Path) -> Iterator[_Path]:

@@ -203,7 +203,7 @@ def _at_least(numbers: pa.Array, limit: Any, above: bool = False) -> _Mask:
     """
     if pa.types.is_integer(numbers.type):
         least = math.floor(limit) + 1 if above else math.ceil(limit)
-        ends = np.iinfo(numbers.type.to_pandas_dtype())
+        ends = np.iinfo(str(numbers.type))
         if least > ends.max:
             return np.zeros(len(numbers), bool)
         return mask_of(

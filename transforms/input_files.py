@@ -111,7 +111,7 @@ def input_files(source: Source) -> InputFiles:
             chosen.setdefault(pattern, InputFile(pattern, 0, kind))
             continue
         named, found = _found(pattern, where)
-        readable, others = _sorted_out(found, named, source.format)
+        readable, others = _sorted_out(found, named, source.format, where)
         for match, reason in others:
             why[reason] += 1
             examples.setdefault(reason, match.path)
@@ -194,12 +194,15 @@ def _nothing(where: str, found: Sequence[_Match], named: bool, asked: Format | N
 
 
 def _sorted_out(
-    found: Sequence[_Match], named: bool, asked: Format | None
+    found: Sequence[_Match], named: bool, asked: Format | None, where: str
 ) -> tuple[list[tuple[_Match, Format]], list[tuple[_Match, str]]]:
     """Return the files that are read, with their formats, and the others, with why not.
 
     Beside rows, texts are as often notes, and so are .json files in a folder. A name that stands
     there by itself, or a format that is asked for, leaves no doubt.
+
+    Raises:
+        ConfigError: when a folder has .json files and texts, and nothing says which are the data.
     """
     kinds = [(match, format_of(match.path)) for match in found]
     if named:
@@ -207,6 +210,12 @@ def _sorted_out(
         return [(match, kind) for match, kind in told if kind is not None], []
     ranks = [_rank(match, kind, asked) for match, kind in kinds]
     best = min((rank for rank in ranks if rank is not None), default=None)
+    if best == 1 and 2 in ranks:
+        raise ConfigError(
+            f"{where} has {ranks.count(1):,} .json files and {ranks.count(2):,} texts, such as "
+            f"{shown(found[ranks.index(1)].path)!r} and {shown(found[ranks.index(2)].path)!r}; say "
+            "--format json or --format text-file, or name the files by a glob"
+        )
     read: list[tuple[_Match, Format]] = []
     others: list[tuple[_Match, str]] = []
     for (match, kind), rank in zip(kinds, ranks, strict=True):
@@ -238,6 +247,8 @@ def _rank(match: _Match, kind: Format | None, asked: Format | None) -> int | Non
 def _class_of(path: str, kind: Format | None) -> str:
     name = os.path.basename(path)
     _, ending = os.path.splitext(name)
+    if _NOTES.match(name):
+        return "notes, by their names"
     if kind is None:
         return ending or "without an ending"
     return f"{ending} beside others"
@@ -251,7 +262,7 @@ def _partitions(folders: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the columns that folders name, as Hive and Spark have them."""
     pairs = (folder.partition("=") for folder in folders)
     columns = ((unquote(name), unquote(value)) for name, mark, value in pairs if mark and name)
-    return tuple((name, value) for name, value in columns if value != _NO_VALUE)
+    return tuple((shown(name), shown(value)) for name, value in columns if value != _NO_VALUE)
 
 
 def _found(pattern: str, where: str) -> tuple[bool, list[_Match]]:

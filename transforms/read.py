@@ -183,7 +183,10 @@ def _read_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block
             yield _judged(rows, source, piece.columns)
     except BrokenError as broken:
         rest = max(0, piece.bytes - used)
-        yield _broken(broken, used, b"", 0, rest, rest)
+        block = _broken(broken, used, b"", 0, rest, rest)
+        if piece.kind == "text-file":  # which is one document, so that it is known what is lost
+            block = replace(block, rejects=[replace(r, broken=False) for r in block.rejects])
+        yield block
 
 
 def piece_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Rows]:

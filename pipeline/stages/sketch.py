@@ -323,7 +323,8 @@ def warn_of_sources(sketched: Sketched) -> None:
             for report in reports:
                 reasons.update(report.reasons)
             why, often = reasons.most_common(1)[0]
-            more = f" and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
+            others = len(reasons) - 1
+            more = f", and {others:,} other reason{'s'[: others - 1]}" if others else ""
             context.warn(
                 f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
                 f"of them as: {why}{more}; all of them stand in rejects/"

@@ -21,6 +21,7 @@ from schemas.columns import (
     settle,
     unite,
 )
+from schemas.supertypes import bare, cast
 
 
 def united(*types):
@@ -381,3 +382,34 @@ def test_json_text_is_canonical():
     assert canonical(value) == '{"a":[null,2.5,NaN],"b":1,"big":1e+300,"t":"ä\u2028"}'
     assert canonical(None) is None
     assert [canonical(float(v)) for v in ("nan", "inf", "-inf")] == ["NaN", "Infinity", "-Infinity"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        (pa.list_view(pa.int64()), [[1, 2], None, [], [3]]),
+        (pa.large_list_view(pa.list_view(pa.string())), [[["a"], None], None, [], [[]]]),
+        (pa.struct([("x", pa.list_view(pa.int8()))]), [{"x": [1]}, None, {"x": None}]),
+    ],
+)
+def test_views_of_lists_are_lists_of_the_same(type_, values):
+    array = pa.array(values, type_)
+    for part in (array, array.slice(1), array.slice(1, 1)):
+        lists = cast(part, bare(type_))
+        lists.validate(full=True)
+        assert "view" not in str(lists.type)
+        assert lists.to_pylist() == part.to_pylist()
+
+
+def test_maps_with_narrower_keys_can_be_used_on():
+    rows = pa.StructArray.from_arrays(
+        [pa.array([[(1, "x")], None, []] * 5, pa.map_(pa.int64(), pa.string()))], ["m"]
+    ).take(pa.array(range(1, 15)))
+    column = cast(rows.field(0), pa.map_(pa.int32(), pa.string()))
+    again = pa.chunked_array([column]).combine_chunks()
+    assert again.to_pylist() == rows.field(0).to_pylist()
+
+
+def test_an_empty_map_with_keys_of_text_is_an_empty_object():
+    array = pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int32()))
+    assert plain(array) == [{"k": 1}, {}, None]

@@ -3,6 +3,8 @@
 import json
 import math
 import operator
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -171,3 +173,26 @@ def test_counts_of_stretches_add_up() -> None:
     assert Met.total(parts) == Met(
         3, 1, (1, 3), ("a boolean", "a string"), ("1", "2", "3", "4", "5", "6", "7", "8")
     )
+
+
+def test_filters_need_no_pandas():
+    """The plain installation has none, and Arrow imports it for some of its conversions."""
+    script = (
+        "import sys\n"
+        "class NoPandas:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'pandas': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoPandas())\n"
+        "import pyarrow as pa\n"
+        "from transforms.filters import matches\n"
+        "from schemas.config import Source\n"
+        "where = {'n': {'>=': 2}, 'x': {'<': 1}, 't': 'a', 'm': {'not': [3]}}\n"
+        "source = Source(name='s', role='human', files=['f'], where=where)\n"
+        "rows = [{'n': i, 'x': .5, 't': 'a', 'm': i} for i in range(4)]\n"
+        "batch = pa.RecordBatch.from_pylist(rows)\n"
+        "print(matches(batch, source.where).kept.tolist())\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[False, False, True, False]"

@@ -122,7 +122,14 @@ def test_what_is_left_out_is_told_with_counts_and_an_example(tmp_path):
     )
     assert names(tmp_path, tmp_path) == sorted(data)
     [warning] = warnings_of_files(source(tmp_path))
-    for part in ("1 .txt beside others", "2 .part (", "f.jsonl.part)", "1 .md", "1 .json beside"):
+    parts = (
+        "1 .txt beside others",
+        "2 .part (",
+        "f.jsonl.part)",
+        "1 notes, by their",
+        "1 .json be",
+    )
+    for part in parts:
         assert part in warning
     assert "1 without an ending" in warning
     # A glob that matches .json means it; notes are none.
@@ -132,7 +139,10 @@ def test_what_is_left_out_is_told_with_counts_and_an_example(tmp_path):
 
 def test_what_a_folder_has_is_read_where_there_is_nothing_better(tmp_path):
     touch(tmp_path, "j/a.json", "j/b.txt", "t/a.txt", "t/b.md", "t/README.md", "t/LICENSE")
-    assert names(tmp_path, tmp_path / "j") == ["j/a.json"]
+    with pytest.raises(ConfigError, match=r"1 \.json files and 1 texts.*--format json or"):
+        input_files(source(tmp_path / "j"))
+    assert names(tmp_path, tmp_path / "j", format="json") == ["j/a.json"]
+    assert names(tmp_path, tmp_path / "j/*.json") == ["j/a.json"]
     assert names(tmp_path, tmp_path / "t") == ["t/a.txt", "t/b.md"]
     told = list(warnings_of_files(source(tmp_path / "t")))
     assert "each of 2 text files is one document" in told[1]
@@ -205,3 +215,12 @@ def test_any_name_that_exists_is_itself_and_folders_hold_all_that_is_not_hidden(
     if visible:
         for pattern in (folder, f"{folder}/**", f"{folder}/**/*.jsonl"):
             assert set(names(folder, pattern)) == visible
+
+
+def test_values_of_folders_that_are_not_utf8_are_shown(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/lang=\xe9"
+    os.mkdir(folder)
+    with open(folder + b"/a.jsonl", "wb") as file:
+        file.write(b'{"text": "a"}\n')
+    [file] = input_files(source(tmp_path)).files
+    assert file.columns == (("lang", "\\xe9"),)
