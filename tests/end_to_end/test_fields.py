@@ -226,6 +226,7 @@ def test_a_dry_run_tells_of_the_first_rows(tmp_path: Path) -> None:
         "passed": 5,
         "valid": 4,
         "reason": "text field 'q' holds a number; a string is expected",
+        "warnings": [],
         "text": f"{text(1, 3)} [31mred {text(1)}"[:299] + "…",
     }
     shown = outcross("run", config, "--dry-run").stdout
