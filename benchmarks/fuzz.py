@@ -59,7 +59,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Read:
-    """What became of a file.
+    """Outcome of reading a file.
 
     Attributes:
         rows: valid ones.

@@ -285,7 +285,7 @@ _command(
     _run,
     "Curate a corpus: deduplicate, lift the tails, mix in human text, write shards.\n\n"
     "Beam's own options stand after `--`, such as `-- --runner FlinkRunner`.",
-    dry_run="check the request; say what would be read and what it takes, without reading it",
+    dry_run="check the request, look at the first rows, and say what a run takes",
 )
 _command(
     "plan",

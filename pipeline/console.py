@@ -20,11 +20,12 @@ from pipeline.lineage import within_lineage
 from pipeline.preview import FIRST_ROWS, preview
 from pipeline.streams import print_json
 from pipeline.texts import printable
-from schemas.config import OTHERS, Config
+from schemas.config import OTHERS, Config, ConfigError
 from schemas.estimate import Estimate
 from schemas.measures import CONFIDENCE, MEASURES
 from schemas.plan import Plan, SourceTexts, Starved
 from schemas.report import MEASURED, OUTCOMES, Found, Measure, Report
+from transforms.input_files import STANDARD_INPUT
 
 _BAR = 24  # characters of the longest bar
 
@@ -379,6 +380,12 @@ def dry_run(config: Config, beam_args: Sequence[str], as_json: bool) -> None:
     pipeline_options(config.workers, beam_args)
     if config.lineage is not None:
         config, _ = within_lineage(config)
+    for source in config.sources:
+        if STANDARD_INPUT in source.files:
+            raise ConfigError(
+                f"dry_run: source {source.name!r} is standard input, which can be read only once; "
+                "name a file, or run"
+            )
     units = check_request(config)
     check_disk(config, units)
     figures = estimate(config, units)

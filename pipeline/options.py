@@ -9,7 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 _METAVARS = {"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"}
-"""What options that may stand several times take, where it is no glob."""
+"""Placeholders of options that may stand several times and take no glob."""
 
 
 def _annotation(field: FieldInfo) -> Any:

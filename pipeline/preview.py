@@ -22,18 +22,18 @@ FIRST_ROWS = {"first rows": "rows", "pass the filter": "passed", "are valid": "v
 """Headings of the counts, and what they are called in a preview."""
 
 
-def preview(config: Config, found: Sequence[Unit]) -> list[SourcePreview]:
+def preview(config: Config, units: Sequence[Unit]) -> list[SourcePreview]:
     """Return what the sources' first rows hold, in the order of the configuration.
 
     Args:
         config: of the run.
-        found: the files of all sources, each as one unit.
+        units: of all sources, with their files as pieces.
 
     Raises:
         OSError: when a file can't be opened.
     """
     return [
-        _of_source(source, [unit for unit in found if unit.source == number], config.texts)
+        _of_source(source, [unit for unit in units if unit.source == number], config.texts)
         for number, source in enumerate(config.sources)
     ]
 

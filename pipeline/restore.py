@@ -25,7 +25,7 @@ _FILTERS = ("stage", "rule", "source")
 
 @dataclass(frozen=True)
 class Restored:
-    """What `restore` has written.
+    """Result of `restore`.
 
     Attributes:
         file: its path; None where no row was asked for, and so none is there.

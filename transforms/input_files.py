@@ -206,8 +206,8 @@ def _sorted_out(
     """
     kinds = [(match, format_of(match.path)) for match in found]
     if named:
-        told = [(match, asked or kind) for match, kind in kinds]
-        return [(match, kind) for match, kind in told if kind is not None], []
+        formats = [(match, asked or kind) for match, kind in kinds]
+        return [(match, kind) for match, kind in formats if kind is not None], []
     ranks = [_rank(match, kind, asked) for match, kind in kinds]
     best = min((rank for rank in ranks if rank is not None), default=None)
     if best == 1 and 2 in ranks:

@@ -163,7 +163,7 @@ def check_budget(
         context.warn(line)
 
 
-def missed(config: Config, made: Plan, tokens: int, human: int, longest: int) -> list[str]:
+def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) -> list[str]:
     """Say where tokens differ from what was asked by more than half of the longest document.
 
     What wasn't asked for is compared with what the plan has by default. With a lineage the human
@@ -171,12 +171,12 @@ def missed(config: Config, made: Plan, tokens: int, human: int, longest: int) ->
 
     Args:
         config: of the run.
-        made: its plan.
+        plan: of the run.
         tokens, human: that are written.
         longest: tokens of the longest document that is written.
     """
-    total = made.reached.tokens if config.tokens is None else float(config.tokens)
-    part, key = made.reached.human_tokens, "human_share"
+    total = plan.reached.tokens if config.tokens is None else float(config.tokens)
+    part, key = plan.reached.human_tokens, "human_share"
     if config.human_tokens is not None:
         key = "human_tokens"
     if config.lineage is None and config.human_tokens is not None:

@@ -329,8 +329,8 @@ def warn_of_sources(sketched: Sketched) -> None:
                 f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
                 f"of them as: {why}{more}; all of them stand in rejects/"
             )
-        for told in warnings_of_files(source):
-            context.warn(told)
+        for line in warnings_of_files(source):
+            context.warn(line)
         rows = sum(r.rows for r in reports)
         for name in ("id", "domain", "generation", "prompt"):
             column = getattr(source, f"{name}_field")

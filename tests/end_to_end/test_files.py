@@ -156,3 +156,10 @@ def test_of_a_damaged_corpus_every_row_is_kept_removed_or_rejected(tmp_path):
     assert line["rejected"] == sum(file.rejected for file in read)
     assert line["kept"] + line["removed"] == sum(file.rows for file in read)
     assert line["read"] == line["kept"] + line["removed"] + line["rejected"]
+
+
+def test_a_dry_run_refuses_standard_input_which_the_run_needs(tmp_path):
+    out = tmp_path / "out"
+    refused = outcross("run", "--synthetic", "-", "--out", out, "--dry-run", code=2)
+    assert "dry_run: source 'synthetic' is standard input" in refused.stderr
+    assert not out.exists()
