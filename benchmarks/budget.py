@@ -21,12 +21,12 @@ from processes import load
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.stages.plan import make_plan
-from pipeline.stages.supply import DomainSupply, Supply
-from schemas.config import Config, DomainPolicy, Source
-from transforms.budget import plan_budget
-from transforms.domains import Division
-from transforms.waterfill import solve, temper
+from outcross.pipeline.stages.plan import make_plan
+from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
+from outcross.schemas.config import Config, DomainPolicy, Source
+from outcross.transforms.budget.budget import plan_budget
+from outcross.transforms.budget.domains import Division
+from outcross.transforms.budget.waterfill import solve, temper
 
 MOST_SOLVE, MOST_PLAN = 0.3, 5.0  # seconds
 MEAN_TOKENS = 20_000  # synthetic ones of a cluster

@@ -29,11 +29,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from pipeline.run import dedup
-from schemas.config import Config, Source
-from transforms.lookup import texts_at
-from transforms.pieces import plan_units
-from transforms.read import read_unit
+from outcross.pipeline.commands.run import dedup
+from outcross.schemas.config import Config, Source
+from outcross.transforms.reading.lookup import texts_at
+from outcross.transforms.reading.pieces import plan_units
+from outcross.transforms.reading.read import read_unit
 
 ROW = dict[str, Any]
 WHOLE = 1 << 30

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from schemas.config import Config, Fields, OnBroken, Source
-from schemas.text_field import TextField
+from outcross.schemas.config import Config, Fields, OnBroken, Source
+from outcross.schemas.text_field import TextField
 
 
 class _Reading(Fields):

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.supertypes import (
+from outcross.schemas.supertypes import (
     EXACT,
     Limits,
     bare,

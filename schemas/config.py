@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.text_field import Roles, TextField
-from schemas.where import Where
+from outcross.schemas.text_field import Roles, TextField
+from outcross.schemas.where import Where
 
 Role = Literal["synthetic", "human", "reference", "exclude"]
 WRITABLE: tuple[Role, ...] = ("synthetic", "human")

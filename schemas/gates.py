@@ -7,8 +7,16 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from schemas.config import OTHERS, ConfigError, DomainPolicy, Kind, Model, load_yaml, readable
-from schemas.formats import FORMAT, check_versions
+from outcross.schemas.config import (
+    OTHERS,
+    ConfigError,
+    DomainPolicy,
+    Kind,
+    Model,
+    load_yaml,
+    readable,
+)
+from outcross.schemas.formats import FORMAT, check_versions
 
 
 class Least(Model):

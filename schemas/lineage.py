@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.config import Fields, Source
-from schemas.documents import TEXT_VERSION
+from outcross.schemas.config import Fields, Source
+from outcross.schemas.documents import TEXT_VERSION
 
 LEDGER = "ledger"
 """Name of the source that holds the human text of earlier generations."""

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
-from schemas.quotes import QuotedText, QuotedWords
+from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
+from outcross.schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.config import Role
-from schemas.plan import SourceTexts
+from outcross.schemas.config import Role
+from outcross.schemas.plan import SourceTexts
 
 
 class SourcePreview(SourceTexts):

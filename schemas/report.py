@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.config import Kind
-from schemas.lineage import LineageReport
-from schemas.plan import Asked, LengthLimits
-from schemas.quotes import QuotedText, QuotedWords
+from outcross.schemas.config import Kind
+from outcross.schemas.lineage import LineageReport
+from outcross.schemas.plan import Asked, LengthLimits
+from outcross.schemas.quotes import QuotedText, QuotedWords
 
 
 class _Model(BaseModel):

@@ -1,4 +1,4 @@
-r"""Write the Unicode tables of `transforms/characters.py`.
+r"""Write the Unicode tables of `transforms/text/characters.py`.
 
     pip install unicodedata2==17.0.0
     python -m tools.build_characters transforms/data/characters.json

@@ -47,9 +47,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from transforms.characters import unicode_version
-from transforms.wordpiece import WordPiece
-from transforms.words import split_words
+from outcross.transforms.text.characters import unicode_version
+from outcross.transforms.text.wordpiece import WordPiece
+from outcross.transforms.text.words import split_words
 
 Floats = NDArray[np.float32]
 

@@ -1,3 +1,3 @@
 """Beam transforms, and the Beam-free algorithms that they wire. Imports schemas only."""
 
-import transforms.cache  # noqa: F401  before anything imports numba
+import outcross.transforms.base.cache  # noqa: F401  before anything imports numba

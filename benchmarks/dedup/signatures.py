@@ -29,8 +29,8 @@ from corpora import LENGTHS, corpus, sentences, write_jsonl
 from environments import environment
 from processes import load, measured
 
-from transforms.minhash import SCHEME, shingles, signatures
-from transforms.words import split_words
+from outcross.transforms.text.minhash import SCHEME, shingles, signatures
+from outcross.transforms.text.words import split_words
 
 NGRAM, PERMUTATIONS, SEED = 5, 128, 1
 BATCH = 4096

@@ -25,9 +25,9 @@ import pyarrow as pa
 from pydoc_corpus import human_paragraphs
 from texts import FILES, passages
 
-from transforms.embed import load_default
-from transforms.known import LEAST_KNOWN, Known
-from transforms.words import split_words
+from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.known import LEAST_KNOWN, Known
+from outcross.transforms.text.words import split_words
 
 DOCUMENTS = 1_000
 CHARACTERS = 4_000  # of a document that are read

@@ -33,10 +33,10 @@ from run import DATA
 from topics import Codebook
 from world import Sizes, world
 
-from transforms.budget import plan_budget
-from transforms.ngrams import Tables, count_ngrams
-from transforms.residual import Scorer, keys
-from transforms.select import Candidates, Filling
+from outcross.transforms.budget.budget import plan_budget
+from outcross.transforms.selection.residual import Scorer, keys
+from outcross.transforms.selection.select import Candidates, Filling
+from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 _CLUSTERS, _DIMENSIONS, _TOPICS = 64, 50, 24
 _SHARE = 3  # candidates by what is chosen of them

@@ -42,7 +42,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # it imports Beam, which takes seconds
-    from schemas.report import Measure, Report
+    from outcross.schemas.report import Measure, Report
 
 CONSOLE = Console(width=140)
 
@@ -143,11 +143,11 @@ def audited(
         gates: contents of gates.yaml.
         seed: of the audit.
     """
-    from pipeline.engines import load_beam
+    from outcross.pipeline.engine.engines import load_beam
 
     load_beam()  # first, so that it stays quiet
     import outcross
-    from pipeline.progress import StageProgress
+    from outcross.pipeline.engine.progress import StageProgress
 
     with tempfile.TemporaryDirectory(prefix="alarms-") as name:
         folder = Path(name)
@@ -294,7 +294,7 @@ def ordered_from(by_generation: Sequence[Sequence[Measure]], z: float) -> int:
 
 
 def _less_diverse(worse: Measure, better: Measure, z: float) -> bool:
-    from schemas.measures import MEASURES
+    from outcross.schemas.measures import MEASURES
 
     sign = -1 if MEASURES[worse.name].better == "low" else 1
     gap, error = np.nan, np.nan  # which nothing is larger than
@@ -384,10 +384,10 @@ def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
     """HEAD, TAIL or OFF_SUPPORT of each text on a yardstick."""
     import pyarrow as pa
 
-    from transforms.embed import load_default
-    from transforms.reference import load_reference
-    from transforms.surface import surface
-    from transforms.words import split_words
+    from outcross.transforms.reference.reference import load_reference
+    from outcross.transforms.text.embed import load_default
+    from outcross.transforms.text.surface import surface
+    from outcross.transforms.text.words import split_words
 
     made = load_reference(str(reference), load_default().fingerprint)
     array = pa.array(texts, pa.string())
@@ -398,7 +398,7 @@ def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
 
 def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
     """Half of the tail is gone and junk fills the room: the tail is still missed."""
-    from transforms.measures import CLASSES, TAIL
+    from outcross.transforms.estimators.richness import CLASSES, TAIL
 
     names = ("tail_mass", "tail_coverage", "off_support", *WORDS)
     table = Table("human text", "set", "verdict", title=f"A lost tail, and junk; {LEGEND}")

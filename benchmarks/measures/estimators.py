@@ -34,8 +34,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.spatial.distance import jensenshannon
 
-from transforms.embed import SCALE
-from transforms.lexical import (
+from outcross.transforms.estimators.entropy import entropy
+from outcross.transforms.estimators.lexical import (
     lexical,
     ngram_entropy,
     opening_hashes,
@@ -43,7 +43,7 @@ from transforms.lexical import (
     rare_words,
     retained,
 )
-from transforms.measures import (
+from outcross.transforms.estimators.richness import (
     chao_shen,
     effective_number,
     jackknife,
@@ -52,8 +52,8 @@ from transforms.measures import (
     sample_coverage,
     standard_error,
 )
-from transforms.vendi import DIMS, moments, unit_rows, vendi
-from transforms.waterfill import entropy
+from outcross.transforms.estimators.vendi import DIMS, moments, unit_rows, vendi
+from outcross.transforms.text.embed import SCALE
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

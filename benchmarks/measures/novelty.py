@@ -5,7 +5,7 @@
 NoveltyBench (Zhang et al. 2025) has 100 prompts, answered 10 times by GPT-4o in each of four ways
 and 8 times by people, with a published partition of every prompt's answers: a classifier's that
 agreed with 79 % of held-out human judgements. Prompts are cut in two by a hash; rule and threshold
-of `transforms.answers` were chosen on the first half, the other is what counts.
+of `outcross.transforms.measuring.answers` were chosen on the first half, the other is what counts.
 """
 
 # ruff: noqa: E402
@@ -35,10 +35,10 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "dedup_accuracy")]
 
 from score import agreement
 
-from transforms.answers import SAME, Answers, same_answers, summarise
-from transforms.embed import load_default
-from transforms.minhash import shingles
-from transforms.words import Words, fingerprints, split_words, word_ids
+from outcross.transforms.measuring.answers import SAME, Answers, same_answers, summarise
+from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.minhash import shingles
+from outcross.transforms.text.words import Words, fingerprints, split_words, word_ids
 
 CHOSEN, HELD_OUT = "chosen on", "held out"
 FEW_WORDS = 5
@@ -122,7 +122,7 @@ def above(similarity: Callable[[Asked], NDArray[np.float64]], least: float) -> P
 
 
 def ours(asked: Asked) -> NDArray[np.int64]:
-    """The partition of `transforms.answers`."""
+    """The partition of `outcross.transforms.measuring.answers`."""
     own = asked.sketched
     return same_answers(own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
 

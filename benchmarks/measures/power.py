@@ -30,8 +30,8 @@ from alarms import CONSOLE, HUMAN, human_texts, rows, text_hash, write_texts
 from rich.table import Table
 
 if TYPE_CHECKING:  # they import Beam, which takes seconds
-    from schemas.gates import Gates
-    from schemas.report import Verdict
+    from outcross.schemas.gates import Gates
+    from outcross.schemas.report import Verdict
 
 SETS = {
     **HUMAN,
@@ -219,11 +219,11 @@ CHECKS: dict[str, Callable[[Path, int, int], Iterator[Drawn]]] = {
 
 def audits(drawn: Drawn, seed: int) -> Iterator[list[dict[str, Any]]]:
     """Audit corpora on one reference; yield the measures of each."""
-    from pipeline.engines import load_beam
+    from outcross.pipeline.engine.engines import load_beam
 
     load_beam()  # first, so that it stays quiet
     import outcross
-    from pipeline.progress import StageProgress
+    from outcross.pipeline.engine.progress import StageProgress
 
     quiet: dict[str, Any] = {"progress": StageProgress(quiet=True)}
     common: dict[str, Any] = {"workers": 1, "max_reject_share": 0, "seed": seed}
@@ -284,8 +284,8 @@ def verdicts(
     trials: Mapping[Trial, Sequence[Mapping[str, Any]]], gates: Gates
 ) -> dict[Trial, Verdict]:
     """What the gates say of each trial."""
-    from schemas.report import Measure
-    from transforms.gate import judged, verdict
+    from outcross.schemas.report import Measure
+    from outcross.transforms.measuring.gate import judged, verdict
 
     return {
         trial: verdict(
@@ -352,7 +352,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(CHECKS):
         parser.error(f"{', '.join(sorted(unknown))}: there are {', '.join(CHECKS)}")
-    from schemas.gates import load_gates
+    from outcross.schemas.gates import load_gates
 
     names = arguments.names or list(CHECKS)
     with tempfile.TemporaryDirectory(prefix="power-") as folder:

@@ -1,5 +1,5 @@
 """report.html: what a report, a plan and a comparison say, on one page that needs no network."""
 
-from pipeline.page.document import page
+from outcross.pipeline.page.document import page
 
 __all__ = ["page"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.page.markup import (
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -18,9 +18,9 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.config import OTHERS
-from schemas.plan import FrontierPoint, Plan, Reached
-from schemas.report import Report
+from outcross.schemas.config import OTHERS
+from outcross.schemas.plan import FrontierPoint, Plan, Reached
+from outcross.schemas.report import Report
 
 _REGIMES = {
     "slack": "Neither kind of text is scarcer than the other: each cluster has its part, or all "

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.page import strips
-from pipeline.page.markup import (
+from outcross.pipeline.page import strips
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -24,9 +24,9 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from pipeline.page.overview import outcome
-from schemas.measures import CONFIDENCE, MEASURES
-from schemas.report import OUTCOMES, Comparison, Figures, Measure, Report, Trend
+from outcross.pipeline.page.overview import outcome
+from outcross.schemas.measures import CONFIDENCE, MEASURES
+from outcross.schemas.report import OUTCOMES, Comparison, Figures, Measure, Report, Trend
 
 STAGES = {
     "read": "read",

@@ -14,7 +14,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from pipeline.page import (
+from outcross.pipeline.page import (
     budget,
     diversity,
     lineage,
@@ -26,12 +26,12 @@ from pipeline.page import (
     topics,
     verdict,
 )
-from pipeline.page.glossary import glossary
-from pipeline.page.markup import Html, el, join
-from schemas.plan import Plan
-from schemas.report import Comparison, Report
+from outcross.pipeline.page.glossary import glossary
+from outcross.pipeline.page.markup import Html, el, join
+from outcross.schemas.plan import Plan
+from outcross.schemas.report import Comparison, Report
 
-_ASSETS = Path(__file__).parents[1] / "assets"
+_ASSETS = Path(__file__).parent / "assets"
 _SECTION = re.compile(r'<h2 id="(\w+)-title">(.*?)</h2>')
 _KINDS = {"run": "Run", "dedup": "Deduplication", "audit": "Audit"}
 

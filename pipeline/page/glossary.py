@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.page.markup import Html, el, section
-from schemas.lineage import Ranked
-from schemas.measures import MEASURES
-from schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
-from schemas.report import (
+from outcross.pipeline.page.markup import Html, el, section
+from outcross.schemas.lineage import Ranked
+from outcross.schemas.measures import MEASURES
+from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
+from outcross.schemas.report import (
     Achieved,
     Answers,
     Cluster,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.page.glossary import key_of
-from pipeline.page.markup import Column, Html, el, figure, name, number, section, table
-from schemas.lineage import LineageReport, Ranked
-from schemas.report import Report
+from outcross.pipeline.page.glossary import key_of
+from outcross.pipeline.page.markup import Column, Html, el, figure, name, number, section, table
+from outcross.schemas.lineage import LineageReport, Ranked
+from outcross.schemas.report import Report
 
 
 def lineage(report: Report) -> Html | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.advice import Code, Link, advice
-from pipeline.page.glossary import key_of
-from pipeline.page.markup import (
+from outcross.pipeline.page.advice import Code, Link, advice
+from outcross.pipeline.page.glossary import key_of
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -23,8 +23,8 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.plan import Plan
-from schemas.report import OUTCOMES, Achieved, Conservation, KnownWords, Report
+from outcross.schemas.plan import Plan
+from outcross.schemas.report import OUTCOMES, Achieved, Conservation, KnownWords, Report
 
 SIGNS = {
     "done": "●",

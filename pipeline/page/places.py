@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.page.budget import named
-from pipeline.page.markup import Html, corpus, cut, el, join, many, number
-from pipeline.page.topics import EVEN, ratio
-from schemas.measures import CONFIDENCE
-from schemas.report import Figures, Report
+from outcross.pipeline.page.budget import named
+from outcross.pipeline.page.markup import Html, corpus, cut, el, join, many, number
+from outcross.pipeline.page.topics import EVEN, ratio
+from outcross.schemas.measures import CONFIDENCE
+from outcross.schemas.report import Figures, Report
 
 _OPEN = 3  # places that stand open
 _NAME = 48  # characters of a name or a text

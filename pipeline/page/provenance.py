@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.page.glossary import key_of
-from pipeline.page.markup import (
+from outcross.pipeline.page.glossary import key_of
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -24,7 +24,7 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.report import Report, Yardstick
+from outcross.schemas.report import Report, Yardstick
 
 _FILES = 200
 _VALUE = 4000  # characters of a value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from pipeline.page.markup import (
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -24,7 +24,7 @@ from pipeline.page.markup import (
     table,
     term,
 )
-from schemas.report import Answers, Deduplication, Prompts, Removal, Report
+from outcross.schemas.report import Answers, Deduplication, Prompts, Removal, Report
 
 _PAIRS = 50
 _COLLAPSED = 50

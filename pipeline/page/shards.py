@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from pipeline.page.diversity import Property, properties
-from pipeline.page.markup import (
+from outcross.pipeline.page.diversity import Property, properties
+from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
@@ -21,7 +21,7 @@ from pipeline.page.markup import (
     size,
     table,
 )
-from schemas.report import Report, Shard
+from outcross.schemas.report import Report, Shard
 
 SHOWN = 1500
 _OUTLIER = 3.5  # robust standard deviations; Iglewicz and Hoaglin (1993)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.page.markup import Html, el, number
-from schemas.measures import CONFIDENCE, MEASURES
-from schemas.report import Measure
+from outcross.pipeline.page.markup import Html, el, number
+from outcross.schemas.measures import CONFIDENCE, MEASURES
+from outcross.schemas.report import Measure
 
 _HEIGHT = 36
 _SHAPES = {

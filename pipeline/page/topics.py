@@ -7,9 +7,20 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.page.budget import named
-from pipeline.page.markup import Cell, Column, Html, corpus, cut, el, many, number, section, table
-from schemas.report import EXTREMES, Cluster, Report
+from outcross.pipeline.page.budget import named
+from outcross.pipeline.page.markup import (
+    Cell,
+    Column,
+    Html,
+    corpus,
+    cut,
+    el,
+    many,
+    number,
+    section,
+    table,
+)
+from outcross.schemas.report import EXTREMES, Cluster, Report
 
 EVEN = 1.25  # corpus / human below which a cluster is neither
 _BYTES = 1_000_000  # of words and example texts on the map

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.page.glossary import key_of
-from pipeline.page.markup import Html, cut, el, escape, join, many, number, term
-from pipeline.page.overview import SIGNS, outcome
-from schemas.measures import MEASURES
-from schemas.report import MEASURED, Conservation, Measure, Report, Shard, Verdict
-from transforms.wording import reason
+from outcross.pipeline.page.glossary import key_of
+from outcross.pipeline.page.markup import Html, cut, el, escape, join, many, number, term
+from outcross.pipeline.page.overview import SIGNS, outcome
+from outcross.schemas.measures import MEASURES
+from outcross.schemas.report import MEASURED, Conservation, Measure, Report, Shard, Verdict
+from outcross.transforms.measuring.wording import reason
 
 _DECIDING = ("stop", "warn", "noise")
 _MAIN = ("effective_clusters", "tail_coverage", "distinct_3", "near_duplicates")

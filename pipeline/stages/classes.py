@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.context import Context
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.sketch import Sketched
-from transforms.identity import ids_of, repeated_ids
-from transforms.reference import Thresholds
-from transforms.sketch import fixed_matrix
-from transforms.surface import ONE, SURFACE
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.transforms.reference.reference import Thresholds
+from outcross.transforms.sketches.identity import ids_of, repeated_ids
+from outcross.transforms.sketches.store import fixed_matrix
+from outcross.transforms.text.surface import ONE, SURFACE
 
 _MANY = 0.01  # of the synthetic documents
 _BYTES = SURFACE.index("length")

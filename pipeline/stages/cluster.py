@@ -10,33 +10,31 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, artifact
-from pipeline.context import Context
-from pipeline.stages.classes import classify_documents
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.sketch import Sketched
-from pipeline.texts import beginning, texts_by_hash, texts_of_documents
-from schemas.config import WRITABLE, Role
-from schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES
-from transforms.aligned import load_aligned, save_aligned
-from transforms.cluster import (
+from outcross.pipeline.engine.artifacts import Artifact, artifact
+from outcross.pipeline.stages.classes import classify_documents
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
+from outcross.schemas.config import WRITABLE, Role
+from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES
+from outcross.transforms.base.hashing import seeded_hash
+from outcross.transforms.estimators.compression import zstd_ratio
+from outcross.transforms.estimators.lexical import rare_words
+from outcross.transforms.estimators.richness import ClusterCounts
+from outcross.transforms.measuring.repeats import group_sizes
+from outcross.transforms.reference.assign_clusters import AssignClusters
+from outcross.transforms.reference.codebook import (
     ASSIGNMENTS,
     POINTS_PER_CENTROID,
-    AssignClusters,
     Codebook,
     default_clusters,
     fit_codebook,
     smallest,
 )
-from transforms.compression import zstd_ratio
-from transforms.embed import load_default
-from transforms.hashing import seeded_hash
-from transforms.known import Known
-from transforms.lexical import rare_words
-from transforms.measures import ClusterCounts
-from transforms.names import distinctive_words
-from transforms.pool import Pool, words_until
-from transforms.reference import (
+from outcross.transforms.reference.names import distinctive_words
+from outcross.transforms.reference.pool import Pool, words_until
+from outcross.transforms.reference.reference import (
     FIT,
     HELD_OUT,
     NAMES,
@@ -47,10 +45,12 @@ from transforms.reference import (
     reference_part,
     set_thresholds,
 )
-from transforms.repeats import group_sizes
-from transforms.sample import sample_key
-from transforms.select import CountNgrams, read_tables
-from transforms.surface import Bands, set_bands
+from outcross.transforms.reference.sample import sample_key
+from outcross.transforms.selection.score_candidates import CountNgrams, read_tables
+from outcross.transforms.sketches.aligned import load_aligned, save_aligned
+from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.known import Known
+from outcross.transforms.text.surface import Bands, set_bands
 
 AUDIT_DIMS = 64
 _RARE_AMONG = 1 << 20  # words in which a rare one stands two to five times

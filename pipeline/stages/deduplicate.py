@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, artifact
-from pipeline.context import Context
-from pipeline.earlier import Index, ReferencePool, earlier_runs
-from pipeline.stages.sketch import Sketched
-from pipeline.stages.write import Output
-from schemas.config import WRITABLE, Config, band_threshold
-from schemas.report import Found, FoundIn
-from transforms import files
-from transforms.aligned import load_aligned, load_unit, save_aligned
-from transforms.bands import GroupBands, part_bits
-from transforms.contain import ContainIndex, FindContained, build_index
-from transforms.deduplicate import (
+from outcross.pipeline.engine.artifacts import Artifact, artifact
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.earlier import Index, ReferencePool, earlier_runs
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.write import Output
+from outcross.schemas.config import WRITABLE, Config, band_threshold
+from outcross.schemas.report import Found, FoundIn
+from outcross.transforms.base import files
+from outcross.transforms.base.hashing import seeded_hash
+from outcross.transforms.dedup.bands import part_bits
+from outcross.transforms.dedup.contain import ContainIndex, build_index
+from outcross.transforms.dedup.decide import (
     CONTAINED,
     EXACT,
     NEAR,
@@ -33,15 +33,17 @@ from transforms.deduplicate import (
     Verdicts,
     decide,
 )
-from transforms.hashing import seeded_hash
-from transforms.identity import ids_of, repeated_ids
-from transforms.joined import JoinedSketches
-from transforms.layouts import RemovedLayout, removals
-from transforms.minhash import lsh_parameters
-from transforms.places import file_names
-from transforms.rules import Party
-from transforms.shards import count_shards, row_group
-from transforms.units import unit_file
+from outcross.transforms.dedup.find_contained import FindContained
+from outcross.transforms.dedup.group_bands import GroupBands
+from outcross.transforms.dedup.rules import Party
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.inputs.places import file_names
+from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
+from outcross.transforms.sketches.identity import ids_of, repeated_ids
+from outcross.transforms.sketches.joined import JoinedSketches
+from outcross.transforms.text.minhash import lsh_parameters
+from outcross.transforms.writing.layouts import RemovedLayout, removals
+from outcross.transforms.writing.shards import count_shards, row_group
 
 
 @dataclass

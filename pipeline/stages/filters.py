@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from pipeline.stages.sketch import Sketched
-from schemas.config import ConfigError, Source
-from schemas.where import Clause, Scalar, clauses, cure_of, shown
-from transforms.filters import Met
-from transforms.lookup import first_columns
-from transforms.sketch import UnitReport
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.schemas.config import ConfigError, Source
+from outcross.schemas.where import Clause, Scalar, clauses, cure_of, shown
+from outcross.transforms.reading.lookup import first_columns
+from outcross.transforms.rows.filters import Met
+from outcross.transforms.sketches.store import UnitReport
 
 _OF_A_RUN = {"outcross.role", "outcross.source", "outcross.copy"}
 

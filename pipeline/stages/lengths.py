@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.plans import read_plan
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.sketch import Sketched
-from pipeline.texts import printable
-from schemas.config import DEFAULT_SYNTHETIC, WRITABLE, Config, Role, repeat_caps
-from schemas.plan import LengthLimits
-from schemas.report import LongDocument, LongDocuments
-from transforms.aligned import load_aligned
-from transforms.identity import ids_of
+from outcross.pipeline.inputs.plans import read_plan
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.texts import printable
+from outcross.schemas.config import DEFAULT_SYNTHETIC, WRITABLE, Config, Role, repeat_caps
+from outcross.schemas.plan import LengthLimits
+from outcross.schemas.report import LongDocument, LongDocuments
+from outcross.transforms.sketches.aligned import load_aligned
+from outcross.transforms.sketches.identity import ids_of
 
 PERCENT = 100
 """A document may hold one part in so many of the tokens to write, whatever the others' lengths."""

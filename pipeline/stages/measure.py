@@ -13,17 +13,18 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline.artifacts import artifact
-from pipeline.context import Context
-from pipeline.stages.cluster import Clustered
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.sketch import Sketched
-from schemas.config import WRITABLE
-from schemas.gates import Gates
-from transforms import files
-from transforms.aligned import save_aligned
-from transforms.diversity import Diversity, Grouping, MeasureDiversity, merged, set_file
-from transforms.sample import DOCUMENTS, sample_key
+from outcross.pipeline.engine.artifacts import artifact
+from outcross.pipeline.stages.cluster import Clustered
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.schemas.config import WRITABLE
+from outcross.schemas.gates import Gates
+from outcross.transforms.base import files
+from outcross.transforms.measuring.diversity import Diversity, Grouping, merged, set_file
+from outcross.transforms.measuring.measure_diversity import MeasureDiversity
+from outcross.transforms.reference.sample import DOCUMENTS, sample_key
+from outcross.transforms.sketches.aligned import save_aligned
 
 _DOMAINS = 32  # that are shown, the largest ones
 JUDGED = "judged"

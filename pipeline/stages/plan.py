@@ -9,19 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import Artifact, artifact
-from pipeline.context import Context
-from pipeline.plans import read_plan
-from pipeline.stages.candidates import Ranking
-from pipeline.stages.cluster import Clustered
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.draw import HumanPart
-from pipeline.stages.parts import Drawn, Part, Solved, domain_plan, domain_quotas, solve_part
-from pipeline.stages.sketch import Sketched, judged_and_carried
-from pipeline.stages.supply import Supply, measure_supply, supply_key
-from pipeline.stages.totals import totals_asked
-from schemas import plan as face
-from schemas.config import (
+from outcross.pipeline.engine.artifacts import Artifact, artifact
+from outcross.pipeline.inputs.plans import read_plan
+from outcross.pipeline.stages.cluster import Clustered
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.planning.draw import HumanPart
+from outcross.pipeline.stages.planning.parts import (
+    Drawn,
+    Part,
+    Solved,
+    domain_plan,
+    domain_quotas,
+    solve_part,
+)
+from outcross.pipeline.stages.planning.supply import Supply, measure_supply, supply_key
+from outcross.pipeline.stages.planning.totals import totals_asked
+from outcross.pipeline.stages.rank import Ranking
+from outcross.pipeline.stages.sketch import Sketched, judged_and_carried
+from outcross.schemas import plan as face
+from outcross.schemas.config import (
     PLAN_KEYS,
     Config,
     ConfigError,
@@ -29,10 +36,10 @@ from schemas.config import (
     band_threshold,
     repeat_caps,
 )
-from schemas.plan import Plan
-from transforms import files
-from transforms.budget import STARVED_SHOWN, least_human
-from transforms.domains import (
+from outcross.schemas.plan import Plan
+from outcross.transforms.base import files
+from outcross.transforms.budget.budget import STARVED_SHOWN, least_human
+from outcross.transforms.budget.domains import (
     Division,
     DomainProblem,
     binding,
@@ -40,9 +47,10 @@ from transforms.domains import (
     chained_kl,
     frontier,
 )
-from transforms.minhash import lsh_parameters
-from transforms.shards import count_shards
-from transforms.waterfill import Infeasible, entropy, exp
+from outcross.transforms.budget.waterfill import Infeasible
+from outcross.transforms.estimators.entropy import entropy, exp
+from outcross.transforms.text.minhash import lsh_parameters
+from outcross.transforms.writing.shards import count_shards
 
 
 @dataclass

@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.context import Context, RunError
-from pipeline.prompts import collapsed_prompts, prompts
-from pipeline.removals import deduplication
-from pipeline.stages import figures
-from pipeline.stages.achieved import measure_achieved, missed
-from pipeline.stages.candidates import Ranking
-from pipeline.stages.cluster import Clustered
-from pipeline.stages.deduplicate import Deduplicated
-from pipeline.stages.lengths import dominant
-from pipeline.stages.measure import Measured
-from pipeline.stages.plan import Planned
-from pipeline.stages.select import Selected
-from pipeline.stages.sketch import Sketched
-from schemas.config import WRITABLE
-from schemas.gates import Gates
-from schemas.lineage import LineageReport
-from schemas.report import Conservation, Figures, Report, Verdict
-from transforms.figures import FigureMaker
-from transforms.gate import verdict, with_findings, with_prompts
-from transforms.measures import OFF_SUPPORT
-from transforms.order import distinct
-from transforms.wording import CollapsedPrompts
+from outcross.pipeline.stages.cluster import Clustered
+from outcross.pipeline.stages.context import Context, RunError
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.lengths import dominant
+from outcross.pipeline.stages.measure import Measured
+from outcross.pipeline.stages.plan import Planned
+from outcross.pipeline.stages.rank import Ranking
+from outcross.pipeline.stages.reporting import figures
+from outcross.pipeline.stages.reporting.achieved import measure_achieved, missed
+from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
+from outcross.pipeline.stages.reporting.removals import deduplication
+from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.schemas.config import WRITABLE
+from outcross.schemas.gates import Gates
+from outcross.schemas.lineage import LineageReport
+from outcross.schemas.report import Conservation, Figures, Report, Verdict
+from outcross.transforms.dedup.order import distinct
+from outcross.transforms.estimators.richness import OFF_SUPPORT
+from outcross.transforms.measuring.figures import FigureMaker
+from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
+from outcross.transforms.measuring.wording import CollapsedPrompts
 
 
 @dataclass(frozen=True)

@@ -8,26 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import Artifact, artifact
-from pipeline.context import Context
-from pipeline.stages.candidates import Ranking
-from pipeline.stages.cluster import Clustered
-from pipeline.stages.draw import draw_salt
-from pipeline.stages.plan import Planned
-from pipeline.stages.sketch import Sketched
-from transforms import files
-from transforms.aligned import load_aligned, load_unit, save_aligned
-from transforms.measures import OFF_SUPPORT
-from transforms.reference import NGRAMS
-from transforms.residual import FIGURES, keys
-from transforms.select import (
-    NEARLY_ALL,
-    Candidates,
-    CountNgrams,
-    Filling,
-    ScoreCandidates,
-    fill_by_hash,
-)
+from outcross.pipeline.engine.artifacts import Artifact, artifact
+from outcross.pipeline.stages.cluster import Clustered
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.plan import Planned
+from outcross.pipeline.stages.planning.draw import draw_salt
+from outcross.pipeline.stages.rank import Ranking
+from outcross.pipeline.stages.sketch import Sketched
+from outcross.transforms.base import files
+from outcross.transforms.estimators.richness import OFF_SUPPORT
+from outcross.transforms.reference.reference import NGRAMS
+from outcross.transforms.selection.residual import FIGURES, keys
+from outcross.transforms.selection.score_candidates import CountNgrams, ScoreCandidates
+from outcross.transforms.selection.select import NEARLY_ALL, Candidates, Filling, fill_by_hash
+from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
 
 
 @dataclass

@@ -14,27 +14,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.artifacts import MANIFEST, Artifact, artifact
-from pipeline.context import Context
-from schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
-from schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
-from schemas.documents import Piece, Unit
-from schemas.plan import SourceTexts
-from schemas.supertypes import MAX_FIELDS
-from schemas.text_field import TEXT_OUT, listed, paths_of
-from transforms import files
-from transforms.damage import Damage
-from transforms.embed import load_default
-from transforms.input_files import warnings_of_files
-from transforms.known import Known, warning
-from transforms.lookup import first_columns
-from transforms.open_keys import is_open, named_columns, narrowed
-from transforms.pieces import plan_units
-from transforms.places import Places
-from transforms.seals import Identity, digests_of, identify_all, seal_units
-from transforms.sketch import SketchDocuments, Sketches, UnitReport
-from transforms.text_fields import is_composed
-from transforms.units import unit_from
+from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
+from outcross.pipeline.stages.context import Context
+from outcross.schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
+from outcross.schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
+from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.plan import SourceTexts
+from outcross.schemas.supertypes import MAX_FIELDS
+from outcross.schemas.text_field import TEXT_OUT, listed, paths_of
+from outcross.transforms.base import files
+from outcross.transforms.exchange.units import unit_from
+from outcross.transforms.inputs.input_files import warnings_of_files
+from outcross.transforms.inputs.places import Places
+from outcross.transforms.inputs.seals import Identity, digests_of, identify_all, seal_units
+from outcross.transforms.reading.lookup import first_columns
+from outcross.transforms.reading.pieces import plan_units
+from outcross.transforms.rows.damage import Damage
+from outcross.transforms.rows.open_keys import is_open, named_columns, narrowed
+from outcross.transforms.rows.text_fields import is_composed
+from outcross.transforms.sketches.sketch_documents import SketchDocuments
+from outcross.transforms.sketches.store import Sketches, UnitReport
+from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.known import Known, warning
 
 _DIGESTS = "digests"
 """Name of an artifact's file with the hashes of the blocks of the input's files."""

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.artifacts import MANIFEST, WORK, Artifact
-from pipeline.context import Context
-from schemas.config import ConfigError
-from schemas.documents import Unit
-from transforms import files
-from transforms.shards import (
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact
+from outcross.pipeline.stages.context import Context
+from outcross.schemas.config import ConfigError
+from outcross.schemas.documents import Unit
+from outcross.transforms.base import files
+from outcross.transforms.writing.shards import (
     Layout,
     ShardSet,
-    WriteShards,
     is_shard,
     shard_name,
     shard_report,
     write_shard,
 )
+from outcross.transforms.writing.write_shards import WriteShards
 
 FOLDERS = {"data": "train", "removed": "removed"}
 """The folders of shards, and what their shards are called."""

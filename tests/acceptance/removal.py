@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from pipeline.run import dedup
-from schemas.config import parse
+from outcross.pipeline.commands.run import dedup
+from outcross.schemas.config import parse
 from tests.acceptance.pairs import Pair
 from tests.acceptance.tokens import shingles, tokens
 

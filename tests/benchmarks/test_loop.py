@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from transforms.words import split_words
+from outcross.transforms.text.words import split_words
 
 LOOP = Path(__file__).parents[2] / "benchmarks" / "loop"
 sys.path.insert(0, str(LOOP))

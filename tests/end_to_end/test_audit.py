@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.audit import audit
-from pipeline.compare import compare
-from pipeline.progress import StageProgress
-from pipeline.reports import read_reports
-from schemas.audit import AuditRequest
-from schemas.config import ConfigError
-from schemas.report import Comparison, Report
+from outcross.pipeline.commands.audit import audit
+from outcross.pipeline.commands.compare import compare
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.inputs.reports import read_reports
+from outcross.schemas.audit import AuditRequest
+from outcross.schemas.config import ConfigError
+from outcross.schemas.report import Comparison, Report
 from tests.end_to_end.conftest import outcross, run, write_rows
 
 ENDINGS = ["jsonl", "jsonl.gz", "parquet", "jsonl.zst"]
@@ -700,8 +700,8 @@ def test_two_yardsticks_are_not_compared(human_like, narrow, tmp_path):
 
 
 TINY_UNITS = (
-    "import sys; import pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 12; "
-    "from pipeline.cli import main; main()"
+    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 12; "
+    "from outcross.pipeline.cli.main import main; main()"
 )
 """The command in units of 4 KiB, of which the small corpus has many."""
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 import outcross
-from pipeline.artifacts import MANIFEST, WORK
-from pipeline.clean import clean
-from pipeline.progress import StageProgress
-from schemas.config import Config, ConfigError
+from outcross.pipeline.commands.clean import clean
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.schemas.config import Config, ConfigError
 from tests.end_to_end.conftest import outcross as command
 from tests.end_to_end.conftest import promised_bytes, run, write_rows
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.columns import canonical, conform, is_json, plain, settle, unite
-from schemas.config import Source
-from transforms.pieces import plan_units
-from transforms.read import read_unit
-from transforms.shards import ShardSet, write_shard
+from outcross.schemas.columns import canonical, conform, is_json, plain, settle, unite
+from outcross.schemas.config import Source
+from outcross.transforms.reading.pieces import plan_units
+from outcross.transforms.reading.read import read_unit
+from outcross.transforms.writing.shards import ShardSet, write_shard
 
 ROWS, COLUMNS = 40, 24
 

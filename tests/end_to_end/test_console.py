@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from outcross.pipeline.cli import main as cli
 from tests.end_to_end.conftest import COMMAND
 from tests.end_to_end.conftest import outcross as installed
 

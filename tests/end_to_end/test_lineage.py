@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from schemas.lineage import LineageSummary
+from outcross.schemas.lineage import LineageSummary
 from tests.end_to_end.conftest import Run, bare, outcross, promised_bytes, run, write_rows
 
 TOKENS, SHARE, FRESH = 6000, 0.4, 900
@@ -275,7 +275,7 @@ def after_two(loop, generations, tmp_path_factory):
 
 KILLED = """
 import os, signal, sys
-from pipeline.cli import main
+from outcross.pipeline.cli.main import main
 moved = os.replace
 def kill(source, target):
     here = os.fspath(target).endswith(POINT) or POINT in os.fspath(target)

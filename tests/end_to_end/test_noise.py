@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tests.end_to_end.conftest import Run, outcross, run
-from tests.pipeline.test_stages_classes import GOOD, JUNK, WORDS, texts
-from tests.transforms.corpora import write_jsonl
+from tests.pipeline.stages.test_classes import GOOD, JUNK, WORDS, texts
+from tests.support.corpora import write_jsonl
 
 
 @pytest.fixture(scope="module")

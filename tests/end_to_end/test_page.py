@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from pipeline.page import page
-from tests.pipeline import reports
+from outcross.pipeline.page import page
+from tests.support import reports
 
 pytestmark = pytest.mark.browser
 

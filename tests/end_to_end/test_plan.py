@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import run as library
-from schemas.config import parse
+from outcross.pipeline.commands import run as library
+from outcross.schemas.config import parse
 from tests.end_to_end.conftest import outcross, promised_bytes, run, write_rows
 
 

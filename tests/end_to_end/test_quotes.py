@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import outcross
-from pipeline.progress import StageProgress
-from schemas.plan import Plan, Starved
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.schemas.plan import Plan, Starved
 from tests.end_to_end.conftest import outcross as command
 from tests.end_to_end.conftest import write_rows
 

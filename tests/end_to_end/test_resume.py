@@ -41,8 +41,8 @@ def _units(out):
 
 
 SMALL_UNITS = (
-    "import sys; import pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 15; "
-    "from pipeline.cli import main; main()"
+    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 15; "
+    "from outcross.pipeline.cli.main import main; main()"
 )
 """The command in units of 32 KiB, of which the small corpus has many."""
 

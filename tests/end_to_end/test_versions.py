@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents import FORMAT_VERSION, TEXT_VERSION
+from outcross.schemas.documents import FORMAT_VERSION, TEXT_VERSION
 from tests.end_to_end.conftest import Corpus, outcross, write_rows
 
 
@@ -202,9 +202,9 @@ def test_a_work_folder_is_made_anew(
     fresh: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older version's work is not taken for this one's, and its result is replaced."""
-    from pipeline.run import dedup
-    from schemas import formats
-    from schemas.config import parse
+    from outcross.pipeline.commands.run import dedup
+    from outcross.schemas import formats
+    from outcross.schemas.config import parse
 
     files = {"synthetic": "gpt.jsonl", "human": "people.jsonl"}
     sources = [

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from pipeline.engines import PipelineError
-from pipeline.progress import StageProgress
-from pipeline.run import dedup, run
-from pipeline.stages import sketch as stage
-from schemas.config import Config, parse
+from outcross.pipeline.commands.run import dedup, run
+from outcross.pipeline.engine.engines import PipelineError
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.stages import sketch as stage
+from outcross.schemas.config import Config, parse
 
 WORDS = [f"w{number}" for number in range(900)]
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.audit import AuditRequest, ReferenceRequest
-from schemas.config import Config, readable
+from outcross.schemas.audit import AuditRequest, ReferenceRequest
+from outcross.schemas.config import Config, readable
 
 
 def refused(model: Any, **values: Any) -> str:

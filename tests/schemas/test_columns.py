@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.columns import (
+from outcross.schemas.columns import (
     canonical,
     conform,
     is_json,
@@ -21,7 +21,7 @@ from schemas.columns import (
     settle,
     unite,
 )
-from schemas.supertypes import bare, cast
+from outcross.schemas.supertypes import bare, cast
 
 
 def united(*types):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.config import (
+from outcross.schemas.config import (
     Config,
     ConfigError,
     Fields,

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from schemas.config import ConfigError, DomainPolicy
-from schemas.gates import Gates, Least, Most, load_gates
-from schemas.measures import LEXICAL, MEASURES
+from outcross.schemas.config import ConfigError, DomainPolicy
+from outcross.schemas.gates import Gates, Least, Most, load_gates
+from outcross.schemas.measures import LEXICAL, MEASURES
 
 
 def loaded(folder: Path, text: str) -> Gates:

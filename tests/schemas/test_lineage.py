@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.lineage import (
+from outcross.schemas.lineage import (
     NOTHING,
     Amount,
     ArchivedSource,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from schemas.plan import Plan
-from transforms.waterfill import entropy
+from outcross.schemas.plan import Plan
+from outcross.transforms.estimators.entropy import entropy
 
 TOKENS = st.floats(min_value=0, max_value=1e13, allow_nan=False)
 

@@ -7,9 +7,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from schemas.plan import Plan
-from schemas.quotes import QuotedText, QuotedWords, without_quotes
-from schemas.report import Report
+from outcross.schemas.plan import Plan
+from outcross.schemas.quotes import QuotedText, QuotedWords, without_quotes
+from outcross.schemas.report import Report
 
 IN_OUR_WORDS = {"text_field", "text_version"}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.config import ConfigError, Fields, parse
-from schemas.text_field import listed, paths_of, segments
+from outcross.schemas.config import ConfigError, Fields, parse
+from outcross.schemas.text_field import listed, paths_of, segments
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}
 

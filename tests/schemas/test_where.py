@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from schemas.config import ConfigError, parse
-from schemas.where import Clause, clauses, shown
+from outcross.schemas.config import ConfigError, parse
+from outcross.schemas.where import Clause, clauses, shown
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}
 

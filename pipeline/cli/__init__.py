@@ -1,0 +1,1 @@
+"""The command line: options from models, tables for people, JSON for machines."""

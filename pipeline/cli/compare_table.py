@@ -1,0 +1,150 @@
+"""A comparison of generations as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from outcross.pipeline.commands.compare import trend
+from outcross.pipeline.stages.texts import printable
+from outcross.pipeline.terminal.streams import print_json
+from outcross.pipeline.terminal.tables import new_table, show_table
+from outcross.schemas.measures import CONFIDENCE, MEASURES
+from outcross.schemas.report import Comparison, Measure, Report
+
+_WIDE = 6  # generations that stand side by side; more stand below each other
+_SURE = 3.0  # standard errors from which a slope has an arrow
+
+
+def show_comparison(
+    comparison: Comparison, reports: Sequence[tuple[str, Report]], as_json: bool
+) -> None:
+    """The generations side by side, where each lost its tail, and the verdict.
+
+    Args:
+        comparison: of the reports.
+        reports: those that were compared, for the stages.
+        as_json: print the comparison as JSON instead.
+    """
+    if as_json:
+        print_json(comparison.model_dump_json(indent=2))
+        return
+    console = Console()
+    for table in _measure_tables(comparison):
+        show_table(console, table)
+    show_table(console, _tail_table(comparison, reports))
+    verdict = comparison.verdict
+    notes = [f"note: {warning}" for warning in verdict.warnings]
+    for line in (verdict.sentence, *verdict.reasons, *notes):
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _measure_tables(comparison: Comparison) -> list[Table]:
+    """Measures as ratios and as differences, for the two can't be read on one scale."""
+    generations = comparison.generations
+    names = [generation.name for generation in generations]
+    of = [{figure.name: figure for figure in g.measures} for g in generations]
+    own = ("own verdict", [generation.outcome for generation in generations] + [""])
+    tables = []
+    for kind, what in (
+        ("ratio", "share of the figure of human text, 1 is as diverse as people"),
+        ("difference", "less the figure of human text, 0 is like people"),
+    ):
+        lines = [own] if kind == "ratio" else []
+        for name, info in MEASURES.items():
+            figures = [known.get(name) for known in of]
+            if info.kind == kind and any(figures):
+                form = ".3f" if kind == "ratio" else info.form
+                cells = [_figure(figure, form) for figure in figures]
+                lines.append((info.title, [*cells, _arrow(figures, form, info.better)]))
+        if lines:
+            title = (
+                f"{what} (± 95%; trend: change from one report to the next, with an arrow where "
+                "it is sure)"
+            )
+            tables.append(_grid(title, names, lines, ["trend"]))
+    return tables
+
+
+def _figure(figure: Measure | None, form: str) -> str:
+    if figure is None or figure.against is None:
+        return "too few" if figure is not None and figure.outcome == "too few" else "–"
+    sign = "" if form == ".3f" and MEASURES[figure.name].kind == "ratio" else "+"
+    error = "?" if figure.error is None else f"{CONFIDENCE * figure.error:{form}}"
+    return f"{figure.against:{sign}{form}} ± {error}"
+
+
+def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str:
+    """The slope; red where it is surely away from diversity."""
+    found = trend(figures)
+    if found is None:
+        return "–"
+    slope, error = found
+    text = f"{slope:+{form}}"
+    if abs(slope) <= _SURE * error:
+        return text
+    worse = slope < 0 if better == "high" else slope > 0
+    arrow = "↓" if slope < 0 else "↑"
+    return f"[red]{arrow} {text}[/]" if worse else f"{arrow} {text}"
+
+
+def _tail_table(comparison: Comparison, reports: Sequence[tuple[str, Report]]) -> Table:
+    """What each stage did to the tail: sampling from a model is one, between two reports."""
+    stages = dict.fromkeys(stage.name for _, report in reports for stage in report.stages)
+    cells: dict[str, list[str]] = {stage: [] for stage in stages}
+    before: float | None = None
+    for _, report in reports:
+        shares = {
+            stage.name: stage.roles["all"].tail_mass
+            for stage in report.stages
+            if "all" in stage.roles
+        }
+        for stage in stages:
+            share = shares.get(stage)
+            if share is None:
+                cells[stage].append("–")
+                continue
+            change = "" if before is None else f" ({100 * (share - before):+.1f})"
+            cells[stage].append(f"{share:.1%}{change}")
+            before = share
+    human = [
+        "–"
+        if report.reference is None or report.reference.tail_mass is None
+        else f"{report.reference.tail_mass:.1%}"
+        for _, report in reports
+    ]
+    title = (
+        "tail: share of all documents after each stage (its change in points; of `read` against "
+        "what the generation before has left)"
+    )
+    names = [generation.name for generation in comparison.generations]
+    return _grid(title, names, [*cells.items(), ("human text", human)], [])
+
+
+def _grid(
+    title: str,
+    names: Sequence[str],
+    lines: Sequence[tuple[str, Sequence[str]]],
+    more: Sequence[str],
+) -> Table:
+    """A table with a column for each generation, or with a row for each where they are many.
+
+    Args:
+        title: stands above it.
+        names: of the generations.
+        lines: what is shown, with a cell for each generation and for each of `more`.
+        more: headings beside those of the generations.
+    """
+    heads = [*(escape(printable(name)) for name in names), *more]
+    if len(names) <= _WIDE:
+        table = new_table(title, [""], heads)
+        for label, cells in lines:
+            table.add_row(label, *cells)
+        return table
+    table = new_table(title, ["generation"], [label.replace(" ", "\n") for label, _ in lines])
+    for number, head in enumerate(heads):
+        table.add_row(head, *(cells[number] for _, cells in lines))
+    return table

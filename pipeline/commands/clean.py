@@ -1,0 +1,189 @@
+"""`outcross clean`: removes the work that no result needs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from outcross.pipeline.commands.job import alone
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
+from outcross.pipeline.stages.texts import printable
+from outcross.pipeline.terminal.streams import print_json
+from outcross.pipeline.terminal.tables import new_table, show_table
+from outcross.schemas.cleaning import Cleaning, Piece
+from outcross.schemas.config import ConfigError
+from outcross.transforms.base import files
+
+_NOTES = ("lock", "data.key", "removed.key")
+"""Files of a few bytes by which later runs know what stands in the directory."""
+
+_AFTER = "commit-"  # the one stage that ends after the result is written
+
+
+def clean(out: str, everything: bool = False, dry_run: bool = False) -> Cleaning:
+    """Remove the work of a run, an audit or a reference that no result needs.
+
+    Of a finished run the sketches, the verdicts and the selection stay: `explain`, `against` and
+    the next run read them. Without a result all work stays, so that the same command goes on.
+
+    Args:
+        out: the output directory.
+        everything: also remove work that is newer than the result, or has none yet.
+        dry_run: remove nothing.
+
+    Raises:
+        ConfigError: when the directory isn't one of outcross, is no local one, or a run is at work.
+    """
+    folders = [_work(out), *_of_reference(out)]
+    removed: list[Path] = []
+    unfinished: list[Path] = []
+    with alone(out):
+        for folder in folders:
+            unneeded = list(_unneeded(folder))
+            waiting = [] if everything else _newer(folder, unneeded)
+            # Newer work was made with older work, so both stay or neither.
+            (unfinished if waiting else removed).extend(unneeded)
+        result = Cleaning(
+            out=out,
+            dry_run=dry_run,
+            removed=_pieces(out, removed),
+            removed_bytes=sum(map(_size, removed)),
+            kept_bytes=sum(map(_size, folders)) - sum(map(_size, removed)),
+            unfinished=_pieces(out, unfinished),
+        )
+        if not dry_run:
+            for path in removed:
+                _delete(path)
+    return result
+
+
+def _work(out: str) -> Path:
+    """Return the work folder of an output directory.
+
+    Raises:
+        ConfigError: as `clean`.
+    """
+    if not files.is_local(out):
+        raise ConfigError(
+            f"clean: {out} is in an object store; only folders of this machine are cleaned. Delete "
+            f"{files.join(out, WORK)} with the store's own tools; `explain` and `against` then "
+            "miss it"
+        )
+    work = Path(out, WORK)
+    if not Path(out).is_dir():
+        raise ConfigError(f"clean: {out} is no directory; give the output directory of a run")
+    if work.is_symlink():
+        raise ConfigError(
+            f"clean: {work} is a link to {work.readlink()}; links are not followed, so clean that "
+            "place by hand"
+        )
+    ours = not Path(out, MANIFEST).exists() or read_manifest(out) is not None
+    if not ours or not work.is_dir():
+        raise ConfigError(
+            f"clean: {out} is not an output directory of outcross: it holds "
+            + (f"no {WORK}" if ours else f"a {MANIFEST} of another program")
+            + "; give the `out` of a run, an audit or a reference"
+        )
+    return work
+
+
+def _of_reference(out: str) -> list[Path]:
+    """Return the work folder of the reference that an audit has made, if there is one."""
+    folder = Path(out, "reference")
+    work = folder / WORK
+    linked = folder.is_symlink() or work.is_symlink()
+    return [work] if work.is_dir() and not linked else []
+
+
+def _unneeded(work: Path) -> Iterator[Path]:
+    """Yield files and folders of the work, and those within the folders that stay in part."""
+    manifest = read_manifest(str(work.parent)) if (work.parent / MANIFEST).exists() else None
+    needed = [work / name for name in _NOTES]
+    needed += [work.parent / path for path in (manifest or {}).get("work", {}).values()]
+
+    def below(folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            if path in needed:
+                continue
+            if not path.is_symlink() and any(path in other.parents for other in needed):
+                yield from below(path)
+            else:
+                yield path
+
+    yield from below(work)
+
+
+def _newer(work: Path, paths: list[Path]) -> list[Path]:
+    """Return those that were written after the result; all of them where there is none."""
+    result = work.parent / MANIFEST
+    if not result.exists():
+        return paths
+    written = result.stat().st_mtime_ns
+    return [
+        path
+        for path in paths
+        if not path.name.startswith(_AFTER)
+        and not path.is_symlink()  # work is never a link
+        and any(file.lstat().st_mtime_ns > written for file in _files(path))
+    ]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yield the files of a folder, links as they are."""
+    if path.is_symlink() or not path.is_dir():
+        yield path
+        return
+    for folder, _, names in os.walk(path, followlinks=False):
+        yield from (Path(folder, name) for name in names)
+
+
+def _size(path: Path) -> int:
+    return sum(file.lstat().st_size for file in _files(path) if not file.is_symlink())
+
+
+def _pieces(out: str, paths: list[Path]) -> list[Piece]:
+    return [Piece(path=str(path.relative_to(out)), bytes=_size(path)) for path in paths]
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
+
+
+def show_cleaning(cleaning: Cleaning, as_json: bool) -> None:
+    """Print what was removed, or would be."""
+    if as_json:
+        print_json(cleaning.model_dump_json(indent=2))
+        return
+    console = Console()
+    if cleaning.removed:
+        title = "would be removed" if cleaning.dry_run else "removed"
+        show_table(console, _table(title, cleaning.removed))
+    if cleaning.unfinished:
+        show_table(console, _table("kept, as it has no result yet", cleaning.unfinished))
+    done = "would be removed" if cleaning.dry_run else "removed"
+    lines = [f"{cleaning.removed_bytes:,} bytes {done}, {cleaning.kept_bytes:,} bytes of work stay"]
+    if cleaning.unfinished:
+        lines.append(
+            "a run or a plan has left work that is newer than the result: the same command goes on "
+            "from it; --all removes it"
+        )
+    elif cleaning.kept_bytes:
+        lines.append("what stays is read by `explain`, by `against` and by the next run")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, pieces: list[Piece]) -> Table:
+    table = new_table(title, ["path"], ["bytes"])
+    for piece in pieces:
+        table.add_row(escape(printable(piece.path)), f"{piece.bytes:,}")
+    return table

@@ -1,0 +1,199 @@
+"""Writes the rows that a run has removed back as a file of their own schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from outcross.pipeline.commands.explain import run_config
+from outcross.pipeline.engine.artifacts import MANIFEST
+from outcross.schemas.columns import is_json, original_name, plain, settle, unite, unsettled
+from outcross.schemas.config import Config, ConfigError
+from outcross.transforms.base import files
+from outcross.transforms.dedup.decide import STAGES
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.sketches.store import UnitReport
+
+_FILTERS = ("stage", "rule", "source")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Result of `restore`.
+
+    Attributes:
+        file: its path; None where no row was asked for, and so none is there.
+        rows: how many rows it holds.
+    """
+
+    file: str | None
+    rows: int
+
+
+def restore(out: str, path: str, filters: Mapping[str, str]) -> Restored:
+    """Write removed rows back, as their sources had them, shard by shard.
+
+    Columns have the names and types of the sources whose rows are written. Where these differ,
+    they have the narrowest common type, as the columns of data/ do.
+
+    Args:
+        out: output directory of a run or a deduplication.
+        path: of the file, `.parquet` or `.jsonl`; it must not be there yet.
+        filters: values of `stage`, `rule` and `source` that a row must have; none: all rows.
+
+    Raises:
+        ConfigError: when the run or its work isn't there, or the file can't be written.
+    """
+    config = run_config(out, "restore")
+    if not path.endswith((".parquet", ".jsonl")):
+        raise ConfigError(f"output: {path} is neither .parquet nor .jsonl; name such a file")
+    if files.exists(path):
+        raise ConfigError(f"output: {path} is there already; choose another file, or delete it")
+    _check_filters(config, filters)
+    shards = files.list_files(files.join(out, "removed", "*.parquet"))
+    chosen = _chosen_sources(shards, filters)
+    if not chosen:
+        return Restored(None, 0)
+    schema = unite(_schemas(out, config, chosen))
+    rows = 0
+
+    def write(sink: BinaryIO) -> None:
+        nonlocal rows
+        tables = (_restored(part, schema) for part in _removed(shards, filters))
+        rows = (_write_jsonl if path.endswith(".jsonl") else _write_parquet)(sink, tables)
+
+    files.write_whole(path, write)
+    return Restored(path, rows)
+
+
+def _check_filters(config: Config, filters: Mapping[str, str]) -> None:
+    known = {
+        "stage": list(STAGES.values()),
+        "source": [source.name for source in config.sources],
+    }
+    for name, values in known.items():
+        if name in filters and filters[name] not in values:
+            raise ConfigError(
+                f"{name}: found {filters[name]!r}; there are {', '.join(map(repr, values))}"
+            )
+
+
+def _mask(table: pa.Table, filters: Mapping[str, str]) -> Any:
+    """Return which rows have the values that are asked for; a scalar without filters."""
+    mask: Any = pa.scalar(True)
+    for name, value in filters.items():
+        mask = pc.and_(mask, pc.equal(table[name], value))
+    return mask
+
+
+def _chosen_sources(shards: list[str], filters: Mapping[str, str]) -> set[str]:
+    """Return the names of the sources that have rows to write."""
+    names: set[str] = set()
+    for path in shards:
+        table = files.read_table(path, _FILTERS)
+        if filters:
+            table = table.filter(_mask(table, filters))
+        names |= set(table["source"].unique().to_pylist())
+    return names
+
+
+def _schemas(out: str, config: Config, chosen: set[str]) -> Iterator[pa.Schema]:
+    """Return the schemas of the chosen sources' rows, as they were read.
+
+    Raises:
+        ConfigError: when the work that knows them is gone.
+    """
+    folder = files.join(out, files.read_json(files.join(out, MANIFEST))["work"]["sketch"])
+    path = files.join(folder, MANIFEST)
+    if not files.exists(path):
+        raise ConfigError(
+            f"restore: {path} is gone, which knows the columns' types; run again with the "
+            "configuration in manifest.json, which makes it anew"
+        )
+    for unit in files.read_json(path)["stats"]["units"]:
+        report = UnitReport(
+            **files.read_json(unit_file(files.join(folder, "units"), unit["index"], "json"))
+        )
+        if config.sources[unit["source"]].name in chosen and report.rows:
+            yield report.arrow_schema()
+
+
+def _removed(shards: list[str], filters: Mapping[str, str]) -> Iterator[pa.Table]:
+    """Return the removed rows that are asked for, a row group at a time."""
+    for path in shards:
+        with files.open_input(path) as stream:
+            file = pq.ParquetFile(stream)
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number, [*_FILTERS, "row"])
+                if filters:
+                    table = table.filter(_mask(table, filters))
+                if len(table):
+                    row = table["row"].combine_chunks()
+                    fields = pa.schema(list(row.type))
+                    yield pa.Table.from_arrays(row.flatten(), schema=fields)
+
+
+def _restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the names and types that their sources have.
+
+    Args:
+        rows: of removed/.
+        schema: of the sources, united.
+    """
+    was = {
+        original_name(field): field.with_name(original_name(field)) for field in settle([schema])
+    }
+    names = {field.name: original_name(field) for field in rows.schema}
+    return unsettled(
+        rows, {name: was[was_called] for name, was_called in names.items() if was_called in was}
+    )
+
+
+def _write_parquet(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:
+    rows, first = 0, next(tables)
+    with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for table in _after(first, tables):
+            writer.write_table(table)
+            rows += len(table)
+    return rows
+
+
+def _write_jsonl(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:
+    """Write a row a line, without what is null: a column of all sources hides what is absent."""
+    rows = 0
+    for table in tables:
+        columns = {
+            field.name: _values(column.combine_chunks(), is_json(field))
+            for field, column in zip(table.schema, table.columns, strict=True)
+        }
+        for values in zip(*columns.values(), strict=True):
+            pairs = zip(columns, values, strict=True)
+            row = {name: value for name, value in pairs if value is not None}
+            sink.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+        rows += len(table)
+    return rows
+
+
+def _values(column: pa.Array, holds_json: bool) -> list[Any]:
+    """Return a column's values as JSON has them, without members that are null."""
+    values = plain(column)
+    if holds_json:
+        return [None if text is None else json.loads(text) for text in values]
+    return [_bare(value) for value in values]
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _bare(member) for key, member in value.items() if member is not None}
+    return [_bare(element) for element in value] if isinstance(value, list) else value
+
+
+def _after(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from rest

@@ -1,0 +1,1 @@
+"""Beam engines, artifacts of stages, and progress."""

@@ -1,0 +1,1 @@
+"""Inputs beside documents: corpora to audit, lineages, plans, earlier reports."""

@@ -1,0 +1,48 @@
+"""Reading plan.json."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from outcross.schemas.config import PLAN_KEYS, Config, ConfigError, readable, repeat_caps
+from outcross.schemas.formats import FORMAT, check_json
+from outcross.schemas.plan import Plan
+from outcross.transforms.base import files
+
+
+def read_plan(path: str) -> Plan:
+    """A plan that was made before.
+
+    Raises:
+        ConfigError: when it is none.
+    """
+    text = files.read_bytes(path)
+    remedy = "make it anew: `outcross plan` with the configuration of this run"
+    check_json("plan", path, text, {FORMAT: Plan.model_fields[FORMAT].default}, remedy)
+    try:
+        return Plan.from_json(text)
+    except ValidationError as error:
+        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+
+
+def check_asked(config: Config, path: str) -> None:
+    """Refuses to carry out a plan for a request that it was not made for.
+
+    Args:
+        config: of the run; what it doesn't ask for is the plan's to say.
+        path: of the plan.
+
+    Raises:
+        ConfigError: naming the key, what the plan was asked for, and what the run is.
+    """
+    keys = {*PLAN_KEYS & config.model_fields_set} - {"best_effort"}  # which asks for nothing
+    own = config.model_dump(mode="json", include=keys)
+    if "max_copies" in own:
+        own["max_copies"] = repeat_caps(config).model_dump()
+    planned = read_plan(path).asked.model_dump(mode="json", include=keys)
+    for key in sorted(keys):
+        if own[key] != planned[key]:
+            raise ConfigError(
+                f"plan: {path} was asked for {key} = {planned[key]}, and this run for {own[key]}; "
+                f"make the plan again with `outcross plan`, or leave out {key}"
+            )

@@ -1,0 +1,177 @@
+"""Advise what to do about a verdict, for the page and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outcross.schemas.measures import LEXICAL
+from outcross.schemas.report import Report
+
+
+@dataclass(frozen=True)
+class Code:
+    """Something to type.
+
+    Attributes:
+        text: a command, an option or a file.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Words that lead to a section of the page.
+
+    Attributes:
+        section: its key.
+        text: the words.
+    """
+
+    section: str
+    text: str
+
+
+Step = Sequence[str | Code | Link]
+"""A piece of advice: words, things to type and links, one after another."""
+
+BUILD = Code("outcross reference build --human FILES --out REFERENCE")
+_REPEATS = ("self_repetition", "openings", "near_duplicates")
+
+
+def plain(step: Step) -> str:
+    """Return a step as a console shows it."""
+    words = []
+    for part in step:
+        if isinstance(part, Code):
+            words.append(f"`{part.text}`")
+        else:
+            words.append(part if isinstance(part, str) else part.text)
+    return "".join(words)
+
+
+def advice(report: Report, planned: bool = False) -> list[Step]:
+    """Return what a person can do about the verdict, the most pressing first.
+
+    Args:
+        report: of a run, a deduplication or an audit.
+        planned: whether the page shows a plan.
+    """
+    outcomes = {
+        measure.name: measure.outcome
+        for measure in (report.judged.measures if report.judged else [])
+    }
+    missed = {name for name, said in outcomes.items() if said in ("stop", "warn")}
+    steps: list[Step] = []
+    if outcomes.get("off_support") == "stop":
+        steps += _other_reference(report)
+    else:
+        steps += _spread(report, missed - set(LEXICAL) - set(_REPEATS), planned)
+    steps += _repeats(missed)
+    steps += _prompts(report)
+    if "noise" in outcomes.values():
+        steps.append(
+            [
+                "More variety than human text has is usually noise: look at some texts for broken "
+                "encodings and random strings."
+            ]
+        )
+    if "too few" in outcomes.values():
+        steps.append(["Some gates had too little to judge: give more documents or human text."])
+    return steps if missed else steps + _otherwise(report)
+
+
+def _other_reference(report: Report) -> list[Step]:
+    command = "outcross audit CORPUS --reference REFERENCE"
+    if report.kind == "run":
+        command = "outcross run … --reference REFERENCE"
+    return [
+        [
+            "Build a reference from human text of the same domain, language and form: ",
+            BUILD,
+            ", then ",
+            Code(command),
+            ".",
+        ],
+        ["If the reference is the right one, the generator has left it: look at some texts."],
+    ]
+
+
+def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
+    steps: list[Step] = []
+    if missed and report.kind == "run":
+        where = (
+            Link("budget", "what each share would reach")
+            if planned
+            else Link("flow", "where the rows went")
+        )
+        options = Code("--human-share"), Code("--alpha")
+        words = "Write with more human text (", ") or a lower ", ": see "
+        steps.append([words[0], options[0], words[1], options[1], words[2], where, "."])
+    if missed and report.clusters:
+        starved = Link("clusters", "The most starved clusters")
+        steps.append([starved, " are the topics to gather or to generate texts for."])
+    return steps
+
+
+def _repeats(missed: set[str]) -> list[Step]:
+    steps: list[Step] = []
+    if missed & set(LEXICAL):
+        steps.append(
+            [
+                "The words themselves repeat: sample from more prompts, from another generator or "
+                "at a higher temperature, or keep candidates of earlier generations."
+            ]
+        )
+    if "openings" in missed:
+        steps.append(["Answers begin alike: vary the prompts' templates."])
+    if "near_duplicates" in missed:
+        where = Link("removed", "what repeats what")
+        steps.append(
+            ["Deduplicate before training (", Code("outcross dedup"), "): see ", where, "."]
+        )
+    return steps
+
+
+def _prompts(report: Report) -> list[Step]:
+    """Name the synthetic sources whose prompts have collapsed."""
+    steps: list[Step] = []
+    roles = {line.source: line.role for line in report.conservation}
+    for line in report.prompts:
+        if roles.get(line.source) != "synthetic" or line.sampling is None:
+            continue
+        if line.sampling.collapsed_prompts:
+            count, of = line.sampling.collapsed_prompts, line.sampling.prompts
+            which = Link("prompts", f"{count:,} of {of:,} prompts")
+            steps.append(
+                [
+                    which,
+                    f" of {line.source} get nearly the same answer each time: ask each of them "
+                    "less often, ask more different ones, or sample at a higher temperature.",
+                ]
+            )
+    return steps
+
+
+def _otherwise(report: Report) -> list[Step]:
+    """Return what to do where no gate is missed."""
+    steps: list[Step] = []
+    if report.judged is None and report.kind != "dedup":
+        steps.append(
+            ["Nothing was judged without human text: name some with ", Code("--human"), "."]
+        )
+    if report.kind == "dedup":
+        command = Code("outcross run")
+        steps.append(["Mix in human text, and measure what is kept: ", command, "."])
+        pairs = Link("removed", "the least similar removals")
+        steps.append(["Judge the threshold by ", pairs, "."])
+    elif report.verdict.outcome in ("go", "done") and report.kind == "run":
+        train: list[str | Code | Link] = ["Train on ", Code("data/")]
+        if report.asked is not None and report.asked.copies == "weights":
+            train += [", drawing rows by ", Code("outcross.weight")]
+        steps.append([*train, "."])
+    if report.verdict.outcome == "go":
+        compare = Code("outcross compare")
+        steps.append(["Keep report.json: ", compare, " sets the next generation beside it."])
+    return steps

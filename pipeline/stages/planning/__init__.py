@@ -1,0 +1,1 @@
+"""Parts of the stage `plan`: supply, totals, domains, and the human draw."""

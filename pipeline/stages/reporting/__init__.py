@@ -1,0 +1,1 @@
+"""Parts of the stage `report`: figures, removals, prompts, what was achieved."""

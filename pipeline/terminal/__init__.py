@@ -1,0 +1,1 @@
+"""Printing on a terminal: streams, tables, and how much is said."""

@@ -1,0 +1,96 @@
+"""A job's frame: its directory is its own, and keeps to one kind of job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outcross.pipeline.commands.job import alone, check_out, job
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.documents import FORMAT_VERSION
+from outcross.schemas.formats import versions
+
+KINDS = {"run": "run", "audit": "audit", "reference": "reference build"}
+
+
+def config(out: Path, **keys: Any) -> Config:
+    file = out.parent / "a.jsonl"
+    file.write_text('{"text": "some words"}\n')
+    source = {"name": "a", "role": "synthetic", "files": [str(file)]}
+    return parse({"out": str(out), "sources": [source], **keys})
+
+
+def finish(made: Config, **described: Any) -> None:
+    """Leaves what every finished job does."""
+    Path(made.out, WORK).mkdir(parents=True, exist_ok=True)
+    value = {**versions(FORMAT_VERSION), **described}
+    value["configuration"] = made.model_dump(mode="json", exclude_unset=True)
+    Path(made.out, MANIFEST).write_text(json.dumps(value))
+
+
+def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    with alone(out):
+        with pytest.raises(ConfigError, match="another run is at work"), alone(out):
+            pass
+        with alone(str(tmp_path / "other")):
+            pass
+    with alone(out):
+        pass
+
+
+@pytest.mark.parametrize("made", KINDS)
+def test_a_directory_keeps_to_one_kind_of_job(tmp_path: Path, made: str) -> None:
+    asked = config(tmp_path / "out")
+    finish(asked, kind=made)
+    before = Path(asked.out, MANIFEST).read_bytes()
+    for kind in KINDS:
+        if kind == made:
+            check_out(asked.out, kind)
+            continue
+        told = rf"out: {asked.out} holds what `outcross {KINDS[made]}` has made; choose another"
+        with pytest.raises(ConfigError, match=told), job(asked, (), None, kind):
+            pass
+    assert Path(asked.out, MANIFEST).read_bytes() == before
+
+
+def test_a_run_of_a_time_before_there_were_kinds_is_one(tmp_path: Path) -> None:
+    asked = config(tmp_path / "out")
+    finish(asked)
+    check_out(asked.out, "run")
+    with pytest.raises(ConfigError, match="holds what `outcross run` has made"):
+        check_out(asked.out, "audit")
+
+
+@pytest.mark.parametrize("manifest", ["not json", "[1]", '{"name": "an extension"}', ""])
+def test_somebody_elses_manifest_is_left_alone(tmp_path: Path, manifest: str) -> None:
+    """Web applications and browser extensions have a manifest.json, too."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text(manifest)
+    for kind in KINDS:
+        with pytest.raises(ConfigError, match=r"manifest\.json is not of an outcross run; choose"):
+            check_out(str(out), kind)
+    assert [path.name for path in out.iterdir()] == [MANIFEST]
+
+
+def test_that_another_requests_result_is_replaced_is_said(tmp_path: Path, capsys: Any) -> None:
+    asked = config(tmp_path / "out", seed=1)
+
+    def said(request: Config, kind: str) -> str:
+        with job(request, (), StageProgress(), kind):
+            return capsys.readouterr().err
+
+    for kind in ("audit", "reference"):
+        assert said(asked, kind) == ""  # there is none
+        finish(asked, kind=kind)
+        assert said(asked, kind) == ""  # it is the same
+        told = f"note: the result of another request in {asked.out} is replaced\n"
+        assert said(config(tmp_path / "out", seed=2), kind) == told
+        assert said(config(tmp_path / "out"), kind) == told
+        Path(asked.out, MANIFEST).unlink()

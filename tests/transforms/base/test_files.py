@@ -1,0 +1,105 @@
+"""Files appear whole or not at all, here and on other filesystems."""
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from outcross.transforms.base import files
+from tests.support.attic import Attic
+
+
+@pytest.fixture(params=["local", "attic"])
+def folder(request, tmp_path):
+    Attic.held = {}
+    return str(tmp_path / "a folder") if request.param == "local" else "attic://store/folder"
+
+
+def test_what_is_written_is_read_again(folder):
+    files.make_folder(folder)
+    path = files.join(folder, "part", "x.gz")  # no name makes bytes be compressed
+    files.make_folder(files.join(folder, "part"))
+    assert not files.exists(path)
+    files.write_bytes(path, b"as it is")
+    assert files.exists(path)
+    assert files.read_bytes(path) == b"as it is"
+    files.write_json(path, {"ü": [1, None]})
+    assert files.read_json(path) == {"ü": [1, None]}
+    assert "ü".encode() in files.read_bytes(path)
+    array = np.arange(6, dtype=np.uint64).reshape(2, 3)
+    files.write_array(path, array)
+    again = files.read_array(path)
+    assert again.dtype == array.dtype
+    assert again.tolist() == array.tolist()
+    table = pa.table({"a": [1, 2], "b": ["x", None], "c": [[1], []]})
+    files.write_table(path, table)
+    assert files.read_table(path).equals(table)
+    assert files.read_table(path, ["b"]).equals(table.select(["b"]))
+
+
+def test_files_are_listed_in_order_and_deleted(folder):
+    files.make_folder(folder)
+    names = ["b-2.npy", "b-1.npy", "c.txt"]
+    paths = [files.join(folder, name) for name in names]
+    for path in paths:
+        files.write_bytes(path, b"")
+    assert files.list_files(files.join(folder, "b-*.npy")) == [paths[1], paths[0]]
+    assert files.list_files(files.join(folder, "z*")) == []
+    files.delete_files(paths[:2])
+    assert files.list_files(files.join(folder, "*")) == [paths[2]]
+    files.delete_files([])
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = str(tmp_path / "x")
+    files.write_bytes(path, b"before")
+
+    def fail(file):
+        file.write(b"half")
+        assert files.read_bytes(path) == b"before"
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        files.write_whole(path, fail)
+    assert files.read_bytes(path) == b"before"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_who_reads_a_file_is_not_disturbed_by_who_writes_it(tmp_path):
+    path = str(tmp_path / "x")
+    files.write_bytes(path, b"before")
+    with files.open_input(path) as reader:
+        files.write_bytes(path, b"after")
+        assert reader.read() == b"before"
+    assert files.read_bytes(path) == b"after"
+
+
+def test_a_folder_may_be_called_like_a_glob(tmp_path):
+    for name in ("run[1]", "run1", "a*b?", "axbx"):
+        folder = tmp_path / name / "deeper"
+        folder.mkdir(parents=True)
+        (folder / "part-0.npy").touch()
+    for name in ("run[1]", "a*b?"):
+        only = [str(tmp_path / name / "deeper" / "part-0.npy")]
+        assert files.list_files(str(tmp_path / name / "deeper" / "part-*.npy")) == only
+        assert files.list_files(str(tmp_path / name / "*" / "part-[0-9].npy")) == only
+    assert len(files.list_files(str(tmp_path / "*" / "*" / "*"))) == 4
+
+
+def test_relative_and_absolute_paths_are_listed_alike(tmp_path, monkeypatch):
+    (tmp_path / "x.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert files.list_files("*.json") == ["x.json"]
+    assert files.list_files("./*.json") == ["./x.json"]
+    assert files.list_files(f"{tmp_path}/*.json") == [f"{tmp_path}/x.json"]
+
+
+def test_arrays_of_objects_are_refused(tmp_path):
+    path = str(tmp_path / "x.npy")
+    with pytest.raises(ValueError, match="pickle"):
+        files.write_array(path, np.array([{}]))
+    assert not files.exists(path)
+    np.save(path, np.array([{}]), allow_pickle=True)
+    with pytest.raises(ValueError, match="pickle"):
+        files.read_array(path)

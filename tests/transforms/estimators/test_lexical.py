@@ -1,0 +1,191 @@
+"""Measures of words against their definitions in plain Python."""
+
+import math
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outcross.transforms.base.hashing import mix64
+from outcross.transforms.estimators.lexical import (
+    distinct,
+    first_tokens,
+    lexical,
+    ngram_entropy,
+    opening_hashes,
+    openings,
+    rare_words,
+    retained,
+    self_repetition,
+)
+
+Documents = list[list[int]]
+
+# Few different words, so that n-grams repeat; zero and the largest, as their hashes are special.
+WORDS = st.sampled_from([0, 1, 2, 3, 2**32 - 1])
+CORPORA = st.lists(st.lists(WORDS, max_size=9), max_size=9)
+
+
+def columns(documents: Documents, before: int = 0):
+    """Offsets and words as Arrow has them: not writable, and perhaps part of a longer buffer."""
+    lengths = [before, *(len(document) for document in documents)]
+    words = [7] * before + [word for document in documents for word in document] + [7]
+    offsets = pa.array(np.cumsum(lengths), pa.int64()).to_numpy()
+    hashes = pa.array(words, pa.uint32()).to_numpy()
+    assert not offsets.flags.writeable
+    return offsets, hashes
+
+
+def ngrams(documents: Documents, n: int) -> list[list[tuple[int, ...]]]:
+    return [[tuple(d[i : i + n]) for i in range(len(d) - n + 1)] for d in documents]
+
+
+def plain_entropy(documents: Documents, n: int) -> float:
+    counts = Counter(gram for grams in ngrams(documents, n) for gram in grams)
+    total = sum(counts.values())
+    return -sum(c / total * math.log(c / total) for c in counts.values())
+
+
+def plain_repetition(documents: Documents, n: int) -> float:
+    grams = ngrams(documents, n)
+    total = sum(map(len, grams))
+    again = sum(
+        any(gram in other for j, other in enumerate(grams) if j != i)
+        for i, own in enumerate(grams)
+        for gram in own
+    )
+    return again / total if total else 0.0
+
+
+@given(CORPORA, st.integers(1, 5), st.integers(0, 3))
+def test_ngrams_are_those_within_documents(documents: Documents, n: int, before: int) -> None:
+    offsets, words = columns(documents, before)
+    different = {gram for grams in ngrams(documents, n) for gram in grams}
+    assert distinct(offsets, words, n) == len(different)
+    assert ngram_entropy(offsets, words, n) == pytest.approx(plain_entropy(documents, n), abs=1e-12)
+    assert self_repetition(offsets, words, n) == plain_repetition(documents, n)
+
+
+@given(CORPORA)
+def test_all_in_one_go_are_the_same_figures(documents: Documents) -> None:
+    offsets, words = columns(documents)
+    found = lexical(offsets, words)
+    assert found.tokens == sum(map(len, documents))
+    assert found.vocabulary == distinct(offsets, words, 1)
+    for n, share in enumerate((found.distinct_1, found.distinct_2, found.distinct_3), start=1):
+        of = sum(map(len, ngrams(documents, n)))
+        assert share == (distinct(offsets, words, n) / of if of else 0)
+    assert found.entropy_1 == ngram_entropy(offsets, words, 1)
+    assert found.entropy_2 == ngram_entropy(offsets, words, 2)
+    assert found.self_repetition == self_repetition(offsets, words)
+
+
+@given(CORPORA, st.randoms(use_true_random=False))
+def test_the_order_of_documents_changes_no_bit(documents: Documents, random) -> None:
+    shuffled = random.sample(documents, len(documents))
+    assert lexical(*columns(shuffled)) == lexical(*columns(documents))
+    one, other = (openings(opening_hashes(*columns(d), 2), 2) for d in (shuffled, documents))
+    assert one == other
+
+
+def test_a_phrase_that_one_document_repeats_is_no_self_repetition() -> None:
+    phrase = [1, 2, 3, 4]
+    assert self_repetition(*columns([[*phrase, 9, *phrase]])) == 0
+    assert self_repetition(*columns([[*phrase, 9, *phrase], phrase])) == 3 / 7
+
+
+def test_ngrams_of_a_large_set_are_told_apart() -> None:
+    """The table is filled as far as it ever is, by counts that hold in all."""
+    words = np.arange(1 << 16, dtype=np.uint32) * np.uint32(2654435761)
+    offsets = np.arange(0, len(words) + 1, 64)
+    once = lexical(offsets, words)
+    assert (once.vocabulary, once.distinct_3, once.self_repetition) == (1 << 16, 1, 0)
+    assert once.entropy_1 == pytest.approx(16 * math.log(2), rel=1e-12)
+    twice = lexical(np.concatenate([offsets, offsets[1:] + len(words)]), np.tile(words, 2))
+    assert (twice.vocabulary, twice.distinct_3, twice.self_repetition) == (1 << 16, 0.5, 1)
+
+
+@given(CORPORA, st.integers(0, 40), st.integers(0, 3))
+def test_the_first_tokens_are_whole_documents_and_one_that_is_cut(
+    documents: Documents, tokens: int, before: int
+) -> None:
+    offsets, words = first_tokens(*columns(documents, before), tokens)
+    total = sum(map(len, documents))
+    assert offsets[0] == 0
+    assert offsets[-1] == len(words) == min(tokens, total)
+    found = [words[a:b].tolist() for a, b in pairwise(offsets)]
+    if total <= tokens:
+        assert found == documents
+    else:
+        whole, cut = found[:-1], found[-1:]
+        assert whole == documents[: len(whole)]
+        assert all(last and last == documents[len(whole)][: len(last)] for last in cut)
+
+
+@given(CORPORA, st.integers(1, 4), st.integers(1, 4))
+def test_openings_are_the_commonest_first_words(
+    documents: Documents, length: int, most: int
+) -> None:
+    counts = Counter(tuple(d[:length]) for d in documents if d)
+    common = sum(count for _, count in counts.most_common(most) if count > 1)
+    expected = common / counts.total() if counts else 0
+    assert openings(opening_hashes(*columns(documents), length), most) == expected
+
+
+@given(st.integers(1, 300), st.integers(1, 150))
+def test_documents_that_all_begin_differently_have_no_common_opening(n: int, most: int) -> None:
+    assert openings(opening_hashes(*columns([[i, 1, 2] for i in range(n)])), most) == 0
+
+
+def test_a_short_document_begins_as_no_longer_one_does() -> None:
+    hashes = opening_hashes(*columns([[0], [0, 0], [0, 0, 0], [], [0], []]))
+    assert openings(hashes, 1) == 1 / 2
+    assert (hashes == 0).tolist() == [False, False, False, True, False, True]
+
+
+@given(st.lists(st.integers(0, 40), max_size=120), st.integers(0, 50))
+def test_rare_words_stand_two_to_five_times(words: list[int], limit: int) -> None:
+    counts = Counter(words)
+    rare = sorted(word for word, count in counts.items() if 2 <= count <= 5)
+    found = rare_words(np.array(words, np.uint32))
+    assert found.dtype == np.uint32
+    assert found.tolist() == rare
+    kept = rare_words(np.array(words, np.uint32), limit=limit)
+    by_hash = sorted(rare, key=lambda word: mix64(np.uint64(word)))
+    assert kept.tolist() == sorted(by_hash[:limit])
+
+
+@given(st.sets(st.integers(0, 60)), st.lists(st.integers(0, 60)))
+def test_retained_is_the_share_of_rare_words_that_occur(rare: set[int], words: list[int]) -> None:
+    found = retained(np.array(sorted(rare), np.uint32), np.array(words, np.uint32))
+    assert found == (len(rare & set(words)) / len(rare) if rare else 0)
+
+
+def test_nothing_has_no_diversity() -> None:
+    for documents in ([], [[]], [[], []]):
+        found = lexical(*columns(documents))
+        assert not any(vars(found).values())
+        assert openings(opening_hashes(*columns(documents))) == 0
+    assert len(rare_words(np.zeros(0, np.uint32))) == 0
+
+
+def test_what_is_no_set_is_refused() -> None:
+    offsets, words = columns([[1, 2], [3]])
+    with pytest.raises(ValueError, match="never fall"):
+        lexical(offsets[::-1], words)
+    with pytest.raises(ValueError, match="int64 and uint32"):
+        distinct(offsets, words.astype(np.int64), 1)
+    with pytest.raises(ValueError, match="n is 0"):
+        distinct(offsets, words, 0)
+    with pytest.raises(ValueError, match="tokens is -1"):
+        first_tokens(offsets, words, -1)
+    with pytest.raises(ValueError, match="length is 0"):
+        opening_hashes(offsets, words, 0)
+    with pytest.raises(ValueError, match="most is 0"):
+        openings(opening_hashes(offsets, words), 0)
+    with pytest.raises(ValueError, match=r"rare\[2\] = 5 follows rare\[1\] = 5"):
+        retained(np.array([1, 5, 5], np.uint32), words)

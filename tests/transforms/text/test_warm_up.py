@@ -1,0 +1,73 @@
+"""A first run compiles in two processes, a later one in none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outcross.transforms.base import cache
+from outcross.transforms.text.warm_up import compile_beside
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where kernels are kept: an empty folder."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_largest_kernels_are_compiled_beside(kept: Path) -> None:
+    assert cache.is_empty()
+    process = compile_beside()
+    assert process is not None
+    assert process.wait(300) == 0
+    assert not cache.is_empty()
+    assert {"words._split", "meaning._items"} <= {
+        ".".join(path.name.split(".")[:2]).rpartition("-")[0] for path in kept.rglob("*.nbi")
+    }
+    assert compile_beside() is None
+
+
+def test_meanwhile_nothing_of_the_same_is_compiled(kept: Path) -> None:
+    code = "from outcross.transforms.text.warm_up import compile_meanwhile\ncompile_meanwhile()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    files = {path.name.partition(".")[0] for path in kept.rglob("*.nbi")}
+    assert "surface" in files
+    assert not files & {"words", "meaning", "markup", "lines"}
+
+
+def test_one_core_has_nothing_to_share(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert compile_beside() is None
+
+
+def test_what_another_program_has_compiled_does_not_count(kept: Path) -> None:
+    (kept / "other_1234").mkdir()
+    (kept / "other_1234" / "kernel.nbi").write_text("")
+    assert cache.is_empty()
+    (kept / "transforms_1234").mkdir()
+    (kept / "transforms_1234" / "kernel.nbi").write_text("")
+    assert not cache.is_empty()
+
+
+def test_the_installation_and_the_home_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(cache, "_of_code", lambda: tmp_path / "code")
+    monkeypatch.setattr(cache, "_of_user", lambda: tmp_path / "home")
+    assert cache.is_empty()
+    (tmp_path / "code" / "kernel.nbi").write_text("")
+    assert not cache.is_empty()
+    (tmp_path / "code" / "kernel.nbi").unlink()
+    monkeypatch.setattr(cache, "_of_code", lambda: Path("nowhere"))
+    (tmp_path / "home" / "transforms_1").mkdir(parents=True)
+    (tmp_path / "home" / "transforms_1" / "kernel.nbi").write_text("")
+    assert not cache.is_empty()

@@ -1,0 +1,1 @@
+"""Files, hashes and compiled functions that every room uses."""

@@ -1,0 +1,1 @@
+"""The entropy budget: how many tokens to take from each cluster."""

@@ -1,0 +1,1 @@
+"""Which documents repeat others, and which are kept."""

@@ -1,0 +1,60 @@
+"""Find evaluation texts inside the documents of units, as a transform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from outcross.schemas.documents import Unit
+from outcross.transforms.base import files
+from outcross.transforms.dedup.contain import ContainIndex, contained
+from outcross.transforms.exchange.per_unit import PerUnit
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.sketches.store import packed_runs
+
+
+@dataclass
+class FindContained(beam.PTransform):
+    """Finds the evaluation text that each document holds, in a row-aligned file.
+
+    Elements in: lists of `Unit`; elements out: indexes of the units. Units that have their file
+    are skipped.
+
+    Args:
+        sketches: folder of the sketches.
+        index: file of a `ContainIndex`.
+        least: share of an item's n-grams that a document must hold.
+        folder: where the columns `item` (int64, -1 for none) and `share` (float32) go.
+    """
+
+    sketches: str
+    index: str
+    least: float
+    folder: str
+
+    def expand(self, lanes: Any) -> Any:
+        return lanes | PerUnit(_FindInUnit(self.sketches, self.index, self.least, self.folder))
+
+
+@dataclass
+class _FindInUnit:
+    sketches: str
+    index: str
+    least: float
+    folder: str
+
+    def setup(self) -> None:
+        self.texts = ContainIndex.load(self.index)
+
+    def run(self, unit: Unit) -> int:
+        path = unit_file(self.folder, unit.index, "parquet")
+        if files.exists(path):
+            return unit.index
+        sketches = unit_file(self.sketches, unit.index, "parquet")
+        words = packed_runs(files.read_table(sketches, ["words"]).column(0))
+        item, share = contained(self.texts, *words, self.least)
+        files.write_table(path, pa.table({"item": item, "share": share}))
+        return unit.index

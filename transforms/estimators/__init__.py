@@ -1,0 +1,1 @@
+"""Estimators of entropy and diversity on plain arrays."""

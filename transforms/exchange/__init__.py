@@ -1,0 +1,1 @@
+"""Shapes of distributed work that every stage is made of."""

@@ -1,0 +1,1 @@
+"""Which files a source has, their bytes, and where rows stand in them."""

@@ -1,0 +1,87 @@
+"""Names and first bytes of files: what they say of the format."""
+
+from __future__ import annotations
+
+import os
+
+from outcross.schemas.config import Format
+
+_ENDINGS: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".txt": "text-file",
+    ".md": "text-file",
+    ".markdown": "text-file",
+}
+_UNPACKED: tuple[Format, ...] = ("parquet", "arrow")  # they compress by themselves
+
+COMPRESSIONS: dict[str, tuple[str, tuple[bytes, ...]]] = {
+    ".gz": ("gzip", (b"\x1f\x8b",)),
+    ".zst": (
+        "zstd",
+        (b"\x28\xb5\x2f\xfd", *(bytes([first, 0x2A, 0x4D, 0x18]) for first in range(0x50, 0x60))),
+    ),
+    ".bz2": ("bzip2", (b"BZh",)),
+    ".xz": ("xz", (b"\xfd7zXZ\x00",)),
+    ".lz4": ("lz4", (b"\x04\x22\x4d\x18",)),
+}
+"""By ending: the name of the compression, and how its files begin."""
+
+_OTHERS = (
+    (b"PAR1", "Parquet; name it x.parquet"),
+    (b"ARROW1", "an Arrow IPC file; name it x.arrow"),
+    (b"\xff\xff\xff\xff", "an Arrow IPC stream; name it x.arrow"),
+    (b"PK\x03\x04", "a zip archive; unpack it"),
+    (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; save it as UTF-8"),
+    (b"SQLite format 3\x00", "an SQLite database; export its tables"),
+    (b"Obj\x01", "Avro; convert it to Parquet"),
+    (b"ORC", "ORC; convert it to Parquet"),
+    (b"version https://git-lfs", "a pointer of Git LFS; get the file itself by `git lfs pull`"),
+)
+HEAD = 32  # bytes that are enough to tell
+
+
+def ending_of(path: str) -> str:
+    """Return the ending of a compression that a name has, in lower case; empty without one."""
+    lower = path.lower()
+    return next((ending for ending in COMPRESSIONS if lower.endswith(ending)), "")
+
+
+def is_compressed(path: str) -> bool:
+    """Return whether the name says so: then the file can't be split."""
+    return bool(ending_of(path))
+
+
+def stranger(head: bytes) -> str | None:
+    """Return what a file is that should be text, with what to do; None if it may be text.
+
+    Args:
+        head: its first `HEAD` bytes.
+    """
+    for ending, (name, begins) in COMPRESSIONS.items():
+        if head.startswith(begins):
+            return f"{name}; add {ending} to its name"
+    return next((text for begin, text in _OTHERS if head.startswith(begin)), None)
+
+
+def format_of(path: str) -> Format | None:
+    """Return the format that a name tells, None where it tells none."""
+    lower = path.lower()
+    packed = ending_of(lower)
+    _, ending = os.path.splitext(lower[: len(lower) - len(packed)])
+    found = _ENDINGS.get(ending)
+    return None if packed and found in _UNPACKED else found
+
+
+def endings() -> str:
+    """Return the endings of the names that tell a format, for messages."""
+    return f"{', '.join(_ENDINGS)}, and with .gz, .zst, .bz2, .xz or .lz4"

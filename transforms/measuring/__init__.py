@@ -1,0 +1,1 @@
+"""Figures of a corpus beside human text, and the verdict on them."""

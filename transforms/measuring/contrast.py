@@ -1,0 +1,324 @@
+"""A set of documents beside human text, and human text beside itself, always at the same n.
+
+Diversity grows with how much is looked at, and a divergence between two samples is never quite 0:
+a figure by itself says little. So every measure of a set is taken of n of its documents (or words),
+and of n human ones that fitted nothing, in many splits: their mean is what human text would show,
+their spread how far chance alone leads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.schemas.measures import CONFIDENCE, MEASURES
+from outcross.schemas.report import Measure
+from outcross.transforms.base.hashing import seeded_hash
+from outcross.transforms.estimators.lexical import (
+    beginnings,
+    first_tokens,
+    lexical,
+    opening_hashes,
+    openings,
+    retained,
+)
+from outcross.transforms.estimators.richness import (
+    effective_number,
+    js,
+    rare_clusters,
+    tail_coverage,
+)
+from outcross.transforms.estimators.vendi import moments, vendi
+from outcross.transforms.reference.reference import Reference
+from outcross.transforms.reference.sample import DOCUMENTS, TOKENS, Sample
+
+SPLITS = 20
+LEAST_DOCUMENTS = 100
+LEAST_TOKENS = 1 << 12
+LEAST_RARE = 8  # rare clusters; of fewer, one that a sample misses by chance is a large share
+DOCUMENTS_IN_TOKENS = 64  # a longer document counts with its beginning only
+_DIVERGENCES = ("js", "audit_js")
+
+Words = tuple[NDArray[np.int64], NDArray[np.uint32]]
+
+
+def stepped(n: int, steps: int) -> int:
+    """The largest 2**(i / steps) up to n: sets of nearly the same size share their human text.
+
+    Args:
+        n: at least 1.
+        steps: of a factor of two.
+    """
+    return int(2.0 ** (math.floor(math.log2(n) * steps + 1e-9) / steps))
+
+
+@dataclass(frozen=True)
+class _Human:
+    """What human text shows at one n.
+
+    Attributes:
+        mean, deviation: of each measure; the deviation of samples that share no document.
+        n, pool: documents or words on each side, and in all.
+    """
+
+    mean: Mapping[str, float]
+    deviation: Mapping[str, float]
+    n: int
+    pool: int
+
+
+class Contrast:
+    """Compares sets with the human text of a yardstick.
+
+    Args:
+        reference: made from human text.
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+        self.pool = reference.pool.sample
+        documents = reference.counts.documents
+        self.shares = documents / max(int(documents.sum()), 1)
+        self.rare = rare_clusters(self.shares)
+        self.words = self.pool.words
+        self.openings = opening_hashes(*self.words)
+        self.order = cache(self._order)
+        self.by_documents = cache(self._by_documents)
+        self.by_openings = cache(self._by_openings)
+        self.by_tokens = cache(self._by_tokens)
+
+    def measures(self, sample: Sample, names: Collection[str] = tuple(MEASURES)) -> list[Measure]:
+        """Measures of a set, in the order of `MEASURES`; nothing is judged yet.
+
+        Args:
+            sample: of the set.
+            names: of the measures that are wanted.
+        """
+        offsets, words = sample.words
+        # Openings are of documents whose words are known, which are the first of the sample.
+        opened = len(offsets) - 1, len(self.openings) // 2
+        documents = len(sample), len(self.pool) // 2
+        n = {"documents": min(*documents, DOCUMENTS), "openings": min(*opened, DOCUMENTS)}
+        n["tokens"] = self._tokens(np.diff(offsets))
+        least = {"documents": LEAST_DOCUMENTS, "openings": LEAST_DOCUMENTS, "tokens": LEAST_TOKENS}
+        found: dict[str, Measure] = {}
+        wanted = {_sampled(name) for name in names if name != "near_duplicates"}
+        wanted = {of for of in wanted if n[of] >= least[of]}
+        if "documents" in wanted:
+            size = stepped(n["documents"], 4)
+            rows = np.arange(size)
+            values = self._of_documents(sample, rows)
+            values |= self._divergences(sample, rows)
+            if len(self.rare) < LEAST_RARE:
+                del values["tail_coverage"]
+            found |= self._against(values, self.by_documents(size))
+        if "openings" in wanted:
+            size = stepped(n["openings"], 4)
+            values = {"openings": openings(opening_hashes(offsets, words)[:size])}
+            found |= self._against(values, self.by_openings(size))
+        if "tokens" in wanted:
+            values = self._of_words(offsets, words, n["tokens"])
+            found |= self._against(values, self.by_tokens(n["tokens"]))
+        none = {
+            name: too_few(name, n[_sampled(name)]) for name in names if name != "near_duplicates"
+        }
+        return [found.get(name, none[name]) for name in MEASURES if name in none]
+
+    def _tokens(self, lengths: NDArray[np.int64]) -> int:
+        """The most words that can be compared, when no document gives more than its part.
+
+        Args:
+            lengths: int64[n], words of the set's documents.
+
+        Returns:
+            As many as there are where these are too few.
+        """
+        human = np.diff(self.words[0])
+        for step in range(2 * int(math.log2(TOKENS)), 2 * int(math.log2(LEAST_TOKENS)) - 1, -1):
+            n = int(2.0 ** (step / 2))
+            each = n // DOCUMENTS_IN_TOKENS
+            if min(_counted(lengths, each), _counted(human, each) // 2) >= n:
+                return n
+        each = LEAST_TOKENS // DOCUMENTS_IN_TOKENS
+        return min(_counted(lengths, each), _counted(human, each) // 2)
+
+    def _against(self, values: Mapping[str, float], human: _Human) -> dict[str, Measure]:
+        # The set's own sample varies as much as human ones do, and the human mean is of a pool
+        # that is a sample as well.
+        inflate = math.sqrt(1 + human.n / human.pool)
+        return {
+            name: measure(name, value, human.mean[name], human.deviation[name], inflate, human.n)
+            for name, value in values.items()
+        }
+
+    def _order(self, split: int, n: int) -> NDArray[np.int64]:
+        key = self.pool.column("key")[:n]
+        return np.argsort(seeded_hash(key, key, split, "split"), kind="stable")
+
+    def _by_documents(self, n: int) -> _Human:
+        found = []
+        for split in range(SPLITS):
+            order = self.order(split, len(self.pool))
+            one, other = order[:n], order[n : 2 * n]
+            values = self._of_documents(self.pool, one)
+            for name, (column, size) in self._codebooks.items():
+                cells = self.pool.column(column)
+                pair = (np.bincount(cells[rows], minlength=size) for rows in (one, other))
+                values[name] = js(*pair)
+            found.append(values)
+        return _summary(found, n, len(self.pool), self._steps(n))
+
+    def _steps(self, n: int) -> dict[str, float]:
+        """The smallest differences that shares of few things can have."""
+        return {"tail_mass": 1 / n, "off_support": 1 / n, "tail_coverage": 1 / len(self.rare)}
+
+    def _by_openings(self, n: int) -> _Human:
+        documents = len(self.openings)
+        orders = (self.order(split, documents)[:n] for split in range(SPLITS))
+        found = [{"openings": openings(self.openings[rows])} for rows in orders]
+        return _summary(found, n, documents, {"openings": 2 / n})
+
+    def _by_tokens(self, n: int) -> _Human:
+        offsets, words = self.words
+        documents = len(offsets) - 1
+        lengths = np.minimum(np.diff(offsets), n // DOCUMENTS_IN_TOKENS)
+        found = []
+        for split in range(SPLITS):
+            order = self.order(split, documents)
+            before = np.cumsum(lengths[order])
+            order = order[: int(np.searchsorted(before, n)) + 1]
+            runs = [words[offsets[d] : offsets[d] + lengths[d]] for d in order]
+            ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+            found.append(self._of_words(ends, np.concatenate(runs), n))
+        return _summary(found, n, int(lengths.sum()), {})
+
+    @property
+    def _codebooks(self) -> dict[str, tuple[str, int]]:
+        """By divergence, the column of the cells and how many there are."""
+        clusters, audit_clusters = self.reference.sizes
+        return {"js": ("cluster", clusters), "audit_js": ("audit_cluster", audit_clusters)}
+
+    def _divergences(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
+        """From as many human documents, the mean over the splits."""
+        found = {}
+        for name, (column, size) in self._codebooks.items():
+            own = np.bincount(sample.column(column)[rows], minlength=size)
+            human = self.pool.column(column)
+            drawn = (self.order(split, len(human))[: len(rows)] for split in range(SPLITS))
+            apart = [js(own, np.bincount(human[some], minlength=size)) for some in drawn]
+            found[name] = float(np.mean(apart))
+        return found
+
+    def _of_documents(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
+        cluster, audit = (sample.column(name)[rows] for name in ("cluster", "audit_cluster"))
+        documents = np.bincount(cluster, minlength=self.reference.sizes[0])
+        tail, off = self.reference.class_shares(sample.column("class")[rows])
+        second = moments(sample.embeddings[rows])
+        return {
+            "effective_clusters": effective_number(documents),
+            "audit_effective_clusters": effective_number(np.bincount(audit)),
+            "tail_mass": tail,
+            "tail_coverage": tail_coverage(documents, self.shares),
+            "off_support": off,
+            "vendi": vendi(second, 1),
+            "vendi_2": vendi(second, 2),
+        }
+
+    def _of_words(
+        self, offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int
+    ) -> dict[str, float]:
+        offsets, words = beginnings(offsets, words, n // DOCUMENTS_IN_TOKENS)
+        offsets, words = first_tokens(offsets, words, n)
+        found = lexical(offsets, words)
+        return {
+            "vocabulary": float(found.vocabulary),
+            "distinct_2": found.distinct_2,
+            "distinct_3": found.distinct_3,
+            "entropy_1": found.entropy_1,
+            "entropy_2": found.entropy_2,
+            "rare_words": retained(self.reference.rare, words),
+            "self_repetition": found.self_repetition,
+        }
+
+
+def _sampled(name: str) -> str:
+    """Return what a measure's samples are counted in: documents, their openings or tokens."""
+    return "openings" if name == "openings" else MEASURES[name].per
+
+
+def _counted(lengths: NDArray[np.int64], each: int) -> int:
+    """Words of documents, when none gives more than its part."""
+    return int(np.minimum(lengths, each).sum())
+
+
+def too_few(name: str, n: int) -> Measure:
+    """A measure of what is too little to be measured.
+
+    Args:
+        name: of the measure.
+        n: documents or words that there are.
+    """
+    return Measure(
+        name=name,
+        value=None,
+        human=None,
+        low=None,
+        high=None,
+        against=None,
+        error=None,
+        n=n,
+        outcome="too few",
+    )
+
+
+def measure(
+    name: str, value: float, human: float, deviation: float, inflate: float, n: int
+) -> Measure:
+    """A measure beside human text, not judged yet.
+
+    Args:
+        name: of the measure.
+        value: of the set.
+        human: mean of human text at the same n.
+        deviation: of human text at that n.
+        inflate: standard error of value - human, in deviations.
+        n: documents or words.
+    """
+    error: float | None = deviation * inflate
+    against: float | None = value - human
+    if MEASURES[name].kind == "ratio":
+        against, error = (value / human, deviation * inflate / human) if human else (None, None)
+    return Measure(
+        name=name,
+        value=value,
+        human=human,
+        low=max(human - CONFIDENCE * deviation, 0.0),  # no measure is negative
+        high=human + CONFIDENCE * deviation,
+        against=against,
+        error=error,
+        n=n,
+        outcome="shown",
+    )
+
+
+def _summary(
+    found: Sequence[Mapping[str, float]], n: int, pool: int, steps: Mapping[str, float]
+) -> _Human:
+    """Mean and deviation over splits.
+
+    Samples of n out of a pool of N vary less than independent ones, by 1 - n / N. Where all splits
+    agree that is no certainty: the deviation is then half of the smallest step.
+    """
+    mean, deviation = {}, {}
+    for name in found[0]:
+        values = np.array([values[name] for values in found])
+        mean[name] = float(values.mean())
+        spread = values.std(ddof=1)
+        correct = 1.0 if name in _DIVERGENCES else math.sqrt(1 - n / pool)
+        deviation[name] = max(float(spread / correct), steps.get(name, 0.0) / 2)
+    return _Human(mean, deviation, n, pool)

@@ -1,0 +1,140 @@
+"""What a verdict says: a headline in a trainer's words, and a reason for each gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outcross.schemas.measures import CONFIDENCE, MEASURES
+from outcross.schemas.report import OUTCOMES, Measure
+
+REPEATS = frozenset({"near_duplicates", "self_repetition", "openings"})
+"""Measures of what is said again and again."""
+MIX = frozenset({"js", "audit_js", "off_support"})
+"""Measures of what a corpus is about, which say nothing of how much it repeats."""
+
+_NAMED = 3  # clauses of a headline
+
+
+@dataclass(frozen=True)
+class CollapsedPrompts:
+    """Prompts that get nearly the same answer each time.
+
+    Attributes:
+        prompts: that were looked at.
+        collapsed: how many of them have collapsed.
+        judged: whether that is a loss; not where answers of a domain are meant to agree.
+    """
+
+    prompts: int
+    collapsed: int
+    judged: bool = True
+
+    @property
+    def share(self) -> float:
+        """Of the prompts that were looked at."""
+        return self.collapsed / self.prompts if self.prompts else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.collapsed:,} of {self.prompts:,} prompts have collapsed"
+
+
+def unlike(measure: Measure) -> str:
+    """Say that a corpus and its reference are of different kinds.
+
+    Args:
+        measure: `off_support`, with a value or a reason.
+    """
+    if measure.unjudged is not None:
+        return measure.unjudged
+    assert measure.value is not None
+    return (
+        f"{measure.value:.0%} of the documents are unlike the reference: another domain, language "
+        "or form"
+    )
+
+
+def narrowed(measures: Sequence[Measure], sure: bool) -> str:
+    """Say what a corpus is like whose measures are off.
+
+    Args:
+        measures: the worst first; at least one.
+        sure: whether gates stop for them.
+    """
+    names = {measure.name for measure in measures}
+    noisy = all(measure.outcome == "noise" for measure in measures)
+    if noisy:
+        lead = "looks noisy"
+    elif names <= REPEATS:
+        lead = "repeats itself" if sure else "may repeat itself"
+    elif names <= MIX:
+        lead = "differs from human text" if sure else "may differ from human text"
+    else:
+        lead = "has narrowed" if sure else "may have narrowed"
+    return f"the corpus {lead}: {_listed([clause(measure) for measure in measures])}"
+
+
+def clause(measure: Measure) -> str:
+    """Say what is off by one measure, as a clause about the corpus."""
+    info = MEASURES[measure.name]
+    values = {"value": measure.value, "human": measure.human, "against": measure.against}
+    return info.clause.format(**values)
+
+
+def _listed(clauses: Sequence[str]) -> str:
+    shown = list(clauses[:_NAMED])
+    if len(clauses) > _NAMED:
+        more = len(clauses) - _NAMED
+        shown.append(f"{more} more {'figure is' if more == 1 else 'figures are'} off")
+    return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def reason(measure: Measure) -> str:
+    """Say what a gate says of a measure, with its numbers."""
+    info = MEASURES[measure.name]
+    if measure.unjudged is not None:
+        return f"{measure.outcome}: {measure.unjudged}"
+    what = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
+    return (
+        f"{what[measure.outcome]}: {_against(measure)} "
+        f"({_value(measure.value, info.form, info.unit)} against "
+        f"{_value(measure.human, info.form, info.unit)} in {measure.n:,} {per(measure)})"
+    )
+
+
+def per(measure: Measure) -> str:
+    """Return what a measure's `n` counts."""
+    return "words" if MEASURES[measure.name].per == "tokens" else "documents"
+
+
+def unjudged(measure: Measure) -> str:
+    """Say why a gate could not judge."""
+    return f"{OUTCOMES.get(measure.outcome, measure.outcome)}: {MEASURES[measure.name].title}: " + (
+        measure.unjudged or ""
+    )
+
+
+def interval(measure: Measure, errors: float = CONFIDENCE) -> str:
+    """Write so many standard errors of `against` in the measure's unit."""
+    assert measure.error is not None
+    info, width = MEASURES[measure.name], errors * measure.error
+    if info.kind == "ratio":
+        return f"± {width:.0%}"
+    if info.form.endswith("%"):
+        return f"± {100 * width:.1f} points"
+    return f"± {width:{info.form}} {info.unit}".rstrip()
+
+
+def _against(measure: Measure) -> str:
+    info = MEASURES[measure.name]
+    assert measure.against is not None
+    if info.kind == "ratio":
+        return f"{info.title} at {measure.against:.0%} of human text's"
+    if info.form.endswith("%"):
+        return f"{info.title} {100 * measure.against:.1f} points beyond human text's"
+    beyond = f"{info.title} {measure.against:{info.form}} {info.unit}".rstrip()
+    return f"{beyond} beyond human text's"
+
+
+def _value(value: float | None, form: str, unit: str) -> str:
+    return "–" if value is None else f"{value:{form}} {unit}".rstrip()

@@ -1,0 +1,1 @@
+"""Bytes of every file format to blocks of valid rows."""

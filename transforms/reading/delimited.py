@@ -1,0 +1,295 @@
+"""Rows of CSV and TSV files: cut here, so that places are exact, and parsed by Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+from numba import njit, types
+from numpy.typing import NDArray
+
+from outcross.schemas.documents import RAW_BYTES, Piece
+from outcross.transforms.inputs.compressed import BrokenError
+from outcross.transforms.inputs.content import content, without_marks
+from outcross.transforms.rows.blocks import Reject, Rows
+
+_LONGEST = 64 << 20  # bytes of a row; a quote that is open for longer is one too many
+_GOOD, _UNEVEN, _OPEN = 0, 1, 2
+
+_bytes_in = types.Array(types.uint8, 1, "C", readonly=True)
+
+
+def delimited(piece: Piece, size: int) -> Iterator[Rows]:
+    """Yield the rows of a file with a header row; every value is text, an empty one null.
+
+    A row's place is the line on which it starts. Quoted values may hold newlines. Where a row has
+    more or fewer values than the header, its first line is a reject and the next line is tried.
+
+    Args:
+        piece: a whole file.
+        size: bytes from which rows are given.
+
+    Raises:
+        BrokenError: after all that could be read of a broken file.
+    """
+    names: list[str] = []
+    delimiter = ord("\t") if piece.kind == "tsv" else ord(",")
+    held, taken, line, first = b"", 0, 0, True
+    given = 0  # lines that pieces have covered
+    fault: BrokenError | None = None
+    need = size
+    content_parts = content(piece)
+    ended = False
+    while not ended:
+        parts, length = [held], len(held)
+        try:
+            while length < need and not ended:
+                part = next(content_parts, None)
+                ended = part is None
+                if part is not None:
+                    parts.append(part[0])
+                    length += len(part[0])
+                    taken += part[1]
+        except BrokenError as error:
+            fault, ended = error, True
+        held = b"".join(parts)
+        if first:
+            held = without_marks(held)
+        final = ended and (fault is None or fault.whole)
+        if not names:
+            if piece.kind == "csv" and first:
+                delimiter = _delimiter(held)
+            names, used, lines = _header(held, delimiter, final)
+            if not names:
+                if ended:
+                    break
+                need *= 2
+                continue
+            held, line = held[used:], line + lines
+        first = False
+        cut = _cut(np.frombuffer(held, np.uint8), delimiter, len(names), final, _LONGEST)
+        start, stop, at, flags, used, lines = cut
+        need = size if used else 2 * need
+        if used:
+            rows = NumberedRows(held, start, stop, line + at, flags)
+            line += int(lines)
+            yield _rows(rows, names, delimiter, line - given, taken)
+            given, taken = line, 0
+        held = held[int(used) :]
+    if fault is not None:
+        raise BrokenError(fault.reason, held[:RAW_BYTES] or fault.raw, fault.whole)
+
+
+class NumberedRows:
+    """Rows of a stretch of bytes.
+
+    Attributes:
+        data: the bytes.
+        start, stop: of the n rows.
+        line: int64[n], on which each begins.
+        flags: what is wrong with each.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        start: NDArray[np.int64],
+        stop: NDArray[np.int64],
+        line: NDArray[np.int64],
+        flags: NDArray[np.uint8],
+    ) -> None:
+        self.data, self.start, self.stop, self.line, self.flags = data, start, stop, line, flags
+
+    def row(self, number: int) -> bytes:
+        """Return the bytes of one row."""
+        return self.data[self.start[number] : self.stop[number]]
+
+
+def _delimiter(data: bytes) -> int:
+    """Return what parts the names in the header: a comma, unless semicolons or tabs are more."""
+    header = data.lstrip(b"\r\n").partition(b"\n")[0]
+    counts = [(header.count(mark), -place) for place, mark in enumerate((b",", b";", b"\t"))]
+    return b",;\t"[-max(counts)[1]]
+
+
+def _header(data: bytes, delimiter: int, final: bool) -> tuple[list[str], int, int]:
+    """Return the columns' names, the bytes of the header and its lines; no names at its end."""
+    header = np.frombuffer(data[: _LONGEST // 64], np.uint8)
+    start, stop, at, _, used, lines = _cut(header, delimiter, 0, final, _LONGEST)
+    if not len(start):
+        return [], 0, 0
+    row = data[start[0] : stop[0]]
+    try:
+        table = pc.read_csv(
+            pa.BufferReader(row + b"\n"),
+            read_options=pc.ReadOptions(autogenerate_column_names=True, use_threads=False),
+            parse_options=pc.ParseOptions(delimiter=chr(delimiter), newlines_in_values=True),
+            convert_options=pc.ConvertOptions(
+                column_types={f"f{i}": pa.string() for i in range(row.count(delimiter) + 1)}
+            ),
+        )
+    except (pa.ArrowException, UnicodeDecodeError) as fault:
+        cause = str(fault).splitlines()[0]
+        raise BrokenError(f"broken CSV: no header can be read: {cause}", row, True) from None
+    names = [column[0].as_py() or f"column_{i + 1}" for i, column in enumerate(table.columns)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BrokenError(f"columns {twice} are there twice; names must differ", row, True)
+    if len(start) > 1:
+        return names, int(start[1]), int(at[1])
+    return names, int(used), int(lines)
+
+
+def _rows(rows: NumberedRows, names: list[str], delimiter: int, lines: int, taken: int) -> Rows:
+    total = max(1, len(rows.data))
+    rejects = []
+    good = np.flatnonzero(rows.flags == _GOOD)
+    batch = _parsed(rows, good, names, delimiter)
+    if batch is None:
+        each = [(i, _parsed(rows, np.array([i]), names, delimiter)) for i in good.tolist()]
+        good = np.array([i for i, row in each if row is not None], np.int64)
+        batch = _parsed(rows, good, names, delimiter)
+        rows.flags[[i for i, row in each if row is None]] = _UNEVEN
+    for number in np.flatnonzero(rows.flags != _GOOD).tolist():
+        row = rows.row(number)
+        if rows.flags[number] == _OPEN:
+            reason = "a quote opens in the line and is not closed"
+        else:
+            reason = f"the row has not the header's {len(names)} values"
+        lost = taken * len(row) // total
+        line = int(rows.line[number])
+        rejects.append(Reject("line", line, reason, row[:RAW_BYTES], lost=lost))
+    assert batch is not None
+    return Rows(batch, rows.line[good], rejects, lines, taken, "line")
+
+
+def _parsed(
+    rows: NumberedRows, chosen: NDArray[np.int64], names: list[str], delimiter: int
+) -> pa.RecordBatch | None:
+    """Return some rows by Arrow's parser; None where it doesn't give one row for each."""
+    schema = pa.schema([pa.field(name, pa.string()) for name in names])
+    if not len(chosen):
+        return pa.RecordBatch.from_pylist([], schema)
+    data = b"\n".join(rows.row(number) for number in chosen.tolist()) + b"\n"
+    try:
+        table = pc.read_csv(
+            pa.BufferReader(data),
+            read_options=pc.ReadOptions(
+                column_names=names, use_threads=False, block_size=len(data) + 1
+            ),
+            parse_options=pc.ParseOptions(
+                delimiter=chr(delimiter), newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=pc.ConvertOptions(
+                column_types=schema,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                check_utf8=False,
+            ),
+        )
+    except pa.ArrowException:
+        return None
+    if table.num_rows != len(chosen):
+        return None
+    return table.combine_chunks().to_batches()[0]
+
+
+@njit(
+    types.Tuple(
+        (
+            types.int64[::1],
+            types.int64[::1],
+            types.int64[::1],
+            types.uint8[::1],
+            types.int64,
+            types.int64,
+        )
+    )(_bytes_in, types.int64, types.int64, types.boolean, types.int64),
+    nogil=True,
+    cache=True,
+)
+def _cut(
+    data: NDArray[np.uint8], delimiter: int, expected: int, final: bool, longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int, int]:
+    """Find the rows of a stretch that begins with one.
+
+    Args:
+        data: the bytes.
+        delimiter: between values.
+        expected: values in a row; 0 for any number.
+        final: whether the last row ends where the stretch does.
+        longest: bytes of a row.
+
+    Returns:
+        Starts, stops, lines (from 0) and flags of the rows; bytes and lines that they took.
+    """
+    size = data.size
+    count = 1
+    for i in range(size):
+        count += data[i] == 10 or data[i] == 13
+    start = np.empty(count, np.int64)
+    stop = np.empty(count, np.int64)
+    lines = np.empty(count, np.int64)
+    flags = np.zeros(count, np.uint8)
+    rows = line = i = used = 0
+    while i < size:
+        begin = i
+        fields = 1
+        span = 0  # newlines inside of quotes
+        line_end = -1  # of the first line
+        quoted = False
+        fresh = True  # a value begins here
+        ended = False
+        while i < size:
+            c = data[i]
+            if c == 10 or (c == 13 and (i + 1 >= size or data[i + 1] != 10)):
+                if not quoted:
+                    ended = c == 10 or i + 1 < size or final
+                    break
+                span += 1
+                if line_end < 0:
+                    line_end = i
+            elif quoted:
+                if c == 34:
+                    if i + 1 < size and data[i + 1] == 34:
+                        i += 1
+                    else:
+                        quoted = False
+            elif c == 34 and fresh:
+                quoted = True
+                fresh = False
+            elif c == delimiter:
+                fields += 1
+                fresh = True
+            elif c != 13:
+                fresh = False
+            i += 1
+        too_long = quoted and i - begin >= longest
+        if not ended and not final and not too_long:
+            break
+        end = i
+        i = min(size, i + 1)
+        wrong = quoted or (expected > 0 and fields != expected and 0 < span <= 100)
+        if wrong and line_end >= 0:  # only the first line is lost: the next one is tried
+            end = line_end
+            i = line_end + 1
+            span = 0
+        if end > begin and data[end - 1] == 13:
+            end -= 1
+        if end > begin:
+            start[rows], stop[rows], lines[rows] = begin, end, line
+            flags[rows] = 2 if quoted else (expected > 0 and fields != expected)
+            rows += 1
+        line += span + 1
+        used = i
+    return (
+        start[:rows].copy(),
+        stop[:rows].copy(),
+        lines[:rows].copy(),
+        flags[:rows].copy(),
+        used,
+        line,
+    )

@@ -1,0 +1,157 @@
+"""The texts of a few documents, without reading what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from outcross.schemas.config import Source
+from outcross.schemas.documents import Piece
+from outcross.schemas.text_field import paths_of
+from outcross.transforms.inputs.compressed import BrokenError
+from outcross.transforms.inputs.content import without_marks
+from outcross.transforms.inputs.footers import open_parquet
+from outcross.transforms.inputs.seals import check_piece
+from outcross.transforms.reading.jsonl import parse, scan
+from outcross.transforms.reading.read import BATCH_BYTES, json_blocks, piece_rows
+from outcross.transforms.rows.blocks import with_columns
+from outcross.transforms.rows.fields import string_field
+from outcross.transforms.rows.open_keys import named_columns
+from outcross.transforms.rows.text_fields import columns_of, text_of
+
+What = Literal["text", "prompt"]
+
+
+def first_columns(piece: Piece) -> list[str]:
+    """Return the columns that a file's first row has; none where it can't be read."""
+    source = Source(name="file", role="human", files=[piece.file])
+    try:
+        if piece.kind == "parquet":
+            with open_parquet(piece) as stream:
+                return list(pq.read_schema(stream).names)
+        if piece.kind not in ("jsonl", "json"):
+            return list(next(piece_rows(piece, source, BATCH_BYTES)).batch.schema.names)
+        _, blocks = json_blocks(piece, source, BATCH_BYTES)
+        lines = (line for data, _, _ in blocks for line in without_marks(data).split(b"\n"))
+        value = orjson.loads(next(line for line in lines if line.strip()))
+    except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
+        return []
+    return list(value) if isinstance(value, dict) else []
+
+
+def texts_at(
+    pieces: Sequence[Piece], source: Source, places: NDArray[np.int64], what: What = "text"
+) -> list[str]:
+    """Return the texts at some places of pieces; empty where a document has no prompt.
+
+    Args:
+        pieces: of the input, as they were when they were sketched.
+        source: of the pieces.
+        places: int64[n, 2], number of the piece, and line or row in it, both ascending; all of
+            valid documents.
+        what: the judged text, or the prompt.
+
+    Raises:
+        OSError: when a file can't be opened.
+        ChangedError: when what is read of a file is not what its seal says.
+    """
+    paths = paths_of(source.text_field) if what == "text" else [source.prompt_field or ""]
+    texts: list[str] = []
+    for batch in _batches_at(pieces, places, paths, source):
+        if what == "text":
+            text, _ = text_of(batch, source)
+        else:
+            text = string_field(batch, source.prompt_field)
+        if text is None:
+            texts += [""] * batch.num_rows
+        else:
+            texts += pc.fill_null(text, "").to_pylist()
+    return texts
+
+
+def _batches_at(
+    pieces: Sequence[Piece], places: NDArray[np.int64], paths: Sequence[str], source: Source
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows at some places, with the columns that the paths lead into."""
+    lines: list[bytes] = []
+    size = 0
+    before: Piece | None = None
+    for number in np.unique(places[:, 0]).tolist():
+        piece, rows = pieces[number], places[places[:, 0] == number, 1]
+        is_json = piece.kind in ("jsonl", "json")
+        ended = not is_json or size >= BATCH_BYTES
+        if before is not None and lines and (ended or piece.columns != before.columns):
+            yield _parsed(lines, source, before)
+            lines, size = [], 0
+        if is_json:
+            lines += _lines_at(piece, rows, source)
+            size += sum(map(len, lines[-len(rows) :]))
+        elif piece.kind == "parquet":
+            yield from _rows_of_parquet(piece, rows, paths)
+        else:
+            yield from _rows_at(piece, rows, source)
+        check_piece(piece)
+        before = piece
+    if before is not None and lines:
+        yield _parsed(lines, source, before)
+
+
+def _lines_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> list[bytes]:
+    chosen: list[bytes] = []
+    first = 0
+    _, blocks = json_blocks(piece, source, BATCH_BYTES)
+    for data, _, _ in blocks:
+        last = first + data.count(b"\n") + (not data.endswith(b"\n"))
+        here = rows[(rows >= first) & (rows < last)] - first
+        if len(here):
+            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+            starts = np.append(0, ends + 1)
+            ends = np.append(ends, len(data))
+            chosen += [data[starts[row] : ends[row]] for row in here]
+        if not (rows >= last).any():
+            break
+        first = last
+    return chosen
+
+
+def _parsed(lines: Sequence[bytes], source: Source, piece: Piece) -> pa.RecordBatch:
+    chosen = scan(without_marks(b"\n".join(lines)))
+    batch = parse(chosen, chosen.filled, named_columns(source)).batch
+    return with_columns(batch, piece.columns)
+
+
+def _rows_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> Iterator[pa.RecordBatch]:
+    left = len(rows)
+    for some in piece_rows(piece, source, BATCH_BYTES):
+        here = np.flatnonzero(np.isin(some.rows, rows))
+        if len(here):
+            yield with_columns(some.batch.take(pa.array(here)), piece.columns)
+        left -= len(here)
+        if left == 0:
+            break
+
+
+def _rows_of_parquet(
+    piece: Piece, rows: NDArray[np.int64], paths: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    with open_parquet(piece) as stream:
+        file = pq.ParquetFile(stream)
+        names = file.schema_arrow.names
+        columns = columns_of(names, paths) or names[:1]  # which at least has the rows
+        first = 0
+        stop = file.num_row_groups if piece.stop < 0 else piece.stop
+        for group in range(piece.start, stop):
+            last = first + file.metadata.row_group(group).num_rows
+            here = rows[(rows >= first) & (rows < last)] - first
+            if len(here):
+                table = file.read_row_group(group, columns=columns, use_threads=False)
+                batch = table.take(pa.array(here)).combine_chunks().to_batches()[0]
+                yield with_columns(batch, piece.columns)
+            first = last

@@ -1,0 +1,1 @@
+"""The reference: codebooks, densities and samples of human text."""

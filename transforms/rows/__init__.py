@@ -1,0 +1,1 @@
+"""The parts of a row: fields, texts, filters, and blocks of valid rows."""

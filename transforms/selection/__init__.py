@@ -1,0 +1,1 @@
+"""Which documents fill the quotas."""

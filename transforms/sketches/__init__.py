@@ -1,0 +1,1 @@
+"""What is kept of each document, so that later stages need no text."""

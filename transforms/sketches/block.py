@@ -1,0 +1,130 @@
+"""Sketch one block of valid rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from outcross.schemas.config import Source
+from outcross.schemas.documents import sketch_schema
+from outcross.transforms.rows.blocks import Block
+from outcross.transforms.rows.fields import extract, string_field
+from outcross.transforms.sketches.digest import row_digest
+from outcross.transforms.text.embed import Embedder
+from outcross.transforms.text.known import Known
+from outcross.transforms.text.meaning import items
+from outcross.transforms.text.minhash import signatures
+from outcross.transforms.text.signs import signs
+from outcross.transforms.text.surface import surface
+from outcross.transforms.text.words import fingerprints, split_words, word_ids
+
+
+def sketch_block(
+    block: Block, source: Source, embedder: Embedder | None, ngram: int, num_perm: int
+) -> tuple[pa.RecordBatch, Known]:
+    """The sketches of a block's valid rows, with `sketch_schema`, and what the embedder knows.
+
+    Args:
+        block: what was read.
+        source: says which columns hold id, prompt, domain, generation and priority.
+        embedder: makes int8 embeddings from words; None for sketches without, and without surfaces
+            and signs.
+        ngram: words in a shingle.
+        num_perm: permutations of the signature.
+    """
+    batch, text = block.batch, block.text
+    schema = sketch_schema(num_perm, embedder is not None)
+    n = batch.num_rows
+    if n == 0:
+        empty = [pa.array([], field.type) for field in schema]
+        return pa.record_batch(empty, schema=schema), Known(0, 0)
+    words, known = split_words(text), Known(0, 0)
+    hi, lo = fingerprints(words)
+    row_hash, size = row_digest(batch)
+    columns = {
+        "row": pa.array(block.rows),
+        "id": _text_column(batch, source.id_field),
+        "fingerprint_hi": pa.array(hi),
+        "fingerprint_lo": pa.array(lo),
+        "row_hash": pa.array(row_hash),
+        "size": pa.array(size),
+        "length": pc.binary_length(text).cast(pa.int64()),
+        "tokens": pa.array(np.diff(words.offsets)),
+        "priority": _priority(batch, source.priority_field),
+        "domain": _text_column(batch, source.domain_field),
+        "generation": _text_column(batch, source.generation_field),
+        "prompt": _prompt(batch, source.prompt_field),
+        "signature": _fixed(signatures(words, ngram, num_perm)),
+        "words": pack_runs(words.offsets, word_ids(words)),
+        "letters": pa.array(words.letters),
+    }
+    if embedder is not None:
+        vectors, known = embedder.embed(words, text)
+        columns["embedding"] = _fixed(vectors)
+        columns["surface"] = _fixed(surface(text))
+        columns["signs"] = pack_runs(*signs(words))
+    # Last, as in a first run another process is compiling it (`outcross.transforms.text.warm_up`).
+    item_offsets, values, wording = items(words)
+    columns["wording"] = pa.array(wording)
+    columns["items"] = pack_runs(item_offsets, values)
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
+
+
+def name_columns(batch: pa.RecordBatch) -> dict[str, int]:
+    columns = {name: batch.column(name) for name in ("id", "domain", "generation")}
+    found = {name: len(column) - column.null_count for name, column in columns.items()}
+    return found | {"prompt": int(np.count_nonzero(batch.column("prompt").to_numpy()))}
+
+
+def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    found = string_field(batch, path)
+    return pa.nulls(batch.num_rows, pa.string()) if found is None else found
+
+
+def _priority(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    """A document's own priority: a number, or text of one; whatever else there is counts as 0.
+
+    Text of numbers counts because a block in which one row holds text has them all as text.
+    """
+    if path is None:
+        return pa.array(np.zeros(batch.num_rows))
+    found = extract(batch, path)
+    if pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
+        values = pc.fill_null(found.cast(pa.float64(), safe=False), 0.0).to_numpy()
+    else:
+        texts = _text_column(batch, path).to_pylist()
+        values = np.array([_number(text) for text in texts], np.float64)
+    return pa.array(np.where(np.isfinite(values), values, 0.0))
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
+
+
+def _prompt(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    if path is None:
+        return pa.array(np.zeros(batch.num_rows, np.uint64))
+    found = string_field(batch, path)
+    hashed, _ = row_digest(pa.record_batch([found], names=["prompt"]))
+    return pa.array(np.where(pc.is_valid(found).to_numpy(zero_copy_only=False), hashed, 0))
+
+
+def _fixed(values: NDArray[Any]) -> pa.Array:
+    """The rows of a matrix as fixed-size binary values."""
+    width = values.shape[1] * values.itemsize
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.binary(width), len(values), [None, data])
+
+
+def pack_runs(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
+    """Runs of numbers as binary values: Parquet copies bytes, lists it would encode."""
+    starts = pa.py_buffer(np.ascontiguousarray(offsets * values.itemsize))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, starts, data])

@@ -1,0 +1,149 @@
+"""What is kept of a document for deciding: fingerprint, signature, embedding, surface, counts."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from outcross.schemas.columns import unite
+from outcross.schemas.config import Source
+from outcross.schemas.documents import Unit, sketch_schema
+from outcross.transforms.base import files
+from outcross.transforms.base.memory import keep_freed_memory
+from outcross.transforms.base.progress import count
+from outcross.transforms.exchange.per_unit import PerUnit
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.reading.read import read_unit
+from outcross.transforms.rows.blocks import Reject
+from outcross.transforms.rows.damage import damages
+from outcross.transforms.rows.filters import Met
+from outcross.transforms.sketches.block import name_columns, sketch_block
+from outcross.transforms.sketches.store import UnitReport
+from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.known import Known
+
+
+@dataclass
+class SketchDocuments(beam.PTransform):
+    """Sketches each unit into a row-aligned Parquet file; units that have theirs are skipped.
+
+    Elements in: lists of `Unit`; elements out: indexes of the units.
+
+    Args:
+        sources: the configuration's sources; `Unit.source` counts in them.
+        folder: where the files go.
+        ngram: words in a shingle.
+        num_perm: permutations of the signature.
+        embedded: whether embeddings, surfaces and signs are made; deduplication needs none.
+    """
+
+    sources: Sequence[Source]
+    folder: str
+    ngram: int
+    num_perm: int
+    embedded: bool = True
+
+    def expand(self, lanes: Any) -> Any:
+        work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm, self.embedded)
+        return lanes | PerUnit(work)
+
+
+@dataclass
+class _SketchUnit:
+    sources: Sequence[Source]
+    folder: str
+    ngram: int
+    num_perm: int
+    embedded: bool
+
+    def setup(self) -> None:
+        keep_freed_memory()
+        self.embedder = load_default() if self.embedded else None
+
+    def run(self, unit: Unit) -> int:
+        report_path = unit_file(self.folder, unit.index, "json")
+        if files.exists(report_path):
+            return unit.index
+        source = self.sources[unit.source]
+        schema = sketch_schema(self.num_perm, self.embedded)
+        found: list[UnitReport] = []
+
+        def write(sink: Any) -> None:
+            # Signatures and embeddings don't compress, and are read back by every later stage.
+            with pq.ParquetWriter(
+                sink, schema, compression="none", use_dictionary=False, write_statistics=False
+            ) as writer:
+                found.append(self._blocks(unit, source, writer))
+
+        files.write_whole(unit_file(self.folder, unit.index, "parquet"), write)
+        files.write_json(report_path, asdict(found[0]))
+        return unit.index
+
+    def _blocks(self, unit: Unit, source: Source, writer: pq.ParquetWriter) -> UnitReport:
+        rows = read = filtered = tokens = 0
+        lines = np.zeros(len(unit.pieces), np.int64)
+        valid: list[NDArray[np.int64]] = []
+        reasons: Counter[str] = Counter()
+        named: Counter[str] = Counter()
+        schemas: list[pa.Schema] = []
+        rejects: list[Reject] = []
+        known: list[Known] = []
+        met: list[tuple[Met, ...]] = []
+        everywhere: set[str] | None = None
+        for block in read_unit(unit, source):
+            batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            known.append(words)
+            met += [block.met] if block.met else []
+            if batch.num_rows:
+                writer.write_batch(batch)
+                schemas.append(block.batch.schema)
+                full = {c for c in block.batch.schema.names if not block.batch[c].null_count}
+                everywhere = full if everywhere is None else everywhere & full
+            named.update(name_columns(batch))
+            rows += batch.num_rows
+            for piece, covered in block.pieces:
+                lines[piece] += covered
+            valid.append(block.rows)
+            read += block.read
+            filtered += block.filtered
+            tokens += int(pc.sum(batch.column("tokens")).as_py() or 0)
+            for reject in block.rejects:
+                reasons[reject.reason] += reject.rows
+            rejects += block.rejects
+            count("documents", block.read)
+            count("bytes", block.bytes)
+        if rejects:
+            files.write_table(
+                unit_file(self.folder, unit.index, "rejects.parquet"),
+                pa.Table.from_pylist([asdict(reject) for reject in rejects]),
+            )
+        merged = unite(schemas)
+        ends = np.searchsorted(np.concatenate([np.zeros(0, np.int64), *valid]), np.cumsum(lines))
+        return UnitReport(
+            unit=unit.index,
+            rows=rows,
+            lines=lines.tolist(),
+            piece_rows=np.diff(ends, prepend=0).tolist(),
+            read=read,
+            rejected=sum(reject.rows for reject in rejects),
+            filtered=filtered,
+            tokens=tokens,
+            lost=sum(reject.lost for reject in rejects),
+            damaged=damages(unit, rejects, lines.tolist()),
+            reasons=dict(sorted(reasons.items())),
+            everywhere=sorted(everywhere or ()),
+            named=dict(named),
+            schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
+            **Known.total(known)._asdict(),
+            met=[asdict(Met.total(parts)) for parts in zip(*met, strict=True)],
+        )

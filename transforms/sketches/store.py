@@ -1,0 +1,232 @@
+"""Load the sketches of all units as columns."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from outcross.schemas.config import Source
+from outcross.schemas.documents import REJECTS, Unit, sketch_schema
+from outcross.transforms.base import files
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.inputs.places import Places, places_of
+from outcross.transforms.rows.damage import Damage
+from outcross.transforms.text.signs import with_signs
+
+NGRAM_COLUMNS = ["words", "signs"]
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What was found in one unit.
+
+    Attributes:
+        unit: the unit's index.
+        rows: valid rows, each with a sketch.
+        lines: lines or rows in each piece, valid or not, for numbering what follows it.
+        piece_rows: valid rows of each piece.
+        read, rejected, filtered: rows, for conservation.
+        lost: input bytes that could not be read.
+        reasons: why rows were rejected, with counts.
+        damaged: what could not be read of files that are broken, the largest parts first.
+        schema: Arrow schema of the user's columns, serialised.
+        everywhere: columns with a value in every valid row.
+        named: by field, how many valid rows have an id, a domain, a generation, a prompt.
+        tokens: words in the valid rows.
+        words, known: of the embedder, as `Known` has them; 0 without one.
+        met: what the keys of the source's `where` met, in their order, as `Met` has it.
+    """
+
+    unit: int
+    rows: int = 0
+    lines: list[int] = field(default_factory=list)
+    piece_rows: list[int] = field(default_factory=list)
+    read: int = 0
+    rejected: int = 0
+    filtered: int = 0
+    tokens: int = 0
+    lost: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    damaged: list[Damage] = field(default_factory=list)
+    schema: str = ""
+    everywhere: list[str] = field(default_factory=list)
+    named: dict[str, int] = field(default_factory=dict)
+    words: int = 0
+    known: int = 0
+    met: list[dict[str, Any]] = field(default_factory=list)
+
+    def arrow_schema(self) -> pa.Schema:
+        """The user's columns in this unit."""
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
+
+
+class Sketches:
+    """The sketches of a run, as the driver and the later stages see them.
+
+    Documents are counted through: document `offsets[u] + i` is the i-th valid row of unit u.
+
+    Args:
+        folder: where `SketchDocuments` put them.
+        units: all units, in order.
+    """
+
+    def __init__(self, folder: str, units: Sequence[Unit]) -> None:
+        self.folder = folder
+        self.units = list(units)
+        self.paths = [unit_file(folder, unit.index, "parquet") for unit in units]
+        self.reports = [
+            UnitReport(**files.read_json(unit_file(folder, unit.index, "json"))) for unit in units
+        ]
+        self.offsets: NDArray[np.int64] = np.concatenate(
+            [[0], np.cumsum([report.rows for report in self.reports], dtype=np.int64)]
+        ).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
+        """Some columns of one unit's sketches."""
+        return files.read_table(self.paths[unit], columns)
+
+    def numbers(self, column: str) -> NDArray[Any]:
+        """A numeric column over all documents."""
+        kind = np.dtype(str(sketch_schema(8).field(column).type))
+        out = np.empty(len(self), kind)
+        for unit, part in self.per_unit(out):
+            at = 0
+            for chunk in self.table(unit.index, [column]).column(0).chunks:
+                part[at : at + len(chunk)] = chunk.to_numpy()
+                at += len(chunk)
+        return out
+
+    def per_unit(self, values: NDArray[Any]) -> Iterable[tuple[Unit, NDArray[Any]]]:
+        """Cuts an array over all documents into the units' parts."""
+        for unit in self.units:
+            yield unit, values[self.offsets[unit.index] : self.offsets[unit.index + 1]]
+
+    def rows_of(
+        self, documents: NDArray[np.int64]
+    ) -> Iterable[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """For ascending documents: unit, their rows in it, and their places in `documents`."""
+        cuts = np.searchsorted(documents, self.offsets)
+        for unit in range(len(self.units)):
+            places = np.arange(cuts[unit], cuts[unit + 1])
+            if len(places):
+                yield unit, documents[places] - self.offsets[unit], places
+
+    def matrix(
+        self,
+        column: str,
+        documents: NDArray[np.int64],
+        dtype: Any,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """A fixed-width column of some documents as a matrix.
+
+        Args:
+            column: "signature", "embedding" or "surface".
+            documents: ascending document numbers.
+            dtype: of the entries.
+            out: filled when given, such as a memory map.
+        """
+        for unit, rows, places in self.rows_of(documents):
+            part = fixed_matrix(self.table(unit, [column]).column(0), dtype)
+            if out is None:
+                out = np.empty((len(documents), part.shape[1]), dtype)
+            out[places] = part[rows]
+        return np.zeros((0, 0), dtype) if out is None else out
+
+    def words(self, documents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """The word hashes of some documents, few enough for memory.
+
+        Args:
+            documents: document numbers in any order.
+
+        Returns:
+            int64[n + 1] offsets and uint32[total] hashes.
+        """
+        ascending = np.argsort(documents, kind="stable")
+        runs: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)] * len(documents)
+        for unit, rows, places in self.rows_of(documents[ascending]):
+            offsets, hashes = packed_runs(self.table(unit, ["words"]).column(0))
+            for row, place in zip(rows, places, strict=True):
+                runs[ascending[place]] = hashes[offsets[row] : offsets[row + 1]]
+        ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+        return ends, np.concatenate([np.zeros(0, np.uint32), *runs])
+
+    @cached_property
+    def places(self) -> list[Places]:
+        """Of each unit, where its rows stand."""
+        return places_of(self.units, [report.lines for report in self.reports])
+
+    def rejects(self, sources: Sequence[Source]) -> pa.Table:
+        """All rejected rows, with their places in the files.
+
+        Args:
+            sources: the configuration's sources.
+        """
+        rows: list[dict[str, Any]] = []
+        for unit, report in zip(self.units, self.reports, strict=True):
+            if not report.rejected:
+                continue
+            own = self.places[unit.index]
+            table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
+            for reject in table.to_pylist():
+                at = reject["kind"], reject["number"], reject["piece"]
+                rows.append(
+                    {
+                        "source": sources[unit.source].name,
+                        "file": own.names[own.piece(*at)],
+                        "place": own.place_of(*at),
+                        "reason": reject["reason"],
+                        "rows": reject["rows"],
+                        "raw": reject["raw"],
+                    }
+                )
+        return pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
+    """A fixed-size binary column as a matrix, one row a document, without a copy where possible."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    width = array.type.byte_width // np.dtype(dtype).itemsize
+    flat = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.zeros(0, dtype)
+    return flat[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def packed_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """The `words` column as (offsets int64[n + 1], word hashes uint32[total])."""
+    return _unpacked(column, np.uint32)
+
+
+def item_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Return the `items` column as (offsets int64[n + 1], items uint64[total])."""
+    return _unpacked(column, np.uint64)
+
+
+def ngram_runs(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """What n-grams are counted of, words, signs and borders, from the columns `NGRAM_COLUMNS`.
+
+    Returns:
+        int64[n + 1] offsets and uint32[total] hashes.
+    """
+    return with_signs(*packed_runs(table["words"]), *_unpacked(table["signs"], np.uint8))
+
+
+def _unpacked(column: pa.ChunkedArray, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The reverse of `pack_runs`."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if len(array) == 0:
+        return np.zeros(1, np.int64), np.zeros(0, dtype)
+    _, starts, data = array.buffers()
+    offsets = np.frombuffer(starts, np.int64)[array.offset : array.offset + len(array) + 1]
+    offsets = offsets // np.dtype(dtype).itemsize
+    values = np.frombuffer(data, dtype) if data is not None else np.zeros(0, dtype)
+    return offsets - offsets[0], values[offsets[0] : offsets[-1]]

@@ -1,0 +1,397 @@
+"""Embedders: documents to unit vectors of small integers.
+
+Embeddings are int8: a unit vector times `SCALE`, rounded and clipped to +-127. The products of two
+such vectors are integers that float32 holds exactly, so what is computed from them is the same on
+every machine.
+
+The default embedder is static: the rows of a document's WordPiece tokens are summed. The table is
+distilled from all-MiniLM-L6-v2 by `tools/build_table.py`; `data/static_table.json` says from what.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from outcross.transforms.base import files
+from outcross.transforms.text.characters import unicode_version
+from outcross.transforms.text.known import Known
+from outcross.transforms.text.wordpiece import WordPiece
+from outcross.transforms.text.words import Words
+
+SCALE = 254
+"""An int8 embedding is the unit vector times this; what is longer than half a unit is clipped."""
+
+REMEMBERED = 1 << 20
+"""Words and WordPiece tokens that an embedder remembers, together; some 15 MB."""
+
+_DATA = Path(__file__).parents[1] / "data"
+
+# 255 rows of int8 sum to at most 255 * 128 = 32,640, which int16 holds.
+_ROWS_IN_INT16 = 255
+
+# Sums are halved until they are below this, so that the sum of the squares of up to 1,024 of them
+# stays below 2**63. Texts of less than a million words are not concerned.
+_LARGEST_SUM = 1 << 26
+
+
+# What an embedder remembers of a word: whether it is counted, and whether it is known.
+_COUNTED, _KNOWN = 1, 2
+
+
+class Embedded(NamedTuple):
+    """What an embedder returns of n documents.
+
+    Attributes:
+        vectors: int8[n, dims]; a row of zeros where there is nothing to embed.
+        known: how many of the documents' words it knows.
+    """
+
+    vectors: NDArray[np.int8]
+    known: Known
+
+
+class Embedder(Protocol):
+    """What turns documents into embeddings.
+
+    An instance belongs to one thread: it may remember what it has seen, though what it returns
+    for a document depends on that document alone.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people: the model and its variant."""
+
+    @property
+    def dims(self) -> int:
+        """The length of an embedding."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal exactly where embeddings are comparable: a hash of all that decides them."""
+
+    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
+        """Embed n documents.
+
+        Args:
+            words: the documents' words, for embedders that need no more.
+            texts: the documents themselves, Arrow strings.
+        """
+
+
+@njit(nogil=True, cache=True)
+def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
+    """Each word's entry, or -1."""
+    mask = np.uint64(len(keys) - 1)
+    out = np.empty(len(hashes), np.int32)
+    for i in range(len(hashes)):
+        slot = hashes[i] & mask
+        while entries[slot] >= 0 and keys[slot] != hashes[i]:
+            slot = (slot + np.uint64(1)) & mask
+        out[i] = entries[slot]
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
+    """Give new words the entries from `first` on."""
+    mask = np.uint64(len(keys) - 1)
+    for i in range(len(hashes)):
+        slot = hashes[i] & mask
+        while entries[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        keys[slot] = hashes[i]
+        entries[slot] = first + i
+
+
+@njit(nogil=True, cache=True)
+def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
+    """Where each word stands first: a hash table takes a tenth of what sorting does."""
+    size = 1
+    while size < 2 * len(positions):
+        size *= 2
+    mask = np.uint64(size - 1)
+    seen = np.full(size, -1, np.int64)  # positions
+    out = np.empty(len(positions), np.int64)
+    distinct = 0
+    for position in positions:
+        slot = hashes[position] & mask
+        while seen[slot] >= 0 and hashes[seen[slot]] != hashes[position]:
+            slot = (slot + np.uint64(1)) & mask
+        if seen[slot] < 0:
+            seen[slot] = position
+            out[distinct] = position
+            distinct += 1
+    return out[:distinct].copy()
+
+
+@njit(nogil=True, cache=True)
+def _quantise(total, out):  # type: ignore[no-untyped-def]
+    """Unit vector of `total` times SCALE; only correctly rounded operations on exact integers."""
+    largest = np.int64(0)
+    for q in range(len(total)):
+        largest = max(largest, abs(total[q]))
+    while largest >= _LARGEST_SUM:
+        largest >>= 1
+        for q in range(len(total)):
+            total[q] >>= 1
+    squares = np.int64(0)
+    for q in range(len(total)):
+        squares += total[q] * total[q]
+    if squares == 0:
+        out[:] = 0
+        return
+    norm = np.sqrt(np.float64(squares))
+    for q in range(len(total)):
+        value = np.rint(np.float64(total[q] * SCALE) / norm)
+        out[q] = np.int8(min(max(value, -127.0), 127.0))
+
+
+@njit(nogil=True, cache=True)
+def _look(data, spans):  # type: ignore[no-untyped-def]
+    """Count each word's characters; 0 for numbers and for single ASCII characters."""
+    out = np.zeros(len(spans), np.int64)
+    for w in range(len(spans)):
+        is_number = True
+        for i in range(spans[w, 0], spans[w, 1]):
+            if data[i] & 0xC0 != 0x80:
+                out[w] += 1
+            if data[i] < 48 or data[i] > 57:
+                is_number = False
+        if is_number or spans[w, 1] - spans[w, 0] < 2:
+            out[w] = 0
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _embed(offsets, found, starts, rows, states, table):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    counted = known = np.int64(0)
+    dims = table.shape[1]
+    out = np.empty((n, dims), np.int8)
+    sums = np.zeros(dims, np.int16)
+    total = np.zeros(dims, np.int64)
+    for d in range(n):
+        total[:] = 0
+        pending = 0
+        for i in range(offsets[d], offsets[d + 1]):
+            counted += states[found[i]] & _COUNTED
+            known += states[found[i]] // _KNOWN
+            for p in range(starts[found[i]], starts[found[i] + 1]):
+                row = np.uint64(rows[p])  # a view of the row would cost as much as adding it up
+                for q in range(dims):
+                    sums[q] = np.int16(sums[q] + table[row, q])
+                pending += 1
+                if pending == _ROWS_IN_INT16:
+                    for q in range(dims):
+                        total[q] += sums[q]
+                    sums[:] = 0
+                    pending = 0
+        for q in range(dims):
+            total[q] += sums[q]
+        sums[:] = 0
+        _quantise(total, out[d])
+    return out, counted, known
+
+
+class _Memory:
+    """Which table rows a word is made of, by its hash: open addressing, at most half full."""
+
+    def __init__(self) -> None:
+        self._keys = np.zeros(1 << 12, np.uint64)
+        self._entries = np.full(1 << 12, -1, np.int32)
+        self._hashes = np.zeros(0, np.uint64)
+        self.starts = np.zeros(1, np.int64)  # [words + 1], into `rows`
+        self.rows = np.zeros(0, np.int32)
+        self.states = np.zeros(0, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._hashes) + len(self.rows)
+
+    def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """The words' entries, -1 for those that are not known."""
+        found: NDArray[np.int32] = _find(hashes, self._keys, self._entries)
+        return found
+
+    def add(
+        self,
+        hashes: NDArray[np.uint64],
+        offsets: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        states: NDArray[np.uint8],
+    ) -> None:
+        """Remember words that are not known yet; no hash may come twice."""
+        known = len(self._hashes)
+        self._hashes = np.concatenate([self._hashes, hashes])
+        self.starts = np.concatenate([self.starts, self.starts[-1] + offsets[1:]])
+        self.rows = np.concatenate([self.rows, rows])
+        self.states = np.concatenate([self.states, states])
+        if 2 * len(self._hashes) > len(self._keys):
+            slots = 1 << (4 * len(self._hashes) - 1).bit_length()
+            self._keys = np.zeros(slots, np.uint64)
+            self._entries = np.full(slots, -1, np.int32)
+            known, hashes = 0, self._hashes
+        _insert(hashes, known, self._keys, self._entries)
+
+
+@functools.lru_cache(maxsize=1)
+def _wordpiece(tokenizer: Tokenizer) -> WordPiece:
+    """Of the tokenizer used last: every thread needs the same, which is only read."""
+    return WordPiece(tokenizer)
+
+
+class StaticEmbedder:
+    """Sums the table rows of a document's WordPiece tokens.
+
+    Words are split into tokens by the tokenizer when they are first met, and remembered. When the
+    memory is full it is emptied and started again, which changes nothing but the time taken.
+
+    It knows a word that is made of whole words of the vocabulary, of two characters or more on
+    average. `snake_case` is; a Russian word, which falls into letters, is not, nor one that falls
+    into beginnings and ends.
+    """
+
+    def __init__(
+        self,
+        table: NDArray[np.int8],
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        fingerprint: str,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        """Set up with nothing remembered.
+
+        Args:
+            table: int8[vocabulary, dims], shared and only read.
+            tokenizer: gives row numbers of `table`; called without special tokens.
+            name: for people.
+            fingerprint: of table and tokenizer.
+            remembered: how many words and tokens to remember, and those of one call beyond it.
+
+        Raises:
+            ValueError: the table is not int8, has no row for a token, or more than 1,024 columns.
+        """
+        rows = tokenizer.get_vocab_size()
+        if table.dtype != np.int8 or table.ndim != 2 or len(table) < rows or table.shape[1] > 1024:
+            raise ValueError(
+                f"the table of {name} is {table.dtype}{list(table.shape)}; "
+                f"int8 with at least {rows} rows and at most 1,024 columns is needed"
+            )
+        self._table = np.ascontiguousarray(table).view()
+        self._table.flags.writeable = False
+        self._says_something = self._table.any(axis=1)
+        self._apostrophe = tokenizer.token_to_id("'")  # within words it stands for nothing
+        if self._apostrophe is not None:
+            self._says_something[self._apostrophe] = False
+        self._wordpiece = _wordpiece(tokenizer)
+        self._remembered = remembered
+        self._memory = _Memory()
+        self.name = name
+        self.dims = int(table.shape[1])
+        self.fingerprint = fingerprint
+
+    def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
+        """Embed n documents by their words alone; see `Embedder.embed`."""
+        del texts
+        found = self._memory.find(words.hashes)
+        if found.size and found.min() < 0:
+            self._learn(words, np.flatnonzero(found < 0))
+            found = self._memory.find(words.hashes)
+        memory = self._memory
+        out, counted, known = _embed(
+            words.offsets, found, memory.starts, memory.rows, memory.states, self._table
+        )
+        return Embedded(out, Known(counted, known))
+
+    def _learn(self, words: Words, unknown: NDArray[np.int64]) -> None:
+        first = _first_of_each(words.hashes, unknown)
+        if len(self._memory) + 2 * len(first) > self._remembered and len(self._memory):
+            self._memory = _Memory()
+            first = _first_of_each(words.hashes, np.arange(len(words.hashes)))
+        spans = words.spans(first)
+        offsets, ids = self._wordpiece.split(words.characters.data, spans)
+        states = self._states(_look(words.characters.data, spans), offsets, ids)
+        # Rows of zeros, such as [UNK]'s, need not be added up.
+        kept = self._says_something[ids]
+        offsets = _sums(kept)[offsets]
+        self._memory.add(words.hashes[first], offsets, ids[kept], states)
+
+    def _states(
+        self,
+        characters: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        ids: NDArray[np.int32],
+    ) -> NDArray[np.uint8]:
+        """Say of words whether they are counted, and whether they are known.
+
+        Args:
+            characters: int64[m], of each word; 0 where it isn't counted.
+            offsets, ids: the words' tokens.
+        """
+        pieces = np.diff(_sums(ids != self._apostrophe)[offsets])
+        whole = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
+        is_whole = np.diff(whole[offsets]) == pieces
+        is_known = is_whole & (characters > 0) & (characters >= 2 * pieces)
+        return (_COUNTED * (characters > 0) + _KNOWN * is_known).astype(np.uint8)
+
+
+def _sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return int64[n + 1], how many flags are set before each place."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(flags)])
+
+
+def _checked(name: str, sha256: str) -> bytes:
+    content = (_DATA / name).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{_DATA / name} has sha256 {found}; static_table.json, which was built with it, "
+            f"says {sha256}: install the package again"
+        )
+    return content
+
+
+@functools.cache
+def _default_parts() -> tuple[NDArray[np.int8], Tokenizer, str]:
+    """Table, tokenizer and fingerprint, read and checked once a process."""
+    metadata: dict[str, Any] = json.loads((_DATA / "static_table.json").read_text("utf-8"))
+    tokenizer = _checked("tokenizer.json", metadata["tokenizer"]["sha256"]).decode()
+    _checked("static_table.npy", metadata["table"]["sha256"])
+    table = files.read_array(str(_DATA / "static_table.npy"))
+    decides = [
+        metadata["table"]["sha256"],
+        metadata["tokenizer"]["sha256"],
+        unicode_version(),
+        SCALE,
+    ]
+    fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+    return table, Tokenizer.from_str(tokenizer), fingerprint
+
+
+def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:
+    """The default embedder, from the files in the package: 256 dimensions.
+
+    Args:
+        remembered: see `StaticEmbedder`.
+
+    Raises:
+        ValueError: a file is not the one that the metadata beside it describes.
+    """
+    table, tokenizer, fingerprint = _default_parts()
+    return StaticEmbedder(
+        table,
+        tokenizer,
+        name="static MiniLM table",
+        fingerprint=fingerprint,
+        remembered=remembered,
+    )

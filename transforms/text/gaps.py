@@ -1,0 +1,83 @@
+"""Signs of short gaps between words, remembered: most texts have the same few gaps.
+
+What a short gap means depends on its bytes and on the kinds of the words around it alone, unless
+Markdown or lines of code may be at work. So each such gap is read once, and then looked up. What
+is in the memory changes how fast a text is read and never what is read from it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.text.words import NUMBER, SINGLE, SPACELESS, eight_bytes
+
+LONGEST, _MOST = 8, 4  # bytes of a gap and signs in it that can be remembered
+_BITS = 11
+_SLOTS, _SHIFT = 1 << _BITS, np.uint64(64 - _BITS)
+_KINDS = NUMBER | SINGLE | SPACELESS  # all that signs look at; bits 1, 4 and 8
+_ODD, _EIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(8)
+
+LEFT, RIGHT = 1, 2
+"""Bits of a result: whether the signs touch the word on the left or right."""
+
+# A zero byte would look like the end of a shorter gap; the others may belong to Markdown or code.
+_OPEN = tuple(ord(c) for c in "\0\t\n*_`~")
+
+
+@njit(nogil=True, cache=True)
+def gap_memory():  # type: ignore[no-untyped-def]
+    """Return an empty memory: gaps, what they stand between, results, counts and signs."""
+    return (
+        np.empty(_SLOTS, np.uint64),
+        np.zeros(_SLOTS, np.uint32),
+        np.empty(_SLOTS, np.uint8),
+        np.empty(_SLOTS, np.uint8),
+        np.empty((_SLOTS, _MOST), np.uint64),
+    )
+
+
+@borrowing(inline="always")
+def gap_key(text, begin, stop, left, right, mode):  # type: ignore[no-untyped-def]
+    """Return a gap's bytes, what it stands between, and its slot.
+
+    Args:
+        text: the folded text, with eight bytes and more behind the gap.
+        begin, stop: where the gap, of up to `LONGEST` bytes, begins and ends.
+        left, right: kinds of the words around it.
+        mode: two bits of what else decides.
+    """
+    size = np.uint64(stop - begin)
+    block = eight_bytes(text, np.uint64(begin))
+    block &= ~np.uint64(0) >> (np.uint64(64) - _EIGHT * size)
+    foreign = (text[begin - 1] >= 128) | (text[stop] >= 128) << 1
+    around = np.uint32(
+        np.int64(size) | (left & _KINDS) << 4 | (right & _KINDS) << 8 | foreign << 12 | mode << 14
+    )
+    slot = np.int64((block * _ODD ^ np.uint64(around)) * _ODD >> _SHIFT)
+    return block, around, slot
+
+
+@borrowing()
+def remember_gap(text, begin, stop, key, signs, count, touches, memory):  # type: ignore[no-untyped-def]
+    """Keep what was read of a gap, unless more than the gap decides.
+
+    Args:
+        text, begin, stop: the gap.
+        key: from `gap_key`.
+        signs, count: the signs that count in it.
+        touches: bits `LEFT` and `RIGHT`.
+        memory: from `gap_memory`.
+    """
+    gaps, arounds, results, counts, kept = memory
+    if count > _MOST:
+        return
+    for k in range(begin, stop):
+        if text[k] in _OPEN:
+            return
+    block, around, slot = key
+    gaps[slot], arounds[slot] = block, around
+    results[slot], counts[slot] = touches, count
+    for k in range(count):
+        kept[slot, k] = signs[k]

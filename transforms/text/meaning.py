@@ -1,0 +1,278 @@
+"""What a text means beyond its words: numbers, signs, units, negations, emoji, and case in code.
+
+Near repeats are told by the words that they share. "-5" and "5", C and C++, two emoji, "is" and
+"is not" share nearly all of them and say different things. So each text also has *items*: all that
+carries meaning beside the words, in reading order. Form carries none: white space, case in prose,
+punctuation between words, Markdown, quotes and dashes of every kind.
+
+An item is a word or a run of equal signs. Words are items when they hold a digit, numeral,
+underscore or inner capital, negate, name a number, are a unit beside a number, touch a sign that
+counts, or stand in code. Items are compared with their case, words of the lexicon aside. Which
+signs count stands in `markup`, which lines are code in `lines`, the words in `lexicon`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.text.characters import character_classes
+from outcross.transforms.text.gaps import LEFT, LONGEST, RIGHT, gap_key, gap_memory, remember_gap
+from outcross.transforms.text.lexicon import (
+    ALWAYS,
+    CURRENCY,
+    FIRST,
+    SYLLABLE,
+    UNIT,
+    entry_length,
+    known_word,
+    lexicon,
+    passes,
+)
+from outcross.transforms.text.lines import code_lines, shows_lines, white_space
+from outcross.transforms.text.markup import NONE, OPEN_PAIRS, PAIRS, TICKED, is_prose, signs_between
+from outcross.transforms.text.words import (
+    CODE,
+    NEGATED,
+    NUMBER,
+    SINGLE,
+    SPACED,
+    SPACELESS,
+    Words,
+    hash_bytes,
+)
+
+HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
+"""An item's hash is its upper half."""
+
+_SPACE = np.uint8(ord(" "))
+_KINDS, _ITEM = np.uint8(0xFF ^ SINGLE), NUMBER | CODE | NEGATED
+_WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
+_PADDING = 16
+_SYMBOL = 4  # bytes of a unit whose case means something: mW and MW, but not Miles
+_S = ord("s")
+_ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
+
+
+@borrowing()
+def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
+    """Tell whether a word is digits with an ending of English: 1920s, 2nd. Its case is form."""
+    digits = i
+    while i < stop and 48 <= text[i] <= 57:
+        i += 1
+    if i == digits:
+        return False
+    first = text[i] | 32 if i < stop else np.uint8(0)
+    second = text[i + 1] | 32 if i + 1 < stop else np.uint8(0)
+    if stop - i == 1:
+        return first == _S
+    return stop - i == 2 and (np.int64(first) << 8 | np.int64(second)) in _ENDINGS
+
+
+@borrowing(inline="always")
+def _means_nothing(text, edges, kinds, w, looked, memory):  # type: ignore[no-untyped-def]
+    """Tell whether the gap before a word is remembered as form, or is none within Chinese."""
+    gaps, arounds, results, counts, _ = memory
+    begin, stop = np.int64(edges[2 * w - 1]), np.int64(edges[2 * w])
+    if begin == stop:
+        return kinds[w] == SPACELESS
+    if stop - begin > LONGEST:
+        return False
+    left, right = np.int64(kinds[w - 1]), np.int64(kinds[w])
+    block, around, slot = gap_key(text, begin, stop, left, right, looked << 1)
+    return (
+        arounds[slot] == around and gaps[slot] == block and counts[slot] == 0 and results[slot] == 0
+    )
+
+
+@borrowing()
+def _document(  # type: ignore[no-untyped-def]
+    text, size, edges, hashes, kinds, classes, entries, codes, looked, pairs, signs, memory, out
+):
+    """Write the items of one document.
+
+    Args:
+        text: its folded text, `size` bytes and white space.
+        size: bytes of the text.
+        edges, hashes, kinds: of its words.
+        classes: of all characters.
+        entries: from `lexicon`.
+        codes: gets which lines are code.
+        looked: whether lines are looked at.
+        pairs, signs: room to work in.
+        memory: of short gaps.
+        out: gets the items.
+
+    Returns:
+        How many items there are, -1 if lines have to be looked at first; a hash of the words that
+        are no items, in their order.
+    """
+    keys, bits, every, standing = entries
+    gaps, arounds, results, counts, kept = memory
+    n = len(hashes)
+    filled = 0
+    wording = _WORDING
+    pairs[:] = -1
+    pairs[OPEN_PAIRS] = 0
+    lines, table = code_lines(text, size, codes) if looked else (0, False)
+    line = 0
+    item = raw = False  # whether the word before the gap is an item, and compared with its case
+    until = 0  # words before this one belong to a lexicon entry
+    number = False  # whether the word before, or the unit before that one, follows a number
+    begin = 0
+    left = NONE
+    w = -1
+    while w < n:
+        w += 1
+        plain = not looked or not codes[min(line, lines - 1)]
+        if plain and not item and not number and until <= w and pairs[TICKED] < begin:
+            # Most words stand between single spaces, and mean no more than themselves.
+            first = w
+            while w < n and not passes(hashes[w], standing):
+                if kinds[w] & _KINDS != SPACED and (
+                    w == 0
+                    or kinds[w] & _ITEM
+                    or not _means_nothing(text, edges, kinds, w, looked, memory)
+                ):
+                    break
+                if w:
+                    wording = wording * _ODD + hashes[w - 1]
+                w += 1
+            if w > first:
+                begin = np.int64(edges[2 * w - 1])
+                left = np.int64(kinds[w - 1])
+        stop, right = size, NONE
+        if w < n:
+            stop, right = np.int64(edges[2 * w]), np.int64(kinds[w])
+        count = 0
+        touches_left = touches_right = False
+        if begin < stop and (right == NONE or not right & SPACED):
+            code = begin < pairs[TICKED] or (looked and codes[line])
+            short = stop - begin <= LONGEST and NONE not in (left, right)
+            key = np.uint64(0), np.uint32(0), 0
+            if short:
+                key = gap_key(text, begin, stop, left, right, code | looked << 1)
+            block, around, slot = key
+            if short and arounds[slot] == around and gaps[slot] == block:
+                count = np.int64(counts[slot])
+                for k in range(count):
+                    signs[k] = kept[slot, k]
+                touches_left = results[slot] & LEFT != 0
+                touches_right = results[slot] & RIGHT != 0
+            else:
+                if not looked and shows_lines(text, begin, stop, size):
+                    return -1, wording
+                if looked:
+                    count, line = white_space(
+                        text, begin, stop, w > 0, line, codes, lines, table, signs
+                    )
+                    code |= codes[min(line, lines - 1)]
+                if looked or not is_prose(text, begin, stop, left, right):
+                    count, touches_left, touches_right = signs_between(
+                        *(text, begin, stop, size, left, right, code, pairs, classes, signs, count)
+                    )
+                if short:
+                    touches = touches_left * LEFT | touches_right * RIGHT
+                    remember_gap(text, begin, stop, key, signs, count, touches, memory)
+        if w:
+            if touches_left:
+                item = raw = True
+            elif not item and right != NONE and right & NUMBER:
+                item = raw = known_word(hashes[w - 1], keys, bits, every) & CURRENCY != 0
+            if item:
+                value = hashes[w - 1]
+                if raw and not _is_ordinal(text, edges[2 * w - 2], begin):
+                    value = hash_bytes(text, np.uint64(edges[2 * w - 2]), np.uint64(begin))
+                out[filled] = value & HIGH | np.uint64(w - 1)
+                filled += 1
+            else:
+                wording = wording * _ODD + hashes[w - 1]
+        for k in range(count):
+            out[filled] = signs[k] & HIGH | np.uint64(w)
+            filled += 1
+        if w == n:
+            break
+        raw = right & (NUMBER | CODE) != 0 or touches_right
+        if looked:
+            raw |= codes[min(line, lines - 1)]
+        if stop < pairs[TICKED] and not raw:
+            for k in range(stop, edges[2 * w + 1]):
+                raw |= 65 <= text[k] <= 90
+        item = raw or w < until or right & NEGATED != 0
+        known = known_word(hashes[w], keys, bits, every)
+        if known:
+            item |= known & ALWAYS != 0
+            if known & FIRST:
+                until = max(
+                    until, w + entry_length(edges, hashes, kinds, w, n - 1, keys, bits, every)
+                )
+                item |= w < until
+            if known & UNIT and number:
+                item = True
+                raw |= edges[2 * w + 1] - edges[2 * w] <= _SYMBOL
+            if known & SYLLABLE:
+                item |= w == 0 or edges[2 * w - 1] != edges[2 * w]
+        # Two words of a script without spaces may name a unit: 5公里.
+        number = (
+            right & NUMBER != 0
+            or known & ALWAYS != 0
+            or (number and right & SPACELESS != 0 and known & UNIT != 0)
+        )
+        begin = np.int64(edges[2 * w + 1])
+        left = right
+    return filled, mix64(wording)
+
+
+@njit(nogil=True, cache=True)
+def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries):  # type: ignore[no-untyped-def]
+    n = len(starts)
+    longest = most = np.int64(0)
+    for d in range(n):
+        longest = max(longest, stops[d] - starts[d])
+        most += stops[d] - starts[d] + 2
+    text = np.empty(longest + _PADDING, np.uint8)
+    codes = np.zeros(longest + 2, np.bool_)
+    pairs = np.empty(PAIRS, np.int64)
+    signs = np.empty(2 * longest + 4, np.uint64)
+    ends = np.zeros(n + 1, np.int64)
+    wording = np.empty(n, np.uint64)
+    memory = gap_memory()
+    # Most of it is never touched, and so never becomes memory.
+    out = np.empty(most, np.uint64)
+    for d in range(n):
+        size = stops[d] - starts[d]
+        text[:size] = data[starts[d] : stops[d]]
+        text[size : size + _PADDING] = _SPACE
+        here = slice(offsets[d], offsets[d + 1])
+        own = edges[2 * offsets[d] : 2 * offsets[d + 1]]
+        count = -1
+        for looked in (False, True):
+            if count < 0:
+                count, wording[d] = _document(
+                    *(text, size, own, hashes[here], kinds[here], classes, entries),
+                    *(codes, looked, pairs, signs, memory, out[ends[d] :]),
+                )
+        ends[d + 1] = ends[d] + count
+    return ends, out[: ends[n]], wording
+
+
+def items(
+    words: Words,
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """Find what carries meaning beyond the words of n documents.
+
+    Returns:
+        int64[n + 1] offsets and uint64[total] items in reading order: the upper half is the hash of
+        a word or sign, the lower half how many words stand before it. Then uint64[n], hashes of the
+        words that are no items, in their order.
+    """
+    characters = words.characters
+    offsets, values, wording = _items(
+        *(characters.data, characters.starts, characters.stops),
+        *(words.offsets, words.edges, words.hashes, words.kinds),
+        *(character_classes(), lexicon()),
+    )
+    return offsets, values, wording

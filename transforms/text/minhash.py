@@ -1,0 +1,236 @@
+"""MinHash signatures of word n-grams, with datasketch's permutations and its values.
+
+For the same 32-bit shingle hashes a signature is, bit for bit, what
+`datasketch.MinHash(num_perm, seed, scheme="affine32")` computes: the hash is mixed by the finaliser
+of MurmurHash3, then permutation k is a[k] * h + b[k] modulo 2**32, a[k] odd.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from outcross.transforms.base.hashing import mix64
+from outcross.transforms.text.words import Words, fingerprints
+
+SCHEME = "affine32"
+
+_WEIGHTS = (0.02, 0.98)
+"""Of false positives and false negatives. Candidates are verified, so only the latter are lost."""
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+
+
+@functools.cache
+def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Parameters of datasketch's permutations, a and b: uint32[num_perm] each.
+
+    Raises:
+        ValueError: `num_perm` is less than 1 or more than 65,535.
+    """
+    from datasketch import MinHash
+
+    if not 1 <= num_perm <= 0xFFFF:
+        raise ValueError(f"num_perm is {num_perm}; it must be between 1 and 65535")
+    a, b = MinHash(num_perm=num_perm, seed=seed, scheme=SCHEME).permutations
+    for array in (a, b):
+        array.flags.writeable = False
+    return a, b
+
+
+@functools.cache
+def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
+    """Bands and rows with the fewest errors around a Jaccard threshold.
+
+    They are datasketch's `MinHashLSH(threshold, num_perm, weights=(.02, .98))`: (17, 7) for .8
+    and 128 permutations, which find 98 of 100 pairs at the threshold. A missed pair weighs 49
+    times a false candidate, which verification drops.
+
+    Raises:
+        ValueError: `threshold` is not within [0, 1], or `num_perm` is less than 2.
+    """
+    from datasketch import MinHashLSH
+
+    index = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=_WEIGHTS)
+    return int(index.b), int(index.r)
+
+
+@njit(nogil=True, cache=True)
+def _shingles(word_offsets, hashes, wordless, ngram):  # type: ignore[no-untyped-def]
+    n = len(word_offsets) - 1
+    offsets = np.zeros(n + 1, np.int64)
+    for d in range(n):
+        offsets[d + 1] = offsets[d] + max(1, word_offsets[d + 1] - word_offsets[d] - ngram + 1)
+    out = np.empty(offsets[n], np.uint32)
+    leaving = np.uint64(1)
+    for _ in range(ngram):
+        leaving *= _BASE
+    for d in range(n):
+        start = word_offsets[d]
+        stop = word_offsets[d + 1]
+        # A polynomial in the word hashes modulo 2**64, rolled: its cost does not grow with ngram.
+        window = np.uint64(0)
+        for i in range(start, min(start + ngram, stop)):
+            window = window * _BASE + hashes[i]
+        if start == stop:
+            window = wordless[d]
+        position = offsets[d]
+        out[position] = np.uint32(mix64(window) >> np.uint64(32))
+        for i in range(start + ngram, stop):
+            window = window * _BASE + hashes[i] - leaving * hashes[i - ngram]
+            position += 1
+            out[position] = np.uint32(mix64(window) >> np.uint64(32))
+    return offsets, out
+
+
+def shingles(words: Words, ngram: int = 5) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Hashes of all word n-grams, repeated ones included.
+
+    A document of fewer words than `ngram` has one shingle of what there is; one without words has
+    one made from its characters. So none is left out of deduplication.
+
+    Returns:
+        int64[n + 1] offsets and uint32[total] hashes of the n documents' shingles.
+
+    Raises:
+        ValueError: `ngram` is less than 1.
+    """
+    if ngram < 1:
+        raise ValueError(f"ngram is {ngram}; it must be at least 1")
+    wordless = np.zeros(0, np.uint64)
+    if np.any(words.offsets[1:] == words.offsets[:-1]):
+        wordless, _ = fingerprints(words)
+    offsets, hashes = _shingles(words.offsets, words.hashes, wordless, ngram)
+    return offsets, hashes
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _premixed(h):  # type: ignore[no-untyped-def]
+    h ^= h >> np.uint32(16)
+    h = np.uint32(h * np.uint32(0x85EBCA6B))
+    h ^= h >> np.uint32(13)
+    h = np.uint32(h * np.uint32(0xC2B2AE35))
+    return np.uint32(h ^ (h >> np.uint32(16)))
+
+
+@njit(nogil=True, cache=True)
+def _minima(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    out = np.empty((n, len(a)), np.uint32)
+    row = np.empty(len(a), np.uint32)
+    for d in range(n):
+        row[:] = np.uint32(0xFFFFFFFF)
+        last = offsets[d + 1] - 1
+        # Four at a time, as the row is read and written once for all of them. What is missing at
+        # the end is filled up with the last one, which changes no minimum.
+        for i in range(offsets[d], last + 1, 4):
+            h0 = _premixed(hashes[i])
+            h1 = _premixed(hashes[min(i + 1, last)])
+            h2 = _premixed(hashes[min(i + 2, last)])
+            h3 = _premixed(hashes[min(i + 3, last)])
+            for k in range(len(a)):
+                v0 = np.uint32(a[k] * h0 + b[k])
+                v1 = np.uint32(a[k] * h1 + b[k])
+                v2 = np.uint32(a[k] * h2 + b[k])
+                v3 = np.uint32(a[k] * h3 + b[k])
+                row[k] = min(row[k], v0, v1, v2, v3)
+        out[d] = row
+    return out
+
+
+def signatures(
+    words: Words, ngram: int = 5, num_perm: int = 128, seed: int = 1
+) -> NDArray[np.uint32]:
+    """MinHash signatures: uint32[n, num_perm].
+
+    Args:
+        words: of n documents.
+        ngram: words in a shingle.
+        num_perm: permutations.
+        seed: of the permutations.
+
+    Raises:
+        ValueError: `ngram` or `num_perm` is out of range.
+    """
+    a, b = permutations(num_perm, seed)
+    result: NDArray[np.uint32] = _minima(*shingles(words, ngram), a, b)
+    return result
+
+
+@njit(nogil=True, cache=True)
+def _band_values(signatures, bands, rows):  # type: ignore[no-untyped-def]
+    n = len(signatures)
+    out = np.empty((n, bands), np.uint64)
+    for d in range(n):
+        for band in range(bands):
+            state = np.uint64(band)
+            for k in range(band * rows, (band + 1) * rows):
+                state = mix64(state * _BASE + np.uint64(signatures[d, k]))
+            out[d, band] = state
+    return out
+
+
+def band_values(signatures: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]:
+    """One hash for every band of every signature: uint64[n, bands].
+
+    The number of the band goes into the hash, so that all bands can share one table.
+
+    Raises:
+        ValueError: a signature has fewer than bands * rows values.
+    """
+    if bands < 1 or rows < 1 or bands * rows > signatures.shape[1]:
+        raise ValueError(
+            f"{bands} bands of {rows} rows don't fit signatures of {signatures.shape[1]} values"
+        )
+    values: NDArray[np.uint64] = _band_values(
+        np.ascontiguousarray(signatures, np.uint32), bands, rows
+    )
+    return values
+
+
+@njit(nogil=True, cache=True)
+def _agreement(signatures, left, right):  # type: ignore[no-untyped-def]
+    out = np.empty(len(left), np.uint16)
+    for i in range(len(left)):
+        a = signatures[left[i]]
+        b = signatures[right[i]]
+        equal = np.uint32(0)
+        for k in range(len(a)):
+            equal += np.uint32(a[k] == b[k])
+        out[i] = equal
+    return out
+
+
+def agreement(
+    signatures: NDArray[np.uint32], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.uint16]:
+    """In how many positions the signatures of each pair agree.
+
+    Divided by num_perm it is the estimate of the pair's Jaccard similarity (Broder 1997).
+
+    Args:
+        signatures: uint32[n, num_perm].
+        left: int64[m], rows of `signatures`.
+        right: int64[m], the rows to compare them with.
+
+    Raises:
+        ValueError: `left` and `right` differ in length.
+        IndexError: a row is not within [0, n).
+    """
+    if left.shape != right.shape:
+        raise ValueError(f"left has {left.shape} rows and right {right.shape}; they must be pairs")
+    for name, rows in (("left", left), ("right", right)):
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(signatures):
+            raise IndexError(
+                f"{name} has rows from {rows.min()} to {rows.max()}; "
+                f"there are {len(signatures)} signatures"
+            )
+    counts: NDArray[np.uint16] = _agreement(
+        np.ascontiguousarray(signatures, np.uint32),
+        np.ascontiguousarray(left, np.int64),
+        np.ascontiguousarray(right, np.int64),
+    )
+    return counts

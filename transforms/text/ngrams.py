@@ -1,0 +1,148 @@
+"""Hashed n-gram counts: how often words and pairs of words stand in a set of documents.
+
+Counts are integers and merge by addition, so they don't depend on who counted what.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numpy.typing import NDArray
+
+from outcross.transforms.base.hashing import mix64
+
+BUCKETS = 1 << 20
+
+# Batches come from Arrow, whose buffers can't be written.
+INT64 = types.Array(types.int64, 1, "A", readonly=True)
+UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
+
+
+@njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
+def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
+    return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
+
+
+@njit(
+    types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]),
+    nogil=True,
+    cache=True,
+)
+def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
+    mask = np.int64(len(unigrams) - 1)
+    for d in range(len(copies)):
+        if copies[d] != 0:
+            for i in range(offsets[d], offsets[d + 1]):
+                unigrams[np.int64(ids[i]) & mask] += copies[d]
+                if i > offsets[d]:
+                    bigrams[bigram(ids[i - 1], ids[i], mask)] += copies[d]
+
+
+def check_documents(offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:
+    if offsets.dtype != np.int64 or ids.dtype != np.uint32:
+        raise ValueError(f"offsets are {offsets.dtype}, ids {ids.dtype}; needed: int64 and uint32")
+    if offsets.ndim != 1 or not len(offsets) or (np.diff(offsets) < 0).any():
+        raise ValueError("offsets must be int64[n + 1] and never fall")
+    if offsets[0] < 0 or offsets[-1] > len(ids):
+        raise ValueError(
+            f"offsets run from {offsets[0]} to {offsets[-1]}, but there are {len(ids)} ids"
+        )
+
+
+def _check_tables(unigrams: NDArray[np.int64], bigrams: NDArray[np.int64]) -> None:
+    buckets = len(unigrams)
+    if unigrams.shape != bigrams.shape or unigrams.ndim != 1:
+        raise ValueError(f"tables have shapes {unigrams.shape} and {bigrams.shape}; needed: equal")
+    if not buckets or buckets & (buckets - 1) or buckets > 1 << 32:
+        raise ValueError(f"tables have {buckets} buckets; needed: a power of two up to 2**32")
+    if unigrams.dtype != np.int64 or bigrams.dtype != np.int64:
+        raise ValueError(f"tables are {unigrams.dtype} and {bigrams.dtype}; needed: int64")
+
+
+def count_ngrams(
+    offsets: NDArray[np.int64],
+    ids: NDArray[np.uint32],
+    copies: NDArray[np.int32] | NDArray[np.bool_],
+    out_unigrams: NDArray[np.int64],
+    out_bigrams: NDArray[np.int64],
+) -> None:
+    """Add the n-grams of a batch of documents to hashed tables.
+
+    Bigrams don't reach across documents: a first word has none.
+
+    Args:
+        offsets: int64[n + 1], where each document's words begin and end in `ids`.
+        ids: uint32[total], 32-bit word hashes.
+        copies: int32[n] or bool[n], how often each document counts; 0 or False leaves it out, and
+            less than 0 takes it away.
+        out_unigrams: int64[buckets], added to in place; `buckets` a power of two.
+        out_bigrams: int64[buckets], added to in place.
+
+    Raises:
+        ValueError: shapes, types, offsets or the number of buckets don't fit.
+    """
+    check_documents(offsets, ids)
+    _check_tables(out_unigrams, out_bigrams)
+    if copies.shape != (len(offsets) - 1,):
+        raise ValueError(f"copies has shape {copies.shape}; needed: ({len(offsets) - 1},)")
+    if copies.dtype.kind not in "bi":
+        raise ValueError(f"copies are {copies.dtype}; needed: int32 or bool")
+    _count(offsets, ids, copies.astype(np.int64), out_unigrams, out_bigrams)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Hashed n-gram counts: mergeable by addition, in any order.
+
+    Attributes:
+        unigrams: int64[buckets], a power of two.
+        bigrams: int64[buckets].
+    """
+
+    unigrams: NDArray[np.int64]
+    bigrams: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check_tables(self.unigrams, self.bigrams)
+
+    @classmethod
+    def empty(cls, buckets: int = BUCKETS) -> Tables:
+        """Tables of nothing."""
+        return cls(np.zeros(buckets, np.int64), np.zeros(buckets, np.int64))
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many unigrams and bigrams were counted."""
+        return int(self.unigrams.sum()), int(self.bigrams.sum())
+
+    def to_bytes(self) -> bytes:
+        """The buckets that hold anything: most small corpora see few of them."""
+        columns: list[NDArray[Any]] = [np.array([len(self.unigrams)], np.int64)]
+        for table in (self.unigrams, self.bigrams):
+            places = np.flatnonzero(table)
+            columns += [np.array([len(places)]), places, table[places]]
+        return np.concatenate(columns).astype("<i8").tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Tables:
+        """What `to_bytes` made."""
+        numbers = np.frombuffer(data, "<i8")
+        tables, at = [], 1
+        for _ in range(2):
+            seen = int(numbers[at])
+            table = np.zeros(int(numbers[0]), np.int64)
+            table[numbers[at + 1 : at + 1 + seen]] = numbers[at + 1 + seen : at + 1 + 2 * seen]
+            tables.append(table)
+            at += 1 + 2 * seen
+        return cls(*tables)
+
+    def merge(self, other: Tables) -> Tables:
+        """The tables of both, as if they had been counted together."""
+        if len(self.unigrams) != len(other.unigrams):
+            raise ValueError(
+                f"tables of {len(self.unigrams)} and {len(other.unigrams)} buckets don't merge"
+            )
+        return Tables(self.unigrams + other.unigrams, self.bigrams + other.bigrams)

@@ -1,0 +1,295 @@
+"""What a text looks like, whatever it says: how far it compresses, its symbols, lines and length.
+
+Text that is unlike human text is far from all human embeddings, if the embedder knows its words. A
+page of base64, a word said a thousand times or a table of dashes may lie anywhere. Such text is
+told by its surface, and by human text itself: what lies outside the band in which all human text
+lies, but for one document in a thousand on either side. Shuffled words look like any text, and are
+not told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
+from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
+from outcross.transforms.text.words import eight_bytes, trailing_zeros
+
+SURFACE = ("compression", "symbols", "repeated lines", "length")
+"""The measures: estimated compressed bytes a byte, characters that are neither letters, digits,
+marks nor white space a character, bytes of lines that stood before a byte, and bytes."""
+
+ONE = 1 << 16
+"""Shares count in 1 / ONE."""
+
+UNTOLD = (1 << 32) - 1
+"""In place of all measures but the length of a text that is too short for them."""
+
+LEAST_BYTES = 64
+"""Of a text that has all measures: shares of a few words say nothing."""
+
+LEAST_DOCUMENTS = 1000
+QUANTILE = 0.001
+ORDINARY = ((3 * ONE // 20, 2 * ONE // 3), (0, ONE // 4), (0, ONE // 2), (1, 1 << 18))
+"""By measure, what is never out of the ordinary, whatever text the reference holds: each kind of
+text has bands that are far narrower than those of human text at large."""
+
+_WINDOW = 1 << 12
+_SLOTS = 12  # bits of the place of eight bytes in the table
+_PATIENCE = 5  # 2**5 places without a match before every second one is skipped
+_MATCH_BITS, _LONG_BITS, _LONG = 16, 8, 8  # of a match, and of each 2**8 bytes of it
+_NATS = 24  # costs count in 2**-24 nats
+_LN2 = LN2 >> (LOG_BITS - _NATS)
+_LINES = 1 << 16  # different lines of a text that are remembered
+_PADDING = 16
+_ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_LINE_FEED = np.uint8(10)
+_FEEDS = _ONES * np.uint64(_LINE_FEED)
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
+
+
+@njit(nogil=True, cache=True)
+def _entropy(text, size, often):  # type: ignore[no-untyped-def]
+    """Of a byte of a text, in 2**-24 nats, with Miller's correction for few of them (1955)."""
+    often[:] = 0
+    i = np.uint64(0)
+    # Runs of one byte would wait for themselves in one row.
+    while i + np.uint64(4) <= np.uint64(size):
+        often[0, text[i]] += 1
+        often[1, text[i + np.uint64(1)]] += 1
+        often[2, text[i + np.uint64(2)]] += 1
+        often[3, text[i + np.uint64(3)]] += 1
+        i += np.uint64(4)
+    while i < np.uint64(size):
+        often[0, text[i]] += 1
+        i += np.uint64(1)
+    kinds = np.int64(0)
+    cost = size * (log(np.float64(size)) >> np.int64(LOG_BITS - _NATS))
+    for value in range(256):
+        count = np.int64(often[0, value] + often[1, value] + often[2, value] + often[3, value])
+        if count:
+            kinds += 1
+            cost -= count * (log(np.float64(count)) >> np.int64(LOG_BITS - _NATS))
+    return (cost + ((kinds - 1) << np.int64(_NATS - 1))) // size
+
+
+@njit(nogil=True, cache=True)
+def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
+    """Estimated compressed bytes a byte, in 1 / ONE."""
+    cost = np.int64(0)  # of matches, in bits
+    alone = np.int64(size)  # bytes that no match covers
+    at = np.int64(0)
+    missed = np.int64(0)
+    while at + 8 <= size:
+        own = eight_bytes(text, np.uint64(at))
+        slot = (own * _ODD) >> np.uint64(64 - _SLOTS)
+        before = table[slot] - base
+        table[slot] = base + at
+        # One branch, that is hardly ever taken, for three that no processor foresees.
+        near = (before >= 0) & (at - before <= _WINDOW)
+        if not near & (eight_bytes(text, np.uint64(max(before, np.int64(0)))) == own):
+            at += 1 + (missed >> _PATIENCE)
+            missed += 1
+            continue
+        end = at + 8
+        behind = before + 8
+        while end < size and text[np.uint64(end)] == text[np.uint64(behind)]:
+            end += 1
+            behind += 1
+        cost += _MATCH_BITS + ((end - at) >> _LONG) * _LONG_BITS
+        alone -= end - at
+        at = end
+        missed = 0
+    nats = cost * np.int64(_LN2) // size + _entropy(text, size, often) * alone // size
+    return nats * np.int64(ONE // 8) // np.int64(_LN2)
+
+
+@njit(nogil=True, cache=True)
+def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
+    """Characters that are symbols among all characters, in 1 / ONE."""
+    symbols = np.int64(0)
+    more = np.int64(0)
+    for i in range(size):
+        c = text[i]
+        small = c | np.uint8(32)
+        letter = (small >= 97) & (small <= 122)
+        digit = (c >= 48) & (c <= 57)
+        white = ((c >= 9) & (c <= 13)) | ((c >= 28) & (c <= 32))
+        symbols += np.int64(not (letter | digit | white | (c >= 128)))
+        more += np.int64((c & np.uint8(0xC0)) == 0x80)
+    characters = size - more
+    if more:
+        i = np.int64(0)
+        while i < size:
+            lead = text[i]
+            if lead < 0xC0:
+                i += 1
+                continue
+            width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            symbols += not classes[code_point(text, i, width)] & (WORD | SILENT)
+            i += width
+    return symbols * ONE // characters
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _line_feeds_in(block):  # type: ignore[no-untyped-def]
+    """128 in place of the first of eight bytes that is a line feed; 0 where none is."""
+    others = block ^ _FEEDS
+    return (others - _ONES) & ~others & _TOPS
+
+
+@njit(nogil=True, cache=True)
+def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
+    """Bytes in lines that stood before among all bytes, in 1 / ONE; the padding ends the last."""
+    places = np.uint64(len(lines) - 1)
+    found = np.int64(0)
+    remembered = np.int64(0)
+    start = np.uint64(0)
+    while start < np.uint64(size):
+        state = np.uint64(0)
+        i = start
+        block = eight_bytes(text, i)
+        feeds = _line_feeds_in(block)
+        while not feeds:
+            state = (state ^ block) * _ODD
+            state ^= state >> np.uint64(32)
+            i += np.uint64(8)
+            block = eight_bytes(text, i)
+            feeds = _line_feeds_in(block)
+        first = feeds & (~feeds + np.uint64(1))
+        state ^= block & ((first >> np.uint64(7)) - np.uint64(1))
+        stop = i + (trailing_zeros(feeds) >> np.uint64(3))
+        if stop > start:
+            state = mix64(mix64(state) + (stop - start))
+            place = state & places
+            while stamps[place] == stamp and lines[place] != state:
+                place = (place + np.uint64(1)) & places
+            if stamps[place] == stamp:
+                found += np.int64(stop - start)
+            elif remembered < _LINES:
+                stamps[place] = stamp
+                lines[place] = state
+                remembered += 1
+        start = stop + np.uint64(1)
+    return found * ONE // size
+
+
+@njit(nogil=True, cache=True)
+def _line_feeds(data, start, stop):  # type: ignore[no-untyped-def]
+    found = np.int64(0)
+    for i in range(start, stop):
+        found += np.int64(data[i] == _LINE_FEED)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    longest = np.int64(0)
+    most = np.int64(0)
+    for d in range(n):
+        longest = max(longest, offsets[d + 1] - offsets[d])
+        most = max(most, _line_feeds(data, offsets[d], offsets[d + 1]) + 1)
+    places = np.int64(2)
+    while places < 2 * min(most, _LINES):
+        places *= 2
+    lines = np.empty(places, np.uint64)
+    stamps = np.full(places, -1, np.int64)
+    # Places of eight bytes, counted through all documents: what is before a document's first is of
+    # another one, so that nothing has to be wiped.
+    table = np.full(1 << _SLOTS, -1, np.int64)
+    often = np.empty((4, 256), np.int32)
+    text = np.zeros(longest + _PADDING, np.uint8)
+    for d in range(n):
+        size = offsets[d + 1] - offsets[d]
+        out[d, 3] = min(size, np.int64(UNTOLD))
+        if size < LEAST_BYTES:
+            out[d, :3] = UNTOLD
+            continue
+        text[:size] = data[offsets[d] : offsets[d + 1]]
+        text[size : size + _PADDING] = _LINE_FEED
+        out[d, 0] = _compressed(text, size, table, offsets[d], often)
+        out[d, 1] = _symbols(text, size, classes)
+        out[d, 2] = _repeated(text, size, lines, stamps, d)
+
+
+def surface(texts: pa.Array) -> NDArray[np.uint32]:
+    """What texts look like, in integers that are the same on every machine.
+
+    *Compression*: the text is parsed greedily, as by LZ4, with a table of where eight bytes stood
+    last, and no further back than 4 KiB, so that long texts compress little further than short
+    ones. A match costs two bytes and one more for each 256 that it covers; bytes outside of matches
+    cost their entropy, with Miller's correction (1955), that short texts don't seem to compress.
+
+    *Symbols*: underscores, control characters and private ones are symbols, marks are not.
+
+    *Repeated lines*: lines are compared byte by byte, without their line feeds; empty ones don't
+    count, nor do repeats of a line that 65,536 others stood before.
+
+    Args:
+        texts: n texts, Arrow string or large_string, none of them null.
+
+    Returns:
+        uint32[n, 4], the measures of `SURFACE`; all but the length in 1 / `ONE`. Texts shorter than
+        `LEAST_BYTES` have `UNTOLD` for all but the length.
+    """
+    data, offsets = buffers(texts)
+    out = np.empty((len(texts), len(SURFACE)), np.uint32)
+    _surface(data, offsets, character_classes(), out)
+    return out
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What the surface of human text looks like.
+
+    Attributes:
+        low, high: of each measure of `SURFACE`, the least and the most that is like human text.
+    """
+
+    low: tuple[int, ...] = (0,) * len(SURFACE)
+    high: tuple[int, ...] = (UNTOLD,) * len(SURFACE)
+
+    def outside(self, measured: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        """Which measures of which texts are out of their bands.
+
+        Args:
+            measured: uint32[n, 4], from `surface`.
+
+        Returns:
+            bool[n, 4].
+        """
+        low, high = (np.array(limits, np.uint32) for limits in (self.low, self.high))
+        out = (measured < low) | (measured > high)
+        out[:, :-1] &= measured[:, :-1] != UNTOLD
+        return np.asarray(out)
+
+
+def set_bands(measured: NDArray[np.uint32]) -> Bands:
+    """The bands of human text: its .1 % and 99.9 % quantiles, and all that is `ORDINARY`.
+
+    The quantiles are order statistics, so they are exact. Of a measure that fewer than
+    `LEAST_DOCUMENTS` texts have there is no band: from the smallest to the largest of n values is a
+    band that a further human text misses with a chance of 2 / n, and 8 / n with four measures, so
+    that a few hundred texts would call some percent of all human text noise.
+
+    Args:
+        measured: uint32[n, 4], of human texts, from `surface`.
+    """
+    low, high = list(Bands.low), list(Bands.high)
+    for m, (least, most) in enumerate(ORDINARY):
+        told = measured[:, m]
+        if m < len(SURFACE) - 1:
+            told = told[told != UNTOLD]
+        if len(told) >= LEAST_DOCUMENTS:
+            ordered = np.sort(told)
+            out = int(QUANTILE * len(ordered))
+            low[m] = min(int(ordered[out]), least)
+            high[m] = max(int(ordered[-1 - out]), most)
+    return Bands(tuple(low), tuple(high))

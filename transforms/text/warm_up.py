@@ -1,0 +1,49 @@
+"""The first run: another process compiles the largest kernels while this one compiles the rest.
+
+A process compiles one kernel at a time, as numba holds a lock meanwhile; what either has compiled
+the other finds in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+
+from outcross.transforms.base.cache import is_empty
+
+_LARGEST = """
+import sys
+sys.path[:] = {path!r}
+import pyarrow as pa
+from outcross.transforms.text.meaning import items
+from outcross.transforms.text.words import split_words
+items(split_words(pa.array(["A text, with 2 signs."])))
+"""
+"""They take more than half of the time that a run's kernels take."""
+
+
+def compile_beside() -> subprocess.Popen[bytes] | None:
+    """Begin to compile the largest kernels in a process of its own, if none has been compiled yet.
+
+    Returns:
+        The process; None where there is nothing to compile, or only one core for it.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if (cores or 1) < 2 or not is_empty():
+        return None
+    return subprocess.Popen(
+        [sys.executable, "-c", _LARGEST.format(path=sys.path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def compile_meanwhile() -> None:
+    """Compile what needs no words, so that the other process has those of `split_words` ready."""
+    from outcross.transforms.text.surface import surface
+
+    surface(pa.array(["A text."]))
