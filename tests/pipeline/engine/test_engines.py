@@ -269,7 +269,7 @@ def test_an_error_of_the_wiring_is_raised_as_it_is():
 def test_beam_is_imported_late_and_leaves_the_log_alone():
     script = """
 import logging, sys
-from pipeline import engines
+from outcross.pipeline.engine import engines
 assert "apache_beam" not in sys.modules
 options = engines.pipeline_options(2, [])
 import apache_beam as beam

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 # A stage that is slow, seen by somebody impatient; `TALLY` is what workers count in.
 SLOW = """
 import time
-from pipeline import progress
+from outcross.pipeline.engine import progress
 from outcross.transforms.base.progress import TALLY
 progress._PATIENCE, progress._PLAIN_INTERVAL = 0.2, 0.3
 shown = progress.StageProgress()
