@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Comparison, Report
+    from outcross.transforms.reading.pieces import plan_units
+    from outcross.transforms.reference.assign_clusters import AssignClusters
+    from outcross.transforms.reference.reference import Reference, load_reference
+    from outcross.transforms.sketches.sketch_documents import SketchDocuments
 
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
@@ -34,12 +38,17 @@ _MODULES = {
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "schemas.report": ["Comparison", "Report"],
+    "transforms.reading.pieces": ["plan_units"],
+    "transforms.reference.assign_clusters": ["AssignClusters"],
+    "transforms.reference.reference": ["Reference", "load_reference"],
+    "transforms.sketches.sketch_documents": ["SketchDocuments"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = version("outcross")
 
 __all__ = [
+    "AssignClusters",
     "AuditRequest",
     "AuditResult",
     "Comparison",
@@ -50,17 +59,21 @@ __all__ = [
     "MaxCopies",
     "PipelineError",
     "Plan",
+    "Reference",
     "ReferenceRequest",
     "Report",
     "RunError",
     "RunResult",
+    "SketchDocuments",
     "Source",
     "__version__",
     "audit",
     "build_reference",
     "compare",
     "dedup",
+    "load_reference",
     "plan",
+    "plan_units",
     "read_reports",
     "run",
 ]

@@ -19,6 +19,7 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.pool import POOL_FILES, Pool
+from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables
 from outcross.transforms.text.surface import Bands
@@ -254,13 +255,18 @@ def copy_reference(made: str, folder: str) -> None:
         files.write_bytes(target, files.read_bytes(files.join(made, name)))
 
 
-def load_reference(folder: str, embedder: str) -> Reference:
-    """A yardstick that an earlier run has written.
+def load_reference(folder: str, embedder: str | None = None) -> Reference:
+    """Load a reference that an earlier run has written.
+
+    Args:
+        folder: folder of the reference.
+        embedder: fingerprint of the embedder in use; None for the default embedder.
 
     Raises:
         ConfigError: when there is none, it was made with another embedder or format, or its files
             are damaged or not of one yardstick.
     """
+    embedder = load_default().fingerprint if embedder is None else embedder
     path = files.join(folder, "reference.json")
     if not files.exists(path):
         raise ConfigError(
