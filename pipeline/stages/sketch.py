@@ -411,7 +411,7 @@ def _parts(damaged: Sequence[tuple[Damage, Places]]) -> str:
     for part, places in damaged[:5]:
         place = places.place_of(part["kind"], part["number"], part["piece"])
         rows = f", {part['rows']:,} rows" if part["rows"] > 1 else ""
-        lines.append(f"  {files.shown(part['file'])}, {place}{rows}: {part['reason']}")
+        lines.append(f"  {files.printable(part['file'])}, {place}{rows}: {part['reason']}")
     if len(damaged) > 5:
         lines.append(f"  and {len(damaged) - 5:,} more")
     return "\n".join(lines)

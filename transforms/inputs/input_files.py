@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from outcross.schemas.config import ConfigError, Format, Source
-from outcross.transforms.base.files import beam_filesystems, is_local, shown
+from outcross.transforms.base.files import beam_filesystems, is_local, printable
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 
 STANDARD_INPUT = "-"
@@ -105,7 +105,7 @@ def input_files(source: Source) -> InputFiles:
     why: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for pattern in source.files:
-        where = f"source {source.name!r}: files: {shown(pattern)!r}"
+        where = f"source {source.name!r}: files: {printable(pattern)!r}"
         if pattern == STANDARD_INPUT:
             kind = source.format or "jsonl"
             chosen.setdefault(pattern, InputFile(pattern, 0, kind))
@@ -154,7 +154,7 @@ def warnings_of_files(source: Source) -> Iterator[str]:
     """Yield what a user has to know of a source's files: what is left out, and how text is read."""
     found = input_files(source)
     if found.left_out:
-        parts = (f"{left.files:,} {left.why} ({shown(left.example)})" for left in found.left_out)
+        parts = (f"{left.files:,} {left.why} ({printable(left.example)})" for left in found.left_out)
         yield (
             f"source {source.name!r}: files are left out: {', '.join(parts)}; to read them, give "
             "their names, or --format"
@@ -163,19 +163,19 @@ def warnings_of_files(source: Source) -> Iterator[str]:
     if texts and source.format is None:
         yield (
             f"source {source.name!r}: each of {len(texts):,} text files is one document, such as "
-            f"{shown(texts[0].path)}; where a line is one, say format: text-lines"
+            f"{printable(texts[0].path)}; where a line is one, say format: text-lines"
         )
 
 
 def _check_there(path: str, where: str) -> None:
     if not os.path.exists(path):
         raise ConfigError(
-            f"{where} has {shown(path)!r}, a link to {shown(os.readlink(path))!r}, which is not "
+            f"{where} has {printable(path)!r}, a link to {printable(os.readlink(path))!r}, which is not "
             "there; get the file (`git annex get`, `dvc pull`, download again), or delete the link"
         )
     if not os.path.isfile(path):
         raise ConfigError(
-            f"{where}: {shown(path)!r} is a pipe or a device, which can't be read twice; pipe it "
+            f"{where}: {printable(path)!r} is a pipe or a device, which can't be read twice; pipe it "
             "into standard input, and name that -"
         )
 
@@ -183,7 +183,7 @@ def _check_there(path: str, where: str) -> None:
 def _nothing(where: str, found: Sequence[_Match], named: bool, asked: Format | None) -> str:
     if not found:
         return f"{where} matches no file"
-    path = shown(found[0].path)
+    path = printable(found[0].path)
     if named:
         return f"{where}: the name tells no format; expected {endings()}, or say --format"
     what = "to read" if asked is None else f"to read as {asked}"
@@ -213,7 +213,7 @@ def _sorted_out(
     if best == 1 and 2 in ranks:
         raise ConfigError(
             f"{where} has {ranks.count(1):,} .json files and {ranks.count(2):,} texts, such as "
-            f"{shown(found[ranks.index(1)].path)!r} and {shown(found[ranks.index(2)].path)!r}; say "
+            f"{printable(found[ranks.index(1)].path)!r} and {printable(found[ranks.index(2)].path)!r}; say "
             "--format json or --format text-file, or name the files by a glob"
         )
     read: list[tuple[_Match, Format]] = []
@@ -262,7 +262,7 @@ def _partitions(folders: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the columns that folders name, as Hive and Spark have them."""
     pairs = (folder.partition("=") for folder in folders)
     columns = ((unquote(name), unquote(value)) for name, mark, value in pairs if mark and name)
-    return tuple((shown(name), shown(value)) for name, value in columns if value != _NO_VALUE)
+    return tuple((printable(name), printable(value)) for name, value in columns if value != _NO_VALUE)
 
 
 def _found(pattern: str, where: str) -> tuple[bool, list[_Match]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
-from outcross.transforms.base.files import shown
+from outcross.transforms.base.files import printable
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def file_names(units: Sequence[Unit]) -> dict[tuple[int, str], str]:
         folders = [path.split("/")[:-1] for path in own]
         shared = [parts[0] for parts in takewhile(_alike, zip(*folders, strict=False))]
         start = sum(len(name) + 1 for name in shared)
-        names |= {(source, path): shown(path[start:]) for path in own}
+        names |= {(source, path): printable(path[start:]) for path in own}
     return names
 
 

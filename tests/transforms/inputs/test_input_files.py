@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.config import ConfigError, Source
-from outcross.transforms.base.files import shown
+from outcross.transforms.base.files import printable
 from outcross.transforms.inputs.input_files import input_files, warnings_of_files
 
 
@@ -172,7 +172,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     Path(os.fsdecode(path)).write_text("{}")
     [file] = input_files(source(tmp_path)).files
     assert os.fsencode(file.path) == path
-    assert shown(file.path).endswith(r"/caf\xe9.jsonl")
+    assert printable(file.path).endswith(r"/caf\xe9.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     ],
 )
 def test_schemes_say_what_they_need(path, cure, monkeypatch):
-    monkeypatch.setattr("outcross.transforms.base.files._installed", lambda module: False)
+    monkeypatch.setattr("outcross.transforms.base.files.is_installed", lambda module: False)
     with pytest.raises(ConfigError, match=cure):
         input_files(source(path))
 
