@@ -74,8 +74,18 @@ def is_installed(module: str) -> bool:
 
 
 def printable(path: str) -> str:
-    """Return a path as valid UTF-8 text, with other bytes as \\x escapes."""
+    """Return a path as valid UTF-8 text, with other bytes in hexadecimal."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def absolute_path(path: str) -> str:
+    """Return one spelling of a path for any working directory; addresses lose a final slash."""
+    return os.path.abspath(path) if is_local(path) else path.rstrip("/")
+
+
+def real_path(path: str) -> str:
+    """Return a local path with its links resolved; other addresses stay as they are."""
+    return os.path.realpath(path) if is_local(path) else path
 
 
 def join(folder: str, *parts: str) -> str:
