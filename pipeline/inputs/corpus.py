@@ -64,7 +64,7 @@ def _check_once(request: AuditRequest) -> None:
             whole = os.path.realpath(name) if files.is_local(name) else name
             if seen.setdefault(whole, path) != path:
                 raise ConfigError(
-                    f"paths: {seen[whole]} and {path} hold the same file {files.shown(name)}; "
+                    f"paths: {seen[whole]} and {path} hold the same file {files.printable(name)}; "
                     "give it once"
                 )
 

@@ -30,7 +30,7 @@ from outcross.transforms.inputs.seals import Identity, digests_of, identify_all,
 from outcross.transforms.reading.lookup import first_columns
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.rows.damage import Damage
-from outcross.transforms.rows.open_keys import is_open, named_columns, narrowed
+from outcross.transforms.rows.open_keys import is_open, named_columns, narrow_schema
 from outcross.transforms.rows.text_fields import is_composed
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches, UnitReport
@@ -248,7 +248,7 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema, s
         if number in objects and is_open(schema.names):
             reports = _reports(sketches, number)
             everywhere = set.intersection(*(set(r.everywhere) for r in reports if r.rows))
-            united[number] = narrowed(schema, everywhere, named_columns(config.sources[number]))
+            united[number] = narrow_schema(schema, everywhere, named_columns(config.sources[number]))
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))
@@ -411,7 +411,7 @@ def _parts(damaged: Sequence[tuple[Damage, Places]]) -> str:
     for part, places in damaged[:5]:
         place = places.place_of(part["kind"], part["number"], part["piece"])
         rows = f", {part['rows']:,} rows" if part["rows"] > 1 else ""
-        lines.append(f"  {files.shown(part['file'])}, {place}{rows}: {part['reason']}")
+        lines.append(f"  {files.printable(part['file'])}, {place}{rows}: {part['reason']}")
     if len(damaged) > 5:
         lines.append(f"  and {len(damaged) - 5:,} more")
     return "\n".join(lines)

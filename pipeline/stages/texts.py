@@ -23,7 +23,7 @@ from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
 from outcross.transforms.reading.look_up_texts import LookUpTexts
-from outcross.transforms.reading.lookup import What, texts_at
+from outcross.transforms.reading.lookup import TextKind, texts_at
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.rows.text_fields import text_of
 from outcross.transforms.sketches.identity import ids_of, repeated_ids
@@ -157,7 +157,7 @@ def texts_of_documents(
     sketched: Sketched,
     documents: NDArray[np.int64],
     characters: int = LOOKED_UP,
-    what: What = "text",
+    what: TextKind = "text",
 ) -> dict[int, str]:
     """Texts of documents of a run, from their beginning.
 

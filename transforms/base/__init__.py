@@ -1,1 +1,4 @@
-"""Files, hashes and compiled functions that every room uses."""
+"""Take paths, arrays and seeds; give files, hashes, compiled kernels and counts of progress.
+
+Every other room builds on this one.
+"""

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: beside the code, in the home, else in a temporary folder."""
+"""Choose the folder of compiled kernels: next to the code, in the home, or a temporary one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 
 _VARIABLE = "NUMBA_CACHE_DIR"
-_NAME = "outcross-kernels"
+NAME = "outcross-kernels"
 _ROOM = "text"  # the room of most kernels
 
 
 def writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made if need be."""
-    if not folder.is_absolute():  # a home that nobody knows stays `~`
+    """Return whether a folder takes new files; create it if it is missing."""
+    if not folder.is_absolute():  # an unknown home stays `~`
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -25,64 +25,64 @@ def writable(folder: Path) -> bool:
     return True
 
 
-def _of_code() -> Path:
-    """Return the folder beside the code, which numba takes first."""
+def code_folder() -> Path:
+    """Return the folder next to the code, numba's first choice."""
     return Path(__file__).resolve().parents[1] / _ROOM / "__pycache__"
 
 
-def _of_user() -> Path:
-    """Return the folder that numba takes where it can't write beside the code."""
+def user_folder() -> Path:
+    """Return the folder in the home, numba's second choice."""
     if sys.platform == "darwin":
         return Path(os.path.expanduser("~/Library/Caches"), "numba")
     return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "numba")
 
 
 def _temporary() -> Path:
-    """Return a temporary folder of this user alone; the next run finds it again.
+    """Return a temporary folder that belongs to this user alone; later runs use it again.
 
-    What numba reads from a cache it runs, so a folder that others can write is never taken.
+    Numba executes the files of its cache, so a folder that other users can write is refused.
     """
     user = os.getuid() if hasattr(os, "getuid") else 0
-    folder = Path(tempfile.gettempdir(), f"{_NAME}-{user}")
+    folder = Path(tempfile.gettempdir(), f"{NAME}-{user}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
-    private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
-    if private and found.st_uid == user and writable(folder):
+        return Path(tempfile.mkdtemp(prefix=f"{NAME}-"))
+    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
+    if private and status.st_uid == user and writable(folder):
         return folder
-    return Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
+    return Path(tempfile.mkdtemp(prefix=f"{NAME}-"))
 
 
 def place_cache() -> str | None:
-    """Give numba a folder for compiled kernels where it would find none, and refuse to work.
+    """Give numba a temporary folder for compiled kernels where it would fail without one.
 
     Returns:
-        The temporary folder; None where kernels can be kept for good, or the user says where.
+        The temporary folder; None where kernels have a lasting folder, or the user named one.
     """
     if os.environ.get(_VARIABLE):
         return None
-    if writable(_of_code()) or writable(_of_user()):
+    if writable(code_folder()) or writable(user_folder()):
         return None
     folder = str(_temporary())
-    os.environ[_VARIABLE] = folder  # for processes that this one starts, too
+    os.environ[_VARIABLE] = folder  # child processes inherit it
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = folder
     return folder
 
 
 def is_empty() -> bool:
-    """Whether no kernel of ours is kept yet where numba looks for them."""
+    """Return whether numba's cache holds no kernel of this package yet."""
     named = os.environ.get(_VARIABLE)
     if named:
         places = Path(named).glob(f"{_ROOM}_*/*.nbi")
-    elif writable(_of_code()):
-        places = _of_code().glob("*.nbi")
+    elif writable(code_folder()):
+        places = code_folder().glob("*.nbi")
     else:
-        places = _of_user().glob(f"{_ROOM}_*/*.nbi")
+        places = user_folder().glob(f"{_ROOM}_*/*.nbi")
     return next(places, None) is None
 
 
 TEMPORARY = place_cache()
-"""The temporary folder that kernels are kept in, if they are."""
+"""The temporary folder of compiled kernels; None where they have a lasting one."""

@@ -1,4 +1,4 @@
-"""Files on any Beam filesystem, each written whole or not at all."""
+"""Read and write files on any Beam file system; each appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from outcross.schemas.config import ConfigError
 
-_ONE_AT_A_TIME = threading.Lock()
-"""NumPy reads an array's header with `ast`, which fails in two threads at once on Python 3.11."""
+_NUMPY_LOCK = threading.Lock()
+"""NumPy parses headers of arrays with `ast`, which isn't thread-safe on Python 3.11."""
 
 
 def is_local(path: str) -> bool:
-    """Whether the path is one of this machine's, not of an object store."""
+    """Return whether a path is one of this machine, not of an object store."""
     return "://" not in path
 
 
@@ -34,14 +34,14 @@ _EXTRAS = {
     "s3": ("s3", "boto3"),
     "hf": ("hf", "huggingface_hub"),
 }
-"""By scheme: the extra of this package that reads it, and what that brings along."""
+"""The extra of this package that reads each scheme, and a module that the extra installs."""
 
 
 def beam_filesystems(path: str) -> Any:
-    """Return Beam's file systems, one of which has the path.
+    """Return Beam's `FileSystems`, after checking that one of them reads the path's scheme.
 
     Raises:
-        ConfigError: when none knows its scheme, with what to do.
+        ConfigError: no file system knows the scheme; the message says what to do.
     """
     from apache_beam.io.filesystems import FileSystems
 
@@ -52,10 +52,10 @@ def beam_filesystems(path: str) -> Any:
             "read data sets of the Hugging Face Hub by hf://datasets/OWNER/NAME/FILE"
         )
     extra, module = _EXTRAS.get(scheme, ("", ""))
-    if extra and not _installed(module):
+    if extra and not is_installed(module):
         raise ConfigError(f"{scheme}:// needs an extra: pip install 'outcross[{extra}]'")
     if scheme == "hf":
-        import outcross.transforms.base.hub  # noqa: F401, which makes Beam know it
+        import outcross.transforms.base.hub  # noqa: F401, registers hf:// with Beam
     try:
         FileSystems.get_filesystem(path)
     except ValueError:
@@ -65,38 +65,49 @@ def beam_filesystems(path: str) -> Any:
     return FileSystems
 
 
-def _installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Return whether a module can be imported, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # a package above it is not there
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
-def shown(path: str) -> str:
-    """Return a path as text that can be written, bytes that aren't UTF-8 by their numbers."""
+def printable(path: str) -> str:
+    """Return a path as valid UTF-8 text, with other bytes in hexadecimal."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def absolute_path(path: str) -> str:
+    """Return one spelling of a path for any working directory; addresses lose a final slash."""
+    return os.path.abspath(path) if is_local(path) else path.rstrip("/")
+
+
+def real_path(path: str) -> str:
+    """Return a local path with its links resolved; other addresses stay as they are."""
+    return os.path.realpath(path) if is_local(path) else path
+
+
 def join(folder: str, *parts: str) -> str:
-    """A path below a folder; object stores use slashes as well."""
+    """Return a path below a folder; object stores use slashes too."""
     return "/".join([folder.rstrip("/"), *parts])
 
 
 def exists(path: str) -> bool:
-    """Whether there is such a file or folder."""
+    """Return whether a file or folder exists."""
     if is_local(path):
         return Path(path).exists()
     return bool(beam_filesystems(path).exists(path))
 
 
 def make_folder(path: str) -> None:
-    """A local folder with its parents; object stores have none."""
+    """Create a local folder with its parents; object stores need none."""
     if is_local(path):
         Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def open_input(path: str) -> BinaryIO:
-    """The file's own bytes, compressed or not."""
+    """Open a file for reading its bytes as they are stored, without decompressing."""
     if is_local(path):
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
@@ -107,16 +118,16 @@ def open_input(path: str) -> BinaryIO:
 
 
 def read_bytes(path: str) -> bytes:
-    """All of a file."""
+    """Return all bytes of a file."""
     with open_input(path) as file:
         return file.read()
 
 
 def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
-    """Calls `write` with an open file that appears under its name only when it is complete.
+    """Call `write` with an open file that gets its name only when it is complete.
 
-    Locally that is a temporary name and a rename; object stores show a file when it is closed, so
-    there the final name is written once.
+    A local file has a temporary name and is renamed. An object store shows a file when it is
+    closed, so there the final name is used at once.
     """
     if not is_local(path):
         from apache_beam.io.filesystem import CompressionTypes
@@ -136,36 +147,36 @@ def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Writes a whole file."""
+    """Write a file from bytes."""
     write_whole(path, lambda file: cast(None, file.write(data)))
 
 
 def write_json(path: str, value: Any) -> None:
-    """Writes JSON that people can read, with keys in the order given."""
+    """Write indented JSON with keys in the given order."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # A file name that isn't UTF-8 has lone surrogates, which JSON can escape.
+    # File names that aren't UTF-8 hold lone surrogates; JSON can escape them.
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: str) -> Any:
-    """What a JSON file holds."""
+    """Return the value in a JSON file."""
     return json.loads(read_bytes(path))
 
 
 def write_array(path: str, array: NDArray[Any]) -> None:
-    """Writes one NumPy array."""
+    """Write one NumPy array."""
     write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
 
 
 def read_array(path: str) -> NDArray[Any]:
-    """One NumPy array; nothing is ever unpickled."""
+    """Return the NumPy array in a file; pickled objects are refused."""
     data = io.BytesIO(read_bytes(path))
-    with _ONE_AT_A_TIME:
+    with _NUMPY_LOCK:
         return cast(NDArray[Any], np.load(data, allow_pickle=False))
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]], compressed: bool = False) -> bytes:
-    """Several NumPy arrays by their names."""
+    """Return named NumPy arrays as the bytes of one npz file."""
     sink = io.BytesIO()
     save = cast(Any, np.savez_compressed if compressed else np.savez)
     save(sink, **arrays)
@@ -173,13 +184,13 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]], compressed: bool = False) ->
 
 
 def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    """What `pack_arrays` has packed; nothing is ever unpickled."""
-    with _ONE_AT_A_TIME, np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+    """Return the arrays that `pack_arrays` packed; pickled objects are refused."""
+    with _NUMPY_LOCK, np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)
 
 
 def write_table(path: str, table: pa.Table) -> None:
-    """Writes a small Parquet artifact, never with a row group without rows."""
+    """Write a small table as Parquet, without empty row groups."""
 
     def write(file: BinaryIO) -> None:
         with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
@@ -190,7 +201,12 @@ def write_table(path: str, table: pa.Table) -> None:
 
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Some or all columns of a Parquet file."""
+    """Return a Parquet file as a table.
+
+    Args:
+        path: path of the file.
+        columns: names of the columns to read; all of them if None.
+    """
     wanted = None if columns is None else list(columns)
     if is_local(path):
         return pq.ParquetFile(path).read(columns=wanted, use_threads=False)
@@ -199,7 +215,10 @@ def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def list_files(pattern: str) -> list[str]:
-    """Files that match a glob, sorted; folders that are there under their very name are no glob."""
+    """Return the files that match a glob, sorted.
+
+    Folders that exist under their literal name are taken literally, so `run[1]/*` works.
+    """
     if is_local(pattern):
         folder = pattern.rpartition("/")[0]
         while folder and not Path(folder).is_dir():
@@ -207,11 +226,11 @@ def list_files(pattern: str) -> list[str]:
         pattern = glob.escape(folder) + pattern[len(folder) :]
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
     matches = beam_filesystems(pattern).match([pattern])[0].metadata_list
-    return sorted(found.path for found in matches)
+    return sorted(match.path for match in matches)
 
 
 def delete_files(paths: Sequence[str]) -> None:
-    """Deletes files that are there."""
+    """Delete files; local ones may be missing."""
     for path in paths:
         if is_local(path):
             Path(path).unlink(missing_ok=True)

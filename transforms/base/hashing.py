@@ -1,7 +1,7 @@
-"""Seeded hashes of document fingerprints: every "random" choice of a run comes from here.
+"""Seeded hashes of document fingerprints: the source of every "random" choice of a run.
 
-A choice made by a generator depends on how many draws came before it, and so on order and
-partition. A choice made by hashing (fingerprint, seed, salt) depends on the document alone.
+A random generator's choice depends on the number of draws before it, and so on order and
+partition. A hash of (fingerprint, seed, salt) depends on the document alone.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 @njit("uint64(uint64)", nogil=True, cache=True, inline="always")
 def mix64(x):  # type: ignore[no-untyped-def]
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014; Stafford's variant 13).
+    """Mix 64 bits by the finaliser of splitmix64.
 
-    A bijection on 64 bits in which every input bit flips every output bit half of the time.
+    It is a bijection; each input bit flips each output bit with probability one half. Source:
+    Steele, Lea & Flood 2014, with Stafford's variant 13.
     """
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-_HALVES = types.Array(types.uint64, 1, "A", readonly=True)  # as Arrow's buffers are
+_HALVES = types.Array(types.uint64, 1, "A", readonly=True)  # Arrow's buffers are read-only
 
 
 @njit(types.void(_HALVES, _HALVES, types.uint64, types.uint64[:]), nogil=True, cache=True)
@@ -37,14 +38,14 @@ def _hash(hi, lo, start, out):  # type: ignore[no-untyped-def]
 def seeded_hash(
     hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int, salt: str
 ) -> NDArray[np.uint64]:
-    """Uniform 64-bit hashes of 128-bit fingerprints.
+    """Return uniform 64-bit hashes of 128-bit fingerprints.
 
     Args:
-        hi: uint64[n], the upper halves of the fingerprints.
-        lo: uint64[n], the lower halves.
-        seed: the run's seed; any integer, taken modulo 2**64.
-        salt: the name of the use ("gumbel", "shard"). Uses with different salts are
-            independent, so that who is chosen says nothing about where it is written.
+        hi: uint64[n], upper halves of the fingerprints.
+        lo: uint64[n], lower halves.
+        seed: seed of the run; any integer, taken modulo 2**64.
+        salt: name of the use, such as "gumbel" or "shard". Hashes with different salts are
+            independent, so a document's selection says nothing about its shard.
 
     Returns:
         uint64[n], the same on every machine.
@@ -75,16 +76,16 @@ _WORDS = types.Array(types.uint32, 1, "A", readonly=True)
     cache=True,
 )
 def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-untyped-def]
-    """Fills `out` from its beginning with the hashes of the n-grams between two words.
+    """Fill `out` from its beginning with the hashes of the n-grams of a run of words.
 
     Args:
         words: uint32[total], word hashes.
-        start, stop: of a run of `ngram` words or more.
+        start, stop: first word of the run, and the word after its last; `ngram` words or more.
         ngram: words in an n-gram, at least 1.
-        leaving: of `leaving_weight(ngram)`.
+        leaving: uint64, value of `leaving_weight(ngram)`.
         out: uint64[stop - start - ngram + 1] or longer.
     """
-    # A polynomial in the word hashes modulo 2**64, rolled: its cost does not grow with ngram.
+    # A rolling polynomial in the word hashes modulo 2**64; its cost is independent of `ngram`.
     window = np.uint64(0)
     for i in range(start, start + ngram):
         window = window * _BASE + np.uint64(words[i])
@@ -95,5 +96,5 @@ def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-unt
 
 
 def leaving_weight(ngram: int) -> np.uint64:
-    """The weight that a word has in an n-gram's polynomial when it leaves it."""
+    """Return the weight of the oldest word in an n-gram's polynomial, modulo 2**64."""
     return np.uint64(pow(int(_BASE), ngram, 1 << 64))

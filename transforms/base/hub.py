@@ -1,6 +1,6 @@
-"""Data sets of the Hugging Face Hub as a file system of Beam's, for reading.
+"""Data sets of the Hugging Face Hub as a read-only Beam file system.
 
-Importing this module makes Beam know hf:// paths, such as hf://datasets/OWNER/NAME/data/*.parquet.
+Importing this module registers hf:// paths, such as hf://datasets/OWNER/NAME/data/*.parquet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def hub_files() -> Any:
     """Return huggingface_hub's own file system.
 
     Raises:
-        ImportError: without the extra [hf].
+        ImportError: the extra [hf] is not installed.
     """
     from huggingface_hub import HfFileSystem
 
@@ -32,7 +32,7 @@ def hub_files() -> Any:
 
 
 class HubFileSystem(FileSystem):
-    """Files of the Hub by their paths; nothing is ever written there."""
+    """Read-only access to the files of the Hub by their paths."""
 
     def __init__(self, pipeline_options: Any) -> None:
         super().__init__(pipeline_options)
@@ -48,22 +48,22 @@ class HubFileSystem(FileSystem):
         return "/".join([basepath.rstrip("/"), *paths])
 
     def split(self, path: str) -> tuple[str, str]:
-        """Return the folder of a path, and the name in it."""
+        """Return the folder of a path and the name in it."""
         folder, _, name = path.rpartition("/")
         return folder, name
 
     def has_dirs(self) -> bool:
-        """Return that there are folders."""
+        """Return True: the Hub has folders."""
         return True
 
     def exists(self, path: str) -> bool:
-        """Return whether there is such a file or folder."""
+        """Return whether a file or folder exists."""
         return bool(self.files.exists(_below(path)))
 
     def match(
         self, patterns: Sequence[str], limits: Sequence[int | None] | None = None
     ) -> list[MatchResult]:
-        """Return the files that match each glob; a name that exists is itself."""
+        """Return the files that match each glob; an existing name matches itself only."""
         asked = limits or [None] * len(patterns)
         return [
             MatchResult(pattern, list(self._entries(pattern))[:limit])
@@ -80,7 +80,7 @@ class HubFileSystem(FileSystem):
         except (FileNotFoundError, NotImplementedError):
             return
         except Exception as error:
-            raise BeamIOError(f"{pattern}: the Hub can't be asked", {pattern: error}) from error
+            raise BeamIOError(f"{pattern}: the Hub does not answer", {pattern: error}) from error
         for name, entry in sorted(entries.items()):
             if entry["type"] == "file":
                 yield FileMetadata(_SCHEME + name, int(entry["size"] or 0))
@@ -91,7 +91,7 @@ class HubFileSystem(FileSystem):
         mime_type: str = "application/octet-stream",
         compression_type: str = CompressionTypes.AUTO,
     ) -> BinaryIO:
-        """Return a file, opened for reading at any place."""
+        """Open a file for reading; it can seek."""
         kind = FileSystem._get_compression_type(path, compression_type)
         file = self.files.open(_below(path), "rb")
         if kind != CompressionTypes.UNCOMPRESSED:
@@ -99,26 +99,26 @@ class HubFileSystem(FileSystem):
         return cast(BinaryIO, file)
 
     def size(self, path: str) -> int:
-        """Return the bytes of a file."""
+        """Return the size of a file in bytes."""
         return int(self.files.info(_below(path))["size"])
 
     def metadata(self, path: str) -> FileMetadata:
-        """Return path and size of a file."""
+        """Return the path and size of a file."""
         return FileMetadata(path, self.size(path))
 
     def checksum(self, path: str) -> str:
-        """Return the hash by which the Hub knows a file."""
+        """Return the Hub's hash of a file."""
         return str(self.files.info(_below(path)).get("blob_id", ""))
 
     def last_updated(self, path: str) -> float:
-        """Return when a file was changed, in seconds since 1970."""
+        """Return the time of a file's last change, in seconds since 1970."""
         return float(self.files.modified(_below(path)).timestamp())
 
     def _list(self, dir_or_prefix: str) -> Iterator[FileMetadata]:
         yield from self._entries(dir_or_prefix.rstrip("/") + "/**")
 
     def _refuse(self, *arguments: Any, **options: Any) -> NoReturn:
-        raise BeamIOError("hf:// is read only; write to a folder, and upload that")
+        raise BeamIOError("hf:// is read only; write to a folder, then upload it")
 
     create = mkdirs = copy = rename = delete = _refuse
 

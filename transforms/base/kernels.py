@@ -1,4 +1,4 @@
-"""Compile functions on arrays, and say when that takes time."""
+"""Compile functions on arrays, and announce a compilation that takes time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numba.core import event
 
 
 def borrowing(**options: Any) -> Callable[[Any], Any]:
-    """Compile a function that only reads and fills the arrays that it is given.
+    """Return a decorator that compiles a function which only reads and fills its arrays.
 
-    Without reference counts a call from one such function to another takes a third of the time,
-    and a text has hundreds of them. The function can't allocate.
+    The function can't allocate. Without reference counts, calls between such functions take a
+    third of the time, and one text needs hundreds of them.
 
     Args:
-        options: further ones of numba's `njit`.
+        options: further options of numba's `njit`.
     """
     decorator: Callable[[Any], Any] = njit(nogil=True, cache=True, _nrt=False, **options)
     return decorator
@@ -24,9 +24,9 @@ def borrowing(**options: Any) -> Callable[[Any], Any]:
 
 @borrowing()
 def lower_bound(keys, key):  # type: ignore[no-untyped-def]
-    """Return where an ascending array first has a key or a larger one.
+    """Return the first position of an ascending array whose value is at least the key.
 
-    NumPy's own `searchsorted` would compare in ways that take four times as long to compile.
+    NumPy's `searchsorted` takes four times as long to compile.
     """
     low, high = 0, len(keys)
     while low < high:
@@ -40,16 +40,16 @@ def lower_bound(keys, key):  # type: ignore[no-untyped-def]
 
 @borrowing()
 def copy_bytes(source, start, stop, target):  # type: ignore[no-untyped-def]
-    """Copy bytes to the beginning of an array.
+    """Copy bytes `start` to `stop` to the beginning of an array.
 
-    An assignment of slices would compile the message of an error, which takes two seconds.
+    Assigning slices takes two seconds longer to compile, for the message of an error.
     """
     for i in range(start, stop):
         target[i - start] = source[i]
 
 
 class _Compilations(event.Listener):
-    """Hears of kernels that are compiled; those that an earlier run has kept make no event."""
+    """Listener to numba's compilations; kernels loaded from the cache make no event."""
 
     say: Callable[[], None] | None = None
 
@@ -67,9 +67,9 @@ event.register("numba:compile", _COMPILATIONS)
 
 
 def announce(say: Callable[[], None]) -> None:
-    """Call a function once, before the next kernel is compiled; it takes the place of another.
+    """Call a function once, before the next kernel is compiled.
 
     Args:
-        say: tells a person that this takes a while.
+        say: function that tells a person to wait; it replaces the one of an earlier call.
     """
     _COMPILATIONS.say = say

@@ -1,4 +1,4 @@
-"""The natural logarithm in fixed point, the same bits on every machine: for compiled loops."""
+"""Natural logarithm in fixed point for compiled loops, with equal bits on every machine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-LOG_BITS = 40  # `log` counts in 2**-LOG_BITS nats
+LOG_BITS = 40  # the unit of `log` is 2**-LOG_BITS nats
 
 _NODES = 1 << 12  # linear between nodes is within (1 / _NODES)**2 / 8 = 2**-27
 
 
 def _log_table() -> NDArray[np.int64]:
-    """ln(1 + i / 4096) for i = 0..4096 in 2**-LOG_BITS, by integer arithmetic alone.
+    """Compute ln(1 + i / 4096) for i = 0..4096 in 2**-LOG_BITS, with integers only.
 
-    The steps are ln((j + 1) / j) = 2 atanh(1 / (2j + 1)); as j >= 4096, two terms of the series
-    are good to 2**-66 a step and 2**-54 in all.
+    The steps are ln((j + 1) / j) = 2 atanh(1 / (2j + 1)). Since j >= 4096, two terms of the
+    series have an error below 2**-66 in a step and 2**-54 in all.
     """
-    one = 1 << 100
+    unit = 1 << 100
     total, out = 0, [0]
     for j in range(_NODES, 2 * _NODES):
         t = 2 * j + 1
-        total += 2 * sum(one // (k * t**k) for k in (1, 3))
+        total += 2 * sum(unit // (k * t**k) for k in (1, 3))
         out.append((total + (1 << (99 - LOG_BITS))) >> (100 - LOG_BITS))
     return np.array(out, np.int64)
 
@@ -32,7 +32,7 @@ LN2 = int(_TABLE[-1])  # in 2**-LOG_BITS
 
 @njit("int64(float64)", nogil=True, cache=True)
 def log(x):  # type: ignore[no-untyped-def]
-    """ln(x) in 2**-40 nats, x positive and normal: within 2**-27 of the true value."""
+    """Return ln(x) in 2**-40 nats for positive normal x; the error is below 2**-27."""
     bits = np.float64(x).view(np.int64)
     mantissa = bits & np.int64((1 << 52) - 1)
     node = mantissa >> np.int64(40)

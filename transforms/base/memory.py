@@ -1,4 +1,4 @@
-"""How the C library keeps memory that was freed."""
+"""Settings of the C library for freed memory."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import functools
 import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of `mallopt`, from malloc.h
-_KEPT = 256 << 20  # bytes at the end of the heap that may lie idle
-_LARGEST = 32 << 20  # the most that the C library allows
+_KEPT = 256 << 20  # idle bytes that the end of the heap may keep
+_LARGEST = 32 << 20  # bytes; the C library allows no more
 
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Let the next block of documents use the memory of the one before.
+    """Make glibc keep freed memory, so that the next block of documents uses it again.
 
-    By default the C library gives blocks of some megabytes back to the system at once, and gets
-    them again page by page: about a tenth of a sketch's time. Does nothing without glibc.
+    By default glibc returns blocks of some megabytes to the system at once and gets them back
+    page by page, which takes about a tenth of a sketch's time. Other C libraries are left alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,1 +1,1 @@
-"""Shapes of distributed work that every stage is made of."""
+"""Take units and a piece of work; run the work on each unit, with one result file a unit."""

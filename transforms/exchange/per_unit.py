@@ -1,4 +1,4 @@
-"""Run one piece of work on every unit, as a transform."""
+"""Run a piece of work on each unit, as a transform."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from outcross.schemas.documents import Unit
 
 
 class UnitWork(Protocol):
-    """What a worker does with a unit. `setup` loads what all of its units need."""
+    """Work of a worker on its units."""
 
-    def setup(self) -> None: ...
+    def setup(self) -> None:
+        """Load the data that all units of a worker need."""
 
-    def run(self, unit: Unit) -> Any: ...
+    def run(self, unit: Unit) -> Any:
+        """Do the work on a unit, and return its result."""
 
 
 class _DoUnit(beam.DoFn):
@@ -33,9 +35,16 @@ class _DoUnit(beam.DoFn):
 
 @dataclass
 class PerUnit(beam.PTransform):
-    """Runs a piece of work on every unit of every lane."""
+    """Run a piece of work on each unit of each lane.
+
+    Elements in: lanes, lists of `Unit`; elements out: results of the units.
+
+    Args:
+        work: the work.
+    """
 
     work: UnitWork
 
     def expand(self, lanes: Any) -> Any:
+        """Apply the transform to lanes of units."""
         return lanes | beam.ParDo(_DoUnit(self.work))

@@ -1,7 +1,7 @@
-"""Work that is done unit by unit: units in, one row-aligned file each out.
+"""Units in JSON, and the files of units: stages take units and write one aligned file for each.
 
-Elements are *lanes*, lists of units, because a local runner deals its elements out to the workers
-before it knows what they cost; elsewhere a lane is one unit.
+The elements of a pipeline are *lanes*, lists of units. A local runner assigns elements to workers
+before it knows their costs, so a lane is the work of a worker; elsewhere a lane is one unit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from outcross.transforms.base import files
 
 
 def unit_from(value: Mapping[str, Any], digests: str) -> Unit:
-    """A unit as `asdict` gave it to JSON.
+    """Return a unit from JSON of its `asdict`.
 
     Args:
-        value: the unit's attributes.
-        digests: where the file that its seals speak of is now.
+        value: attributes of the unit.
+        digests: present path of the file with the digests of its seals.
     """
     pieces = []
     for piece in value["pieces"]:
@@ -32,5 +32,5 @@ def unit_from(value: Mapping[str, Any], digests: str) -> Unit:
 
 
 def unit_file(folder: str, index: int, ending: str) -> str:
-    """The file that belongs to a unit in an artifact's folder."""
+    """Return the path of a unit's file in an artifact's folder."""
     return files.join(folder, f"unit-{index:06d}.{ending}")

@@ -1,1 +1,1 @@
-"""Which files a source has, their bytes, and where rows stand in them."""
+"""Take the files, globs and folders of sources; give checked, decompressed bytes and row places."""

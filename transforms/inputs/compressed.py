@@ -1,4 +1,4 @@
-"""Compressed files, up to where they break: of any number of parts."""
+"""Decompress files of any number of parts, up to the byte where they break."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import zstandard
 
 from outcross.schemas.documents import RAW_BYTES
 from outcross.transforms.base.files import open_input
-from outcross.transforms.inputs.magic import COMPRESSIONS, HEAD, ending_of, stranger
+from outcross.transforms.inputs.magic import COMPRESSIONS, HEAD, ending_of, foreign_format
 
-PIECE = 1 << 20  # bytes of a file that are read at once
-_SQUEEZED = 4 << 10  # bytes that are decompressed at once: zstd makes up to 32,000 of one
-_WINDOW = 2**31  # zstd --long=31, as the large public dumps use it
+PIECE = 1 << 20  # bytes of a file in one read
+_SQUEEZED = 4 << 10  # bytes of one decompression; zstd expands a byte to 32,000 at most
+_WINDOW = 2**31  # zstd --long=31, used by large public dumps
 _AGAIN = "get the file again"
 
 
@@ -26,38 +26,38 @@ class BrokenError(Exception):
     """The rest of a file can't be read.
 
     Attributes:
-        reason: what was found, and what to do.
-        raw: the bytes at which it breaks.
-        whole: whether the text before it ends where a compressed part ended.
+        reason: the fault, and what to do.
+        raw: the bytes at the fault.
+        complete: True if the text before the fault ends where a compressed part ended.
     """
 
-    def __init__(self, reason: str, raw: bytes, whole: bool) -> None:
+    def __init__(self, reason: str, raw: bytes, complete: bool) -> None:
         super().__init__(reason)
-        self.reason, self.raw, self.whole = reason, raw, whole
+        self.reason, self.raw, self.complete = reason, raw, complete
 
 
-def decompressed(
+def decompress(
     path: str, opener: Callable[[str], BinaryIO] = open_input
 ) -> Iterator[tuple[bytes, int]]:
-    """Yield the content of a compressed file in pieces, each with the bytes that it took.
+    """Yield the content of a compressed file in pieces, each with its number of input bytes.
 
     Args:
-        path: of the file; its ending says how it is compressed.
-        opener: gives the file's own bytes.
+        path: path of the file; its ending names the compression.
+        opener: function that opens the file's stored bytes.
 
     Raises:
-        BrokenError: after all that could be read of a broken file.
-        OSError: when the file can't be opened.
+        BrokenError: the file is broken; everything before the fault has been given.
+        OSError: the file can't be opened.
     """
     ending = ending_of(path)
     name, begins = COMPRESSIONS[ending]
     with opener(path) as file:
         head = file.read(HEAD)
     if head and not any(head.startswith(begin[: len(head)]) for begin in begins):
-        what = stranger(head)
-        if what is None:
-            what = f"not compressed, or its beginning is lost; rename it without {ending}"
-        raise BrokenError(f"broken {name}: the file is {what}, or get it again", head, True)
+        content = foreign_format(head)
+        if content is None:
+            content = f"not compressed, or its beginning is lost; rename it without {ending}"
+        raise BrokenError(f"broken {name}: the file is {content}, or get it again", head, True)
     if ending == ".lz4":
         return _lz4(path, opener)
     codec, errors = _codec(ending)
@@ -104,15 +104,23 @@ def _decompress(
     slowly_from: int | None = None,
     known: int = 0,
 ) -> Iterator[tuple[bytes, int]]:
-    """Yield a compressed file's bytes up to where it breaks, whatever number of parts it has.
+    """Yield the content of a file of any number of parts, up to the byte where it breaks.
 
-    A decoder that fails loses what it decoded in that call, so at a fault the file is read again
-    up to the same place (`slowly_from`, leaving out the `known` bytes that were already given) and
-    byte by byte from there.
+    A decoder that fails loses the output of that call. So the file is read a second time: up to
+    the call that failed as before, without the output that was given already, then byte by byte.
+
+    Args:
+        path: path of the file.
+        opener: function that opens the file's stored bytes.
+        name: name of the compression, for messages.
+        codec: function that makes a decoder.
+        errors: exceptions of the decoder.
+        slowly_from: position from which bytes are decoded one by one; None in the first pass.
+        known: bytes of content that the first pass has given.
     """
     decoder = codec()
-    parts = 0  # that ended
-    fed, given = b"", False  # the first bytes that this part took, and whether it gave some
+    parts = 0  # complete ones
+    fed, given = b"", False  # first input bytes of this part, and whether it gave output
     at = total = 0
     with opener(path) as file:
         while piece := file.read(PIECE):

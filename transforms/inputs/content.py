@@ -1,4 +1,4 @@
-"""The bytes of a piece's file as text, decompressed, and cut into whole lines."""
+"""Text of a piece's file as bytes: decompressed, and cut into whole lines."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import re
 from collections.abc import Iterator
 
 from outcross.schemas.documents import Piece
-from outcross.transforms.inputs.compressed import PIECE, BrokenError, decompressed
-from outcross.transforms.inputs.magic import HEAD, is_compressed, stranger
+from outcross.transforms.inputs.compressed import PIECE, BrokenError, decompress
+from outcross.transforms.inputs.magic import HEAD, foreign_format, is_compressed
 from outcross.transforms.inputs.seals import open_piece
 
-_FIRST = 64 << 10  # bytes that tell the line ends
+_FIRST = 64 << 10  # bytes that are searched for line ends
 _BOM = b"\xef\xbb\xbf"
 _MARKS = re.compile(rb"(?m)^(?:\xef\xbb\xbf)+")
 
+LineBlocks = Iterator[tuple[bytes, int, BrokenError | None]]
+"""Blocks of whole lines, each with its input bytes; the last one may have the file's fault."""
+
 
 def content(piece: Piece) -> Iterator[tuple[bytes, int]]:
-    """Yield the bytes of a piece in parts, each with the bytes of the file that it took.
+    """Yield the bytes of a piece in parts, each with its number of bytes of the file.
 
-    Line ends of an old Mac become newlines where a file has no others.
+    Carriage returns become newlines in files that have no newline.
 
     Raises:
-        BrokenError: after all that could be read of a broken file, or of one that is no text.
-        OSError: when the file can't be opened.
+        BrokenError: the file is broken, or no text; everything before the fault has been given.
+        OSError: the file can't be opened.
     """
     if not is_compressed(piece.file):
         yield from plain_bytes(piece)
         return
     old_mac: bool | None = None
-    for part, taken in decompressed(piece.file, lambda _: open_piece(piece)):
+    for part, taken in decompress(piece.file, lambda _: open_piece(piece)):
         if old_mac is None and part:
             _check_text(part)
             old_mac = _is_old_mac(part)
@@ -39,14 +42,14 @@ def plain_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
     """Yield the bytes of the lines that start in the piece's range.
 
     Raises:
-        BrokenError: when the file is no text.
-        OSError: when the file can't be opened.
+        BrokenError: the file is no text.
+        OSError: the file can't be opened.
     """
     with open_piece(piece) as file:
         head = file.read(_FIRST)
         _check_text(head)
         old_mac = _is_old_mac(head)
-        at = max(0, piece.start - 1)  # the line before may end just where the range starts
+        at = max(0, piece.start - 1)  # the line before may end exactly at the start
         skipping = piece.start > 0
         file.seek(at)
         while part := file.read(PIECE):
@@ -70,33 +73,31 @@ def plain_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
             at += len(part)
 
 
-def whole_lines(
-    pieces: Iterator[tuple[bytes, int]], size: int
-) -> Iterator[tuple[bytes, int, BrokenError | None]]:
-    """Yield blocks of whole lines with the input bytes they took, and last what a break leaves.
+def whole_lines(parts: Iterator[tuple[bytes, int]], size: int) -> LineBlocks:
+    """Yield blocks of whole lines with their input bytes, then the rest of a broken file.
 
     Args:
-        pieces: from `content`.
-        size: bytes from which a block is given.
+        parts: bytes and their costs, from `content`.
+        size: least bytes of a block, except the last.
     """
-    held: list[bytes] = []
+    pending: list[bytes] = []
     length = taken = 0
     broken: BrokenError | None = None
     try:
-        for piece, cost in pieces:
+        for part, cost in parts:
             taken += cost
-            held.append(piece)
-            length += len(piece)
-            end = piece.rfind(b"\n") + 1 if length >= size else 0
+            pending.append(part)
+            length += len(part)
+            end = part.rfind(b"\n") + 1 if length >= size else 0
             if end:
-                held[-1] = piece[:end]
-                yield b"".join(held), taken, None
-                held = [piece[end:]]
-                length, taken = len(piece) - end, 0
+                pending[-1] = part[:end]
+                yield b"".join(pending), taken, None
+                pending = [part[end:]]
+                length, taken = len(part) - end, 0
     except BrokenError as error:
         broken = error
-    data = b"".join(held)
-    end = len(data) if broken is None or broken.whole else data.rfind(b"\n") + 1
+    data = b"".join(pending)
+    end = len(data) if broken is None or broken.complete else data.rfind(b"\n") + 1
     if end:
         yield data[:end], taken, None
         taken = 0
@@ -104,16 +105,16 @@ def whole_lines(
         yield data[end:], taken, broken
 
 
-def without_marks(lines: bytes) -> bytes:
-    """Return lines without the byte order marks at their beginnings, as `cat` leaves them."""
-    # One byte is looked for far faster than three, and most texts don't have it.
+def strip_marks(lines: bytes) -> bytes:
+    """Return lines without the byte order marks at their beginnings, which `cat` leaves."""
+    # A search for one byte is far faster than for three, and most texts don't have it.
     return _MARKS.sub(b"", lines) if _BOM[:1] in lines and _BOM in lines else lines
 
 
 def _check_text(head: bytes) -> None:
-    what = stranger(head[:HEAD])
-    if what is not None:
-        raise BrokenError(f"not what its name says: the file is {what}", head[:HEAD], True)
+    content = foreign_format(head[:HEAD])
+    if content is not None:
+        raise BrokenError(f"not what its name says: the file is {content}", head[:HEAD], True)
 
 
 def _is_old_mac(head: bytes) -> bool:

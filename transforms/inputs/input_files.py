@@ -1,8 +1,8 @@
-"""Which files a source has: names, globs and folders, resolved by one set of rules.
+"""Resolve the names, globs and folders of a source to its files.
 
-A name that exists is itself, brackets and all. Links are followed, and no file is read twice.
-What begins with a dot or an underscore is hidden: globs and folders leave it out unless it is
-named. What else is left out is told.
+A name that exists is taken literally, with its brackets. Links are followed, and no file is read
+twice. Names that begin with a dot or an underscore are hidden: globs and folders leave them out
+unless they are named. All other files that are left out are counted for a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from outcross.schemas.config import ConfigError, Format, Source
-from outcross.transforms.base.files import beam_filesystems, is_local, shown
+from outcross.transforms.base.files import beam_filesystems, is_local, printable, real_path
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 
 STANDARD_INPUT = "-"
@@ -34,11 +34,10 @@ class InputFile:
     """A file of a source.
 
     Attributes:
-        path: as it was named or found.
+        path: path of the file.
         size: bytes.
-        kind: how it is read.
-        columns: names and values that the folders between the named one and the file have, as in
-            lang=en/.
+        kind: its format.
+        columns: names and values of folders such as lang=en/, below the folder that was named.
     """
 
     path: str
@@ -49,11 +48,11 @@ class InputFile:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that a glob or a folder leaves out.
+    """Files that a glob or a folder leaves out for one reason.
 
     Attributes:
-        why: what they have in common.
-        files: how many.
+        why: the reason.
+        files: number of files.
         example: path of the first.
     """
 
@@ -64,11 +63,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class InputFiles:
-    """What a source has.
+    """Files of a source.
 
     Attributes:
-        files: what is read, by path.
-        left_out: what is not.
+        files: files that are read, by path.
+        left_out: files that are not read, by reason.
     """
 
     files: list[InputFile]
@@ -77,14 +76,14 @@ class InputFiles:
 
 @dataclass(frozen=True)
 class _Match:
-    """A file that a pattern finds.
+    """A file that matches a pattern.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         size: bytes.
         below: folders between the pattern's fixed part and the file.
-        hidden: whether only its own name would find it.
-        listed: whether it is only listed by a folder that was named.
+        hidden: True if only its literal name matches it.
+        listed: True if a folder was named and lists it.
     """
 
     path: str
@@ -95,142 +94,146 @@ class _Match:
 
 
 def input_files(source: Source) -> InputFiles:
-    """Return which files a source has, and what its globs and folders leave out.
+    """Return the files of a source, and the files that its globs and folders leave out.
 
     Raises:
-        ConfigError: when a name or glob matches nothing, a link leads nowhere, or a format is
-            unknown.
+        ConfigError: a name or glob matches nothing, a link leads nowhere, or a format is unknown.
     """
     chosen: dict[str, InputFile] = {}
     why: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for pattern in source.files:
-        where = f"source {source.name!r}: files: {shown(pattern)!r}"
+        where = f"source {source.name!r}: files: {printable(pattern)!r}"
         if pattern == STANDARD_INPUT:
             kind = source.format or "jsonl"
             chosen.setdefault(pattern, InputFile(pattern, 0, kind))
             continue
-        named, found = _found(pattern, where)
-        readable, others = _sorted_out(found, named, source.format, where)
-        for match, reason in others:
+        named, matches = _matches(pattern, where)
+        readable, unread = _sort_out(matches, named, source.format, where)
+        for match, reason in unread:
             why[reason] += 1
             examples.setdefault(reason, match.path)
         if not readable:
-            raise ConfigError(_nothing(where, found, named, source.format))
+            raise ConfigError(_nothing(where, matches, named, source.format))
         for match, kind in readable:
             if is_local(match.path):
-                _check_there(match.path, where)
-            key = os.path.realpath(match.path) if is_local(match.path) else match.path
+                _check_file(match.path, where)
+            key = real_path(match.path)
             file = InputFile(match.path, match.size, kind, _partitions(match.below))
             before = chosen.get(key)
             if before is None or file.path < before.path:
                 chosen[key] = file
     read = {file.path for file in chosen.values()}
-    left = [
-        LeftOut(reason, often, examples[reason])
-        for reason, often in sorted(why.items())
+    left_out = [
+        LeftOut(reason, count, examples[reason])
+        for reason, count in sorted(why.items())
         if examples[reason] not in read
     ]
-    return InputFiles(sorted(chosen.values(), key=lambda file: file.path), left)
+    return InputFiles(sorted(chosen.values(), key=lambda file: file.path), left_out)
 
 
 def pattern_of(path: str, columns: Sequence[tuple[str, str]]) -> str:
-    """Return a pattern that finds one file, with the columns that its folders name.
+    """Return a pattern that matches one file and gives it the columns of its folders.
 
     Args:
-        path: of the file, which is there.
-        columns: as an `InputFile` has them.
+        path: path of an existing file.
+        columns: names and values, as in `InputFile.columns`.
     """
     names = {name for name, _ in columns}
     parts = []
     for part in glob.escape(path).split("/"):
         name, mark, value = part.partition("=")
-        # What stands in brackets is no name that is there, so the folder counts as found.
+        # No folder has this literal name with brackets, so the folder counts as matched.
         parts.append(f"{name}[=]{value}" if mark and unquote(name) in names else part)
     return "/".join(parts)
 
 
 def warnings_of_files(source: Source) -> Iterator[str]:
-    """Yield what a user has to know of a source's files: what is left out, and how text is read."""
-    found = input_files(source)
-    if found.left_out:
-        parts = (f"{left.files:,} {left.why} ({shown(left.example)})" for left in found.left_out)
+    """Yield warnings about files that are left out, and about text files read as documents."""
+    inputs = input_files(source)
+    if inputs.left_out:
+        parts = (
+            f"{skipped.files:,} {skipped.why} ({printable(skipped.example)})"
+            for skipped in inputs.left_out
+        )
         yield (
             f"source {source.name!r}: files are left out: {', '.join(parts)}; to read them, give "
             "their names, or --format"
         )
-    texts = [file for file in found.files if file.kind == "text-file"]
+    texts = [file for file in inputs.files if file.kind == "text-file"]
     if texts and source.format is None:
         yield (
             f"source {source.name!r}: each of {len(texts):,} text files is one document, such as "
-            f"{shown(texts[0].path)}; where a line is one, say format: text-lines"
+            f"{printable(texts[0].path)}; where a line is one, say format: text-lines"
         )
 
 
-def _check_there(path: str, where: str) -> None:
+def _check_file(path: str, where: str) -> None:
     if not os.path.exists(path):
         raise ConfigError(
-            f"{where} has {shown(path)!r}, a link to {shown(os.readlink(path))!r}, which is not "
-            "there; get the file (`git annex get`, `dvc pull`, download again), or delete the link"
+            f"{where} has {printable(path)!r}, a link to {printable(os.readlink(path))!r}, which "
+            "doesn't exist; get the file (`git annex get`, `dvc pull`, download again), or delete "
+            "the link"
         )
     if not os.path.isfile(path):
         raise ConfigError(
-            f"{where}: {shown(path)!r} is a pipe or a device, which can't be read twice; pipe it "
-            "into standard input, and name that -"
+            f"{where}: {printable(path)!r} is a pipe or a device, which can't be read twice; pipe "
+            "it into standard input, and name it -"
         )
 
 
-def _nothing(where: str, found: Sequence[_Match], named: bool, asked: Format | None) -> str:
-    if not found:
+def _nothing(where: str, matches: Sequence[_Match], named: bool, asked: Format | None) -> str:
+    if not matches:
         return f"{where} matches no file"
-    path = shown(found[0].path)
+    path = printable(matches[0].path)
     if named:
         return f"{where}: the name tells no format; expected {endings()}, or say --format"
-    what = "to read" if asked is None else f"to read as {asked}"
+    purpose = "to read" if asked is None else f"to read as {asked}"
     return (
-        f"{where} has nothing {what} among {len(found):,} files such as {path!r}; expected "
+        f"{where} has nothing {purpose} among {len(matches):,} files such as {path!r}; expected "
         f"{endings()}, or say --format"
     )
 
 
-def _sorted_out(
-    found: Sequence[_Match], named: bool, asked: Format | None, where: str
+def _sort_out(
+    matches: Sequence[_Match], named: bool, asked: Format | None, where: str
 ) -> tuple[list[tuple[_Match, Format]], list[tuple[_Match, str]]]:
-    """Return the files that are read, with their formats, and the others, with why not.
+    """Return the files that are read, with their formats, and the rest, with reasons.
 
-    Beside rows, texts are as often notes, and so are .json files in a folder. A name that stands
-    there by itself, or a format that is asked for, leaves no doubt.
+    Text files next to files of rows are often notes, and so are .json files in a folder. A literal
+    name or a requested format leaves no doubt.
 
     Raises:
-        ConfigError: when a folder has .json files and texts, and nothing says which are the data.
+        ConfigError: a folder has .json files and texts, and nothing says which are the data.
     """
-    kinds = [(match, format_of(match.path)) for match in found]
+    kinds = [(match, format_of(match.path)) for match in matches]
     if named:
         formats = [(match, asked or kind) for match, kind in kinds]
         return [(match, kind) for match, kind in formats if kind is not None], []
-    ranks = [_rank(match, kind, asked) for match, kind in kinds]
-    best = min((rank for rank in ranks if rank is not None), default=None)
-    if best == 1 and 2 in ranks:
+    doubts = [_doubt(match, kind, asked) for match, kind in kinds]
+    least = min((doubt for doubt in doubts if doubt is not None), default=None)
+    if least == 1 and 2 in doubts:
         raise ConfigError(
-            f"{where} has {ranks.count(1):,} .json files and {ranks.count(2):,} texts, such as "
-            f"{shown(found[ranks.index(1)].path)!r} and {shown(found[ranks.index(2)].path)!r}; say "
+            f"{where} has {doubts.count(1):,} .json files and {doubts.count(2):,} texts, such as "
+            f"{printable(matches[doubts.index(1)].path)!r} and "
+            f"{printable(matches[doubts.index(2)].path)!r}; say "
             "--format json or --format text-file, or name the files by a glob"
         )
     read: list[tuple[_Match, Format]] = []
-    others: list[tuple[_Match, str]] = []
-    for (match, kind), rank in zip(kinds, ranks, strict=True):
+    unread: list[tuple[_Match, str]] = []
+    for (match, kind), doubt in zip(kinds, doubts, strict=True):
         chosen = asked or kind
-        if rank is not None and rank == best and chosen is not None:
+        if doubt is not None and doubt == least and chosen is not None:
             read.append((match, chosen))
         elif not match.hidden:
-            others.append((match, _class_of(match.path, kind)))
+            unread.append((match, _class_of(match.path, kind)))
         elif kind is not None:
-            others.append((match, "hidden"))
-    return read, others
+            unread.append((match, "hidden"))
+    return read, unread
 
 
-def _rank(match: _Match, kind: Format | None, asked: Format | None) -> int | None:
-    """Return 0 for what is surely data, more for what is so only where nothing else is."""
+def _doubt(match: _Match, kind: Format | None, asked: Format | None) -> int | None:
+    """Return 0 for certain data, more for files that are data only without those, None for none."""
     name = os.path.basename(match.path)
     if match.hidden or _NOTES.match(name):
         return None
@@ -259,17 +262,19 @@ def _hidden(name: str) -> bool:
 
 
 def _partitions(folders: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return the columns that folders name, as Hive and Spark have them."""
+    """Return the columns of folder names such as lang=en, as Hive and Spark write them."""
     pairs = (folder.partition("=") for folder in folders)
     columns = ((unquote(name), unquote(value)) for name, mark, value in pairs if mark and name)
-    return tuple((shown(name), shown(value)) for name, value in columns if value != _NO_VALUE)
+    return tuple(
+        (printable(name), printable(value)) for name, value in columns if value != _NO_VALUE
+    )
 
 
-def _found(pattern: str, where: str) -> tuple[bool, list[_Match]]:
-    """Return whether a pattern names one file, and the files that it finds."""
+def _matches(pattern: str, where: str) -> tuple[bool, list[_Match]]:
+    """Return whether a pattern is the name of a file, and the files that match it."""
     if not is_local(pattern):
         return _remote(pattern, where)
-    path = os.path.abspath(pattern)  # ./a and a are one file
+    path = os.path.abspath(pattern)  # ./a and a are the same file
     if os.path.isdir(path):
         return False, sorted(_walk(path, (), ()), key=lambda match: match.path)
     if os.path.lexists(path):
@@ -277,16 +282,16 @@ def _found(pattern: str, where: str) -> tuple[bool, list[_Match]]:
     if not _GLOB.search(pattern):
         raise ConfigError(f"{where} matches no file")
     fixed, parts = _fixed_part(path)
-    found: dict[str, _Match] = {}
+    matches: dict[str, _Match] = {}
     for match in _glob(fixed, parts, (), ()):
-        found.setdefault(match.path, match)
-    return False, sorted(found.values(), key=lambda match: match.path)
+        matches.setdefault(match.path, match)
+    return False, sorted(matches.values(), key=lambda match: match.path)
 
 
 def _fixed_part(path: str) -> tuple[str, list[str]]:
-    """Return the folder of a glob that is there under its very name, and what stands below it.
+    """Return the longest leading folder of a glob that exists literally, and the parts below it.
 
-    Brackets may be of a name; stars and question marks are of the glob.
+    Brackets may belong to a name; stars and question marks belong to the glob.
     """
     parts = path.split("/")
     used = 1
@@ -300,13 +305,13 @@ def _fixed_part(path: str) -> tuple[str, list[str]]:
 def _match(path: str, below: tuple[str, ...], hidden: bool = False, listed: bool = False) -> _Match:
     try:
         size = os.stat(path).st_size
-    except OSError:  # a link to nothing, which is an error where it would be read
+    except OSError:  # a broken link; it is an error if the file is to be read
         size = 0
     return _Match(path, size, below, hidden, listed)
 
 
 def _entries(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
-    """Yield names in a folder and whether they are folders, unless it stands above itself."""
+    """Yield the names in a folder and whether they are folders; nothing in a loop of links."""
     if os.path.realpath(folder) in above:
         return
     for name in sorted(os.listdir(folder)):
@@ -314,29 +319,29 @@ def _entries(folder: str, above: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
 
 
 def _walk(folder: str, below: tuple[str, ...], above: tuple[str, ...]) -> Iterator[_Match]:
-    """Yield all files below a folder; what hidden folders hold is not even looked at."""
-    here = (*above, os.path.realpath(folder))
+    """Yield all files below a folder, without entering hidden folders."""
+    chain = (*above, os.path.realpath(folder))
     for name, is_folder in _entries(folder, above):
         path = os.path.join(folder, name)
         if not is_folder:
             yield _match(path, below, _hidden(name), listed=True)
         elif not _hidden(name):
-            yield from _walk(path, (*below, name), here)
+            yield from _walk(path, (*below, name), chain)
 
 
 def _glob(
     folder: str, parts: Sequence[str], below: tuple[str, ...], above: tuple[str, ...]
 ) -> Iterator[_Match]:
-    """Yield the files that match a glob below a folder; ** is the folder and all below it."""
+    """Yield the files that match a glob below a folder; ** matches folders at any depth."""
     part, rest = parts[0], parts[1:]
-    here = (*above, os.path.realpath(folder))
+    chain = (*above, os.path.realpath(folder))
     if part == "**":
         yield from _glob(folder, rest or ["*"], below, above)
     for name, is_folder in _entries(folder, above):
         path = os.path.join(folder, name)
         if part == "**":
             if is_folder and not _hidden(name):
-                yield from _glob(path, parts, (*below, name), here)
+                yield from _glob(path, parts, (*below, name), chain)
             continue
         if name != part and not fnmatch.fnmatchcase(name, part):
             continue
@@ -346,29 +351,29 @@ def _glob(
         inner = below if asked else (*below, name)
         if rest:
             if is_folder:
-                yield from _glob(path, rest, inner, here)
+                yield from _glob(path, rest, inner, chain)
         elif is_folder:
-            yield from _walk(path, inner, here)
+            yield from _walk(path, inner, chain)
         else:
             yield _match(path, below)
 
 
 def _remote(pattern: str, where: str) -> tuple[bool, list[_Match]]:
-    """Return what another file system has: the file, what a glob matches, or a folder's files."""
+    """Return the matches in another file system: a file, those of a glob, or a folder's files."""
     systems = beam_filesystems(pattern)
     for asked in (pattern, f"{pattern.rstrip('/')}/**"):
         try:
             entries = systems.match([asked])[0].metadata_list
-        except OSError as error:  # what Beam raises is one
-            raise ConfigError(f"{where}: the file system can't be asked: {error}") from None
+        except OSError as error:  # Beam's error is a subclass
+            raise ConfigError(f"{where}: the file system does not answer: {error}") from None
         if entries:
             break
     fixed = re.split(r"[*?\[]", asked)[0].rpartition("/")[0]
-    found = []
+    matches = []
     for entry in entries:
         *below, name = entry.path[len(fixed) :].strip("/").split("/")
         hidden = any(map(_hidden, (*below, name))) and not _hidden(pattern.rpartition("/")[2])
         size, listed = entry.size_in_bytes, asked != pattern
-        found.append(_Match(entry.path, size, tuple(below), hidden, listed))
-    named = [match.path for match in found] == [pattern]
-    return named, sorted(found, key=lambda match: match.path)
+        matches.append(_Match(entry.path, size, tuple(below), hidden, listed))
+    named = [match.path for match in matches] == [pattern]
+    return named, sorted(matches, key=lambda match: match.path)

@@ -1,4 +1,4 @@
-"""Names and first bytes of files: what they say of the format."""
+"""Formats of files, from their names and first bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDINGS: dict[str, Format] = {
     ".md": "text-file",
     ".markdown": "text-file",
 }
-_UNPACKED: tuple[Format, ...] = ("parquet", "arrow")  # they compress by themselves
+_UNPACKED: tuple[Format, ...] = ("parquet", "arrow")  # they have compression of their own
 
 COMPRESSIONS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     ".gz": ("gzip", (b"\x1f\x8b",)),
@@ -33,9 +33,9 @@ COMPRESSIONS: dict[str, tuple[str, tuple[bytes, ...]]] = {
     ".xz": ("xz", (b"\xfd7zXZ\x00",)),
     ".lz4": ("lz4", (b"\x04\x22\x4d\x18",)),
 }
-"""By ending: the name of the compression, and how its files begin."""
+"""Name of the compression and possible first bytes of a file, by ending."""
 
-_OTHERS = (
+_FOREIGN = (
     (b"PAR1", "Parquet; name it x.parquet"),
     (b"ARROW1", "an Arrow IPC file; name it x.arrow"),
     (b"\xff\xff\xff\xff", "an Arrow IPC stream; name it x.arrow"),
@@ -47,41 +47,41 @@ _OTHERS = (
     (b"ORC", "ORC; convert it to Parquet"),
     (b"version https://git-lfs", "a pointer of Git LFS; get the file itself by `git lfs pull`"),
 )
-HEAD = 32  # bytes that are enough to tell
+HEAD = 32  # bytes at the beginning of a file that decide its format
 
 
 def ending_of(path: str) -> str:
-    """Return the ending of a compression that a name has, in lower case; empty without one."""
+    """Return a name's ending for a compression in lower case; empty without one."""
     lower = path.lower()
     return next((ending for ending in COMPRESSIONS if lower.endswith(ending)), "")
 
 
 def is_compressed(path: str) -> bool:
-    """Return whether the name says so: then the file can't be split."""
+    """Return whether a name has a compression's ending, so that the file can't be split."""
     return bool(ending_of(path))
 
 
-def stranger(head: bytes) -> str | None:
-    """Return what a file is that should be text, with what to do; None if it may be text.
+def foreign_format(head: bytes) -> str | None:
+    """Return the format of a file that is no text, with a remedy; None if it may be text.
 
     Args:
-        head: its first `HEAD` bytes.
+        head: first `HEAD` bytes of the file.
     """
     for ending, (name, begins) in COMPRESSIONS.items():
         if head.startswith(begins):
             return f"{name}; add {ending} to its name"
-    return next((text for begin, text in _OTHERS if head.startswith(begin)), None)
+    return next((text for begin, text in _FOREIGN if head.startswith(begin)), None)
 
 
 def format_of(path: str) -> Format | None:
-    """Return the format that a name tells, None where it tells none."""
+    """Return the format that a name's ending stands for, None if it is unknown."""
     lower = path.lower()
     packed = ending_of(lower)
     _, ending = os.path.splitext(lower[: len(lower) - len(packed)])
-    found = _ENDINGS.get(ending)
-    return None if packed and found in _UNPACKED else found
+    kind = _ENDINGS.get(ending)
+    return None if packed and kind in _UNPACKED else kind
 
 
 def endings() -> str:
-    """Return the endings of the names that tell a format, for messages."""
+    """Return all known endings as text for messages."""
     return f"{', '.join(_ENDINGS)}, and with .gz, .zst, .bz2, .xz or .lz4"

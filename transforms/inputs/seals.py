@@ -1,9 +1,8 @@
-"""What input files were when a run began, and files that are held to it as they are read.
+"""Identities of input files at the start of a run, and readers that check files against them.
 
-A file's identity is the XXH3-128 of all of its bytes, or of the hashes of its blocks of 1 MiB if
-it has several. A reader checks each block that it touches, so that it never sees other bytes than
-those that were hashed. Of files in object stores that tell a checksum or generation, this takes
-the place of the bytes.
+A file's identity is the XXH3-128 of its bytes, or of the hashes of its blocks of 1 MiB if it has
+several. A reader checks each block that it touches, so it never sees bytes that were not hashed.
+For files of object stores, a checksum or generation stands for the bytes.
 """
 
 from __future__ import annotations
@@ -18,30 +17,30 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
-from outcross.transforms.base.files import is_local, open_input
+from outcross.transforms.base.files import beam_filesystems, is_local, open_input
 
-BLOCK = 1 << 20  # bytes that are hashed at once
+BLOCK = 1 << 20  # bytes of a block
 _DIGEST = 16  # bytes of a block's hash
 
 
 class ChangedError(RuntimeError):
-    """An input file is not what it was when the run began."""
+    """An input file has changed since the run began."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} has changed since the run began to read it; what was read of it no longer "
-            "holds. Bring the file back, or run again once it stays as it is"
+            f"{path} has changed since the run began to read it, so the part that was read is no "
+            "longer valid; bring the file back, or run again when it no longer changes"
         )
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a file is.
+    """Identity of a file's content.
 
     Attributes:
-        name: its size, and the hash of all its bytes or the object store's checksum.
-        size: in bytes.
-        blocks: the hashes of its blocks, 16 bytes each; None where a checksum stands for them.
+        name: size, and the hash of all bytes or the object store's checksum.
+        size: bytes.
+        blocks: hashes of the blocks, 16 bytes each; None where a checksum stands for them.
     """
 
     name: str
@@ -50,10 +49,10 @@ class Identity:
 
 
 def identify(path: str) -> Identity:
-    """Read all of a file and say what it is; of an object store, ask for its checksum.
+    """Return the identity of a file: hash its bytes, or ask an object store for its checksum.
 
     Raises:
-        OSError: when the file can't be read.
+        OSError: the file can't be read.
     """
     with _unbuffered(path) as file:
         if (checksum := _checksum(path)) is not None:
@@ -64,22 +63,22 @@ def identify(path: str) -> Identity:
             blocks.append(xxhash.xxh3_128_digest(block))
             size += len(block)
     joined = b"".join(blocks)
-    return Identity(f"{size}-{_whole(joined).hex()}", size, joined)
+    return Identity(f"{size}-{_file_hash(joined).hex()}", size, joined)
 
 
 def identify_all(paths: Sequence[str], workers: int | None = None) -> dict[str, Identity]:
-    """Identify files by a pool of threads.
+    """Identify files in a pool of threads.
 
     Args:
-        paths: of the files.
-        workers: threads; as many as the machine has cores if None.
+        paths: paths of the files.
+        workers: number of threads; the number of cores if None.
     """
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         return dict(zip(paths, pool.map(identify, paths), strict=True))
 
 
 def digests_of(identities: Mapping[str, Identity]) -> bytes:
-    """The hashes of the blocks of all files that have several, as seals find them."""
+    """Return the block hashes of all files with several blocks, in the order of seals."""
     return b"".join(_several(identity) for identity in identities.values())
 
 
@@ -89,9 +88,9 @@ def seal_units(
     """Seal the pieces of units.
 
     Args:
-        units: of the input.
-        identities: of all of its files.
-        digests: path of the file that holds what `digests_of` makes of the same identities.
+        units: units of the input.
+        identities: identity of each of its files, by path.
+        digests: path of a file with the bytes that `digests_of` makes from the same identities.
     """
     seals: dict[str, Seal] = {}
     at = 0
@@ -107,11 +106,11 @@ def seal_units(
 
 
 def open_piece(piece: Piece) -> BinaryIO:
-    """Open the piece's file from its beginning, held to the seal if it has one.
+    """Open the piece's file at its beginning; a seal is checked while it is read.
 
     Raises:
-        ChangedError: when the file has another size; later, when a block has other bytes.
-        OSError: when the file can't be opened.
+        ChangedError: the file's size has changed; while reading, the bytes of a block have.
+        OSError: the file can't be opened.
     """
     if piece.seal is None or piece.seal.stored:
         return open_input(piece.file)
@@ -119,10 +118,10 @@ def open_piece(piece: Piece) -> BinaryIO:
 
 
 def check_piece(piece: Piece) -> None:
-    """Check an object store's checksum after reading; other files were checked as they were read.
+    """Check an object store's checksum after reading; other files are checked while reading.
 
     Raises:
-        ChangedError: when it is not what it was.
+        ChangedError: the checksum has changed.
     """
     if piece.seal is None or not piece.seal.stored:
         return
@@ -131,59 +130,66 @@ def check_piece(piece: Piece) -> None:
 
 
 class SealedFile(io.RawIOBase):
-    """A file in which every block is compared with its hash when it is read.
+    """A file that compares each block with its hash when it is read.
 
     Args:
-        path: of the file.
-        seal: of the file.
+        path: path of the file.
+        seal: identity that the file must have.
 
     Raises:
-        ChangedError: when the size or a block that is read is not what it was.
+        ChangedError: the size or a block has changed.
     """
 
     def __init__(self, path: str, seal: Seal) -> None:
         self._path, self._seal = path, seal
         self._file = _unbuffered(path)
         self._at = 0
-        self._number, self._block = -1, b""  # of the block that was read last
+        self._number, self._block = -1, b""  # the block that was read last
         if self._file.seek(0, os.SEEK_END) != seal.size:
             self._file.close()
             raise ChangedError(path)
         self._hashes = _hashes(seal)
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
     def tell(self) -> int:
+        """Return the position."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Set the position, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._seal.size}[whence]
         self._at = base + offset
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._seal.size - self._at)
+        """Return the next bytes, all of them if `size` is negative or None."""
+        remaining = max(0, self._seal.size - self._at)
         if size is not None and size >= 0:
-            left = min(left, size)
+            remaining = min(remaining, size)
         parts = []
-        while left:
+        while remaining:
             number, start = divmod(self._at, BLOCK)
-            part = self._checked(number)[start : start + left]
+            part = self._checked(number)[start : start + remaining]
             parts.append(part)
             self._at += len(part)
-            left -= len(part)
+            remaining -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with the next bytes, and return their number."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
         super().close()
 
@@ -207,13 +213,13 @@ def _hashes(seal: Seal) -> bytes:
 
 
 def _several(identity: Identity) -> bytes:
-    """Return the hashes of a file's blocks if there are several: one stands in the identity."""
+    """Return the hashes of a file's blocks if it has several; a single one is in the identity."""
     blocks = identity.blocks or b""
     return blocks if len(blocks) > _DIGEST else b""
 
 
-def _whole(hashes: bytes) -> bytes:
-    """Return the hash of a file from those of its blocks; of one block it is the block's own."""
+def _file_hash(hashes: bytes) -> bytes:
+    """Return the hash of a file from its blocks' hashes; a single block's hash is the file's."""
     return hashes if len(hashes) == _DIGEST else xxhash.xxh3_128_digest(hashes)
 
 
@@ -224,21 +230,20 @@ def _unbuffered(path: str) -> BinaryIO:
 
 
 def _checksum(path: str) -> str | None:
-    """Return what an object store says of a file's content; None where it says nothing of it."""
+    """Return an object store's checksum of a file; None for local files and stores without."""
     if is_local(path):
         return None
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     try:
-        return str(FileSystems.checksum(path) or "") or None
+        return str(beam_filesystems(path).checksum(path) or "") or None
     except (BeamIOError, NotImplementedError):
         return None
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:
-    parts, left = [], size
-    while left and (part := file.read(left)):
+    parts, remaining = [], size
+    while remaining and (part := file.read(remaining)):
         parts.append(part)
-        left -= len(part)
+        remaining -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,1 +1,1 @@
-"""Bytes of every file format to blocks of valid rows."""
+"""Take units of sources; give blocks of their valid rows, and the texts at chosen places."""

@@ -1,4 +1,4 @@
-"""Rows of Arrow IPC files and streams: .arrow, .feather, and what `save_to_disk` writes."""
+"""Rows of Arrow IPC files and streams: .arrow, .feather, and the output of `save_to_disk`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece
 from outcross.transforms.inputs.compressed import BrokenError
+from outcross.transforms.inputs.footers import fault_of_names
 from outcross.transforms.inputs.seals import open_piece
 from outcross.transforms.rows.blocks import Reject, Rows
 
-_ROWS = 1 << 16  # of a piece at most
+_ROWS = 1 << 16  # rows of a slice, at most
 
 
 def arrow_rows(piece: Piece, size: int) -> Iterator[Rows]:
     """Yield the rows of a file in slices of its record batches.
 
     Args:
-        piece: a whole file.
+        piece: piece that is a complete file.
         size: bytes of a slice, about.
 
     Raises:
-        BrokenError: after all that could be read of a broken file.
+        BrokenError: the file is broken; all rows before the fault have been given.
     """
     base = taken = 0
     with open_piece(piece) as stream:
@@ -44,11 +45,11 @@ def arrow_rows(piece: Piece, size: int) -> Iterator[Rows]:
 
 
 def arrow_schema(piece: Piece) -> pa.Schema:
-    """Return the columns of a file.
+    """Return the schema of a file.
 
     Raises:
-        ArrowException: when it is broken.
-        OSError: when it can't be opened, or is broken.
+        ArrowException: the file is broken.
+        OSError: the file can't be opened, or is broken.
     """
     with open_piece(piece) as stream:
         return _reader(pa.PythonFile(stream, mode="r"), stream).schema
@@ -64,10 +65,8 @@ def _reader(source: Any, stream: Any) -> Any:
 
 def _batches(source: Any, stream: Any) -> Iterator[pa.RecordBatch]:
     reader = _reader(source, stream)
-    names = reader.schema.names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise pa.ArrowInvalid(f"columns {twice} are there twice; names must differ")
+    if fault := fault_of_names(reader.schema.names):
+        raise pa.ArrowInvalid(fault)
     if isinstance(reader, pa.ipc.RecordBatchFileReader):
         yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
     else:
@@ -80,8 +79,8 @@ def _slices(batch: pa.RecordBatch, base: int, size: int, taken: int) -> Iterator
     if faults:
         reason = f"broken Arrow IPC: column {faults[0]!r} of a batch of {rows} rows is damaged"
         rejects = [Reject("row", base, reason, b"", rows=rows, lost=taken)]
-        nothing = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
-        yield Rows(nothing, np.zeros(0, np.int64), rejects if rows else [], rows, taken)
+        empty = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
+        yield Rows(empty, np.zeros(0, np.int64), rejects if rows else [], rows, taken)
         return
     step = max(1, min(_ROWS, rows * size // max(1, batch.nbytes)))
     for start in range(0, rows, step):
@@ -92,7 +91,7 @@ def _slices(batch: pa.RecordBatch, base: int, size: int, taken: int) -> Iterator
 
 
 def _broken_columns(batch: pa.RecordBatch) -> list[str]:
-    """Return the columns whose offsets lead out of their values: a damaged file may have them."""
+    """Return the columns of a damaged file whose offsets point outside their values."""
     names = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
@@ -103,7 +102,7 @@ def _broken_columns(batch: pa.RecordBatch) -> list[str]:
 
 
 def _as_bytes(column: pa.Array) -> pa.Array:
-    """Return text as bytes, so that what isn't UTF-8 is a fault of its own row."""
+    """Return text as bytes, so that invalid UTF-8 is a fault of its own row."""
     if pa.types.is_string(column.type):
         return column.view(pa.binary())
     if pa.types.is_large_string(column.type):

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files: cut here, so that places are exact, and parsed by Arrow."""
+"""Rows of CSV and TSV files: cut here, so that their places are exact, and parsed by Arrow."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from numpy.typing import NDArray
 
 from outcross.schemas.documents import RAW_BYTES, Piece
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import content, without_marks
+from outcross.transforms.inputs.content import content, strip_marks
+from outcross.transforms.inputs.footers import fault_of_names
 from outcross.transforms.rows.blocks import Reject, Rows
 
-_LONGEST = 64 << 20  # bytes of a row; a quote that is open for longer is one too many
+LONGEST_ROW = 64 << 20  # bytes; a quote that is open for longer is a fault
 _GOOD, _UNEVEN, _OPEN = 0, 1, 2
 
 _bytes_in = types.Array(types.uint8, 1, "C", readonly=True)
 
 
-def delimited(piece: Piece, size: int) -> Iterator[Rows]:
-    """Yield the rows of a file with a header row; every value is text, an empty one null.
+def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
+    """Yield the rows of a file with a header row; all values are text, empty ones null.
 
-    A row's place is the line on which it starts. Quoted values may hold newlines. Where a row has
-    more or fewer values than the header, its first line is a reject and the next line is tried.
+    A row's place is its first line. Quoted values may hold newlines. If a row has more or fewer
+    values than the header, its first line is a reject, and a row may begin on the next line.
 
     Args:
-        piece: a whole file.
-        size: bytes from which rows are given.
+        piece: piece that is a complete file.
+        size: least bytes of a block of rows, except the last.
 
     Raises:
-        BrokenError: after all that could be read of a broken file.
+        BrokenError: the file is broken; all rows before the fault have been given.
     """
     names: list[str] = []
     delimiter = ord("\t") if piece.kind == "tsv" else ord(",")
-    held, taken, line, first = b"", 0, 0, True
-    given = 0  # lines that pieces have covered
+    pending, taken, line, first = b"", 0, 0, True
+    given = 0  # lines covered by the rows given so far
     fault: BrokenError | None = None
     need = size
     content_parts = content(piece)
     ended = False
     while not ended:
-        parts, length = [held], len(held)
+        parts, length = [pending], len(pending)
         try:
             while length < need and not ended:
                 part = next(content_parts, None)
@@ -54,42 +55,43 @@ def delimited(piece: Piece, size: int) -> Iterator[Rows]:
                     taken += part[1]
         except BrokenError as error:
             fault, ended = error, True
-        held = b"".join(parts)
+        pending = b"".join(parts)
         if first:
-            held = without_marks(held)
-        final = ended and (fault is None or fault.whole)
+            pending = strip_marks(pending)
+        final = ended and (fault is None or fault.complete)
         if not names:
             if piece.kind == "csv" and first:
-                delimiter = _delimiter(held)
-            names, used, lines = _header(held, delimiter, final)
+                delimiter = _delimiter(pending)
+            names, used, lines = _header(pending, delimiter, final)
             if not names:
                 if ended:
                     break
                 need *= 2
                 continue
-            held, line = held[used:], line + lines
+            pending, line = pending[used:], line + lines
         first = False
-        cut = _cut(np.frombuffer(held, np.uint8), delimiter, len(names), final, _LONGEST)
+        data = np.frombuffer(pending, np.uint8)
+        cut = _cut(data, delimiter, len(names), final, LONGEST_ROW)
         start, stop, at, flags, used, lines = cut
         need = size if used else 2 * need
         if used:
-            rows = NumberedRows(held, start, stop, line + at, flags)
+            rows = NumberedRows(pending, start, stop, line + at, flags)
             line += int(lines)
             yield _rows(rows, names, delimiter, line - given, taken)
             given, taken = line, 0
-        held = held[int(used) :]
+        pending = pending[int(used) :]
     if fault is not None:
-        raise BrokenError(fault.reason, held[:RAW_BYTES] or fault.raw, fault.whole)
+        raise BrokenError(fault.reason, pending[:RAW_BYTES] or fault.raw, fault.complete)
 
 
 class NumberedRows:
-    """Rows of a stretch of bytes.
+    """Rows of a block of bytes.
 
     Attributes:
         data: the bytes.
-        start, stop: of the n rows.
-        line: int64[n], on which each begins.
-        flags: what is wrong with each.
+        start, stop: int64[n], first byte of each row, and the byte after its last.
+        line: int64[n], first line of each row.
+        flags: uint8[n], fault of each row, 0 for none.
     """
 
     def __init__(
@@ -108,16 +110,16 @@ class NumberedRows:
 
 
 def _delimiter(data: bytes) -> int:
-    """Return what parts the names in the header: a comma, unless semicolons or tabs are more."""
+    """Return the delimiter of the header: a comma, unless it has more semicolons or tabs."""
     header = data.lstrip(b"\r\n").partition(b"\n")[0]
     counts = [(header.count(mark), -place) for place, mark in enumerate((b",", b";", b"\t"))]
     return b",;\t"[-max(counts)[1]]
 
 
 def _header(data: bytes, delimiter: int, final: bool) -> tuple[list[str], int, int]:
-    """Return the columns' names, the bytes of the header and its lines; no names at its end."""
-    header = np.frombuffer(data[: _LONGEST // 64], np.uint8)
-    start, stop, at, _, used, lines = _cut(header, delimiter, 0, final, _LONGEST)
+    """Return the column names, and the bytes and lines of the header; no names if it is cut off."""
+    header = np.frombuffer(data[: LONGEST_ROW // 64], np.uint8)
+    start, stop, at, _, used, lines = _cut(header, delimiter, 0, final, LONGEST_ROW)
     if not len(start):
         return [], 0, 0
     row = data[start[0] : stop[0]]
@@ -134,9 +136,8 @@ def _header(data: bytes, delimiter: int, final: bool) -> tuple[list[str], int, i
         cause = str(fault).splitlines()[0]
         raise BrokenError(f"broken CSV: no header can be read: {cause}", row, True) from None
     names = [column[0].as_py() or f"column_{i + 1}" for i, column in enumerate(table.columns)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise BrokenError(f"columns {twice} are there twice; names must differ", row, True)
+    if repeated := fault_of_names(names):
+        raise BrokenError(repeated, row, True)
     if len(start) > 1:
         return names, int(start[1]), int(at[1])
     return names, int(used), int(lines)
@@ -157,7 +158,7 @@ def _rows(rows: NumberedRows, names: list[str], delimiter: int, lines: int, take
         if rows.flags[number] == _OPEN:
             reason = "a quote opens in the line and is not closed"
         else:
-            reason = f"the row has not the header's {len(names)} values"
+            reason = f"the row does not have {len(names)} values, as the header has"
         lost = taken * len(row) // total
         line = int(rows.line[number])
         rejects.append(Reject("line", line, reason, row[:RAW_BYTES], lost=lost))
@@ -168,7 +169,7 @@ def _rows(rows: NumberedRows, names: list[str], delimiter: int, lines: int, take
 def _parsed(
     rows: NumberedRows, chosen: NDArray[np.int64], names: list[str], delimiter: int
 ) -> pa.RecordBatch | None:
-    """Return some rows by Arrow's parser; None where it doesn't give one row for each."""
+    """Return chosen rows parsed by Arrow; None if Arrow gives another number of rows."""
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
     if not len(chosen):
         return pa.RecordBatch.from_pylist([], schema)
@@ -214,14 +215,14 @@ def _parsed(
 def _cut(
     data: NDArray[np.uint8], delimiter: int, expected: int, final: bool, longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int, int]:
-    """Find the rows of a stretch that begins with one.
+    """Find the rows of a block that begins at the start of a row.
 
     Args:
-        data: the bytes.
-        delimiter: between values.
-        expected: values in a row; 0 for any number.
-        final: whether the last row ends where the stretch does.
-        longest: bytes of a row.
+        data: uint8[size], the block.
+        delimiter: byte between values.
+        expected: number of values in a row; 0 for any number.
+        final: True if the last row may end at the end of the block.
+        longest: most bytes of a row.
 
     Returns:
         Starts, stops, lines (from 0) and flags of the rows; bytes and lines that they took.
@@ -238,8 +239,8 @@ def _cut(
     while i < size:
         begin = i
         fields = 1
-        span = 0  # newlines inside of quotes
-        line_end = -1  # of the first line
+        span = 0  # newlines inside quotes
+        line_end = -1  # end of the first line
         quoted = False
         fresh = True  # a value begins here
         ended = False

@@ -1,6 +1,6 @@
 """Rows of a .json file: lines, a list, or an object that holds lists of rows.
 
-Each row is handed on as one line, so that rows of every JSON file are read in one way.
+Each row becomes one line, so rows of all JSON files are parsed in the same way.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import content, whole_lines, without_marks
+from outcross.transforms.inputs.content import LineBlocks, content, strip_marks, whole_lines
 
-Rows = Iterator[tuple[bytes, int, BrokenError | None]]
-"""Blocks of rows, a line each, with the input bytes they took, and last what a break leaves."""
-
-_HEAD = 1 << 20  # bytes that tell a list from lines
-_LONGEST = 64 << 20  # bytes in which the first line has to end
+HEAD_BYTES = 1 << 20
+"""Bytes at the beginning of a file that decide between a list and lines."""
+_LONGEST = 64 << 20  # bytes of the first line, at most
 _SPACE = b" \t\r\n"
-_NEWLINES = bytes.maketrans(b"\n\r", b"\t\t")  # white space between values, refused in strings
+_NEWLINES = bytes.maketrans(b"\n\r", b"\t\t")  # JSON allows them between values only
 _LIST, _OBJECT = 1, 2  # depth at which rows begin
 
 _bytes_in = types.Array(types.uint8, 1, "C", readonly=True)
 
 
-def json_rows(piece: Piece, text_field: str, size: int) -> tuple[Literal["line", "row"], Rows]:
-    """Return how the rows of a .json file are counted, and the rows.
+def json_rows(
+    piece: Piece, text_field: str, size: int
+) -> tuple[Literal["line", "row"], LineBlocks]:
+    """Return the unit in which rows of a .json file are counted, and the rows, a line each.
 
-    An object is one row if it has the text field or no list of objects; else the objects in its
+    An object is one row if it has the text field or no list of objects. Else the objects in its
     lists are the rows, as in {"version": 1, "data": [...]}.
 
     Args:
-        piece: a whole file.
-        text_field: of the source.
-        size: bytes from which a block is given.
+        piece: piece that is a complete file.
+        text_field: text field of the source.
+        size: least bytes of a block, except the last.
     """
     parts = content(piece)
-    held: list[tuple[bytes, int]] = []
+    beginning: list[tuple[bytes, int]] = []
     fault: BrokenError | None = None
     length, ended, line_ended = 0, False, False
-    while not (length >= _HEAD and line_ended) and length < _LONGEST:
+    while not (length >= HEAD_BYTES and line_ended) and length < _LONGEST:
         try:
             part = next(parts, None)
         except BrokenError as error:
@@ -53,12 +53,12 @@ def json_rows(piece: Piece, text_field: str, size: int) -> tuple[Literal["line",
         if part is None:
             ended = True
             break
-        held.append(part)
+        beginning.append(part)
         length += len(part[0])
         line_ended = line_ended or b"\n" in part[0].lstrip(_SPACE)
-    head = without_marks(b"".join(data for data, _ in held))
-    cost = sum(taken for _, taken in held)
-    rest = _then(head, cost, parts, fault)
+    head = strip_marks(b"".join(data for data, _ in beginning))
+    cost = sum(taken for _, taken in beginning)
+    rest = _chain(head, cost, parts, fault)
     layout = _layout(head, ended and fault is None, text_field)
     if layout == "row":
         return "row", iter([(_as_line(head), cost, None)])
@@ -68,22 +68,22 @@ def json_rows(piece: Piece, text_field: str, size: int) -> tuple[Literal["line",
 
 
 def holds_lines(head: bytes, complete: bool) -> bool:
-    """Return whether a .json file that begins so holds lines.
+    """Return whether a .json file holds lines.
 
     Args:
-        head: its first bytes, as many as hold a line.
-        complete: whether that is all of it.
+        head: first bytes of the file, with at least one line.
+        complete: True if they are the complete file.
     """
-    return _layout(without_marks(head), complete, "") == "lines"
+    return _layout(strip_marks(head), complete, "") == "lines"
 
 
-def _then(
-    head: bytes, cost: int, pieces: Iterator[tuple[bytes, int]], fault: BrokenError | None
+def _chain(
+    head: bytes, cost: int, parts: Iterator[tuple[bytes, int]], fault: BrokenError | None
 ) -> Iterator[tuple[bytes, int]]:
     yield head, cost
     if fault is not None:
         raise fault
-    yield from pieces
+    yield from parts
 
 
 def _layout(
@@ -94,7 +94,7 @@ def _layout(
         return "list"
     if not begin.startswith(b"{"):
         return "lines"
-    state = _begin(_OBJECT)
+    state = _new_state()
     _split(np.frombuffer(begin, np.uint8), _OBJECT, state)
     end = int(state[_END])
     if end < 0:
@@ -118,46 +118,45 @@ def _as_line(row: bytes) -> bytes:
     return row.strip(_SPACE).translate(_NEWLINES) + b"\n"
 
 
-def _elements(pieces: Iterator[tuple[bytes, int]], level: int, size: int) -> Rows:
-    state = _begin(level)
-    held = b""
+def _elements(parts: Iterator[tuple[bytes, int]], level: int, size: int) -> LineBlocks:
+    state = _new_state()
+    pending = b""
     taken = 0
     rows: list[bytes] = []
     length = 0
     try:
-        for piece, cost in pieces:
+        for part, cost in parts:
             taken += cost
-            if state[_END] >= 0:  # closed: nothing but white space and other members may follow
-                held += piece
+            pending += part
+            if state[_END] >= 0:  # closed: only white space and other members may follow
                 continue
-            held += piece
-            start, stop = _split(np.frombuffer(held, np.uint8), level, state)
+            start, stop = _split(np.frombuffer(pending, np.uint8), level, state)
             for begin, end in zip(start.tolist(), stop.tolist(), strict=True):
-                rows.append(_as_line(held[begin:end]))
+                rows.append(_as_line(pending[begin:end]))
                 length += len(rows[-1])
             if length >= size:
                 yield b"".join(rows), taken, None
                 rows, length, taken = [], 0, 0
-            held = _unread(held, state)
+            pending = _unread(pending, state)
     except BrokenError as error:
         if rows:
             yield b"".join(rows), taken, None
             taken = 0
-        yield held, taken, BrokenError(error.reason, error.raw, False)
+        yield pending, taken, BrokenError(error.reason, error.raw, False)
         return
     if rows:
         yield b"".join(rows), taken, None
         taken = 0
     if state[_END] < 0:
         reason = "broken JSON: the file ends before its list or object does; get the file again"
-        yield held, taken, BrokenError(reason, b"", False)
-    elif after := held[int(state[_END]) :].strip(_SPACE):
+        yield pending, taken, BrokenError(reason, b"", False)
+    elif after := pending[int(state[_END]) :].strip(_SPACE):
         reason = "broken JSON: something follows the end of the list; a row a line is .jsonl"
         yield after, taken, BrokenError(reason, b"", False)
 
 
-def _unread(held: bytes, state: NDArray[np.int64]) -> bytes:
-    """Return what is needed of the bytes that were looked at, and count the state from there."""
+def _unread(data: bytes, state: NDArray[np.int64]) -> bytes:
+    """Drop the bytes before the open row, and move the positions of the state accordingly."""
     cut = int(state[_AT]) if state[_START] < 0 else int(state[_START])
     if state[_END] >= 0:
         cut = int(state[_END])
@@ -165,14 +164,14 @@ def _unread(held: bytes, state: NDArray[np.int64]) -> bytes:
     state[_AT] -= cut
     if state[_START] >= 0:
         state[_START] -= cut
-    return held[cut:]
+    return data[cut:]
 
 
 _AT, _DEPTH, _QUOTED, _ESCAPED, _OUTER, _INNER, _START, _END = range(8)
 
 
-def _begin(level: int) -> NDArray[np.int64]:
-    """Return the splitter's state before a file: nothing is open, and nothing has ended."""
+def _new_state() -> NDArray[np.int64]:
+    """Return the splitter's state at the beginning of a file."""
     state = np.zeros(8, np.int64)
     state[[_START, _END]] = -1
     return state
@@ -186,15 +185,15 @@ def _begin(level: int) -> NDArray[np.int64]:
 def _split(
     data: NDArray[np.uint8], level: int, state: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the rows that end in a stretch of JSON.
+    """Find the rows that end in a block of JSON.
 
     Args:
-        data: from where the state counts.
+        data: uint8[size], the block; positions of the state count from its beginning.
         level: 1 for the elements of a list, 2 for the objects in an object's lists.
-        state: where the last stretch ended; is moved on.
+        state: int64[8], state of the splitter after the last block; it is updated.
 
     Returns:
-        Where each row starts and stops.
+        int64[rows] and int64[rows], first byte of each row, and the byte after its last.
     """
     at, depth, quoted, escaped = state[0], state[1], state[2], state[3]
     outer, inner, open_at = state[4], state[5], state[6]
@@ -219,14 +218,14 @@ def _split(
             continue
         if c in (32, 9, 10, 13):
             continue
-        here = depth == level and ((level == 1 and outer == 1) or (outer == 0 and inner == 1))
+        inside = depth == level and ((level == 1 and outer == 1) or (outer == 0 and inner == 1))
         if c == 44:  # ,
-            if here and open_at >= 0:
+            if inside and open_at >= 0:
                 start[rows], stop[rows] = open_at, i - 1
                 rows += 1
                 open_at = -1
         elif c in (125, 93):  # } ]
-            if here and open_at >= 0:
+            if inside and open_at >= 0:
                 start[rows], stop[rows] = open_at, i - 1
                 rows += 1
                 open_at = -1
@@ -236,7 +235,7 @@ def _split(
                 break
         else:
             opens = c in (123, 91)  # { [
-            if here and open_at < 0 and (level == 1 or c == 123):
+            if inside and open_at < 0 and (level == 1 or c == 123):
                 open_at = i - 1
             if opens:
                 depth += 1

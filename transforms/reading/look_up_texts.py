@@ -1,4 +1,4 @@
-"""Look up the texts of a few documents, as a transform."""
+"""Look up the texts of a few documents of each unit, as a transform."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.lookup import What, texts_at
+from outcross.transforms.reading.lookup import TextKind, texts_at
 
 
 @dataclass
 class LookUpTexts(beam.PTransform):
-    """Looks up the texts of some documents of every unit.
+    """Look up the texts of some documents of each unit.
 
     Elements in: lists of `Unit`; elements out: indexes of the units.
 
     Args:
-        sources: the configuration's sources.
-        wanted: folder of the documents' places, an int64[n, 2] array a unit that has any: number
-            of the piece, and line or row in it, both ascending.
-        folder: where the texts go, in the same order.
-        characters: of each text, from its beginning; what is longer is cut.
-        what: the judged text, or the prompt.
+        sources: sources of the configuration.
+        wanted: folder of the documents' places, for each unit an int64[n, 2] array: number of the
+            piece, and line or row in it, both ascending.
+        folder: folder for the texts, in the same order.
+        characters: most characters of a text; longer ones are cut.
+        kind: the judged text, or the prompt.
     """
 
     sources: Sequence[Source]
     wanted: str
     folder: str
     characters: int
-    what: What = "text"
+    kind: TextKind = "text"
 
     def expand(self, lanes: Any) -> Any:
-        work = _LookUpUnit(self.sources, self.wanted, self.folder, self.characters, self.what)
+        """Apply the transform to lanes of units."""
+        work = _LookUpUnit(self.sources, self.wanted, self.folder, self.characters, self.kind)
         return lanes | PerUnit(work)
 
 
@@ -49,14 +50,14 @@ class _LookUpUnit:
     wanted: str
     folder: str
     characters: int
-    what: What
+    kind: TextKind
 
     def setup(self) -> None:
         pass
 
     def run(self, unit: Unit) -> int:
         wanted = files.read_array(unit_file(self.wanted, unit.index, "npy"))
-        found = texts_at(unit.pieces, self.sources[unit.source], wanted, self.what)
-        texts = pa.array([text[: self.characters] for text in found], pa.string())
-        files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": texts}))
+        texts = texts_at(unit.pieces, self.sources[unit.source], wanted, self.kind)
+        column = pa.array([text[: self.characters] for text in texts], pa.string())
+        files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": column}))
         return unit.index

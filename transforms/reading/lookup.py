@@ -1,4 +1,4 @@
-"""The texts of a few documents, without reading what stands around them."""
+"""Texts of a few documents, read without parsing the rows around them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from outcross.schemas.config import Source
 from outcross.schemas.documents import Piece
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import without_marks
+from outcross.transforms.inputs.content import strip_marks
 from outcross.transforms.inputs.footers import open_parquet
 from outcross.transforms.inputs.seals import check_piece
-from outcross.transforms.reading.jsonl import parse, scan
+from outcross.transforms.reading.jsonl import parse
+from outcross.transforms.reading.line_scan import scan
 from outcross.transforms.reading.read import BATCH_BYTES, json_blocks, piece_rows
 from outcross.transforms.rows.blocks import with_columns
 from outcross.transforms.rows.fields import string_field
 from outcross.transforms.rows.open_keys import named_columns
 from outcross.transforms.rows.text_fields import columns_of, text_of
 
-What = Literal["text", "prompt"]
+TextKind = Literal["text", "prompt"]
 
 
 def first_columns(piece: Piece) -> list[str]:
-    """Return the columns that a file's first row has; none where it can't be read."""
+    """Return the columns of a file's first row; none if it can't be read."""
     source = Source(name="file", role="human", files=[piece.file])
     try:
         if piece.kind == "parquet":
@@ -39,7 +40,7 @@ def first_columns(piece: Piece) -> list[str]:
         if piece.kind not in ("jsonl", "json"):
             return list(next(piece_rows(piece, source, BATCH_BYTES)).batch.schema.names)
         _, blocks = json_blocks(piece, source, BATCH_BYTES)
-        lines = (line for data, _, _ in blocks for line in without_marks(data).split(b"\n"))
+        lines = (line for data, _, _ in blocks for line in strip_marks(data).split(b"\n"))
         value = orjson.loads(next(line for line in lines if line.strip()))
     except (OSError, ValueError, StopIteration, BrokenError, pa.ArrowException):
         return []
@@ -47,25 +48,25 @@ def first_columns(piece: Piece) -> list[str]:
 
 
 def texts_at(
-    pieces: Sequence[Piece], source: Source, places: NDArray[np.int64], what: What = "text"
+    pieces: Sequence[Piece], source: Source, places: NDArray[np.int64], kind: TextKind = "text"
 ) -> list[str]:
-    """Return the texts at some places of pieces; empty where a document has no prompt.
+    """Return the texts at some places of pieces; empty for a document without a prompt.
 
     Args:
-        pieces: of the input, as they were when they were sketched.
-        source: of the pieces.
-        places: int64[n, 2], number of the piece, and line or row in it, both ascending; all of
-            valid documents.
-        what: the judged text, or the prompt.
+        pieces: pieces of a unit, with their seals.
+        source: source of the pieces.
+        places: int64[n, 2], places of valid documents: number of the piece, and line or row in
+            it, both ascending.
+        kind: the judged text, or the prompt.
 
     Raises:
-        OSError: when a file can't be opened.
-        ChangedError: when what is read of a file is not what its seal says.
+        OSError: a file can't be opened.
+        ChangedError: a file has changed since it was sealed.
     """
-    paths = paths_of(source.text_field) if what == "text" else [source.prompt_field or ""]
+    paths = paths_of(source.text_field) if kind == "text" else [source.prompt_field or ""]
     texts: list[str] = []
     for batch in _batches_at(pieces, places, paths, source):
-        if what == "text":
+        if kind == "text":
             text, _ = text_of(batch, source)
         else:
             text = string_field(batch, source.prompt_field)
@@ -79,7 +80,7 @@ def texts_at(
 def _batches_at(
     pieces: Sequence[Piece], places: NDArray[np.int64], paths: Sequence[str], source: Source
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows at some places, with the columns that the paths lead into."""
+    """Yield batches of the rows at some places, with the columns that the paths lead into."""
     lines: list[bytes] = []
     size = 0
     before: Piece | None = None
@@ -109,12 +110,10 @@ def _lines_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> list[byt
     _, blocks = json_blocks(piece, source, BATCH_BYTES)
     for data, _, _ in blocks:
         last = first + data.count(b"\n") + (not data.endswith(b"\n"))
-        here = rows[(rows >= first) & (rows < last)] - first
-        if len(here):
-            ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-            starts = np.append(0, ends + 1)
-            ends = np.append(ends, len(data))
-            chosen += [data[starts[row] : ends[row]] for row in here]
+        numbers = rows[(rows >= first) & (rows < last)] - first
+        if len(numbers):
+            lines = scan(data)
+            chosen += [lines.line(number) for number in numbers]
         if not (rows >= last).any():
             break
         first = last
@@ -122,19 +121,19 @@ def _lines_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> list[byt
 
 
 def _parsed(lines: Sequence[bytes], source: Source, piece: Piece) -> pa.RecordBatch:
-    chosen = scan(without_marks(b"\n".join(lines)))
+    chosen = scan(strip_marks(b"\n".join(lines)))
     batch = parse(chosen, chosen.filled, named_columns(source)).batch
     return with_columns(batch, piece.columns)
 
 
 def _rows_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> Iterator[pa.RecordBatch]:
-    left = len(rows)
-    for some in piece_rows(piece, source, BATCH_BYTES):
-        here = np.flatnonzero(np.isin(some.rows, rows))
-        if len(here):
-            yield with_columns(some.batch.take(pa.array(here)), piece.columns)
-        left -= len(here)
-        if left == 0:
+    remaining = len(rows)
+    for block in piece_rows(piece, source, BATCH_BYTES):
+        numbers = np.flatnonzero(np.isin(block.rows, rows))
+        if len(numbers):
+            yield with_columns(block.batch.take(pa.array(numbers)), piece.columns)
+        remaining -= len(numbers)
+        if remaining == 0:
             break
 
 
@@ -144,14 +143,14 @@ def _rows_of_parquet(
     with open_parquet(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
-        columns = columns_of(names, paths) or names[:1]  # which at least has the rows
+        columns = columns_of(names, paths) or names[:1]  # any column, for the number of rows
         first = 0
         stop = file.num_row_groups if piece.stop < 0 else piece.stop
         for group in range(piece.start, stop):
             last = first + file.metadata.row_group(group).num_rows
-            here = rows[(rows >= first) & (rows < last)] - first
-            if len(here):
+            numbers = rows[(rows >= first) & (rows < last)] - first
+            if len(numbers):
                 table = file.read_row_group(group, columns=columns, use_threads=False)
-                batch = table.take(pa.array(here)).combine_chunks().to_batches()[0]
+                batch = table.take(pa.array(numbers)).combine_chunks().to_batches()[0]
                 yield with_columns(batch, piece.columns)
             first = last

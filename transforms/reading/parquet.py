@@ -1,7 +1,7 @@
-"""The columns of a Parquet file as they can be joined with those of any other file.
+"""Columns of Parquet files, in types that can be joined with those of any other file.
 
-A writer's Arrow schema may ask for types that Arrow can't read back or cast: null lists of a fixed
-size, views of lists. Such files are read as Parquet has them, and then get the schema's types.
+A writer's Arrow schema may ask for types that Arrow can't read back or cast, such as null lists of
+a fixed size and views of lists. Such files are read in Parquet's types, then cast.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class ParquetColumns:
     """A Parquet file, read in batches with bare types.
 
     Attributes:
-        schema: as its writer noted it.
-        file: without that, where Arrow can't read by it.
+        schema: Arrow schema that the writer stored.
+        file: the file, without the stored schema if Arrow can't read by it.
 
     Args:
-        stream: an open file that can seek.
+        stream: open file that can seek.
 
     Raises:
-        pa.ArrowException, OSError: it is no Parquet file, or a broken one.
+        pa.ArrowException, OSError: the file is no Parquet file, or broken.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -48,7 +48,7 @@ class ParquetColumns:
 
         Args:
             group: number of the row group.
-            rows: of a batch at most.
+            rows: most rows of a batch.
 
         Raises:
             pa.ArrowException, OSError: the row group is broken.
@@ -58,12 +58,15 @@ class ParquetColumns:
             yield self._bare(batch)
 
     def repeated_member(self) -> str | None:
-        """Return why no row can be read: a struct has two members of one name."""
+        """Return the fault of a struct with two members of one name, None without such a struct.
+
+        No row of such a file can be read.
+        """
         for field in self.schema:
             for type_ in filter(pa.types.is_struct, inside(field.type)):
                 names = Counter(type_.field(i).name for i in range(type_.num_fields))
-                for name, often in names.items():
-                    if often > 1:
+                for name, count in names.items():
+                    if count > 1:
                         return f"column {field.name!r} has two members {name!r}; names must differ"
         return None
 
@@ -78,9 +81,9 @@ class ParquetColumns:
         )
 
     def _unit(self, group: int) -> str:
-        """Return the unit for a row group's INT96 times: ns only where us is not fine enough.
+        """Return the unit of a row group's INT96 times: ns if us is too coarse, else us.
 
-        Nanoseconds hold the years 1677 to 2262, others wrap; what needs both is cut to us.
+        Nanoseconds cover the years 1677 to 2262 only. Times that need both are cut to us.
         """
         coarse, fine = (
             self._opened(unit).read_row_group(group, self._times, use_threads=False)
@@ -93,8 +96,8 @@ class ParquetColumns:
         return "us" if exact else "ns"
 
     def _bare(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with the schema's bare types, and no marks but those of a ledger."""
-        ours = LEDGER_COLUMN in batch.schema.names
+        """Cast a batch to the schema's bare types; only a ledger keeps the marks of JSON."""
+        is_ledger = LEDGER_COLUMN in batch.schema.names
         fields, columns = [], []
         for field, column in zip(self.schema, batch.columns, strict=True):
             name = field.name
@@ -103,7 +106,7 @@ class ParquetColumns:
             if coerced and pa.types.is_timestamp(type_) and pa.types.is_timestamp(field.type):
                 type_ = pa.timestamp(type_.unit, field.type.tz)
             columns.append(cast(column, without_null_lists(column, type_)))
-            marked = ours and is_json(field)
+            marked = is_ledger and is_json(field)
             fields.append(json_field(name) if marked else pa.field(name, columns[-1].type))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
@@ -111,7 +114,7 @@ class ParquetColumns:
 def undecodable(array: pa.Array) -> list[int]:
     """Return the rows with text that isn't UTF-8, at any depth.
 
-    Parquet promises UTF-8, and nothing checks.
+    Parquet requires UTF-8, but readers don't check it.
 
     Args:
         array: n values.
@@ -132,7 +135,7 @@ def undecodable(array: pa.Array) -> list[int]:
 
 
 def _without_arrow_schema(stream: Any) -> pq.FileMetaData:
-    """Return the footer with the key of the Arrow schema made unknown."""
+    """Return the footer with the stored Arrow schema hidden under another key."""
     stream.seek(-8, 2)
     end = stream.read(8)
     length = int.from_bytes(end[:4], "little")
@@ -142,7 +145,7 @@ def _without_arrow_schema(stream: Any) -> pq.FileMetaData:
 
 
 def _misread(type_: pa.DataType) -> bool:
-    """Whether Arrow, asked for this type, reads or casts it wrongly."""
+    """Return whether Arrow reads or casts a type wrongly."""
     return bool(
         pa.types.is_fixed_size_list(type_)
         or pa.types.is_list_view(type_)

@@ -1,4 +1,4 @@
-"""Rows of plain text and Markdown: a document a line, or a document a file."""
+"""Rows of plain text and Markdown: each line or each file is a document."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pyarrow as pa
 
 from outcross.schemas.documents import RAW_BYTES, Piece
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import content, whole_lines, without_marks
+from outcross.transforms.inputs.content import content, strip_marks, whole_lines
 from outcross.transforms.rows.blocks import Reject, Rows
 
-_LARGEST = 256 << 20  # bytes of a file that is one document
+_LARGEST = 256 << 20  # most bytes of a document
 
 
 def text_lines(piece: Piece, column: str, size: int) -> Iterator[Rows]:
-    """Yield the lines of a piece that hold more than white space, a row each.
+    """Yield the lines of a piece that hold more than white space, as one row each.
 
     Args:
-        piece: a file or a range of it.
-        column: what the text is called.
-        size: bytes from which rows are given.
+        piece: file, or range of a file.
+        column: name of the text's column.
+        size: least bytes of a block of rows, except the last.
 
     Raises:
-        BrokenError: after all that could be read of a broken file.
+        BrokenError: the file is broken; all lines before the fault have been given.
     """
     base = 0
     for data, taken, broken in whole_lines(content(piece), size):
         if broken is not None:
-            raise BrokenError(broken.reason, (data + broken.raw)[:RAW_BYTES], broken.whole)
-        lines = without_marks(data).split(b"\n")
+            raise BrokenError(broken.reason, (data + broken.raw)[:RAW_BYTES], broken.complete)
+        lines = strip_marks(data).split(b"\n")
         if not lines[-1]:
             lines.pop()
         filled = [number for number, line in enumerate(lines) if line.strip()]
@@ -41,14 +41,14 @@ def text_lines(piece: Piece, column: str, size: int) -> Iterator[Rows]:
 
 
 def text_file(piece: Piece, column: str) -> Iterator[Rows]:
-    """Yield a whole file as one row.
+    """Yield a complete file as one row.
 
     Args:
-        piece: a whole file.
-        column: what the text is called.
+        piece: piece that is a complete file.
+        column: name of the text's column.
 
     Raises:
-        BrokenError: when it is broken: half a document is none.
+        BrokenError: the file is broken; a part of a document is not read.
     """
     parts: list[bytes] = []
     length = taken = 0
@@ -64,10 +64,10 @@ def text_file(piece: Piece, column: str) -> Iterator[Rows]:
             yield Rows(_texts([], column), np.zeros(0, np.int64), rejects, 1, piece.bytes)
             return
         parts.append(part)
-    text = without_marks(b"".join(parts))
+    text = strip_marks(b"".join(parts))
     yield Rows(_texts([text], column), np.zeros(1, np.int64), [], 1, taken)
 
 
 def _texts(values: list[bytes], column: str) -> pa.RecordBatch:
-    """Return texts that nobody has looked at: what isn't UTF-8 is found when rows are judged."""
+    """Return texts as an unchecked column; a later check rejects rows that aren't UTF-8."""
     return pa.RecordBatch.from_arrays([pa.array(values, pa.binary()).view(pa.string())], [column])

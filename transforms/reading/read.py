@@ -1,7 +1,7 @@
-"""The rows of units as blocks of valid documents.
+"""Read units as blocks of valid documents.
 
-Which rows of a unit are valid, and in which order, depends on nothing but its bytes and the
-source's fields, so that a later stage can read a unit again and align by position.
+The valid rows of a unit and their order depend only on its bytes and the source's fields. So a
+later stage can read a unit again and align the rows by position.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from outcross.schemas.documents import RAW_BYTES, Piece, Unit
 from outcross.schemas.supertypes import bare, cast, without_null_lists
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import content, whole_lines, without_marks
+from outcross.transforms.inputs.content import LineBlocks, content, strip_marks, whole_lines
 from outcross.transforms.inputs.footers import (
     broken_column,
     broken_parquet,
@@ -31,9 +31,10 @@ from outcross.transforms.inputs.footers import (
 )
 from outcross.transforms.inputs.seals import check_piece
 from outcross.transforms.reading.arrow_ipc import arrow_rows
-from outcross.transforms.reading.delimited import delimited
+from outcross.transforms.reading.delimited import delimited_rows
 from outcross.transforms.reading.json_values import json_rows
-from outcross.transforms.reading.jsonl import determined, in_order, parse, scan
+from outcross.transforms.reading.jsonl import in_order, is_determined, parse
+from outcross.transforms.reading.line_scan import scan
 from outcross.transforms.reading.parquet import ParquetColumns, undecodable
 from outcross.transforms.reading.plain_text import text_file, text_lines
 from outcross.transforms.rows.blocks import (
@@ -41,8 +42,8 @@ from outcross.transforms.rows.blocks import (
     Block,
     Reject,
     Rows,
-    rejected,
-    shared,
+    block_of_rejects,
+    join_blocks,
     with_columns,
 )
 from outcross.transforms.rows.filters import matches
@@ -52,41 +53,44 @@ from outcross.transforms.rows.text_fields import text_of
 BATCH_BYTES = 8 << 20
 
 _Columns = tuple[tuple[str, str], ...]
-_Lines = Iterator[tuple[bytes, int, BrokenError | None]]
 
 
 def read_unit(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Iterator[Block]:
     """Yield the unit's documents in their order, in blocks of about `batch_bytes` before parsing.
 
-    Rows are counted through the unit's pieces, and small pieces share blocks. Memory follows
-    `batch_bytes` and the longest row, not the file. What can't be read of a broken file (of a row
-    group, in Parquet) is one reject, and everything before it is read.
+    Rows are counted through the unit's pieces, and small pieces share blocks. Memory depends on
+    `batch_bytes` and the longest row, not on the file. The unreadable rest of a broken file, or of
+    a Parquet row group, is one reject; everything before it is read.
+
+    Args:
+        unit: unit of the input.
+        source: source of the unit.
+        batch_bytes: bytes of a block, about.
 
     Raises:
-        OSError: when a file can't be opened.
-        ChangedError: when a file is not what its seal says.
+        OSError: a file can't be opened.
+        ChangedError: a file has changed since it was sealed.
     """
-    return shared(_blocks(unit, source, batch_bytes), batch_bytes)
+    return join_blocks(_blocks(unit, source, batch_bytes), batch_bytes)
 
 
 def _blocks(unit: Unit, source: Source, batch_bytes: int) -> Iterator[Block]:
     pieces = lines = 0
-    for (is_jsonl, _), alike in groupby(
+    for (is_jsonl, _), run in groupby(
         unit.pieces, lambda piece: (piece.kind == "jsonl", piece.columns)
     ):
-        run = list(alike)
-        together = [run] if is_jsonl else [[piece] for piece in run]
-        for few in together:
+        same = list(run)
+        for group in [same] if is_jsonl else [[piece] for piece in same]:
             covered = 0
-            read = _read_jsonl if is_jsonl else _read_alone
-            for block in read(few, source, batch_bytes):
+            read = _read_jsonl if is_jsonl else _read_single
+            for block in read(group, source, batch_bytes):
                 covered += block.lines
                 yield block.moved(pieces, lines)
-            pieces, lines = pieces + len(few), lines + covered
+            pieces, lines = pieces + len(group), lines + covered
 
 
-def _read_alone(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
-    """Yield blocks of one piece that shares its own with no other."""
+def _read_single(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
+    """Yield blocks of a single piece."""
     (piece,) = pieces
     for block in read_piece(piece, source, batch_bytes):
         yield replace(block, pieces=((0, block.lines),))
@@ -94,7 +98,7 @@ def _read_alone(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> It
 
 
 def read_piece(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block]:
-    """Yield blocks of one piece that is not of JSON lines; rows are counted from its beginning."""
+    """Yield blocks of a piece, except of JSON lines; rows are counted from its beginning."""
     if piece.kind == "parquet":
         return _read_parquet(piece, source, batch_bytes)
     if piece.kind == "json":
@@ -103,17 +107,17 @@ def read_piece(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block
 
 
 def _read_jsonl(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
-    """Yield blocks of whole lines, numbered through the pieces; small pieces share one."""
-    together: list[bytes] = []
+    """Yield blocks of JSON lines, numbered through the pieces; small pieces share a block."""
+    pending: list[bytes] = []
     covered: list[tuple[int, int]] = []
     size = taken = line = 0
 
     def block() -> Block:
         nonlocal size, taken, line
-        data = b"".join(together)
+        data = b"".join(pending)
         parsed = _json_block(data, taken, line, source, pieces[0].columns)
         parsed = replace(parsed, pieces=tuple(covered))
-        together.clear()
+        pending.clear()
         covered.clear()
         size, taken, line = 0, 0, line + parsed.lines
         return parsed
@@ -122,36 +126,36 @@ def _read_jsonl(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> It
         at = used = 0
         for data, cost, broken in whole_lines(content(piece), batch_bytes):
             used += cost
-            if together and (broken is not None or size + len(data) > batch_bytes):
+            if pending and (broken is not None or size + len(data) > batch_bytes):
                 yield block()
             if broken is not None:
                 rest = 1 if data else 0
                 lost = max(0, piece.bytes - used) + cost
-                left = _broken(broken, at, data, rest, cost, lost, number)
-                yield replace(left, pieces=((number, rest),))
+                reject = _broken(broken, at, data, rest, cost, lost, number)
+                yield replace(reject, pieces=((number, rest),))
                 line += rest
                 break
             at += len(data)
-            whole = data if data.endswith(b"\n") else data + b"\n"
-            together.append(whole)
-            covered.append((number, whole.count(b"\n")))
-            size, taken = size + len(whole), taken + cost
+            lines = data if data.endswith(b"\n") else data + b"\n"
+            pending.append(lines)
+            covered.append((number, lines.count(b"\n")))
+            size, taken = size + len(lines), taken + cost
             if size >= batch_bytes:
                 yield block()
         check_piece(piece)
-    if together:
+    if pending:
         yield block()
 
 
 def json_blocks(
     piece: Piece, source: Source, batch_bytes: int
-) -> tuple[Literal["line", "row"], _Lines]:
-    """Return what the rows of a JSON piece are called, and blocks of them, a line each.
+) -> tuple[Literal["line", "row"], LineBlocks]:
+    """Return the unit in which rows of a JSON piece are counted, and the rows, a line each.
 
     Args:
-        piece: of kind json or jsonl.
-        source: of the piece; its text field tells rows from an object that holds rows.
-        batch_bytes: of a block, about.
+        piece: piece of format json or jsonl.
+        source: source of the piece; an object with its text field is a row.
+        batch_bytes: bytes of a block, about.
     """
     if piece.kind == "json":
         return json_rows(piece, paths_of(source.text_field)[0], batch_bytes)
@@ -176,10 +180,10 @@ def _read_json(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block
 def _broken(
     broken: BrokenError, at: int, data: bytes, lines: int, taken: int, lost: int, piece: int = 0
 ) -> Block:
-    """Return what is left of a broken file, from byte `at` on, as one reject."""
+    """Return the rest of a broken file, from byte `at` on, as a block with one reject."""
     raw = (data + broken.raw)[:RAW_BYTES]
     reject = Reject("byte", at, broken.reason, raw, lost=lost, broken=True, piece=piece)
-    return rejected([reject], lines, taken)
+    return block_of_rejects([reject], lines, taken)
 
 
 def _read_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block]:
@@ -188,22 +192,22 @@ def _read_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block
         for rows in piece_rows(piece, source, batch_bytes):
             used += rows.bytes
             lines += rows.lines
-            yield _judged(rows, source, piece.columns)
+            yield _check_rows(rows, source, piece.columns)
     except BrokenError as broken:
         rest = max(0, piece.bytes - used)
         block = _broken(broken, used, b"", 0, rest, rest)
-        if piece.kind == "text-file":  # which is one document, so that it is known what is lost
+        if piece.kind == "text-file":  # it is one document, so the loss is known
             block = replace(block, rejects=[replace(r, broken=False) for r in block.rejects])
         yield block
 
 
 def piece_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Rows]:
-    """Return the rows of a piece as its format has them, neither filtered nor judged.
+    """Return the rows of a piece before they are filtered and checked.
 
     Args:
-        piece: of a format that is neither JSON nor Parquet.
-        source: of the piece; its text field is what plain text is called.
-        batch_bytes: of a batch, about.
+        piece: piece of a format other than JSON and Parquet.
+        source: source of the piece; its text field names the column of plain text.
+        batch_bytes: bytes of a batch, about.
     """
     if piece.kind == "arrow":
         return arrow_rows(piece, batch_bytes)
@@ -211,11 +215,11 @@ def piece_rows(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Rows]
         return text_lines(piece, paths_of(source.text_field)[0], batch_bytes)
     if piece.kind == "text-file":
         return text_file(piece, paths_of(source.text_field)[0])
-    return delimited(piece, batch_bytes)
+    return delimited_rows(piece, batch_bytes)
 
 
-def _judged(rows: Rows, source: Source, columns: _Columns) -> Block:
-    """Return the valid rows of a batch, and why the others are none."""
+def _check_rows(rows: Rows, source: Source, columns: _Columns) -> Block:
+    """Return the valid rows of a batch, and the rest as rejects."""
     block = _batch_block(with_columns(_bare(rows.batch), columns), 0, source)
     rest = rows.bytes - sum(reject.lost for reject in rows.rejects)
     rejects = [
@@ -238,7 +242,7 @@ def _judged(rows: Rows, source: Source, columns: _Columns) -> Block:
 
 
 def _bare(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch with bare types, and without what other programs noted on it."""
+    """Return the batch with bare types and without metadata of other programs."""
     columns = [cast(c, without_null_lists(c, bare(c.type))) for c in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
@@ -248,12 +252,12 @@ def _json_block(data: bytes, taken: int, base: int, source: Source, columns: _Co
 
     Args:
         data: whole lines.
-        taken: input bytes that they took.
-        base: lines before them.
-        source: of the lines.
-        columns: that their files' folders name.
+        taken: input bytes of the lines.
+        base: number of lines before them.
+        source: source of the lines.
+        columns: columns that their files' folders name.
     """
-    lines = scan(without_marks(data))
+    lines = scan(strip_marks(data))
     named = named_columns(source)
     parsed = parse(lines, lines.filled, named)
     parsed = replace(parsed, batch=with_columns(parsed.batch, columns))
@@ -268,8 +272,8 @@ def _json_block(data: bytes, taken: int, base: int, source: Source, columns: _Co
     if not valid.all():
         rows = rows[valid]
         batch, text = batch.filter(pa.array(valid)), text.filter(pa.array(valid))
-    if len(rows) < len(lines.filled) and not determined(batch):
-        # What isn't taken must not leave its types behind.
+    if len(rows) < len(lines.filled) and not is_determined(batch):
+        # Types must not depend on rows that are left out.
         batch = with_columns(parse(lines, rows, named).batch, columns)
         text, _ = text_of(batch, source)
     rejects = [
@@ -296,14 +300,16 @@ def _read_parquet(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Bl
             columns = ParquetColumns(stream)
             fault = fault_of_footer(columns.file)
             if fault is None and group_bytes(columns.file) > stream.size():
-                fault = "broken Parquet: its footer tells more than there is; get the file again"
+                fault = (
+                    "broken Parquet: its footer names more bytes than it has; get the file again"
+                )
                 stop = None if piece.stop < 0 else piece.stop
                 rows = max(1, sum(group_rows(columns.file)[piece.start : stop]))
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             fault = broken_parquet(error)
         if fault is not None:
             reject = Reject("byte", 0, fault, b"", rows, lost=piece.bytes, broken=True)
-            yield rejected([reject], 0, piece.bytes)
+            yield block_of_rejects([reject], 0, piece.bytes)
             return
         base = 0
         stop = columns.file.num_row_groups if piece.stop < 0 else piece.stop
@@ -327,7 +333,7 @@ def _row_group(
     )
     per_row = max(1, metadata.total_byte_size // max(1, rows))
     step = max(1, min(rows, batch_bytes // per_row, BATCH_ROWS))
-    done = 0
+    read = 0
     reason = parquet.repeated_member()
     batches = parquet.batches(group, step) if reason is None else iter(())
     reason = reason or f"broken Parquet: row group {group} ends before its {rows} rows"
@@ -339,16 +345,16 @@ def _row_group(
             reason, batch = broken_parquet(fault, f"column {column!r}, row group {group}: "), None
         if batch is None:
             break
-        block = _batch_block(with_columns(batch, columns), base + done, source)
+        block = _batch_block(with_columns(batch, columns), base + read, source)
         taken = size * len(batch) // max(1, rows)
         lost = taken // max(1, len(batch))
         rejects = [replace(reject, lost=lost) for reject in block.rejects]
         yield replace(block, bytes=taken, rejects=rejects)
-        done += batch.num_rows
-    if done < rows:
-        lost = size * (rows - done) // rows
-        rejects = [Reject("row", base + done, reason, b"", rows=rows - done, lost=lost)]
-        yield rejected(rejects, rows - done, lost)
+        read += batch.num_rows
+    if read < rows:
+        lost = size * (rows - read) // rows
+        rejects = [Reject("row", base + read, reason, b"", rows=rows - read, lost=lost)]
+        yield block_of_rejects(rejects, rows - read, lost)
 
 
 def _batch_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
@@ -356,8 +362,8 @@ def _batch_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
 
     Args:
         batch: n rows with bare types.
-        base: rows before them.
-        source: of the rows.
+        base: number of rows before them.
+        source: source of the rows.
     """
     rows = batch.num_rows
     reasons = _undecodable(batch)
@@ -395,7 +401,7 @@ def _batch_block(batch: pa.RecordBatch, base: int, source: Source) -> Block:
 
 
 def _undecodable(batch: pa.RecordBatch) -> dict[int, str]:
-    """Return the rows with text that isn't UTF-8, and the column that it stands in."""
+    """Return a reason for each row with text that isn't UTF-8; it names the column."""
     reasons: dict[int, str] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         for row in undecodable(column):

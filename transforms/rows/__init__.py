@@ -1,1 +1,1 @@
-"""The parts of a row: fields, texts, filters, and blocks of valid rows."""
+"""Take Arrow batches of rows; give field values, texts, filter results and blocks of valid rows."""

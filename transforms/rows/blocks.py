@@ -1,4 +1,4 @@
-"""What is read of a unit: valid rows, and the rows that can't be read."""
+"""Blocks of a unit: valid rows, and rejects for the rows that can't be read."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from outcross.transforms.rows.filters import Met
 
 BATCH_ROWS = 1 << 16
-"""Rows of a block at most."""
+"""The most rows of a block."""
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that can't be read, or what is left of a broken file.
+    """A row that can't be read, or the rest of a broken file.
 
     Attributes:
-        kind: what `number` counts; a byte is one of the decompressed file.
-        number: of a line or row through the unit, of a byte within its file, from 0.
-        reason: what was found and what is expected; the same words for the same fault.
-        raw: the first 500 bytes.
-        rows: how many rows it stands for; 1 where nobody knows.
+        kind: unit of `number`; a byte is a byte of the decompressed file.
+        number: number of the line or row in the unit, or of the byte in its file, from 0.
+        reason: the fault and the expected value; equal words for equal faults.
+        raw: first 500 bytes.
+        rows: number of rows that it stands for; 1 where that is unknown.
         lost: input bytes that it stands for.
-        broken: whether the file is broken as a whole, not a row in it.
-        piece: number of the piece of the unit in which the byte is; 0 for lines and rows.
+        broken: True if the file is broken, not a row in it.
+        piece: number of the unit's piece that holds the byte; 0 for lines and rows.
     """
 
     kind: Literal["line", "row", "byte"]
@@ -48,13 +48,13 @@ class Block:
     Attributes:
         batch: the n valid rows with all of the user's columns.
         text: their n texts, string or large_string, no nulls.
-        rows: their n places, counted through the unit: lines (blank ones too) or rows, from 0.
-        rejects: the rows that can't be read.
-        filtered: rows that the source's `where` leaves out.
-        lines: lines or rows of the unit that this block covers, of whatever kind.
-        bytes: input bytes that it took.
-        met: what the keys of `where` met, in their order.
-        pieces: numbers of the pieces that it covers, in order, with the lines of each.
+        rows: int64[n], their places in the unit: number of the line, blank ones too, or row.
+        rejects: rows that can't be read.
+        filtered: number of rows that the source's `where` leaves out.
+        lines: number of all lines or rows of the unit that the block covers.
+        bytes: input bytes of the block.
+        met: counts for each key of `where`, in their order.
+        pieces: numbers of the covered pieces in order, with the number of lines of each.
     """
 
     batch: pa.RecordBatch
@@ -69,11 +69,11 @@ class Block:
 
     @property
     def read(self) -> int:
-        """Rows read: the valid and the rejected ones."""
+        """Number of rows, valid and rejected."""
         return len(self.rows) + sum(reject.rows for reject in self.rejects)
 
     def moved(self, pieces: int, lines: int) -> Block:
-        """Return the block as it is counted behind so many pieces and lines."""
+        """Return the block with its pieces and lines counted from these first numbers."""
         rejects = [
             replace(reject, piece=reject.piece + pieces)
             if reject.kind == "byte"
@@ -86,15 +86,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a piece as a format's reader gives them, before anything is asked of them.
+    """Rows of a piece from the reader of its format, before they are filtered and checked.
 
     Attributes:
         batch: n rows.
-        rows: their n places within the piece, ascending.
-        rejects: what can't be read at all.
-        lines: lines or rows of the piece that they cover.
-        bytes: input bytes that it took.
-        kind: what places count.
+        rows: int64[n], their places in the piece, ascending.
+        rejects: rows that the reader can't read.
+        lines: number of lines or rows of the piece that are covered.
+        bytes: input bytes.
+        kind: unit of the places.
     """
 
     batch: pa.RecordBatch
@@ -105,25 +105,25 @@ class Rows:
     kind: Literal["line", "row"] = "row"
 
 
-def rejected(rejects: list[Reject], lines: int, taken: int) -> Block:
+def block_of_rejects(rejects: list[Reject], lines: int, taken: int) -> Block:
     """Return a block without a valid row.
 
     Args:
-        rejects: all that is in it.
-        lines: lines or rows that it covers.
+        rejects: rejects of the block.
+        lines: number of lines or rows that it covers.
         taken: input bytes.
     """
-    nothing = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
+    batch = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
     rows = np.zeros(0, np.int64)
-    return Block(nothing, pa.array([], pa.string()), rows, rejects, 0, lines, taken)
+    return Block(batch, pa.array([], pa.string()), rows, rejects, 0, lines, taken)
 
 
 def with_columns(batch: pa.RecordBatch, columns: tuple[tuple[str, str], ...]) -> pa.RecordBatch:
-    """Return the batch with the columns that its file's folders name, unless it has them.
+    """Add columns with a single value to a batch, except those that it has.
 
     Args:
         batch: n rows.
-        columns: names and the one value of each.
+        columns: name and value of each column.
     """
     for name, value in columns:
         if name not in batch.schema.names:
@@ -135,36 +135,41 @@ def with_columns(batch: pa.RecordBatch, columns: tuple[tuple[str, str], ...]) ->
     return batch
 
 
-def shared(blocks: Iterable[Block], batch_bytes: int) -> Iterator[Block]:
-    """Join small blocks in succession that have the same columns."""
-    together: list[Block] = []
+def join_blocks(blocks: Iterable[Block], batch_bytes: int) -> Iterator[Block]:
+    """Join successive small blocks with the same columns.
+
+    Args:
+        blocks: blocks of a unit in order.
+        batch_bytes: bytes of a joined block, at most.
+    """
+    pending: list[Block] = []
     size = rows = 0
     for block in blocks:
         weight, height = block.batch.nbytes, len(block.rows)
-        if together and (
+        if pending and (
             size + weight > batch_bytes
             or rows + height > BATCH_ROWS
-            or not _alike(together[-1], block)
+            or not _have_same_columns(pending[-1], block)
         ):
-            yield _joined(together)
-            together, size, rows = [], 0, 0
-        if 2 * weight > batch_bytes:  # so that it isn't kept while the next one is read
-            yield _joined([*together, block])
-            together, size, rows = [], 0, 0
+            yield _join(pending)
+            pending, size, rows = [], 0, 0
+        if 2 * weight > batch_bytes:  # give it now, so that memory doesn't hold the next one too
+            yield _join([*pending, block])
+            pending, size, rows = [], 0, 0
             continue
-        together.append(block)
+        pending.append(block)
         size, rows = size + weight, rows + height
-    if together:
-        yield _joined(together)
+    if pending:
+        yield _join(pending)
 
 
-def _alike(block: Block, other: Block) -> bool:
-    return block.text.type == other.text.type and block.batch.schema.equals(
-        other.batch.schema, check_metadata=True
+def _have_same_columns(first: Block, second: Block) -> bool:
+    return first.text.type == second.text.type and first.batch.schema.equals(
+        second.batch.schema, check_metadata=True
     )
 
 
-def _joined(blocks: Sequence[Block]) -> Block:
+def _join(blocks: Sequence[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
     return Block(

@@ -1,4 +1,4 @@
-"""Files that are broken, or parts of them: what is told of them by name."""
+"""Damaged files and parts of files, for the messages that name them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TypedDict
 from outcross.schemas.documents import Unit
 from outcross.transforms.rows.blocks import Reject
 
-_DAMAGED = 100  # parts of a unit that are told by themselves
+_MOST = 100  # damaged parts that are listed for a unit
 
 
 class Damage(TypedDict):
-    """What can't be read of a file.
+    """A part of a file that can't be read.
 
     Attributes:
-        file: its path.
-        kind, number, piece: its place within the unit, as a reject has it.
-        reason: why.
-        rows, lost: rows and input bytes that it stands for.
-        broken: whether the file is broken as a whole.
+        file: path of the file.
+        kind, number, piece: place of the part, as in `Reject`.
+        reason: the fault.
+        rows, lost: number of rows and input bytes that it stands for.
+        broken: True if the file is broken.
     """
 
     file: str
@@ -35,12 +35,12 @@ class Damage(TypedDict):
 
 
 def damages(unit: Unit, rejects: Sequence[Reject], lines: Sequence[int]) -> list[Damage]:
-    """Return the rejects that stand for more than a row, the largest first.
+    """Return the rejects that stand for more than one row, broken files and the largest first.
 
     Args:
-        unit: in which they are.
-        rejects: all of the unit.
-        lines: lines or rows of each of its pieces.
+        unit: unit of the rejects.
+        rejects: all rejects of the unit.
+        lines: number of lines or rows of each of its pieces.
     """
     starts = list(accumulate(lines, initial=0))
 
@@ -62,5 +62,5 @@ def damages(unit: Unit, rejects: Sequence[Reject], lines: Sequence[int]) -> list
             lost=part.lost,
             broken=part.broken,
         )
-        for part in parts[:_DAMAGED]
+        for part in parts[:_MOST]
     ]

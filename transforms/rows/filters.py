@@ -1,4 +1,4 @@
-"""Which rows a filter keeps, and what its keys meet."""
+"""Apply the filter of a source to rows, and count the values that its keys meet."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
-_LOOKED_AT = 100  # values of a block, of which some are shown
-_SHOWN, _CHARACTERS = 8, 40
+_INSPECTED = 100  # values of a block that are searched for examples
+_EXAMPLES, _CHARACTERS = 8, 40
 
 
 @dataclass(frozen=True)
 class Met:
-    """What one key of a filter met in some rows.
+    """Counts of the values that one key of a filter met in some rows.
 
     Attributes:
-        there: rows in which the key has a value.
-        kept: rows that pass this key's condition.
-        hits: for each value of the condition's clauses, in their order, the rows that it fits.
-        kinds: what JSON calls the values.
-        values: the first different ones as JSON, of stretches of rows in which none was kept.
+        there: number of rows in which the key has a value.
+        kept: number of rows that pass the key's condition.
+        hits: number of matching rows for each value of the condition's clauses, in their order.
+        kinds: JSON's names for the types of the values.
+        values: the first distinct values as JSON, from blocks in which no row was kept.
     """
 
     there: int
@@ -48,29 +48,29 @@ class Met:
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Met:
-        """Return what `dataclasses.asdict` and JSON have made of one."""
+        """Return the counts from JSON of their `dataclasses.asdict`."""
         lists = {name: tuple(value[name]) for name in ("hits", "kinds", "values")}
         return cls(there=value["there"], kept=value["kept"], **lists)
 
     @classmethod
     def total(cls, parts: Sequence[Met]) -> Met:
-        """Return the sum over stretches of rows, in their order."""
+        """Return the sum over blocks of rows, in their order."""
         return cls(
             there=sum(part.there for part in parts),
             kept=sum(part.kept for part in parts),
             hits=tuple(map(sum, zip(*(part.hits for part in parts), strict=True))),
             kinds=tuple(sorted({kind for part in parts for kind in part.kinds})),
-            values=tuple(dict.fromkeys(v for part in parts for v in part.values))[:_SHOWN],
+            values=tuple(dict.fromkeys(v for part in parts for v in part.values))[:_EXAMPLES],
         )
 
 
 @dataclass(frozen=True)
 class Filtered:
-    """What a filter makes of n rows.
+    """Result of a filter for n rows.
 
     Attributes:
-        kept: bool[n].
-        met: by key, in the filter's order.
+        kept: bool[n], True for rows that pass.
+        met: counts for each key, in the filter's order.
     """
 
     kept: _Mask
@@ -80,13 +80,13 @@ class Filtered:
 def matches(batch: pa.RecordBatch, where: Mapping[str, Any]) -> Filtered:
     """Apply a filter: a row is kept if the conditions of all keys hold.
 
-    Strings are compared with strings (by code points), numbers with numbers as they are, booleans
-    with booleans; missing is null, and so is NaN. Null fits nothing but null, and nested values
-    fit nothing; `not` holds where no value fits.
+    Strings are compared with strings by code points, numbers with numbers exactly, booleans with
+    booleans. Missing values and NaN are null. Null equals null only, and nested values equal
+    nothing. `not` holds where no value is equal.
 
     Args:
         batch: n rows.
-        where: by dotted path, a condition of `outcross.schemas.where`.
+        where: condition for each dotted path, as in `outcross.schemas.where`.
     """
     kept = np.ones(batch.num_rows, bool)
     met = []
@@ -94,24 +94,24 @@ def matches(batch: pa.RecordBatch, where: Mapping[str, Any]) -> Filtered:
         values = find(batch, path)
         if not isinstance(values, list) and pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        own = np.ones(batch.num_rows, bool)
+        passing = np.ones(batch.num_rows, bool)
         hits: list[int] = []
         for clause in clauses(condition):
             fits = [_fits(values, clause, value) for value in clause.values]
             hits += [int(np.count_nonzero(fit)) for fit in fits]
             either = np.logical_or.reduce(fits)
-            own &= ~either if clause.operator == "not" else either
-        there = ~_null(values)
+            passing &= ~either if clause.operator == "not" else either
+        present = ~_null(values)
         met.append(
             Met(
-                there=int(np.count_nonzero(there)),
-                kept=int(np.count_nonzero(own)),
+                there=int(np.count_nonzero(present)),
+                kept=int(np.count_nonzero(passing)),
                 hits=tuple(hits),
-                kinds=_kinds(values, there),
-                values=() if own.any() else _first(values, there),
+                kinds=_kinds(values, present),
+                values=() if passing.any() else _first(values, present),
             )
         )
-        kept &= own
+        kept &= passing
     return Filtered(kept, tuple(met))
 
 
@@ -130,26 +130,24 @@ def _null(values: pa.Array | list[Any]) -> _Mask:
     return mask_of(_float64(values).is_null(nan_is_null=True))
 
 
-def _kinds(values: pa.Array | list[Any], there: _Mask) -> tuple[str, ...]:
+def _kinds(values: pa.Array | list[Any], present: _Mask) -> tuple[str, ...]:
     if isinstance(values, list):
-        return tuple(
-            sorted({kind_of(v) for v, is_there in zip(values, there, strict=True) if is_there})
-        )
-    return (kind_of_type(values.type),) if there.any() else ()
+        return tuple(sorted({kind_of(values[row]) for row in np.flatnonzero(present)}))
+    return (kind_of_type(values.type),) if present.any() else ()
 
 
-def _first(values: pa.Array | list[Any], there: _Mask) -> tuple[str, ...]:
-    at = np.flatnonzero(there)[:_LOOKED_AT]
+def _first(values: pa.Array | list[Any], present: _Mask) -> tuple[str, ...]:
+    at = np.flatnonzero(present)[:_INSPECTED]
     if isinstance(values, list):
-        shown = [canonical(values[row]) for row in at]
+        texts = [canonical(values[row]) for row in at]
     else:
-        shown = [canonical(value) for value in plain(values.take(pa.array(at)))]
-    cut = (v if len(v) <= _CHARACTERS else v[: _CHARACTERS - 1] + "…" for v in shown if v)
-    return tuple(dict.fromkeys(cut))[:_SHOWN]
+        texts = [canonical(value) for value in plain(values.take(pa.array(at)))]
+    cut = (v if len(v) <= _CHARACTERS else v[: _CHARACTERS - 1] + "…" for v in texts if v)
+    return tuple(dict.fromkeys(cut))[:_EXAMPLES]
 
 
 def _float64(values: pa.Array) -> pa.Array:
-    """Return decimals and floats as float64, everything else as it is."""
+    """Return decimals and floats as float64, other values unchanged."""
     type_ = values.type
     if pa.types.is_decimal(type_) or pa.types.is_floating(type_):
         return values.cast(pa.float64())
@@ -157,7 +155,7 @@ def _float64(values: pa.Array) -> pa.Array:
 
 
 def _comparable(values: pa.Array, value: Scalar) -> pa.Array | None:
-    """Return values of the kind that a scalar is of; None where they are of another."""
+    """Return values in a form that compares with a scalar; None if their types differ."""
     values = _float64(values)
     if kind_of(value) != kind_of_type(values.type):
         return None
@@ -168,12 +166,12 @@ def _equal(values: pa.Array | list[Any], value: Scalar) -> _Mask:
     kind = kind_of(value)
     if isinstance(values, list):
         return np.array([kind_of(v) == kind and v == value for v in values], bool)
-    found = _comparable(values, value)
-    if found is None:
+    array = _comparable(values, value)
+    if array is None:
         return np.zeros(len(values), bool)
     if kind == "a number":
-        return _at_least(found, value) & ~_at_least(found, value, above=True)
-    return mask_of(pc.equal(found, pa.scalar(value, found.type)))
+        return _at_least(array, value) & ~_at_least(array, value, above=True)
+    return mask_of(pc.equal(array, pa.scalar(value, array.type)))
 
 
 def _compared(values: pa.Array | list[Any], how: str, value: Scalar) -> _Mask:
@@ -181,25 +179,25 @@ def _compared(values: pa.Array | list[Any], how: str, value: Scalar) -> _Mask:
     if isinstance(values, list):
         compare = _COMPARE[how]
         return np.array([kind_of(v) == kind and compare(v, value) for v in values], bool)
-    found = _comparable(values, value)
-    if found is None:
+    array = _comparable(values, value)
+    if array is None:
         return np.zeros(len(values), bool)
     above = how in (">", "<=")
     if kind == "a number":
-        reached = _at_least(found, value, above)
+        reached = _at_least(array, value, above)
     else:
         compare = pc.greater if above else pc.greater_equal
-        reached = mask_of(compare(found, pa.scalar(value, found.type)))
-    return reached if how in (">", ">=") else ~_null(found) & ~reached
+        reached = mask_of(compare(array, pa.scalar(value, array.type)))
+    return reached if how in (">", ">=") else ~_null(array) & ~reached
 
 
 def _at_least(numbers: pa.Array, limit: Any, above: bool = False) -> _Mask:
-    """Tell which numbers reach a limit, exactly, whatever both are stored as.
+    """Return bool[n], True for numbers that reach a limit; exact for all types of both.
 
     Args:
         numbers: n integers or float64; null and NaN reach nothing.
         limit: integer or float of Python.
-        above: whether they have to be above it.
+        above: True if numbers equal to the limit don't count.
     """
     if pa.types.is_integer(numbers.type):
         least = math.floor(limit) + 1 if above else math.ceil(limit)
@@ -213,6 +211,6 @@ def _at_least(numbers: pa.Array, limit: Any, above: bool = False) -> _Mask:
         near = float(limit)
     except OverflowError:  # beyond all floats
         near = math.inf if limit > 0 else -math.inf
-    # A float next to the limit stands for it: from it on where it is above, behind it if below.
+    # The nearest float stands for the limit: it is included if it lies above, else excluded.
     beyond = above if near == limit else near < limit
     return mask_of((pc.greater if beyond else pc.greater_equal)(numbers, near))

@@ -1,4 +1,4 @@
-"""Rows whose keys are an open set: what not every row has becomes one column of JSON."""
+"""Rows with an open set of keys: keys that some rows lack are packed into one column of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outcross.schemas.text_field import paths_of
 
 
 def named_columns(source: Source) -> list[str]:
-    """Return the columns and dotted paths that a source's configuration names."""
+    """Return the columns and dotted paths named in a source's configuration."""
     fields = {name: value for name, value in source if name.endswith("_field")}
     text = paths_of(fields.pop("text_field"))
     return [*text, *(value for value in fields.values() if value is not None), *source.where]
@@ -26,16 +26,16 @@ def is_named(column: str, paths: Collection[str]) -> bool:
 
 
 def is_open(names: Collection[str]) -> bool:
-    """Return whether columns are too many to be a schema, or some have been packed already."""
+    """Return whether columns are too many for a schema, or the packed column is among them."""
     return len(names) > MAX_FIELDS or OTHER_KEYS in names
 
 
-def packed_objects(objects: list[dict[str, Any]], paths: Collection[str]) -> list[dict[str, Any]]:
-    """Return rows with the keys that all of them have, or that are named, and the rest as one.
+def pack_objects(objects: list[dict[str, Any]], paths: Collection[str]) -> list[dict[str, Any]]:
+    """Return rows with their common and named keys, and all other keys packed into one.
 
     Args:
-        objects: rows of many keys.
-        paths: that a configuration names.
+        objects: rows with many keys.
+        paths: columns and dotted paths named in a configuration.
     """
     kept = set(objects[0]).intersection(*objects) - {OTHER_KEYS}
     kept |= {name for name in set().union(*objects) if is_named(name, paths)}
@@ -46,13 +46,15 @@ def packed_objects(objects: list[dict[str, Any]], paths: Collection[str]) -> lis
     return rows
 
 
-def narrowed(schema: pa.Schema, everywhere: Iterable[str], paths: Collection[str]) -> pa.Schema:
-    """Return the schema of an open source: what each row has or is named, and one column more.
+def narrow_schema(
+    schema: pa.Schema, everywhere: Iterable[str], paths: Collection[str]
+) -> pa.Schema:
+    """Return the schema of a source with open keys: common and named columns, and the packed one.
 
     Args:
-        schema: of all its rows.
+        schema: schema of all rows.
         everywhere: columns with a value in each row.
-        paths: that the configuration names.
+        paths: columns and dotted paths named in the configuration.
     """
     kept = set(everywhere) - {OTHER_KEYS}
     fields = [field for field in schema if field.name in kept or is_named(field.name, paths)]

@@ -1,4 +1,4 @@
-"""The text that is judged: one field, several, a template, or the turns of a conversation."""
+"""Texts of documents: from one field, several, a template, or the turns of a conversation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outcross.schemas.text_field import JOINT, listed, paths_of, segments
 from outcross.transforms.rows.fields import find, is_blank, is_text, kind_of, kind_of_type, mask_of
 
 _SAME_ROLE = (("user", "human"), ("assistant", "gpt", "model"))
-"""Names of one role: of chat messages, of ShareGPT, of other tools."""
+"""Equivalent names of a role: in chat messages, ShareGPT and other tools."""
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _NO_TURNS = "holds a list that isn't of strings, or of turns with text"
 _NO_ROLES = "holds a list of strings, which have no roles"
@@ -24,20 +24,20 @@ _NOWHERE = np.zeros(0, np.int64)
 
 
 def text_of(batch: pa.RecordBatch, fields: Fields) -> tuple[pa.Array, dict[int, str]]:
-    """Return the documents' texts, and why a row has none.
+    """Return the texts of rows, and a reason for each row without text.
 
-    A string is itself. Of a list of strings, or of turns (`role` and `content`, or `from` and
-    `value`), the strings are joined by a blank line; a turn's content may be a list of parts, of
-    which those of type text count. Null and blank strings are left out. Several fields are joined
-    in the same way; in a template a field without text is the empty string.
+    A string is a text. The strings of a list, or of turns (`role` and `content`, or `from` and
+    `value`), are joined by blank lines. A turn's content may be a list of parts; parts of type
+    text count. Null and blank strings are left out. Several fields are joined in the same way. In
+    a template a field without text is the empty string.
 
     Args:
         batch: n rows.
-        fields: says which columns are judged, and which roles of a conversation.
+        fields: configuration of the columns that hold the text, and of a conversation's roles.
 
     Returns:
-        n texts, string or large_string, null where invalid; the reason of every invalid row. A
-        text is a string with at least one character that isn't white space.
+        n texts, string or large_string, null where invalid; the reason of each invalid row. A
+        text has at least one character that isn't white space.
     """
     paths = paths_of(fields.text_field)
     parts = [_part(batch, path, fields.roles) for path in paths]
@@ -64,26 +64,26 @@ def text_of(batch: pa.RecordBatch, fields: Fields) -> tuple[pa.Array, dict[int, 
 
 
 def is_composed(schema: pa.Schema, fields: Fields) -> bool:
-    """Tell whether texts are put together, so that no column holds them as they are judged.
+    """Return whether texts are composed of several values, so that no column holds them.
 
     Args:
-        schema: of the rows.
-        fields: say which columns are judged.
+        schema: schema of the rows.
+        fields: configuration of the columns that hold the text.
     """
     if isinstance(fields.text_field, tuple) or paths_of(fields.text_field) != [fields.text_field]:
         return True
     values = find(pa.RecordBatch.from_pylist([], schema=schema), fields.text_field)
-    if isinstance(values, list):  # of a column that holds JSON, in which there may be lists
+    if isinstance(values, list):  # the column holds JSON, which may hold lists
         return True
     type_ = values.type
     return bool(pa.types.is_nested(type_) and not pa.types.is_struct(type_))
 
 
 def columns_of(names: Iterable[str], paths: Iterable[str]) -> list[str]:
-    """Return the columns into which paths may lead, in the order of the columns.
+    """Return the columns that paths may lead into, in the order of the columns.
 
     Args:
-        names: of the columns.
+        names: names of all columns.
         paths: dotted paths.
     """
     return [name for name in names if any(f"{path}.".startswith(f"{name}.") for path in paths)]
@@ -98,9 +98,9 @@ class _Part:
     """The texts at one path.
 
     Attributes:
-        text: n texts, null where there is none.
-        reasons: why, by row.
-        fault: bool[n], rows with a value of the wrong kind.
+        text: n texts, null where a row has none.
+        reasons: reason of each row without text.
+        fault: bool[n], True for rows with a value of a wrong type.
     """
 
     text: pa.Array
@@ -110,12 +110,12 @@ class _Part:
 
 @dataclass
 class _Strings:
-    """Strings gathered from nested values, in the order in which they stand.
+    """Strings gathered from nested values, in their order.
 
     Attributes:
         texts: large_string[k], without null.
-        rows: int64[k], ascending: the row, or the element, that each belongs to.
-        faults: by reason, rows with a value of the wrong kind.
+        rows: int64[k], ascending: the row, or the element, of each string.
+        faults: rows with a value of a wrong type, by reason.
     """
 
     texts: pa.Array
@@ -123,7 +123,11 @@ class _Strings:
     faults: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def below(self, rows: NDArray[np.int64]) -> _Strings:
-        """Return the same strings, by the rows that the elements are of."""
+        """Return the same strings with rows instead of elements.
+
+        Args:
+            rows: int64[elements], row of each element.
+        """
         faults = {why: rows[at] for why, at in self.faults.items()}
         return _Strings(self.texts, rows[self.rows], faults)
 
@@ -139,9 +143,9 @@ def _part(batch: pa.RecordBatch, path: str, roles: tuple[str, ...] | None) -> _P
     blank = is_blank(text)
     reasons: dict[int, str] = {}
 
-    def wrong(at: Iterable[int], what: str) -> None:
+    def wrong(at: Iterable[int], fault: str) -> None:
         for row in at:
-            reasons.setdefault(int(row), f"text field {path!r} {what}")
+            reasons.setdefault(int(row), f"text field {path!r} {fault}")
 
     wrong(np.flatnonzero(missing), "is missing or null")
     for why in sorted(faults):
@@ -173,14 +177,14 @@ def _without(text: pa.Array, reasons: dict[int, str]) -> pa.Array:
 def _of_array(
     values: pa.Array, roles: tuple[str, ...] | None
 ) -> tuple[pa.Array, dict[str, NDArray[np.int64]]]:
-    """Return the text of every value, null where it has none, and the rows that are wrong."""
+    """Return the text of each value, null without any, and the rows with faults, by reason."""
     values = _decoded(values)
     if is_text(values.type):
         return values, {}
     if _is_list(values.type):
         elements, rows = _elements(values)
-        found = _turns(elements, roles).below(rows)
-        return _joined(found, len(values)), found.faults
+        strings = _turns(elements, roles).below(rows)
+        return _joined(strings, len(values)), strings.faults
     faults = {}
     if not pa.types.is_null(values.type):
         why = f"holds {kind_of_type(values.type)}; a string is expected"
@@ -189,7 +193,7 @@ def _of_array(
 
 
 def _decoded(values: pa.Array) -> pa.Array:
-    """Return values without a dictionary, and views as strings, since few kernels take either."""
+    """Decode dictionaries, and turn views into strings; few kernels take either."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     return values.cast(pa.large_string()) if str(values.type) == "string_view" else values
@@ -208,12 +212,12 @@ def _elements(lists: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
 
 
 def _strings(values: pa.Array) -> _Strings:
-    there = np.flatnonzero(mask_of(values.is_valid()))
-    return _Strings(values.take(pa.array(there)).cast(pa.large_string()), there)
+    rows = np.flatnonzero(mask_of(values.is_valid()))
+    return _Strings(values.take(pa.array(rows)).cast(pa.large_string()), rows)
 
 
 def _nothing(wrong: pa.Array | None = None, why: str = _NO_TURNS) -> _Strings:
-    """Return no strings, and the values that stand where some should be."""
+    """Return no strings, and faults for values of a wrong type."""
     faults = {}
     if wrong is not None and wrong.null_count < len(wrong):
         faults = {why: np.flatnonzero(mask_of(wrong.is_valid()))}
@@ -221,7 +225,7 @@ def _nothing(wrong: pa.Array | None = None, why: str = _NO_TURNS) -> _Strings:
 
 
 def _turns(turns: pa.Array, roles: tuple[str, ...] | None) -> _Strings:
-    """Gather the strings of list elements: of strings, or of a conversation's turns."""
+    """Gather the strings of list elements, which are strings or turns of a conversation."""
     if pa.types.is_null(turns.type):
         return _nothing()
     if is_text(turns.type):
@@ -272,7 +276,7 @@ def _member(structs: pa.Array, name: str) -> pa.Array:
 
 
 def _as_text(values: pa.Array) -> pa.Array:
-    """Return texts as string; null where values are something else."""
+    """Return texts as string, values of other types as null."""
     return values.cast(pa.string()) if is_text(values.type) else pa.nulls(len(values), pa.string())
 
 
@@ -283,7 +287,7 @@ def _has_role(turns: pa.Array, roles: tuple[str, ...]) -> NDArray[np.bool_]:
 
 
 def _names(roles: tuple[str, ...]) -> set[str]:
-    """Return all names of some roles."""
+    """Return all equivalent names of some roles."""
     names = set(roles)
     for same in _SAME_ROLE:
         if names & set(same):
@@ -303,16 +307,16 @@ def _merged(gathered: list[_Strings]) -> _Strings:
 
 
 def _joined(strings: _Strings, n: int) -> pa.Array:
-    """Join the strings of each row, without the blank ones: large_string[n], null without any.
+    """Join the strings of each row, except blank ones: large_string[n], null without any.
 
-    All strings, with the joints between those of a row, are laid out behind each other once; a
-    row's text is then a stretch of that.
+    All strings are concatenated once, with the joints between strings of the same row. A row's
+    text is then a slice of the result.
     """
     kept = np.flatnonzero(~is_blank(strings.texts))
     rows = strings.rows[kept]
     counts = np.bincount(rows, minlength=n)
     inner = np.zeros(len(rows), bool)
-    inner[1:] = rows[1:] == rows[:-1]  # a joint stands before it
+    inner[1:] = rows[1:] == rows[:-1]  # a joint precedes it
     order = np.full(len(rows) + int(inner.sum()), len(strings.texts), np.int64)
     order[np.arange(len(rows)) + np.cumsum(inner)] = kept
     pieces = pa.concat_arrays([strings.texts, pa.array([JOINT], pa.large_string())])
@@ -331,7 +335,7 @@ def _joined(strings: _Strings, n: int) -> pa.Array:
 def _of_values(
     values: list[Any], roles: tuple[str, ...] | None
 ) -> tuple[pa.Array, dict[str, NDArray[np.int64]]]:
-    """Return the same as `_of_array` of the Python values of a column that holds JSON."""
+    """Return the result of `_of_array` for Python values of a column that holds JSON."""
     names = None if roles is None else _names(roles)
     texts: list[str | None] = []
     faults: dict[str, list[int]] = {}
@@ -352,7 +356,7 @@ def _of_values(
 
 
 def _of_turn(turn: Any, names: set[str] | None, strings: list[str]) -> str | None:
-    """Add the strings of a turn to others, and return what is wrong with it."""
+    """Append the strings of a turn to a list, and return the turn's fault, if any."""
     if turn is None:
         return None
     if isinstance(turn, str):
@@ -375,7 +379,7 @@ def _of_turn(turn: Any, names: set[str] | None, strings: list[str]) -> str | Non
 
 
 def _of_part(part: Any) -> Any:
-    """Return the text of one part of a turn's content; None where it is of another type."""
+    """Return the text of a part of a turn's content; None for a part of another type."""
     if not isinstance(part, dict):
         return part
     return part.get("text") if part.get("type") in (None, *_TEXT_PARTS) else None

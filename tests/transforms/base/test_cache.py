@@ -1,4 +1,4 @@
-"""Kernels are kept somewhere, whatever can be written."""
+"""Compiled kernels find a folder on any machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba.core import event
 
 from outcross.transforms.base import cache, kernels
 
@@ -16,12 +17,12 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Neither the code's folder nor the home can be written; returns the temporary one."""
+    """Make the code's folder and the home read-only, and return the temporary folder."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     blocked = tmp_path / "file"
-    blocked.write_text("")  # below a file nobody can write, not even root
-    monkeypatch.setattr(cache, "_of_code", lambda: blocked / "code")
-    monkeypatch.setattr(cache, "_of_user", lambda: blocked / "home")
+    blocked.write_text("")  # nobody can write below a file, not even root
+    monkeypatch.setattr(cache, "code_folder", lambda: blocked / "code")
+    monkeypatch.setattr(cache, "user_folder", lambda: blocked / "home")
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(temporary))
@@ -37,7 +38,7 @@ def test_nothing_is_changed_where_the_installation_can_be_written(monkeypatch) -
 
 
 def test_the_home_will_do(monkeypatch, nowhere: Path, tmp_path: Path) -> None:
-    monkeypatch.setattr(cache, "_of_user", lambda: tmp_path / "home")
+    monkeypatch.setattr(cache, "user_folder", lambda: tmp_path / "home")
     assert cache.place_cache() is None
     assert list(nowhere.iterdir()) == []
 
@@ -60,7 +61,7 @@ def test_a_temporary_folder_is_found_again(monkeypatch, nowhere: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["open to others", "link", "file"])
 def test_what_others_could_have_put_there_is_not_run(nowhere: Path, tmp_path, kind) -> None:
-    planted = nowhere / f"{cache._NAME}-{os.getuid()}"
+    planted = nowhere / f"{cache.NAME}-{os.getuid()}"
     if kind == "file":
         planted.write_text("")
     elif kind == "link":
@@ -77,7 +78,7 @@ def test_what_others_could_have_put_there_is_not_run(nowhere: Path, tmp_path, ki
 def test_a_home_that_nobody_knows_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.os.path, "expanduser", lambda path: path)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert not cache.writable(cache._of_user())
+    assert not cache.writable(cache.user_folder())
 
 
 def test_compiling_is_said_once_and_keeping_is_not(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_compiling_is_said_once_and_keeping_is_not(tmp_path: Path) -> None:
         "from outcross.transforms.dedup import resolve\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    for said in ("said\n", ""):
+    for output in ("said\n", ""):
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
@@ -97,13 +98,14 @@ def test_compiling_is_said_once_and_keeping_is_not(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        assert done.stdout == said
+        assert done.stdout == output
 
 
 def test_the_last_to_ask_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[int] = []
-    kernels.announce(lambda: said.append(1))
-    kernels.announce(lambda: said.append(2))
-    kernels._COMPILATIONS.on_start(None)
-    kernels._COMPILATIONS.on_start(None)
-    assert said == [2]
+    calls: list[int] = []
+    kernels.announce(lambda: calls.append(1))
+    kernels.announce(lambda: calls.append(2))
+    for _ in range(2):
+        with event.trigger_event("numba:compile"):
+            pass
+    assert calls == [2]

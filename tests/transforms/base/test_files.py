@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, here and on other filesystems."""
+"""Files appear complete or not at all, on local and other file systems."""
 
 import os
 

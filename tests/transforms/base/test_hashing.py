@@ -1,4 +1,4 @@
-"""Seeded hashes: the same everywhere, uniform, and independent between seeds and uses."""
+"""Seeded hashes are reproducible, uniform, and independent between seeds and salts."""
 
 import numpy as np
 import pytest
@@ -58,16 +58,16 @@ def test_equal_differences_in_both_halves_do_not_cancel():
 
 def test_seeds_and_salts_are_independent():
     hi, lo = consecutive(20_000)
-    one = seeded_hash(hi, lo, 0, "gumbel").astype(float)
-    for other in (seeded_hash(hi, lo, 1, "gumbel"), seeded_hash(hi, lo, 0, "shard")):
-        assert abs(np.corrcoef(one, other.astype(float))[0, 1]) < 0.03
+    hashes = seeded_hash(hi, lo, 0, "gumbel").astype(float)
+    for changed in (seeded_hash(hi, lo, 1, "gumbel"), seeded_hash(hi, lo, 0, "shard")):
+        assert abs(np.corrcoef(hashes, changed.astype(float))[0, 1]) < 0.03
 
 
 def test_a_slice_hashes_as_the_whole():
     hi, lo = consecutive(100)
-    whole = seeded_hash(hi, lo, 9, "x")
-    assert (seeded_hash(hi[::7], lo[::7], 9, "x") == whole[::7]).all()
-    assert (seeded_hash(hi, lo, 9 - 2**64, "x") == whole).all()
+    expected = seeded_hash(hi, lo, 9, "x")
+    assert (seeded_hash(hi[::7], lo[::7], 9, "x") == expected[::7]).all()
+    assert (seeded_hash(hi, lo, 9 - 2**64, "x") == expected).all()
 
 
 def test_halves_that_do_not_fit_are_refused():

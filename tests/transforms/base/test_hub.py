@@ -1,4 +1,4 @@
-"""Data sets of the Hub, with a folder of this machine in its place."""
+"""Data sets of the Hub, with a local folder in its place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [{"text": f"text {i}"} for i in range(40)]
 
 @pytest.fixture(autouse=True)
 def stand_in(tmp_path, monkeypatch):
-    """A folder that answers as the Hub does: names without a scheme, sizes, no place to write."""
+    """Replace the Hub by a local folder that has names without a scheme, and sizes."""
     data = tmp_path / "datasets/owner/name/data"
     (data / "lang=en").mkdir(parents=True)
     lines = "".join(json.dumps(row) + "\n" for row in ROWS)
@@ -47,15 +47,15 @@ def source(path):
     ],
 )
 def test_files_globs_and_folders_of_the_hub_are_read(path, expected):
-    found = input_files(source(path)).files
-    assert [file.path for file in found] == [
+    inputs = input_files(source(path)).files
+    assert [file.path for file in inputs] == [
         f"hf://datasets/owner/name/data/{name}" for name in expected
     ]
     units = plan_units([source(path)], unit_bytes=300)
     blocks = [block for unit in units for block in read_unit(unit, source(path))]
     texts = [text for block in blocks for text in block.text.to_pylist()]
     assert texts == [row["text"] for row in ROWS] * len(expected)
-    assert any(file.columns == (("lang", "en"),) for file in found) == (
+    assert any(file.columns == (("lang", "en"),) for file in inputs) == (
         "lang=en/a.jsonl" in expected
     )
 

@@ -1,4 +1,4 @@
-"""What workers count is seen by the driver, once, whatever the threads."""
+"""The driver sees each count of a worker once, with any number of threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""What can be read of compressed files; `test_read` has what becomes of it."""
+"""Decompression up to a fault; `test_read` tests the rows of broken files."""
 
 import gzip
 import random
@@ -6,7 +6,7 @@ import random
 import pytest
 import zstandard
 
-from outcross.transforms.inputs.compressed import BrokenError, decompressed
+from outcross.transforms.inputs.compressed import BrokenError, decompress
 from outcross.transforms.inputs.magic import is_compressed
 
 CONTENT = b"".join(random.Random(i).randbytes(30).hex().encode() + b"\n" for i in range(20_000))
@@ -14,10 +14,10 @@ PACK = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor(write_checksum=True
 
 
 def unpack(path):
-    """Content, bytes taken, and the fault if there was one."""
+    """Return the content of a file, its input bytes, and its fault or None."""
     content, taken = [], 0
     try:
-        for piece, cost in decompressed(str(path)):
+        for piece, cost in decompress(str(path)):
             content.append(piece)
             taken += cost
     except BrokenError as fault:
@@ -37,13 +37,13 @@ def test_several_parts_are_one_content(tmp_path, ending):
 @pytest.mark.parametrize("ending", PACK)
 def test_a_broken_file_gives_what_comes_before_the_fault(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
-    whole = PACK[ending](CONTENT)
-    path.write_bytes(whole[: len(whole) // 2])
+    packed = PACK[ending](CONTENT)
+    path.write_bytes(packed[: len(packed) // 2])
     content, _, fault = unpack(path)
     assert "ends too early" in fault.reason
     assert CONTENT.startswith(content)
     assert len(content) > len(CONTENT) // 3
-    path.write_bytes(whole + b"no part")
+    path.write_bytes(packed + b"no part")
     content, _, fault = unpack(path)
     assert content == CONTENT
     assert fault.raw == b"no part"

@@ -1,4 +1,4 @@
-"""Which files a source has, with names, links and folders as they are found on real disks."""
+"""Files of a source, with names, links and folders of real disks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.config import ConfigError, Source
-from outcross.transforms.base.files import shown
+from outcross.transforms.base.files import printable
 from outcross.transforms.inputs.input_files import input_files, warnings_of_files
 
 
@@ -19,7 +19,7 @@ def source(*files, **options):
 
 
 def names(folder, *files, **options):
-    """Paths below a folder of what a source has."""
+    """Return the paths of a source's files below a folder."""
     read = input_files(source(*files, **options)).files
     return [os.path.relpath(file.path, folder) for file in read]
 
@@ -86,8 +86,8 @@ def test_hidden_files_are_read_by_their_own_names_alone(tmp_path):
                 input_files(source(pattern))
         else:
             assert names(tmp_path, pattern) == ["x.jsonl"]
-    [left] = input_files(source(tmp_path)).left_out
-    assert (left.why, left.files, Path(left.example).name) == ("hidden", 1, "._x.jsonl")
+    [skipped] = input_files(source(tmp_path)).left_out
+    assert (skipped.why, skipped.files, Path(skipped.example).name) == ("hidden", 1, "._x.jsonl")
     for pattern in ("._x.jsonl", "_tmp/*", ".cache", "._*", "_*/*.jsonl"):
         assert len(names(tmp_path, tmp_path / pattern)) == 1, pattern
 
@@ -144,8 +144,8 @@ def test_what_a_folder_has_is_read_where_there_is_nothing_better(tmp_path):
     assert names(tmp_path, tmp_path / "j", format="json") == ["j/a.json"]
     assert names(tmp_path, tmp_path / "j/*.json") == ["j/a.json"]
     assert names(tmp_path, tmp_path / "t") == ["t/a.txt", "t/b.md"]
-    told = list(warnings_of_files(source(tmp_path / "t")))
-    assert "each of 2 text files is one document" in told[1]
+    warnings = list(warnings_of_files(source(tmp_path / "t")))
+    assert "each of 2 text files is one document" in warnings[1]
     assert names(tmp_path, tmp_path / "t", format="text-lines") == ["t/a.txt", "t/b.md"]
     assert len(list(warnings_of_files(source(tmp_path / "t", format="text-file")))) == 1
 
@@ -156,7 +156,7 @@ def test_a_format_reads_names_that_tell_none(tmp_path):
         input_files(source(tmp_path / "out/part-00000"))
     read = input_files(source(tmp_path / "out", format="jsonl"))
     assert [file.kind for file in read.files] == ["jsonl", "jsonl"]
-    assert [left.why for left in read.left_out] == [".csv beside others"]
+    assert [skipped.why for skipped in read.left_out] == [".csv beside others"]
     [file] = input_files(source(tmp_path / "out/notes.csv", format="text-lines")).files
     assert file.kind == "text-lines"
 
@@ -172,7 +172,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     Path(os.fsdecode(path)).write_text("{}")
     [file] = input_files(source(tmp_path)).files
     assert os.fsencode(file.path) == path
-    assert shown(file.path).endswith(r"/caf\xe9.jsonl")
+    assert printable(file.path).endswith(r"/caf\xe9.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     ],
 )
 def test_schemes_say_what_they_need(path, cure, monkeypatch):
-    monkeypatch.setattr("outcross.transforms.base.files._installed", lambda module: False)
+    monkeypatch.setattr("outcross.transforms.base.files.is_installed", lambda module: False)
     with pytest.raises(ConfigError, match=cure):
         input_files(source(path))
 

@@ -1,4 +1,4 @@
-"""Where rows stand, whatever pieces make a unit."""
+"""Places of rows, with any pieces in a unit."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from outcross.transforms.inputs.places import file_names, places_of
 
 
 def units(*files):
-    """A unit for each file, given with the number of its source."""
+    """Make a unit for each file, given with the number of its source."""
     return [
         Unit(i, source, (Piece(file, "jsonl", 0, -1, 1),)) for i, (source, file) in enumerate(files)
     ]
@@ -23,8 +23,8 @@ def names(*files):
 
 
 def test_files_are_named_below_the_folder_that_they_share():
-    found = names((0, "/data/a/x.jsonl"), (0, "/data/b/x.jsonl"), (1, "/data/b/x.jsonl"))
-    assert found == ["a/x.jsonl", "b/x.jsonl", "x.jsonl"]
+    shared = names((0, "/data/a/x.jsonl"), (0, "/data/b/x.jsonl"), (1, "/data/b/x.jsonl"))
+    assert shared == ["a/x.jsonl", "b/x.jsonl", "x.jsonl"]
     assert names((0, "/d/ab.jsonl"), (0, "/d/ac.jsonl")) == ["ab.jsonl", "ac.jsonl"]
     assert names((0, "/d/ab/x"), (0, "/d/ac/x")) == ["ab/x", "ac/x"]
     assert names((0, "/d/x"), (0, "/d/e/x")) == ["x", "e/x"]
@@ -39,17 +39,17 @@ PARTS = st.lists(st.sampled_from(["a", "ab", "b.jsonl", ""]), min_size=1, max_si
 
 @given(st.lists(st.tuples(st.integers(0, 1), PARTS.map("/".join)), min_size=1, max_size=6))
 def test_two_files_of_a_source_never_have_one_name(files):
-    found = {}
+    paths = {}
     for (number, path), name in zip(files, names(*files), strict=True):
         assert path.endswith(name)
-        assert found.setdefault((number, name), path) == path
+        assert paths.setdefault((number, name), path) == path
 
 
 @given(st.lists(PARTS.map("/".join), min_size=1, max_size=5))
 def test_names_do_not_depend_on_where_the_corpus_lies(paths):
-    here = names(*((0, f"/data/{path}") for path in paths))
-    there = names(*((0, f"gs://bucket/x/{path}") for path in paths))
-    assert here == there
+    local = names(*((0, f"/data/{path}") for path in paths))
+    remote = names(*((0, f"gs://bucket/x/{path}") for path in paths))
+    assert local == remote
 
 
 @given(
@@ -57,19 +57,19 @@ def test_names_do_not_depend_on_where_the_corpus_lies(paths):
     st.data(),
 )
 def test_rows_are_those_of_their_files_whatever_makes_a_unit(files, data):
-    """A file is a list of the lines of its pieces; pieces make units at random."""
+    """Draw files as lists of the lines of their pieces, and group pieces into units at random."""
     pieces = [(f"/d/{n}", lines) for n, parts in enumerate(files) for lines in parts]
     expected = [f"s/{n}#{row}" for n, parts in enumerate(files) for row in range(sum(parts))]
     cuts = data.draw(st.sets(st.integers(1, max(1, len(pieces) - 1))))
     edges = [0, *sorted(cut for cut in cuts if cut < len(pieces)), len(pieces)]
     groups = [pieces[a:b] for a, b in pairwise(edges)]
-    made = [
+    grouped = [
         Unit(i, 0, tuple(Piece(file, "jsonl", 0, -1, 1) for file, _ in group))
         for i, group in enumerate(groups)
     ]
     lines = [[count for _, count in group] for group in groups]
-    found = []
-    for own, counts in zip(places_of(made, lines), lines, strict=True):
-        assert len(own.names) == len(counts)
-        found += own.ids(np.arange(sum(counts)), "s").to_pylist()
-    assert found == expected
+    ids = []
+    for places, counts in zip(places_of(grouped, lines), lines, strict=True):
+        assert len(places.names) == len(counts)
+        ids += places.ids(np.arange(sum(counts)), "s").to_pylist()
+    assert ids == expected

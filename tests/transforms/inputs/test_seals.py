@@ -1,9 +1,8 @@
-"""An identity can't miss an edit, and no reader sees other bytes than those that were hashed."""
+"""An identity detects every edit, and readers only see bytes that were hashed."""
 
 import gzip
 import json
 import random
-from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.config import Source
-from outcross.schemas.documents import Piece, Seal, Unit
-from outcross.transforms.exchange.units import unit_from
+from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.inputs import seals
 from outcross.transforms.inputs.seals import (
     ChangedError,
@@ -46,7 +44,7 @@ def seal(units, folder):
     return seal_units(units, identities, str(folder / "digests"))
 
 
-def whole(path, folder):
+def sealed_piece(path, folder):
     unit = Unit(0, 0, (Piece(str(path), "jsonl", 0, -1, path.stat().st_size),))
     ((piece,),) = (unit.pieces for unit in seal([unit], folder))
     return piece
@@ -91,7 +89,7 @@ def test_a_sealed_file_reads_as_any_file(tmp_path_factory, size, reads):
     folder = tmp_path_factory.mktemp("seals")
     path = folder / "x"
     path.write_bytes(random.Random(size).randbytes(size))
-    with open_piece(whole(path, folder)) as sealed, path.open("rb") as plain:
+    with open_piece(sealed_piece(path, folder)) as sealed, path.open("rb") as plain:
         assert isinstance(sealed, SealedFile)
         for at, length in reads:
             assert sealed.seek(at) == plain.seek(at)
@@ -108,7 +106,7 @@ def test_a_changed_block_can_not_be_read(tmp_path_factory, edited, read):
     path = folder / "x"
     data = random.Random(1).randbytes(4 * BLOCK)
     path.write_bytes(data)
-    piece = whole(path, folder)
+    piece = sealed_piece(path, folder)
     path.write_bytes(data[:edited] + bytes([data[edited] ^ 1]) + data[edited + 1 :])
     with open_piece(piece) as file:
         file.seek(read)
@@ -123,7 +121,7 @@ def test_a_changed_block_can_not_be_read(tmp_path_factory, edited, read):
 def test_another_size_is_refused_when_the_file_is_opened(tmp_path, after):
     path = tmp_path / "x"
     path.write_bytes(b"123")
-    piece = whole(path, tmp_path)
+    piece = sealed_piece(path, tmp_path)
     path.write_bytes(after)
     with pytest.raises(ChangedError):
         open_piece(piece)
@@ -158,7 +156,7 @@ def test_every_format_is_read_under_seal(corpus, tmp_path):
     data = path.read_bytes()
     place = data.find(b"text 3 of") if path.suffix != ".gz" else 40
     path.write_bytes(data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :])
-    # Never a reject, as a broken file is: the file was whole when the run began.
+    # An error, not a reject: the file was intact when the run began.
     with pytest.raises(ChangedError, match=str(path)):
         read(units, source)
     with pytest.raises(ChangedError, match=str(path)):
@@ -166,7 +164,7 @@ def test_every_format_is_read_under_seal(corpus, tmp_path):
 
 
 class Stored(Attic):
-    """An object store that tells of each object which version it is."""
+    """An object store with a version of each object."""
 
     held: dict = {}  # noqa: RUF012
     versions: dict = {}  # noqa: RUF012
@@ -213,17 +211,3 @@ def test_what_has_no_seal_is_not_checked(tmp_path):
     with open_piece(piece) as file:
         assert file.read() == b"1"
     check_piece(piece)
-
-
-def test_units_come_back_from_json_wherever_the_digests_are(tmp_path):
-    large, small = tmp_path / "a", tmp_path / "b"
-    large.write_bytes(b"x" * 3 * BLOCK)
-    small.write_bytes(b"x")
-    pieces = tuple(Piece(str(path), "jsonl", 0, -1, 1) for path in (large, small))
-    (unit,) = seal([Unit(3, 1, (replace(pieces[0], columns=(("day", "1"),)), pieces[1]))], tmp_path)
-    value = json.loads(json.dumps(asdict(unit)))
-    back = unit_from(value, "/elsewhere/digests")
-    assert back.pieces[0].seal.digests == "/elsewhere/digests"
-    assert unit_from(value, str(tmp_path / "digests")) == unit
-    assert isinstance(unit.pieces[1].seal, Seal)
-    assert unit.pieces[1].seal.digests == ""

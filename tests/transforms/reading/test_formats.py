@@ -1,4 +1,4 @@
-"""Every format gives the rows that were written, each at its place, and names what it can't."""
+"""Each format gives its rows at their places, and names the rows that it can't read."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ PACK = {
 
 
 def read(path, batch_bytes=500, unit_bytes=64 << 20, **options):
-    """Rows, their places and the rejects of a file; texts are looked up again by their places."""
+    """Return the rows, places and rejects of a file, after looking texts up by their places."""
     source = Source(name="s", role="human", files=[str(path)], **options)
     rows, places, rejects, base = [], [], [], 0
     for unit in plan_units([source], unit_bytes):
         blocks = list(read_unit(unit, source, batch_bytes))
-        here = np.concatenate([np.zeros(0, np.int64), *(block.rows for block in blocks)])
+        numbers = np.concatenate([np.zeros(0, np.int64), *(block.rows for block in blocks)])
         texts = [text for block in blocks for text in block.text.to_pylist()]
         wanted = places_in(unit, blocks)
         assert texts_at(unit.pieces, source, wanted) == texts
         assert texts_at(unit.pieces, source, wanted[::2]) == texts[::2]
         rows += [row for block in blocks for row in block.batch.to_pylist()]
-        places += (base + here).tolist()
+        places += (base + numbers).tolist()
         rejects += [reject for block in blocks for reject in block.rejects]
         base += sum(block.lines for block in blocks)
         assert sum(block.bytes for block in blocks) <= max(unit.bytes, Path(path).stat().st_size)
@@ -103,7 +103,7 @@ def test_rows_are_those_that_were_written(tmp_path, packed, batch_bytes, ending,
 def test_wherever_pieces_are_cut_json_rows_are_the_same(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"meta": [1, "a"], "data": ROWS, "more": ROWS[:2]}, indent=1))
-    monkeypatch.setattr(json_values, "_HEAD", 1)
+    monkeypatch.setattr(json_values, "HEAD_BYTES", 1)
     monkeypatch.setattr("outcross.transforms.inputs.content.PIECE", 7)
     rows, places, rejects = read(path, 100)
     assert [row["text"] for row in rows] == [row["text"] for row in [*ROWS, *ROWS[:2]]]
@@ -183,13 +183,13 @@ def test_any_cells_come_back(tmp_path_factory, table):
         return
     path.write_bytes(separated(rows, quoting=csv.QUOTE_NONNUMERIC))
     for size in (1, 1000):
-        found, _, rejects = read(path, size)
+        read_rows, _, rejects = read(path, size)
         assert not rejects
-        assert [{k: v or "" for k, v in row.items()} for row in found] == rows
+        assert [{k: v or "" for k, v in row.items()} for row in read_rows] == rows
 
 
 def test_a_row_without_an_end_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited, "_LONGEST", 2000)
+    monkeypatch.setattr(delimited, "LONGEST_ROW", 2000)
     path = tmp_path / "x.csv"
     path.write_text('text\n"open\n' + "".join(f"line {i}\n" for i in range(2000)))
     rows, _, [lost] = read(path, 100)
@@ -270,11 +270,11 @@ def test_columns_of_folders_are_looked_up_and_found_again(tmp_path):
     path = tmp_path / "in [1]" / "lang=e[n" / "x.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.table({"text": ["a", "b"]}), path)
-    found = Source(name="s", role="human", files=[str(tmp_path / "in [1]")], text_field="lang")
-    [unit] = plan_units([found])
+    folder = Source(name="s", role="human", files=[str(tmp_path / "in [1]")], text_field="lang")
+    [unit] = plan_units([folder])
     [piece] = unit.pieces
-    assert texts_at(unit.pieces, found, np.array([[0, 1]])) == ["e[n"]
-    again = found.model_copy(update={"files": [pattern_of(piece.file, piece.columns)]})
+    assert texts_at(unit.pieces, folder, np.array([[0, 1]])) == ["e[n"]
+    again = folder.model_copy(update={"files": [pattern_of(piece.file, piece.columns)]})
     assert plan_units([again]) == [unit]
 
 
@@ -325,23 +325,23 @@ def test_rows_that_a_footer_counts_are_counted(tmp_path):
     place = pq.read_metadata(path).row_group(1).column(0).data_page_offset
     data[place + 40 : place + 80] = bytes(40)
     path.write_bytes(data)
-    found, _, [lost] = read(path)
-    assert len(found) == 200
+    intact, _, [lost] = read(path)
+    assert len(intact) == 200
     assert (lost.kind, lost.number, lost.rows, lost.broken) == ("row", 100, 100, False)
     assert "column 'text', row group 1" in lost.reason
     assert lost.lost > 1000
-    path.write_bytes(data[2000:])  # its footer is there, and nothing else
-    found, _, [lost] = read(path)
-    assert (found, lost.rows, lost.broken) == ([], 300, True)
+    path.write_bytes(data[2000:])  # its footer is intact, and nothing else
+    intact, _, [lost] = read(path)
+    assert (intact, lost.rows, lost.broken) == ([], 300, True)
 
 
 @pytest.mark.parametrize("packed", [".bz2", ".xz", ".lz4"])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
 def test_of_a_truncated_file_what_is_there_is_read(tmp_path, packed, share):
     noise = [{"text": random.Random(i).randbytes(40).hex()} for i in range(9000)]
-    whole = PACK[packed]("".join(json.dumps(row) + "\n" for row in noise).encode())
+    data = PACK[packed]("".join(json.dumps(row) + "\n" for row in noise).encode())
     path = tmp_path / f"x.jsonl{packed}"
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     rows, _, [lost] = read(path, 1 << 20)
     assert rows == noise[: len(rows)]
     if packed != ".bz2":  # whose blocks are of 900 kB
@@ -351,11 +351,13 @@ def test_of_a_truncated_file_what_is_there_is_read(tmp_path, packed, share):
 
 
 def test_whatever_is_damaged_is_counted_and_nothing_is_raised(tmp_path):
-    made = make_files(tmp_path, 100, seed=7)
-    read_ = [read_file(file) for file in made]
-    assert [read_file(file, SPLIT).rows for file in made] == [result.rows for result in read_]
-    whole = [(file, result) for file, result in zip(made, read_, strict=True) if not file.damage]
-    assert len(whole) > 25
-    assert all(result.rows == file.documents for file, result in whole)
-    assert sum(result.broken for result in read_) > 10
-    assert sum(result.rejected for result in read_) > 50
+    files = make_files(tmp_path, 100, seed=7)
+    results = [read_file(file) for file in files]
+    assert [read_file(file, SPLIT).rows for file in files] == [result.rows for result in results]
+    intact = [
+        (file, result) for file, result in zip(files, results, strict=True) if not file.damage
+    ]
+    assert len(intact) > 25
+    assert all(result.rows == file.documents for file, result in intact)
+    assert sum(result.broken for result in results) > 10
+    assert sum(result.rejected for result in results) > 50

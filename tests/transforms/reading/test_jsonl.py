@@ -1,3 +1,5 @@
+"""JSON lines become typed columns, and each bad line gets a reason."""
+
 import json
 import math
 import re
@@ -10,13 +12,15 @@ from hypothesis import strategies as st
 
 from outcross.schemas.columns import canonical, is_json, plain, unite
 from outcross.transforms.reading import jsonl
-from outcross.transforms.reading.jsonl import determined, in_order, parse, scan
+from outcross.transforms.reading.json_batches import batch_from_lines, batch_from_objects
+from outcross.transforms.reading.jsonl import in_order, is_determined, parse
+from outcross.transforms.reading.line_scan import LONG, ODD, scan
 
 
 def read(*lines):
     data = b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines)
-    found = scan(data)
-    return parse(found, found.filled)
+    scanned = scan(data)
+    return parse(scanned, scanned.filled)
 
 
 def column(name, *lines):
@@ -26,10 +30,10 @@ def column(name, *lines):
 
 
 def test_lines_are_numbered_with_the_blank_ones():
-    found = scan(b'{"a":1}\r\n \t\n\n{"a":2}')
-    assert len(found) == 4
-    assert found.filled.tolist() == [0, 3]
-    assert parse(found, found.filled).rows.tolist() == [0, 3]
+    scanned = scan(b'{"a":1}\r\n \t\n\n{"a":2}')
+    assert len(scanned) == 4
+    assert scanned.filled.tolist() == [0, 3]
+    assert parse(scanned, scanned.filled).rows.tolist() == [0, 3]
 
 
 @pytest.mark.parametrize("text", ["2020-01-01", "2020-01-01T00:00:00Z", "2020-01-01 00:00:00"])
@@ -46,45 +50,45 @@ def test_times_after_a_long_prefix_without_them_stay_strings():
 
 def test_long_blocks_take_the_types_of_their_text_from_the_start(monkeypatch):
     rows = [{"a": "2020-01-01", "pad": "x" * 100, "n": i} for i in range(3000)]
-    monkeypatch.setattr(jsonl, "_from_objects", None)
+    monkeypatch.setattr(jsonl, "batch_from_objects", None)
     assert read(*map(json.dumps, rows)).batch.to_pylist() == rows
 
 
 def test_a_column_of_mixed_types_is_text_that_holds_json():
     values = [1, "x", None, {"b": 1, "a": None}, [1.0, "y"], True, 2.5]
-    field, found = column("a", *(json.dumps({"a": v, "t": "t"}) for v in values))
+    field, array = column("a", *(json.dumps({"a": v, "t": "t"}) for v in values))
     assert is_json(field)
-    assert found.to_pylist() == ["1", '"x"', None, '{"b":1}', '[1,"y"]', "true", "2.5"]
+    assert array.to_pylist() == ["1", '"x"', None, '{"b":1}', '[1,"y"]', "true", "2.5"]
 
 
 def test_integers_and_floats_share_float64_where_that_is_exact():
-    field, found = column("a", '{"a":1}', '{"a":2.5}', '{"a":9007199254740992}')
+    field, array = column("a", '{"a":1}', '{"a":2.5}', '{"a":9007199254740992}')
     assert field.type == pa.float64()
-    assert found.to_pylist() == [1.0, 2.5, 2.0**53]
-    field, found = column("a", '{"a":2.5}', '{"a":9007199254740993}')
+    assert array.to_pylist() == [1.0, 2.5, 2.0**53]
+    field, array = column("a", '{"a":2.5}', '{"a":9007199254740993}')
     assert is_json(field)
-    assert found.to_pylist() == ["2.5", "9007199254740993"]
+    assert array.to_pylist() == ["2.5", "9007199254740993"]
 
 
 @pytest.mark.parametrize(
     "number", [2**63 - 1, -(2**63), 2**63, 2**64 - 1, 2**64, -(2**63) - 1, 10**200]
 )
 def test_no_integer_is_rounded(number):
-    field, found = column("a", json.dumps({"a": number}), '{"a":null}')
+    field, array = column("a", json.dumps({"a": number}), '{"a":null}')
     assert is_json(field) == (not -(2**63) <= number < 2**63)
-    assert found.to_pylist() == [str(number) if is_json(field) else number, None]
+    assert array.to_pylist() == [str(number) if is_json(field) else number, None]
 
 
 def test_large_floats_alone_stay_floats():
-    field, found = column("a", '{"a":1e300}', '{"a":12345678901234567890.5}')
+    field, array = column("a", '{"a":1e300}', '{"a":12345678901234567890.5}')
     assert field.type == pa.float64()
-    assert found.to_pylist() == [1e300, 12345678901234567890.5]
+    assert array.to_pylist() == [1e300, 12345678901234567890.5]
 
 
 def test_nan_and_infinities_are_read_as_python_writes_them():
-    _, found = column("a", '{"a":NaN}', '{"a":-Infinity}', '{"a":1}')
-    assert math.isnan(found[0].as_py())
-    assert found.to_pylist()[1:] == [-math.inf, 1.0]
+    _, array = column("a", '{"a":NaN}', '{"a":-Infinity}', '{"a":1}')
+    assert math.isnan(array[0].as_py())
+    assert array.to_pylist()[1:] == [-math.inf, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -99,12 +103,12 @@ def test_nan_and_infinities_are_read_as_python_writes_them():
         '{"n":[null,1],"n":12345678901234567890}',
     ],
 )
-@pytest.mark.parametrize("others", [[], ['{"a":3}'], ["[]"]])
-def test_a_key_that_is_there_twice_is_a_fault(line, others):
-    parsed = read(line, *others)
+@pytest.mark.parametrize("neighbours", [[], ['{"a":3}'], ["[]"]])
+def test_a_key_that_is_there_twice_is_a_fault(line, neighbours):
+    parsed = read(line, *neighbours)
     faults = dict(parsed.faults)
     assert re.fullmatch(r"the key '[aknl]' stands twice; names must differ", faults[0])
-    assert len(faults) == 1 + ("[]" in others)
+    assert len(faults) == 1 + ("[]" in neighbours)
 
 
 def test_quotes_in_texts_are_no_keys():
@@ -178,25 +182,25 @@ def test_lines_that_make_up_for_each_other_are_not_taken_for_rows():
 
 def test_deep_nesting_is_text():
     deep = "[" * 50 + "]" * 50
-    field, found = column("a", f'{{"a":{deep}}}')
+    field, array = column("a", f'{{"a":{deep}}}')
     assert is_json(field)
-    assert found.to_pylist() == [deep]
+    assert array.to_pylist() == [deep]
 
 
 def test_open_sets_of_keys_are_text():
     lines = [json.dumps({"a": {f"k{i}": i}}) for i in range(1500)]
-    field, found = column("a", *lines)
+    field, array = column("a", *lines)
     assert is_json(field)
-    assert found[7].as_py() == '{"k7":7}'
+    assert array[7].as_py() == '{"k7":7}'
 
 
 def test_types_are_determined_only_by_rows_that_show_them():
     parsed = read('{"a":1,"b":{"c":1.5},"d":[1]}')
-    assert determined(parsed.batch)
+    assert is_determined(parsed.batch)
     for line in ('{"a":null}', '{"b":{"c":null}}'):
-        assert not determined(read(line).batch)
-    assert not determined(pa.record_batch([pa.array([[]], pa.list_(pa.int64()))], names=["d"]))
-    assert not determined(pa.record_batch({"a": [1.0, 2.0]}))  # they may have been integers
+        assert not is_determined(read(line).batch)
+    assert not is_determined(pa.record_batch([pa.array([[]], pa.list_(pa.int64()))], names=["d"]))
+    assert not is_determined(pa.record_batch({"a": [1.0, 2.0]}))  # they may have been integers
 
 
 scalars = (
@@ -220,7 +224,7 @@ rows_of_values = st.lists(
 
 
 def _same(got, want):
-    """Absent and null are one in Arrow, and a number may have become a float of equal value."""
+    """Return whether values are equal, with absent as null and numbers as floats."""
     return canonical(got) == canonical(want)
 
 
@@ -230,8 +234,8 @@ def test_every_value_comes_back(rows, ascii_only):
     parsed = read(*(json.dumps(row, ensure_ascii=ascii_only) for row in rows))
     assert not parsed.faults
     for name in parsed.batch.schema.names:
-        field, found = parsed.batch.schema.field(name), parsed.batch.column(name)
-        for got, row in zip(found.to_pylist(), rows, strict=True):
+        field, array = parsed.batch.schema.field(name), parsed.batch.column(name)
+        for got, row in zip(array.to_pylist(), rows, strict=True):
             if is_json(field):
                 assert got == canonical(row.get(name))
             else:
@@ -242,12 +246,12 @@ def test_every_value_comes_back(rows, ascii_only):
 @given(rows_of_values)
 def test_arrow_and_the_slow_way_agree(rows):
     data = "\n".join(map(json.dumps, rows)).encode()
-    found = scan(data)
-    if (found.flags & jsonl._ODD).any():
+    scanned = scan(data)
+    if (scanned.flags & ODD).any():
         return
-    fast = jsonl._from_arrow(data, len(rows), bool((found.flags & jsonl._LONG).any()))
+    fast = batch_from_lines(data, len(rows), bool((scanned.flags & LONG).any()))
     if fast is not None:
-        slow = jsonl._from_objects([json.loads(line) for line in data.splitlines()])
+        slow = batch_from_objects([json.loads(line) for line in data.splitlines()])
         assert unite([fast.schema]) == unite([slow.schema])  # the order of members aside
         fast.validate(full=True)
         for name in fast.schema.names:

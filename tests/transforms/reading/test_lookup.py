@@ -1,4 +1,4 @@
-"""Texts by their places: the same that reading the whole unit gives."""
+"""Texts at places are equal to those from reading the complete unit."""
 
 import gzip
 import json
@@ -35,8 +35,8 @@ def jsonl(path):
 
 
 @pytest.fixture(params=["plain", "gz", "parquet", "nested"])
-def made(request, tmp_path):
-    """A source of each kind, with rows that can't be read among the good ones."""
+def mixed(request, tmp_path):
+    """Return a source of each format, with bad rows among the good ones."""
     if request.param in ("plain", "gz"):
         path, data = jsonl(tmp_path / ("x.jsonl" if request.param == "plain" else "x.jsonl.gz"))
         path.write_bytes(data if request.param == "plain" else gzip.compress(data))
@@ -48,21 +48,21 @@ def made(request, tmp_path):
     return source("s", "synthetic", path, text_field=field)
 
 
-def test_texts_are_those_of_the_whole_unit(made, monkeypatch):
+def test_texts_are_those_of_the_whole_unit(mixed, monkeypatch):
     monkeypatch.setattr(lookup, "BATCH_BYTES", 1000)
     rng = np.random.default_rng(0)
-    units = plan_units([made], 3000)
-    assert len(units) == 1 or made.files[0].endswith((".jsonl", ".parquet"))
+    units = plan_units([mixed], 3000)
+    assert len(units) == 1 or mixed.files[0].endswith((".jsonl", ".parquet"))
     seen = 0
     for unit in units:
-        blocks = list(read_unit(unit, made))
+        blocks = list(read_unit(unit, mixed))
         rows = np.concatenate([block.rows for block in blocks])
         texts = [text for block in blocks for text in block.text.to_pylist()]
         seen += len(texts)
         for size in (0, 1, len(rows) // 3, len(rows)):
             chosen = np.sort(rng.choice(len(rows), size, replace=False))
             places = np.stack([np.zeros(size, np.int64), rows[chosen]], 1)
-            assert texts_at(unit.pieces, made, places) == [texts[i] for i in chosen]
+            assert texts_at(unit.pieces, mixed, places) == [texts[i] for i in chosen]
     assert seen == sum(row["text"] is not None for row in ROWS)
 
 
@@ -71,27 +71,27 @@ def test_texts_are_those_of_the_whole_unit(made, monkeypatch):
 def test_any_text_in_any_line(tmp_path_factory, texts, data):
     path = tmp_path_factory.mktemp("lookup") / "x.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
-    made = source("s", "human", path)
-    (unit,) = plan_units([made])
+    corpus = source("s", "human", path)
+    (unit,) = plan_units([corpus])
     rows = sorted(data.draw(st.sets(st.integers(0, len(texts) - 1))))
     places = np.array([(0, row) for row in rows], np.int64).reshape(-1, 2)
-    assert texts_at(unit.pieces, made, places) == [texts[row] for row in rows]
+    assert texts_at(unit.pieces, corpus, places) == [texts[row] for row in rows]
 
 
 def test_texts_of_many_small_files(tmp_path):
-    """Of all formats, one after the other; the first line may follow a mark."""
+    """Mix formats in a unit; a byte order mark may precede the first line."""
     for number in range(30):
-        some = pa.table({"text": [f"text {number} {row}" for row in range(4)]})
+        table = pa.table({"text": [f"text {number} {row}" for row in range(4)]})
         if number % 5 == 2:
-            pq.write_table(some, tmp_path / f"{number:02d}.parquet")
+            pq.write_table(table, tmp_path / f"{number:02d}.parquet")
             continue
-        lines = "".join(json.dumps(row) + "\n" for row in some.to_pylist()).encode()
+        lines = "".join(json.dumps(row) + "\n" for row in table.to_pylist()).encode()
         (tmp_path / f"{number:02d}.jsonl").write_bytes(b"\xef\xbb\xbf" * (number % 2) + lines)
-    made = source("s", "human", tmp_path / "*")
-    (unit,) = plan_units([made])
+    corpus = source("s", "human", tmp_path / "*")
+    (unit,) = plan_units([corpus])
     wanted = [(piece, row) for piece in range(30) for row in range(piece % 5)]
     expected = [f"text {piece} {row}" for piece, row in wanted]
-    assert texts_at(unit.pieces, made, np.array(wanted)) == expected
+    assert texts_at(unit.pieces, corpus, np.array(wanted)) == expected
 
 
 def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
@@ -106,8 +106,8 @@ def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
     units = plan_units(sources, 400)
     assert len(units) > 6
     wanted, folder = tmp_path / "wanted", tmp_path / "texts"
-    for made in (wanted, folder):
-        made.mkdir()
+    for path in (wanted, folder):
+        path.mkdir()
     expected, asked = {}, units[::2]
     for unit in asked:
         blocks = list(read_unit(unit, sources[unit.source]))
@@ -118,11 +118,11 @@ def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
         expected[unit.index] = [text[:9] for text in read]
     work = LookUpTexts(sources, str(wanted), str(folder), 9)
     over([asked[::2], asked[1::2]], work)
-    found = {
+    columns = {
         unit.index: files.read_table(unit_file(str(folder), unit.index, "parquet"))["text"]
         for unit in asked
     }
-    assert {index: column.to_pylist() for index, column in found.items()} == expected
+    assert {index: column.to_pylist() for index, column in columns.items()} == expected
     assert len(list(folder.iterdir())) == len(asked)
     assert max(len(text) for part in expected.values() for text in part) == 9
 
@@ -135,10 +135,10 @@ def test_prompts_are_looked_up_as_plain_text(tmp_path, ending):
         write_jsonl(path, rows)
     else:
         pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=4)
-    made = source("s", "human", path, prompt_field="ask.n", text_field=["text", "more"])
-    (unit,) = plan_units([made])
+    corpus = source("s", "human", path, prompt_field="ask.n", text_field=["text", "more"])
+    (unit,) = plan_units([corpus])
     places = np.array([[0, 1], [0, 2], [0, 7]], np.int64)
-    assert texts_at(unit.pieces, made, places, "prompt") == ["1", "", "7"]
-    assert texts_at(unit.pieces, made, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
-    alone = made.model_copy(update={"prompt_field": None})
-    assert texts_at(unit.pieces, alone, places, "prompt") == ["", "", ""]
+    assert texts_at(unit.pieces, corpus, places, "prompt") == ["1", "", "7"]
+    assert texts_at(unit.pieces, corpus, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
+    without = corpus.model_copy(update={"prompt_field": None})
+    assert texts_at(unit.pieces, without, places, "prompt") == ["", "", ""]

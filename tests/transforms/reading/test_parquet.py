@@ -1,4 +1,4 @@
-"""Columns that other programs write and Arrow can't join, cast or even read."""
+"""Columns of other programs that Arrow can't join, cast or read."""
 
 import io
 import uuid
@@ -20,7 +20,7 @@ from outcross.transforms.rows.fields import string_field
 
 
 def batches(table, rows=7, **options):
-    """What is read of a table, in row groups of 20."""
+    """Write a table in row groups of 20, and return the batches that are read."""
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=20, **options)
     columns = ParquetColumns(sink)
@@ -66,7 +66,7 @@ def test_views_dictionaries_and_extensions_are_read_as_what_they_hold():
 
 
 def test_null_lists_of_a_fixed_size_are_lists_and_others_keep_it():
-    """Arrow can't read what it has written itself."""
+    """Read a file that Arrow has written and can't read."""
     of_two = pa.list_(pa.float32(), 2)
     table = pa.table(
         {

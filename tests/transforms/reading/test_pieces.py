@@ -1,4 +1,4 @@
-"""Pieces and the units that they make: nothing is lost, and small ones stand together."""
+"""Pieces are grouped into units without loss, and small ones share a unit."""
 
 import gzip
 import json
@@ -32,15 +32,15 @@ def write(folder, sizes):
 def test_small_files_stand_together_in_their_order(tmp_path_factory, sizes, unit_bytes):
     folder = tmp_path_factory.mktemp("pieces")
     units = plan_units([write(folder / "x", sizes)], unit_bytes)
-    made = [piece for unit in units for piece in unit.pieces]
+    all_pieces = [piece for unit in units for piece in unit.pieces]
     assert [unit.index for unit in units] == list(range(len(units)))
-    assert [piece.file for piece in made] == sorted(piece.file for piece in made)
-    assert len({piece.file for piece in made}) == len(sizes)
-    assert sum(piece.bytes for piece in made) == sum(sizes)
+    assert [piece.file for piece in all_pieces] == sorted(piece.file for piece in all_pieces)
+    assert len({piece.file for piece in all_pieces}) == len(sizes)
+    assert sum(piece.bytes for piece in all_pieces) == sum(sizes)
     assert all(unit.bytes <= unit_bytes for unit in units)
     for unit, following in pairwise(units):  # no two could be one
         assert unit.bytes + following.pieces[0].bytes > unit_bytes
-    for piece, following in pairwise(made):
+    for piece, following in pairwise(all_pieces):
         if piece.file == following.file:
             assert piece.stop == following.start
         else:
@@ -67,7 +67,7 @@ FILES = st.lists(
 @given(FILES, st.sampled_from([1, 40, 200, 1 << 20]), st.sampled_from([30, 100, 1 << 20]))
 @settings(max_examples=60, deadline=None)
 def test_rows_and_rejects_are_those_of_the_files(tmp_path_factory, files, unit_bytes, batch_bytes):
-    """Files of all kinds: with a mark at the beginning, without a newline at the end, packed."""
+    """Read files with a byte order mark, without a last newline, and compressed."""
     folder = tmp_path_factory.mktemp("pieces")
     expected, broken = [], []
     for number, (lines, marked, ended, packed) in enumerate(files):
@@ -81,7 +81,7 @@ def test_rows_and_rejects_are_those_of_the_files(tmp_path_factory, files, unit_b
             elif line.strip():
                 expected.append((str(path), row, json.loads(line)["text"]))
     wanted = source(folder / "*")
-    found, faults = [], []
+    documents, faults = [], []
     bases: dict[str, int] = {}
     for unit in plan_units([wanted], unit_bytes):
         blocks = list(read_unit(unit, wanted, batch_bytes))
@@ -99,22 +99,22 @@ def test_rows_and_rejects_are_those_of_the_files(tmp_path_factory, files, unit_b
             bases[piece.file] = bases.get(piece.file, 0) + count
         for block in blocks:
             texts = block.text.to_pylist()
-            found += [(*places[row], text) for row, text in zip(block.rows, texts, strict=True)]
+            documents += [(*places[row], text) for row, text in zip(block.rows, texts, strict=True)]
             faults += [places[reject.number] for reject in block.rejects]
-    assert found == expected
+    assert documents == expected
     assert faults == broken
 
 
 @pytest.mark.parametrize("kinds", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
 def test_small_row_groups_share_blocks(tmp_path, kinds):
-    """Row groups of 5 rows, as some writers leave them."""
+    """Read row groups of 5 rows, as some programs write them."""
     texts = [f"text {number}" for number in range(1000)]
     nested = pa.array([[text] for text in texts], pa.list_(kinds))
     table = pa.table({"text": pa.array(texts, kinds), "nested": nested})
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=5)
-    made = source(tmp_path / "*")
-    (unit,) = plan_units([made])
-    blocks = list(read_unit(unit, made))
+    corpus = source(tmp_path / "*")
+    (unit,) = plan_units([corpus])
+    blocks = list(read_unit(unit, corpus))
     assert len(blocks) <= 3
     assert [text for block in blocks for text in block.text.to_pylist()] == texts
     assert [row for block in blocks for row in block.rows.tolist()] == list(range(len(texts)))
@@ -122,23 +122,23 @@ def test_small_row_groups_share_blocks(tmp_path, kinds):
 
 
 def test_a_broken_file_spoils_none_of_its_neighbours(tmp_path):
-    whole = b'{"text": "a"}\n{"text": "b"}\n'
-    packed = gzip.compress(whole * 50)
+    lines = b'{"text": "a"}\n{"text": "b"}\n'
+    packed = gzip.compress(lines * 50)
     for name, data in (
-        ("a", gzip.compress(whole)),
+        ("a", gzip.compress(lines)),
         ("b", packed[:-9]),
-        ("c", gzip.compress(whole)),
+        ("c", gzip.compress(lines)),
     ):
         (tmp_path / f"{name}.jsonl.gz").write_bytes(data)
-    made = source(tmp_path / "*")
-    (unit,) = plan_units([made])
-    blocks = list(read_unit(unit, made))
+    corpus = source(tmp_path / "*")
+    (unit,) = plan_units([corpus])
+    blocks = list(read_unit(unit, corpus))
     rejects = [reject for block in blocks for reject in block.rejects]
     assert [(reject.kind, reject.piece) for reject in rejects] == [("byte", 1)]
     assert "ends too early" in rejects[0].reason
     by_piece = dict.fromkeys(range(3), 0)
     for block in blocks:
-        for piece, lines in block.pieces:
-            by_piece[piece] += lines
+        for piece, count in block.pieces:
+            by_piece[piece] += count
     assert by_piece[0] == by_piece[2] == 2
     assert sum(len(block.rows) for block in blocks) == sum(by_piece.values())

@@ -1,3 +1,5 @@
+"""Units of all formats give their valid rows, and a reject for each row that can't be read."""
+
 import gzip
 import json
 import os
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from outcross.schemas.columns import is_json, unite
 from outcross.schemas.config import ConfigError, Source
 from outcross.schemas.documents import Piece, Unit
-from outcross.transforms.inputs import content as module
+from outcross.transforms.inputs import content
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 from tests.support.attic import Attic
@@ -42,7 +44,7 @@ def write_bytes(path, data):
 
 
 def read(*files, batch_bytes=8 << 20, unit_bytes=64 << 20, **options):
-    """All blocks of some files; what must hold of every block is checked on the way."""
+    """Return the blocks of some files, after checks that hold for each block."""
     wanted = source(*files, **options)
     blocks = []
     for unit in plan_units([wanted], unit_bytes):
@@ -64,8 +66,8 @@ def read(*files, batch_bytes=8 << 20, unit_bytes=64 << 20, **options):
             lines += block.lines
             taken += block.bytes
             blocks.append(block)
-        whole = sum(os.path.getsize(piece.file) for piece in unit.pieces)
-        assert 0 <= taken <= max(unit.bytes, whole)
+        size = sum(os.path.getsize(piece.file) for piece in unit.pieces)
+        assert 0 <= taken <= max(unit.bytes, size)
     return blocks
 
 
@@ -115,9 +117,9 @@ def test_wherever_a_file_is_cut_every_line_is_read_once(tmp_path_factory, lines,
     path.write_bytes(b"\xef\xbb\xbf" * bom + data)
     size = path.stat().st_size
     count = data.count(b"\n") + (not data.endswith(b"\n"))
-    whole = read(path)
-    assert texts(whole) == want
-    assert sum(block.lines for block in whole) == count
+    uncut = read(path)
+    assert texts(uncut) == want
+    assert sum(block.lines for block in uncut) == count
     wanted = source(path)
     for cut in range(1, size):
         halves = [
@@ -257,9 +259,9 @@ NOISE = [{"text": random.Random(i).randbytes(40).hex(), "n": i} for i in range(9
 @pytest.mark.parametrize("ending", ["gz", "zst"])
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
 def test_of_a_truncated_file_all_that_is_there_is_read(tmp_path, ending, share):
-    whole = _compressed(NOISE, ending)
+    data = _compressed(NOISE, ending)
     path = tmp_path / f"a.jsonl.{ending}"
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
     blocks = read(path, batch_bytes=50_000)
     count = len(texts(blocks))
     assert texts(blocks) == [row["text"] for row in NOISE[:count]]
@@ -273,24 +275,24 @@ def test_of_a_truncated_file_all_that_is_there_is_read(tmp_path, ending, share):
 
 @pytest.mark.parametrize("ending", ["gz", "zst"])
 def test_of_a_corrupt_file_all_before_the_fault_is_read(tmp_path, ending):
-    whole = bytearray(_compressed(NOISE, ending))
-    place = len(whole) * 3 // 4
-    whole[place : place + 64] = bytes(64)
+    data = bytearray(_compressed(NOISE, ending))
+    place = len(data) * 3 // 4
+    data[place : place + 64] = bytes(64)
     path = tmp_path / f"a.jsonl.{ending}"
-    path.write_bytes(whole)
+    path.write_bytes(data)
     blocks = read(path)
-    found = texts(blocks)
+    read_texts = texts(blocks)
     trusted = int(len(NOISE) * 0.7) - (1800 if ending == "zst" else 0)
-    assert found[:trusted] == [row["text"] for row in NOISE[:trusted]]
+    assert read_texts[:trusted] == [row["text"] for row in NOISE[:trusted]]
     assert [r.kind for r in rejects(blocks)][-1] == "byte"
 
 
 @pytest.mark.parametrize("ending", ["gz", "zst"])
 def test_a_wrong_checksum_costs_no_row(tmp_path, ending):
-    whole = bytearray(_compressed(ROWS, ending))
-    whole[-6 if ending == "gz" else -2] ^= 255
+    data = bytearray(_compressed(ROWS, ending))
+    data[-6 if ending == "gz" else -2] ^= 255
     path = tmp_path / f"a.jsonl.{ending}"
-    path.write_bytes(whole)
+    path.write_bytes(data)
     blocks = read(path)
     assert texts(blocks) == [row["text"] for row in ROWS]
     [lost] = rejects(blocks)
@@ -346,9 +348,9 @@ def test_parquet_is_read_by_row_groups(tmp_path, unit_bytes, batch_bytes):
     assert len(units) == {1: 7, 64 << 20: 1}.get(unit_bytes, len(units))
     places, base = [], 0
     for unit in units:
-        found = list(read_unit(unit, source(path), batch_bytes))
-        places += [int(base + row) for block in found for row in block.rows]
-        base += sum(block.lines for block in found)
+        blocks = list(read_unit(unit, source(path), batch_bytes))
+        places += [int(base + row) for block in blocks for row in block.rows]
+        base += sum(block.lines for block in blocks)
     assert places == list(range(40))
 
 
@@ -373,8 +375,8 @@ def test_bad_rows_of_parquet_are_named(tmp_path):
 
 def test_a_parquet_file_that_is_none_is_one_reject(tmp_path):
     path = tmp_path / "a.parquet"
-    for content in (b"PAR1 nothing of the kind PAR1", b"", b"x" * 5000):
-        path.write_bytes(content)
+    for data in (b"PAR1 nothing of the kind PAR1", b"", b"x" * 5000):
+        path.write_bytes(data)
         blocks = read(path, unit_bytes=100)
         assert sum(block.read for block in blocks) == 1
         [lost] = rejects(blocks)
@@ -453,10 +455,8 @@ def test_other_filesystems_are_read_through_beam(tmp_path):
     wanted = source("attic://x/*")
     units = plan_units([wanted], unit_bytes=500)
     assert len(units) > 6
-    found = [
-        row for u in units for block in read_unit(u, wanted) for row in block.batch.to_pylist()
-    ]
-    assert found == ROWS * 3
+    rows = [row for u in units for block in read_unit(u, wanted) for row in block.batch.to_pylist()]
+    assert rows == ROWS * 3
 
 
 def test_memory_does_not_follow_the_file(tmp_path):
@@ -508,13 +508,13 @@ def test_a_real_corpus_is_what_json_says(name, field):
 
 @pytest.mark.parametrize("size", [90, 137, 400, 2000])
 def test_a_line_may_run_over_any_number_of_pieces_and_units(tmp_path, monkeypatch, size):
-    """What is read at once, and where units are cut, must not show."""
-    monkeypatch.setattr(module, "PIECE", 64)
+    """Read lines across the borders of reads and units."""
+    monkeypatch.setattr(content, "PIECE", 64)
     lengths = [3, 700, 50, 64, 63, 65, 1, 300, 1000, 20, 128, 5] * 3
     texts = [f"{i}" + "x" * length for i, length in enumerate(lengths)]
     path = tmp_path / "x.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
-    made = Source(name="s", role="human", files=[str(path)])
-    blocks = [block for unit in plan_units([made], size) for block in read_unit(unit, made)]
+    corpus = source(path)
+    blocks = [block for unit in plan_units([corpus], size) for block in read_unit(unit, corpus)]
     assert [reject for block in blocks for reject in block.rejects] == []
     assert [text for block in blocks for text in block.text.to_pylist()] == texts

@@ -1,3 +1,5 @@
+"""Fields of rows by dotted paths, and texts and filters at such paths."""
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -107,9 +109,9 @@ def test_string_fields_are_plain_text():
     )
     expected = {"s": ["a", None], "i": ["7", None], "f": ["7", "1.5"], "b": ["true", None]}
     for name, want in {**expected, "l": ["[1]", None], "none": [None, None]}.items():
-        found = string_field(batch, name)
-        assert found.type == pa.string()
-        assert found.to_pylist() == want
+        column = string_field(batch, name)
+        assert column.type == pa.string()
+        assert column.to_pylist() == want
     assert string_field(batch, None) is None
     coded = pa.record_batch([pa.array(["x", "x"]).dictionary_encode()], names=["d"])
     assert string_field(coded, "d").to_pylist() == ["x", "x"]

@@ -40,10 +40,10 @@ def fits(value: Any, wanted: Any) -> bool:
 
 
 def passes(value: Any, condition: Any) -> bool:
-    """What the documentation says of one value and one condition."""
+    """Return whether a value passes a condition, as the documentation defines it."""
     if not isinstance(condition, dict):
         wanted = condition if isinstance(condition, list) else [condition]
-        return any(fits(value, one) for one in wanted)
+        return any(fits(value, candidate) for candidate in wanted)
     for key, operand in condition.items():
         if key == "not":
             holds = not passes(value, operand)
@@ -89,11 +89,11 @@ mixed = st.lists(
 @given(columns, conditions)
 def test_a_filter_keeps_what_the_definition_says(values: list[Any], condition: Any) -> None:
     batch = pa.record_batch([pa.array([None, *values])], names=["v"]).slice(1)
-    found = matches(batch, {"v": condition})
-    assert found.kept.tolist() == [passes(value, condition) for value in values]
-    (met,) = found.met
+    result = matches(batch, {"v": condition})
+    assert result.kept.tolist() == [passes(value, condition) for value in values]
+    (met,) = result.met
     assert met.there == sum(not is_null(value) for value in values)
-    assert met.kept == np.count_nonzero(found.kept)
+    assert met.kept == np.count_nonzero(result.kept)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -107,16 +107,17 @@ def test_blocks_and_formats_don_t_matter(
     expected = [place for place, value in enumerate(values) if passes(value, condition)]
 
     def kept(name: str, batch_bytes: int) -> tuple[list[int], Met]:
-        made = Source(name="s", role="human", files=[str(folder / name)], where={"v": condition})
-        [unit] = plan_units([made])
-        blocks = list(read_unit(unit, made, batch_bytes))
+        path = str(folder / name)
+        source = Source(name="s", role="human", files=[path], where={"v": condition})
+        [unit] = plan_units([source])
+        blocks = list(read_unit(unit, source, batch_bytes))
         assert sum(block.filtered for block in blocks) == len(values) - len(expected)
         total = Met.total([block.met[0] for block in blocks])
         return [int(row) for block in blocks for row in block.rows], total
 
-    whole, in_one = kept("a.jsonl", 8 << 20)
+    single, in_one = kept("a.jsonl", 8 << 20)
     cut, in_many = kept("a.jsonl", 1)
-    assert whole == cut == expected
+    assert single == cut == expected
     assert (in_one.there, in_one.kept, in_one.hits, in_one.kinds) == (
         in_many.there,
         in_many.kept,
@@ -155,9 +156,9 @@ def test_keys_count_each_by_itself_and_values_are_shown_where_none_is_kept() -> 
     batch = pa.RecordBatch.from_pylist(
         [{"lang": "en", "n": 1, "t": long}, {"lang": "de", "n": None, "t": long}, {"lang": "de"}]
     )
-    found = matches(batch, {"lang": ["de", "xx"], "n": {">": 1, "not": None}, "t": "x", "no": 1})
-    assert not found.kept.any()
-    assert found.met == (
+    result = matches(batch, {"lang": ["de", "xx"], "n": {">": 1, "not": None}, "t": "x", "no": 1})
+    assert not result.kept.any()
+    assert result.met == (
         Met(3, 2, (2, 0), ("a string",)),
         Met(1, 0, (0, 2), ("a number",), ("1",)),
         Met(2, 0, (0,), ("a string",), ('"' + "x" * 38 + "…",)),
@@ -176,7 +177,7 @@ def test_counts_of_stretches_add_up() -> None:
 
 
 def test_filters_need_no_pandas():
-    """The plain installation has none, and Arrow imports it for some of its conversions."""
+    """Filter without pandas, which Arrow imports for some conversions if it is installed."""
     script = (
         "import sys\n"
         "class NoPandas:\n"

@@ -22,7 +22,7 @@ SAME = [{"user", "human"}, {"assistant", "gpt", "model"}]
 
 
 def strings_of(value: Any, roles: tuple[str, ...] | None) -> list[str] | None:
-    """The strings of a value in their order; None where there is one that has no business there."""
+    """Return the strings of a value in their order; None if it holds a value of a wrong type."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -60,7 +60,7 @@ def strings_of(value: Any, roles: tuple[str, ...] | None) -> list[str] | None:
 
 
 def defined(row: dict[str, Any], text_field: Any, roles: tuple[str, ...] | None) -> str | None:
-    """The text of a row as the documentation defines it; None for a reject."""
+    """Return the text of a row as the documentation defines it; None for a reject."""
     if isinstance(text_field, str) and isinstance(row.get(text_field), str):
         return row[text_field] if row[text_field].strip() else None
     names = [text_field] if isinstance(text_field, str) else list(text_field)
@@ -117,13 +117,13 @@ def source(path: Path, text_field: Any, roles: Any = None, **more: Any) -> Sourc
     return Source(name="s", role="synthetic", files=[str(path)], **fields)
 
 
-def read(made: Source, batch_bytes: int = 8 << 20) -> dict[int, str]:
-    [unit] = plan_units([made])
-    blocks = list(read_unit(unit, made, batch_bytes))
+def read(source: Source, batch_bytes: int = 8 << 20) -> dict[int, str]:
+    [unit] = plan_units([source])
+    blocks = list(read_unit(unit, source, batch_bytes))
     places = [int(row) for block in blocks for row in block.rows]
     texts = [text for block in blocks for text in block.text.to_pylist()]
     wanted = np.array([(0, place) for place in places], np.int64).reshape(-1, 2)
-    assert texts_at(unit.pieces, made, wanted) == texts
+    assert texts_at(unit.pieces, source, wanted) == texts
     return dict(zip(places, texts, strict=True))
 
 
@@ -137,9 +137,9 @@ def test_a_text_is_what_the_definition_says_in_any_blocks_and_formats(
     expected = {place: text for place, text in enumerate(texts) if text is not None}
     lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     (folder / "a.jsonl").write_text("".join(lines), "utf-8")
-    made = source(folder / "a.jsonl", text_field, roles)
-    assert read(made) == expected
-    assert read(made, 1) == expected  # each line a block, with its own types
+    lines_of_json = source(folder / "a.jsonl", text_field, roles)
+    assert read(lines_of_json) == expected
+    assert read(lines_of_json, 1) == expected  # each line a block, with its own types
     try:
         table = pa.Table.from_pylist([{name: row.get(name) for name in "abc"} for row in rows])
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # no column of Parquet holds such rows
