@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from outcross.pipeline.cli import main as cli
+from outcross.pipeline.cli.requests import config_of
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, Fields, MaxCopies
 
@@ -280,7 +281,7 @@ def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> Non
     path.write_text("{out: o, human_share: 0.3, sources: [{name: a, role: human, files: [a]}]}")
     options = dict.fromkeys(Config.model_fields) | {"configuration": str(path)}
     del options["sources"], options["max_copies"], options["domains"]
-    assert cli._config(options | {"human_tokens": 5}).human_tokens == 5
+    assert config_of(options | {"human_tokens": 5}).human_tokens == 5
 
 
 def test_an_unknown_key_names_the_one_that_was_meant(outcross, files):
