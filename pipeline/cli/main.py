@@ -80,7 +80,8 @@ def main() -> None:
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     session = Session(beam_args=arguments[cut + 1 :])
     try:
-        code = app(arguments[:cut], standalone_mode=False, obj=session)  # 130 after Ctrl-C
+        # 130 after Ctrl-C
+        code = app(arguments[:cut], prog_name="outcross", standalone_mode=False, obj=session)
     except typer.Abort:  # the same of older releases
         code = 130
     except Exception as error:  # the last place where an error can be made readable

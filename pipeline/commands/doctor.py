@@ -37,7 +37,7 @@ def examine(flink_master: str | None = None) -> DoctorReport:
     Args:
         flink_master: host:port of a Flink cluster's REST address, which is asked for its state.
     """
-    local = _local_engine()
+    local = check_local_engine()
     engines = [local, _prism(), _job_server("flink"), _job_server("spark"), _dataflow()]
     if flink_master is not None:
         engines.append(_flink_cluster(flink_master))
@@ -135,7 +135,7 @@ def _program(name: str, remedy: str) -> Check:
     return Check(name=name, state="ready", detail=path, remedy=None)
 
 
-def _local_engine() -> Check:
+def check_local_engine() -> Check:
     """Import what a run needs, and run a pipeline of one element on the local engine."""
     name = "local"
     try:
