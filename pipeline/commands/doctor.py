@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -212,7 +213,7 @@ def _flink_cluster(master: str) -> Check:
             f"Flink {overview['flink-version']}, {overview['taskmanagers']} task managers, "
             f"{overview['slots-available']} of {overview['slots-total']} slots free"
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         return Check(name=name, state="failed", detail=_first_line(error), remedy=remedy)
     return Check(name=name, state="ready", detail=detail, remedy=None)
 
