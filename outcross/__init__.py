@@ -6,7 +6,6 @@ Each name loads its module on first use, so importing the package takes no time.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from outcross.transforms.reference.reference import Reference, load_reference
     from outcross.transforms.sketches.sketch_documents import SketchDocuments
 
+    __version__: str
+
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
     "pipeline.commands.compare": ["compare"],
@@ -44,8 +45,6 @@ _MODULES = {
     "transforms.sketches.sketch_documents": ["SketchDocuments"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-__version__ = version("outcross")
 
 __all__ = [
     "AssignClusters",
@@ -80,7 +79,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its module."""
+    """Load a public name from its module, or the version from the installation."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

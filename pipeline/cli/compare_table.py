@@ -1,4 +1,4 @@
-"""A comparison of generations as tables."""
+"""Tables of `outcross compare`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rich.table import Table
 from outcross.pipeline.commands.compare import trend
 from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, show_table
+from outcross.pipeline.terminal.tables import new_table, print_line, show_table
 from outcross.schemas.measures import CONFIDENCE, MEASURES
 from outcross.schemas.report import Comparison, Measure, Report
 
-_WIDE = 6  # generations that stand side by side; more stand below each other
+_WIDE = 6  # most generations side by side; more of them are rows
 _SURE = 3.0  # standard errors from which a slope has an arrow
 
 
 def show_comparison(
     comparison: Comparison, reports: Sequence[tuple[str, Report]], as_json: bool
 ) -> None:
-    """The generations side by side, where each lost its tail, and the verdict.
+    """Print the measures of all generations, the tail after each stage, and the verdict.
 
     Args:
-        comparison: of the reports.
-        reports: those that were compared, for the stages.
-        as_json: print the comparison as JSON instead.
+        comparison: the comparison.
+        reports: path and content of each compared report, in the order of the generations.
+        as_json: print JSON instead of tables.
     """
     if as_json:
         print_json(comparison.model_dump_json(indent=2))
@@ -39,30 +39,30 @@ def show_comparison(
     verdict = comparison.verdict
     notes = [f"note: {warning}" for warning in verdict.warnings]
     for line in (verdict.sentence, *verdict.reasons, *notes):
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        print_line(console, printable(line))
 
 
 def _measure_tables(comparison: Comparison) -> list[Table]:
-    """Measures as ratios and as differences, for the two can't be read on one scale."""
+    """Return a table of ratios and one of differences, which have different scales."""
     generations = comparison.generations
     names = [generation.name for generation in generations]
-    of = [{figure.name: figure for figure in g.measures} for g in generations]
-    own = ("own verdict", [generation.outcome for generation in generations] + [""])
+    measures = [{measure.name: measure for measure in g.measures} for g in generations]
+    verdicts = ("own verdict", [*(generation.outcome for generation in generations), ""])
     tables = []
-    for kind, what in (
+    for kind, heading in (
         ("ratio", "share of the figure of human text, 1 is as diverse as people"),
         ("difference", "less the figure of human text, 0 is like people"),
     ):
-        lines = [own] if kind == "ratio" else []
+        lines = [verdicts] if kind == "ratio" else []
         for name, info in MEASURES.items():
-            figures = [known.get(name) for known in of]
+            figures = [by_name.get(name) for by_name in measures]
             if info.kind == kind and any(figures):
                 form = ".3f" if kind == "ratio" else info.form
                 cells = [_figure(figure, form) for figure in figures]
                 lines.append((info.title, [*cells, _arrow(figures, form, info.better)]))
         if lines:
             title = (
-                f"{what} (± 95%; trend: change from one report to the next, with an arrow where "
+                f"{heading} (± 95%; trend: change from one report to the next, with an arrow where "
                 "it is sure)"
             )
             tables.append(_grid(title, names, lines, ["trend"]))
@@ -78,11 +78,11 @@ def _figure(figure: Measure | None, form: str) -> str:
 
 
 def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str:
-    """The slope; red where it is surely away from diversity."""
-    found = trend(figures)
-    if found is None:
+    """Return the slope of a measure, red where it surely leads away from diversity."""
+    line = trend(figures)
+    if line is None:
         return "–"
-    slope, error = found
+    slope, error = line
     text = f"{slope:+{form}}"
     if abs(slope) <= _SURE * error:
         return text
@@ -92,7 +92,7 @@ def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str:
 
 
 def _tail_table(comparison: Comparison, reports: Sequence[tuple[str, Report]]) -> Table:
-    """What each stage did to the tail: sampling from a model is one, between two reports."""
+    """Return the tail after each stage; sampling from a model is the step between reports."""
     stages = dict.fromkeys(stage.name for _, report in reports for stage in report.stages)
     cells: dict[str, list[str]] = {stage: [] for stage in stages}
     before: float | None = None
@@ -130,13 +130,13 @@ def _grid(
     lines: Sequence[tuple[str, Sequence[str]]],
     more: Sequence[str],
 ) -> Table:
-    """A table with a column for each generation, or with a row for each where they are many.
+    """Return a table with a column for each generation, or a row for each of many.
 
     Args:
-        title: stands above it.
-        names: of the generations.
-        lines: what is shown, with a cell for each generation and for each of `more`.
-        more: headings beside those of the generations.
+        title: line above the table.
+        names: names of the generations.
+        lines: labels, each with a cell for each generation and for each of `more`.
+        more: headings after those of the generations.
     """
     heads = [*(escape(printable(name)) for name in names), *more]
     if len(names) <= _WIDE:

@@ -3,22 +3,91 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+ROLES = ("synthetic", "human", "exclude")
+"""Roles of sources that have an option of their own."""
+
+HOW_TO_NAME_FILES = (
+    "put --synthetic or --human before each file or glob, and quote a glob ('s*.jsonl'), or the "
+    "shell turns it into several names"
+)
 
 _METAVARS = {"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"}
-"""Placeholders of options that may stand several times and take no glob."""
+"""Placeholders of options that may be repeated and take no glob."""
+
+
+def option(name: str, field: FieldInfo) -> inspect.Parameter:
+    """Return a model's field as an option.
+
+    Args:
+        name: name of the field.
+        field: the field, with its description and default.
+    """
+    spelling = "--" + name.replace("_", "-")
+    default = field.get_default(call_default_factory=True)
+    default = None if field.is_required() or default == [] else default
+    kind = _annotation(field)
+    text = _help(field, default)
+    if kind == list[str] | None:
+        return _parameter(name, kind, spelling, f"{text}; may be repeated", _metavar(name))
+    if kind == bool | None:
+        return _parameter(name, kind, f"{spelling}/--no-{spelling[2:]}", _help(field, None))
+    return _parameter(name, kind, spelling, text)
+
+
+def files_option(role: str) -> inspect.Parameter:
+    """Return the option that names the files of a role."""
+    text = f"files of role {role}; may be repeated"
+    return _parameter(role, list[str] | None, f"--{role}", text, "GLOB")
+
+
+def flag(name: str, text: str) -> inspect.Parameter:
+    """Return an option without a value; `as_json` is spelled `--json`.
+
+    Args:
+        name: name of the parameter.
+        text: help of the option.
+    """
+    spelling = f"--{name.removeprefix('as_').replace('_', '-')}"
+    return _parameter(name, bool, spelling, text, default=False)
+
+
+def positional(name: str, kind: Any, metavar: str, text: str | None, **default: Any) -> Any:
+    """Return a positional parameter; it is required unless `default` is given."""
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        annotation=Annotated[kind, typer.Argument(metavar=metavar, help=text)],
+        **default,
+    )
+
+
+def _parameter(
+    name: str, kind: Any, spelling: str, text: str, metavar: str | None = None, default: Any = None
+) -> inspect.Parameter:
+    info = typer.Option(spelling, metavar=metavar, help=text, show_default=False)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+    )
+
+
+def _metavar(name: str) -> str:
+    return _METAVARS.get(name, "GLOB")
 
 
 def _annotation(field: FieldInfo) -> Any:
-    """An option's type: what typer knows, and always optional, so that YAML can give it."""
+    """Return a type that typer knows; it is always optional, so that YAML can give the value."""
     kind = field.annotation
     arguments = [argument for argument in get_args(kind) if argument is not type(None)]
     if get_origin(kind) is Literal:
         return str | None
-    if any(get_origin(one) in (list, tuple) for one in (kind, *arguments)):
+    if any(get_origin(part) in (list, tuple) for part in (kind, *arguments)):
         return list[str] | None
     if len(arguments) == 1:
         kind = arguments[0]
@@ -31,33 +100,3 @@ def _help(field: FieldInfo, default: Any) -> str:
     if choices:
         text += f" ({' | '.join(map(str, choices))})"
     return text if default is None else f"{text} (default: {default})"
-
-
-def option(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A model's field as an option."""
-    spelling = "--" + name.replace("_", "-")
-    default = field.get_default(call_default_factory=True)
-    default = None if field.is_required() or default == [] else default
-    kind = _annotation(field)
-    text = _help(field, default)
-    told = typer.Option(spelling, help=text, show_default=False)
-    if kind == list[str] | None:
-        text = f"{text}; may stand several times"
-        told = typer.Option(
-            spelling, metavar=_METAVARS.get(name, "GLOB"), help=text, show_default=False
-        )
-    if kind == bool | None:
-        told = typer.Option(
-            f"{spelling}/--no-{spelling[2:]}", help=_help(field, None), show_default=False
-        )
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, told]
-    )
-
-
-def flag(name: str, spelling: str, text: str) -> inspect.Parameter:
-    """An option that is there or not."""
-    told = typer.Option(spelling, help=text, show_default=False)
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, told]
-    )

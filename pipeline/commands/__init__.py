@@ -1,1 +1,1 @@
-"""One module for each command: what it does, from Python and the command line alike."""
+"""Commands, one module each, for Python and the command line alike."""

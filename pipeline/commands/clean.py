@@ -1,4 +1,4 @@
-"""`outcross clean`: removes the work that no result needs, and nothing else."""
+"""Removal of the work that no result needs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from outcross.pipeline.commands.job import alone
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
-from outcross.pipeline.stages.texts import printable
-from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, show_table
 from outcross.schemas.cleaning import Cleaning, Piece
 from outcross.schemas.config import ConfigError
 from outcross.transforms.base import files
 
 _NOTES = ("lock", "data.key", "removed.key")
-"""Files of a few bytes by which later runs know what stands in the directory."""
+"""Small files by which later runs know what the directory holds."""
 
 _AFTER = "commit-"  # the one stage that ends after the result is written
 
@@ -29,25 +22,26 @@ _AFTER = "commit-"  # the one stage that ends after the result is written
 def clean(out: str, everything: bool = False, dry_run: bool = False) -> Cleaning:
     """Remove the work of a run, an audit or a reference that no result needs.
 
-    Of a finished run the sketches, the verdicts and the selection stay: `explain`, `against` and
+    The sketches, the verdicts and the selection of a finished run stay: `explain`, `against` and
     the next run read them. Without a result all work stays, so that the same command goes on.
 
     Args:
-        out: the output directory.
+        out: output directory.
         everything: also remove work that is newer than the result, or has none yet.
         dry_run: remove nothing.
 
     Raises:
-        ConfigError: when the directory isn't one of outcross, is no local one, or a run is at work.
+        ConfigError: when the directory is not an output of outcross, is in an object store, or a
+            run is at work there.
     """
-    folders = [_work(out), *_of_reference(out)]
+    folders = [_work_folder(out), *_reference_work(out)]
     removed: list[Path] = []
     unfinished: list[Path] = []
     with alone(out):
         for folder in folders:
             unneeded = list(_unneeded(folder))
             waiting = [] if everything else _newer(folder, unneeded)
-            # Newer work was made with older work, so both stay or neither.
+            # Newer work was made from older work, so both stay or both go.
             (unfinished if waiting else removed).extend(unneeded)
         result = Cleaning(
             out=out,
@@ -63,17 +57,16 @@ def clean(out: str, everything: bool = False, dry_run: bool = False) -> Cleaning
     return result
 
 
-def _work(out: str) -> Path:
+def _work_folder(out: str) -> Path:
     """Return the work folder of an output directory.
 
     Raises:
-        ConfigError: as `clean`.
+        ConfigError: for the reasons that `clean` gives.
     """
     if not files.is_local(out):
         raise ConfigError(
             f"clean: {out} is in an object store; only folders of this machine are cleaned. Delete "
-            f"{files.join(out, WORK)} with the store's own tools; `explain` and `against` then "
-            "miss it"
+            f"{files.join(out, WORK)} with the store's own tools; `explain` and `against` need it"
         )
     work = Path(out, WORK)
     if not Path(out).is_dir():
@@ -81,20 +74,20 @@ def _work(out: str) -> Path:
     if work.is_symlink():
         raise ConfigError(
             f"clean: {work} is a link to {work.readlink()}; links are not followed, so clean that "
-            "place by hand"
+            "folder by hand"
         )
-    ours = not Path(out, MANIFEST).exists() or read_manifest(out) is not None
-    if not ours or not work.is_dir():
+    is_output = not Path(out, MANIFEST).exists() or read_manifest(out) is not None
+    if not is_output or not work.is_dir():
         raise ConfigError(
             f"clean: {out} is not an output directory of outcross: it holds "
-            + (f"no {WORK}" if ours else f"a {MANIFEST} of another program")
+            + (f"no {WORK}" if is_output else f"a {MANIFEST} of another program")
             + "; give the `out` of a run, an audit or a reference"
         )
     return work
 
 
-def _of_reference(out: str) -> list[Path]:
-    """Return the work folder of the reference that an audit has made, if there is one."""
+def _reference_work(out: str) -> list[Path]:
+    """Return the work folder of the reference that an audit made; none without one."""
     folder = Path(out, "reference")
     work = folder / WORK
     linked = folder.is_symlink() or work.is_symlink()
@@ -102,7 +95,7 @@ def _of_reference(out: str) -> list[Path]:
 
 
 def _unneeded(work: Path) -> Iterator[Path]:
-    """Yield files and folders of the work, and those within the folders that stay in part."""
+    """Yield the files and folders of the work that no result needs, the outermost ones."""
     manifest = read_manifest(str(work.parent)) if (work.parent / MANIFEST).exists() else None
     needed = [work / name for name in _NOTES]
     needed += [work.parent / path for path in (manifest or {}).get("work", {}).values()]
@@ -111,7 +104,7 @@ def _unneeded(work: Path) -> Iterator[Path]:
         for path in sorted(folder.iterdir()):
             if path in needed:
                 continue
-            if not path.is_symlink() and any(path in other.parents for other in needed):
+            if not path.is_symlink() and any(path in target.parents for target in needed):
                 yield from below(path)
             else:
                 yield path
@@ -120,7 +113,7 @@ def _unneeded(work: Path) -> Iterator[Path]:
 
 
 def _newer(work: Path, paths: list[Path]) -> list[Path]:
-    """Return those that were written after the result; all of them where there is none."""
+    """Return the paths that are newer than the result; all of them without a result."""
     result = work.parent / MANIFEST
     if not result.exists():
         return paths
@@ -135,7 +128,7 @@ def _newer(work: Path, paths: list[Path]) -> list[Path]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield the files of a folder, links as they are."""
+    """Yield the files of a folder, and links without following them."""
     if path.is_symlink() or not path.is_dir():
         yield path
         return
@@ -156,34 +149,3 @@ def _delete(path: Path) -> None:
         path.unlink()
     else:
         shutil.rmtree(path)
-
-
-def show_cleaning(cleaning: Cleaning, as_json: bool) -> None:
-    """Print what was removed, or would be."""
-    if as_json:
-        print_json(cleaning.model_dump_json(indent=2))
-        return
-    console = Console()
-    if cleaning.removed:
-        title = "would be removed" if cleaning.dry_run else "removed"
-        show_table(console, _table(title, cleaning.removed))
-    if cleaning.unfinished:
-        show_table(console, _table("kept, as it has no result yet", cleaning.unfinished))
-    done = "would be removed" if cleaning.dry_run else "removed"
-    lines = [f"{cleaning.removed_bytes:,} bytes {done}, {cleaning.kept_bytes:,} bytes of work stay"]
-    if cleaning.unfinished:
-        lines.append(
-            "a run or a plan has left work that is newer than the result: the same command goes on "
-            "from it; --all removes it"
-        )
-    elif cleaning.kept_bytes:
-        lines.append("what stays is read by `explain`, by `against` and by the next run")
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(title: str, pieces: list[Piece]) -> Table:
-    table = new_table(title, ["path"], ["bytes"])
-    for piece in pieces:
-        table.add_row(escape(printable(piece.path)), f"{piece.bytes:,}")
-    return table

@@ -1,4 +1,4 @@
-"""Reports of several generations against each other: what has fallen, and whether surely."""
+"""Comparison of several generations' reports: which figures have fallen, and how surely."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ REPEATS = "near_duplicates"
 CLUSTERS = ("effective_clusters", "audit_effective_clusters", "tail_mass", "tail_coverage")
 
 _CHANCE = 0.05  # of an alarm in a comparison of generations that have lost nothing
-_NOTICED = 2.0  # standard errors from which a fall is worth a warning
+_NOTABLE = 2.0  # standard errors from which a fall is worth a warning
 
 
 def compare(reports: Sequence[tuple[str, Report]], gates: Gates | None = None) -> Comparison:
-    """Judges whether figures have fallen from generation to generation.
+    """Judge which figures have fallen from generation to generation.
 
-    A figure is a set's value as a ratio to that of human text. Its fall, 1 - later / earlier, is
-    taken against the generation before and against the first one, so that a leak too slow to be
-    seen in a step is seen in the sum; generations without the figure are passed over. A fall
-    raises an alarm where it is larger than the gates' limit and surely no chance: so many of its
-    standard errors from zero that an alarm in generations that have lost nothing comes once in 20
-    comparisons at most, however many falls are looked at (Bonferroni, one-sided; 2.5 errors for
-    the nine falls between two generations, 3.4 for ten generations). It warns where it is larger
-    than half the limit and than two of its standard errors. Of near duplicates it is the rise that
-    is looked at, later - earlier.
+    A figure is a corpus's value as a ratio to that of human text. Its fall is 1 - later / earlier.
+    Each generation is compared with the one before and with the first one, so that a leak too slow
+    to be seen in a step is seen in the sum. Generations without the figure are passed over.
+
+    A fall raises an alarm where it exceeds the gates' limit and is surely no chance. Generations
+    that have lost nothing raise an alarm in one of 20 comparisons at most, however many falls are
+    tested (Bonferroni, one-sided). That takes 2.5 standard errors for the nine falls between two
+    generations, and 3.4 for ten generations. A fall is a warning where it exceeds half the limit
+    and two of its standard errors. For near duplicates the rise is judged, later - earlier.
 
     Args:
-        reports: path of each report.json and what it holds, the first generation first.
-        gates: the limits; the default ones if absent.
+        reports: path and content of each report.json, the first generation first.
+        gates: limits; the default ones if absent.
 
     Raises:
-        ConfigError: when there are fewer than two reports, or some were not measured against
-            human text, or on different yardsticks.
+        ConfigError: when there are fewer than two reports, when one was not measured against
+            human text, or when they were measured on different references.
     """
     gates = gates or Gates()
-    reference = _one_yardstick(reports)
+    reference = _shared_reference(reports)
     names = names_of([path for path, _ in reports])
     generations = [
         Generation(
@@ -65,29 +65,29 @@ def compare(reports: Sequence[tuple[str, Report]], gates: Gates | None = None) -
     ]
     errors = NormalDist().inv_cdf(1 - _CHANCE / max(len(falls), 1))
     alarms = _worst_first([f for f in falls if f.share > max(f.limit, errors * f.error)])
-    stopped = {fall.measure for fall in alarms}
-    noticed = _worst_first(
+    alarmed = {fall.measure for fall in alarms}
+    notable = _worst_first(
         [
             fall
             for fall in falls
-            if fall.share > max(fall.limit / 2, _NOTICED * fall.error)
-            and fall.measure not in stopped
+            if fall.share > max(fall.limit / 2, _NOTABLE * fall.error)
+            and fall.measure not in alarmed
         ]
     )
     outcome: Literal["done", "go", "warn", "stop"]
     if alarms:
-        outcome, sentence = "stop", f"Stop: {_in_short(alarms)}."
-    elif noticed:
-        outcome, sentence = "warn", f"Warning: {_in_short(noticed)}."
+        outcome, sentence = "stop", f"Stop: {_summary(alarms)}."
+    elif notable:
+        outcome, sentence = "warn", f"Warning: {_summary(notable)}."
     elif falls:
         outcome, sentence = "go", _passed(generations, gates)
     else:
-        outcome, sentence = "done", "Nothing could be judged: no figure stands in two reports."
+        outcome, sentence = "done", "Nothing could be judged: no figure is in two reports."
     return Comparison(
         verdict=Verdict(
             outcome=outcome,
             sentence=sentence,
-            reasons=_reasons("stop", alarms) + _reasons("warning", noticed),
+            reasons=_reasons("stop", alarms) + _reasons("warning", notable),
             warnings=_warnings(reports, generations, falls, errors),
         ),
         reference=reference,
@@ -108,16 +108,16 @@ def compare(reports: Sequence[tuple[str, Report]], gates: Gates | None = None) -
 
 
 def trend(figures: Sequence[Measure | None]) -> tuple[float, float] | None:
-    """Slope of a measure against human text, by least squares weighted with its errors.
+    """Fit the slope of a measure by least squares, weighted with its errors.
 
-    Its standard error grows with the scatter about the line where that is larger than the errors
-    explain (Birge 1932), so that a series which goes up and down has no sure trend.
+    The slope's standard error grows with the scatter about the line, where the errors don't explain
+    it (Birge 1932). A series that goes up and down thus has no sure trend.
 
     Args:
-        figures: the measure in each generation, one step apart.
+        figures: the measure in each generation, one step apart; None where it is missing.
 
     Returns:
-        Change of `against` a generation and its standard error; None without two figures.
+        Change of `against` per generation and its standard error; None without two figures.
     """
     known = [
         (step, figure.against, max(figure.error, 1e-9))
@@ -136,20 +136,25 @@ def trend(figures: Sequence[Measure | None]) -> tuple[float, float] | None:
 
 
 def _trends(generations: Sequence[Generation]) -> list[Trend]:
-    """Of the measures that say more than the difference of two."""
-    of = [{figure.name: figure for figure in one.measures} for one in generations]
-    lines = []
+    """Return the trend of each measure that three generations have."""
+    measures = [{measure.name: measure for measure in g.measures} for g in generations]
+    trends = []
     for name in MEASURES:
-        figures = [known.get(name) for known in of]
+        figures = [by_name.get(name) for by_name in measures]
         known = sum(figure is not None and figure.against is not None for figure in figures)
-        found = trend(figures)
-        if found is not None and known > 2:
-            lines.append(Trend(measure=name, slope=found[0], error=found[1]))
-    return lines
+        line = trend(figures)
+        if line is not None and known > 2:
+            trends.append(Trend(measure=name, slope=line[0], error=line[1]))
+    return trends
 
 
-def write_comparison(out: str, found: Comparison, latest: Report) -> None:
-    """Writes compare.json, and report.html with the latest generation's report below it.
+def write_comparison(out: str, comparison: Comparison, latest: Report) -> None:
+    """Write compare.json, and report.html with the latest generation's report below it.
+
+    Args:
+        out: output directory.
+        comparison: the comparison.
+        latest: report of the last generation.
 
     Raises:
         ConfigError: when the directory holds something else.
@@ -157,18 +162,18 @@ def write_comparison(out: str, found: Comparison, latest: Report) -> None:
     path = files.join(out, "compare.json")
     if files.exists(out) and not files.exists(path) and files.list_files(files.join(out, "*")):
         raise ConfigError(
-            f"out: {out} holds files that are not of a comparison; choose an empty directory"
+            f"out: {out} holds other files than a comparison's; choose an empty directory"
         )
     files.make_folder(out)
-    files.write_bytes(path, (found.model_dump_json(indent=2) + "\n").encode())
-    files.write_bytes(files.join(out, "report.html"), page(latest, comparison=found).encode())
+    files.write_bytes(path, (comparison.model_dump_json(indent=2) + "\n").encode())
+    files.write_bytes(files.join(out, "report.html"), page(latest, comparison=comparison).encode())
 
 
-def _one_yardstick(reports: Sequence[tuple[str, Report]]) -> str:
-    """The yardstick of all reports."""
+def _shared_reference(reports: Sequence[tuple[str, Report]]) -> str:
+    """Return the fingerprint of the reference that all reports were measured on."""
     if len(reports) < 2:
-        found = f"only {reports[0][0]}" if reports else "none"
-        raise ConfigError(f"compare: two reports or more are needed; found {found}")
+        given = f"only {reports[0][0]}" if reports else "none"
+        raise ConfigError(f"compare: two reports or more are needed; found {given}")
     fingerprints = []
     for path, report in reports:
         if report.kind == "dedup":
@@ -182,30 +187,28 @@ def _one_yardstick(reports: Sequence[tuple[str, Report]]) -> str:
                 "`outcross audit` on the data with the same --reference as the others"
             )
         fingerprints.append(report.reference.fingerprint)
-    others = [n for n, found in enumerate(fingerprints) if found != fingerprints[0]]
-    if others:
-        raise ConfigError(
-            f"compare: {reports[0][0]} was measured on the yardstick {fingerprints[0]}, "
-            f"{reports[others[0]][0]} on {fingerprints[others[0]]}; figures on two yardsticks "
-            "can't be compared. Measure all of them on one and the same: `outcross audit` on each "
-            "data/ with the same --reference DIR, such as the first run's reference/"
-        )
+    for (path, _), fingerprint in zip(reports, fingerprints, strict=True):
+        if fingerprint != fingerprints[0]:
+            raise ConfigError(
+                f"compare: {reports[0][0]} was measured on the reference {fingerprints[0]}, "
+                f"{path} on {fingerprint}; figures on two references can't be compared. Run "
+                "`outcross audit` on each data/ with the same --reference DIR, such as the first "
+                "run's reference/"
+            )
     return fingerprints[0]
 
 
 @dataclass(frozen=True)
 class _Fall:
-    """How much of a figure is gone between two generations; below 0 it has risen.
-
-    Of near duplicates it is what they have risen by.
+    """Fall of a figure between two generations; for near duplicates their rise.
 
     Attributes:
         measure: key of the measure.
         before, after: the generations.
-        figures: against human text in both.
-        limit: the largest fall that passes.
-        share: of the earlier figure that is gone.
-        error: its standard error if nothing has fallen.
+        figures: the figure against human text in both.
+        limit: largest fall that passes.
+        share: share of the earlier figure that is lost; negative where it has risen.
+        error: standard error of the share if nothing has fallen.
     """
 
     measure: str
@@ -227,7 +230,7 @@ class _Fall:
 
     @property
     def detail(self) -> str:
-        """From what to what, and what may be."""
+        """Limit, with the figure before and after."""
         earlier, later = self.figures
         if self.measure == REPEATS:
             return (
@@ -240,19 +243,19 @@ class _Fall:
 
 
 def _figure(generation: Generation, name: str) -> tuple[float, float, int] | None:
-    """A judged measure against human text, its standard error, and what it was taken from."""
-    for found in generation.measures:
-        if found.name != name or found.outcome == "not judged":
+    """Return a judged measure against human text, its standard error and its sample size."""
+    for measure in generation.measures:
+        if measure.name != name or measure.outcome == "not judged":
             continue
-        if found.against is not None and found.error is not None:
-            return found.against, found.error, found.n
+        if measure.against is not None and measure.error is not None:
+            return measure.against, measure.error, measure.n
     return None
 
 
 def _falls(name: str, generations: Sequence[Generation], gates: Gates) -> list[_Fall]:
     limit = gates.fall_lexical if name in WORDS else gates.fall_clusters
     limit = gates.rise_near_duplicates if name == REPEATS else limit
-    known = [(g, found) for g in generations if (found := _figure(g, name)) is not None]
+    known = [(g, figure) for g in generations if (figure := _figure(g, name)) is not None]
     falls = []
     for number in range(1, len(known)):
         after, (later, later_error, _) = known[number]
@@ -262,11 +265,11 @@ def _falls(name: str, generations: Sequence[Generation], gates: Gates) -> list[_
                 figures, error = (earlier, later), math.hypot(earlier_error, later_error)
                 falls.append(_Fall(name, before, after, figures, limit, later - earlier, error))
                 continue
-            if earlier <= 0:  # nothing is left that could be lost
+            if earlier <= 0:  # there is nothing to lose
                 continue
-            # Of the ratio by the delta method, at a ratio of 1: what matters is whether there is a
-            # fall at all, and at the ratio found chance would make its own error smaller. What of
-            # the two errors is the same human text's cancels; so this is rather too large.
+            # The error of the ratio by the delta method, at a ratio of 1. The question is whether
+            # there is a fall at all; at the measured ratio, chance would make its own error
+            # smaller. Both figures share the errors of one human text, so this is rather too large.
             error = math.hypot(earlier_error, later_error) / earlier
             share = 1 - later / earlier
             falls.append(_Fall(name, before, after, (earlier, later), limit, share, error))
@@ -277,23 +280,23 @@ def _worst_first(falls: Sequence[_Fall]) -> list[_Fall]:
     return sorted(falls, key=lambda fall: -fall.share / fall.limit)
 
 
-def _in_short(falls: Sequence[_Fall]) -> str:
-    """The worst fall, and how many other measures have fallen."""
-    others = len({fall.measure for fall in falls}) - 1
-    more = {0: "", 1: ", and 1 more measure moved too far"}
-    return f"{falls[0]}{more.get(others, f', and {others} more measures moved too far')}"
+def _summary(falls: Sequence[_Fall]) -> str:
+    """Return the worst fall, and how many other measures have fallen."""
+    more = len({fall.measure for fall in falls}) - 1
+    endings = {0: "", 1: ", and 1 more measure moved too far"}
+    return f"{falls[0]}{endings.get(more, f', and {more} more measures moved too far')}"
 
 
-def _reasons(what: Literal["stop", "warning"], falls: Sequence[_Fall]) -> list[str]:
-    """A sentence for each measure: its worst fall, and how many more there are."""
+def _reasons(level: Literal["stop", "warning"], falls: Sequence[_Fall]) -> list[str]:
+    """Return a sentence for each measure: its worst fall, and how many more there are."""
     reasons = []
     for name in dict.fromkeys(fall.measure for fall in falls):
-        worst, *others = (fall for fall in falls if fall.measure == name)
-        reason = f"{what}: {worst}, {worst.detail}"
-        if what == "warning" and worst.share > worst.limit:
+        worst, *more = (fall for fall in falls if fall.measure == name)
+        reason = f"{level}: {worst}, {worst.detail}"
+        if level == "warning" and worst.share > worst.limit:
             reason += "; it may still be chance"
-        if others:
-            reason += f"; {len(others)} more like it between other generations"
+        if more:
+            reason += f"; {len(more)} more like it between other generations"
         reasons.append(reason)
     return reasons
 
@@ -312,25 +315,32 @@ def _warnings(
     falls: Sequence[_Fall],
     errors: float,
 ) -> list[str]:
-    """What makes the comparison say less than it seems to."""
-    found = []
+    """Return the reasons why the comparison says less than it seems to.
+
+    Args:
+        reports: path and content of each report.
+        generations: the generations, in the same order.
+        falls: all falls that were tested.
+        errors: standard errors from which a fall raises an alarm.
+    """
+    warnings = []
     names = [generation.name for generation in generations]
     ordered = sorted(names, key=natural)
     if names != ordered and len({re.sub(r"\d+", "0", name) for name in names}) == 1:
-        found.append(
+        warnings.append(
             f"the generations stand in the order given: {', '.join(names)}; if they came as "
             f"{', '.join(ordered)}, name their folder instead of its parts"
         )
     kinds = {report.kind: name for name, (_, report) in zip(names, reports, strict=True)}
     if len(kinds) > 1:
-        found.append(
+        warnings.append(
             f"{kinds['audit']} was audited as it is, {kinds['run']} is what `run` has written, "
             "with human text mixed in: a difference between them is not the loop's alone"
         )
-    found += _unlike_samples(generations)
+    warnings += _unlike_samples(generations)
     unread = [g.name for g in generations if any(m.outcome == "not judged" for m in g.measures)]
     if unread:
-        found.append(
+        warnings.append(
             f"clusters of {', '.join(unread)} are not judged: the embedder knows too few of their "
             "words"
         )
@@ -340,7 +350,7 @@ def _warnings(
             blind[fall.measure] = max(errors * fall.error, blind.get(fall.measure, 0.0))
     if blind:
         seen = ", ".join(f"{MEASURES[name].title} {least:.1%}" for name, least in blind.items())
-        found.append(
+        warnings.append(
             "the samples are too small to be sure of every fall at its limit; between some "
             f"generations these would have to fall by more: {seen}"
         )
@@ -350,19 +360,19 @@ def _warnings(
         if without:
             missing.append(f"{MEASURES[name].title} ({', '.join(without)})")
     if missing:
-        found.append(f"not measured, so not judged: {'; '.join(missing)}")
-    return found
+        warnings.append(f"not measured, so not judged: {'; '.join(missing)}")
+    return warnings
 
 
 def _unlike_samples(generations: Sequence[Generation]) -> list[str]:
-    """A warning where a measure was taken from samples of very different size."""
+    """Return a warning where a measure was taken from samples of very different size."""
     unlike = []
     for name in (*WORDS, *CLUSTERS):
-        sizes = [(own[2], g.name) for g in generations if (own := _figure(g, name)) is not None]
+        sizes = [(figure[2], g.name) for g in generations if (figure := _figure(g, name))]
         if sizes:
             unlike.append((max(sizes)[0] / max(min(sizes)[0], 1), name, min(sizes), max(sizes)))
     times, name, (few, small), (many, large) = max(
-        unlike, key=lambda found: found[0], default=(1.0, "", (0, ""), (0, ""))
+        unlike, key=lambda sizes: sizes[0], default=(1.0, "", (0, ""), (0, ""))
     )
     if times < 2:
         return []

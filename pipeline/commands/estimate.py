@@ -1,4 +1,4 @@
-"""Estimates time, disk and memory of a run, and refuses one that can't fit the disk.
+"""Estimate of a run's time, disk and memory, and a check that it fits the disk.
 
 Measured on two virtual cores. Inputs were 7 to 78 MB of JSONL with documents of 0.8 to 6.5 kB each,
 plain, gzipped and as Parquet; `docs/asked-and-written.md` has the figures.
@@ -27,24 +27,24 @@ _EXPANDS: tuple[tuple[str, _Ends], ...] = (
     (r"\.parquet$", (1.0, 8.0)),
     (r"", (1.0, 1.0)),
 )
-# Bytes on disk for a byte of JSONL. Measured: 3.2 to 4.6, that is 2.5 and 1 kB a document. The
-# higher end is that of documents of 150 bytes that are all written.
+# Bytes on disk for a byte of JSONL. Measured: 3.2 to 4.6, with documents of 2.5 and 1 kB. The
+# higher end is measured on documents of 150 bytes that are all written.
 _DISK: _Ends = (2.7, 10.0)
 _DISK_FIXED: _Ends = (5 * _MB, 20 * _MB)  # the reference and the report
 # Measured: 0.6 to 1.0 GB for up to 78 MB, 1.2 GB for 240 MB (benchmarks/README.md).
 _MEMORY: _Ends = (0.1, 1.0)
 _MEMORY_FIXED: _Ends = (600 * _MB, 1300 * _MB)
-# Processor seconds for a MB of JSONL, and those in which everything is loaded and reported.
+# Processor seconds for a MB of JSONL, and those for imports and reports.
 _SECONDS: _Ends = (0.15, 0.8)
 _SECONDS_FIXED: _Ends = (4.0, 12.0)
 
 
 def estimate(config: Config, inputs: Sequence[Unit]) -> Estimate:
-    """Return what a run will take.
+    """Return the time, disk and memory that a run will take.
 
     Args:
-        config: of the run.
-        inputs: the files of all sources, from `check_request`.
+        config: configuration of the run.
+        inputs: files of all sources, from `check_request`.
     """
     pieces = [piece for unit in inputs for piece in unit.pieces]
     rows = [sum(ends) for ends in zip((0.0, 0.0), *map(_as_jsonl, pieces), strict=True)]
@@ -65,14 +65,14 @@ def estimate(config: Config, inputs: Sequence[Unit]) -> Estimate:
 
 
 def check_disk(config: Config, inputs: Sequence[Unit]) -> None:
-    """Refuse a run that can't fit the disk; what an earlier one has left there counts as free.
+    """Refuse a run that can't fit the disk. Files of an earlier run in `out` count as free.
 
     Args:
-        config: of the run.
-        inputs: the files of all sources, from `check_request`.
+        config: configuration of the run.
+        inputs: files of all sources, from `check_request`.
 
     Raises:
-        ConfigError: with the bytes that are needed and free, and the cure.
+        ConfigError: with the needed and the free bytes, and what to do.
     """
     figures = estimate(config, inputs)
     needed, free = figures.disk_bytes.low, figures.free_bytes
@@ -95,11 +95,7 @@ def amount(size: float) -> str:
 
 
 def lines(figures: Estimate) -> list[str]:
-    """Return an estimate as lines for a console.
-
-    Args:
-        figures: of a run.
-    """
+    """Return an estimate as lines for a console."""
     seconds, disk, memory = figures.seconds, figures.disk_bytes, figures.memory_bytes
     free = "" if figures.free_bytes is None else f", of {amount(figures.free_bytes)} free"
     return [

@@ -1,4 +1,4 @@
-"""Writes the rows that a run has removed back as a file of their own schema."""
+"""Removed rows of a run as a file of their own schema."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Restored:
     """Result of `restore`.
 
     Attributes:
-        file: its path; None where no row was asked for, and so none is there.
-        rows: how many rows it holds.
+        file: path of the file; None where no row matches the filters.
+        rows: number of its rows.
     """
 
     file: str | None
@@ -37,24 +37,24 @@ class Restored:
 
 
 def restore(out: str, path: str, filters: Mapping[str, str]) -> Restored:
-    """Write removed rows back, as their sources had them, shard by shard.
+    """Write removed rows back as their sources had them, shard by shard.
 
-    Columns have the names and types of the sources whose rows are written. Where these differ,
-    they have the narrowest common type, as the columns of data/ do.
+    Columns have the names and types of the sources whose rows are written. Where types differ,
+    the column has the narrowest common type, as in data/.
 
     Args:
         out: output directory of a run or a deduplication.
-        path: of the file, `.parquet` or `.jsonl`; it must not be there yet.
-        filters: values of `stage`, `rule` and `source` that a row must have; none: all rows.
+        path: path of the file, `.parquet` or `.jsonl`; it must not exist yet.
+        filters: values of `stage`, `rule` and `source` that a row must have; empty for all rows.
 
     Raises:
-        ConfigError: when the run or its work isn't there, or the file can't be written.
+        ConfigError: when there is no run or no work of it, or the file can't be written.
     """
     config = run_config(out, "restore")
     if not path.endswith((".parquet", ".jsonl")):
         raise ConfigError(f"output: {path} is neither .parquet nor .jsonl; name such a file")
     if files.exists(path):
-        raise ConfigError(f"output: {path} is there already; choose another file, or delete it")
+        raise ConfigError(f"output: {path} exists already; choose another file, or delete it")
     _check_filters(config, filters)
     shards = files.list_files(files.join(out, "removed", "*.parquet"))
     chosen = _chosen_sources(shards, filters)
@@ -85,7 +85,7 @@ def _check_filters(config: Config, filters: Mapping[str, str]) -> None:
 
 
 def _mask(table: pa.Table, filters: Mapping[str, str]) -> Any:
-    """Return which rows have the values that are asked for; a scalar without filters."""
+    """Return bool[n], rows that match the filters; a scalar without filters."""
     mask: Any = pa.scalar(True)
     for name, value in filters.items():
         mask = pc.and_(mask, pc.equal(table[name], value))
@@ -93,7 +93,7 @@ def _mask(table: pa.Table, filters: Mapping[str, str]) -> Any:
 
 
 def _chosen_sources(shards: list[str], filters: Mapping[str, str]) -> set[str]:
-    """Return the names of the sources that have rows to write."""
+    """Return the names of the sources with rows to write."""
     names: set[str] = set()
     for path in shards:
         table = files.read_table(path, _FILTERS)
@@ -104,17 +104,17 @@ def _chosen_sources(shards: list[str], filters: Mapping[str, str]) -> set[str]:
 
 
 def _schemas(out: str, config: Config, chosen: set[str]) -> Iterator[pa.Schema]:
-    """Return the schemas of the chosen sources' rows, as they were read.
+    """Yield the schemas of the chosen sources' rows, as they were read.
 
     Raises:
-        ConfigError: when the work that knows them is gone.
+        ConfigError: when the work with the schemas is gone.
     """
     folder = files.join(out, files.read_json(files.join(out, MANIFEST))["work"]["sketch"])
     path = files.join(folder, MANIFEST)
     if not files.exists(path):
         raise ConfigError(
-            f"restore: {path} is gone, which knows the columns' types; run again with the "
-            "configuration in manifest.json, which makes it anew"
+            f"restore: {path} is gone, which has the columns' types; run again with the "
+            "configuration in manifest.json to make it anew"
         )
     for unit in files.read_json(path)["stats"]["units"]:
         report = UnitReport(
@@ -125,7 +125,7 @@ def _schemas(out: str, config: Config, chosen: set[str]) -> Iterator[pa.Schema]:
 
 
 def _removed(shards: list[str], filters: Mapping[str, str]) -> Iterator[pa.Table]:
-    """Return the removed rows that are asked for, a row group at a time."""
+    """Yield the removed rows that match the filters, a row group at a time."""
     for path in shards:
         with files.open_input(path) as stream:
             file = pq.ParquetFile(stream)
@@ -143,15 +143,16 @@ def _restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return rows with the names and types that their sources have.
 
     Args:
-        rows: of removed/.
-        schema: of the sources, united.
+        rows: rows of removed/.
+        schema: united schema of the sources.
     """
-    was = {
+    originals = {
         original_name(field): field.with_name(original_name(field)) for field in settle([schema])
     }
     names = {field.name: original_name(field) for field in rows.schema}
     return unsettled(
-        rows, {name: was[was_called] for name, was_called in names.items() if was_called in was}
+        rows,
+        {name: originals[column] for name, column in names.items() if column in originals},
     )
 
 
@@ -165,7 +166,7 @@ def _write_parquet(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:
 
 
 def _write_jsonl(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:
-    """Write a row a line, without what is null: a column of all sources hides what is absent."""
+    """Write a row per line, without nulls: in a column of all sources, absent is null as well."""
     rows = 0
     for table in tables:
         columns = {

@@ -1,1 +1,1 @@
-"""Printing on a terminal: streams, tables, and how much is said."""
+"""Output on a terminal: streams, tables, and messages."""

@@ -1,4 +1,4 @@
-"""What is printed, on consoles of any encoding."""
+"""Text and JSON on consoles of any encoding."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PLAIN = {
     **dict.fromkeys("▏▎▍▌", ""),
     **dict.fromkeys("▋▊▉", "#"),
 }
-"""Signs of tables and sentences, in ASCII."""
+"""Stand-ins in ASCII for signs of tables and sentences."""
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Stand in for characters that an encoding lacks: a like one, else its number."""
+    """Replace characters that an encoding lacks by similar ones, else by their numbers."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -48,7 +48,7 @@ def _escaped(text: str) -> str:
 
 
 def plain_streams() -> None:
-    """Let stdout and stderr print any text, whatever their encoding."""
+    """Let stdout and stderr print any text in any encoding."""
     codecs.register_error(_ERRORS, _replace)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -56,10 +56,10 @@ def plain_streams() -> None:
 
 
 def print_json(text: str) -> None:
-    """Print JSON; what the console's encoding lacks is escaped, so that it stays the same JSON.
+    """Print JSON; characters that the console lacks are escaped, so it stays the same JSON.
 
     Args:
-        text: JSON, without a line end.
+        text: JSON without a line end.
     """
     try:
         text.encode(sys.stdout.encoding or "utf-8")

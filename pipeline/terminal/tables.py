@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""Tables and lines for a terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from outcross.schemas.report import Found
 
 
 def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    """An empty table that takes little room.
+    """Return an empty table that takes little room.
 
     Args:
-        title: stands above it.
-        words, numbers: headings of the columns with words, on the left, and with numbers.
+        title: line above the table.
+        words: headings of the columns that are aligned left.
+        numbers: headings of the columns that are aligned right, after the others.
     """
     table = Table(
         title=f"\n{title}",
@@ -35,25 +36,45 @@ def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table
 
 
 def show_table(console: Console, table: Table) -> None:
-    """Prints a table at its full width: on a narrow terminal its lines wrap, and nothing is cut."""
+    """Print a table at its full width: a narrow terminal wraps its lines, and cuts nothing."""
     console.width = max(console.width, Console(width=1 << 16).measure(table).maximum)
     console.print(table)
     console.print()
 
 
-def found_table(found: Sequence[Found]) -> Table:
-    """What repeats evaluation sets and earlier runs."""
+def print_line(console: Console, text: str) -> None:
+    """Print a text as it is: without markup, highlights and line breaks of its own."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s in the plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def number_or_dash(value: float | None, form: str) -> str:
+    """Return a number in a form such as `.2f`, or a dash for None."""
+    return "–" if value is None else f"{value:{form}}"
+
+
+def repeats_table(repeats: Sequence[Found]) -> Table:
+    """Return how many documents repeat evaluation sets and earlier runs.
+
+    Args:
+        repeats: the sets and earlier runs, each with its removals by source.
+    """
     table = new_table(
-        "found again",
+        "repeats of evaluation sets and earlier runs",
         ["of", "in"],
         ["documents", "found", "only as a whole", "exact", "near", "contained"],
     )
-    for line in found:
-        own = [f"{line.documents:,}", f"{line.found:,}", f"{line.whole_only:,}"]
+    for line in repeats:
+        totals = [f"{line.documents:,}", f"{line.found:,}", f"{line.whole_only:,}"]
         if not line.removed:
-            table.add_row(escape(line.name), "–", *own)
-        for number, part in enumerate(line.removed):
-            counts = [f"{part.exact:,}", f"{part.near:,}", f"{part.contained:,}"]
+            table.add_row(escape(line.name), "–", *totals)
+        for number, removed in enumerate(line.removed):
+            counts = [f"{removed.exact:,}", f"{removed.near:,}", f"{removed.contained:,}"]
             name = escape(line.name) if number == 0 else ""
-            table.add_row(name, escape(part.source), *(own if number == 0 else [""] * 3), *counts)
+            before = totals if number == 0 else [""] * 3
+            table.add_row(name, escape(removed.source), *before, *counts)
     return table

@@ -1,4 +1,4 @@
-"""How much a command says, and the file that keeps it."""
+"""Messages beside a command's result: on stderr, and in a log file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from outcross.schemas.config import ConfigError
-
 _LOG = logging.getLogger("outcross.said")
-_LOG.propagate = False  # what is said is on the console already
-_LOG.addHandler(logging.NullHandler())  # or Python prints errors that no file takes
+_LOG.propagate = False  # these messages are on the console already
+_LOG.addHandler(logging.NullHandler())  # else Python prints errors that no file takes
 _FORM = "%(asctime)s %(levelname)s %(message)s"
 
 OPTIONS: dict[str, Any] = {
-    "quiet": Annotated[bool, typer.Option("--quiet", help="say nothing but errors and the result")],
+    "quiet": Annotated[bool, typer.Option("--quiet", help="print only errors and the result")],
     "verbose": Annotated[
         bool,
         typer.Option(
             "--verbose",
-            help="say when stages begin, what Beam warns of, and where an error comes from",
+            help="also print when stages begin, Beam's warnings, and tracebacks of errors",
         ),
     ],
     "log_file": Annotated[
@@ -32,12 +30,12 @@ OPTIONS: dict[str, Any] = {
         typer.Option(
             "--log-file",
             metavar="FILE",
-            help="append all that is said to a file, with times, even if --quiet",
+            help="append all messages to a file, with times, even with --quiet",
             show_default=False,
         ),
     ],
 }
-"""The options of a voice, by the names of its attributes."""
+"""Options of a voice, by the names of its attributes."""
 
 
 def voice_options() -> list[inspect.Parameter]:
@@ -54,15 +52,15 @@ def voice_options() -> list[inspect.Parameter]:
 
 
 class Voice:
-    """What a command says to people beside its result: on stderr, and into a file.
+    """Printer of messages beside a command's result: on stderr, and into a file.
 
     Args:
-        quiet: say nothing but errors.
-        verbose: say more.
-        log_file: path of the file.
+        quiet: print nothing but errors.
+        verbose: print more: Beam's warnings, and tracebacks.
+        log_file: path of the log.
 
     Raises:
-        ConfigError: when the file can't be written.
+        ConfigError: when the log can't be written.
     """
 
     def __init__(
@@ -72,7 +70,7 @@ class Voice:
         self.verbose = verbose
         self._handlers: list[logging.Handler] = []
         if log_file is not None:
-            self._handlers.append(_file(log_file))
+            self._handlers.append(_file_handler(log_file))
             _LOG.addHandler(self._handlers[0])
             _LOG.setLevel(logging.INFO)
         if verbose:
@@ -83,25 +81,25 @@ class Voice:
             logging.getLogger("apache_beam").setLevel(logging.WARNING)
 
     def say(self, line: str) -> None:
-        """Say a line that is no part of a stage."""
+        """Print a line on stderr unless the voice is quiet, and log it."""
         self.keep(line)
         if not self.quiet:
             print(line, file=sys.stderr)
 
     def keep(self, line: str) -> None:
-        """Put a line that was said elsewhere into the file."""
+        """Log a line that was printed elsewhere."""
         _LOG.info(line)
 
     def fail(self, error: Exception) -> None:
-        """Say an error."""
-        where = "".join(traceback.format_exception(error)).rstrip()
-        _LOG.error("%s\n%s", error, where)
+        """Print and log an error."""
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        _LOG.error("%s\n%s", error, trace)
         if self.verbose:
-            print(where, file=sys.stderr)
+            print(trace, file=sys.stderr)
         print(f"outcross: {error}", file=sys.stderr)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the log, and stop listening to Beam."""
         for handler in self._handlers:
             for logger in (_LOG, logging.getLogger()):
                 logger.removeHandler(handler)
@@ -110,11 +108,13 @@ class Voice:
             logging.getLogger("apache_beam").setLevel(logging.NOTSET)
 
 
-def _file(path: str) -> logging.Handler:
+def _file_handler(path: str) -> logging.Handler:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
+        from outcross.schemas.config import ConfigError
+
         raise ConfigError(
             f"log_file: {path} can't be written: {error.strerror}; choose another file"
         ) from None

@@ -202,7 +202,7 @@ def test_a_source_is_removed_by_those_that_it_names_alone(cleaned):
 def test_the_tables_show_what_was_found(cleaned):
     explained = outcross("explain", cleaned.out).stdout
     for shown in (cleaned.stdout, explained):
-        assert "found again" in shown
+        assert "repeats of evaluation sets and earlier runs" in shown
         (line,) = [
             line for line in shown.splitlines() if line.startswith("tests") and "web" in line
         ]

@@ -134,7 +134,7 @@ def test_only_a_finished_run_can_be_explained(tmp_path):
     for somebody_elses in ("not json", "[1]", '{"name": "an extension"}'):
         (tmp_path / "manifest.json").write_text(somebody_elses)
         with pytest.raises(ConfigError, match=r"manifest\.json is not of an outcross run; give"):
-            explain_removals(str(tmp_path), 3, as_json=False)
+            explain_removals(str(tmp_path), 3)
 
 
 @pytest.mark.parametrize("what", ["config", "plan", "report"])

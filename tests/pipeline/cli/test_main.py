@@ -1,10 +1,9 @@
-"""The command line: options made from the models, and errors that name the key."""
+"""Options are made from the models, and errors name the key."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 import typing
 from importlib import metadata
 from pathlib import Path
@@ -12,53 +11,33 @@ from pathlib import Path
 import pytest
 import yaml
 
-from outcross.pipeline.cli import main as cli
+from outcross.pipeline.cli.requests import config_of
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, Fields, MaxCopies
 
 
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch, tmp_path):
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def outcross(monkeypatch, capsys):
-    """Runs the command in this process; returns its exit code, stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["outcross", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return call
-
-
 @pytest.fixture
 def files(tmp_path):
-    """Two small sources; what refers to them is checked, not read."""
+    """Write two small sources, which are only checked; return the options that name them."""
     for name in ("syn", "human"):
         (tmp_path / f"{name}.jsonl").write_text('{"text": "some words"}\n')
     return ["--synthetic", "syn.jsonl", "--human", "human.jsonl"]
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """Holds the configuration that a command would have worked on."""
-    found = []
+def requested(monkeypatch):
+    """Return a list that receives the configuration of a command, which then stops."""
+    configs = []
 
     def remember(config, beam_args=(), progress=None):
-        found.append(config)
+        configs.append(config)
         raise KeyboardInterrupt
 
     from outcross.pipeline.commands import run
 
     for name in ("run", "plan", "dedup"):
         monkeypatch.setattr(run, name, remember)
-    return found
+    return configs
 
 
 def yaml_file(**values):
@@ -99,36 +78,36 @@ SOURCES = [
 
 @pytest.mark.parametrize("command", ["run", "plan", "dedup"])
 def test_help_has_every_key_with_its_meaning(outcross, command):
-    code, shown, _ = outcross(command, "--help")
+    code, stdout, _ = outcross(command, "--help")
     assert code == 0
-    told = " ".join(shown.replace("│", " ").split())
+    text = " ".join(stdout.replace("│", " ").split())
     keys = {**Fields.model_fields, **Config.model_fields}
     for name in ("sources", "max_copies", "domains"):
-        assert f"--{name} " not in told
+        assert f"--{name} " not in text
         del keys[name]
     keys |= {f"max_copies_{role}": field for role, field in MaxCopies.model_fields.items()}
     budget = ("--tokens", "--human-share", "--max-copies-human", "--rounds", "--best-effort")
     budget += ("--copies",)
     if command == "dedup":  # what does nothing there is not offered
-        assert not any(option in told for option in budget)
+        assert not any(option in text for option in budget)
         keys = {name: field for name, field in keys.items() if name not in BUDGET}
     if command != "run":  # which alone judges
-        assert "--gate" not in told
+        assert "--gate" not in text
         keys = {name: field for name, field in keys.items() if name not in JUDGING}
     if command == "plan":
         del keys["plan"]
     for name, field in keys.items():
-        assert f"--{name.replace('_', '-')}" in told
+        assert f"--{name.replace('_', '-')}" in text
         first = field.description.split(",")[0].split()[:3]
-        assert " ".join(first) in told, name
+        assert " ".join(first) in text, name
         for choice in typing.get_args(field.annotation):
             if isinstance(choice, str):
-                assert choice in told
-    assert all(f"--{role}" in told for role in ("synthetic", "human", "exclude", "json"))
-    assert ("--dry-run" in told) == (command == "run")
+                assert choice in text
+    assert all(f"--{role}" in text for role in ("synthetic", "human", "exclude", "json"))
+    assert ("--dry-run" in text) == (command == "run")
 
 
-def test_options_reach_the_configuration_with_their_types(outcross, files, asked):
+def test_options_reach_the_configuration_with_their_types(outcross, files, requested):
     options = ["--seed", 5, "--near-threshold", 0.7, "--best-effort", "--tokens", 900]
     options += [
         "--max-copies-human",
@@ -138,10 +117,10 @@ def test_options_reach_the_configuration_with_their_types(outcross, files, asked
         "--text-field",
         "messages.1.content",
     ]
-    code, _, said = outcross("run", *files, "--human", "syn*.jsonl", "--out", "out", *options)
-    (config,) = asked
+    code, _, stderr = outcross("run", *files, "--human", "syn*.jsonl", "--out", "out", *options)
+    (config,) = requested
     assert code == 130
-    assert "the same command goes on" in said
+    assert "the same command goes on" in stderr
     assert config.seed == 5
     assert config.near_threshold == 0.7
     assert config.best_effort is True
@@ -155,13 +134,13 @@ def test_options_reach_the_configuration_with_their_types(outcross, files, asked
     assert {s.text_field for s in config.sources} == {"messages.1.content"}
 
 
-def test_options_override_yaml_and_leave_the_rest(outcross, asked):
+def test_options_override_yaml_and_leave_the_rest(outcross, requested):
     path = yaml_file(
         out="out", seed=1, alpha=0.5, best_effort=True, sources=SOURCES, max_copies={"human": 4}
     )
     outcross("plan", path, "--seed", 9, "--no-best-effort", "--max-copies-synthetic", 1)
     outcross("dedup", path, "--id-field", "id", "--exclude", "eval.jsonl", "--out", "elsewhere")
-    first, second = asked
+    first, second = requested
     assert (first.seed, first.alpha, first.best_effort) == (9, 0.5, False)
     assert first.max_copies == MaxCopies(synthetic=1, human=4)
     assert [source.text_field for source in first.sources] == ["answer", "text"]
@@ -171,7 +150,7 @@ def test_options_override_yaml_and_leave_the_rest(outcross, asked):
     assert {source.id_field for source in second.sources} == {"id"}
 
 
-# Written to a YAML file beside the two sources; what is said of it.
+# Written to a YAML file beside the two sources; and the expected error.
 WRONG_KEYS = {
     "unknown key": ({"alpah": 1}, ["alpah: there is no such key"]),
     "unknown key of a source": (
@@ -194,12 +173,12 @@ WRONG_KEYS = {
 
 @pytest.mark.parametrize("case", WRONG_KEYS)
 def test_a_wrong_key_is_named(outcross, files, case):
-    values, told = WRONG_KEYS[case]
+    values, expected = WRONG_KEYS[case]
     path = yaml_file(**{"out": "out", "sources": SOURCES, **values})
-    code, shown, said = outcross("run", path)
-    assert (code, shown) == (2, "")
-    assert said.startswith("outcross: ")
-    assert all(part in said for part in told), said
+    code, stdout, stderr = outcross("run", path)
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("outcross: ")
+    assert all(part in stderr for part in expected), stderr
     assert not Path("out").exists()
 
 
@@ -222,18 +201,18 @@ def test_a_wrong_option_is_named(outcross, files, case):
     Path("notes.doc").write_text("mine")
     Path("full").mkdir()
     Path("full", "notes.txt").write_text("mine")
-    options, told = WRONG_OPTIONS[case]
+    options, expected = WRONG_OPTIONS[case]
     flags = ["--out", "out", "--dry-run"]  # which finds all that a run finds before it works
-    code, shown, said = outcross("run", *files, *flags, *options)
-    assert (code, shown) == (2, "")
-    assert all(part in said for part in told), said
-    assert "Traceback" not in said
+    code, stdout, stderr = outcross("run", *files, *flags, *options)
+    assert (code, stdout) == (2, "")
+    assert all(part in stderr for part in expected), stderr
+    assert "Traceback" not in stderr
     assert not Path("out").exists()
     assert Path("full", "notes.txt").read_text() == "mine"
 
 
-def test_what_is_missing_is_named(outcross, files):
-    for arguments, told in [
+def test_a_missing_key_or_file_is_named(outcross, files):
+    for arguments, expected in [
         (["run", *files], "out: missing"),
         (["run", "--out", "out"], "sources: none given"),
         (["run", "nowhere.yaml", "--out", "out"], "nowhere.yaml"),
@@ -241,38 +220,38 @@ def test_what_is_missing_is_named(outcross, files):
         (["schema", "run"], "config, plan, report, gates, compare"),
         (["explain", "nowhere", "--least-similar", 0], "--least-similar"),
     ]:
-        code, shown, said = outcross(*arguments)
-        assert (code, shown) == (2, ""), arguments
-        assert told in said
+        code, stdout, stderr = outcross(*arguments)
+        assert (code, stdout) == (2, ""), arguments
+        assert expected in stderr
 
 
-def test_yaml_that_is_none(outcross):
+def test_a_file_that_is_no_yaml_mapping_is_refused(outcross):
     for text in ("- a\n- b\n", "a: [", "\x00"):
         Path("config.yaml").write_text(text)
-        code, _, said = outcross("run", "config.yaml", "--out", "out")
+        code, _, stderr = outcross("run", "config.yaml", "--out", "out")
         assert code == 2
-        assert "config.yaml" in said
+        assert "config.yaml" in stderr
 
 
-def test_caps_that_are_no_mapping_are_not_merged(outcross, files):
+def test_caps_that_are_no_mapping_are_refused(outcross, files):
     path = yaml_file(out="out", sources=SOURCES, max_copies=[3])
-    code, _, said = outcross("run", path, "--max-copies-human", 2)
+    code, _, stderr = outcross("run", path, "--max-copies-human", 2)
     assert code == 2
-    assert "max_copies: " in said
+    assert "max_copies: " in stderr
 
 
 def test_the_schema_of_the_configuration_has_every_key(outcross):
-    code, shown, _ = outcross("schema", "config")
+    code, stdout, _ = outcross("schema", "config")
     assert code == 0
-    assert set(json.loads(shown)["properties"]) == set(Config.model_fields)
+    assert set(json.loads(stdout)["properties"]) == set(Config.model_fields)
 
 
-def test_what_the_machine_refuses_is_an_error_without_a_traceback(outcross, files):
+def test_an_error_of_the_system_has_no_traceback(outcross, files):
     Path("file").write_text("")
-    code, _, said = outcross("run", *files, "--out", "file/out")
+    code, _, stderr = outcross("run", *files, "--out", "file/out")
     assert code == 1
-    assert said.startswith("outcross: ")
-    assert "file" in said
+    assert stderr.startswith("outcross: ")
+    assert "file" in stderr
 
 
 def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> None:
@@ -280,27 +259,27 @@ def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> Non
     path.write_text("{out: o, human_share: 0.3, sources: [{name: a, role: human, files: [a]}]}")
     options = dict.fromkeys(Config.model_fields) | {"configuration": str(path)}
     del options["sources"], options["max_copies"], options["domains"]
-    assert cli._config(options | {"human_tokens": 5}).human_tokens == 5
+    assert config_of(options | {"human_tokens": 5}).human_tokens == 5
 
 
-def test_an_unknown_key_names_the_one_that_was_meant(outcross, files):
-    for values, told in [
+def test_an_unknown_key_is_answered_with_the_nearest_one(outcross, files):
+    for values, expected in [
         ({"human_shar": 0.1}, "human_shar: there is no such key; did you mean human_share?"),
         ({"sources": [{**SOURCES[0], "txt_field": "x"}]}, "did you mean text_field?"),
         ({"max_copies": {"humans": 2}}, "max_copies.humans: there is no such key; did you mean"),
         ({"domains": {"law": {"alpa": 1}}}, "did you mean alpha?"),
         ({"zebra": 1}, "zebra: there is no such key; `outcross schema config` lists all"),
     ]:
-        code, _, said = outcross("run", yaml_file(**{"out": "out", "sources": SOURCES, **values}))
+        code, _, stderr = outcross("run", yaml_file(**{"out": "out", "sources": SOURCES, **values}))
         assert code == 2
-        assert told in said
+        assert expected in stderr
 
 
-def test_a_text_stands_for_a_list_of_it_and_a_number_for_both_caps(outcross, files, asked):
+def test_a_string_is_a_list_of_itself_and_a_number_is_both_caps(outcross, files, requested):
     source = {"name": "gpt", "role": "synthetic", "files": "syn.jsonl", "removed_by": "gpt"}
     outcross("run", yaml_file(out="out", sources=[source], max_copies=1))
     outcross("run", "config.yaml", "--max-copies-human", 3)
-    first, second = asked
+    first, second = requested
     assert first.sources[0].files == ["syn.jsonl"]
     assert first.sources[0].removed_by == ["gpt"]
     assert first.max_copies == MaxCopies(synthetic=1, human=1)
@@ -308,18 +287,18 @@ def test_a_text_stands_for_a_list_of_it_and_a_number_for_both_caps(outcross, fil
 
 
 @pytest.mark.parametrize("files", [3, {"a": 1}, [["a"]]])
-def test_what_is_neither_a_text_nor_a_list_of_texts_is_refused(outcross, files):
+def test_files_that_are_no_strings_are_refused(outcross, files):
     source = {"name": "gpt", "role": "synthetic", "files": files}
-    code, _, said = outcross("run", yaml_file(out="out", sources=[source]))
+    code, _, stderr = outcross("run", yaml_file(out="out", sources=[source]))
     assert code == 2
-    assert "sources.0.files" in said
+    assert "sources.0.files" in stderr
 
 
 @pytest.mark.parametrize("cap", [True, 1.5, "two", 0])
 def test_caps_of_both_roles_are_whole_numbers(outcross, cap):
-    code, _, said = outcross("run", yaml_file(out="out", sources=SOURCES, max_copies=cap))
+    code, _, stderr = outcross("run", yaml_file(out="out", sources=SOURCES, max_copies=cap))
     assert code == 2
-    assert "max_copies" in said
+    assert "max_copies" in stderr
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["reference", "build"], ["clean"], ["compare"]])
@@ -333,21 +312,21 @@ def test_help_has_a_short_name(outcross, command):
 def test_the_version_is_that_of_the_installation(outcross):
     import outcross as face
 
-    code, shown, _ = outcross("--version")
-    assert (code, shown) == (0, f"{face.__version__}\n")
+    code, stdout, _ = outcross("--version")
+    assert (code, stdout) == (0, f"{face.__version__}\n")
     assert face.__version__ == metadata.version("outcross")
 
 
-def test_what_is_said_stands_in_a_file_too(outcross, files):
+def test_messages_are_logged_too(outcross, files):
     log = Path("logs", "run.log")
-    told = "outcross: source 'exclude'"
+    expected = "outcross: source 'exclude'"
     for options in (["--quiet"], ["--verbose"], ["--json"]):
-        code, _, said = outcross(
+        code, _, stderr = outcross(
             *("run", *files, "--out", "out", "--exclude", "no.jsonl"), *options, "--log-file", log
         )
         assert code == 2
-        assert told in said
-        assert ("Traceback" in said) == (options == ["--verbose"])
+        assert expected in stderr
+        assert ("Traceback" in stderr) == (options == ["--verbose"])
     lines = log.read_text().splitlines()
     errors = [line for line in lines if " ERROR " in line]
     assert len(errors) == 3
@@ -355,29 +334,29 @@ def test_what_is_said_stands_in_a_file_too(outcross, files):
     assert lines.count("Traceback (most recent call last):") == 3  # for whoever asks later
 
 
-def test_a_voice_that_is_both_or_has_nowhere_to_write_is_refused(outcross, files):
-    code, _, said = outcross("run", *files, "--out", "out", "--quiet", "--verbose")
+def test_a_quiet_and_verbose_voice_or_a_log_that_cannot_be_written_is_refused(outcross, files):
+    code, _, stderr = outcross("run", *files, "--out", "out", "--quiet", "--verbose")
     assert code == 2
-    assert said == "outcross: quiet: given together with verbose; leave one of them out\n"
-    code, _, said = outcross("run", *files, "--out", "out", "--log-file", "syn.jsonl/log")
+    assert stderr == "outcross: quiet: given together with verbose; leave one of them out\n"
+    code, _, stderr = outcross("run", *files, "--out", "out", "--log-file", "syn.jsonl/log")
     assert code == 2
-    assert said.startswith("outcross: log_file: syn.jsonl/log can't be written: ")
+    assert stderr.startswith("outcross: log_file: syn.jsonl/log can't be written: ")
 
 
-def test_a_quiet_command_says_only_its_result(outcross, files, monkeypatch):
-    def made(config, beam_args=(), progress=None):
+def test_a_quiet_command_prints_only_its_result(outcross, files, monkeypatch):
+    def fail(config, beam_args=(), progress=None):
         with progress.stage("sketch"):
             pass
         raise RunError("too little")
 
     from outcross.pipeline.commands import run
 
-    monkeypatch.setattr(run, "run", made)
-    for options, told in [
+    monkeypatch.setattr(run, "run", fail)
+    for options, expected in [
         (["--quiet"], r"outcross: too little\n"),
         ([], r"sketch +0\.\d s\noutcross: too little\n"),
         (["--verbose"], r"sketch +begins\nsketch +0\.\d s\nTraceback(.|\n)*outcross: too little\n"),
     ]:
-        code, shown, said = outcross("run", *files, "--out", "out", *options)
-        assert (code, shown) == (1, "")
-        assert re.fullmatch(told, said)
+        code, stdout, stderr = outcross("run", *files, "--out", "out", *options)
+        assert (code, stdout) == (1, "")
+        assert re.fullmatch(expected, stderr)

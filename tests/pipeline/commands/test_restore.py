@@ -142,7 +142,7 @@ def test_nothing_is_written_over_nor_half(
 ) -> None:
     path = tmp_path / "mine.parquet"
     path.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         restore(str(out), str(path), {})
     assert path.read_text() == "mine"
     with pytest.raises(ConfigError, match=r"neither \.parquet nor \.jsonl"):

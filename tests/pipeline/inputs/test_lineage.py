@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from outcross.pipeline.cli.lineage_table import lineage_summary
 from outcross.pipeline.commands import generation
+from outcross.pipeline.commands.lineage import lineage_summary
 from outcross.pipeline.commands.run import RunResult, plan, run
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (

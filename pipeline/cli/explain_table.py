@@ -1,0 +1,159 @@
+"""Tables and lines of `outcross explain`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
+
+from outcross.pipeline.commands.explain import DocumentHistory, Removals
+from outcross.pipeline.stages.texts import beginning, printable
+from outcross.pipeline.terminal.streams import print_json
+from outcross.pipeline.terminal.tables import new_table, print_line, repeats_table, show_table
+from outcross.schemas.config import WRITABLE, Source
+from outcross.schemas.report import Found
+
+_REPEATS = 20  # removed documents that are named one by one
+
+
+def show_removals(removals: Removals, as_json: bool) -> None:
+    """Print the removals of a run.
+
+    Args:
+        removals: the removals.
+        as_json: print JSON instead of tables.
+    """
+    _note_changed(removals.changed_files)
+    figures = removals.figures
+    if as_json:
+        print_json(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    table = new_table(
+        "what was removed",
+        ["source"],
+        ["read", "distinct texts", "exact", "near", "contained", "kept"],
+    )
+    for line in figures["sources"]:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
+    show_table(console, table)
+    if figures["found"]:
+        show_table(console, repeats_table([Found(**line) for line in figures["found"]]))
+    _show_most_repeated(console, figures["most_repeated"])
+    _show_least_similar(console, figures["least_similar"])
+
+
+def show_document(history: DocumentHistory, as_json: bool) -> None:
+    """Print the history of one id, a paragraph for each source that has it.
+
+    Args:
+        history: the history.
+        as_json: print JSON instead of lines.
+    """
+    _note_changed(history.changed_files)
+    if as_json:
+        print_json(json.dumps(history.as_json(), indent=2, ensure_ascii=False))
+        return
+    for name in history.earlier:
+        repeats = [row for row in history.repeats if row["kept_source"] == name]
+        _show_lines([f"{name}: written by an earlier run"], repeats)
+    for source in history.sources:
+        repeats = [row for row in history.repeats if row["kept_source"] == source.name]
+        removed = [row for row in history.removed if row["source"] == source.name]
+        written = [row for row in history.written if row["source"] == source.name]
+        lines = [_removal(row) for row in removed] or [_fate(source, written)]
+        _show_lines([f"{source.name}: {line}" for line in lines], repeats)
+
+
+def _note_changed(paths: Sequence[str]) -> None:
+    """Print the files that have changed since the run; what is said of the run stays true."""
+    for path in paths:
+        print(
+            f"note: {path} is not what it was when the run read it, so no text of it is shown; "
+            "all else is as the run found it",
+            file=sys.stderr,
+        )
+
+
+def _show_most_repeated(console: Console, lines: Sequence[dict[str, Any]]) -> None:
+    if lines:
+        console.print("[bold]most repeated[/]")
+    for line in lines:
+        console.print(
+            f"\n{_id(line['kept_id'])} ({escape(line['kept_source'])}) stands for "
+            f"{line['removed']:,} removed documents",
+            highlight=False,
+        )
+        _show_text(console, line["text"])
+
+
+def _show_least_similar(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        console.print("\n[bold]least similar removals[/]")
+    for row in rows:
+        console.print(
+            f"\n{row['similarity']:.3f}  {row['stage']}, {row['rule']}\n"
+            f"  removed {_id(row['id'])} ({escape(row['source'])})",
+            highlight=False,
+        )
+        _show_text(console, row["text"])
+        excluded = ", whose role is exclude" if row["kept_role"] == "exclude" else ""
+        console.print(
+            f"  kept    {_id(row['kept_id'])} ({escape(row['kept_source'])}{excluded})",
+            highlight=False,
+        )
+        _show_text(console, row["kept_text"])
+
+
+def _id(document: str) -> str:
+    """Return an id that is safe to print: like texts, it is the corpus's own."""
+    return escape(printable(document))
+
+
+def _show_text(console: Console, text: str | None) -> None:
+    if text is None:
+        line = "(its text is not in data/, and the sources are not there as they were)"
+    else:
+        line = beginning(text)
+    console.print(Padding(Text(line), (0, 0, 0, 4)))
+
+
+def _removal(row: dict[str, Any]) -> str:
+    return (
+        f"removed: {row['stage']}, {row['rule']}, similarity {row['similarity']:.3f} to "
+        f"{printable(row['kept_id'])} ({row['kept_source']})"
+    )
+
+
+def _fate(source: Source, written: Sequence[dict[str, Any]]) -> str:
+    """Return a line on a document that was not removed."""
+    if written:
+        times = "once" if len(written) == 1 else f"{len(written)} times"
+        cluster = written[0]["cluster"]
+        line = f"written {times}, {written[0]['tokens']} tokens"
+        return line if cluster is None else f"{line}, cluster {cluster}"
+    if source.role in WRITABLE:
+        return "kept, but not in data/: the budget left it out"
+    return f"kept, and never written: the role of its source is {source.role}"
+
+
+def _show_lines(lines: list[str], repeats: Sequence[dict[str, Any]]) -> None:
+    """Print lines on a document, and the removed documents that it stands for."""
+    if repeats:
+        noun = "document" if len(repeats) == 1 else "documents"
+        lines[-1] += f"; stands for {len(repeats):,} removed {noun}"
+    lines += [
+        f"  {row['similarity']:.3f}  {row['stage']}  {printable(row['id'])} ({row['source']})"
+        for row in repeats[:_REPEATS]
+    ]
+    if len(repeats) > _REPEATS:
+        lines.append(f"  … and {len(repeats) - _REPEATS:,} more")
+    console = Console()
+    for line in lines:
+        print_line(console, line)

@@ -1,0 +1,154 @@
+"""Tables of a report: rows, removals, diversity and the verdict."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from outcross.pipeline.page.advice import advice, plain
+from outcross.pipeline.terminal.streams import print_json
+from outcross.pipeline.terminal.tables import (
+    counted,
+    new_table,
+    number_or_dash,
+    print_line,
+    repeats_table,
+    show_table,
+)
+from outcross.schemas.report import MEASURED, Report
+
+
+def show_report(out: str, report: Report, as_json: bool) -> None:
+    """Print the report of a run or a deduplication.
+
+    Args:
+        out: output directory.
+        report: the report.
+        as_json: print JSON instead of tables.
+    """
+    if as_json:
+        print_json(report.model_dump_json(indent=2))
+        return
+    console = Console()
+    show_rows(console, report)
+    if report.stages:
+        show_table(console, stage_table(report))
+        _show_achieved(console, report)
+    show_verdict(console, report)
+    out = out.rstrip("/")
+    print_line(
+        console, f"data in {out}/data, all figures in {out}/report.html and {out}/report.json"
+    )
+
+
+def show_rows(console: Console, report: Report) -> None:
+    """Print the rows of each source, the words that the embedder knows, and the removals."""
+    show_table(console, _conservation_table(report))
+    if report.known_words:
+        shares = (
+            f"{line.source} {number_or_dash(line.share, '.0%')}"
+            f"{'' if line.enough else ' (too few)'}"
+            for line in report.known_words
+        )
+        print_line(console, f"words that the embedder knows: {', '.join(shares)}\n")
+    if report.deduplication.found:
+        show_table(console, repeats_table(report.deduplication.found))
+    if report.deduplication.losses:
+        show_table(console, _loss_table(report))
+
+
+def show_verdict(console: Console, report: Report) -> None:
+    """Print the warnings, the verdict with its reasons, and advice."""
+    for warning in report.verdict.warnings:
+        print_line(console, f"warning: {warning}")
+    print_line(console, report.verdict.sentence)
+    for reason in report.verdict.reasons:
+        print_line(console, f"  {reason}")
+    for step in advice(report):
+        print_line(console, f"next: {plain(step)}")
+
+
+def stage_table(report: Report) -> Table:
+    """Return the diversity of the documents after each stage, by role."""
+    measures = ["effective\nclusters", "tail", "off-\nsupport", "KL to\nhuman"]
+    table = new_table("diversity", ["after", "role"], ["documents", "tokens", *measures])
+    for stage in report.stages:
+        for role, figures in stage.roles.items():
+            table.add_row(
+                stage.name if role == next(iter(stage.roles)) else "",
+                role,
+                f"{figures.documents:,}",
+                f"{figures.tokens:,}",
+                number_or_dash(figures.effective_clusters, ".1f"),
+                number_or_dash(figures.tail_mass, ".1%"),
+                number_or_dash(figures.off_support, ".1%"),
+                number_or_dash(figures.kl_to_reference, ".4f"),
+            )
+    reference = report.reference
+    if reference is not None and (reference.human or report.kind != "audit"):
+        table.add_row(
+            "reference",
+            "human" if reference.human else "corpus",
+            f"{reference.documents:,}",
+            "",
+            number_or_dash(reference.effective_clusters, ".1f"),
+            number_or_dash(reference.tail_mass, ".1%"),
+            "",
+            "",
+        )
+    return table
+
+
+def _show_achieved(console: Console, report: Report) -> None:
+    """Print the tokens and the entropy that a run reached, beside those of its plan."""
+    achieved = report.achieved
+    if achieved is None:
+        return
+    planned = achieved.planned_human_tokens or 0
+    cells = "clusters" if len(achieved.domains) < 2 else "domains and clusters"
+    share = 0.0 if achieved.human_share is None else achieved.human_share
+    print_line(
+        console,
+        f"{achieved.tokens:,} tokens, {achieved.human_tokens:,} of them human "
+        f"({share:.2%}; planned {planned:,.0f}), in {counted(len(report.shards), 'shard')}\n"
+        f"entropy of the tokens over {cells}: {number_or_dash(achieved.entropy, '.4f')} nats "
+        f"(planned {number_or_dash(achieved.planned_entropy, '.4f')})",
+    )
+    if report.asked is not None and report.asked.copies == "weights":
+        rows = sum(line.written for line in report.conservation)
+        documents = report.figures("write").documents
+        print_line(
+            console, f"copies are weights: {counted(rows, 'row')} that count as {documents:,}"
+        )
+
+
+def _conservation_table(report: Report) -> Table:
+    columns = ["read", "rejected", "removed", "kept", "written", "copies"]
+    if report.kind == "audit":
+        columns = [*columns[:4], "measured"]
+    if any(line.filtered for line in report.conservation):
+        columns.insert(0, "filtered")
+    table = new_table("rows", ["source"], columns)
+    for line in report.conservation:
+        name = line.source if line.source == line.role else f"{line.source} ({line.role})"
+        counts = line.model_dump() | {"measured": line.not_selected.get(MEASURED, 0)}
+        table.add_row(escape(name), *(f"{counts[column]:,}" for column in columns))
+    return table
+
+
+def _loss_table(report: Report) -> Table:
+    table = new_table(
+        "what deduplication took",
+        ["of", "class"],
+        ["documents", "exact", "contained", "near", "near / others"],
+    )
+    role = ""
+    for line in report.deduplication.losses:
+        if line.documents:
+            share = number_or_dash(line.near_share, ".2%")
+            numbers = (line.documents, line.exact, line.contained, line.near)
+            counts = [*(f"{number:,}" for number in numbers), share]
+            table.add_row("" if line.role == role else line.role, line.kind, *counts)
+            role = line.role
+    return table

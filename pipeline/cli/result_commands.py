@@ -1,0 +1,117 @@
+"""Commands that work on the result of a run: `explain`, `restore`, `clean` and `lineage show`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from outcross.pipeline.cli.session import Session
+
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+
+
+def add_result_commands(app: typer.Typer) -> None:
+    """Add the commands to an app."""
+    lineage = typer.Typer(no_args_is_help=True)
+    app.add_typer(lineage, name="lineage", help=_lineage.__doc__)
+    lineage.callback()(_lineage)
+    lineage.command("show")(show_lineage)
+    for command in (explain, restore, clean):
+        app.command()(command)
+
+
+def _lineage() -> None:
+    """Show what the runs of a training loop share."""
+
+
+def show_lineage(
+    ctx: typer.Context,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="the folder given by --lineage")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what was bought, used and left, and how far each generation's candidates are away."""
+    session: Session = ctx.obj
+    session.open_voice({})
+    with session.loading():
+        from outcross.pipeline.cli.lineage_table import show_lineage
+        from outcross.pipeline.commands.lineage import lineage_summary
+
+    show_lineage(lineage_summary(folder), as_json)
+
+
+def explain(
+    ctx: typer.Context,
+    out: Annotated[str, typer.Argument(help="output directory of a run")],
+    document: Annotated[str | None, typer.Argument(metavar="ID", help="id of one document")] = None,
+    least_similar: Annotated[
+        int, typer.Option(min=1, help="how many of the least similar removals to show")
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was removed, in favour of what, and why."""
+    session: Session = ctx.obj
+    session.open_voice({})
+    with session.loading():
+        from outcross.pipeline.cli.explain_table import show_document, show_removals
+        from outcross.pipeline.commands.explain import explain_document, explain_removals
+
+    if document is None:
+        show_removals(explain_removals(out, least_similar), as_json)
+    else:
+        show_document(explain_document(out, document), as_json)
+
+
+def restore(
+    ctx: typer.Context,
+    out: Annotated[str, typer.Argument(help="output directory of a run")],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="FILE", help="file to write: .parquet or .jsonl"),
+    ] = "restored.parquet",
+    stage: Annotated[
+        str | None, typer.Option(help="only what this stage removed: exact, near or contained")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="only what this rule removed")] = None,
+    source: Annotated[str | None, typer.Option(help="only rows of this source")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the removed rows back as a file with their own columns and types."""
+    session: Session = ctx.obj
+    session.open_voice({})
+    with session.loading():
+        from outcross.pipeline.commands.restore import restore as restore_rows
+        from outcross.pipeline.terminal.streams import print_json
+
+    given = {"stage": stage, "rule": rule, "source": source}
+    filters = {name: value for name, value in given.items() if value is not None}
+    result = restore_rows(out, output, filters)
+    if as_json:
+        print_json(json.dumps({"file": result.file, "rows": result.rows}))
+    elif result.file is None:
+        print("no removed row matches the options, so nothing is written")
+    else:
+        print(f"{result.rows:,} removed rows in {result.file}")
+
+
+def clean(
+    ctx: typer.Context,
+    out: Annotated[str, typer.Argument(help="output directory of a run, an audit or a reference")],
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="also remove the work of a run that has not finished"),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list what would be removed, and remove nothing")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove work that no result needs; data, reports, plan and reference stay."""
+    session: Session = ctx.obj
+    session.open_voice({})
+    with session.loading():
+        from outcross.pipeline.cli.clean_table import show_cleaning
+        from outcross.pipeline.commands.clean import clean as clean_work
+
+    show_cleaning(clean_work(out, everything, dry_run), as_json)

@@ -1,0 +1,77 @@
+"""First rows of a file, as its format has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outcross.pipeline.commands.commented_config import one_line
+from outcross.schemas.config import ConfigError, Source
+from outcross.schemas.documents import Piece
+from outcross.transforms.inputs.compressed import BrokenError
+from outcross.transforms.inputs.content import without_marks
+from outcross.transforms.inputs.footers import open_parquet
+from outcross.transforms.reading.read import json_blocks, piece_rows
+
+FIRST_ROWS = 200
+_BATCH_BYTES = 256 << 10
+
+
+def first_columns_of(piece: Piece, source: Source) -> dict[str, list[Any]]:
+    """Return the first values of each column of a file; None where a row has none.
+
+    Columns that the file's folders name, such as `lang=en/`, are among them.
+
+    Args:
+        piece: the file, or a range of it.
+        source: the source that the file belongs to.
+
+    Raises:
+        ConfigError: when the first rows can't be read, or there are none.
+    """
+    try:
+        rows = list(islice(_rows(piece, source), FIRST_ROWS))
+    except (OSError, ValueError, BrokenError, pa.ArrowException) as error:
+        raise ConfigError(
+            f"init: the first rows of {one_line(piece.file)!r} can't be read: {error}"
+        ) from None
+    if not rows:
+        raise ConfigError(f"init: {one_line(piece.file)!r} has no rows; give a file that has some")
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return columns | {name: [value] * len(rows) for name, value in piece.columns}
+
+
+def _rows(piece: Piece, source: Source) -> Iterator[dict[str, Any]]:
+    if piece.kind in ("jsonl", "json"):
+        return _json_rows(piece, source)
+    if piece.kind == "parquet":
+        return _parquet_rows(piece)
+    batches = (rows.batch for rows in piece_rows(piece, source, _BATCH_BYTES))
+    return (row for batch in batches for row in batch.slice(0, FIRST_ROWS).to_pylist())
+
+
+def _json_rows(piece: Piece, source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the objects among the lines; a line that is none is a reject of a run."""
+    _, blocks = json_blocks(piece, source, _BATCH_BYTES)
+    for data, _, broken in blocks:
+        for line in without_marks(data).split(b"\n"):
+            try:
+                row = orjson.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+        if broken is not None:
+            return
+
+
+def _parquet_rows(piece: Piece) -> Iterator[dict[str, Any]]:
+    with open_parquet(piece) as stream:
+        for batch in pq.ParquetFile(stream).iter_batches(batch_size=FIRST_ROWS):
+            yield from batch.to_pylist()
