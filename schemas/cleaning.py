@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from outcross.schemas.base import Strict
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Piece(_Model):
+class Piece(Strict):
     """A folder or file of the work."""
 
     path: str = Field(description="below the output directory")
     bytes: int = Field(ge=0, description="of its files; what a link leads to doesn't count")
 
 
-class Cleaning(_Model):
+class Cleaning(Strict):
     """Work that no result needs."""
 
     out: str = Field(description="the output directory")

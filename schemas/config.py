@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from outcross.schemas.base import Strict
 from outcross.schemas.text_field import Roles, TextField
 from outcross.schemas.where import Where
 
@@ -57,10 +58,10 @@ class ConfigError(ValueError):
     """The request is wrong or can't be met; names the key and what would be right (exit code 2)."""
 
 
-class Model(BaseModel):
+class Model(Strict):
     """Unknown keys are errors, so that a misspelt option can't be ignored in silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod

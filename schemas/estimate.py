@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from outcross.schemas.base import Strict
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Range(_Model):
+class Range(Strict):
     """An estimate: what long documents take, and what short ones do."""
 
     low: float = Field(ge=0, description="where documents are long, or compress little")
     high: float = Field(ge=0, description="where documents are short, or compress well")
 
 
-class Estimate(_Model):
+class Estimate(Strict):
     """Time, disk and memory of a run, from the bytes of its input."""
 
     input_bytes: int = Field(ge=0, description="bytes of the input's files")

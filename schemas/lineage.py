@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from outcross.schemas.base import Strict
 from outcross.schemas.config import Fields, Source
 from outcross.schemas.documents import TEXT_VERSION
 
@@ -17,11 +18,7 @@ LEDGER = "ledger"
 """Name of the source that holds the human text of earlier generations."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Amount(_Model):
+class Amount(Strict):
     """Some documents."""
 
     documents: int = Field(ge=0, description="documents")
@@ -34,7 +31,7 @@ class Amount(_Model):
 NOTHING = Amount(documents=0, tokens=0)
 
 
-class LedgerPart(_Model):
+class LedgerPart(Strict):
     """Human documents that one generation bought of one source."""
 
     source: str = Field(description="name of the source")
@@ -43,7 +40,7 @@ class LedgerPart(_Model):
     amount: Amount = Field(description="what was bought")
 
 
-class Ranked(_Model):
+class Ranked(Strict):
     """A synthetic source among a generation's candidates."""
 
     name: str = Field(description="of the source; of an earlier generation's, after its name")
@@ -56,7 +53,7 @@ class Ranked(_Model):
     candidates: Amount = Field(description="what was taken of it to choose from")
 
 
-class ArchivedSource(_Model):
+class ArchivedSource(Strict):
     """A generation's own synthetic source: where its candidates lie."""
 
     source: Source = Field(description="how it is read; its files by their whole paths")
@@ -65,7 +62,7 @@ class ArchivedSource(_Model):
     ngrams: str = Field(description="file below the lineage: its hashed n-gram counts")
 
 
-class Generation(_Model):
+class Generation(Strict):
     """A finished run of the lineage."""
 
     name: str = Field(description="last part of its output directory")
@@ -89,7 +86,7 @@ class Generation(_Model):
     )
 
 
-class Lineage(_Model):
+class Lineage(Strict):
     """The contents of lineage.json."""
 
     format_version: Literal[2] = Field(default=2, description="version of this file's format")
@@ -107,7 +104,7 @@ class Lineage(_Model):
         return sum((generation.fresh for generation in self.generations), NOTHING)
 
 
-class Bought(_Model):
+class Bought(Strict):
     """What one generation bought, and what has become of it."""
 
     generation: str = Field(description="name of the generation")
@@ -117,7 +114,7 @@ class Bought(_Model):
     uses: int = Field(ge=0, description="how often its documents were written again, in all")
 
 
-class LineageSummary(_Model):
+class LineageSummary(Strict):
     """What `outcross lineage show --json` prints."""
 
     folder: str = Field(description="of the lineage")
@@ -125,7 +122,7 @@ class LineageSummary(_Model):
     ledger: list[Bought] = Field(description="by generation, what it bought and how it was used")
 
 
-class LineageReport(_Model):
+class LineageReport(Strict):
     """A run's place in its lineage."""
 
     generation: str = Field(description="name of the run in the lineage")

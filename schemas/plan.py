@@ -11,8 +11,9 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from outcross.schemas.base import Strict
 from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
@@ -39,18 +40,14 @@ def _infinite_as_null(value: object) -> object:
 ShadowPrice = Annotated[Number | None, BeforeValidator(_infinite_as_null)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Copies(_Model):
+class Copies(Strict):
     """How often one document may appear."""
 
     synthetic: int = Field(ge=1, description="cap of a synthetic document")
     human: int = Field(ge=1, description="cap of a human document")
 
 
-class Asked(_Model):
+class Asked(Strict):
     """The request."""
 
     tokens: Tokens | None = Field(description="tokens out; null: as many as the caps hold")
@@ -104,14 +101,14 @@ class Asked(_Model):
         return self
 
 
-class LengthLimits(_Model):
+class LengthLimits(Strict):
     """Tokens of the longest document that may be written."""
 
     synthetic: int = Field(ge=1, description="of a synthetic document")
     human: int = Field(ge=1, description="of a human document")
 
 
-class Reached(_Model):
+class Reached(Strict):
     """What the quotas come to, before they are rounded to whole documents."""
 
     tokens: Tokens = Field(description="tokens planned")
@@ -158,7 +155,7 @@ class Reached(_Model):
     )
 
 
-class DomainPlan(_Model):
+class DomainPlan(Strict):
     """One domain's part of the plan, a budget of its own."""
 
     name: str = Field(description="value of the domain column; '*' for all that is not named")
@@ -187,7 +184,7 @@ class DomainPlan(_Model):
     )
 
 
-class Quota(_Model):
+class Quota(Strict):
     """Tokens to take from one cluster, within a domain."""
 
     domain: str = Field(
@@ -213,7 +210,7 @@ class Quota(_Model):
     )
 
 
-class FrontierPoint(_Model):
+class FrontierPoint(Strict):
     """What another human share of the same total would reach."""
 
     human_share: Share = Field(description="human share of the tokens")
@@ -248,7 +245,7 @@ class FrontierPoint(_Model):
         return self
 
 
-class Starved(_Model):
+class Starved(Strict):
     """A cluster that gets less than its part of the tempered reference."""
 
     domain: str = Field(
@@ -270,7 +267,7 @@ class Starved(_Model):
     text: QuotedText = Field(description="beginning of a human text of the cluster")
 
 
-class NearDuplicates(_Model):
+class NearDuplicates(Strict):
     """How near-duplicates were looked for."""
 
     threshold: Share = Field(description="similarity from which one of two documents is removed")
@@ -280,7 +277,7 @@ class NearDuplicates(_Model):
     ngram: int = Field(ge=1, description="words in a shingle")
 
 
-class SourceTexts(_Model):
+class SourceTexts(Strict):
     """What is judged of a source's rows, and what goes along untouched."""
 
     source: str = Field(description="name of the source")
@@ -291,7 +288,7 @@ class SourceTexts(_Model):
     carried: list[str] = Field(description="the other columns, which are carried")
 
 
-class Plan(_Model):
+class Plan(Strict):
     """The contents of plan.json."""
 
     format_version: Literal[4] = Field(default=4, description="version of this file's format")

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from outcross.schemas.base import Strict
 from outcross.schemas.config import Kind
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.plan import Asked, LengthLimits
 from outcross.schemas.quotes import QuotedText, QuotedWords
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
 
 MEASURED = "measured"
 """Why an audited document is not written: it was only measured."""
@@ -23,7 +19,7 @@ OUTCOMES = {"too few": "too little to judge"}
 """How outcomes are shown whose names say it less well."""
 
 
-class Conservation(_Model):
+class Conservation(Strict):
     """Where the rows of one source went."""
 
     source: str = Field(description="name of the source")
@@ -50,7 +46,7 @@ class Conservation(_Model):
         )
 
 
-class KnownWords(_Model):
+class KnownWords(Strict):
     """How many words of one source the embedder knows: of other texts, clusters say little."""
 
     source: str = Field(description="name of the source")
@@ -64,7 +60,7 @@ class KnownWords(_Model):
     enough: bool = Field(description="false where the share is too low to judge by clusters")
 
 
-class Measure(_Model):
+class Measure(Strict):
     """A measure of a set beside that of human text, with as many documents or words.
 
     What can't be said is null, not a number.
@@ -91,7 +87,7 @@ class Measure(_Model):
     )
 
 
-class Lexical(_Model):
+class Lexical(Strict):
     """Measures of the words alone, in a fixed number of words that a hash has drawn."""
 
     tokens: int = Field(ge=0, description="words that were looked at: a power of two")
@@ -106,7 +102,7 @@ class Lexical(_Model):
     )
 
 
-class Lengths(_Model):
+class Lengths(Strict):
     """How long documents are, in tokens."""
 
     mean: float = Field(ge=0, description="mean")
@@ -115,7 +111,7 @@ class Lengths(_Model):
     most: int = Field(ge=0, description="5 % are longer; to within a tenth")
 
 
-class Figures(_Model):
+class Figures(Strict):
     """A set of documents on the yardstick. What can't be said is null, not a number."""
 
     documents: int = Field(
@@ -181,7 +177,7 @@ class Figures(_Model):
         return next((found for found in self.measures if found.name == name), None)
 
 
-class Stage(_Model):
+class Stage(Strict):
     """The documents after one stage, by role and in all."""
 
     name: Literal["read", "deduplicate", "write"] = Field(
@@ -190,7 +186,7 @@ class Stage(_Model):
     roles: dict[str, Figures] = Field(description="figures by role, and of `all`")
 
 
-class Shard(_Model):
+class Shard(Strict):
     """One shard."""
 
     file: str = Field(description="name of the file in data/")
@@ -207,7 +203,7 @@ class Shard(_Model):
     figures: Figures = Field(description="its documents on the yardstick")
 
 
-class Domain(_Model):
+class Domain(Strict):
     """The documents of one domain that were written or audited."""
 
     name: str = Field(description="value of the domain column; '' for none")
@@ -220,7 +216,7 @@ class Domain(_Model):
 EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of the corpus
 
 
-class Cluster(_Model):
+class Cluster(Strict):
     """A cell of the codebook: what human text holds there, and what the corpus does."""
 
     cluster: int = Field(ge=0, description="its number")
@@ -247,7 +243,7 @@ class Cluster(_Model):
         return -added if own < human else added
 
 
-class AchievedDomain(_Model):
+class AchievedDomain(Strict):
     """What was written of one domain that the plan has a budget for, against it."""
 
     name: str = Field(description="value of the domain column; '*' for all that is not named")
@@ -265,7 +261,7 @@ class AchievedDomain(_Model):
     planned_entropy: float | None = Field(description="entropy of its plan, nats")
 
 
-class Achieved(_Model):
+class Achieved(Strict):
     """What was written, against the plan."""
 
     tokens: int = Field(ge=0, description="tokens written")
@@ -299,7 +295,7 @@ class Achieved(_Model):
     )
 
 
-class LongDocument(_Model):
+class LongDocument(Strict):
     """A document that is too long to be written."""
 
     id: str = Field(description="of the document")
@@ -307,7 +303,7 @@ class LongDocument(_Model):
     tokens: int = Field(ge=0, description="its tokens")
 
 
-class LongDocuments(_Model):
+class LongDocuments(Strict):
     """Documents that are too long to be written: one of them would decide the totals alone."""
 
     documents: int = Field(ge=1, description="how many they are")
@@ -316,7 +312,7 @@ class LongDocuments(_Model):
     longest: list[LongDocument] = Field(description="the longest of them, longest first")
 
 
-class Yardstick(_Model):
+class Yardstick(Strict):
     """What the figures are measured on."""
 
     fingerprint: str = Field(description="names it: runs with the same one can be compared")
@@ -333,7 +329,7 @@ class Yardstick(_Model):
     )
 
 
-class FoundIn(_Model):
+class FoundIn(Strict):
     """Documents of one source that repeat an evaluation set or an earlier run."""
 
     source: str = Field(description="name of the source that they were removed from")
@@ -342,7 +338,7 @@ class FoundIn(_Model):
     contained: int = Field(ge=0, description="that hold a text of the evaluation set")
 
 
-class Found(_Model):
+class Found(Strict):
     """What repeats an evaluation set, or what a source of an earlier run has written."""
 
     name: str = Field(description="the source; of an earlier run with its folder before it")
@@ -357,7 +353,7 @@ class Found(_Model):
     removed: list[FoundIn] = Field(description="what was removed, by its source")
 
 
-class Loss(_Model):
+class Loss(Strict):
     """What deduplication took from documents that are common, rare or strange among human ones."""
 
     role: str = Field(description="role of the documents, or `all`")
@@ -369,7 +365,7 @@ class Loss(_Model):
     near_share: float | None = Field(description="near / (documents - exact - contained)")
 
 
-class Removal(_Model):
+class Removal(Strict):
     """One removed document, and the kept one that it repeats."""
 
     id: str = Field(description="of the removed document")
@@ -383,7 +379,7 @@ class Removal(_Model):
     kept_text: QuotedText = Field(description="beginning of the kept text; null if it is gone")
 
 
-class Repeated(_Model):
+class Repeated(Strict):
     """A text that came again and again."""
 
     id: str = Field(description="of the document that was kept")
@@ -393,7 +389,7 @@ class Repeated(_Model):
     text: QuotedText = Field(description="beginning of its text")
 
 
-class Deduplication(_Model):
+class Deduplication(Strict):
     """What deduplication did."""
 
     exact: int = Field(
@@ -429,7 +425,7 @@ class Deduplication(_Model):
     )
 
 
-class Saturation(_Model):
+class Saturation(Strict):
     """What the k-th answer to one prompt still adds."""
 
     gains: list[float] = Field(
@@ -441,7 +437,7 @@ class Saturation(_Model):
     )
 
 
-class Collapsed(_Model):
+class Collapsed(Strict):
     """A prompt whose answers are nearly all the same."""
 
     prompt: QuotedText = Field(description="beginning of the prompt; null if it is gone")
@@ -452,7 +448,7 @@ class Collapsed(_Model):
     text: QuotedText = Field(description="beginning of the commonest answer")
 
 
-class Answers(_Model):
+class Answers(Strict):
     """How different the answers to one prompt are, over the prompts that were looked at."""
 
     prompts: int = Field(ge=0, description="prompts with two answers or more that were looked at")
@@ -466,7 +462,7 @@ class Answers(_Model):
     collapsed: list[Collapsed] = Field(description="the worst of them")
 
 
-class Prompts(_Model):
+class Prompts(Strict):
     """What one source answers, where a column of prompts is named."""
 
     source: str = Field(description="name of the source")
@@ -482,7 +478,7 @@ class Prompts(_Model):
     )
 
 
-class Verdict(_Model):
+class Verdict(Strict):
     """The result in a sentence."""
 
     outcome: Literal["done", "go", "warn", "stop"] = Field(
@@ -495,7 +491,7 @@ class Verdict(_Model):
     warnings: list[str] = Field(description="what else was noticed on the way")
 
 
-class Report(_Model):
+class Report(Strict):
     """The contents of report.json."""
 
     format_version: Literal[3] = Field(default=3, description="version of this file's format")
@@ -543,7 +539,7 @@ class Report(_Model):
         raise KeyError(f"the report has no figures of {role!r} after {stage!r}")
 
 
-class Generation(_Model):
+class Generation(Strict):
     """One report among those that are compared."""
 
     name: str = Field(description="of its folder")
@@ -552,7 +548,7 @@ class Generation(_Model):
     measures: list[Measure] = Field(description="its judged measures")
 
 
-class Alarm(_Model):
+class Alarm(Strict):
     """A fall between two generations, or a rise of near duplicates."""
 
     measure: str = Field(description="key of the measure")
@@ -566,7 +562,7 @@ class Alarm(_Model):
     limit: float = Field(description="the largest fall that passes")
 
 
-class Trend(_Model):
+class Trend(Strict):
     """How a measure moves from generation to generation."""
 
     measure: str = Field(description="key of the measure")
@@ -574,7 +570,7 @@ class Trend(_Model):
     error: float = Field(description="its standard error")
 
 
-class Comparison(_Model):
+class Comparison(Strict):
     """The contents of compare.json: generations side by side."""
 
     format_version: Literal[1] = Field(default=1, description="version of this file's format")
