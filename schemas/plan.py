@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from outcross.schemas.base import Strict
-from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
+from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
 Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
+"""What binds a budget; `Reached.regime` explains each value."""
 
 
 def _one_zero(value: float) -> float:
@@ -38,13 +39,6 @@ def _infinite_as_null(value: object) -> object:
 
 
 ShadowPrice = Annotated[Number | None, BeforeValidator(_infinite_as_null)]
-
-
-class Copies(Strict):
-    """How often one document may appear."""
-
-    synthetic: int = Field(ge=1, description="cap of a synthetic document")
-    human: int = Field(ge=1, description="cap of a human document")
 
 
 class Asked(Strict):
@@ -76,7 +70,7 @@ class Asked(Strict):
         description="effective clusters as a share of the reference's that the least human text "
         "was sought for; null: none",
     )
-    max_copies: Copies = Field(description="repeat caps")
+    max_copies: MaxCopies = Field(description="repeat caps")
     copies: CopiesAs = Field(
         default="rows",
         description="what copies are: rows of data/, or the weight of a document's only row",
@@ -167,7 +161,7 @@ class DomainPlan(Strict):
     tokens: Tokens = Field(description="tokens planned")
     synthetic_tokens: Tokens = Field(description="synthetic tokens among them, off-support too")
     human_tokens: Tokens = Field(description="human tokens among them")
-    max_copies: Copies = Field(description="repeat caps of its documents")
+    max_copies: MaxCopies = Field(description="repeat caps of its documents")
     alpha: Share = Field(description="the tempering of its target")
     entropy: Nats | None = Field(
         description="entropy of its tokens over clusters, nats; null where it gets none"

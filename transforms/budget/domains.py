@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from outcross.schemas.plan import FrontierPoint, Regime
 from outcross.transforms.budget.budget import within_caps
 from outcross.transforms.budget.problem import Outcome, Problem, SyntheticCap
 from outcross.transforms.budget.waterfill import (
     Infeasible,
-    Regime,
     Solution,
     Split,
     solve,
@@ -234,28 +235,6 @@ class DomainProblem:
         )
 
 
-@dataclass(frozen=True)
-class FrontierPoint:
-    """What a human share could reach with the total fixed.
-
-    `reachable_human_tokens` is the nearest amount that the caps can hold (None: the total itself
-    is out of reach). The figures are None and `reason` says why where the point can't be held.
-    `highest_entropy` is that of α → 0, `lowest_kl` that of α = 1; the others are at the plan's α.
-    """
-
-    human_share: float
-    human_tokens: float
-    reachable_human_tokens: float | None
-    reachable: bool
-    reason: str | None = None
-    entropy: float | None = None
-    kl: float | None = None
-    highest_entropy: float | None = None
-    lowest_kl: float | None = None
-    regime: Regime | None = None
-    shadow_price: float | None = None
-
-
 def frontier(
     domains: Sequence[DomainProblem],
     division: Division,
@@ -280,20 +259,25 @@ def frontier(
         nearest = min(max(human, bounds[0]), bounds[1]) if bounds else None
         try:
             totals = there.divide(synthetic, human)
-            point = FrontierPoint(share, human, nearest, True)
-            point = _with_figures(point, domains, there, totals)
+            figures = _frontier_figures(domains, there, totals)
         except Infeasible as refusal:
-            point = FrontierPoint(share, human, nearest, False, str(refusal))
-        points.append(point)
+            figures = {"reason": str(refusal)}
+        points.append(
+            FrontierPoint(
+                human_share=share,
+                human_tokens=human,
+                reachable_human_tokens=nearest,
+                reachable="reason" not in figures,
+                **figures,
+            )
+        )
     return points
 
 
-def _with_figures(
-    point: FrontierPoint,
-    domains: Sequence[DomainProblem],
-    division: Division,
-    totals: Totals,
-) -> FrontierPoint:
+def _frontier_figures(
+    domains: Sequence[DomainProblem], division: Division, totals: Totals
+) -> dict[str, Any]:
+    """Compute the figures of a reachable point: entropies, divergences, regime and price."""
     at_own: list[Outcome] = []
     highest, nearest = [], []
     filled = totals.tokens > 0
@@ -305,15 +289,14 @@ def _with_figures(
         highest.append(problem.at(0.0 if domain.lifted else 1.0).entropy)
     tokens, natural = totals.tokens, division.natural
     regime, price = binding([outcome.solution for outcome in at_own], tokens[filled])
-    return replace(
-        point,
-        entropy=chained_entropy(tokens, [outcome.entropy for outcome in at_own]),
-        kl=chained_kl(tokens, natural, [outcome.kl for outcome in at_own]),
-        highest_entropy=chained_entropy(tokens, highest),
-        lowest_kl=chained_kl(tokens, natural, nearest),
-        regime=regime,
-        shadow_price=price,
-    )
+    return {
+        "entropy": chained_entropy(tokens, [outcome.entropy for outcome in at_own]),
+        "kl": chained_kl(tokens, natural, [outcome.kl for outcome in at_own]),
+        "highest_entropy": chained_entropy(tokens, highest),
+        "lowest_kl": chained_kl(tokens, natural, nearest),
+        "regime": regime,
+        "shadow_price": price,
+    }
 
 
 def _floored(share: float) -> float:

@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from outcross.schemas.plan import Regime
 from outcross.transforms.estimators.entropy import ROUNDING, Floats, as_columns, exp, log
 
-Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
 Split = Literal["fill", "proportional", "drawn"]
 
 
