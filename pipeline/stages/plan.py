@@ -37,15 +37,16 @@ from outcross.schemas.config import (
 )
 from outcross.schemas.plan import Plan
 from outcross.transforms.base import files
-from outcross.transforms.budget.budget import STARVED_SHOWN, least_human
+from outcross.transforms.budget.budget import least_human
 from outcross.transforms.budget.domains import (
     Division,
     DomainProblem,
-    binding,
     chained_entropy,
     chained_kl,
     frontier,
+    joint_regime,
 )
+from outcross.transforms.budget.starvation import STARVED_SHOWN
 from outcross.transforms.budget.waterfill import Infeasible
 from outcross.transforms.estimators.entropy import entropy, exp
 from outcross.transforms.text.minhash import lsh_parameters
@@ -346,7 +347,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
     synthetic = sum(one.synthetic_tokens for one in solved)
     human = sum(one.human_tokens for one in solved)
     reached = chained_entropy(tokens, [budget.entropy for budget in budgets])
-    regime, price = binding([b.solution for b in budgets], [one.tokens for one in filled])
+    regime, price = joint_regime([b.solution for b in budgets], [one.tokens for one in filled])
     alphas = {budget.alpha for budget in budgets}
     return face.Reached(
         tokens=synthetic + human,

@@ -13,8 +13,8 @@ from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas.config import Config, ConfigError, MaxCopies, parse
 from outcross.schemas.plan import Plan
-from outcross.transforms.budget.budget import plan_budget
 from outcross.transforms.estimators.entropy import entropy, kl
+from tests.support.instances import make_budget
 
 SOURCES = [
     {"name": "gpt", "role": "synthetic", "files": ["a"]},
@@ -410,7 +410,7 @@ def test_each_domain_is_planned_as_if_it_were_alone(there: Supply, mode: str, ca
             assert planned.entropy is None
             continue
         off = own.off_support_cap(mode, planned.synthetic_tokens, copies)
-        alone = plan_budget(
+        alone = make_budget(
             own.shares,
             copies * own.synthetic + off,
             copies * own.human,
