@@ -47,8 +47,8 @@ def test_the_yardstick_of_an_audit_is_read_like_the_corpus() -> None:
     request = AuditRequest(
         paths=["c"], human=["h.jsonl"], text_field="answer", id_field="id", seed=3, workers=1
     )
-    made = request.yardstick("out/reference")
-    assert made == ReferenceRequest(
+    reading = request.yardstick("out/reference")
+    assert reading == ReferenceRequest(
         human=["h.jsonl"], out="out/reference", text_field="answer", seed=3, workers=1
     )
     other = request.model_copy(update={"human_text_field": "text", "max_reject_share": 0.3})

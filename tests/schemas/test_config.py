@@ -30,8 +30,8 @@ def source(**changes: Any) -> list[dict[str, Any]]:
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
-    found = config().model_dump(exclude={"sources", "out"})
-    assert found == {
+    values = config().model_dump(exclude={"sources", "out"})
+    assert values == {
         "seed": 0,
         "workers": None,
         "max_reject_share": 0.01,
@@ -236,8 +236,8 @@ def test_what_looks_contradictory_and_is_not() -> None:
 
 
 def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_there_is() -> None:
-    found = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
-    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
+    capped = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
+    assert repeat_caps(capped) == MaxCopies(synthetic=3, human=1)
     assert repeat_caps(config(lineage="loop")) == MaxCopies(synthetic=2, human=1)
     assert repeat_caps(config()) == MaxCopies(synthetic=2, human=2)
     assert config(lineage="loop", human_tokens=5, sources=[SYNTHETIC]).human_tokens == 5
@@ -247,8 +247,8 @@ def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_the
 
 
 def test_a_cap_of_the_synthetic_documents_alone_goes_with_a_lineage() -> None:
-    found = config(lineage="loop", max_copies={"synthetic": 3})
-    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
+    capped = config(lineage="loop", max_copies={"synthetic": 3})
+    assert repeat_caps(capped) == MaxCopies(synthetic=3, human=1)
 
 
 def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:
@@ -258,8 +258,8 @@ def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:
     assert config(max_same_answers=1, sources=prompted).max_same_answers == 1
     assert config(boilerplate=2, verify="exact").boilerplate == 2
     assert config(sources=source(removed_by=[])).sources[0].removed_by == []
-    own = source(removed_by=["gpt", "people"])
-    assert config(sources=own).sources[0].removed_by == ["gpt", "people"]
+    named = source(removed_by=["gpt", "people"])
+    assert config(sources=named).sources[0].removed_by == ["gpt", "people"]
 
 
 def test_thresholds_of_one_tenth_share_their_bands() -> None:
@@ -270,10 +270,10 @@ def test_thresholds_of_one_tenth_share_their_bands() -> None:
 
 def test_where_keeps_the_types_of_its_values() -> None:
     where = {"verified": True, "grade": [1, 2.5, "A"], "kind": "1"}
-    found = config(sources=source(where=where)).sources[0].where
-    assert found == where
-    assert found["verified"] is True
-    assert isinstance(found["kind"], str)
+    kept = config(sources=source(where=where)).sources[0].where
+    assert kept == where
+    assert kept["verified"] is True
+    assert isinstance(kept["kind"], str)
 
 
 def test_a_configuration_can_not_be_changed_behind_a_runs_back() -> None:

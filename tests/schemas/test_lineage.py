@@ -50,14 +50,14 @@ def generation(**changes: Any) -> dict[str, Any]:
 
 
 def test_it_reads_what_it_has_written() -> None:
-    made = Lineage.model_validate({"generations": [generation(), generation(name="second")]})
-    assert Lineage.model_validate_json(made.model_dump_json(indent=2)) == made
-    assert made.format_version == 2
-    assert made.ledger == Amount(documents=6, tokens=140)
+    lineage = Lineage.model_validate({"generations": [generation(), generation(name="second")]})
+    assert Lineage.model_validate_json(lineage.model_dump_json(indent=2)) == lineage
+    assert lineage.format_version == 2
+    assert lineage.ledger == Amount(documents=6, tokens=140)
     assert Lineage().ledger == NOTHING
-    (part,) = made.generations[0].bought
+    (part,) = lineage.generations[0].bought
     assert part.fields.text_field == "messages.1.content"
-    assert made.generations[0].sources[0].source.where == {"ok": True}
+    assert lineage.generations[0].sources[0].source.where == {"ok": True}
 
 
 @pytest.mark.parametrize(
