@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from outcross.pipeline.inputs.reports import read_reports
     from outcross.pipeline.stages.context import RunError
     from outcross.schemas.audit import AuditRequest, ReferenceRequest
-    from outcross.schemas.config import Config, ConfigError, DomainPolicy, MaxCopies, Source
+    from outcross.schemas.config import Config, DomainPolicy, MaxCopies, Source
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Comparison, Report
+    from outcross.schemas.user_input import ConfigError
 
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
@@ -30,10 +31,11 @@ _MODULES = {
     "pipeline.inputs.reports": ["read_reports"],
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
-    "schemas.config": ["Config", "ConfigError", "DomainPolicy", "MaxCopies", "Source"],
+    "schemas.config": ["Config", "DomainPolicy", "MaxCopies", "Source"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "schemas.report": ["Comparison", "Report"],
+    "schemas.user_input": ["ConfigError"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from outcross.schemas.config import ConfigError
 from outcross.schemas.documents import TEXT_VERSION
+from outcross.schemas.user_input import ConfigError
 
 FORMAT, TEXT = "format_version", "text_version"
 

@@ -7,16 +7,9 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from outcross.schemas.config import (
-    OTHERS,
-    ConfigError,
-    DomainPolicy,
-    Kind,
-    Model,
-    load_yaml,
-    readable,
-)
+from outcross.schemas.config import OTHERS, DomainPolicy, Kind
 from outcross.schemas.formats import FORMAT, check_versions
+from outcross.schemas.user_input import ConfigError, Model, load_yaml, readable
 
 
 class Least(Model):

@@ -20,11 +20,12 @@ from outcross.pipeline.page.advice import advice, plain
 from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import found_table, new_table, show_table
-from outcross.schemas.config import OTHERS, Config, ConfigError
+from outcross.schemas.config import OTHERS, Config
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.measures import CONFIDENCE, MEASURES
 from outcross.schemas.plan import Plan, SourceTexts, Starved
 from outcross.schemas.report import MEASURED, OUTCOMES, Measure, Report
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.input_files import STANDARD_INPUT
 
 _BAR = 24  # characters of the longest bar

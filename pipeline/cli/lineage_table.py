@@ -11,8 +11,8 @@ from outcross.pipeline.inputs.lineage import LINEAGE, damaged, read_lineage
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, show_table
 from outcross.schemas.columns import LEDGER_COLUMN
-from outcross.schemas.config import ConfigError
 from outcross.schemas.lineage import Amount, Bought, Generation, Lineage, LineageSummary
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 

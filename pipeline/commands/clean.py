@@ -17,7 +17,7 @@ from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, show_table
 from outcross.schemas.cleaning import Cleaning, Piece
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 _NOTES = ("lock", "data.key", "removed.key")

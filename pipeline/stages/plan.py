@@ -28,14 +28,9 @@ from outcross.pipeline.stages.planning.totals import totals_asked
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sketch import Sketched, judged_and_carried
 from outcross.schemas import plan as face
-from outcross.schemas.config import (
-    PLAN_KEYS,
-    Config,
-    ConfigError,
-    band_threshold,
-    repeat_caps,
-)
+from outcross.schemas.config import PLAN_KEYS, Config, band_threshold, repeat_caps
 from outcross.schemas.plan import Plan
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.budget.budget import least_human
 from outcross.transforms.budget.domains import (

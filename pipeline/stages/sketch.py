@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
 from outcross.pipeline.stages.context import Context
 from outcross.schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
-from outcross.schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
+from outcross.schemas.config import OTHERS, WRITABLE, Config, Role, Source
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.plan import SourceTexts
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.schemas.text_field import TEXT_OUT, listed, paths_of
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_from
 from outcross.transforms.inputs.input_files import warnings_of_files

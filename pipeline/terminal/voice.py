@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 
 _LOG = logging.getLogger("outcross.said")
 _LOG.propagate = False  # what is said is on the console already

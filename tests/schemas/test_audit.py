@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
-from outcross.schemas.config import Config, readable
+from outcross.schemas.config import Config
+from outcross.schemas.user_input import readable
 
 
 def refused(model: Any, **values: Any) -> str:

@@ -6,16 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from outcross.schemas.config import (
-    Config,
-    ConfigError,
-    Fields,
-    MaxCopies,
-    band_threshold,
-    load_yaml,
-    parse,
-    repeat_caps,
-)
+from outcross.schemas.config import Config, Fields, MaxCopies, band_threshold, parse, repeat_caps
+from outcross.schemas.user_input import ConfigError, load_yaml
 
 SYNTHETIC = {"name": "gpt", "role": "synthetic", "files": ["syn/*.jsonl"]}
 HUMAN = {"name": "people", "role": "human", "files": ["human/*.parquet"]}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.schemas.config import ConfigError, Fields, parse
+from outcross.schemas.config import Fields, parse
 from outcross.schemas.text_field import listed, paths_of, segments
+from outcross.schemas.user_input import ConfigError
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from outcross.schemas.config import ConfigError, parse
+from outcross.schemas.config import parse
+from outcross.schemas.user_input import ConfigError
 from outcross.schemas.where import Clause, clauses, shown
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}

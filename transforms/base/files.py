@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 
 _ONE_AT_A_TIME = threading.Lock()
 """NumPy reads an array's header with `ast`, which fails in two threads at once on Python 3.11."""

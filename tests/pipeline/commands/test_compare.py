@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from outcross.pipeline.cli.compare_table import show_comparison
 from outcross.pipeline.commands.compare import CLUSTERS, REPEATS, WORDS, compare, trend
 from outcross.pipeline.inputs.reports import names_of, read_reports
-from outcross.schemas.config import ConfigError
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.report import (
@@ -28,6 +27,7 @@ from outcross.schemas.report import (
     Verdict,
     Yardstick,
 )
+from outcross.schemas.user_input import ConfigError
 
 JUDGED = (*WORDS, *CLUSTERS)
 NUMBERS = st.floats(0.01, 2)
