@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from outcross.pipeline.inputs.reports import read_reports
     from outcross.pipeline.stages.context import RunError
     from outcross.schemas.audit import AuditRequest, ReferenceRequest
-    from outcross.schemas.config import Config, DomainPolicy, MaxCopies, Source
+    from outcross.schemas.config import Config, DomainPolicy, MaxCopies
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Comparison, Report
+    from outcross.schemas.sources import Source
     from outcross.schemas.user_input import ConfigError
 
 _MODULES = {
@@ -31,10 +32,11 @@ _MODULES = {
     "pipeline.inputs.reports": ["read_reports"],
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
-    "schemas.config": ["Config", "DomainPolicy", "MaxCopies", "Source"],
+    "schemas.config": ["Config", "DomainPolicy", "MaxCopies"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "schemas.report": ["Comparison", "Report"],
+    "schemas.sources": ["Source"],
     "schemas.user_input": ["ConfigError"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from outcross.schemas.config import Config, Fields, OnBroken, Source
+from outcross.schemas.config import Config, OnBroken
+from outcross.schemas.sources import Fields, Source
 from outcross.schemas.text_field import TextField
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from outcross.schemas.config import Format
+from outcross.schemas.sources import Format
 
 FORMAT_VERSION = 6
 """Of what stages leave and of manifest.json."""

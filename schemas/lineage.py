@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from outcross.schemas.base import Strict
-from outcross.schemas.config import Fields, Source
 from outcross.schemas.documents import TEXT_VERSION
+from outcross.schemas.sources import Fields, Source
 
 LEDGER = "ledger"
 """Name of the source that holds the human text of earlier generations."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from outcross.schemas.config import Role
 from outcross.schemas.plan import SourceTexts
+from outcross.schemas.sources import Role
 
 
 class SourcePreview(SourceTexts):

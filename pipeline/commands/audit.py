@@ -33,9 +33,10 @@ from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompt
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.sketch import Sketched, warnings_of_known
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
-from outcross.schemas.config import WRITABLE, Config, Source
+from outcross.schemas.config import Config
 from outcross.schemas.gates import Gates, load_gates
 from outcross.schemas.report import MEASURED, Report
+from outcross.schemas.sources import WRITABLE, Source
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.inputs.places import file_names

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from outcross.pipeline.stages.sketch import source_texts
 from outcross.pipeline.stages.texts import beginning
-from outcross.schemas.config import Config, Source
+from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
 from outcross.schemas.preview import SourcePreview
+from outcross.schemas.sources import Source
 from outcross.transforms.inputs.input_files import warnings_of_files
 from outcross.transforms.reading.lookup import first_columns
 from outcross.transforms.reading.read import read_unit

@@ -29,10 +29,11 @@ from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.select import select
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.write import Output, write_shards
-from outcross.schemas.config import WRITABLE, Config
+from outcross.schemas.config import Config
 from outcross.schemas.gates import load_gates
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Achieved, Report, Verdict
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.reference.reference import REFERENCE_FILES, copy_reference
 from outcross.transforms.sketches.aligned import save_aligned

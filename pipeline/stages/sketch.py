@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
 from outcross.pipeline.stages.context import Context
 from outcross.schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
-from outcross.schemas.config import OTHERS, WRITABLE, Config, Role, Source
+from outcross.schemas.config import OTHERS, Config
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.plan import SourceTexts
+from outcross.schemas.sources import WRITABLE, Role, Source
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.schemas.text_field import TEXT_OUT, listed, paths_of
 from outcross.schemas.user_input import ConfigError

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.schemas.config import Fields, parse
+from outcross.schemas.config import parse
+from outcross.schemas.sources import Fields
 from outcross.schemas.text_field import listed, paths_of, segments
 from outcross.schemas.user_input import ConfigError
 

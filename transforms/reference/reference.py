@@ -12,8 +12,8 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Fields
 from outcross.schemas.formats import check_versions, versions
+from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash

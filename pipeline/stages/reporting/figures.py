@@ -14,7 +14,6 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
-from outcross.schemas.config import WRITABLE
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.report import (
@@ -28,6 +27,7 @@ from outcross.schemas.report import (
     Stage,
     Yardstick,
 )
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS, measure, too_few

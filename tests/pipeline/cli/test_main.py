@@ -14,7 +14,8 @@ import yaml
 
 from outcross.pipeline.cli import main as cli
 from outcross.pipeline.stages.context import RunError
-from outcross.schemas.config import Config, Fields, MaxCopies
+from outcross.schemas.config import Config, MaxCopies
+from outcross.schemas.sources import Fields
 
 
 @pytest.fixture(autouse=True)

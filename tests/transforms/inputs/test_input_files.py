@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.files import shown
 from outcross.transforms.inputs.input_files import input_files, warnings_of_files

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.columns import is_json, unite
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs import content as module
 from outcross.transforms.reading.pieces import plan_units
