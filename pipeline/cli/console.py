@@ -22,9 +22,10 @@ from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import found_table, new_table, show_table
 from outcross.schemas.config import OTHERS, Config
 from outcross.schemas.estimate import Estimate
+from outcross.schemas.figures import OUTCOMES, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
 from outcross.schemas.plan import Plan, SourceTexts, Starved
-from outcross.schemas.report import MEASURED, OUTCOMES, Measure, Report
+from outcross.schemas.report import MEASURED, Report
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.input_files import STANDARD_INPUT
 

@@ -25,8 +25,9 @@ from outcross.pipeline.page.markup import (
     two_lines,
 )
 from outcross.pipeline.page.overview import outcome
+from outcross.schemas.figures import OUTCOMES, Figures, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import OUTCOMES, Figures, Measure, Report
+from outcross.schemas.report import Report
 
 STAGES = {
     "read": "read",

@@ -20,8 +20,9 @@ from outcross.pipeline.page.markup import (
     two_lines,
 )
 from outcross.pipeline.page.overview import outcome
+from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Comparison, Measure, Report, Trend
+from outcross.schemas.report import Comparison, Report, Trend
 
 
 def generations(comparison: Comparison, latest: Report) -> Html:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from outcross.pipeline.page.markup import Html, el, section
+from outcross.schemas.figures import Figures, Measure, Shard
 from outcross.schemas.lineage import Ranked
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
@@ -18,17 +19,14 @@ from outcross.schemas.report import (
     Collapsed,
     Conservation,
     Deduplication,
-    Figures,
     Found,
     FoundIn,
     KnownWords,
     Loss,
-    Measure,
     Prompts,
     Removal,
     Repeated,
     Saturation,
-    Shard,
     Yardstick,
 )
 

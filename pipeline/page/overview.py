@@ -23,8 +23,9 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
+from outcross.schemas.figures import OUTCOMES
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import OUTCOMES, Achieved, Conservation, KnownWords, Report
+from outcross.schemas.report import Achieved, Conservation, KnownWords, Report
 
 SIGNS = {
     "done": "●",

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from outcross.pipeline.page.budget import named
 from outcross.pipeline.page.markup import Html, corpus, cut, el, folded, join, many, number
 from outcross.pipeline.page.topics import EVEN, ratio
+from outcross.schemas.figures import Figures
 from outcross.schemas.measures import CONFIDENCE
-from outcross.schemas.report import Figures, Report
+from outcross.schemas.report import Report
 
 _OPEN = 3  # places that stand open
 _NAME = 48  # characters of a name or a text

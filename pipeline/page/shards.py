@@ -21,7 +21,8 @@ from outcross.pipeline.page.markup import (
     size,
     table,
 )
-from outcross.schemas.report import Report, Shard
+from outcross.schemas.figures import Shard
+from outcross.schemas.report import Report
 
 SHOWN = 1500
 _OUTLIER = 3.5  # robust standard deviations; Iglewicz and Hoaglin (1993)

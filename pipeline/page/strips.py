@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from outcross.pipeline.page.markup import Html, el, number
+from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Measure
 
 _HEIGHT = 36
 _SHAPES = {

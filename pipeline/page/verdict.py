@@ -17,8 +17,9 @@ from outcross.pipeline.page.markup import (
     term,
 )
 from outcross.pipeline.page.overview import SIGNS, outcome
+from outcross.schemas.figures import Measure, Shard
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import MEASURED, Conservation, Measure, Report, Shard, Verdict
+from outcross.schemas.report import MEASURED, Conservation, Report, Verdict
 from outcross.transforms.measuring.wording import reason
 
 _DECIDING = ("stop", "warn", "noise")

@@ -14,19 +14,10 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
+from outcross.schemas.figures import Domain, Figures, Measure, Shard, Stage
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import (
-    EXTREMES,
-    Cluster,
-    Domain,
-    Figures,
-    KnownWords,
-    Measure,
-    Shard,
-    Stage,
-    Yardstick,
-)
+from outcross.schemas.report import EXTREMES, Cluster, KnownWords, Yardstick
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number

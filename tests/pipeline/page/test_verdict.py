@@ -7,7 +7,8 @@ from typing import Any
 
 from outcross.pipeline.page import page
 from outcross.pipeline.page.places import places
-from outcross.schemas.report import Figures, Measure, Report
+from outcross.schemas.figures import Figures, Measure
+from outcross.schemas.report import Report
 from outcross.transforms.measuring.gate import reason
 from tests.pipeline.page.test_document import Read
 from tests.support import reports
