@@ -30,8 +30,8 @@ from outcross.pipeline.stages.texts import (
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import found_table, new_table, show_table
 from outcross.schemas.config import Config, parse
+from outcross.schemas.deduplication import Found
 from outcross.schemas.documents import REMOVED_FIELDS
-from outcross.schemas.report import Found
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from outcross.pipeline.page.markup import Html, el, section
+from outcross.schemas.deduplication import Deduplication, Found, FoundIn, Loss, Removal, Repeated
 from outcross.schemas.figures import Figures, Measure, Shard
 from outcross.schemas.lineage import Ranked
 from outcross.schemas.measures import MEASURES
@@ -18,14 +19,8 @@ from outcross.schemas.report import (
     Cluster,
     Collapsed,
     Conservation,
-    Deduplication,
-    Found,
-    FoundIn,
     KnownWords,
-    Loss,
     Prompts,
-    Removal,
-    Repeated,
     Saturation,
     Yardstick,
 )

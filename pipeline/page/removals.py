@@ -25,7 +25,8 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.report import Answers, Deduplication, Prompts, Removal, Report
+from outcross.schemas.deduplication import Deduplication, Removal
+from outcross.schemas.report import Answers, Prompts, Report
 
 _PAIRS = 50
 _COLLAPSED = 50

@@ -17,7 +17,7 @@ from outcross.pipeline.stages.earlier import Index, ReferencePool, earlier_runs
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.write import Output
 from outcross.schemas.config import Config, band_threshold
-from outcross.schemas.report import Found, FoundIn
+from outcross.schemas.deduplication import Found, FoundIn
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash

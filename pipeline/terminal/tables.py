@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from outcross.schemas.report import Found
+from outcross.schemas.deduplication import Found
 
 
 def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:

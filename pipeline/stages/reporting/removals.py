@@ -14,8 +14,8 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_of_documents, texts_of_earlier
+from outcross.schemas.deduplication import Deduplication, Loss, Removal, Repeated
 from outcross.schemas.documents import REMOVED_FIELDS
-from outcross.schemas.report import Deduplication, Loss, Removal, Repeated
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Verdicts

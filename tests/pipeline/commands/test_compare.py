@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from outcross.pipeline.cli.compare_table import show_comparison
 from outcross.pipeline.commands.compare import CLUSTERS, REPEATS, WORDS, compare, trend
 from outcross.pipeline.inputs.reports import names_of, read_reports
+from outcross.schemas.deduplication import Deduplication
 from outcross.schemas.figures import Figures, Measure, Stage
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import Achieved, Deduplication, Report, Verdict, Yardstick
+from outcross.schemas.report import Achieved, Report, Verdict, Yardstick
 from outcross.schemas.user_input import ConfigError
 
 JUDGED = (*WORDS, *CLUSTERS)
