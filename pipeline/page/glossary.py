@@ -13,17 +13,8 @@ from outcross.schemas.figures import Figures, Measure, Shard
 from outcross.schemas.lineage import Ranked
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
-from outcross.schemas.report import (
-    Achieved,
-    Answers,
-    Cluster,
-    Collapsed,
-    Conservation,
-    KnownWords,
-    Prompts,
-    Saturation,
-    Yardstick,
-)
+from outcross.schemas.prompts import Answers, Collapsed, Prompts, Saturation
+from outcross.schemas.report import Achieved, Cluster, Conservation, KnownWords, Yardstick
 
 _WORDS: dict[str, tuple[str, str]] = {
     "strip": (

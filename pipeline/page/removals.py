@@ -26,7 +26,8 @@ from outcross.pipeline.page.markup import (
     term,
 )
 from outcross.schemas.deduplication import Deduplication, Removal
-from outcross.schemas.report import Answers, Prompts, Report
+from outcross.schemas.prompts import Answers, Prompts
+from outcross.schemas.report import Report
 
 _PAIRS = 50
 _COLLAPSED = 50
