@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from outcross.pipeline.inputs.reports import read_reports
     from outcross.pipeline.stages.context import RunError
     from outcross.schemas.audit import AuditRequest, ReferenceRequest
+    from outcross.schemas.comparison import Comparison
     from outcross.schemas.config import Config, DomainPolicy, MaxCopies
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
-    from outcross.schemas.report import Comparison, Report
+    from outcross.schemas.report import Report
     from outcross.schemas.sources import Source
     from outcross.schemas.user_input import ConfigError
 
@@ -32,10 +33,11 @@ _MODULES = {
     "pipeline.inputs.reports": ["read_reports"],
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
+    "schemas.comparison": ["Comparison"],
     "schemas.config": ["Config", "DomainPolicy", "MaxCopies"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
-    "schemas.report": ["Comparison", "Report"],
+    "schemas.report": ["Report"],
     "schemas.sources": ["Source"],
     "schemas.user_input": ["ConfigError"],
 }

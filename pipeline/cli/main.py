@@ -543,10 +543,11 @@ def schema(
     ],
 ) -> None:
     """Print the JSON Schema of a file that outcross reads or writes."""
+    from outcross.schemas.comparison import Comparison
     from outcross.schemas.gates import Gates
     from outcross.schemas.lineage import Lineage
     from outcross.schemas.plan import Plan
-    from outcross.schemas.report import Comparison, Report
+    from outcross.schemas.report import Report
 
     models: dict[str, Any] = {
         "config": Config,

@@ -29,8 +29,9 @@ from outcross.pipeline.page import (
 )
 from outcross.pipeline.page.glossary import glossary
 from outcross.pipeline.page.markup import Html, el, join
+from outcross.schemas.comparison import Comparison
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import Comparison, Report
+from outcross.schemas.report import Report
 
 _ASSETS = Path(__file__).parent / "assets"
 _SECTION = re.compile(r'<h2 id="(\w+)-title">(.*?)</h2>')

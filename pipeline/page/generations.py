@@ -20,9 +20,10 @@ from outcross.pipeline.page.markup import (
     two_lines,
 )
 from outcross.pipeline.page.overview import outcome
+from outcross.schemas.comparison import Comparison, Trend
 from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Comparison, Report, Trend
+from outcross.schemas.report import Report
 
 
 def generations(comparison: Comparison, latest: Report) -> Html:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from outcross.schemas.comparison import Comparison
 from outcross.schemas.documents import FORMAT_VERSION
 from outcross.schemas.figures import Figures, Measure
 from outcross.schemas.formats import versions
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import Comparison, Report
+from outcross.schemas.report import Report
 
 HOSTILE = (
     "</script><script>window.broken = 1</script>",
