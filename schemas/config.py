@@ -73,20 +73,27 @@ class DomainPolicy(Model):
     kind: Kind = Field(
         "open",
         description="open (diversity is wanted) or converge (maths, code, facts: the human "
-        "distribution as it is, each document once, measured but never judged)",
+        "distribution is kept, each document is written once, and figures are shown but never "
+        "judged)",
     )
     alpha: float | None = Field(
-        None, ge=0, le=1, description="tempering of its target; the run's own if absent"
+        None,
+        ge=0,
+        le=1,
+        description="tempering of the domain's target, 0 to 1; if absent, alpha of the run",
     )
     share: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="share of the tokens written; if absent, what the others leave, divided as in "
-        "the human reference",
+        description="share of the tokens written, 0 to 1; if absent, the domains without a share "
+        "divide the rest in the proportions of the human reference",
     )
     entropy_floor: float | None = Field(
-        None, ge=0, description="least entropy over the clusters within the domain, in nats"
+        None,
+        ge=0,
+        description="least entropy of the domain's tokens over the clusters, in nats; no limit if "
+        "absent",
     )
 
     @model_validator(mode="after")
@@ -105,9 +112,11 @@ class Config(Model):
     stand in YAML only.
     """
 
-    out: str = Field(description="directory of the result; its .outcross/ holds the work")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")
-    workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
+    out: str = Field(description="output directory; its folder .outcross/ holds the work files")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of every random decision")
+    workers: int | None = Field(
+        None, ge=1, description="number of worker threads; if absent, one per core"
+    )
     max_reject_share: float = Field(
         0.01,
         ge=0,
@@ -116,169 +125,203 @@ class Config(Model):
     )
     on_broken_file: OnBroken = Field(
         "stop",
-        description="what a file that is broken as a whole does (truncated, or not what its name "
-        "says): stop, or reject: what can't be read of it is counted as rejected",
+        description="what happens if a whole file is broken (truncated, or in another format than "
+        "its name says): stop the run, or reject and count what can't be read of it",
     )
     texts: bool = Field(
         True,
-        description="quote the corpus in reports, plans and references: words, beginnings of texts "
-        "and of prompts; ids and names of sources, files and domains stand there in any case",
+        description="quote words and the beginnings of texts and prompts in reports, plans and "
+        "references; ids and names of sources, files and domains appear in any case",
     )
     best_effort: bool = Field(
-        False, description="what can't be reached is a warning, and the nearest is done"
+        False,
+        description="if a request can't be met, warn and come as close as possible instead of "
+        "failing",
     )
-    reference: str | None = Field(None, description="a yardstick made by an earlier run")
+    reference: str | None = Field(
+        None, description="folder of a reference that an earlier run has made"
+    )
     lineage: str | None = Field(
         None,
-        description="folder that a training loop's runs share: human text that earlier runs bought "
-        "is used again, and what they had to choose from stands beside the new",
+        description="folder that the runs of a training loop share: a run uses human text that "
+        "earlier runs bought again, and chooses from their synthetic text as well",
     )
     near_threshold: float = Field(
-        0.8, gt=0.2, le=1, description="similarity from which two documents repeat"
+        0.8,
+        gt=0.2,
+        le=1,
+        description="Jaccard similarity from which one of two documents is removed as a near "
+        "duplicate",
     )
-    ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
-    num_perm: int = Field(128, ge=16, le=1024, multiple_of=8, description="MinHash permutations")
+    ngram: int = Field(5, ge=1, le=64, description="words per shingle")
+    num_perm: int = Field(
+        128,
+        ge=16,
+        le=1024,
+        multiple_of=8,
+        description="permutations of the MinHash signature; a multiple of 8",
+    )
     band_threshold: float | None = Field(
         None,
         gt=0.2,
         le=1,
-        description="similarity that the LSH bands are made for, near_threshold at most; if "
-        "absent, that rounded down to a tenth, .8 at most. Runs that differ in near_threshold "
-        "alone share the bands and the pairs that were verified",
+        description="similarity that the LSH bands are tuned for, at most near_threshold; if "
+        "absent, near_threshold rounded down to a tenth, at most 0.8. Runs that differ in "
+        "near_threshold alone then share the bands and the verified pairs",
     )
     verify: Literal["exact", "signature"] = Field(
         "exact",
-        description="similarity of two documents that share a band: the Jaccard similarity of "
-        "their shingles itself, or the signatures' estimate of it",
+        description="how the similarity of two documents that share a band is computed: exact "
+        "compares their shingles, signature estimates it from their signatures",
     )
     boilerplate: int | None = Field(
         None,
         ge=2,
         le=65_535,
-        description="shingles that stand in so many of the documents that share a band are "
-        "boilerplate: documents then repeat only if they do without it as well",
+        description="a shingle is boilerplate if at least so many documents that share a band "
+        "contain it. Two documents then repeat each other only if they do so without boilerplate "
+        "as well. If absent, no shingle is boilerplate",
     )
     containment: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="share of an exclude text's word n-grams from which a document that holds them "
-        "is removed; 0 to look for whole repeats only",
+        description="a document is removed if it contains at least this share of the word n-grams "
+        "of a text of a source of role exclude; 0 removes whole repeats only",
     )
-    containment_ngram: int = Field(
-        8, ge=2, le=64, description="words in an n-gram of `containment`"
-    )
+    containment_ngram: int = Field(8, ge=2, le=64, description="words per n-gram for containment")
     max_same_answers: int | None = Field(
         None,
         ge=1,
         description="how many near-identical answers to one prompt are kept; answers to different "
-        "prompts are then not compared. If absent, prompts don't matter",
+        "prompts are then not compared. If absent, prompts are ignored",
     )
     against: list[str] = Field(
         default_factory=list,
-        description="output directories of earlier runs: what repeats a document that they have "
-        "written is removed",
+        description="output directories of earlier runs: documents that repeat a document written "
+        "by them are removed",
     )
     tokens: int | None = Field(
         None,
         ge=1,
         description="tokens to write; if absent, two thirds of the synthetic tokens that survive "
-        "deduplication, and the human share on top",
+        "deduplication, plus the human share",
     )
-    human_share: float = Field(0.2, ge=0, le=1, description="human share of the tokens written")
+    human_share: float = Field(
+        0.2, ge=0, le=1, description="human share of the tokens to write, 0 to 1"
+    )
     human_tokens: int | None = Field(
-        None, ge=0, description="human tokens to write, instead of a share"
+        None, ge=0, description="human tokens to write, instead of human_share"
     )
     fresh_human_tokens: int | None = Field(
         None,
         ge=0,
-        description="with a lineage, human tokens to take of the human sources, that is to buy; "
-        "the rest of the human share comes from the ledger. If absent, all that there are, up to "
-        "the human share",
+        description="with a lineage: human tokens to take from the human sources, that is, to "
+        "buy; the rest of the human share comes from the ledger. If absent, as many as there are, "
+        "up to the human share",
     )
     archive: float = Field(
         3.5,
         ge=0,
-        description="with a lineage, so many times the tokens to write to choose synthetic ones "
-        "from: the run's own sources and those of earlier runs, nearest to human text first; 0 for "
-        "the run's own alone",
+        description="with a lineage: size of the pool of synthetic candidates, as a multiple of "
+        "the tokens to write. Sources of this run and of earlier runs fill it, those nearest to "
+        "human text first; 0 uses this run's sources only",
     )
     archive_source: float = Field(
         3.5,
         gt=0,
-        description="so many times the tokens to write come from one source at most, unless all of "
-        "them together fall short of `archive`",
+        description="with a lineage: most candidates from one source, as a multiple of the tokens "
+        "to write; exceeded only if all sources together fall short of archive",
     )
     alpha: float = Field(
         0.7,
         ge=0,
         le=1,
-        description="tempering of the target: 1 is the human distribution, lower lifts the tails",
+        description="tempering of the target, 0 to 1: 1 keeps the human distribution over "
+        "clusters, lower values lift rare clusters",
     )
     entropy_floor: float | None = Field(
-        None, ge=0, description="least entropy over the clusters, in nats"
+        None,
+        ge=0,
+        description="least entropy of the tokens over the clusters, in nats; no limit if absent",
     )
     max_kl: float | None = Field(
-        None, ge=0, description="largest KL divergence to the human reference, in nats"
+        None,
+        ge=0,
+        description="largest KL divergence of the tokens from the human reference, in nats; no "
+        "limit if absent",
     )
     effective_ratio: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="effective clusters as a share of the human ones: the least human text that "
-        "reaches it is mixed in, instead of a share",
+        description="effective clusters to reach, as a share of the human reference's, 0 to 1: "
+        "the least human text that reaches it is mixed in, instead of human_share",
     )
     plan: str | None = Field(
         None,
-        description="a plan.json that `outcross plan` has made of the same input: carried out as "
-        "it is, and what else is asked of the budget is refused",
+        description="path of a plan.json that `outcross plan` made from the same input; it is "
+        "carried out unchanged, so no other budget key may be given",
     )
     max_copies: MaxCopies = Field(
-        MaxCopies(), description="how often one document may appear, by role"
+        MaxCopies(),
+        description="how often one document may appear, by role; a single number holds for both "
+        "roles",
     )
     copies: CopiesAs = Field(
         "rows",
-        description="what copies of a document are: rows of data/, each by itself; or weights, for "
-        "trainers that sample: one row a document, and outcross.weight says how often it counts",
+        description="rows: each copy of a document is a row of data/; weights: each document is "
+        "one row, and its outcross.weight tells how often it counts, for trainers that sample",
     )
     domains: dict[str, DomainPolicy] = Field(
         default_factory=dict,
-        description="by value of the domain column, what is wanted of a domain; each is budgeted "
-        "by itself. '*' is for all others, and for documents without one",
+        description="budgets by domain: a mapping from a value of the domain column to what is "
+        "wanted of that domain. '*' stands for all other domains and for documents without one",
     )
     off_support: Literal["keep", "cap", "drop"] = Field(
         "keep",
-        description="documents unlike anything human: keep at most their natural share, cap at "
-        "the share that human text itself has, or drop; never copied",
+        description="what happens to synthetic documents unlike any human text: keep at most "
+        "their natural share, cap them at the share that human text itself has, or drop them; "
+        "they are never copied",
     )
     long_documents: LongDocuments = Field(
         "leave_out",
-        description="documents longer than both 1 % of the tokens to write and 20 times the median "
-        "of their role: leave_out names them and writes none, keep treats them like any other",
+        description="what happens to documents longer than both 1 % of the tokens to write and 20 "
+        "times their role's median length: leave_out writes none and lists them, keep treats them "
+        "like any other",
     )
     select: Literal["residual", "random"] = Field(
-        "residual", description="how synthetic documents fill a quota"
+        "residual",
+        description="how synthetic documents are chosen within a quota: residual fills gaps "
+        "against human text, random draws evenly",
     )
     rounds: int = Field(
-        4, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
+        4,
+        ge=1,
+        le=64,
+        description="rounds of residual selection; more rounds choose better and take longer",
     )
     shard_mb: int = Field(
         256,
         ge=1,
         le=1024,
-        description="uncompressed MB of a shard; small corpora make up to 16 smaller ones",
+        description="uncompressed size of a shard, in MB; small corpora are written as up to 16 "
+        "smaller shards",
     )
     text_out: str | None = Field(
         None,
-        description="a further column with the judged text, beside the untouched ones; if absent, "
-        "text_judged where sources have different text fields or a text is of several parts",
+        description="name of an added column that holds the judged text; your own columns stay "
+        "unchanged. If absent, text_judged is added where sources have different text fields or a "
+        "text has several parts",
     )
     gates: str | None = Field(
-        None, description="YAML file with the limits of the verdict, and the kinds of the domains"
+        None,
+        description="YAML file with the limits of the verdict and the kinds of domains; default "
+        "limits if absent",
     )
-    gate: bool = Field(False, description="end with exit code 3 where the verdict is to stop")
+    gate: bool = Field(False, description="end with exit code 3 if the verdict is stop")
     sources: Annotated[list[Source], Field(min_length=1)] = Field(
-        description="where the documents come from"
+        description="sources that documents are read from"
     )
 
     @model_validator(mode="after")

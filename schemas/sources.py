@@ -25,52 +25,67 @@ class Fields(Model):
 
     text_field: TextField = Field(
         "text",
-        description="the text that is judged: a column or a dotted path into it, a list of them "
-        "that are joined by a blank line, or a template such as '{instruction} {output}'",
+        description="the text that is judged: a column or a dotted path into it, a list of "
+        "columns that are joined by a blank line, or a template such as '{instruction} {output}'",
     )
     roles: Roles | None = Field(
         None,
-        description="roles of the turns of a conversation that are judged, such as assistant; all "
-        "if absent",
+        description="for conversations, the roles whose turns are judged, such as assistant; all "
+        "roles if absent",
     )
-    id_field: str | None = Field(None, description="column of the document's id")
-    prompt_field: str | None = Field(None, description="column of the prompt that was answered")
-    domain_field: str | None = Field(None, description="column of the domain")
+    id_field: str | None = Field(
+        None,
+        description="column of the document's id; if absent, a document is named by its file and "
+        "row",
+    )
+    prompt_field: str | None = Field(
+        None, description="column of the prompt that the document answers"
+    )
+    domain_field: str | None = Field(None, description="column of the document's domain")
     generation_field: str | None = Field(
-        None, description="column that says which turn of the training loop wrote the document"
+        None, description="column of the turn of the training loop that wrote the document"
     )
     format: Format | None = Field(
         None,
-        description="how files are read: jsonl, json (lines, a list, or an object with lists of "
-        "rows), csv, tsv, parquet, arrow, text-lines (a document a line) or text-file (a document "
-        "a file); if absent, by their names: .txt and .md are text-file",
+        description="format of the files: jsonl, json (lines, a list, or an object with lists of "
+        "rows), csv, tsv, parquet, arrow, text-lines (one document per line) or text-file (one "
+        "document per file); if absent, the file's name decides, and .txt and .md are text-file",
     )
 
 
 class Source(Fields):
     """A named set of files with one role."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the source")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="name of the source: letters, digits, dots, dashes and underscores",
+    )
     role: Role = Field(
-        description="synthetic; human (may be written, and is the reference unless there is "
-        "another); reference (human text for the yardstick only); exclude (never written; what "
-        "repeats it is removed)"
+        description="synthetic: may be written; human: may be written, and is the reference "
+        "unless there is another; reference: human text for the reference only; exclude: never "
+        "written, and documents that repeat it are removed"
     )
     files: Annotated[list[str], Field(min_length=1)] = Field(
         description="files, globs and folders on any Beam filesystem, in any of the formats of "
         "docs/files-and-formats.md; - is standard input"
     )
-    priority: int = Field(0, description="of two documents that repeat, the higher one is kept")
+    priority: int = Field(
+        0,
+        description="of two documents that repeat each other, the one with the higher priority is "
+        "kept",
+    )
     priority_field: str | None = Field(
-        None, description="column with a document's own priority, after the source's"
+        None,
+        description="column of a document's own priority, which decides between documents of "
+        "equal source priority",
     )
     where: Where = Field(
         default_factory=dict,
-        description="keep only rows whose column equals the value, is in the list (null is for "
-        "missing), or meets a mapping of >, >=, <, <= and not",
+        description="filter of rows by column: a row is kept if the column equals the value, is "
+        "in the list (null matches missing values), or meets a mapping of >, >=, <, <= and not",
     )
     removed_by: list[str] | None = Field(
         None,
-        description="names of the sources whose documents may stand for this one's; all if "
-        "absent. What repeats a source of role exclude is removed in any case",
+        description="names of the sources whose documents may replace a document of this one; all "
+        "if absent. A document that repeats a source of role exclude is removed in any case",
     )
