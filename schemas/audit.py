@@ -31,7 +31,7 @@ class ReferenceRequest(_Reading):
     human: Annotated[list[str], Field(min_length=1)] = Field(
         description="files, globs and folders of human text"
     )
-    out: str = Field(description="directory of the yardstick")
+    out: str = Field(description="directory of the reference")
 
     def config(self) -> Config:
         """As the stages see it."""
@@ -57,17 +57,19 @@ class AuditRequest(_Reading):
     """A corpus to be measured, and what it is measured against."""
 
     paths: Annotated[list[str], Field(min_length=1)] = Field(
-        description="the corpus: files, globs, folders, or the output directory of a run"
+        description="corpus to audit: files, globs, folders, or the output directory of a run"
     )
     human: list[str] = Field(
         default_factory=list,
-        description="files, globs and folders of human text that a yardstick is made of",
+        description="files, globs and folders of human text, from which a reference is made",
     )
     human_text_field: TextField | None = Field(
-        None, description="text field of `human`; if absent, as in the corpus"
+        None, description="text field of human; if absent, text_field"
     )
     reference: str | None = Field(
-        None, description="a yardstick made by `outcross reference build` or by an earlier run"
+        None,
+        description="folder of a reference that `outcross reference build` or an earlier run has "
+        "made",
     )
     gates: str | None = Field(None, description=Config.model_fields["gates"].description)
     out: str = Field("audit", description="directory of the report")

@@ -14,10 +14,10 @@ from outcross.schemas.report import Verdict
 class Generation(Strict):
     """One report among those that are compared."""
 
-    name: str = Field(description="of its folder")
-    report: str = Field(description="path of its report.json as it was given")
-    outcome: str = Field(description="its own verdict")
-    measures: list[Measure] = Field(description="its judged measures")
+    name: str = Field(description="name of the report's folder")
+    report: str = Field(description="path of report.json, as it was given")
+    outcome: str = Field(description="outcome of its own verdict")
+    measures: list[Measure] = Field(description="measures that were judged")
 
 
 class Alarm(Strict):
@@ -25,32 +25,36 @@ class Alarm(Strict):
 
     measure: str = Field(description="key of the measure")
     before: str = Field(description="name of the earlier generation")
-    after: str = Field(description="name of the later one")
+    after: str = Field(description="name of the later generation")
     fall: float = Field(
-        description="share of the earlier figure against human text that is gone; of near "
-        "duplicates, by what share of the documents they have risen"
+        description="share of the earlier figure against human text that is lost; for near "
+        "duplicates, the rise of their share of the documents"
     )
-    error: float = Field(description="its standard error")
-    limit: float = Field(description="the largest fall that passes")
+    error: float = Field(description="standard error of the fall")
+    limit: float = Field(description="largest fall that passes")
 
 
 class Trend(Strict):
     """How a measure moves from generation to generation."""
 
     measure: str = Field(description="key of the measure")
-    slope: float = Field(description="change of the figure against human text a generation")
-    error: float = Field(description="its standard error")
+    slope: float = Field(description="change per generation of the figure against human text")
+    error: float = Field(description="standard error of the slope")
 
 
 class Comparison(Strict):
     """The contents of compare.json: generations side by side."""
 
     format_version: Literal[1] = Field(default=1, description="version of this file's format")
-    verdict: Verdict = Field(description="the result in a sentence, and why")
-    reference: str = Field(description="fingerprint of the yardstick that all were measured on")
-    generations: list[Generation] = Field(description="in the order in which they were given")
+    verdict: Verdict = Field(description="result in one sentence, with its reasons")
+    reference: str = Field(
+        description="fingerprint of the reference that all generations were measured on"
+    )
+    generations: list[Generation] = Field(
+        description="generations in the order in which they were given"
+    )
     trends: list[Trend] = Field(
-        description="of the measures that three generations or more have: a line through their "
-        "figures, weighted by their errors"
+        description="trend of each measure that at least three generations have: a line through "
+        "its figures, weighted by their errors"
     )
     alarms: list[Alarm] = Field(description="falls beyond the limits")

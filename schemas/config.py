@@ -48,8 +48,15 @@ class MaxCopies(Model):
     With `copies: weights`, how much it may weigh.
     """
 
-    synthetic: int = Field(default=2, ge=1, le=100, description="cap of a synthetic document")
-    human: int = Field(default=2, ge=1, le=100, description="cap of a human document")
+    synthetic: int = Field(
+        default=2, ge=1, le=100, description="most copies of a synthetic document"
+    )
+    human: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="most copies of a human document; with a lineage always 1 per run",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -292,8 +299,8 @@ class Config(Model):
     )
     select: Literal["residual", "random"] = Field(
         "residual",
-        description="how synthetic documents are chosen within a quota: residual fills gaps "
-        "against human text, random draws evenly",
+        description="how synthetic documents are chosen within a quota: residual takes those that "
+        "bring the corpus's n-grams nearest to human text, random draws evenly",
     )
     rounds: int = Field(
         4,

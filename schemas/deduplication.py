@@ -14,60 +14,73 @@ class FoundIn(Strict):
     """Documents of one source that repeat an evaluation set or an earlier run."""
 
     source: str = Field(description="name of the source that they were removed from")
-    exact: int = Field(ge=0, description="with the same text")
-    near: int = Field(ge=0, description="with a verified similarity")
-    contained: int = Field(ge=0, description="that hold a text of the evaluation set")
+    exact: int = Field(ge=0, description="documents removed for the same text")
+    near: int = Field(ge=0, description="documents removed for a verified similarity")
+    contained: int = Field(
+        ge=0, description="documents removed because they hold a text of the set"
+    )
 
 
 class Found(Strict):
     """What repeats an evaluation set, or what a source of an earlier run has written."""
 
-    name: str = Field(description="the source; of an earlier run with its folder before it")
-    kind: Literal["exclude", "earlier run", "reference"] = Field(description="what it is")
-    documents: int = Field(ge=0, description="its documents")
-    found: int = Field(ge=0, description="those of them in favour of which something was removed")
+    name: str = Field(description="name of the source; for an earlier run, after its folder")
+    kind: Literal["exclude", "earlier run", "reference"] = Field(
+        description="exclude, earlier run or reference"
+    )
+    documents: int = Field(ge=0, description="documents of the set")
+    found: int = Field(ge=0, description="documents of the set that a removed document repeats")
     whole_only: int = Field(
         ge=0,
-        description="texts that are not looked for inside of longer ones: they are shorter than an "
-        "n-gram, or nearly all of what they say is a phrase of many of the set",
+        description="texts that are not searched for inside longer ones: they are shorter than an "
+        "n-gram, or nearly all their n-grams are phrases of many texts of the set",
     )
-    removed: list[FoundIn] = Field(description="what was removed, by its source")
+    removed: list[FoundIn] = Field(description="removed documents by source")
 
 
 class Loss(Strict):
     """What deduplication took from documents that are common, rare or strange among human ones."""
 
     role: str = Field(description="role of the documents, or `all`")
-    kind: Literal["head", "tail", "off-support"] = Field(description="class by density")
-    documents: int = Field(ge=0, description="before deduplication")
-    exact: int = Field(ge=0, description="removed with the same text as a kept one")
-    near: int = Field(ge=0, description="removed with a verified similarity to a kept one")
-    contained: int = Field(ge=0, description="removed as holding an evaluation text")
+    kind: Literal["head", "tail", "off-support"] = Field(
+        description="class of the documents by density of human text: head (common), tail (rare) "
+        "or off-support (unlike human text)"
+    )
+    documents: int = Field(ge=0, description="documents before deduplication")
+    exact: int = Field(ge=0, description="documents removed for the same text as a kept one")
+    near: int = Field(ge=0, description="documents removed for a verified similarity to a kept one")
+    contained: int = Field(
+        ge=0, description="documents removed because they hold an evaluation text"
+    )
     near_share: float | None = Field(description="near / (documents - exact - contained)")
 
 
 class Removal(Strict):
     """One removed document, and the kept one that it repeats."""
 
-    id: str = Field(description="of the removed document")
-    source: str = Field(description="its source")
-    kept_id: str = Field(description="of the kept document")
-    kept_source: str = Field(description="its source; of an earlier run with its folder before it")
+    id: str = Field(description="id of the removed document")
+    source: str = Field(description="source of the removed document")
+    kept_id: str = Field(description="id of the kept document")
+    kept_source: str = Field(
+        description="source of the kept document; for an earlier run, after its folder"
+    )
     stage: str = Field(description="exact, near or contained")
-    rule: str = Field(description="why it was removed")
-    similarity: float = Field(description="between the two")
+    rule: str = Field(description="rule by which the document was removed")
+    similarity: float = Field(description="similarity of the two documents, 0 to 1")
     text: QuotedText = Field(description="beginning of the removed text")
-    kept_text: QuotedText = Field(description="beginning of the kept text; null if it is gone")
+    kept_text: QuotedText = Field(
+        description="beginning of the kept text; null if it can't be read again"
+    )
 
 
 class Repeated(Strict):
     """A text that came again and again."""
 
-    id: str = Field(description="of the document that was kept")
-    source: str = Field(description="its source")
-    times: int = Field(ge=2, description="how many documents are it, word for word or nearly")
-    exact: int = Field(ge=1, description="how many of them are it word for word")
-    text: QuotedText = Field(description="beginning of its text")
+    id: str = Field(description="id of the kept document")
+    source: str = Field(description="source of the kept document")
+    times: int = Field(ge=2, description="number of documents with this text, exactly or nearly")
+    exact: int = Field(ge=1, description="number of documents with exactly this text")
+    text: QuotedText = Field(description="beginning of the text")
 
 
 class Deduplication(Strict):
@@ -75,32 +88,39 @@ class Deduplication(Strict):
 
     exact: int = Field(
         ge=0,
-        description="removed with the same text as the kept one, but for line ends and trailing "
-        "white space",
+        description="documents removed for the same text as a kept one, line ends and trailing "
+        "white space aside",
     )
     near: int = Field(
         ge=0,
-        description="removed with a verified similarity; copies of a text that went so are among "
-        "them",
+        description="documents removed for a verified similarity to a kept one, or for the same "
+        "text as a document that was removed so",
     )
-    contained: int = Field(ge=0, description="removed as holding an evaluation text")
+    contained: int = Field(
+        ge=0, description="documents removed because they hold an evaluation text"
+    )
     open: int = Field(
-        ge=0, description="kept although not everything that they might repeat was looked at"
+        ge=0,
+        description="documents kept although some documents that they might repeat were not "
+        "compared",
     )
     bands: int = Field(ge=1, description="bands of the LSH")
-    rows: int = Field(ge=1, description="rows of a band")
+    rows: int = Field(ge=1, description="rows per band")
     counts: dict[str, int] = Field(
-        description="what the resolver did; `different_meaning`: pairs with as many word sequences "
-        "in common as repeats, which differ in numbers, signs, negations or vowel signs: both stay"
+        description="counts of the resolver's decisions; `different_meaning` counts pairs that "
+        "share as many word sequences as repeats do but differ in numbers, signs, negations or "
+        "vowel signs: both documents are kept"
     )
-    found: list[Found] = Field(description="what repeats evaluation sets and earlier runs")
+    found: list[Found] = Field(
+        description="evaluation sets and earlier runs, and the removed documents that repeat them"
+    )
     losses: list[Loss] = Field(
-        description="what it took from head, tail and off-support; empty after `dedup`, which "
-        "clusters nothing"
+        description="removals among head, tail and off-support documents; empty after `dedup`, "
+        "which has no clusters"
     )
     most_repeated: list[Repeated] = Field(
-        description="the texts of this corpus that came most often, the commonest first"
+        description="texts of this corpus that occur most often, the commonest first"
     )
     least_similar: list[Removal] = Field(
-        description="the near removals with the least similarity, for judging the threshold"
+        description="near removals with the lowest similarity, for judging the threshold"
     )

@@ -19,36 +19,38 @@ class Measure(Strict):
     """
 
     name: str = Field(description="key of the measure")
-    value: float | None = Field(description="of the set; null where there is too little of it")
-    human: float | None = Field(description="of human text, mean over splits of the reference")
-    low: float | None = Field(
-        description="lower end of the band of values that holds 95 % of such splits"
+    value: float | None = Field(description="value of the set; null if the set is too small")
+    human: float | None = Field(
+        description="value of human text: mean over splits of the reference"
     )
-    high: float | None = Field(description="its upper end")
+    low: float | None = Field(
+        description="lower end of the interval that holds 95 % of such splits"
+    )
+    high: float | None = Field(description="upper end of that interval")
     against: float | None = Field(
-        description="value / human, or value - human for shares of repetition and for divergences"
+        description="value / human; for shares of repetition and for divergences, value - human"
     )
     error: float | None = Field(description="standard error of `against`")
-    n: int = Field(ge=0, description="documents or words that were compared on each side")
+    n: int = Field(ge=0, description="documents or words compared on each side")
     outcome: Literal["go", "warn", "stop", "noise", "too few", "not judged", "shown"] = Field(
-        description="what the gate says; `not judged` where it is by clusters and the embedder "
-        "can't read the texts; `shown` where there is none, or where it doesn't apply"
+        description="result of the gate. `not judged`: the measure uses clusters, and the "
+        "embedder can't read the texts. `shown`: there is no gate, or it doesn't apply"
     )
     unjudged: str | None = Field(
-        default=None, description="why the gate can't judge; null where it can, or is not there"
+        default=None, description="why the gate can't judge; null if it can, or if there is no gate"
     )
 
 
 class Lexical(Strict):
     """Measures of the words alone, in a fixed number of words that a hash has drawn."""
 
-    tokens: int = Field(ge=0, description="words that were looked at: a power of two")
+    tokens: int = Field(ge=0, description="words examined: a power of two")
     vocabulary: int = Field(ge=0, description="different words")
     distinct_1: float = Field(description="different words / words")
     distinct_2: float = Field(description="different word pairs / word pairs")
     distinct_3: float = Field(description="different word triples / word triples")
-    entropy_1: float = Field(description="entropy of the words, nats")
-    entropy_2: float = Field(description="entropy of the word pairs, nats")
+    entropy_1: float = Field(description="entropy of the words, in nats")
+    entropy_2: float = Field(description="entropy of the word pairs, in nats")
     self_repetition: float = Field(
         description="share of four-word phrases that another document has too"
     )
@@ -57,58 +59,70 @@ class Lexical(Strict):
 class Lengths(Strict):
     """How long documents are, in tokens."""
 
-    mean: float = Field(ge=0, description="mean")
-    least: int = Field(ge=0, description="5 % are shorter; to within a tenth")
-    median: int = Field(ge=0, description="half are shorter; to within a tenth")
-    most: int = Field(ge=0, description="5 % are longer; to within a tenth")
+    mean: float = Field(ge=0, description="mean length in tokens")
+    least: int = Field(
+        ge=0, description="length in tokens below which 5 % of the documents lie, to within a tenth"
+    )
+    median: int = Field(
+        ge=0,
+        description="length in tokens below which half of the documents lie, to within a tenth",
+    )
+    most: int = Field(
+        ge=0, description="length in tokens above which 5 % of the documents lie, to within a tenth"
+    )
 
 
 class Figures(Strict):
     """A set of documents on the yardstick. What can't be said is null, not a number."""
 
     documents: int = Field(
-        ge=0, description="documents, each appearance counted; with weights, what they weigh"
+        ge=0,
+        description="documents, counted at each appearance; with weights, the sum of their weights",
     )
-    tokens: int = Field(ge=0, description="tokens")
+    tokens: int = Field(ge=0, description="tokens, counted at each appearance of a document")
     copies: int = Field(ge=0, description="appearances beyond a document's first")
     near_duplicates: int = Field(
         ge=0,
-        description="documents that repeat another one of the set: before deduplication those "
-        "that it removes, in what is written further copies, in an audited file those that stand "
-        "for the same kept document as another of the file. Pairs that deduplication did not "
-        "find are not in it",
+        description="documents that repeat another document of the set. Before deduplication: the "
+        "documents that it removes. In the written corpus: further copies. In an audited file: "
+        "documents that repeat the same kept document as another document of the file. Pairs that "
+        "deduplication did not find don't count",
     )
     near_duplicate_rate: float | None = Field(
         default=None,
-        description="near_duplicates / documents; of an audited file near_duplicates / all that "
-        "was read from it",
+        description="near_duplicates / documents; for an audited file, near_duplicates / "
+        "documents read from it",
     )
     effective_clusters: float | None = Field(
         default=None,
-        description="exp(entropy) of the documents over clusters: how many equally likely ones",
+        description="exp(entropy) of the documents over clusters: the number of equally likely "
+        "clusters with the same entropy",
     )
-    effective_clusters_error: float | None = Field(default=None, description="its standard error")
+    effective_clusters_error: float | None = Field(
+        default=None, description="standard error of effective_clusters"
+    )
     audit_effective_clusters: float | None = Field(
-        default=None, description="the same on a second codebook that no decision looks at"
+        default=None, description="effective clusters on a second codebook that no decision uses"
     )
     sample_coverage: float | None = Field(
         default=None, description="estimated share of the distribution that the documents cover"
     )
     token_entropy: float | None = Field(
-        default=None, description="entropy of the tokens over clusters, nats"
+        default=None, description="entropy of the tokens over clusters, in nats"
     )
     kl_to_reference: float | None = Field(
-        default=None, description="KL divergence of the tokens from the human reference, nats"
+        default=None, description="KL divergence of the tokens from the human reference, in nats"
     )
     tail_mass: float | None = Field(
-        default=None, description="share of documents that are human-like but rare"
+        default=None, description="share of documents that are like human text but rare"
     )
     off_support: float | None = Field(
-        default=None, description="share of documents that are unlike anything human"
+        default=None, description="share of documents that are unlike any human text"
     )
     vendi: float | None = Field(
         default=None,
-        description="Vendi score with the cosine kernel: how many wholly different documents",
+        description="Vendi score with the cosine kernel: the effective number of different "
+        "documents",
     )
     vendi_2: float | None = Field(default=None, description="Vendi score of order 2")
     lengths: Lengths | None = Field(default=None, description="lengths of the documents")
@@ -117,11 +131,11 @@ class Figures(Strict):
     )
     zstd_ratio: float | None = Field(
         default=None,
-        description="bytes of a sample of the texts / bytes after zstd, in blocks of 128 KiB; null "
-        "where there is no such block, or nothing was read again",
+        description="bytes of a sample of the texts / bytes after zstd, in blocks of 128 KiB; "
+        "null if there is no full block, or if the texts were not read again",
     )
     measures: list[Measure] = Field(
-        default_factory=list, description="against human text; empty without"
+        default_factory=list, description="measures against human text; empty if there is none"
     )
 
     def measure(self, name: str) -> Measure | None:
@@ -133,7 +147,7 @@ class Stage(Strict):
     """The documents after one stage, by role and in all."""
 
     name: Literal["read", "deduplicate", "write"] = Field(
-        description="name of the stage; of an audit, `read` and `deduplicate`"
+        description="name of the stage; an audit has `read` and `deduplicate`"
     )
     roles: dict[str, Figures] = Field(description="figures by role, and of `all`")
 
@@ -145,21 +159,25 @@ class Shard(Strict):
     read: int | None = Field(
         default=None,
         ge=0,
-        description="documents read from an audited file; null for what a run wrote",
+        description="documents read from an audited file; null for files that a run wrote",
     )
     rows: int = Field(
-        ge=0, description="rows in it; of an audited file, those that were kept and measured"
+        ge=0,
+        description="rows in the file; for an audited file, documents that were kept and measured",
     )
-    bytes: int = Field(ge=0, description="its size")
-    human_share: float | None = Field(description="human share of its tokens; null without tokens")
-    figures: Figures = Field(description="its documents on the yardstick")
+    bytes: int = Field(ge=0, description="size of the file in bytes")
+    human_share: float | None = Field(
+        description="human share of its tokens; null if it has no tokens"
+    )
+    figures: Figures = Field(description="figures of its documents")
 
 
 class Domain(Strict):
     """The documents of one domain that were written or audited."""
 
-    name: str = Field(description="value of the domain column; '' for none")
+    name: str = Field(description="value of the domain column; '' for documents without one")
     kind: Literal["open", "converge"] = Field(
-        description="whether diversity is wanted, or answers that agree; the latter never gate"
+        description="open: diversity is wanted and judged; converge: answers should agree, and "
+        "figures are never judged"
     )
-    figures: Figures = Field(description="its documents on the yardstick")
+    figures: Figures = Field(description="figures of its documents")

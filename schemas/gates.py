@@ -16,7 +16,7 @@ class Least(Model):
     """Limits of a ratio to human text: below them something is lost."""
 
     warn: float = Field(ge=0, description="a lower ratio warns")
-    stop: float = Field(ge=0, description="a ratio that is surely lower stops")
+    stop: float = Field(ge=0, description="a ratio that is certainly lower stops")
 
     @model_validator(mode="after")
     def _warns_first(self) -> Least:
@@ -32,7 +32,7 @@ class Most(Model):
     """Limits of an excess over human text: above them something is wrong."""
 
     warn: float = Field(description="a larger excess warns")
-    stop: float = Field(description="an excess that is surely larger stops")
+    stop: float = Field(description="an excess that is certainly larger stops")
 
     @model_validator(mode="after")
     def _warns_first(self) -> Most:
@@ -60,7 +60,7 @@ class Gates(Model):
     """The limits of a verdict. A measure without one is shown, and judges nothing."""
 
     format_version: Literal[1] = Field(
-        default=1, description="version of this file's format; without one it is the first"
+        default=1, description="version of this file's format; a file without one has version 1"
     )
     effective_clusters: Least | None = _least(0.95, 0.85, "effective clusters")
     audit_effective_clusters: Least | None = _least(
@@ -87,31 +87,36 @@ class Gates(Model):
     noise: float | None = Field(
         default=1.10,
         ge=1,
-        description="a ratio of vocabulary, rare words or triples above it warns: that is noise "
-        "rather than diversity; null for no gate",
+        description="a ratio of vocabulary, rare words or triples above it warns, as such variety "
+        "is usually noise; null for no gate",
     )
     too_few: Literal["pass", "stop"] = Field(
         default="pass",
-        description="what becomes of a corpus too small for most of the gates to look at",
+        description="pass or stop a corpus that is too small for most gates",
     )
     fall_lexical: float = Field(
         default=0.05,
         gt=0,
-        description="fall of a lexical measure between generations that stops `compare`",
+        description="share by which a lexical measure may fall between generations; a larger fall "
+        "stops `compare`",
     )
     fall_clusters: float = Field(
-        default=0.03, gt=0, description="fall of effective clusters that stops `compare`"
+        default=0.03,
+        gt=0,
+        description="share by which effective clusters may fall between generations; a larger "
+        "fall stops `compare`",
     )
     rise_near_duplicates: float = Field(
         default=0.05,
         gt=0,
-        description="rise of the share of near duplicates between generations that stops `compare`",
+        description="how much the share of near duplicates may rise between generations; a larger "
+        "rise stops `compare`",
     )
     domains: dict[str, Kind] = Field(
         default_factory=dict,
-        description="kind of each domain: the documents of a `converge` domain (maths, code, "
-        "facts) are measured, and never judged; '*' for domains that are not named, and for "
-        "documents without one",
+        description="kind of each domain, open or converge: documents of a converge domain "
+        "(maths, code, facts) are measured and never judged. '*' stands for all other domains and "
+        "for documents without one",
     )
 
     def converges(self, domain: str | None) -> bool:

@@ -21,7 +21,7 @@ LEDGER = "ledger"
 class Amount(Strict):
     """Some documents."""
 
-    documents: int = Field(ge=0, description="documents")
+    documents: int = Field(ge=0, description="number of documents")
     tokens: int = Field(ge=0, description="their tokens")
 
     def __add__(self, other: Amount) -> Amount:
@@ -35,54 +35,68 @@ class LedgerPart(Strict):
     """Human documents that one generation bought of one source."""
 
     source: str = Field(description="name of the source")
-    file: str = Field(description="Parquet file below the lineage: the source's own columns")
-    fields: Fields = Field(description="where a document's parts stand in its row")
-    amount: Amount = Field(description="what was bought")
+    file: str = Field(
+        description="Parquet file below the lineage's folder, with the source's own columns"
+    )
+    fields: Fields = Field(
+        description="columns of the text, the id and the other parts of a document"
+    )
+    amount: Amount = Field(description="documents and tokens that were bought")
 
 
 class Ranked(Strict):
     """A synthetic source among a generation's candidates."""
 
-    name: str = Field(description="of the source; of an earlier generation's, after its name")
+    name: str = Field(
+        description="name of the source; for a source of an earlier generation, after that "
+        "generation's name"
+    )
     distance: float = Field(
         ge=0,
-        description="Jensen-Shannon divergence, nats, of its n-grams mixed with the human part's "
-        "from the human reference's",
+        description="distance of the source from human text: Jensen-Shannon divergence, in nats, "
+        "between the n-grams of the human reference and a mixture of the source's and the human "
+        "part's n-grams",
     )
-    held: Amount = Field(description="what it held after deduplication")
-    candidates: Amount = Field(description="what was taken of it to choose from")
+    held: Amount = Field(description="documents and tokens of the source after deduplication")
+    candidates: Amount = Field(
+        description="documents and tokens of the source that became candidates"
+    )
 
 
 class ArchivedSource(Strict):
     """A generation's own synthetic source: where its candidates lie."""
 
-    source: Source = Field(description="how it is read; its files by their whole paths")
+    source: Source = Field(description="how the source is read; its files have absolute paths")
     identities: dict[str, str] = Field(description="size and hash of each file")
-    amount: Amount = Field(description="what it held after deduplication")
-    ngrams: str = Field(description="file below the lineage: its hashed n-gram counts")
+    amount: Amount = Field(description="documents and tokens after deduplication")
+    ngrams: str = Field(description="file below the lineage's folder with the hashed n-gram counts")
 
 
 class Generation(Strict):
     """A finished run of the lineage."""
 
-    name: str = Field(description="last part of its output directory")
-    out: str = Field(description="its output directory")
-    seed: int = Field(description="of the run")
-    reference: str = Field(description="fingerprint of the yardstick that it was measured on")
-    tokens: int = Field(ge=0, description="tokens it has written")
-    fresh: Amount = Field(description="human text that it bought: fresh documents it has written")
-    reused: Amount = Field(description="human text of the ledger that it has written")
-    bought: list[LedgerPart] = Field(description="what it bought, by source")
+    name: str = Field(description="last part of the output directory")
+    out: str = Field(description="output directory")
+    seed: int = Field(description="seed of the run")
+    reference: str = Field(description="fingerprint of the reference that the run was measured on")
+    tokens: int = Field(ge=0, description="tokens written")
+    fresh: Amount = Field(
+        description="human text bought: documents of human sources that were written"
+    )
+    reused: Amount = Field(description="human text of the ledger that was written")
+    bought: list[LedgerPart] = Field(description="human text bought, by source")
     used: str | None = Field(
-        description="Parquet file below the lineage: fingerprints of the ledger's documents that "
-        "it has written; null for none"
+        description="Parquet file below the lineage's folder with the fingerprints of the "
+        "ledger's documents that were written; null if there are none"
     )
     ngrams: str | None = Field(
-        description="file below the lineage: hashed n-gram counts of what it bought; null for none"
+        description="file below the lineage's folder with hashed n-gram counts of the human text "
+        "bought; null if none was bought"
     )
-    sources: list[ArchivedSource] = Field(description="its own synthetic sources")
+    sources: list[ArchivedSource] = Field(description="synthetic sources of the run itself")
     ranking: list[Ranked] = Field(
-        description="the synthetic sources that it could choose from, nearest first"
+        description="synthetic sources that the run could choose from, the nearest to human text "
+        "first"
     )
 
 
@@ -92,10 +106,10 @@ class Lineage(Strict):
     format_version: Literal[2] = Field(default=2, description="version of this file's format")
     text_version: int = Field(
         default=TEXT_VERSION,
-        description="version of what a text is: its words, fingerprint and tokens",
+        description="version of the rules by which texts become words, fingerprints and tokens",
     )
     generations: list[Generation] = Field(
-        default_factory=list, description="in the order in which they were finished"
+        default_factory=list, description="generations in the order in which they were finished"
     )
 
     @property
@@ -109,29 +123,34 @@ class Bought(Strict):
 
     generation: str = Field(description="name of the generation")
     bought: Amount = Field(description="human text that it bought")
-    used: Amount = Field(description="of it, what a later generation has written again")
-    left: Amount = Field(description="of it, what none has")
-    uses: int = Field(ge=0, description="how often its documents were written again, in all")
+    used: Amount = Field(description="part of it that a later generation has written again")
+    left: Amount = Field(description="part of it that no later generation has written")
+    uses: int = Field(ge=0, description="how often its documents were written again, in total")
 
 
 class LineageSummary(Strict):
     """What `outcross lineage show --json` prints."""
 
-    folder: str = Field(description="of the lineage")
-    generations: list[Generation] = Field(description="as in lineage.json")
-    ledger: list[Bought] = Field(description="by generation, what it bought and how it was used")
+    folder: str = Field(description="folder of the lineage")
+    generations: list[Generation] = Field(description="generations, as in lineage.json")
+    ledger: list[Bought] = Field(
+        description="human text bought by each generation, and its later use"
+    )
 
 
 class LineageReport(Strict):
     """A run's place in its lineage."""
 
     generation: str = Field(description="name of the run in the lineage")
-    number: int = Field(ge=1, description="its place, from 1")
-    fresh: Amount = Field(description="human text that it buys: fresh documents it has written")
-    reused: Amount = Field(description="human text of the ledger that it has written")
-    planned_fresh_tokens: float = Field(description="what the plan asks for of fresh human text")
-    planned_reused_tokens: float = Field(description="what the plan asks for of the ledger")
-    ledger: Amount = Field(description="what the ledger held before")
+    number: int = Field(ge=1, description="position of the run in the lineage, from 1")
+    fresh: Amount = Field(
+        description="human text bought: documents of human sources that were written"
+    )
+    reused: Amount = Field(description="human text of the ledger that was written")
+    planned_fresh_tokens: float = Field(description="fresh human tokens in the plan")
+    planned_reused_tokens: float = Field(description="tokens of the ledger in the plan")
+    ledger: Amount = Field(description="contents of the ledger before the run")
     ranking: list[Ranked] = Field(
-        description="the synthetic sources that there were to choose from, nearest first"
+        description="synthetic sources that the run could choose from, the nearest to human text "
+        "first"
     )

@@ -12,37 +12,46 @@ class Saturation(Strict):
     """What the k-th answer to one prompt still adds."""
 
     gains: list[float] = Field(
-        description="new answers that the k-th answer brings on average, k from 1"
+        description="mean number of new answers that the k-th answer brings, for k from 1"
     )
     at: int | None = Field(
-        description="the first k whose gain is below a twentieth of the first answer's; null if "
-        "none is"
+        description="first k whose gain is below a twentieth of the first answer's; null if there "
+        "is none"
     )
 
 
 class Collapsed(Strict):
     """A prompt whose answers are nearly all the same."""
 
-    prompt: QuotedText = Field(description="beginning of the prompt; null if it is gone")
-    answers: int = Field(ge=0, description="answers to it")
-    distinct: int = Field(ge=0, description="different ones among them")
-    commonest: int = Field(ge=0, description="how often the commonest came")
-    same_chance: float = Field(description="chance that two of the answers are the same")
+    prompt: QuotedText = Field(
+        description="beginning of the prompt; null if it can't be read again"
+    )
+    answers: int = Field(ge=0, description="answers to the prompt")
+    distinct: int = Field(ge=0, description="different answers")
+    commonest: int = Field(ge=0, description="how often the commonest answer occurs")
+    same_chance: float = Field(description="probability that two of the answers are the same")
     text: QuotedText = Field(description="beginning of the commonest answer")
 
 
 class Answers(Strict):
     """How different the answers to one prompt are, over the prompts that were looked at."""
 
-    prompts: int = Field(ge=0, description="prompts with two answers or more that were looked at")
-    answers: int = Field(ge=0, description="their answers")
-    k: int = Field(ge=0, description="answers a prompt that the next figure is rarefied to")
-    distinct_at_k: float | None = Field(description="different answers among k, mean")
-    effective: float | None = Field(description="exp(entropy) of a prompt's answers, mean")
-    same_chance: float | None = Field(description="chance that two answers are the same, mean")
-    saturation: Saturation = Field(description="what further answers add")
-    collapsed_prompts: int = Field(ge=0, description="prompts that have collapsed")
-    collapsed: list[Collapsed] = Field(description="the worst of them")
+    prompts: int = Field(ge=0, description="prompts with at least two answers that were examined")
+    answers: int = Field(ge=0, description="answers to these prompts")
+    k: int = Field(
+        ge=0, description="number of answers per prompt to which distinct_at_k is rarefied"
+    )
+    distinct_at_k: float | None = Field(description="mean number of different answers among k")
+    effective: float | None = Field(description="mean of exp(entropy) of a prompt's answers")
+    same_chance: float | None = Field(
+        description="mean probability that two answers to a prompt are the same"
+    )
+    saturation: Saturation = Field(description="what each further answer adds")
+    collapsed_prompts: int = Field(
+        ge=0,
+        description="number of prompts that have collapsed: nearly all their answers are the same",
+    )
+    collapsed: list[Collapsed] = Field(description="the worst of the collapsed prompts")
 
 
 class Prompts(Strict):
@@ -50,12 +59,12 @@ class Prompts(Strict):
 
     source: str = Field(description="name of the source")
     prompts: int = Field(ge=0, description="different prompts")
-    answers: int = Field(ge=0, description="answers to them that could be read")
+    answers: int = Field(ge=0, description="answers that could be read")
     distinct_answers: int = Field(
-        ge=0, description="different texts for each prompt, added up over the prompts"
+        ge=0, description="different texts per prompt, summed over the prompts"
     )
     kept_answers: int = Field(ge=0, description="answers that survive deduplication")
     sampling: Answers | None = Field(
-        description="how different answers to one prompt are; null where each has one answer, "
+        description="variety of the answers to one prompt; null if each prompt has one answer, "
         "and after `dedup`"
     )

@@ -25,18 +25,21 @@ class Conservation(Strict):
 
     source: str = Field(description="name of the source")
     role: str = Field(description="role of the source")
-    filtered: int = Field(ge=0, description="rows that the `where` filter left out, before read")
+    filtered: int = Field(
+        ge=0, description="rows that the `where` filter dropped; they don't count as read"
+    )
     read: int = Field(ge=0, description="rows read: kept + removed + rejected")
-    rejected: int = Field(ge=0, description="rows that could not be used; they stand in rejects/")
-    removed: int = Field(ge=0, description="rows that repeat a kept one; they stand in removed/")
+    rejected: int = Field(ge=0, description="rows that could not be used; rejects/ lists them")
+    removed: int = Field(
+        ge=0, description="rows removed because they repeat a kept one; removed/ lists them"
+    )
     distinct: int = Field(ge=0, description="different texts among the rows that could be read")
-    kept: int = Field(ge=0, description="rows that survived: written + not_selected")
-    written: int = Field(ge=0, description="kept rows that stand in data/ at least once")
-    not_selected: dict[str, int] = Field(description="kept rows that are not written, by reason")
+    kept: int = Field(ge=0, description="rows that survived deduplication: written + not_selected")
+    written: int = Field(ge=0, description="kept rows that appear in data/ at least once")
+    not_selected: dict[str, int] = Field(description="kept rows that were not written, by reason")
     copies: int = Field(
         ge=0,
-        description="further rows of them in data/, beyond the first; none where copies are "
-        "weights",
+        description="further rows of them in data/, beyond the first; 0 if copies are weights",
     )
 
     def holds(self) -> bool:
@@ -52,13 +55,15 @@ class KnownWords(Strict):
 
     source: str = Field(description="name of the source")
     words: int = Field(
-        ge=0, description="words looked at: all but numbers and single ASCII characters"
+        ge=0, description="words examined: all but numbers and single ASCII characters"
     )
     known: int = Field(
-        ge=0, description="of them, those that are whole words of the embedder's vocabulary"
+        ge=0, description="words among them that the embedder's vocabulary holds whole"
     )
-    share: float | None = Field(description="known / words; null where words are too few")
-    enough: bool = Field(description="false where the share is too low to judge by clusters")
+    share: float | None = Field(description="known / words; null if there are too few words")
+    enough: bool = Field(
+        description="false if the share is too low to judge the source by clusters"
+    )
 
 
 EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of the corpus
@@ -67,15 +72,22 @@ EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of
 class Cluster(Strict):
     """A cell of the codebook: what human text holds there, and what the corpus does."""
 
-    cluster: int = Field(ge=0, description="its number")
-    x: float = Field(description="place on the map of the clusters")
-    y: float = Field(description="place on the map of the clusters")
-    human_share: float = Field(ge=0, description="share of the human reference's documents")
-    share: float = Field(ge=0, description="share of the corpus's documents")
-    words: QuotedWords = Field(description="words that set it apart, the most telling first")
+    cluster: int = Field(ge=0, description="number of the cluster")
+    x: float = Field(description="horizontal position on the map of clusters")
+    y: float = Field(description="vertical position on the map of clusters")
+    human_share: float = Field(
+        ge=0, description="share of the human reference's documents that lie in the cluster"
+    )
+    share: float = Field(
+        ge=0, description="share of the corpus's documents that lie in the cluster"
+    )
+    words: QuotedWords = Field(
+        description="words that distinguish the cluster, the most distinctive first"
+    )
     human_text: QuotedText = Field(description="beginning of a human text of the cluster")
     text: QuotedText = Field(
-        description="beginning of a text of the corpus; given for the most starved and swollen"
+        description="beginning of a text of the corpus; only the most starved and the most "
+        "swollen clusters have one"
     )
 
     @property
@@ -94,19 +106,22 @@ class Cluster(Strict):
 class AchievedDomain(Strict):
     """What was written of one domain that the plan has a budget for, against it."""
 
-    name: str = Field(description="value of the domain column; '*' for all that is not named")
+    name: str = Field(
+        description="value of the domain column; '*' for all domains that are not named"
+    )
     kind: Kind = Field(
-        description="open: tempered; converge: the human distribution as it is, each document once"
+        description="open: tempered; converge: the human distribution is kept, and each document "
+        "is written once"
     )
     tokens: int = Field(ge=0, description="tokens written")
-    share: float = Field(description="its tokens / the tokens written")
+    share: float = Field(description="tokens of the domain / tokens written")
     human_tokens: int = Field(ge=0, description="human tokens among them")
-    planned_tokens: float = Field(description="tokens planned")
-    planned_human_tokens: float = Field(description="human tokens planned")
+    planned_tokens: float = Field(description="tokens in the plan")
+    planned_human_tokens: float = Field(description="human tokens in the plan")
     entropy: float | None = Field(
-        description="entropy of its tokens over clusters, nats; null without any"
+        description="entropy of the domain's tokens over clusters, in nats; null if it has none"
     )
-    planned_entropy: float | None = Field(description="entropy of its plan, nats")
+    planned_entropy: float | None = Field(description="entropy in the plan, in nats")
 
 
 class Achieved(Strict):
@@ -115,28 +130,33 @@ class Achieved(Strict):
     tokens: int = Field(ge=0, description="tokens written")
     synthetic_tokens: int = Field(ge=0, description="synthetic tokens among them")
     human_tokens: int = Field(ge=0, description="human tokens among them")
-    human_share: float | None = Field(description="human_tokens / tokens; null without tokens")
-    planned_human_tokens: float | None = Field(description="what the plan asks for")
+    human_share: float | None = Field(
+        description="human_tokens / tokens; null if no tokens were written"
+    )
+    planned_human_tokens: float | None = Field(description="human tokens in the plan")
     planned_tokens: float | None = Field(
-        default=None, description="tokens of the plan; null after `dedup`"
+        default=None, description="tokens in the plan; null after `dedup`"
     )
     longest_document: int = Field(
-        ge=0, description="tokens of the longest document written: half of it is the tolerance"
+        ge=0,
+        description="tokens of the longest document written; tokens written may differ from the "
+        "plan by half of it",
     )
     entropy: float | None = Field(
-        description="entropy of the tokens over clusters, nats; where the plan has several "
-        "domains, over (domain, cluster): by the chain rule domain_entropy and the entropies "
-        "within the domains, weighted by their share, add up to it"
+        description="entropy of the tokens over clusters, in nats. If the plan has several "
+        "domains, it is the entropy over (domain, cluster): domain_entropy plus the entropies "
+        "within the domains, weighted by their shares"
     )
-    planned_entropy: float | None = Field(description="entropy of the plan, nats")
+    planned_entropy: float | None = Field(description="entropy in the plan, in nats")
     domain_entropy: float | None = Field(
-        default=None, description="entropy of the tokens over the plan's domains, nats"
+        default=None, description="entropy of the tokens over the plan's domains, in nats"
     )
     kl: float | None = Field(
-        description="KL divergence from the human reference over the same, nats"
+        description="KL divergence of the tokens from the human reference, over the same cells, "
+        "in nats"
     )
     domains: list[AchievedDomain] = Field(
-        default_factory=list, description="the domains that the plan has budgets for"
+        default_factory=list, description="domains that the plan has budgets for"
     )
     most_copies: int = Field(
         ge=0, description="appearances of the most repeated document, or its weight"
@@ -146,15 +166,15 @@ class Achieved(Strict):
 class LongDocument(Strict):
     """A document that is too long to be written."""
 
-    id: str = Field(description="of the document")
-    source: str = Field(description="its source")
+    id: str = Field(description="id of the document")
+    source: str = Field(description="name of its source")
     tokens: int = Field(ge=0, description="its tokens")
 
 
 class LongDocuments(Strict):
     """Documents that are too long to be written: one of them would decide the totals alone."""
 
-    documents: int = Field(ge=1, description="how many they are")
+    documents: int = Field(ge=1, description="number of such documents")
     tokens: int = Field(ge=0, description="their tokens")
     limits: LengthLimits = Field(description="tokens of the longest document that may be written")
     longest: list[LongDocument] = Field(description="the longest of them, longest first")
@@ -163,17 +183,22 @@ class LongDocuments(Strict):
 class Yardstick(Strict):
     """What the figures are measured on."""
 
-    fingerprint: str = Field(description="names it: runs with the same one can be compared")
-    human: bool = Field(description="whether it was made from human text")
-    clusters: int = Field(ge=1, description="clusters of its codebook")
-    documents: int = Field(ge=0, description="documents that it was made from")
-    effective_clusters: float = Field(description="of those documents")
-    tail_mass: float | None = Field(description="share of tail among the part that fitted nothing")
+    fingerprint: str = Field(
+        description="fingerprint of the reference: reports with the same fingerprint can be "
+        "compared"
+    )
+    human: bool = Field(description="true if the reference was made from human text")
+    clusters: int = Field(ge=1, description="clusters of the codebook")
+    documents: int = Field(ge=0, description="documents that the reference was made from")
+    effective_clusters: float = Field(description="effective clusters of these documents")
+    tail_mass: float | None = Field(
+        description="share of tail documents among those that were held out"
+    )
     near_duplicate_rate: float | None = Field(
-        description="share of near duplicates among the human documents before they were removed"
+        description="share of near duplicates among the human documents, before deduplication"
     )
     zstd_ratio: float | None = Field(
-        description="bytes of a sample of its texts / bytes after zstd, in blocks of 128 KiB"
+        description="bytes of a sample of the texts / bytes after zstd, in blocks of 128 KiB"
     )
 
 
@@ -181,49 +206,60 @@ class Verdict(Strict):
     """The result in a sentence."""
 
     outcome: Literal["done", "go", "warn", "stop"] = Field(
-        description="`done` where nothing was judged: there are no gates without human text"
+        description="outcome of the gates; `done` if nothing was judged, as gates need human text"
     )
-    sentence: str = Field(description="the verdict and why, for people")
+    sentence: str = Field(description="the verdict in one sentence")
     reasons: list[str] = Field(
-        description="what gates stop for, then what they warn of, then what they could not judge"
+        description="reasons of the gates: first those that stop, then those that warn, then "
+        "those that could not judge"
     )
-    warnings: list[str] = Field(description="what else was noticed on the way")
+    warnings: list[str] = Field(description="warnings of the run")
 
 
 class Report(Strict):
     """The contents of report.json."""
 
     format_version: Literal[3] = Field(default=3, description="version of this file's format")
-    kind: Literal["run", "dedup", "audit"] = Field(description="the command that wrote it")
-    verdict: Verdict = Field(description="the result in a sentence, and why")
-    conservation: list[Conservation] = Field(description="where every row went, by source")
+    kind: Literal["run", "dedup", "audit"] = Field(description="command that wrote the report")
+    verdict: Verdict = Field(description="result in one sentence, with its reasons")
+    conservation: list[Conservation] = Field(
+        description="number of rows by source and by what happened to them"
+    )
     known_words: list[KnownWords] = Field(
         default_factory=list,
-        description="what the embedder knows of each source; empty after `dedup`",
+        description="share of words that the embedder knows, by source; empty after `dedup`",
     )
-    asked: Asked | None = Field(description="the request; null but after `run`")
-    achieved: Achieved | None = Field(description="what was written; null after `audit`")
+    asked: Asked | None = Field(description="the request; null unless after `run`")
+    achieved: Achieved | None = Field(
+        description="the written corpus against the plan; null after `audit`"
+    )
     too_long: LongDocuments | None = Field(
-        default=None, description="documents left out for their length; null where there are none"
+        default=None, description="documents left out for their length; null if there are none"
     )
-    stages: list[Stage] = Field(description="the documents after each stage, on one codebook")
+    stages: list[Stage] = Field(
+        description="figures of the documents after each stage, on one codebook"
+    )
     judged: Figures | None = Field(
-        description="what the gates look at: the last stage without `converge` domains; null "
-        "without human text"
+        description="figures that the gates judge: the last stage without `converge` domains; "
+        "null without human text"
     )
     shards: list[Shard] = Field(
-        description="the shards, merged they are the last stage; empty after `dedup`; of an audit "
-        "the audited files"
+        description="figures by shard; merged they give the last stage. For an audit, figures by "
+        "audited file; empty after `dedup`"
     )
-    deduplication: Deduplication = Field(description="what was removed")
-    prompts: list[Prompts] = Field(description="answers by prompt, of sources with prompts")
-    domains: list[Domain] = Field(description="by domain, where there are several")
+    deduplication: Deduplication = Field(description="removed documents")
+    prompts: list[Prompts] = Field(
+        description="answers by prompt, for sources with a prompt column"
+    )
+    domains: list[Domain] = Field(description="figures by domain, if there are several")
     clusters: list[Cluster] = Field(
-        description="the codebook's cells; empty after `dedup` and without human text"
+        description="clusters of the codebook; empty after `dedup` and without human text"
     )
-    reference: Yardstick | None = Field(description="the yardstick; null after `dedup`")
+    reference: Yardstick | None = Field(
+        description="reference that the figures are measured on; null after `dedup`"
+    )
     lineage: LineageReport | None = Field(
-        default=None, description="the run's place in its lineage; null without one"
+        default=None, description="place of the run in its lineage; null without one"
     )
 
     def figures(self, stage: str, role: str = "all") -> Figures:
