@@ -84,7 +84,7 @@ class AuditRequest(_Reading):
             raise ValueError("human_text_field: there is no human text to read; give human as well")
         return self
 
-    def yardstick(self, out: str) -> ReferenceRequest:
+    def reference_request(self, out: str) -> ReferenceRequest:
         """The request for the yardstick of `human`.
 
         Args:

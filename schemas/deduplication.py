@@ -10,7 +10,7 @@ from outcross.schemas.base import Strict
 from outcross.schemas.quotes import QuotedText
 
 
-class FoundIn(Strict):
+class SourceOverlap(Strict):
     """Documents of one source that repeat an evaluation set or an earlier run."""
 
     source: str = Field(description="name of the source that they were removed from")
@@ -21,7 +21,7 @@ class FoundIn(Strict):
     )
 
 
-class Found(Strict):
+class Overlap(Strict):
     """What repeats an evaluation set, or what a source of an earlier run has written."""
 
     name: str = Field(description="name of the source; for an earlier run, after its folder")
@@ -35,7 +35,7 @@ class Found(Strict):
         description="texts that are not searched for inside longer ones: they are shorter than an "
         "n-gram, or nearly all their n-grams are phrases of many texts of the set",
     )
-    removed: list[FoundIn] = Field(description="removed documents by source")
+    removed: list[SourceOverlap] = Field(description="removed documents by source")
 
 
 class Loss(Strict):
@@ -73,7 +73,7 @@ class Removal(Strict):
     )
 
 
-class Repeated(Strict):
+class RepeatedText(Strict):
     """A text that came again and again."""
 
     id: str = Field(description="id of the kept document")
@@ -111,14 +111,14 @@ class Deduplication(Strict):
         "share as many word sequences as repeats do but differ in numbers, signs, negations or "
         "vowel signs: both documents are kept"
     )
-    found: list[Found] = Field(
+    found: list[Overlap] = Field(
         description="evaluation sets and earlier runs, and the removed documents that repeat them"
     )
     losses: list[Loss] = Field(
         description="removals among head, tail and off-support documents; empty after `dedup`, "
         "which has no clusters"
     )
-    most_repeated: list[Repeated] = Field(
+    most_repeated: list[RepeatedText] = Field(
         description="texts of this corpus that occur most often, the commonest first"
     )
     least_similar: list[Removal] = Field(

@@ -44,7 +44,7 @@ class LedgerPart(Strict):
     amount: Amount = Field(description="documents and tokens that were bought")
 
 
-class Ranked(Strict):
+class RankedSource(Strict):
     """A synthetic source among a generation's candidates."""
 
     name: str = Field(
@@ -94,7 +94,7 @@ class Generation(Strict):
         "bought; null if none was bought"
     )
     sources: list[ArchivedSource] = Field(description="synthetic sources of the run itself")
-    ranking: list[Ranked] = Field(
+    ranking: list[RankedSource] = Field(
         description="synthetic sources that the run could choose from, the nearest to human text "
         "first"
     )
@@ -118,7 +118,7 @@ class Lineage(Strict):
         return sum((generation.fresh for generation in self.generations), NOTHING)
 
 
-class Bought(Strict):
+class Purchase(Strict):
     """What one generation bought, and what has become of it."""
 
     generation: str = Field(description="name of the generation")
@@ -133,7 +133,7 @@ class LineageSummary(Strict):
 
     folder: str = Field(description="folder of the lineage")
     generations: list[Generation] = Field(description="generations, as in lineage.json")
-    ledger: list[Bought] = Field(
+    ledger: list[Purchase] = Field(
         description="human text bought by each generation, and its later use"
     )
 
@@ -150,7 +150,7 @@ class LineageReport(Strict):
     planned_fresh_tokens: float = Field(description="fresh human tokens in the plan")
     planned_reused_tokens: float = Field(description="tokens of the ledger in the plan")
     ledger: Amount = Field(description="contents of the ledger before the run")
-    ranking: list[Ranked] = Field(
+    ranking: list[RankedSource] = Field(
         description="synthetic sources that the run could choose from, the nearest to human text "
         "first"
     )

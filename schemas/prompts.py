@@ -20,7 +20,7 @@ class Saturation(Strict):
     )
 
 
-class Collapsed(Strict):
+class CollapsedPrompt(Strict):
     """A prompt whose answers are nearly all the same."""
 
     prompt: QuotedText = Field(
@@ -51,7 +51,7 @@ class Answers(Strict):
         ge=0,
         description="number of prompts that have collapsed: nearly all their answers are the same",
     )
-    collapsed: list[Collapsed] = Field(description="the worst of the collapsed prompts")
+    collapsed: list[CollapsedPrompt] = Field(description="the worst of the collapsed prompts")
 
 
 class Prompts(Strict):

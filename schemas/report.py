@@ -180,7 +180,7 @@ class LongDocuments(Strict):
     longest: list[LongDocument] = Field(description="the longest of them, longest first")
 
 
-class Yardstick(Strict):
+class ReferenceSummary(Strict):
     """What the figures are measured on."""
 
     fingerprint: str = Field(
@@ -255,7 +255,7 @@ class Report(Strict):
     clusters: list[Cluster] = Field(
         description="clusters of the codebook; empty after `dedup` and without human text"
     )
-    reference: Yardstick | None = Field(
+    reference: ReferenceSummary | None = Field(
         description="reference that the figures are measured on; null after `dedup`"
     )
     lineage: LineageReport | None = Field(

@@ -11,7 +11,7 @@ from outcross.pipeline.inputs.lineage import LINEAGE, damaged, read_lineage
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, show_table
 from outcross.schemas.columns import LEDGER_COLUMN
-from outcross.schemas.lineage import Amount, Bought, Generation, Lineage, LineageSummary
+from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
@@ -89,7 +89,7 @@ def show_lineage(folder: str, as_json: bool) -> None:
         show_table(console, table)
 
 
-def _ledger(folder: str, state: Lineage) -> list[Bought]:
+def _ledger(folder: str, state: Lineage) -> list[Purchase]:
     """What each generation bought, and how often later ones have written it again."""
     used = [
         _fingerprints(folder, generation.used)
@@ -120,7 +120,7 @@ def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
 
 def _bought(
     folder: str, generation: Generation, again: NDArray[np.void], often: NDArray[np.int64]
-) -> Bought:
+) -> Purchase:
     uses, tokens = [], []
     for part in generation.bought:
         notes = _read(folder, part.file, [LEDGER_COLUMN])[0].combine_chunks()
@@ -133,7 +133,7 @@ def _bought(
         tokens.append(notes.field("tokens").to_numpy())
     times, length = np.concatenate(uses), np.concatenate(tokens)
     used = times > 0
-    return Bought(
+    return Purchase(
         generation=generation.name,
         bought=generation.fresh,
         used=Amount(documents=int(used.sum()), tokens=int(length[used].sum())),

@@ -123,7 +123,7 @@ def audit(
     reference = request.reference
     if request.human:
         reference = files.join(request.out, "reference")
-        yardstick = request.yardstick(reference)
+        yardstick = request.reference_request(reference)
         check_request(_config(request, sources, None), "audit")  # before work is done for one
         check_request(yardstick.config(), "reference")
         files.make_folder(files.join(request.out, WORK))  # it is ours from here on

@@ -30,7 +30,7 @@ from outcross.pipeline.stages.texts import (
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import found_table, new_table, show_table
 from outcross.schemas.config import Config, parse
-from outcross.schemas.deduplication import Found
+from outcross.schemas.deduplication import Overlap
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.user_input import ConfigError
@@ -126,7 +126,7 @@ def _show(console: Console, value: dict[str, Any]) -> None:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
     show_table(console, table)
     if value["found"]:
-        show_table(console, found_table([Found(**line) for line in value["found"]]))
+        show_table(console, found_table([Overlap(**line) for line in value["found"]]))
     if value["most_repeated"]:
         console.print("[bold]most repeated[/]")
     for line in value["most_repeated"]:

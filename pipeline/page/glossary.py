@@ -8,13 +8,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from outcross.pipeline.page.markup import Html, el, section
-from outcross.schemas.deduplication import Deduplication, Found, FoundIn, Loss, Removal, Repeated
+from outcross.schemas.deduplication import (
+    Deduplication,
+    Loss,
+    Overlap,
+    Removal,
+    RepeatedText,
+    SourceOverlap,
+)
 from outcross.schemas.figures import Figures, Measure, Shard
-from outcross.schemas.lineage import Ranked
+from outcross.schemas.lineage import RankedSource
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
-from outcross.schemas.prompts import Answers, Collapsed, Prompts, Saturation
-from outcross.schemas.report import Achieved, Cluster, Conservation, KnownWords, Yardstick
+from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
+from outcross.schemas.report import Achieved, Cluster, Conservation, KnownWords, ReferenceSummary
 
 _WORDS: dict[str, tuple[str, str]] = {
     "strip": (
@@ -127,7 +134,7 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "words": "distinctive words",
     },
     Achieved: {"longest_document": "longest document", "most_copies": "most copies"},
-    Yardstick: {
+    ReferenceSummary: {
         "fingerprint": "fingerprint of the reference",
         "clusters": "clusters of the reference",
         "documents": "documents of the reference",
@@ -136,11 +143,11 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "near_duplicate_rate": "near duplicates of the reference",
         "zstd_ratio": "zstd ratio of the reference",
     },
-    Found: {"found": "repeated", "whole_only": "whole only"},
-    FoundIn: {"exact": "exact", "near": "near", "contained": "contained"},
+    Overlap: {"found": "repeated", "whole_only": "whole only"},
+    SourceOverlap: {"exact": "exact", "near": "near", "contained": "contained"},
     Loss: {"kind": "class", "near_share": "near share"},
     Deduplication: {"open": "open"},
-    Repeated: {"times": "occurs", "exact": "word for word"},
+    RepeatedText: {"times": "occurs", "exact": "word for word"},
     Removal: {"similarity": "similarity", "rule": "rule"},
     Answers: {
         "prompts": "prompts looked at",
@@ -155,9 +162,9 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "distinct_answers": "different answers",
         "kept_answers": "kept answers",
     },
-    Collapsed: {"commonest": "commonest", "same_chance": "chance that two are the same"},
+    CollapsedPrompt: {"commonest": "commonest", "same_chance": "chance that two are the same"},
     Saturation: {"gains": "new answers"},
-    Ranked: {
+    RankedSource: {
         "distance": "distance of a source",
         "held": "tokens of a source",
         "candidates": "candidates of a source",

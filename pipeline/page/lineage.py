@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from outcross.pipeline.page.glossary import key_of
 from outcross.pipeline.page.markup import Column, Html, el, figure, name, number, section, table
-from outcross.schemas.lineage import LineageReport, Ranked
+from outcross.schemas.lineage import LineageReport, RankedSource
 from outcross.schemas.report import Report
 
 
@@ -56,16 +56,16 @@ def _human(place: LineageReport) -> Html:
     )
 
 
-def _ranking(ranking: list[Ranked]) -> Html | None:
+def _ranking(ranking: list[RankedSource]) -> Html | None:
     if not ranking:
         return None
     return table(
         "The synthetic sources, nearest to human text first",
         [
             Column("source", numeric=False, heading=True),
-            Column("distance, nats", key_of(Ranked, "distance")),
-            Column("tokens", key_of(Ranked, "held")),
-            Column("candidate tokens", key_of(Ranked, "candidates")),
+            Column("distance, nats", key_of(RankedSource, "distance")),
+            Column("tokens", key_of(RankedSource, "held")),
+            Column("candidate tokens", key_of(RankedSource, "candidates")),
         ],
         [
             [

@@ -25,7 +25,7 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.report import Report, Yardstick
+from outcross.schemas.report import ReferenceSummary, Report
 
 _FILES = 200
 _VALUE = 4000  # characters of a value
@@ -48,7 +48,11 @@ def reference(report: Report) -> Html | None:
         "zstd_ratio": number(summary.zstd_ratio, ".2f"),
     }
     pairs = [
-        el("div", el("dt", term(key_of(Yardstick, key), key.replace("_", " "))), el("dd", value))
+        el(
+            "div",
+            el("dt", term(key_of(ReferenceSummary, key), key.replace("_", " "))),
+            el("dd", value),
+        )
         for key, value in fields.items()
         if value != "–"
     ]

@@ -87,8 +87,8 @@ def _overlaps(removal: Deduplication) -> Html | None:
         Column("set", numeric=False, heading=True),
         Column("kind", numeric=False),
         Column("its documents"),
-        Column("repeated", "found-found"),
-        Column("whole only", "found-whole_only"),
+        Column("repeated", "overlap-found"),
+        Column("whole only", "overlap-whole_only"),
         Column("removed by source", numeric=False),
     ]
     rows: list[list[Cell | str]] = []
@@ -121,9 +121,9 @@ def _losses(removal: Deduplication) -> Html | None:
         Column("role", numeric=False, heading=True),
         Column("class", "loss-kind", numeric=False),
         Column("documents"),
-        Column("exact", "foundin-exact"),
-        Column("near", "foundin-near"),
-        Column("contained", "foundin-contained"),
+        Column("exact", "sourceoverlap-exact"),
+        Column("near", "sourceoverlap-near"),
+        Column("contained", "sourceoverlap-contained"),
         Column("near share", "loss-near_share"),
     ]
     rows: list[list[Cell | str]] = [
@@ -149,8 +149,8 @@ def _most_repeated(removal: Deduplication) -> Html | None:
         return None
     columns = [
         Column("text", numeric=False, heading=True),
-        Column("occurs", "repeated-times"),
-        Column("word for word", "repeated-exact"),
+        Column("occurs", "repeatedtext-times"),
+        Column("word for word", "repeatedtext-exact"),
         Column("kept", numeric=False),
         Column("source", numeric=False),
     ]
@@ -329,8 +329,8 @@ def _sampling(source: Prompts, sampling: Answers) -> list[Html]:
             Column("prompt", numeric=False, heading=True),
             Column("answers"),
             Column("different"),
-            Column("commonest occurs", "collapsed-commonest"),
-            Column("chance that two are the same", "collapsed-same_chance"),
+            Column("commonest occurs", "collapsedprompt-commonest"),
+            Column("chance that two are the same", "collapsedprompt-same_chance"),
             Column("commonest answer", numeric=False),
         ]
         rows = [

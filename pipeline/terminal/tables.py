@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from outcross.schemas.deduplication import Found
+from outcross.schemas.deduplication import Overlap
 
 
 def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -41,7 +41,7 @@ def show_table(console: Console, table: Table) -> None:
     console.print()
 
 
-def found_table(found: Sequence[Found]) -> Table:
+def found_table(found: Sequence[Overlap]) -> Table:
     """What repeats evaluation sets and earlier runs."""
     table = new_table(
         "found again",

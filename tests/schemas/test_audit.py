@@ -48,13 +48,13 @@ def test_the_yardstick_of_an_audit_is_read_like_the_corpus() -> None:
     request = AuditRequest(
         paths=["c"], human=["h.jsonl"], text_field="answer", id_field="id", seed=3, workers=1
     )
-    reading = request.yardstick("out/reference")
+    reading = request.reference_request("out/reference")
     assert reading == ReferenceRequest(
         human=["h.jsonl"], out="out/reference", text_field="answer", seed=3, workers=1
     )
     other = request.model_copy(update={"human_text_field": "text", "max_reject_share": 0.3})
-    assert other.yardstick("r").text_field == "text"
-    assert other.yardstick("r").max_reject_share == 0.3
+    assert other.reference_request("r").text_field == "text"
+    assert other.reference_request("r").max_reject_share == 0.3
 
 
 def test_an_audit_needs_a_corpus_and_no_more() -> None:

@@ -9,13 +9,13 @@ from outcross.schemas.lineage import (
     NOTHING,
     Amount,
     ArchivedSource,
-    Bought,
     Generation,
     LedgerPart,
     Lineage,
     LineageReport,
     LineageSummary,
-    Ranked,
+    Purchase,
+    RankedSource,
 )
 
 SOME = {"documents": 3, "tokens": 70}
@@ -87,7 +87,15 @@ def test_amounts_add_up_and_nothing_can_be_changed() -> None:
 
 
 def test_every_key_has_a_description_in_the_json_schema() -> None:
-    models = (Lineage, LineageSummary, LineageReport, Generation, LedgerPart, Ranked, Bought)
+    models = (
+        Lineage,
+        LineageSummary,
+        LineageReport,
+        Generation,
+        LedgerPart,
+        RankedSource,
+        Purchase,
+    )
     for model in (*models, ArchivedSource, Amount):
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"

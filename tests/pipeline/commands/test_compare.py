@@ -19,7 +19,7 @@ from outcross.schemas.deduplication import Deduplication
 from outcross.schemas.figures import Figures, Measure, Stage
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import Achieved, Report, Verdict, Yardstick
+from outcross.schemas.report import Achieved, ReferenceSummary, Report, Verdict
 from outcross.schemas.user_input import ConfigError
 
 JUDGED = (*WORDS, *CLUSTERS)
@@ -89,8 +89,8 @@ def report(
     return Report(**{**value, **changed})
 
 
-def yardstick(fingerprint: str, human: bool = True) -> Yardstick:
-    return Yardstick(
+def yardstick(fingerprint: str, human: bool = True) -> ReferenceSummary:
+    return ReferenceSummary(
         fingerprint=fingerprint,
         human=human,
         clusters=64,
