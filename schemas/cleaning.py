@@ -1,4 +1,4 @@
-"""What `outcross clean` did, or would do."""
+"""Result of `outcross clean`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from outcross.schemas.base import Strict
 
 
 class Piece(Strict):
-    """A folder or file of the work."""
+    """A folder or file of work files."""
 
     path: str = Field(description="path below the output directory")
     bytes: int = Field(ge=0, description="size of its files in bytes; targets of links don't count")
 
 
 class Cleaning(Strict):
-    """Work that no result needs."""
+    """Work files that no result needs."""
 
     out: str = Field(description="output directory")
     dry_run: bool = Field(description="true if nothing was removed, only listed")

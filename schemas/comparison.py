@@ -12,7 +12,7 @@ from outcross.schemas.report import Verdict
 
 
 class Generation(Strict):
-    """One report among those that are compared."""
+    """One of the compared reports."""
 
     name: str = Field(description="name of the report's folder")
     report: str = Field(description="path of report.json, as it was given")
@@ -21,7 +21,7 @@ class Generation(Strict):
 
 
 class Alarm(Strict):
-    """A fall between two generations, or a rise of near duplicates."""
+    """A measure that fell between two generations, or near duplicates that rose."""
 
     measure: str = Field(description="key of the measure")
     before: str = Field(description="name of the earlier generation")
@@ -35,7 +35,7 @@ class Alarm(Strict):
 
 
 class Trend(Strict):
-    """How a measure moves from generation to generation."""
+    """Change of a measure from generation to generation."""
 
     measure: str = Field(description="key of the measure")
     slope: float = Field(description="change per generation of the figure against human text")
@@ -43,7 +43,7 @@ class Trend(Strict):
 
 
 class Comparison(Strict):
-    """The contents of compare.json: generations side by side."""
+    """Contents of compare.json: generations side by side."""
 
     format_version: Literal[1] = Field(default=1, description="version of this file's format")
     verdict: Verdict = Field(description="result in one sentence, with its reasons")

@@ -1,4 +1,4 @@
-"""The configuration: the one source of the YAML, the options, the help and the JSON Schema."""
+"""The configuration: the source of YAML keys, command-line options, help and JSON Schema."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ PLAN_KEYS = frozenset(
         "best_effort",
     }
 )
-"""What is asked of the budget."""
+"""Keys of the request that a plan holds."""
 
 
 DEFAULT_SYNTHETIC = 2 / 3
-"""Of what survived deduplication, where no tokens are asked for: selection needs a choice."""
+"""Share of the synthetic tokens after deduplication that is written if `tokens` is absent."""
 
 
 class MaxCopies(Model):
-    """How often one document may appear (`epochs` in the data-constrained scaling literature).
+    """How often one document may appear, or how much it may weigh with `copies: weights`.
 
-    With `copies: weights`, how much it may weigh.
+    The literature on data-constrained scaling calls it `epochs`.
     """
 
     synthetic: int = Field(
@@ -71,11 +71,11 @@ CopiesAs = Literal["rows", "weights"]
 LongDocuments = Literal["leave_out", "keep"]
 Kind = Literal["open", "converge"]
 OTHERS = "*"
-"""The domain of documents whose own is not named, or that have none."""
+"""Name that stands for all domains that are not named, and for documents without one."""
 
 
 class DomainPolicy(Model):
-    """What is wanted of one domain."""
+    """Budget of one domain."""
 
     kind: Kind = Field(
         "open",
@@ -105,18 +105,20 @@ class DomainPolicy(Model):
 
     @model_validator(mode="after")
     def _what_converges_is_not_lifted(self) -> DomainPolicy:
+        """Refuse a tempering or an entropy floor for a domain that converges."""
         for key in ("alpha", "entropy_floor"):
             if self.kind == "converge" and getattr(self, key) is not None:
                 raise ValueError(
-                    f"{key}: a domain that is meant to converge keeps the human distribution "
-                    f"(alpha 1) and has no floor; leave out {key}, or make its kind open"
+                    f"{key}: a domain of kind converge keeps the human distribution (alpha 1) and "
+                    f"has no entropy floor; leave out {key}, or set kind to open"
                 )
         return self
 
 
 class Config(Model):
-    """A run of outcross. Keys are the options' names with underscores, but for max_copies; domains
-    stand in YAML only.
+    """Configuration of a run.
+
+    The command line has an option for each key except `sources` and `domains`.
     """
 
     out: str = Field(description="output directory; its folder .outcross/ holds the work files")
@@ -339,49 +341,51 @@ class Config(Model):
                 raise ValueError(f"sources: the name {name!r} is used twice; names must differ")
         if all(source.role in ("reference", "exclude") for source in self.sources):
             raise ValueError(
-                "sources: none has the role synthetic or human, so there is nothing to write"
+                "sources: no source has the role synthetic or human, so there is nothing to write"
             )
         for source in self.sources:
             for name in source.removed_by or []:
                 if name not in names:
                     raise ValueError(
                         f"sources: removed_by of {source.name!r} names {name!r}, which is no "
-                        f"source; there are {', '.join(names)}"
+                        f"source; the sources are {', '.join(names)}"
                     )
         if (self.band_threshold or 0) > self.near_threshold:
             raise ValueError(
                 f"band_threshold: {self.band_threshold} is above near_threshold = "
-                f"{self.near_threshold}; bands have to find what is to be removed"
+                f"{self.near_threshold}; lower it, as bands must find what is removed"
             )
         if self.boilerplate is not None and self.verify != "exact":
-            raise ValueError("boilerplate: signatures know no shingles; it needs verify: exact")
+            raise ValueError(
+                "boilerplate: only works with verify: exact, as signatures hold no shingles"
+            )
         if self.max_same_answers is not None and all(
             source.prompt_field is None for source in self.sources
         ):
-            raise ValueError("max_same_answers: no source names its prompts; give a prompt_field")
+            raise ValueError("max_same_answers: no source has a prompt_field; set one")
         if self.text_out == "outcross":
             raise ValueError("text_out: the column 'outcross' is taken; choose another name")
         if self.human_tokens is not None and "human_share" in self.model_fields_set:
-            raise ValueError("human_tokens: give human_tokens or human_share, not both")
+            raise ValueError("human_tokens: set human_tokens or human_share, not both")
         if self.effective_ratio is not None and (
             self.human_tokens is not None or "human_share" in self.model_fields_set
         ):
             raise ValueError(
-                "effective_ratio: it says how much human text there is; give it, or human_share, "
-                "or human_tokens"
+                "effective_ratio: set only one of effective_ratio, human_share and human_tokens, as "
+                "each decides the amount of human text"
             )
         self._check_domains()
         self._check_lineage()
         if (self.human_tokens or 0) > (self.tokens or math.inf):
             raise ValueError(
                 f"human_tokens: {self.human_tokens:,} is more than tokens = {self.tokens:,}; "
-                "ask for fewer, or for more tokens"
+                "lower human_tokens or raise tokens"
             )
         roles = {source.role for source in self.sources}
         remembered = self.lineage is not None  # its ledger may hold human text
         if self.human_tokens and not ("human" in roles or remembered or self.best_effort):
             raise ValueError(
-                f"human_tokens: {self.human_tokens:,} were asked, but no source has the role human"
+                f"human_tokens: is {self.human_tokens:,}, but no source has the role human; add one"
             )
         if (
             self.max_kl is not None
@@ -389,8 +393,8 @@ class Config(Model):
             and not (roles & {"human", "reference"} or remembered)
         ):
             raise ValueError(
-                "max_kl: there is nothing human to diverge from; add a source with the role human "
-                "or reference, or give the reference of an earlier run"
+                "max_kl: there is no human text to compare with; add a source with the role human "
+                "or reference, or set reference to that of an earlier run"
             )
         return self
 
@@ -399,22 +403,22 @@ class Config(Model):
         if self.lineage is None:
             for key in ("fresh_human_tokens", "archive", "archive_source"):
                 if key in asked:
-                    raise ValueError(f"{key}: it is of a lineage; give lineage as well")
+                    raise ValueError(f"{key}: only works with a lineage; set lineage too")
             return
         if self.effective_ratio is not None:
             raise ValueError(
-                "effective_ratio: with a lineage the human part is drawn evenly from all there is, "
-                "so that no least of it can be said; ask for human_share"
+                "effective_ratio: doesn't work with a lineage, whose human part is drawn evenly "
+                "from all human text; set human_share instead"
             )
         if "human" in self.max_copies.model_fields_set and self.max_copies.human > 1:
             raise ValueError(
-                f"max_copies.human: {self.max_copies.human}; with a lineage human documents "
-                "appear once a run, as they come again in later ones; leave it out, or say 1"
+                f"max_copies.human: is {self.max_copies.human}, but with a lineage human documents "
+                "appear once per run, as later runs use them again; leave it out or set it to 1"
             )
         if (self.fresh_human_tokens or 0) > (self.human_tokens or math.inf):
             raise ValueError(
-                f"fresh_human_tokens: {self.fresh_human_tokens:,} are more than human_tokens = "
-                f"{self.human_tokens:,}, of which they are a part"
+                f"fresh_human_tokens: {self.fresh_human_tokens:,} is more than human_tokens = "
+                f"{self.human_tokens:,}, of which it is a part; lower it"
             )
 
     def _check_domains(self) -> None:
@@ -422,37 +426,37 @@ class Config(Model):
             return
         if "" in self.domains:
             raise ValueError(
-                f"domains: there is one without a name; {OTHERS!r} is for documents that have none"
+                f"domains: a name is empty; use {OTHERS!r} for documents without a domain"
             )
         if all(source.domain_field is None for source in self.sources if source.role in WRITABLE):
-            raise ValueError("domains: no source names its domains; give a domain_field")
+            raise ValueError("domains: no source has a domain_field; set one")
         shares = sum(policy.share or 0.0 for policy in self.domains.values())
         if shares > 1 + 1e-9:
-            raise ValueError(f"domains: the shares sum to {shares:g}; all tokens are 1")
+            raise ValueError(f"domains: the shares sum to {shares:g}; lower them to 1 at most")
         over_all = {
-            "entropy_floor": "give each domain a floor of its own",
-            "max_kl": "raise alpha, of the run or of a domain, towards 1",
-            "effective_ratio": "ask for human_share or human_tokens",
+            "entropy_floor": "set entropy_floor of each domain",
+            "max_kl": "raise alpha of the run or of a domain towards 1",
+            "effective_ratio": "set human_share or human_tokens",
         }
         for key, instead in over_all.items():
             if getattr(self, key) is not None:
                 raise ValueError(
-                    f"{key}: it is of one budget, and each domain has its own; {instead}"
+                    f"{key}: doesn't work with domains, which have budgets of their own; {instead}"
                 )
 
 
 def repeat_caps(config: Config) -> MaxCopies:
-    """How often documents may appear; with a lineage human ones once, as they come again."""
+    """Return how often documents may appear: human ones once per run of a lineage."""
     if config.lineage is None:
         return config.max_copies
     return config.max_copies.model_copy(update={"human": 1})
 
 
 def band_threshold(config: Config) -> float:
-    """The similarity that the LSH bands are made for.
+    """Return the similarity that the LSH bands are tuned for.
 
-    One for a range of thresholds, so that another threshold needs no other bands. Above .8 it
-    stays there: the bands of .8 are few, and what they find beyond need is dropped when verified.
+    Thresholds that round down to the same tenth share their bands. Above 0.8 the threshold stays at
+    0.8: these bands are few, and verification drops the pairs below `near_threshold`.
     """
     if config.band_threshold is not None:
         return config.band_threshold
@@ -460,10 +464,10 @@ def band_threshold(config: Config) -> float:
 
 
 def parse(values: dict[str, Any]) -> Config:
-    """A configuration from plain values.
+    """Validate plain values as a configuration.
 
     Raises:
-        ConfigError: naming the key, what was found and what would be right.
+        ConfigError: naming the key, the value found and the remedy.
     """
     try:
         return Config.model_validate(values)

@@ -1,4 +1,4 @@
-"""Removed documents: what they repeat, and what their removal costs."""
+"""Removed documents, the documents that they repeat, and the cost of their removal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outcross.schemas.quotes import QuotedText
 
 
 class SourceOverlap(Strict):
-    """Documents of one source that repeat an evaluation set or an earlier run."""
+    """Documents of one source that were removed because they repeat a given set."""
 
     source: str = Field(description="name of the source that they were removed from")
     exact: int = Field(ge=0, description="documents removed for the same text")
@@ -22,7 +22,7 @@ class SourceOverlap(Strict):
 
 
 class Overlap(Strict):
-    """What repeats an evaluation set, or what a source of an earlier run has written."""
+    """An evaluation set, a reference or an earlier run's source, and documents that repeat it."""
 
     name: str = Field(description="name of the source; for an earlier run, after its folder")
     kind: Literal["exclude", "earlier run", "reference"] = Field(
@@ -39,7 +39,7 @@ class Overlap(Strict):
 
 
 class Loss(Strict):
-    """What deduplication took from documents that are common, rare or strange among human ones."""
+    """Removals among documents that are common, rare or unlike human text."""
 
     role: str = Field(description="role of the documents, or `all`")
     kind: Literal["head", "tail", "off-support"] = Field(
@@ -56,7 +56,7 @@ class Loss(Strict):
 
 
 class Removal(Strict):
-    """One removed document, and the kept one that it repeats."""
+    """A removed document, and the kept document that it repeats."""
 
     id: str = Field(description="id of the removed document")
     source: str = Field(description="source of the removed document")
@@ -74,7 +74,7 @@ class Removal(Strict):
 
 
 class RepeatedText(Strict):
-    """A text that came again and again."""
+    """A text that several documents of the corpus repeat."""
 
     id: str = Field(description="id of the kept document")
     source: str = Field(description="source of the kept document")
@@ -84,7 +84,7 @@ class RepeatedText(Strict):
 
 
 class Deduplication(Strict):
-    """What deduplication did."""
+    """Removed documents: counts, overlaps, losses and examples."""
 
     exact: int = Field(
         ge=0,

@@ -1,4 +1,4 @@
-"""What a run will take, before it starts."""
+"""Time, disk and memory of a run, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from outcross.schemas.base import Strict
 
 
 class Range(Strict):
-    """An estimate: what long documents take, and what short ones do."""
+    """A lower and an upper estimate."""
 
     low: float = Field(
         ge=0, description="value for long documents, or documents that compress badly"
@@ -19,7 +19,7 @@ class Range(Strict):
 
 
 class Estimate(Strict):
-    """Time, disk and memory of a run, from the bytes of its input."""
+    """Time, disk and memory of a run, estimated from the size of its input."""
 
     input_bytes: int = Field(ge=0, description="size of the input's files in bytes")
     seconds: Range = Field(description="wall time in seconds with the workers of the run")

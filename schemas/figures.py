@@ -9,13 +9,13 @@ from pydantic import Field
 from outcross.schemas.base import Strict
 
 OUTCOMES = {"too few": "too little to judge"}
-"""How outcomes are shown whose names say it less well."""
+"""Words for outcomes whose names are unclear."""
 
 
 class Measure(Strict):
-    """A measure of a set beside that of human text, with as many documents or words.
+    """A measure of a set, compared with as many documents or words of human text.
 
-    What can't be said is null, not a number.
+    Values that can't be computed are null.
     """
 
     name: str = Field(description="key of the measure")
@@ -42,7 +42,7 @@ class Measure(Strict):
 
 
 class Lexical(Strict):
-    """Measures of the words alone, in a fixed number of words that a hash has drawn."""
+    """Measures of words, over a sample of fixed size that is drawn by hash."""
 
     tokens: int = Field(ge=0, description="words examined: a power of two")
     vocabulary: int = Field(ge=0, description="different words")
@@ -57,7 +57,7 @@ class Lexical(Strict):
 
 
 class Lengths(Strict):
-    """How long documents are, in tokens."""
+    """Lengths of documents, in tokens."""
 
     mean: float = Field(ge=0, description="mean length in tokens")
     least: int = Field(
@@ -73,7 +73,7 @@ class Lengths(Strict):
 
 
 class Figures(Strict):
-    """A set of documents on the yardstick. What can't be said is null, not a number."""
+    """Figures of a set of documents. Values that can't be computed are null."""
 
     documents: int = Field(
         ge=0,
@@ -139,12 +139,12 @@ class Figures(Strict):
     )
 
     def measure(self, name: str) -> Measure | None:
-        """A measure against human text, if there is one."""
-        return next((found for found in self.measures if found.name == name), None)
+        """Return a measure against human text, or None if the set has none."""
+        return next((measure for measure in self.measures if measure.name == name), None)
 
 
 class Stage(Strict):
-    """The documents after one stage, by role and in all."""
+    """Figures of the documents after one stage, by role and in total."""
 
     name: Literal["read", "deduplicate", "write"] = Field(
         description="name of the stage; an audit has `read` and `deduplicate`"
@@ -153,7 +153,7 @@ class Stage(Strict):
 
 
 class Shard(Strict):
-    """One shard."""
+    """Figures of one shard, or of one audited file."""
 
     file: str = Field(description="name of the file in data/")
     read: int | None = Field(
@@ -173,7 +173,7 @@ class Shard(Strict):
 
 
 class Domain(Strict):
-    """The documents of one domain that were written or audited."""
+    """Figures of the written or audited documents of one domain."""
 
     name: str = Field(description="value of the domain column; '' for documents without one")
     kind: Literal["open", "converge"] = Field(

@@ -1,7 +1,7 @@
-"""lineage.json: the generations of a training loop, what each has bought, used and left behind.
+"""Contents of lineage.json: what each generation of a training loop bought, used and left.
 
-It is the lineage's one source of truth: a file that it does not name is not part of the lineage,
-so replacing it is what commits a generation.
+The file is the lineage's only source of truth: files that it does not name are not part of the
+lineage. Replacing it commits a generation.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from outcross.schemas.documents import TEXT_VERSION
 from outcross.schemas.sources import Fields, Source
 
 LEDGER = "ledger"
-"""Name of the source that holds the human text of earlier generations."""
+"""Name of the source that holds the human text that earlier generations bought."""
 
 
 class Amount(Strict):
-    """Some documents."""
+    """A number of documents and of tokens."""
 
     documents: int = Field(ge=0, description="number of documents")
     tokens: int = Field(ge=0, description="their tokens")
@@ -32,7 +32,7 @@ NOTHING = Amount(documents=0, tokens=0)
 
 
 class LedgerPart(Strict):
-    """Human documents that one generation bought of one source."""
+    """Human documents that one generation bought from one source."""
 
     source: str = Field(description="name of the source")
     file: str = Field(
@@ -64,7 +64,7 @@ class RankedSource(Strict):
 
 
 class ArchivedSource(Strict):
-    """A generation's own synthetic source: where its candidates lie."""
+    """A synthetic source of a generation, kept as candidates for later ones."""
 
     source: Source = Field(description="how the source is read; its files have absolute paths")
     identities: dict[str, str] = Field(description="size and hash of each file")
@@ -101,7 +101,7 @@ class Generation(Strict):
 
 
 class Lineage(Strict):
-    """The contents of lineage.json."""
+    """Contents of lineage.json."""
 
     format_version: Literal[2] = Field(default=2, description="version of this file's format")
     text_version: int = Field(
@@ -114,12 +114,12 @@ class Lineage(Strict):
 
     @property
     def ledger(self) -> Amount:
-        """What all generations have bought."""
+        """Human text that all generations have bought."""
         return sum((generation.fresh for generation in self.generations), NOTHING)
 
 
 class Purchase(Strict):
-    """What one generation bought, and what has become of it."""
+    """Human text that one generation bought, and its later use."""
 
     generation: str = Field(description="name of the generation")
     bought: Amount = Field(description="human text that it bought")
@@ -129,7 +129,7 @@ class Purchase(Strict):
 
 
 class LineageSummary(Strict):
-    """What `outcross lineage show --json` prints."""
+    """Output of `outcross lineage show --json`."""
 
     folder: str = Field(description="folder of the lineage")
     generations: list[Generation] = Field(description="generations, as in lineage.json")
@@ -139,7 +139,7 @@ class LineageSummary(Strict):
 
 
 class LineageReport(Strict):
-    """A run's place in its lineage."""
+    """Place of a run in its lineage."""
 
     generation: str = Field(description="name of the run in the lineage")
     number: int = Field(ge=1, description="position of the run in the lineage, from 1")

@@ -1,7 +1,7 @@
-"""plan.json: what was asked, what the budget reaches, and how many tokens each cluster gives.
+"""Contents of plan.json: the request, the totals reached, and the tokens of each cluster.
 
-The same corpus, seed and request give the same bytes, so a plan holds no paths, times, worker
-counts or hosts. Amounts are tokens, entropies and divergences nats.
+The same corpus, seed and request give the same bytes: a plan holds no paths, times, worker
+counts or hosts. Amounts are in tokens, entropies and divergences in nats.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from outcross.schemas.quotes import QuotedText, QuotedWords
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
 Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
-"""What binds a budget; `Reached.regime` explains each value."""
+"""What limits a budget; `Reached.regime` explains each value."""
 
 
 def _one_zero(value: float) -> float:
-    """−0.0 equals 0.0 but is not written like it."""
+    """Turn −0.0, which equals 0.0 but is written differently, into 0.0."""
     return value + 0.0
 
 
@@ -110,7 +110,7 @@ class LengthLimits(Strict):
 
 
 class Reached(Strict):
-    """What the quotas come to, before they are rounded to whole documents."""
+    """Totals of the quotas, before they are rounded to whole documents."""
 
     tokens: Tokens = Field(description="tokens planned")
     synthetic_tokens: Tokens = Field(
@@ -163,7 +163,7 @@ class Reached(Strict):
 
 
 class DomainPlan(Strict):
-    """One domain's part of the plan, a budget of its own."""
+    """Plan of one domain, which has its own budget."""
 
     name: str = Field(
         description="value of the domain column; '*' for all domains that are not named"
@@ -202,7 +202,7 @@ class DomainPlan(Strict):
 
 
 class Quota(Strict):
-    """Tokens to take from one cluster, within a domain."""
+    """Tokens to take from one cluster of one domain."""
 
     domain: str = Field(
         default=OTHERS,
@@ -277,7 +277,7 @@ class FrontierPoint(Strict):
 
 
 class Starved(Strict):
-    """A cluster that gets less than its part of the tempered reference."""
+    """A cluster that gets less than its share of the tempered reference."""
 
     domain: str = Field(
         default=OTHERS,
@@ -299,7 +299,7 @@ class Starved(Strict):
 
 
 class NearDuplicates(Strict):
-    """How near-duplicates were looked for."""
+    """Settings of the search for near duplicates."""
 
     threshold: Share = Field(description="similarity from which one of two documents is removed")
     bands: int = Field(ge=1, description="bands of the LSH")
@@ -309,7 +309,7 @@ class NearDuplicates(Strict):
 
 
 class SourceTexts(Strict):
-    """What is judged of a source's rows, and what goes along untouched."""
+    """Columns of a source that are judged, and columns that are carried unchanged."""
 
     source: str = Field(description="name of the source")
     judged: list[str] = Field(description="columns and dotted paths whose text is judged")
@@ -320,7 +320,7 @@ class SourceTexts(Strict):
 
 
 class Plan(Strict):
-    """The contents of plan.json."""
+    """Contents of plan.json."""
 
     format_version: Literal[4] = Field(default=4, description="version of this file's format")
     seed: int = Field(description="seed of the run")
@@ -403,10 +403,10 @@ class Plan(Strict):
         return self
 
     def to_json(self) -> bytes:
-        """UTF-8 JSON, one quota a line so that two plans can be compared line by line.
+        """Return UTF-8 JSON with one quota per line, so that plans can be compared line by line.
 
-        Keys stand in the order of the model and floats in their shortest form that reads back as
-        the same number, so equal plans are equal bytes.
+        Keys have the order of the model, and floats their shortest exact form, so equal plans give
+        equal bytes.
         """
         fields = self.model_dump(mode="json")
         lines = [f"{_compact(name)}: {_field(value)}" for name, value in fields.items()]
@@ -414,7 +414,11 @@ class Plan(Strict):
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Plan:
-        """The plan that `to_json` wrote. Raises pydantic.ValidationError, naming the field."""
+        """Return the plan that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: naming the field.
+        """
         return cls.model_validate_json(text)
 
 

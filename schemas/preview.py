@@ -1,4 +1,4 @@
-"""What a dry run tells of a source."""
+"""Preview of a source, as a dry run prints it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from outcross.schemas.sources import Role
 
 
 class SourcePreview(SourceTexts):
-    """A source's files, and what its first rows hold."""
+    """Files of a source, and the contents of its first rows."""
 
     role: Role = Field(description="role of the source")
     files: int = Field(ge=0, description="number of files")

@@ -1,4 +1,4 @@
-"""Answers to the same prompt: how different they are."""
+"""Variety of the answers to one prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from outcross.schemas.quotes import QuotedText
 
 
 class Saturation(Strict):
-    """What the k-th answer to one prompt still adds."""
+    """New answers that the k-th answer to one prompt adds."""
 
     gains: list[float] = Field(
         description="mean number of new answers that the k-th answer brings, for k from 1"
@@ -34,7 +34,7 @@ class CollapsedPrompt(Strict):
 
 
 class Answers(Strict):
-    """How different the answers to one prompt are, over the prompts that were looked at."""
+    """Variety of the answers to one prompt, over the prompts that were examined."""
 
     prompts: int = Field(ge=0, description="prompts with at least two answers that were examined")
     answers: int = Field(ge=0, description="answers to these prompts")
@@ -55,7 +55,7 @@ class Answers(Strict):
 
 
 class Prompts(Strict):
-    """What one source answers, where a column of prompts is named."""
+    """Answers of one source that has a prompt column."""
 
     source: str = Field(description="name of the source")
     prompts: int = Field(ge=0, description="different prompts")

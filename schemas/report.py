@@ -1,4 +1,4 @@
-"""report.json: what became of every row, what was asked and achieved, and how diverse it is."""
+"""Contents of report.json: the fate of every row, the request and the result, and diversity."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from outcross.schemas.prompts import Prompts
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
 MEASURED = "measured"
-"""Why an audited document is not written: it was only measured."""
+"""Reason why an audited document is not written: it was only measured."""
 
 
 class Conservation(Strict):
-    """Where the rows of one source went."""
+    """Number of rows of one source, by what happened to them."""
 
     source: str = Field(description="name of the source")
     role: str = Field(description="role of the source")
@@ -43,7 +43,7 @@ class Conservation(Strict):
     )
 
     def holds(self) -> bool:
-        """Whether no row was lost."""
+        """Return whether every row is accounted for."""
         return (
             self.read == self.kept + self.removed + self.rejected
             and self.kept == self.written + sum(self.not_selected.values())
@@ -51,7 +51,7 @@ class Conservation(Strict):
 
 
 class KnownWords(Strict):
-    """How many words of one source the embedder knows: of other texts, clusters say little."""
+    """Share of a source's words that the embedder knows; with few, clusters mean little."""
 
     source: str = Field(description="name of the source")
     words: int = Field(
@@ -70,7 +70,7 @@ EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of
 
 
 class Cluster(Strict):
-    """A cell of the codebook: what human text holds there, and what the corpus does."""
+    """A cluster of the codebook, with its share of human text and of the corpus."""
 
     cluster: int = Field(ge=0, description="number of the cluster")
     x: float = Field(description="horizontal position on the map of clusters")
@@ -92,19 +92,19 @@ class Cluster(Strict):
 
     @property
     def excess(self) -> float:
-        """What it adds to the Jensen-Shannon divergence, in nats; negative where starved.
+        """Part of the cluster in the Jensen-Shannon divergence, in nats; negative if it is starved.
 
-        By the ratio of the shares alone the smallest clusters would come first, whose ratio is
-        chance.
+        Clusters are ordered by this part and not by the ratio of the shares, which is mostly chance
+        in small clusters.
         """
-        human, own = self.human_share, self.share
-        middle = (human + own) / 2
-        added = sum(share * math.log(share / middle) for share in (human, own) if share > 0) / 2
-        return -added if own < human else added
+        human, corpus = self.human_share, self.share
+        middle = (human + corpus) / 2
+        added = sum(share * math.log(share / middle) for share in (human, corpus) if share > 0) / 2
+        return -added if corpus < human else added
 
 
 class AchievedDomain(Strict):
-    """What was written of one domain that the plan has a budget for, against it."""
+    """The written text of one domain, against the domain's budget."""
 
     name: str = Field(
         description="value of the domain column; '*' for all domains that are not named"
@@ -125,7 +125,7 @@ class AchievedDomain(Strict):
 
 
 class Achieved(Strict):
-    """What was written, against the plan."""
+    """The written corpus, against the plan."""
 
     tokens: int = Field(ge=0, description="tokens written")
     synthetic_tokens: int = Field(ge=0, description="synthetic tokens among them")
@@ -181,7 +181,7 @@ class LongDocuments(Strict):
 
 
 class ReferenceSummary(Strict):
-    """What the figures are measured on."""
+    """The reference that figures are measured on."""
 
     fingerprint: str = Field(
         description="fingerprint of the reference: reports with the same fingerprint can be "
@@ -203,7 +203,7 @@ class ReferenceSummary(Strict):
 
 
 class Verdict(Strict):
-    """The result in a sentence."""
+    """The result in one sentence, with its reasons."""
 
     outcome: Literal["done", "go", "warn", "stop"] = Field(
         description="outcome of the gates; `done` if nothing was judged, as gates need human text"
@@ -217,7 +217,7 @@ class Verdict(Strict):
 
 
 class Report(Strict):
-    """The contents of report.json."""
+    """Contents of report.json."""
 
     format_version: Literal[3] = Field(default=3, description="version of this file's format")
     kind: Literal["run", "dedup", "audit"] = Field(description="command that wrote the report")
@@ -263,12 +263,12 @@ class Report(Strict):
     )
 
     def figures(self, stage: str, role: str = "all") -> Figures:
-        """The figures of a role after a stage.
+        """Return the figures of a role after a stage.
 
         Raises:
-            KeyError: when there are none.
+            KeyError: if the report has no such figures.
         """
-        for found in self.stages:
-            if found.name == stage and role in found.roles:
-                return found.roles[role]
+        for stage_ in self.stages:
+            if stage_.name == stage and role in stage_.roles:
+                return stage_.roles[role]
         raise KeyError(f"the report has no figures of {role!r} after {stage!r}")

@@ -17,11 +17,14 @@ WRITABLE: tuple[Role, ...] = ("synthetic", "human")
 
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
-"""How a file's bytes become rows."""
+"""Format of a file, which tells how its bytes become rows."""
 
 
 class Fields(Model):
-    """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
+    """Format of a source's files, and the columns that hold the parts of a document.
+
+    A column is a name, or a dotted path such as messages.1.content.
+    """
 
     text_field: TextField = Field(
         "text",

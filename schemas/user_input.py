@@ -1,4 +1,4 @@
-"""Base of the models that users write, their YAML files, and errors that users can read."""
+"""Base of the models that users write, their YAML files, and readable errors."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from outcross.schemas.base import Strict
 
 
 class ConfigError(ValueError):
-    """The request is wrong or can't be met; names the key and what would be right (exit code 2)."""
+    """An invalid or impossible request; the message names key and remedy (exit code 2)."""
 
 
 class Model(Strict):
-    """Unknown keys are errors, so that a misspelt option can't be ignored in silence."""
+    """A model that users write. Unknown keys are errors, so no misspelt option is ignored."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes`, `on` and `no` as truth values, which would pass as 1 and 0."""
+        """Refuse truth values for other types: YAML reads `yes`, `on` and `no` as such."""
         field = cls.model_fields[str(info.field_name)]
         if isinstance(value, bool) and field.annotation is not bool:
-            raise ValueError(f"found {value}; true and false are no values of this key")
+            raise ValueError(f"found {value}; true and false are not allowed here")
         return value
 
     @field_validator("*", mode="before")
@@ -40,7 +40,7 @@ class Model(Strict):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no key may stand twice: one of them would be ignored in silence."""
+    """Loader of YAML that refuses repeated keys, of which one would be ignored."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -48,16 +48,16 @@ class _Loader(yaml.SafeLoader):
             if key in keys[:number]:
                 place = node.value[number][0].start_mark
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands there twice", place
+                    None, None, f"the key {key!r} appears twice", place
                 )
         return cast(dict[Any, Any], super().construct_mapping(node, deep))
 
 
 def load_yaml(path: str) -> dict[str, Any]:
-    """The values of a YAML configuration file, not yet validated.
+    """Read the values of a YAML configuration file without validating them.
 
     Raises:
-        ConfigError: when there is no such file, or it isn't a YAML mapping.
+        ConfigError: if the file can't be read, or is no YAML mapping.
     """
     try:
         values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
@@ -75,34 +75,34 @@ def load_yaml(path: str) -> dict[str, Any]:
 def readable(
     error: ValidationError, schema: str = "config", model: type[BaseModel] | None = None
 ) -> str:
-    """A validation error, one line a key: what was found, and what would be right.
+    """Describe a validation error, one line per key, with the value found and the remedy.
 
     Args:
-        error: of a model.
-        schema: the name by which `outcross schema` shows it.
-        model: whose keys may have been meant where one is unknown.
+        error: validation error of a model.
+        schema: name by which `outcross schema` shows the model.
+        model: model whose keys are suggested for a misspelt key.
     """
     lines = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
+        value = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
         if problem["type"] == "value_error":
-            found = ""
+            value = ""
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             near = _nearest(model, problem["loc"])
             meant = f"; did you mean {near}? " if near else "; "
-            message = f"there is no such key{meant}`outcross schema {schema}` lists all"
-        lines.append(f"{key}: {message}{found}" if key else message)
+            message = f"there is no such key{meant}`outcross schema {schema}` lists all keys"
+        lines.append(f"{key}: {message}{value}" if key else message)
     return "\n".join(lines)
 
 
 def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str | None:
-    """Return the key that an unknown one is most like, if one is.
+    """Return the key that is most similar to an unknown key, if one is similar.
 
     Args:
-        model: the outermost one.
-        place: of the unknown key in it.
+        model: outermost model.
+        place: path of the unknown key in that model.
     """
     for part in place[:-1]:
         if model is None:
@@ -115,7 +115,7 @@ def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str
 
 
 def _model_in(kind: Any) -> type[BaseModel] | None:
-    """Return the model within an annotation, such as that of a list's items."""
+    """Return the model within an annotation, such as the model of a list's items."""
     if isinstance(kind, type) and get_origin(kind) is None:
         return kind if issubclass(kind, BaseModel) else None
     return next(filter(None, map(_model_in, get_args(kind))), None)

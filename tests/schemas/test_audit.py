@@ -72,17 +72,17 @@ def test_an_audit_needs_a_corpus_and_no_more() -> None:
         (
             AuditRequest,
             {"paths": ["c"], "human": ["h"], "reference": "r"},
-            "human: a yardstick is made of it, and reference is one already",
+            "human: set human or reference, not both",
         ),
         (
             AuditRequest,
             {"paths": ["c"], "human_text_field": "t"},
-            "human_text_field: there is no human text to read",
+            "human_text_field: only works with human text",
         ),
         (
             AuditRequest,
             {"paths": ["c"], "reference": "r", "human_text_field": "t"},
-            "human_text_field: there is no human text to read",
+            "human_text_field: only works with human text",
         ),
         (AuditRequest, {"paths": ["c"], "gate": "x"}, "gate: there is no such key"),
         (AuditRequest, {"paths": ["c"], "seed": -1}, "seed: "),
