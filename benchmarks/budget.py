@@ -23,9 +23,10 @@ from rich.table import Table
 
 from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
-from outcross.schemas.config import Config, DomainPolicy, Source
-from outcross.transforms.budget.budget import plan_budget
+from outcross.schemas.config import Config, DomainPolicy
+from outcross.schemas.sources import Source
 from outcross.transforms.budget.domains import Division
+from outcross.transforms.budget.problem import Problem
 from outcross.transforms.budget.waterfill import solve, temper
 
 MOST_SOLVE, MOST_PLAN = 0.3, 5.0  # seconds
@@ -70,14 +71,14 @@ def make_config(supply: Supply) -> Config:
         for number, part in enumerate(supply.domains)
     }
     first = supply.domains[0]
-    reachable = plan_budget(
+    problem = Problem.of(
         first.shares,
         2 * first.synthetic,
         2 * first.human,
         float(first.synthetic.sum()) / 2,
         min(float(first.synthetic.sum()) / 8, float(first.human.sum())),
-        alpha=0.5,
     )
+    reachable = problem.at(0.5)
     policies[first.name] = DomainPolicy(entropy_floor=0.99 * reachable.entropy)
     source = Source(name="all", role="synthetic", files=["x"], domain_field="domain")
     return Config(out="out", sources=[source], domains=policies, best_effort=True)

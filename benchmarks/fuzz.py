@@ -30,7 +30,8 @@ import pyarrow.parquet as pq
 import zstandard
 
 from outcross.pipeline.commands.run import dedup
-from outcross.schemas.config import Config, Source
+from outcross.schemas.config import Config
+from outcross.schemas.sources import Source
 from outcross.transforms.reading.lookup import texts_at
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit

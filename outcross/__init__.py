@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from outcross.pipeline.inputs.reports import read_reports
     from outcross.pipeline.stages.context import RunError
     from outcross.schemas.audit import AuditRequest, ReferenceRequest
-    from outcross.schemas.config import Config, ConfigError, DomainPolicy, MaxCopies, Source
+    from outcross.schemas.comparison import Comparison
+    from outcross.schemas.config import Config, DomainPolicy, MaxCopies
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
-    from outcross.schemas.report import Comparison, Report
     from outcross.transforms.reading.pieces import plan_units
     from outcross.transforms.reference.assign_clusters import AssignClusters
     from outcross.transforms.reference.reference import Reference, load_reference
     from outcross.transforms.sketches.sketch_documents import SketchDocuments
 
     __version__: str
+    from outcross.schemas.report import Report
+    from outcross.schemas.sources import Source
+    from outcross.schemas.user_input import ConfigError
 
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
@@ -35,14 +38,17 @@ _MODULES = {
     "pipeline.inputs.reports": ["read_reports"],
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
-    "schemas.config": ["Config", "ConfigError", "DomainPolicy", "MaxCopies", "Source"],
+    "schemas.comparison": ["Comparison"],
+    "schemas.config": ["Config", "DomainPolicy", "MaxCopies"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
-    "schemas.report": ["Comparison", "Report"],
     "transforms.reading.pieces": ["plan_units"],
     "transforms.reference.assign_clusters": ["AssignClusters"],
     "transforms.reference.reference": ["Reference", "load_reference"],
     "transforms.sketches.sketch_documents": ["SketchDocuments"],
+    "schemas.report": ["Report"],
+    "schemas.sources": ["Source"],
+    "schemas.user_input": ["ConfigError"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

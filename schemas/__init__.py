@@ -1,1 +1,1 @@
-"""What data looks like: configuration, documents, plan, report. Imports nothing of the house."""
+"""Data models: configuration, documents, plan and report. This package imports no other."""

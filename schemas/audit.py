@@ -1,4 +1,4 @@
-"""The requests of `outcross audit` and `outcross reference build`."""
+"""Requests of `outcross audit` and `outcross reference build`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from outcross.schemas.config import Config, Fields, OnBroken, Source
+from outcross.schemas.config import Config, OnBroken
+from outcross.schemas.sources import Fields, Source
 from outcross.schemas.text_field import TextField
 
 
 class _Reading(Fields):
-    """What both requests say of how a corpus is read."""
+    """Keys of both requests that tell how a corpus is read."""
 
     seed: int = Field(0, ge=0, lt=2**63, description=Config.model_fields["seed"].description)
     workers: int | None = Field(None, ge=1, description=Config.model_fields["workers"].description)
@@ -25,15 +26,15 @@ class _Reading(Fields):
 
 
 class ReferenceRequest(_Reading):
-    """Human text that a yardstick is made of."""
+    """Request to make a reference from human text."""
 
     human: Annotated[list[str], Field(min_length=1)] = Field(
         description="files, globs and folders of human text"
     )
-    out: str = Field(description="directory of the yardstick")
+    out: str = Field(description="directory of the reference")
 
     def config(self) -> Config:
-        """As the stages see it."""
+        """Return the configuration that the stages work with."""
         source = Source(
             name="human",
             role="human",
@@ -53,39 +54,39 @@ class ReferenceRequest(_Reading):
 
 
 class AuditRequest(_Reading):
-    """A corpus to be measured, and what it is measured against."""
+    """Request to measure a corpus against a reference."""
 
     paths: Annotated[list[str], Field(min_length=1)] = Field(
-        description="the corpus: files, globs, folders, or the output directory of a run"
+        description="corpus to audit: files, globs, folders, or the output directory of a run"
     )
     human: list[str] = Field(
         default_factory=list,
-        description="files, globs and folders of human text that a yardstick is made of",
+        description="files, globs and folders of human text, from which a reference is made",
     )
     human_text_field: TextField | None = Field(
-        None, description="text field of `human`; if absent, as in the corpus"
+        None, description="text field of human; if absent, text_field"
     )
     reference: str | None = Field(
-        None, description="a yardstick made by `outcross reference build` or by an earlier run"
+        None,
+        description="folder of a reference that `outcross reference build` or an earlier run has "
+        "made",
     )
     gates: str | None = Field(None, description=Config.model_fields["gates"].description)
     out: str = Field("audit", description="directory of the report")
 
     @model_validator(mode="after")
-    def _one_yardstick(self) -> AuditRequest:
+    def _one_reference(self) -> AuditRequest:
         if self.human and self.reference is not None:
-            raise ValueError(
-                "human: a yardstick is made of it, and reference is one already; give one of them"
-            )
+            raise ValueError("human: set human or reference, not both, as each gives the reference")
         if self.human_text_field is not None and not self.human:
-            raise ValueError("human_text_field: there is no human text to read; give human as well")
+            raise ValueError("human_text_field: only works with human text; set human too")
         return self
 
-    def yardstick(self, out: str) -> ReferenceRequest:
-        """The request for the yardstick of `human`.
+    def reference_request(self, out: str) -> ReferenceRequest:
+        """Return the request for the reference of `human`.
 
         Args:
-            out: its directory.
+            out: directory of the reference.
         """
         return ReferenceRequest(
             human=self.human,

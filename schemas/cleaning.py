@@ -1,29 +1,27 @@
-"""What `outcross clean` did, or would do."""
+"""Result of `outcross clean`."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from outcross.schemas.base import Strict
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Piece(Strict):
+    """A folder or file of work files."""
+
+    path: str = Field(description="path below the output directory")
+    bytes: int = Field(ge=0, description="size of its files in bytes; targets of links don't count")
 
 
-class Piece(_Model):
-    """A folder or file of the work."""
+class Cleaning(Strict):
+    """Work files that no result needs."""
 
-    path: str = Field(description="below the output directory")
-    bytes: int = Field(ge=0, description="of its files; what a link leads to doesn't count")
-
-
-class Cleaning(_Model):
-    """Work that no result needs."""
-
-    out: str = Field(description="the output directory")
-    dry_run: bool = Field(description="whether nothing was removed, only listed")
-    removed: list[Piece] = Field(description="what no result needs")
-    removed_bytes: int = Field(ge=0, description="of all of it")
-    kept_bytes: int = Field(ge=0, description="of the work that stays")
+    out: str = Field(description="output directory")
+    dry_run: bool = Field(description="true if nothing was removed, only listed")
+    removed: list[Piece] = Field(description="work files that no result needs")
+    removed_bytes: int = Field(ge=0, description="their size in bytes")
+    kept_bytes: int = Field(ge=0, description="size in bytes of the work files that stay")
     unfinished: list[Piece] = Field(
-        description="work of a run or a plan that has no result yet, kept unless --all is given"
+        description="work files of a run or a plan without a result, kept unless --all is given"
     )

@@ -1,8 +1,8 @@
-"""The union of the sources' columns, and batches brought to it.
+"""Union of the sources' columns, and conversion of batches to it.
 
-`unite` is a join in a lattice (null < int < float, narrow < wide, everything < text holding JSON),
-so its result does not depend on the order in which schemas are seen nor on how a source's rows
-were split into files and blocks.
+`unite` is a join in a lattice (null < int < float, narrow < wide, everything < text holding
+JSON). Its result depends neither on the order of the schemas nor on how a source's rows were
+split into files and blocks.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ _JSON = {_MARK: b"json"}
 
 
 def json_field(name: str) -> pa.Field:
-    """A column whose type differs between rows: text holding JSON."""
+    """Return the field of a column whose type differs between rows: text holding JSON."""
     return pa.field(name, pa.string(), metadata=_JSON)
 
 
 def is_json(field: pa.Field) -> bool:
-    """Whether the column is marked as text holding JSON."""
+    """Return whether a column is marked as text holding JSON."""
     return (field.metadata or {}).get(_MARK) == b"json"
 
 
 def canonical(value: Any) -> str | None:
-    """A value as JSON text that does not depend on the block that the value came through.
+    """Return a value as JSON text that does not depend on the block that held the value.
 
-    Sorted keys; members that are null are left out, because a struct can't tell them from absent
-    ones; floats without a fraction up to 2**53 are written as integers, because a column of both
-    is float64; NaN and infinities, which JSON doesn't know, are NaN, Infinity and -Infinity, as
-    Python's json writes and reads them. None stays None.
+    Keys are sorted. Members that are null are left out, because a struct can't tell them from
+    absent ones. Floats without a fraction up to 2**53 are written as integers, because a column of
+    both is float64. NaN and infinities, which JSON lacks, are NaN, Infinity and -Infinity, as in
+    Python's json. None stays None.
     """
     if value is None:
         return None
@@ -66,9 +66,9 @@ def canonical(value: Any) -> str | None:
 
 
 def plain(array: pa.Array) -> list[Any]:
-    """An array's values as JSON has them: bytes as base64, times as ISO, decimals as strings.
+    """Return an array's values as JSON: bytes as base64, times as ISO, decimals as strings.
 
-    A map with string keys is an object, one with other keys a list of pairs; a UUID is text in its
+    A map with string keys is an object, one with other keys a list of pairs. A UUID is text in its
     usual form.
     """
     type_ = array.type
@@ -117,24 +117,24 @@ def plain(array: pa.Array) -> list[Any]:
 
 
 def ordered(batch: pa.RecordBatch, weight: Sequence[int], names: Sequence[str]) -> pa.RecordBatch:
-    """The batch with these columns first, in this order, and all others by name.
+    """Return the batch with the given columns first, in their order, and all others by name.
 
     Args:
         batch: n rows.
-        weight: of the order; `unite` takes the heaviest.
-        names: of columns, as they stand in the row that the order is of.
+        weight: weight of the order; `unite` takes the heaviest order.
+        names: names of columns, in the order of the row that the order comes from.
     """
     present = set(batch.schema.names)
     first = [name for name in names if name in present]
-    others = sorted(present - {*first})
+    rest = sorted(present - {*first})
     note = json.dumps([list(weight), first]).encode()
-    return batch.select([*first, *others]).replace_schema_metadata({_ORDER: note})
+    return batch.select([*first, *rest]).replace_schema_metadata({_ORDER: note})
 
 
 def mark_wide(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Notes, on their columns, which wider types can't hold the values.
+    """Return the batch with a note on each column of the wider types that can't hold its values.
 
-    Floats hold integers up to 2**53, int64 up to 2**63 - 1, fine units of time short spans.
+    Floats hold integers up to 2**53, int64 up to 2**63 - 1, and fine units of time short spans.
     """
     fields = [
         _with_limits(field.remove_metadata(), limits, field.metadata)
@@ -148,20 +148,20 @@ def mark_wide(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def unite(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The smallest schema that holds all of these.
+    """Return the smallest schema that holds all of the schemas.
 
     null + X is X; integers of two widths are int64, floats float64, both together float64, unless
     a value doesn't fit; times of two units have the finer one, unless a value doesn't fit;
     decimals of two widths are as wide as both need, up to 38 digits; text of two kinds is string,
     bytes of two kinds binary; lists, structs and maps unite recursively; a list of fixed size that
-    may be null is a list; all else is text holding JSON, and so is the whole column when only a
+    may be null is a list; all else is text holding JSON, and so is the whole column if only a
     part inside it disagrees. Types nested deeper than 32 levels and structs of more than 1,000
     fields are text holding JSON.
 
-    Columns stand in the heaviest order that is noted (see `ordered`), others follow by name;
-    members of structs stand by name. A schema without columns is of no rows.
+    Columns stand in the heaviest order that is noted (see `ordered`), others follow by name.
+    Members of structs stand by name. A schema without columns stands for no rows.
 
-    Associative and independent of order. Null-only columns stay null until `settle`.
+    The result is associative and independent of order. Columns of nulls stay null until `settle`.
     """
     schemas = [schema for schema in schemas if schema.names]
     order = max((_order(schema) for schema in schemas), default=([], []))
@@ -174,19 +174,22 @@ def unite(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def settle(sources: Sequence[pa.Schema]) -> pa.Schema:
-    """The schema of the shards, from the united schema of every source in configuration order.
+    """Return the schema of the shards, from the united schema of each source.
 
-    Columns stand in the order of the first source that has them. What is null in all rows is
-    string; what Parquet can't write (a struct without fields) is text holding JSON; a column called
-    `outcross` becomes `outcross_earlier`, and one that is in its way moves on in the same manner.
-    What a ledger has noted is left out.
+    Columns stand in the order of the first source that has them. A column that is null in all rows
+    is string. A column that Parquet can't write (a struct without fields) is text holding JSON. A
+    column called `outcross` becomes `outcross_earlier`, and so on if that name is taken as well.
+    The column of a ledger's notes is left out.
+
+    Args:
+        sources: united schemas of the sources, in the order of the configuration.
     """
-    whole = unite(sources)
+    union = unite(sources)
     order = list(dict.fromkeys(name for source in sources for name in source.names))
     order = [name for name in order if name != LEDGER_COLUMN]
     fields = []
     for name in order:
-        field = whole.field(name)
+        field = union.field(name)
         if not is_json(field):
             writable = not has_empty_struct(field.type)
             field = field.with_type(settled(field.type)) if writable else json_field(name)
@@ -203,15 +206,17 @@ def settle(sources: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def original_name(field: pa.Field) -> str:
-    """What the column of a settled schema is called in the sources."""
+    """Return the name that a column of a settled schema has in the sources."""
     return str((field.metadata or {}).get(_NAME, field.name.encode()).decode())
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with a settled schema: absent columns null, types widened, disagreeing ones JSON.
+    """Convert the batch to a settled schema: absent columns become null, and types are widened.
+
+    Values of types that disagree become text holding JSON.
 
     Raises:
-        ValueError: when the schema lacks a column of the batch, or was not settled from it.
+        ValueError: if the schema lacks a column of the batch, or was not settled from it.
     """
     sources = {original_name(field): field for field in schema}
     if OTHER_KEYS in sources:
@@ -237,11 +242,11 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _packed(batch: pa.RecordBatch, kept: Mapping[str, pa.Field]) -> pa.RecordBatch:
     """Return the batch with all columns that the schema lacks as members of one object."""
-    others = [name for name in batch.schema.names if name not in {*kept, LEDGER_COLUMN}]
-    if not others:
+    extra = [name for name in batch.schema.names if name not in {*kept, LEDGER_COLUMN}]
+    if not extra:
         return batch
     rows: list[dict[str, Any]] = [{} for _ in range(batch.num_rows)]
-    for name in [OTHER_KEYS, *others]:
+    for name in [OTHER_KEYS, *extra]:
         at = batch.schema.get_field_index(name)
         if at < 0:
             continue
@@ -252,39 +257,39 @@ def _packed(batch: pa.RecordBatch, kept: Mapping[str, pa.Field]) -> pa.RecordBat
             if value is not None:
                 row.update(value if name == OTHER_KEYS else {name: value})
     field = json_field(OTHER_KEYS)
-    fields = [f for f in batch.schema if f.name not in {*others, OTHER_KEYS}]
+    fields = [f for f in batch.schema if f.name not in {*extra, OTHER_KEYS}]
     columns = [batch.column(f.name) for f in fields]
     packed = pa.array([canonical(row) for row in rows], pa.string())
     return pa.RecordBatch.from_arrays([*columns, packed], schema=pa.schema([*fields, field]))
 
 
 def unsettled(rows: pa.Table, was: Mapping[str, pa.Field]) -> pa.Table:
-    """Rows of a settled schema as their own source had them, as far as nothing is lost by it.
+    """Convert rows of a settled schema back to their source's own schema, where nothing is lost.
 
     Args:
-        rows: with a settled schema.
-        was: by a column's name there, the source's own field.
+        rows: rows with a settled schema.
+        was: the source's own fields, by the column's name in the settled schema.
     """
     columns, fields = [], []
-    for name, own in was.items():
+    for name, origin in was.items():
         column = rows[name].combine_chunks()
-        field = pa.field(own.name, own.type)
+        field = pa.field(origin.name, origin.type)
         if not is_json(rows.schema.field(name)):
             with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                column = cast(column, own.type)
+                column = cast(column, origin.type)
             field = field.with_type(column.type)
-        elif is_json(own) or not _from_json(own.type):
-            field = json_field(own.name)
+        elif is_json(origin) or not _from_json(origin.type):
+            field = json_field(origin.name)
         else:
             values = [None if text is None else json.loads(text) for text in column.to_pylist()]
-            column = pa.array(values, own.type)
+            column = pa.array(values, origin.type)
         columns.append(column)
         fields.append(field)
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _from_json(type_: pa.DataType) -> bool:
-    """Whether `canonical` and JSON give values of the type back as they were."""
+    """Return whether `canonical` followed by JSON parsing restores values of the type."""
     if pa.types.is_struct(type_):
         return all(_from_json(field.type) for field in type_)
     if is_list(type_):
@@ -325,7 +330,7 @@ def _with_limits(field: pa.Field, limits: Limits, metadata: Any = None) -> pa.Fi
 
 
 def _united(name: str, fields: Sequence[pa.Field | None]) -> pa.Field:
-    """The column that holds these; None stands for nulls only."""
+    """Return the column that holds all of these; None stands for a column of nulls."""
     limits = frozenset(path for f in fields if f is not None for path in _noted(f))
     types = [pa.null() if f is None else None if is_json(f) else bare(f.type) for f in fields]
     type_ = reduce(lambda a, b: join(a, b, limits, ()), types, types[0])

@@ -1,30 +1,19 @@
-"""The configuration: the one source of the YAML, the options, the help and the JSON Schema."""
+"""The configuration: the source of YAML keys, command-line options, help and JSON Schema."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
-from outcross.schemas.text_field import Roles, TextField
-from outcross.schemas.where import Where
+from outcross.schemas.sources import WRITABLE, Source
+from outcross.schemas.user_input import ConfigError, Model, readable
 
-Role = Literal["synthetic", "human", "reference", "exclude"]
-WRITABLE: tuple[Role, ...] = ("synthetic", "human")
-Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
-"""How a file's bytes become rows."""
 OnBroken = Literal["stop", "reject"]
 
 
@@ -46,104 +35,28 @@ PLAN_KEYS = frozenset(
         "best_effort",
     }
 )
-"""What is asked of the budget."""
+"""Keys of the request that a plan holds."""
 
 
 DEFAULT_SYNTHETIC = 2 / 3
-"""Of what survived deduplication, where no tokens are asked for: selection needs a choice."""
-
-
-class ConfigError(ValueError):
-    """The request is wrong or can't be met; names the key and what would be right (exit code 2)."""
-
-
-class Model(BaseModel):
-    """Unknown keys are errors, so that a misspelt option can't be ignored in silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `yes`, `on` and `no` as truth values, which would pass as 1 and 0."""
-        field = cls.model_fields[str(info.field_name)]
-        if isinstance(value, bool) and field.annotation is not bool:
-            raise ValueError(f"found {value}; true and false are no values of this key")
-        return value
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _text_is_a_list_of_itself(cls, value: Any, info: ValidationInfo) -> Any:
-        """Accept `files: one.jsonl` where a list of texts is expected."""
-        kind = cls.model_fields[str(info.field_name)].annotation
-        lists = [kind, *get_args(kind)]
-        return [value] if isinstance(value, str) and list[str] in lists else value
-
-
-class Fields(Model):
-    """Where a document's parts stand in its row: a name, or a path such as messages.1.content."""
-
-    text_field: TextField = Field(
-        "text",
-        description="the text that is judged: a column or a dotted path into it, a list of them "
-        "that are joined by a blank line, or a template such as '{instruction} {output}'",
-    )
-    roles: Roles | None = Field(
-        None,
-        description="roles of the turns of a conversation that are judged, such as assistant; all "
-        "if absent",
-    )
-    id_field: str | None = Field(None, description="column of the document's id")
-    prompt_field: str | None = Field(None, description="column of the prompt that was answered")
-    domain_field: str | None = Field(None, description="column of the domain")
-    generation_field: str | None = Field(
-        None, description="column that says which turn of the training loop wrote the document"
-    )
-    format: Format | None = Field(
-        None,
-        description="how files are read: jsonl, json (lines, a list, or an object with lists of "
-        "rows), csv, tsv, parquet, arrow, text-lines (a document a line) or text-file (a document "
-        "a file); if absent, by their names: .txt and .md are text-file",
-    )
-
-
-class Source(Fields):
-    """A named set of files with one role."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the source")
-    role: Role = Field(
-        description="synthetic; human (may be written, and is the reference unless there is "
-        "another); reference (human text for the yardstick only); exclude (never written; what "
-        "repeats it is removed)"
-    )
-    files: Annotated[list[str], Field(min_length=1)] = Field(
-        description="files, globs and folders on any Beam filesystem, in any of the formats of "
-        "docs/files-and-formats.md; - is standard input"
-    )
-    priority: int = Field(0, description="of two documents that repeat, the higher one is kept")
-    priority_field: str | None = Field(
-        None, description="column with a document's own priority, after the source's"
-    )
-    where: Where = Field(
-        default_factory=dict,
-        description="keep only rows whose column equals the value, is in the list (null is for "
-        "missing), or meets a mapping of >, >=, <, <= and not",
-    )
-    removed_by: list[str] | None = Field(
-        None,
-        description="names of the sources whose documents may stand for this one's; all if "
-        "absent. What repeats a source of role exclude is removed in any case",
-    )
+"""Share of the synthetic tokens after deduplication that is written if `tokens` is absent."""
 
 
 class MaxCopies(Model):
-    """How often one document may appear (`epochs` in the data-constrained scaling literature).
+    """How often one document may appear, or how much it may weigh with `copies: weights`.
 
-    With `copies: weights`, how much it may weigh.
+    The literature on data-constrained scaling calls it `epochs`.
     """
 
-    synthetic: int = Field(default=2, ge=1, le=100, description="cap of a synthetic document")
-    human: int = Field(default=2, ge=1, le=100, description="cap of a human document")
+    synthetic: int = Field(
+        default=2, ge=1, le=100, description="most copies of a synthetic document"
+    )
+    human: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="most copies of a human document; with a lineage always 1 per run",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -158,50 +71,61 @@ CopiesAs = Literal["rows", "weights"]
 LongDocuments = Literal["leave_out", "keep"]
 Kind = Literal["open", "converge"]
 OTHERS = "*"
-"""The domain of documents whose own is not named, or that have none."""
+"""Name that stands for all domains that are not named, and for documents without one."""
 
 
 class DomainPolicy(Model):
-    """What is wanted of one domain."""
+    """Budget of one domain."""
 
     kind: Kind = Field(
         "open",
         description="open (diversity is wanted) or converge (maths, code, facts: the human "
-        "distribution as it is, each document once, measured but never judged)",
+        "distribution is kept, each document is written once, and figures are shown but never "
+        "judged)",
     )
     alpha: float | None = Field(
-        None, ge=0, le=1, description="tempering of its target; the run's own if absent"
+        None,
+        ge=0,
+        le=1,
+        description="tempering of the domain's target, 0 to 1; if absent, alpha of the run",
     )
     share: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="share of the tokens written; if absent, what the others leave, divided as in "
-        "the human reference",
+        description="share of the tokens written, 0 to 1; if absent, the domains without a share "
+        "divide the rest in the proportions of the human reference",
     )
     entropy_floor: float | None = Field(
-        None, ge=0, description="least entropy over the clusters within the domain, in nats"
+        None,
+        ge=0,
+        description="least entropy of the domain's tokens over the clusters, in nats; no limit if "
+        "absent",
     )
 
     @model_validator(mode="after")
     def _what_converges_is_not_lifted(self) -> DomainPolicy:
+        """Refuse a tempering or an entropy floor for a domain that converges."""
         for key in ("alpha", "entropy_floor"):
             if self.kind == "converge" and getattr(self, key) is not None:
                 raise ValueError(
-                    f"{key}: a domain that is meant to converge keeps the human distribution "
-                    f"(alpha 1) and has no floor; leave out {key}, or make its kind open"
+                    f"{key}: a domain of kind converge keeps the human distribution (alpha 1) and "
+                    f"has no entropy floor; leave out {key}, or set kind to open"
                 )
         return self
 
 
 class Config(Model):
-    """A run of outcross. Keys are the options' names with underscores, but for max_copies; domains
-    stand in YAML only.
+    """Configuration of a run.
+
+    The command line has an option for each key except `sources` and `domains`.
     """
 
-    out: str = Field(description="directory of the result; its .outcross/ holds the work")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of every decision that needs one")
-    workers: int | None = Field(None, ge=1, description="threads at work; all cores if absent")
+    out: str = Field(description="output directory; its folder .outcross/ holds the work files")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of every random decision")
+    workers: int | None = Field(
+        None, ge=1, description="number of worker threads; if absent, one per core"
+    )
     max_reject_share: float = Field(
         0.01,
         ge=0,
@@ -210,169 +134,203 @@ class Config(Model):
     )
     on_broken_file: OnBroken = Field(
         "stop",
-        description="what a file that is broken as a whole does (truncated, or not what its name "
-        "says): stop, or reject: what can't be read of it is counted as rejected",
+        description="what happens if a whole file is broken (truncated, or in another format than "
+        "its name says): stop the run, or reject and count what can't be read of it",
     )
     texts: bool = Field(
         True,
-        description="quote the corpus in reports, plans and references: words, beginnings of texts "
-        "and of prompts; ids and names of sources, files and domains stand there in any case",
+        description="quote words and the beginnings of texts and prompts in reports, plans and "
+        "references; ids and names of sources, files and domains appear in any case",
     )
     best_effort: bool = Field(
-        False, description="what can't be reached is a warning, and the nearest is done"
+        False,
+        description="if a request can't be met, warn and come as close as possible instead of "
+        "failing",
     )
-    reference: str | None = Field(None, description="a yardstick made by an earlier run")
+    reference: str | None = Field(
+        None, description="folder of a reference that an earlier run has made"
+    )
     lineage: str | None = Field(
         None,
-        description="folder that a training loop's runs share: human text that earlier runs bought "
-        "is used again, and what they had to choose from stands beside the new",
+        description="folder that the runs of a training loop share: a run uses human text that "
+        "earlier runs bought again, and chooses from their synthetic text as well",
     )
     near_threshold: float = Field(
-        0.8, gt=0.2, le=1, description="similarity from which two documents repeat"
+        0.8,
+        gt=0.2,
+        le=1,
+        description="Jaccard similarity from which one of two documents is removed as a near "
+        "duplicate",
     )
-    ngram: int = Field(5, ge=1, le=64, description="words in a shingle")
-    num_perm: int = Field(128, ge=16, le=1024, multiple_of=8, description="MinHash permutations")
+    ngram: int = Field(5, ge=1, le=64, description="words per shingle")
+    num_perm: int = Field(
+        128,
+        ge=16,
+        le=1024,
+        multiple_of=8,
+        description="permutations of the MinHash signature; a multiple of 8",
+    )
     band_threshold: float | None = Field(
         None,
         gt=0.2,
         le=1,
-        description="similarity that the LSH bands are made for, near_threshold at most; if "
-        "absent, that rounded down to a tenth, .8 at most. Runs that differ in near_threshold "
-        "alone share the bands and the pairs that were verified",
+        description="similarity that the LSH bands are tuned for, at most near_threshold; if "
+        "absent, near_threshold rounded down to a tenth, at most 0.8. Runs that differ in "
+        "near_threshold alone then share the bands and the verified pairs",
     )
     verify: Literal["exact", "signature"] = Field(
         "exact",
-        description="similarity of two documents that share a band: the Jaccard similarity of "
-        "their shingles itself, or the signatures' estimate of it",
+        description="how the similarity of two documents that share a band is computed: exact "
+        "compares their shingles, signature estimates it from their signatures",
     )
     boilerplate: int | None = Field(
         None,
         ge=2,
         le=65_535,
-        description="shingles that stand in so many of the documents that share a band are "
-        "boilerplate: documents then repeat only if they do without it as well",
+        description="a shingle is boilerplate if at least so many documents that share a band "
+        "contain it. Two documents then repeat each other only if they do so without boilerplate "
+        "as well. If absent, no shingle is boilerplate",
     )
     containment: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="share of an exclude text's word n-grams from which a document that holds them "
-        "is removed; 0 to look for whole repeats only",
+        description="a document is removed if it contains at least this share of the word n-grams "
+        "of a text of a source of role exclude; 0 removes whole repeats only",
     )
-    containment_ngram: int = Field(
-        8, ge=2, le=64, description="words in an n-gram of `containment`"
-    )
+    containment_ngram: int = Field(8, ge=2, le=64, description="words per n-gram for containment")
     max_same_answers: int | None = Field(
         None,
         ge=1,
         description="how many near-identical answers to one prompt are kept; answers to different "
-        "prompts are then not compared. If absent, prompts don't matter",
+        "prompts are then not compared. If absent, prompts are ignored",
     )
     against: list[str] = Field(
         default_factory=list,
-        description="output directories of earlier runs: what repeats a document that they have "
-        "written is removed",
+        description="output directories of earlier runs: documents that repeat a document written "
+        "by them are removed",
     )
     tokens: int | None = Field(
         None,
         ge=1,
         description="tokens to write; if absent, two thirds of the synthetic tokens that survive "
-        "deduplication, and the human share on top",
+        "deduplication, plus the human share",
     )
-    human_share: float = Field(0.2, ge=0, le=1, description="human share of the tokens written")
+    human_share: float = Field(
+        0.2, ge=0, le=1, description="human share of the tokens to write, 0 to 1"
+    )
     human_tokens: int | None = Field(
-        None, ge=0, description="human tokens to write, instead of a share"
+        None, ge=0, description="human tokens to write, instead of human_share"
     )
     fresh_human_tokens: int | None = Field(
         None,
         ge=0,
-        description="with a lineage, human tokens to take of the human sources, that is to buy; "
-        "the rest of the human share comes from the ledger. If absent, all that there are, up to "
-        "the human share",
+        description="with a lineage: human tokens to take from the human sources, that is, to "
+        "buy; the rest of the human share comes from the ledger. If absent, as many as there are, "
+        "up to the human share",
     )
     archive: float = Field(
         3.5,
         ge=0,
-        description="with a lineage, so many times the tokens to write to choose synthetic ones "
-        "from: the run's own sources and those of earlier runs, nearest to human text first; 0 for "
-        "the run's own alone",
+        description="with a lineage: size of the pool of synthetic candidates, as a multiple of "
+        "the tokens to write. Sources of this run and of earlier runs fill it, those nearest to "
+        "human text first; 0 uses this run's sources only",
     )
     archive_source: float = Field(
         3.5,
         gt=0,
-        description="so many times the tokens to write come from one source at most, unless all of "
-        "them together fall short of `archive`",
+        description="with a lineage: most candidates from one source, as a multiple of the tokens "
+        "to write; exceeded only if all sources together fall short of archive",
     )
     alpha: float = Field(
         0.7,
         ge=0,
         le=1,
-        description="tempering of the target: 1 is the human distribution, lower lifts the tails",
+        description="tempering of the target, 0 to 1: 1 keeps the human distribution over "
+        "clusters, lower values lift rare clusters",
     )
     entropy_floor: float | None = Field(
-        None, ge=0, description="least entropy over the clusters, in nats"
+        None,
+        ge=0,
+        description="least entropy of the tokens over the clusters, in nats; no limit if absent",
     )
     max_kl: float | None = Field(
-        None, ge=0, description="largest KL divergence to the human reference, in nats"
+        None,
+        ge=0,
+        description="largest KL divergence of the tokens from the human reference, in nats; no "
+        "limit if absent",
     )
     effective_ratio: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="effective clusters as a share of the human ones: the least human text that "
-        "reaches it is mixed in, instead of a share",
+        description="effective clusters to reach, as a share of the human reference's, 0 to 1: "
+        "the least human text that reaches it is mixed in, instead of human_share",
     )
     plan: str | None = Field(
         None,
-        description="a plan.json that `outcross plan` has made of the same input: carried out as "
-        "it is, and what else is asked of the budget is refused",
+        description="path of a plan.json that `outcross plan` made from the same input; it is "
+        "carried out unchanged, so no other budget key may be given",
     )
     max_copies: MaxCopies = Field(
-        MaxCopies(), description="how often one document may appear, by role"
+        MaxCopies(),
+        description="how often one document may appear, by role; a single number holds for both "
+        "roles",
     )
     copies: CopiesAs = Field(
         "rows",
-        description="what copies of a document are: rows of data/, each by itself; or weights, for "
-        "trainers that sample: one row a document, and outcross.weight says how often it counts",
+        description="rows: each copy of a document is a row of data/; weights: each document is "
+        "one row, and its outcross.weight tells how often it counts, for trainers that sample",
     )
     domains: dict[str, DomainPolicy] = Field(
         default_factory=dict,
-        description="by value of the domain column, what is wanted of a domain; each is budgeted "
-        "by itself. '*' is for all others, and for documents without one",
+        description="budgets by domain: a mapping from a value of the domain column to what is "
+        "wanted of that domain. '*' stands for all other domains and for documents without one",
     )
     off_support: Literal["keep", "cap", "drop"] = Field(
         "keep",
-        description="documents unlike anything human: keep at most their natural share, cap at "
-        "the share that human text itself has, or drop; never copied",
+        description="what happens to synthetic documents unlike any human text: keep at most "
+        "their natural share, cap them at the share that human text itself has, or drop them; "
+        "they are never copied",
     )
     long_documents: LongDocuments = Field(
         "leave_out",
-        description="documents longer than both 1 % of the tokens to write and 20 times the median "
-        "of their role: leave_out names them and writes none, keep treats them like any other",
+        description="what happens to documents longer than both 1 % of the tokens to write and 20 "
+        "times their role's median length: leave_out writes none and lists them, keep treats them "
+        "like any other",
     )
     select: Literal["residual", "random"] = Field(
-        "residual", description="how synthetic documents fill a quota"
+        "residual",
+        description="how synthetic documents are chosen within a quota: residual takes those that "
+        "bring the corpus's n-grams nearest to human text, random draws evenly",
     )
     rounds: int = Field(
-        4, ge=1, le=64, description="rounds of residual selection; more choose better, and slower"
+        4,
+        ge=1,
+        le=64,
+        description="rounds of residual selection; more rounds choose better and take longer",
     )
     shard_mb: int = Field(
         256,
         ge=1,
         le=1024,
-        description="uncompressed MB of a shard; small corpora make up to 16 smaller ones",
+        description="uncompressed size of a shard, in MB; small corpora are written as up to 16 "
+        "smaller shards",
     )
     text_out: str | None = Field(
         None,
-        description="a further column with the judged text, beside the untouched ones; if absent, "
-        "text_judged where sources have different text fields or a text is of several parts",
+        description="name of an added column that holds the judged text; your own columns stay "
+        "unchanged. If absent, text_judged is added where sources have different text fields or a "
+        "text has several parts",
     )
     gates: str | None = Field(
-        None, description="YAML file with the limits of the verdict, and the kinds of the domains"
+        None,
+        description="YAML file with the limits of the verdict and the kinds of domains; default "
+        "limits if absent",
     )
-    gate: bool = Field(False, description="end with exit code 3 where the verdict is to stop")
+    gate: bool = Field(False, description="end with exit code 3 if the verdict is stop")
     sources: Annotated[list[Source], Field(min_length=1)] = Field(
-        description="where the documents come from"
+        description="sources that documents are read from"
     )
 
     @model_validator(mode="after")
@@ -383,49 +341,51 @@ class Config(Model):
                 raise ValueError(f"sources: the name {name!r} is used twice; names must differ")
         if all(source.role in ("reference", "exclude") for source in self.sources):
             raise ValueError(
-                "sources: none has the role synthetic or human, so there is nothing to write"
+                "sources: no source has the role synthetic or human, so there is nothing to write"
             )
         for source in self.sources:
             for name in source.removed_by or []:
                 if name not in names:
                     raise ValueError(
                         f"sources: removed_by of {source.name!r} names {name!r}, which is no "
-                        f"source; there are {', '.join(names)}"
+                        f"source; the sources are {', '.join(names)}"
                     )
         if (self.band_threshold or 0) > self.near_threshold:
             raise ValueError(
                 f"band_threshold: {self.band_threshold} is above near_threshold = "
-                f"{self.near_threshold}; bands have to find what is to be removed"
+                f"{self.near_threshold}; lower it, as bands must find what is removed"
             )
         if self.boilerplate is not None and self.verify != "exact":
-            raise ValueError("boilerplate: signatures know no shingles; it needs verify: exact")
+            raise ValueError(
+                "boilerplate: only works with verify: exact, as signatures hold no shingles"
+            )
         if self.max_same_answers is not None and all(
             source.prompt_field is None for source in self.sources
         ):
-            raise ValueError("max_same_answers: no source names its prompts; give a prompt_field")
+            raise ValueError("max_same_answers: no source has a prompt_field; set one")
         if self.text_out == "outcross":
             raise ValueError("text_out: the column 'outcross' is taken; choose another name")
         if self.human_tokens is not None and "human_share" in self.model_fields_set:
-            raise ValueError("human_tokens: give human_tokens or human_share, not both")
+            raise ValueError("human_tokens: set human_tokens or human_share, not both")
         if self.effective_ratio is not None and (
             self.human_tokens is not None or "human_share" in self.model_fields_set
         ):
             raise ValueError(
-                "effective_ratio: it says how much human text there is; give it, or human_share, "
-                "or human_tokens"
+                "effective_ratio: set only one of effective_ratio, human_share and human_tokens, as "
+                "each decides the amount of human text"
             )
         self._check_domains()
         self._check_lineage()
         if (self.human_tokens or 0) > (self.tokens or math.inf):
             raise ValueError(
                 f"human_tokens: {self.human_tokens:,} is more than tokens = {self.tokens:,}; "
-                "ask for fewer, or for more tokens"
+                "lower human_tokens or raise tokens"
             )
         roles = {source.role for source in self.sources}
         remembered = self.lineage is not None  # its ledger may hold human text
         if self.human_tokens and not ("human" in roles or remembered or self.best_effort):
             raise ValueError(
-                f"human_tokens: {self.human_tokens:,} were asked, but no source has the role human"
+                f"human_tokens: is {self.human_tokens:,}, but no source has the role human; add one"
             )
         if (
             self.max_kl is not None
@@ -433,8 +393,8 @@ class Config(Model):
             and not (roles & {"human", "reference"} or remembered)
         ):
             raise ValueError(
-                "max_kl: there is nothing human to diverge from; add a source with the role human "
-                "or reference, or give the reference of an earlier run"
+                "max_kl: there is no human text to compare with; add a source with the role human "
+                "or reference, or set reference to that of an earlier run"
             )
         return self
 
@@ -443,22 +403,22 @@ class Config(Model):
         if self.lineage is None:
             for key in ("fresh_human_tokens", "archive", "archive_source"):
                 if key in asked:
-                    raise ValueError(f"{key}: it is of a lineage; give lineage as well")
+                    raise ValueError(f"{key}: only works with a lineage; set lineage too")
             return
         if self.effective_ratio is not None:
             raise ValueError(
-                "effective_ratio: with a lineage the human part is drawn evenly from all there is, "
-                "so that no least of it can be said; ask for human_share"
+                "effective_ratio: doesn't work with a lineage, whose human part is drawn evenly "
+                "from all human text; set human_share instead"
             )
         if "human" in self.max_copies.model_fields_set and self.max_copies.human > 1:
             raise ValueError(
-                f"max_copies.human: {self.max_copies.human}; with a lineage human documents "
-                "appear once a run, as they come again in later ones; leave it out, or say 1"
+                f"max_copies.human: is {self.max_copies.human}, but with a lineage human documents "
+                "appear once per run, as later runs use them again; leave it out or set it to 1"
             )
         if (self.fresh_human_tokens or 0) > (self.human_tokens or math.inf):
             raise ValueError(
-                f"fresh_human_tokens: {self.fresh_human_tokens:,} are more than human_tokens = "
-                f"{self.human_tokens:,}, of which they are a part"
+                f"fresh_human_tokens: {self.fresh_human_tokens:,} is more than human_tokens = "
+                f"{self.human_tokens:,}, of which it is a part; lower it"
             )
 
     def _check_domains(self) -> None:
@@ -466,37 +426,37 @@ class Config(Model):
             return
         if "" in self.domains:
             raise ValueError(
-                f"domains: there is one without a name; {OTHERS!r} is for documents that have none"
+                f"domains: a name is empty; use {OTHERS!r} for documents without a domain"
             )
         if all(source.domain_field is None for source in self.sources if source.role in WRITABLE):
-            raise ValueError("domains: no source names its domains; give a domain_field")
+            raise ValueError("domains: no source has a domain_field; set one")
         shares = sum(policy.share or 0.0 for policy in self.domains.values())
         if shares > 1 + 1e-9:
-            raise ValueError(f"domains: the shares sum to {shares:g}; all tokens are 1")
+            raise ValueError(f"domains: the shares sum to {shares:g}; lower them to 1 at most")
         over_all = {
-            "entropy_floor": "give each domain a floor of its own",
-            "max_kl": "raise alpha, of the run or of a domain, towards 1",
-            "effective_ratio": "ask for human_share or human_tokens",
+            "entropy_floor": "set entropy_floor of each domain",
+            "max_kl": "raise alpha of the run or of a domain towards 1",
+            "effective_ratio": "set human_share or human_tokens",
         }
         for key, instead in over_all.items():
             if getattr(self, key) is not None:
                 raise ValueError(
-                    f"{key}: it is of one budget, and each domain has its own; {instead}"
+                    f"{key}: doesn't work with domains, which have budgets of their own; {instead}"
                 )
 
 
 def repeat_caps(config: Config) -> MaxCopies:
-    """How often documents may appear; with a lineage human ones once, as they come again."""
+    """Return how often documents may appear: human ones once per run of a lineage."""
     if config.lineage is None:
         return config.max_copies
     return config.max_copies.model_copy(update={"human": 1})
 
 
 def band_threshold(config: Config) -> float:
-    """The similarity that the LSH bands are made for.
+    """Return the similarity that the LSH bands are tuned for.
 
-    One for a range of thresholds, so that another threshold needs no other bands. Above .8 it
-    stays there: the bands of .8 are few, and what they find beyond need is dropped when verified.
+    Thresholds that round down to the same tenth share their bands. Above 0.8 the threshold stays at
+    0.8: these bands are few, and verification drops the pairs below `near_threshold`.
     """
     if config.band_threshold is not None:
         return config.band_threshold
@@ -504,94 +464,12 @@ def band_threshold(config: Config) -> float:
 
 
 def parse(values: dict[str, Any]) -> Config:
-    """A configuration from plain values.
+    """Validate plain values as a configuration.
 
     Raises:
-        ConfigError: naming the key, what was found and what would be right.
+        ConfigError: naming the key, the value found and the remedy.
     """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(readable(error, model=Config)) from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key may stand twice: one of them would be ignored in silence."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                place = node.value[number][0].start_mark
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands there twice", place
-                )
-        return cast(dict[Any, Any], super().construct_mapping(node, deep))
-
-
-def load_yaml(path: str) -> dict[str, Any]:
-    """The values of a YAML configuration file, not yet validated.
-
-    Raises:
-        ConfigError: when there is no such file, or it isn't a YAML mapping.
-    """
-    try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: can't be read as YAML: {error}") from None
-    if values is None:
-        raise ConfigError(f"{path}: is empty; a mapping of keys is expected")
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds {type(values).__name__}; a mapping of keys is expected")
-    return values
-
-
-def readable(
-    error: ValidationError, schema: str = "config", model: type[BaseModel] | None = None
-) -> str:
-    """A validation error, one line a key: what was found, and what would be right.
-
-    Args:
-        error: of a model.
-        schema: the name by which `outcross schema` shows it.
-        model: whose keys may have been meant where one is unknown.
-    """
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
-        if problem["type"] == "value_error":
-            found = ""
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            near = _nearest(model, problem["loc"])
-            meant = f"; did you mean {near}? " if near else "; "
-            message = f"there is no such key{meant}`outcross schema {schema}` lists all"
-        lines.append(f"{key}: {message}{found}" if key else message)
-    return "\n".join(lines)
-
-
-def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str | None:
-    """Return the key that an unknown one is most like, if one is.
-
-    Args:
-        model: the outermost one.
-        place: of the unknown key in it.
-    """
-    for part in place[:-1]:
-        if model is None:
-            return None
-        if part in model.model_fields:
-            model = _model_in(model.model_fields[str(part)].annotation)
-    if model is None:
-        return None
-    return next(iter(difflib.get_close_matches(str(place[-1]), model.model_fields, n=1)), None)
-
-
-def _model_in(kind: Any) -> type[BaseModel] | None:
-    """Return the model within an annotation, such as that of a list's items."""
-    if isinstance(kind, type) and get_origin(kind) is None:
-        return kind if issubclass(kind, BaseModel) else None
-    return next(filter(None, map(_model_in, get_args(kind))), None)

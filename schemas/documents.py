@@ -1,4 +1,4 @@
-"""Documents on their way through the run: units, sketches, and the columns that are written."""
+"""Documents on their way through a run: pieces, units, sketches and written columns."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from outcross.schemas.config import Format
+from outcross.schemas.sources import Format
 
 FORMAT_VERSION = 6
-"""Of what stages leave and of manifest.json."""
+"""Version of the artifacts of stages and of manifest.json."""
 TEXT_VERSION = 2
-"""Of what a text is: its words, fingerprint, signature and tokens."""
+"""Version of the rules by which texts become words, fingerprints, signatures and tokens."""
 EMBEDDING_DIMS = 256
 SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept
@@ -19,15 +19,15 @@ RAW_BYTES = 500  # of a rejected row that are kept
 
 @dataclass(frozen=True)
 class Seal:
-    """What a file was when the run began; every later reading is held to it.
+    """State of a file when the run began; every later reading is checked against it.
 
     Attributes:
-        identity: its size and the hash of all its bytes, or what an object store says of it.
-        size: in bytes.
-        digests: path of the file that holds the hashes of its blocks; "" where there is none,
+        identity: size and hash of all bytes, or the checksum that an object store gives.
+        size: size in bytes.
+        digests: path of the file that holds the hashes of the file's blocks; "" if there is none,
             as for a file of one block.
-        at: place of its first hash in that file, in bytes.
-        stored: whether the identity is an object store's checksum, and not a hash of the bytes.
+        at: offset of the first of these hashes in that file, in bytes.
+        stored: True if the identity is an object store's checksum.
     """
 
     identity: str
@@ -39,16 +39,16 @@ class Seal:
 
 @dataclass(frozen=True)
 class Piece:
-    """A file of the input, or a part of a large one.
+    """A file of the input, or a part of a large file.
 
     Attributes:
         file: path of the file, as Beam's filesystems name it.
-        kind: the format in which it is read.
-        start, stop: byte range of a plain file of lines (a line belongs to the piece in which it
-            starts), or range of row groups of a Parquet file; -1 for the end of the file.
-        bytes: what the piece takes on disk, for progress.
-        columns: names and values that the file's folders have, as in lang=en/.
-        seal: of the file; None where nothing is checked.
+        kind: format in which the file is read.
+        start, stop: range of bytes of a plain file of lines (a line belongs to the piece in which
+            it starts), or range of row groups of a Parquet file; -1 for the end of the file.
+        bytes: size of the piece on disk in bytes, for progress.
+        columns: names and values of columns that the file's folders give, as in lang=en/.
+        seal: seal of the file; None if nothing is checked.
     """
 
     file: str
@@ -64,12 +64,12 @@ class Piece:
 class Unit:
     """The pieces of input that one worker handles.
 
-    Its rows are numbered through its pieces. No decision depends on how pieces make units.
+    Rows are numbered through the pieces. No decision depends on how pieces are grouped into units.
 
     Attributes:
-        index: position among all units of the run, in the order of sources, files and places.
+        index: position among all units of the run, ordered by source, file and place.
         source: position of the source in the configuration.
-        pieces: in the order of files and places.
+        pieces: pieces of the unit, ordered by file and place.
     """
 
     index: int
@@ -78,16 +78,17 @@ class Unit:
 
     @property
     def bytes(self) -> int:
-        """What the unit takes on disk."""
+        """Size of the unit on disk in bytes."""
         return sum(piece.bytes for piece in self.pieces)
 
 
 def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
-    """One row a document, aligned with the valid rows of its unit.
+    """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
     Args:
         num_perm: permutations of the MinHash signature.
-        embedded: whether there are embeddings, surfaces and signs; deduplication needs none.
+        embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
+            need.
     """
     fields = pa.schema(
         [

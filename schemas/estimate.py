@@ -1,28 +1,32 @@
-"""What a run will take, before it starts."""
+"""Time, disk and memory of a run, estimated before it starts."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from outcross.schemas.base import Strict
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Range(Strict):
+    """A lower and an upper estimate."""
+
+    low: float = Field(
+        ge=0, description="value for long documents, or documents that compress badly"
+    )
+    high: float = Field(
+        ge=0, description="value for short documents, or documents that compress well"
+    )
 
 
-class Range(_Model):
-    """An estimate: what long documents take, and what short ones do."""
+class Estimate(Strict):
+    """Time, disk and memory of a run, estimated from the size of its input."""
 
-    low: float = Field(ge=0, description="where documents are long, or compress little")
-    high: float = Field(ge=0, description="where documents are short, or compress well")
-
-
-class Estimate(_Model):
-    """Time, disk and memory of a run, from the bytes of its input."""
-
-    input_bytes: int = Field(ge=0, description="bytes of the input's files")
-    seconds: Range = Field(description="wall time with the workers of the run")
-    disk_bytes: Range = Field(description="work files and results in the output directory")
-    memory_bytes: Range = Field(description="largest memory of the process")
+    input_bytes: int = Field(ge=0, description="size of the input's files in bytes")
+    seconds: Range = Field(description="wall time in seconds with the workers of the run")
+    disk_bytes: Range = Field(
+        description="work files and results in the output directory, in bytes"
+    )
+    memory_bytes: Range = Field(description="largest memory of the process, in bytes")
     free_bytes: int | None = Field(
-        description="free space where the output goes; null for an object store"
+        description="free disk space in bytes where the output goes; null for an object store"
     )

@@ -1,7 +1,7 @@
-"""Versions of what is stored and read back, and the one check of them.
+"""Versions of stored files, and the check of these versions.
 
-A stored file says by which format it was written and, where it depends on what a text is, by which
-definition of texts. A file without a version is older than all that have one.
+A stored file names the version of its format. If it depends on how texts become words, it names
+the version of that as well. Files without a version are older than all that have one.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from outcross.schemas.config import ConfigError
 from outcross.schemas.documents import TEXT_VERSION
+from outcross.schemas.user_input import ConfigError
 
 FORMAT, TEXT = "format_version", "text_version"
 
 
 def versions(version: int) -> dict[str, int]:
-    """Return what a stored file that depends on texts says of itself.
+    """Return the versions that a stored file names if it depends on texts.
 
     Args:
-        version: of the file's format.
+        version: version of the file's format.
     """
     return {FORMAT: version, TEXT: TEXT_VERSION}
 
@@ -28,17 +28,17 @@ def versions(version: int) -> dict[str, int]:
 def check_versions(
     key: str, path: str, stored: Mapping[str, Any], needed: Mapping[str, int], remedy: str
 ) -> None:
-    """Refuse a stored file that another version has written.
+    """Refuse a stored file that another version of outcross has written.
 
     Args:
-        key: of the request that names the file.
-        path: of the file.
-        stored: what the file says.
-        needed: the versions that can be read, by their keys.
-        remedy: the command that makes the file anew.
+        key: key of the request that names the file.
+        path: path of the file.
+        stored: versions that the file names, by their keys.
+        needed: versions that can be read, by their keys.
+        remedy: command that makes the file again.
 
     Raises:
-        ConfigError: naming the path, the versions in it, those that are needed, and the remedy.
+        ConfigError: naming the path, the versions found, the versions needed, and the remedy.
     """
     other = [name for name, version in needed.items() if stored.get(name) != version]
     if not other:
@@ -58,9 +58,9 @@ def check_versions(
 
 
 def check_json(key: str, path: str, text: bytes, needed: Mapping[str, int], remedy: str) -> None:
-    """Refuse the text of a JSON file that another version has written.
+    """Refuse the text of a JSON file that another version of outcross has written.
 
-    What is no JSON object is left to the file's model, which says why. Arguments and errors are
+    A text that is no JSON object passes: the file's model reports it. Arguments and errors are
     those of `check_versions`.
     """
     try:

@@ -1,4 +1,4 @@
-"""gates.yaml: from where on a figure warns, and from where on it stops a loop."""
+"""Contents of gates.yaml: the limits beyond which a figure warns or stops a loop."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from outcross.schemas.config import (
-    OTHERS,
-    ConfigError,
-    DomainPolicy,
-    Kind,
-    Model,
-    load_yaml,
-    readable,
-)
+from outcross.schemas.config import OTHERS, DomainPolicy, Kind
 from outcross.schemas.formats import FORMAT, check_versions
+from outcross.schemas.user_input import ConfigError, Model, load_yaml, readable
 
 
 class Least(Model):
-    """Limits of a ratio to human text: below them something is lost."""
+    """Limits of a ratio to human text; something is lost below them."""
 
     warn: float = Field(ge=0, description="a lower ratio warns")
-    stop: float = Field(ge=0, description="a ratio that is surely lower stops")
+    stop: float = Field(ge=0, description="a ratio that is certainly lower stops")
 
     @model_validator(mode="after")
     def _warns_first(self) -> Least:
@@ -36,10 +29,10 @@ class Least(Model):
 
 
 class Most(Model):
-    """Limits of an excess over human text: above them something is wrong."""
+    """Limits of an excess over human text; something is wrong above them."""
 
     warn: float = Field(description="a larger excess warns")
-    stop: float = Field(description="an excess that is surely larger stops")
+    stop: float = Field(description="an excess that is certainly larger stops")
 
     @model_validator(mode="after")
     def _warns_first(self) -> Most:
@@ -51,23 +44,23 @@ class Most(Model):
         return self
 
 
-def _least(warn: float, stop: float, what: str) -> Least | None:
-    text = f"{what}, as a ratio to human text of as many documents or words; null for no gate"
-    found: Least | None = Field(default=Least(warn=warn, stop=stop), description=text)
-    return found
+def _least(warn: float, stop: float, subject: str) -> Least | None:
+    text = f"{subject}, as a ratio to human text of as many documents or words; null for no gate"
+    limit: Least | None = Field(default=Least(warn=warn, stop=stop), description=text)
+    return limit
 
 
-def _most(warn: float, stop: float, what: str) -> Most | None:
-    text = f"{what}, beyond that of human text against human text; null for no gate"
-    found: Most | None = Field(default=Most(warn=warn, stop=stop), description=text)
-    return found
+def _most(warn: float, stop: float, subject: str) -> Most | None:
+    text = f"{subject}, beyond that of human text against human text; null for no gate"
+    limit: Most | None = Field(default=Most(warn=warn, stop=stop), description=text)
+    return limit
 
 
 class Gates(Model):
-    """The limits of a verdict. A measure without one is shown, and judges nothing."""
+    """Limits of the verdict. A measure without a limit is shown but never judged."""
 
     format_version: Literal[1] = Field(
-        default=1, description="version of this file's format; without one it is the first"
+        default=1, description="version of this file's format; a file without one has version 1"
     )
     effective_clusters: Least | None = _least(0.95, 0.85, "effective clusters")
     audit_effective_clusters: Least | None = _least(
@@ -94,51 +87,54 @@ class Gates(Model):
     noise: float | None = Field(
         default=1.10,
         ge=1,
-        description="a ratio of vocabulary, rare words or triples above it warns: that is noise "
-        "rather than diversity; null for no gate",
+        description="a ratio of vocabulary, rare words or triples above it warns, as such variety "
+        "is usually noise; null for no gate",
     )
     too_few: Literal["pass", "stop"] = Field(
         default="pass",
-        description="what becomes of a corpus too small for most of the gates to look at",
+        description="pass or stop a corpus that is too small for most gates",
     )
     fall_lexical: float = Field(
         default=0.05,
         gt=0,
-        description="fall of a lexical measure between generations that stops `compare`",
+        description="share by which a lexical measure may fall between generations; a larger fall "
+        "stops `compare`",
     )
     fall_clusters: float = Field(
-        default=0.03, gt=0, description="fall of effective clusters that stops `compare`"
+        default=0.03,
+        gt=0,
+        description="share by which effective clusters may fall between generations; a larger "
+        "fall stops `compare`",
     )
     rise_near_duplicates: float = Field(
         default=0.05,
         gt=0,
-        description="rise of the share of near duplicates between generations that stops `compare`",
+        description="how much the share of near duplicates may rise between generations; a larger "
+        "rise stops `compare`",
     )
     domains: dict[str, Kind] = Field(
         default_factory=dict,
-        description="kind of each domain: the documents of a `converge` domain (maths, code, "
-        "facts) are measured, and never judged; '*' for domains that are not named, and for "
-        "documents without one",
+        description="kind of each domain, open or converge: documents of a converge domain "
+        "(maths, code, facts) are measured and never judged. '*' stands for all other domains and "
+        "for documents without one",
     )
 
     def converges(self, domain: str | None) -> bool:
-        """Whether a domain's documents are measured, but not judged."""
+        """Return whether a domain's documents are measured but not judged."""
         other = self.domains.get(OTHERS, "open")
         return self.domains.get(domain or OTHERS, other) == "converge"
 
     def of_run(self, policies: Mapping[str, DomainPolicy]) -> Gates:
-        """The gates of a run, which says itself which domains converge; a kind that stands in the
-        gates' own file holds.
-        """
+        """Return these gates with the kinds of a run's domains; the gates' own kinds win."""
         kinds = {name: policy.kind for name, policy in policies.items()}
         return self.model_copy(update={"domains": kinds | self.domains})
 
 
 def load_gates(path: str | None) -> Gates:
-    """The gates of a YAML file; the default ones without.
+    """Read the gates of a YAML file; without a file, return the default gates.
 
     Raises:
-        ConfigError: naming the key, what was found and what would be right.
+        ConfigError: naming the key, the value found and the remedy.
     """
     if path is None:
         return Gates()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from outcross.schemas.config import Format, Role
+from outcross.schemas.sources import Format, Role
 
 
 class _Model(BaseModel):

@@ -1,30 +1,27 @@
-"""lineage.json: the generations of a training loop, what each has bought, used and left behind.
+"""Contents of lineage.json: what each generation of a training loop bought, used and left.
 
-It is the lineage's one source of truth: a file that it does not name is not part of the lineage,
-so replacing it is what commits a generation.
+The file is the lineage's only source of truth: files that it does not name are not part of the
+lineage. Replacing it commits a generation.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from outcross.schemas.config import Fields, Source
+from outcross.schemas.base import Strict
 from outcross.schemas.documents import TEXT_VERSION
+from outcross.schemas.sources import Fields, Source
 
 LEDGER = "ledger"
-"""Name of the source that holds the human text of earlier generations."""
+"""Name of the source that holds the human text that earlier generations bought."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Amount(Strict):
+    """A number of documents and of tokens."""
 
-
-class Amount(_Model):
-    """Some documents."""
-
-    documents: int = Field(ge=0, description="documents")
+    documents: int = Field(ge=0, description="number of documents")
     tokens: int = Field(ge=0, description="their tokens")
 
     def __add__(self, other: Amount) -> Amount:
@@ -34,107 +31,126 @@ class Amount(_Model):
 NOTHING = Amount(documents=0, tokens=0)
 
 
-class LedgerPart(_Model):
-    """Human documents that one generation bought of one source."""
+class LedgerPart(Strict):
+    """Human documents that one generation bought from one source."""
 
     source: str = Field(description="name of the source")
-    file: str = Field(description="Parquet file below the lineage: the source's own columns")
-    fields: Fields = Field(description="where a document's parts stand in its row")
-    amount: Amount = Field(description="what was bought")
+    file: str = Field(
+        description="Parquet file below the lineage's folder, with the source's own columns"
+    )
+    fields: Fields = Field(
+        description="columns of the text, the id and the other parts of a document"
+    )
+    amount: Amount = Field(description="documents and tokens that were bought")
 
 
-class Ranked(_Model):
+class RankedSource(Strict):
     """A synthetic source among a generation's candidates."""
 
-    name: str = Field(description="of the source; of an earlier generation's, after its name")
+    name: str = Field(
+        description="name of the source; for a source of an earlier generation, after that "
+        "generation's name"
+    )
     distance: float = Field(
         ge=0,
-        description="Jensen-Shannon divergence, nats, of its n-grams mixed with the human part's "
-        "from the human reference's",
+        description="distance of the source from human text: Jensen-Shannon divergence, in nats, "
+        "between the n-grams of the human reference and a mixture of the source's and the human "
+        "part's n-grams",
     )
-    held: Amount = Field(description="what it held after deduplication")
-    candidates: Amount = Field(description="what was taken of it to choose from")
+    held: Amount = Field(description="documents and tokens of the source after deduplication")
+    candidates: Amount = Field(
+        description="documents and tokens of the source that became candidates"
+    )
 
 
-class ArchivedSource(_Model):
-    """A generation's own synthetic source: where its candidates lie."""
+class ArchivedSource(Strict):
+    """A synthetic source of a generation, kept as candidates for later ones."""
 
-    source: Source = Field(description="how it is read; its files by their whole paths")
+    source: Source = Field(description="how the source is read; its files have absolute paths")
     identities: dict[str, str] = Field(description="size and hash of each file")
-    amount: Amount = Field(description="what it held after deduplication")
-    ngrams: str = Field(description="file below the lineage: its hashed n-gram counts")
+    amount: Amount = Field(description="documents and tokens after deduplication")
+    ngrams: str = Field(description="file below the lineage's folder with the hashed n-gram counts")
 
 
-class Generation(_Model):
+class Generation(Strict):
     """A finished run of the lineage."""
 
-    name: str = Field(description="last part of its output directory")
-    out: str = Field(description="its output directory")
-    seed: int = Field(description="of the run")
-    reference: str = Field(description="fingerprint of the yardstick that it was measured on")
-    tokens: int = Field(ge=0, description="tokens it has written")
-    fresh: Amount = Field(description="human text that it bought: fresh documents it has written")
-    reused: Amount = Field(description="human text of the ledger that it has written")
-    bought: list[LedgerPart] = Field(description="what it bought, by source")
+    name: str = Field(description="last part of the output directory")
+    out: str = Field(description="output directory")
+    seed: int = Field(description="seed of the run")
+    reference: str = Field(description="fingerprint of the reference that the run was measured on")
+    tokens: int = Field(ge=0, description="tokens written")
+    fresh: Amount = Field(
+        description="human text bought: documents of human sources that were written"
+    )
+    reused: Amount = Field(description="human text of the ledger that was written")
+    bought: list[LedgerPart] = Field(description="human text bought, by source")
     used: str | None = Field(
-        description="Parquet file below the lineage: fingerprints of the ledger's documents that "
-        "it has written; null for none"
+        description="Parquet file below the lineage's folder with the fingerprints of the "
+        "ledger's documents that were written; null if there are none"
     )
     ngrams: str | None = Field(
-        description="file below the lineage: hashed n-gram counts of what it bought; null for none"
+        description="file below the lineage's folder with hashed n-gram counts of the human text "
+        "bought; null if none was bought"
     )
-    sources: list[ArchivedSource] = Field(description="its own synthetic sources")
-    ranking: list[Ranked] = Field(
-        description="the synthetic sources that it could choose from, nearest first"
+    sources: list[ArchivedSource] = Field(description="synthetic sources of the run itself")
+    ranking: list[RankedSource] = Field(
+        description="synthetic sources that the run could choose from, the nearest to human text "
+        "first"
     )
 
 
-class Lineage(_Model):
-    """The contents of lineage.json."""
+class Lineage(Strict):
+    """Contents of lineage.json."""
 
     format_version: Literal[2] = Field(default=2, description="version of this file's format")
     text_version: int = Field(
         default=TEXT_VERSION,
-        description="version of what a text is: its words, fingerprint and tokens",
+        description="version of the rules by which texts become words, fingerprints and tokens",
     )
     generations: list[Generation] = Field(
-        default_factory=list, description="in the order in which they were finished"
+        default_factory=list, description="generations in the order in which they were finished"
     )
 
     @property
     def ledger(self) -> Amount:
-        """What all generations have bought."""
+        """Human text that all generations have bought."""
         return sum((generation.fresh for generation in self.generations), NOTHING)
 
 
-class Bought(_Model):
-    """What one generation bought, and what has become of it."""
+class Purchase(Strict):
+    """Human text that one generation bought, and its later use."""
 
     generation: str = Field(description="name of the generation")
     bought: Amount = Field(description="human text that it bought")
-    used: Amount = Field(description="of it, what a later generation has written again")
-    left: Amount = Field(description="of it, what none has")
-    uses: int = Field(ge=0, description="how often its documents were written again, in all")
+    used: Amount = Field(description="part of it that a later generation has written again")
+    left: Amount = Field(description="part of it that no later generation has written")
+    uses: int = Field(ge=0, description="how often its documents were written again, in total")
 
 
-class LineageSummary(_Model):
-    """What `outcross lineage show --json` prints."""
+class LineageSummary(Strict):
+    """Output of `outcross lineage show --json`."""
 
-    folder: str = Field(description="of the lineage")
-    generations: list[Generation] = Field(description="as in lineage.json")
-    ledger: list[Bought] = Field(description="by generation, what it bought and how it was used")
+    folder: str = Field(description="folder of the lineage")
+    generations: list[Generation] = Field(description="generations, as in lineage.json")
+    ledger: list[Purchase] = Field(
+        description="human text bought by each generation, and its later use"
+    )
 
 
-class LineageReport(_Model):
-    """A run's place in its lineage."""
+class LineageReport(Strict):
+    """Place of a run in its lineage."""
 
     generation: str = Field(description="name of the run in the lineage")
-    number: int = Field(ge=1, description="its place, from 1")
-    fresh: Amount = Field(description="human text that it buys: fresh documents it has written")
-    reused: Amount = Field(description="human text of the ledger that it has written")
-    planned_fresh_tokens: float = Field(description="what the plan asks for of fresh human text")
-    planned_reused_tokens: float = Field(description="what the plan asks for of the ledger")
-    ledger: Amount = Field(description="what the ledger held before")
-    ranking: list[Ranked] = Field(
-        description="the synthetic sources that there were to choose from, nearest first"
+    number: int = Field(ge=1, description="position of the run in the lineage, from 1")
+    fresh: Amount = Field(
+        description="human text bought: documents of human sources that were written"
+    )
+    reused: Amount = Field(description="human text of the ledger that was written")
+    planned_fresh_tokens: float = Field(description="fresh human tokens in the plan")
+    planned_reused_tokens: float = Field(description="tokens of the ledger in the plan")
+    ledger: Amount = Field(description="contents of the ledger before the run")
+    ranking: list[RankedSource] = Field(
+        description="synthetic sources that the run could choose from, the nearest to human text "
+        "first"
     )

@@ -1,4 +1,4 @@
-"""The measures that a report compares with human text: their names, units and meaning."""
+"""Measures that a report compares with human text: their names, units and meaning."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ Kind = Literal["ratio", "difference"]
 
 @dataclass(frozen=True)
 class MeasureInfo:
-    """What a report, a page and a table say of a measure.
+    """Description of a measure.
 
     Attributes:
-        title: for people.
-        meaning: in plain words, without formulas.
-        kind: whether a set's value is divided by the human one, or the human one is taken off it.
-        per: what is held equal when two sets are compared.
+        title: name for readers.
+        meaning: explanation in plain words, without formulas.
+        kind: ratio (a set's value is divided by the human one) or difference (the human value is
+            subtracted).
+        per: quantity that is held equal when two sets are compared.
         form: Python format of a value.
-        unit: of a value; empty for counts and shares.
-        better: which side is the diverse one: `high`, or `low` for divergence and repetition.
-        clause: what a verdict says of a measure that is off, of `it`, the corpus; a format of
-            `value`, `human` and `against`. Empty where there is no gate.
+        unit: unit of a value; empty for counts and shares.
+        better: direction of more diversity: `high`, or `low` for divergence and repetition.
+        clause: clause of a verdict about the corpus ("it"), as a format of `value`, `human` and
+            `against`; empty if the measure has no gate.
     """
 
     title: str
@@ -196,14 +197,14 @@ MEASURES: dict[str, MeasureInfo] = {
         clause="{value:.1%} of its documents repeat another one ({human:.1%} of human text's)",
     ),
 }
-"""In the order in which they are shown."""
+"""Measures in the order in which they are shown."""
 BY_CLUSTERS = (
     *("effective_clusters", "audit_effective_clusters", "js", "audit_js"),
     *("tail_mass", "tail_coverage", "off_support", "vendi", "vendi_2"),
 )
-"""Measures of embeddings, which say little of texts that the embedder can't read."""
+"""Measures of embeddings, which mean little for texts that the embedder can't read."""
 CONFIDENCE = 1.96
-"""Standard errors on either side of a figure within which it lies with a chance of 95 %."""
+"""Standard errors on either side of a figure that hold the true value in 95 % of cases."""
 LEXICAL = (
     *("vocabulary", "distinct_2", "distinct_3", "entropy_1", "entropy_2"),
     *("rare_words", "self_repetition"),

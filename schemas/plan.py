@@ -1,7 +1,7 @@
-"""plan.json: what was asked, what the budget reaches, and how many tokens each cluster gives.
+"""Contents of plan.json: the request, the totals reached, and the tokens of each cluster.
 
-The same corpus, seed and request give the same bytes, so a plan holds no paths, times, worker
-counts or hosts. Amounts are tokens, entropies and divergences nats.
+The same corpus, seed and request give the same bytes: a plan holds no paths, times, worker
+counts or hosts. Amounts are in tokens, entropies and divergences in nats.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments
+from outcross.schemas.base import Strict
+from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
 
 Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
+"""What limits a budget; `Reached.regime` explains each value."""
 
 
 def _one_zero(value: float) -> float:
-    """−0.0 equals 0.0 but is not written like it."""
+    """Turn −0.0, which equals 0.0 but is written differently, into 0.0."""
     return value + 0.0
 
 
@@ -39,59 +41,53 @@ def _infinite_as_null(value: object) -> object:
 ShadowPrice = Annotated[Number | None, BeforeValidator(_infinite_as_null)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Copies(_Model):
-    """How often one document may appear."""
-
-    synthetic: int = Field(ge=1, description="cap of a synthetic document")
-    human: int = Field(ge=1, description="cap of a human document")
-
-
-class Asked(_Model):
+class Asked(Strict):
     """The request."""
 
-    tokens: Tokens | None = Field(description="tokens out; null: as many as the caps hold")
+    tokens: Tokens | None = Field(description="tokens to write; null: as many as the caps allow")
     human_share: Share | None = Field(
-        default=None, description="human share of the tokens; null where tokens were asked"
+        default=None, description="human share of the tokens; null if human_tokens was given"
     )
     human_tokens: Tokens | None = Field(
-        default=None, description="human tokens; null where a share was asked"
+        default=None, description="human tokens to write; null if a share was given"
     )
     fresh_human_tokens: Tokens | None = Field(
         default=None,
-        description="with a lineage, human tokens to take of the human sources; null: all there "
-        "are, up to the human share",
+        description="with a lineage, human tokens to take from the human sources; null: as many "
+        "as there are, up to the human share",
     )
     alpha: Share = Field(
-        description="tempering of the reference: 1 is the human distribution, 0 is uniform"
+        description="tempering of the reference, 0 to 1: 1 keeps the human distribution, 0 makes "
+        "it uniform"
     )
     entropy_floor: Nats | None = Field(
-        default=None, description="least entropy over clusters, nats; null: none"
+        default=None, description="least entropy over clusters, in nats; null: no limit"
     )
     max_kl: Nats | None = Field(
-        default=None, description="greatest divergence from the reference, nats; null: none"
+        default=None,
+        description="largest KL divergence from the reference, in nats; null: no limit",
     )
     effective_ratio: Share | None = Field(
         default=None,
-        description="effective clusters as a share of the reference's that the least human text "
-        "was sought for; null: none",
+        description="effective clusters to reach, as a share of the reference's, for which the "
+        "least human text was sought; null: not asked for",
     )
-    max_copies: Copies = Field(description="repeat caps")
+    max_copies: MaxCopies = Field(description="most copies of one document, by role")
     copies: CopiesAs = Field(
         default="rows",
-        description="what copies are: rows of data/, or the weight of a document's only row",
+        description="rows: each copy is a row of data/; weights: copies are the weight of a "
+        "document's only row",
     )
     domains: dict[str, DomainPolicy] = Field(
-        default_factory=dict, description="by name, what is wanted of a domain"
+        default_factory=dict, description="policy of each domain, by its name"
     )
     off_support: Literal["keep", "cap", "drop"] = Field(
-        description="what becomes of synthetic text that is unlike anything human"
+        description="what happens to synthetic text that is unlike any human text: keep, cap or "
+        "drop"
     )
     long_documents: LongDocuments = Field(
-        default="leave_out", description="what becomes of documents that are too long"
+        default="leave_out",
+        description="what happens to documents that are too long: leave_out or keep",
     )
 
     @model_validator(mode="after")
@@ -104,138 +100,170 @@ class Asked(_Model):
         return self
 
 
-class LengthLimits(_Model):
+class LengthLimits(Strict):
     """Tokens of the longest document that may be written."""
 
-    synthetic: int = Field(ge=1, description="of a synthetic document")
-    human: int = Field(ge=1, description="of a human document")
+    synthetic: int = Field(
+        ge=1, description="tokens of the longest synthetic document that may be written"
+    )
+    human: int = Field(ge=1, description="tokens of the longest human document that may be written")
 
 
-class Reached(_Model):
-    """What the quotas come to, before they are rounded to whole documents."""
+class Reached(Strict):
+    """Totals of the quotas, before they are rounded to whole documents."""
 
     tokens: Tokens = Field(description="tokens planned")
-    synthetic_tokens: Tokens = Field(description="synthetic tokens among them, off-support too")
+    synthetic_tokens: Tokens = Field(
+        description="synthetic tokens among them, off-support documents included"
+    )
     human_tokens: Tokens = Field(description="human tokens among them")
     human_share: Share = Field(description="human tokens / tokens")
     ledger_tokens: Tokens = Field(
-        default=0.0, description="of the human tokens, those that come from the lineage's ledger"
+        default=0.0, description="human tokens that come from the lineage's ledger"
     )
     alpha: Share | None = Field(
-        description="the tempering that met the floor or the ceiling; null where domains differ "
-        "in it"
+        description="tempering that meets the entropy floor or the KL limit; null if domains "
+        "differ in it"
     )
     entropy: Nats = Field(
-        description="entropy of the planned tokens over clusters, nats; where there are domains, "
-        "over (domain, cluster): by the chain rule domain_entropy and the entropies within the "
-        "domains, weighted by their share of the tokens, add up to it"
+        description="entropy of the planned tokens over clusters, in nats. With domains, it is "
+        "the entropy over (domain, cluster): domain_entropy plus the entropies within the "
+        "domains, weighted by their shares"
     )
     domain_entropy: Nats = Field(
-        default=0.0, description="entropy of the planned tokens over domains, nats"
+        default=0.0, description="entropy of the planned tokens over domains, in nats"
     )
     effective_number: float = Field(
-        ge=1, allow_inf_nan=False, description="exp(entropy): so many equally likely clusters"
+        ge=1,
+        allow_inf_nan=False,
+        description="exp(entropy): the number of equally likely clusters with the same entropy",
     )
     kl: Nats | None = Field(
-        description="KL(plan ‖ reference) over the same, nats; null where there is no human "
+        description="KL divergence of the plan from the reference, over the same cells, in nats; "
+        "null without a human reference"
+    )
+    reference_entropy: Nats | None = Field(
+        description="entropy of the reference over the same cells, in nats; null without a human "
         "reference"
     )
-    reference_entropy: Nats | None = Field(
-        description="entropy of the reference over the same, nats; null where there is none"
-    )
     regime: Regime = Field(
-        description="what binds: slack (each cluster has its part, or all the text there is of "
-        "it), human-bound (human tokens are scarce) or synthetic-bound (synthetic tokens are); "
-        "drawn: with a lineage the human part is drawn evenly, and the synthetic part is the best "
-        "beside it"
+        description="what limits the plan. slack: nothing, as each cluster gets its share of the "
+        "target or all the text that it has; human-bound: human tokens are scarce; "
+        "synthetic-bound: synthetic tokens are scarce; drawn: with a lineage, the human part is "
+        "drawn evenly, and the synthetic part is the best complement to it"
     )
     shadow_price: ShadowPrice = Field(
-        description="ln(θ_synthetic/θ_human): nats of divergence from the tempered reference, "
-        "times the tokens planned, that one more human token in place of a synthetic one saves; "
-        "negative where synthetic-bound; null where it is unbounded, because the first such token "
-        "would go to a cluster that has none. Where the human part is drawn, of a human token that "
-        "is spread like the others. Of several domains, the mean by tokens"
+        description="ln(θ_synthetic/θ_human): by how many nats, times the tokens planned, the "
+        "divergence from the tempered reference falls if one human token replaces a synthetic "
+        "one. Negative if synthetic text is scarce; null if unbounded, because the first such "
+        "token would go to a cluster without any. If the human part is drawn, it is the price of "
+        "a human token that is spread like the others. With several domains, it is their mean, "
+        "weighted by tokens"
     )
 
 
-class DomainPlan(_Model):
-    """One domain's part of the plan, a budget of its own."""
+class DomainPlan(Strict):
+    """Plan of one domain, which has its own budget."""
 
-    name: str = Field(description="value of the domain column; '*' for all that is not named")
+    name: str = Field(
+        description="value of the domain column; '*' for all domains that are not named"
+    )
     kind: Kind = Field(
-        description="open: tempered; converge: the human distribution as it is, each document once"
+        description="open: tempered; converge: the human distribution is kept, and each document "
+        "is written once"
     )
-    share: Share = Field(description="its tokens / the tokens planned")
-    reference_share: Share = Field(description="its share of the reference's tokens")
+    share: Share = Field(description="tokens of the domain / tokens planned")
+    reference_share: Share = Field(description="domain's share of the reference's tokens")
     tokens: Tokens = Field(description="tokens planned")
-    synthetic_tokens: Tokens = Field(description="synthetic tokens among them, off-support too")
+    synthetic_tokens: Tokens = Field(
+        description="synthetic tokens among them, off-support documents included"
+    )
     human_tokens: Tokens = Field(description="human tokens among them")
-    max_copies: Copies = Field(description="repeat caps of its documents")
-    alpha: Share = Field(description="the tempering of its target")
+    max_copies: MaxCopies = Field(description="most copies of one document, by role")
+    alpha: Share = Field(description="tempering of the domain's target")
     entropy: Nats | None = Field(
-        description="entropy of its tokens over clusters, nats; null where it gets none"
+        description="entropy of the domain's tokens over clusters, in nats; null if it gets none"
     )
     kl: Nats | None = Field(
-        description="KL of its clusters from the reference's within the domain, nats; null without"
+        description="KL divergence of the domain's tokens from the reference within the domain, "
+        "in nats; null without a reference"
     )
     reference_entropy: Nats | None = Field(
-        description="entropy of the reference over clusters within the domain, nats; null without"
+        description="entropy of the reference over clusters within the domain, in nats; null "
+        "without a reference"
     )
-    regime: Regime | None = Field(description="what binds in it; null where it gets no tokens")
+    regime: Regime | None = Field(
+        description="what limits the domain's plan; null if it gets no tokens"
+    )
     shadow_price: ShadowPrice = Field(
-        description="of a human token in this domain, times its tokens; null where it is unbounded"
+        description="price of a human token in this domain, times the domain's tokens; null if "
+        "unbounded"
     )
 
 
-class Quota(_Model):
-    """Tokens to take from one cluster, within a domain."""
+class Quota(Strict):
+    """Tokens to take from one cluster of one domain."""
 
     domain: str = Field(
         default=OTHERS,
-        description="value of the domain column; '*' for all that is not named",
+        description="value of the domain column; '*' for all domains that are not named",
     )
     cluster: int = Field(ge=0, description="number of the cluster in the codebook")
     reference_share: Share = Field(
-        description="smoothed share of the reference that is of this domain and cluster"
+        description="smoothed share of the reference that lies in this domain and cluster"
     )
     synthetic_available: Tokens = Field(
-        description="synthetic tokens after deduplication that are not off-support, each once"
+        description="synthetic tokens after deduplication that are not off-support, each document "
+        "once"
     )
-    human_available: Tokens = Field(description="human tokens after deduplication, each once")
+    human_available: Tokens = Field(
+        description="human tokens after deduplication, each document once"
+    )
     off_support_available: Tokens = Field(
-        description="synthetic tokens after deduplication that are unlike anything human"
+        description="synthetic tokens after deduplication that are unlike any human text"
     )
-    synthetic: Tokens = Field(description="tokens to take of synthetic_available, repeats included")
-    synthetic_off_support: Tokens = Field(description="tokens to take of off_support_available")
-    human: Tokens = Field(description="tokens to take of human_available, repeats included")
+    synthetic: Tokens = Field(
+        description="tokens to take from synthetic_available, copies included"
+    )
+    synthetic_off_support: Tokens = Field(description="tokens to take from off_support_available")
+    human: Tokens = Field(description="tokens to take from human_available, copies included")
     human_ledger: Tokens = Field(
         default=0.0, description="tokens among them that come from the lineage's ledger"
     )
 
 
-class FrontierPoint(_Model):
+class FrontierPoint(Strict):
     """What another human share of the same total would reach."""
 
     human_share: Share = Field(description="human share of the tokens")
     human_tokens: Tokens = Field(description="human tokens at this share")
     reachable_human_tokens: Tokens | None = Field(
-        description="nearest human tokens that the caps can hold at this total; null: none can"
+        description="human tokens nearest to this share that the caps allow at this total; null "
+        "if they allow none"
     )
-    reachable: bool = Field(description="whether the caps can hold this share of the total")
-    reason: str | None = Field(default=None, description="why not; null where they can")
-    entropy: Nats | None = Field(default=None, description="entropy at the plan's alpha, nats")
+    reachable: bool = Field(description="true if the caps allow this share of the total")
+    reason: str | None = Field(
+        default=None, description="why the share can't be reached; null if it can"
+    )
+    entropy: Nats | None = Field(default=None, description="entropy at the plan's alpha, in nats")
     kl: Nats | None = Field(
-        default=None, description="KL to the reference at the plan's alpha, nats"
+        default=None, description="KL divergence from the reference at the plan's alpha, in nats"
     )
     highest_entropy: Nats | None = Field(
-        default=None, description="entropy that the lowest floor's alpha (0) reaches, nats"
+        default=None, description="entropy at alpha 0, the highest that can be reached, in nats"
     )
     lowest_kl: Nats | None = Field(
-        default=None, description="KL to the reference that alpha = 1 reaches, nats"
+        default=None,
+        description="KL divergence from the reference at alpha 1, the lowest that can be reached, "
+        "in nats",
     )
-    regime: Regime | None = Field(default=None, description="what binds, as in reached")
+    regime: Regime | None = Field(
+        default=None, description="what limits the plan at this share, as in `reached`"
+    )
     shadow_price: ShadowPrice = Field(
-        default=None, description="as in reached; null where it is unbounded or not reachable"
+        default=None,
+        description="price of a human token, as in `reached`; null if unbounded or if the share "
+        "can't be reached",
     )
 
     @model_validator(mode="after")
@@ -248,89 +276,93 @@ class FrontierPoint(_Model):
         return self
 
 
-class Starved(_Model):
-    """A cluster that gets less than its part of the tempered reference."""
+class Starved(Strict):
+    """A cluster that gets less than its share of the tempered reference."""
 
     domain: str = Field(
         default=OTHERS,
-        description="value of the domain column; '*' for all that is not named",
+        description="value of the domain column; '*' for all domains that are not named",
     )
     cluster: int = Field(ge=0, description="number of the cluster in the codebook")
-    wanted: Tokens = Field(description="its part of the tempered reference, tokens")
-    available: Tokens = Field(description="what its documents hold, repeats included, tokens")
+    wanted: Tokens = Field(description="cluster's share of the tempered reference, in tokens")
+    available: Tokens = Field(description="tokens of the cluster's documents, copies included")
     planned: Tokens = Field(
-        description="what it gets, tokens; below available where a total ran out instead"
+        description="tokens planned; below `available` if a total ran out first"
     )
     price: Nats | None = Field(
-        description="nats of divergence, times the tokens planned, that one more human token of "
-        "this cluster saves; 0 where there is text that was not asked for; null where there is "
-        "none at all, as the first token has no finite price"
+        description="by how many nats, times the tokens planned, the divergence falls for one "
+        "more human token in this cluster; 0 if there is text that was not asked for; null if "
+        "there is none, as the first token has no finite price"
     )
-    words: QuotedWords = Field(description="words that set the cluster apart")
+    words: QuotedWords = Field(description="words that distinguish the cluster")
     text: QuotedText = Field(description="beginning of a human text of the cluster")
 
 
-class NearDuplicates(_Model):
-    """How near-duplicates were looked for."""
+class NearDuplicates(Strict):
+    """Settings of the search for near duplicates."""
 
     threshold: Share = Field(description="similarity from which one of two documents is removed")
-    bands: int = Field(ge=1, description="LSH bands")
-    rows: int = Field(ge=1, description="signature values in a band")
-    num_perm: int = Field(ge=1, description="values in a MinHash signature")
-    ngram: int = Field(ge=1, description="words in a shingle")
+    bands: int = Field(ge=1, description="bands of the LSH")
+    rows: int = Field(ge=1, description="signature values per band")
+    num_perm: int = Field(ge=1, description="values per MinHash signature")
+    ngram: int = Field(ge=1, description="words per shingle")
 
 
-class SourceTexts(_Model):
-    """What is judged of a source's rows, and what goes along untouched."""
+class SourceTexts(Strict):
+    """Columns of a source that are judged, and columns that are carried unchanged."""
 
     source: str = Field(description="name of the source")
     judged: list[str] = Field(description="columns and dotted paths whose text is judged")
     roles: list[str] | None = Field(
         default=None, description="roles of the turns that are judged; null for all"
     )
-    carried: list[str] = Field(description="the other columns, which are carried")
+    carried: list[str] = Field(description="columns that are copied to the output unchanged")
 
 
-class Plan(_Model):
-    """The contents of plan.json."""
+class Plan(Strict):
+    """Contents of plan.json."""
 
     format_version: Literal[4] = Field(default=4, description="version of this file's format")
     seed: int = Field(description="seed of the run")
     generation: int | None = Field(
-        default=None, ge=1, description="number of the run in its lineage; null without one"
+        default=None,
+        ge=1,
+        description="position of the run in its lineage, from 1; null without a lineage",
     )
     made_for: str = Field(
-        description="names what there was to take: documents, yardstick and settings of the stages "
-        "before. A run carries out a plan that was made for the same"
+        description="fingerprint of the documents, the reference and the settings of earlier "
+        "stages; a run only carries out a plan with its own fingerprint"
     )
     asked: Asked = Field(description="the request")
-    reached: Reached = Field(description="what the quotas come to")
+    reached: Reached = Field(description="totals of the quotas")
     length_limits: LengthLimits | None = Field(
         default=None,
         description="tokens of the longest document that may be written: 1 % of the tokens to "
-        "write, or 20 times the median where that is more; null: documents of any length",
+        "write, or 20 times the median if that is more; null: documents of any length",
     )
-    shards: int = Field(ge=1, description="shards that will be written, or as many as rows")
-    near_duplicates: NearDuplicates = Field(description="how near-duplicates were looked for")
-    warnings: list[str] = Field(description="what a person should know before spending anything")
+    shards: int = Field(
+        ge=1, description="number of shards that will be written; fewer if there are fewer rows"
+    )
+    near_duplicates: NearDuplicates = Field(description="how near duplicates were found")
+    warnings: list[str] = Field(description="what to know before the run")
     least_human_tokens: Tokens | None = Field(
-        description="human tokens with which this total reaches the effective-cluster ratio that "
-        "was asked for; null where none was asked for"
+        description="least human tokens with which this total reaches effective_ratio; null if it "
+        "was not given"
     )
     domains: list[DomainPlan] = Field(
-        description="the domains, each with a budget of its own; without any asked for, one '*'"
+        description="domains with their budgets; a single '*' if no domains were given"
     )
     starved: list[Starved] = Field(
-        description="the clusters that lack most of what they should have, the worst first"
+        description="clusters that lack most of their share of the target, the worst first"
     )
     frontier: list[FrontierPoint] = Field(
         description="what other human shares of the same total would reach"
     )
     texts: list[SourceTexts] = Field(
-        default=[], description="what is judged and what is carried, by source"
+        default=[], description="columns that are judged and columns that are carried, by source"
     )
     quotas: list[Quota] = Field(
-        description="tokens to take from each cluster of each domain, in the order of both"
+        description="tokens to take from each cluster of each domain, ordered by domain and cluster"
     )
 
     @model_validator(mode="after")
@@ -371,10 +403,10 @@ class Plan(_Model):
         return self
 
     def to_json(self) -> bytes:
-        """UTF-8 JSON, one quota a line so that two plans can be compared line by line.
+        """Return UTF-8 JSON with one quota per line, so that plans can be compared line by line.
 
-        Keys stand in the order of the model and floats in their shortest form that reads back as
-        the same number, so equal plans are equal bytes.
+        Keys have the order of the model, and floats their shortest exact form, so equal plans give
+        equal bytes.
         """
         fields = self.model_dump(mode="json")
         lines = [f"{_compact(name)}: {_field(value)}" for name, value in fields.items()]
@@ -382,7 +414,11 @@ class Plan(_Model):
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Plan:
-        """The plan that `to_json` wrote. Raises pydantic.ValidationError, naming the field."""
+        """Return the plan that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: naming the field.
+        """
         return cls.model_validate_json(text)
 
 

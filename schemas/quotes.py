@@ -1,4 +1,4 @@
-"""Fields that quote a corpus, and models without what they quote."""
+"""Fields that quote a corpus, and models with these fields emptied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class _Quote:
-    """Marks a field that holds words of a corpus."""
+    """Mark of a field that holds words of a corpus."""
 
 
 _QUOTE = _Quote()
@@ -23,7 +23,7 @@ QuotedWords = Annotated[list[str], _QUOTE]
 
 
 def without_quotes(model: ModelT) -> ModelT:
-    """Return the model without a word of the corpus: texts are null, lists of words empty.
+    """Return the model without words of the corpus: texts are null, and lists of words empty.
 
     Args:
         model: any model; the models within it are treated alike.

@@ -1,588 +1,274 @@
-"""report.json: what became of every row, what was asked and achieved, and how diverse it is."""
+"""Contents of report.json: the fate of every row, the request and the result, and diversity."""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from outcross.schemas.base import Strict
 from outcross.schemas.config import Kind
+from outcross.schemas.deduplication import Deduplication
+from outcross.schemas.figures import Domain, Figures, Shard, Stage
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.plan import Asked, LengthLimits
+from outcross.schemas.prompts import Prompts
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 MEASURED = "measured"
-"""Why an audited document is not written: it was only measured."""
-OUTCOMES = {"too few": "too little to judge"}
-"""How outcomes are shown whose names say it less well."""
+"""Reason why an audited document is not written: it was only measured."""
 
 
-class Conservation(_Model):
-    """Where the rows of one source went."""
+class Conservation(Strict):
+    """Number of rows of one source, by what happened to them."""
 
     source: str = Field(description="name of the source")
     role: str = Field(description="role of the source")
-    filtered: int = Field(ge=0, description="rows that the `where` filter left out, before read")
+    filtered: int = Field(
+        ge=0, description="rows that the `where` filter dropped; they don't count as read"
+    )
     read: int = Field(ge=0, description="rows read: kept + removed + rejected")
-    rejected: int = Field(ge=0, description="rows that could not be used; they stand in rejects/")
-    removed: int = Field(ge=0, description="rows that repeat a kept one; they stand in removed/")
+    rejected: int = Field(ge=0, description="rows that could not be used; rejects/ lists them")
+    removed: int = Field(
+        ge=0, description="rows removed because they repeat a kept one; removed/ lists them"
+    )
     distinct: int = Field(ge=0, description="different texts among the rows that could be read")
-    kept: int = Field(ge=0, description="rows that survived: written + not_selected")
-    written: int = Field(ge=0, description="kept rows that stand in data/ at least once")
-    not_selected: dict[str, int] = Field(description="kept rows that are not written, by reason")
+    kept: int = Field(ge=0, description="rows that survived deduplication: written + not_selected")
+    written: int = Field(ge=0, description="kept rows that appear in data/ at least once")
+    not_selected: dict[str, int] = Field(description="kept rows that were not written, by reason")
     copies: int = Field(
         ge=0,
-        description="further rows of them in data/, beyond the first; none where copies are "
-        "weights",
+        description="further rows of them in data/, beyond the first; 0 if copies are weights",
     )
 
     def holds(self) -> bool:
-        """Whether no row was lost."""
+        """Return whether every row is accounted for."""
         return (
             self.read == self.kept + self.removed + self.rejected
             and self.kept == self.written + sum(self.not_selected.values())
         )
 
 
-class KnownWords(_Model):
-    """How many words of one source the embedder knows: of other texts, clusters say little."""
+class KnownWords(Strict):
+    """Share of a source's words that the embedder knows; with few, clusters mean little."""
 
     source: str = Field(description="name of the source")
     words: int = Field(
-        ge=0, description="words looked at: all but numbers and single ASCII characters"
+        ge=0, description="words examined: all but numbers and single ASCII characters"
     )
     known: int = Field(
-        ge=0, description="of them, those that are whole words of the embedder's vocabulary"
+        ge=0, description="words among them that the embedder's vocabulary holds whole"
     )
-    share: float | None = Field(description="known / words; null where words are too few")
-    enough: bool = Field(description="false where the share is too low to judge by clusters")
-
-
-class Measure(_Model):
-    """A measure of a set beside that of human text, with as many documents or words.
-
-    What can't be said is null, not a number.
-    """
-
-    name: str = Field(description="key of the measure")
-    value: float | None = Field(description="of the set; null where there is too little of it")
-    human: float | None = Field(description="of human text, mean over splits of the reference")
-    low: float | None = Field(
-        description="lower end of the band of values that holds 95 % of such splits"
+    share: float | None = Field(description="known / words; null if there are too few words")
+    enough: bool = Field(
+        description="false if the share is too low to judge the source by clusters"
     )
-    high: float | None = Field(description="its upper end")
-    against: float | None = Field(
-        description="value / human, or value - human for shares of repetition and for divergences"
-    )
-    error: float | None = Field(description="standard error of `against`")
-    n: int = Field(ge=0, description="documents or words that were compared on each side")
-    outcome: Literal["go", "warn", "stop", "noise", "too few", "not judged", "shown"] = Field(
-        description="what the gate says; `not judged` where it is by clusters and the embedder "
-        "can't read the texts; `shown` where there is none, or where it doesn't apply"
-    )
-    unjudged: str | None = Field(
-        default=None, description="why the gate can't judge; null where it can, or is not there"
-    )
-
-
-class Lexical(_Model):
-    """Measures of the words alone, in a fixed number of words that a hash has drawn."""
-
-    tokens: int = Field(ge=0, description="words that were looked at: a power of two")
-    vocabulary: int = Field(ge=0, description="different words")
-    distinct_1: float = Field(description="different words / words")
-    distinct_2: float = Field(description="different word pairs / word pairs")
-    distinct_3: float = Field(description="different word triples / word triples")
-    entropy_1: float = Field(description="entropy of the words, nats")
-    entropy_2: float = Field(description="entropy of the word pairs, nats")
-    self_repetition: float = Field(
-        description="share of four-word phrases that another document has too"
-    )
-
-
-class Lengths(_Model):
-    """How long documents are, in tokens."""
-
-    mean: float = Field(ge=0, description="mean")
-    least: int = Field(ge=0, description="5 % are shorter; to within a tenth")
-    median: int = Field(ge=0, description="half are shorter; to within a tenth")
-    most: int = Field(ge=0, description="5 % are longer; to within a tenth")
-
-
-class Figures(_Model):
-    """A set of documents on the yardstick. What can't be said is null, not a number."""
-
-    documents: int = Field(
-        ge=0, description="documents, each appearance counted; with weights, what they weigh"
-    )
-    tokens: int = Field(ge=0, description="tokens")
-    copies: int = Field(ge=0, description="appearances beyond a document's first")
-    near_duplicates: int = Field(
-        ge=0,
-        description="documents that repeat another one of the set: before deduplication those "
-        "that it removes, in what is written further copies, in an audited file those that stand "
-        "for the same kept document as another of the file. Pairs that deduplication did not "
-        "find are not in it",
-    )
-    near_duplicate_rate: float | None = Field(
-        default=None,
-        description="near_duplicates / documents; of an audited file near_duplicates / all that "
-        "was read from it",
-    )
-    effective_clusters: float | None = Field(
-        default=None,
-        description="exp(entropy) of the documents over clusters: how many equally likely ones",
-    )
-    effective_clusters_error: float | None = Field(default=None, description="its standard error")
-    audit_effective_clusters: float | None = Field(
-        default=None, description="the same on a second codebook that no decision looks at"
-    )
-    sample_coverage: float | None = Field(
-        default=None, description="estimated share of the distribution that the documents cover"
-    )
-    token_entropy: float | None = Field(
-        default=None, description="entropy of the tokens over clusters, nats"
-    )
-    kl_to_reference: float | None = Field(
-        default=None, description="KL divergence of the tokens from the human reference, nats"
-    )
-    tail_mass: float | None = Field(
-        default=None, description="share of documents that are human-like but rare"
-    )
-    off_support: float | None = Field(
-        default=None, description="share of documents that are unlike anything human"
-    )
-    vendi: float | None = Field(
-        default=None,
-        description="Vendi score with the cosine kernel: how many wholly different documents",
-    )
-    vendi_2: float | None = Field(default=None, description="Vendi score of order 2")
-    lengths: Lengths | None = Field(default=None, description="lengths of the documents")
-    lexical: Lexical | None = Field(
-        default=None, description="measures of the words; null below 4,096 words"
-    )
-    zstd_ratio: float | None = Field(
-        default=None,
-        description="bytes of a sample of the texts / bytes after zstd, in blocks of 128 KiB; null "
-        "where there is no such block, or nothing was read again",
-    )
-    measures: list[Measure] = Field(
-        default_factory=list, description="against human text; empty without"
-    )
-
-    def measure(self, name: str) -> Measure | None:
-        """A measure against human text, if there is one."""
-        return next((found for found in self.measures if found.name == name), None)
-
-
-class Stage(_Model):
-    """The documents after one stage, by role and in all."""
-
-    name: Literal["read", "deduplicate", "write"] = Field(
-        description="name of the stage; of an audit, `read` and `deduplicate`"
-    )
-    roles: dict[str, Figures] = Field(description="figures by role, and of `all`")
-
-
-class Shard(_Model):
-    """One shard."""
-
-    file: str = Field(description="name of the file in data/")
-    read: int | None = Field(
-        default=None,
-        ge=0,
-        description="documents read from an audited file; null for what a run wrote",
-    )
-    rows: int = Field(
-        ge=0, description="rows in it; of an audited file, those that were kept and measured"
-    )
-    bytes: int = Field(ge=0, description="its size")
-    human_share: float | None = Field(description="human share of its tokens; null without tokens")
-    figures: Figures = Field(description="its documents on the yardstick")
-
-
-class Domain(_Model):
-    """The documents of one domain that were written or audited."""
-
-    name: str = Field(description="value of the domain column; '' for none")
-    kind: Literal["open", "converge"] = Field(
-        description="whether diversity is wanted, or answers that agree; the latter never gate"
-    )
-    figures: Figures = Field(description="its documents on the yardstick")
 
 
 EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of the corpus
 
 
-class Cluster(_Model):
-    """A cell of the codebook: what human text holds there, and what the corpus does."""
+class Cluster(Strict):
+    """A cluster of the codebook, with its share of human text and of the corpus."""
 
-    cluster: int = Field(ge=0, description="its number")
-    x: float = Field(description="place on the map of the clusters")
-    y: float = Field(description="place on the map of the clusters")
-    human_share: float = Field(ge=0, description="share of the human reference's documents")
-    share: float = Field(ge=0, description="share of the corpus's documents")
-    words: QuotedWords = Field(description="words that set it apart, the most telling first")
+    cluster: int = Field(ge=0, description="number of the cluster")
+    x: float = Field(description="horizontal position on the map of clusters")
+    y: float = Field(description="vertical position on the map of clusters")
+    human_share: float = Field(
+        ge=0, description="share of the human reference's documents that lie in the cluster"
+    )
+    share: float = Field(
+        ge=0, description="share of the corpus's documents that lie in the cluster"
+    )
+    words: QuotedWords = Field(
+        description="words that distinguish the cluster, the most distinctive first"
+    )
     human_text: QuotedText = Field(description="beginning of a human text of the cluster")
     text: QuotedText = Field(
-        description="beginning of a text of the corpus; given for the most starved and swollen"
+        description="beginning of a text of the corpus; only the most starved and the most "
+        "swollen clusters have one"
     )
 
     @property
     def excess(self) -> float:
-        """What it adds to the Jensen-Shannon divergence, in nats; negative where starved.
+        """Part of the cluster in the Jensen-Shannon divergence, in nats; negative if it is starved.
 
-        By the ratio of the shares alone the smallest clusters would come first, whose ratio is
-        chance.
+        Clusters are ordered by this part and not by the ratio of the shares, which is mostly chance
+        in small clusters.
         """
-        human, own = self.human_share, self.share
-        middle = (human + own) / 2
-        added = sum(share * math.log(share / middle) for share in (human, own) if share > 0) / 2
-        return -added if own < human else added
+        human, corpus = self.human_share, self.share
+        middle = (human + corpus) / 2
+        added = sum(share * math.log(share / middle) for share in (human, corpus) if share > 0) / 2
+        return -added if corpus < human else added
 
 
-class AchievedDomain(_Model):
-    """What was written of one domain that the plan has a budget for, against it."""
+class AchievedDomain(Strict):
+    """The written text of one domain, against the domain's budget."""
 
-    name: str = Field(description="value of the domain column; '*' for all that is not named")
+    name: str = Field(
+        description="value of the domain column; '*' for all domains that are not named"
+    )
     kind: Kind = Field(
-        description="open: tempered; converge: the human distribution as it is, each document once"
+        description="open: tempered; converge: the human distribution is kept, and each document "
+        "is written once"
     )
     tokens: int = Field(ge=0, description="tokens written")
-    share: float = Field(description="its tokens / the tokens written")
+    share: float = Field(description="tokens of the domain / tokens written")
     human_tokens: int = Field(ge=0, description="human tokens among them")
-    planned_tokens: float = Field(description="tokens planned")
-    planned_human_tokens: float = Field(description="human tokens planned")
+    planned_tokens: float = Field(description="tokens in the plan")
+    planned_human_tokens: float = Field(description="human tokens in the plan")
     entropy: float | None = Field(
-        description="entropy of its tokens over clusters, nats; null without any"
+        description="entropy of the domain's tokens over clusters, in nats; null if it has none"
     )
-    planned_entropy: float | None = Field(description="entropy of its plan, nats")
+    planned_entropy: float | None = Field(description="entropy in the plan, in nats")
 
 
-class Achieved(_Model):
-    """What was written, against the plan."""
+class Achieved(Strict):
+    """The written corpus, against the plan."""
 
     tokens: int = Field(ge=0, description="tokens written")
     synthetic_tokens: int = Field(ge=0, description="synthetic tokens among them")
     human_tokens: int = Field(ge=0, description="human tokens among them")
-    human_share: float | None = Field(description="human_tokens / tokens; null without tokens")
-    planned_human_tokens: float | None = Field(description="what the plan asks for")
+    human_share: float | None = Field(
+        description="human_tokens / tokens; null if no tokens were written"
+    )
+    planned_human_tokens: float | None = Field(description="human tokens in the plan")
     planned_tokens: float | None = Field(
-        default=None, description="tokens of the plan; null after `dedup`"
+        default=None, description="tokens in the plan; null after `dedup`"
     )
     longest_document: int = Field(
-        ge=0, description="tokens of the longest document written: half of it is the tolerance"
+        ge=0,
+        description="tokens of the longest document written; tokens written may differ from the "
+        "plan by half of it",
     )
     entropy: float | None = Field(
-        description="entropy of the tokens over clusters, nats; where the plan has several "
-        "domains, over (domain, cluster): by the chain rule domain_entropy and the entropies "
-        "within the domains, weighted by their share, add up to it"
+        description="entropy of the tokens over clusters, in nats. If the plan has several "
+        "domains, it is the entropy over (domain, cluster): domain_entropy plus the entropies "
+        "within the domains, weighted by their shares"
     )
-    planned_entropy: float | None = Field(description="entropy of the plan, nats")
+    planned_entropy: float | None = Field(description="entropy in the plan, in nats")
     domain_entropy: float | None = Field(
-        default=None, description="entropy of the tokens over the plan's domains, nats"
+        default=None, description="entropy of the tokens over the plan's domains, in nats"
     )
     kl: float | None = Field(
-        description="KL divergence from the human reference over the same, nats"
+        description="KL divergence of the tokens from the human reference, over the same cells, "
+        "in nats"
     )
     domains: list[AchievedDomain] = Field(
-        default_factory=list, description="the domains that the plan has budgets for"
+        default_factory=list, description="domains that the plan has budgets for"
     )
     most_copies: int = Field(
         ge=0, description="appearances of the most repeated document, or its weight"
     )
 
 
-class LongDocument(_Model):
+class LongDocument(Strict):
     """A document that is too long to be written."""
 
-    id: str = Field(description="of the document")
-    source: str = Field(description="its source")
+    id: str = Field(description="id of the document")
+    source: str = Field(description="name of its source")
     tokens: int = Field(ge=0, description="its tokens")
 
 
-class LongDocuments(_Model):
+class LongDocuments(Strict):
     """Documents that are too long to be written: one of them would decide the totals alone."""
 
-    documents: int = Field(ge=1, description="how many they are")
+    documents: int = Field(ge=1, description="number of such documents")
     tokens: int = Field(ge=0, description="their tokens")
     limits: LengthLimits = Field(description="tokens of the longest document that may be written")
     longest: list[LongDocument] = Field(description="the longest of them, longest first")
 
 
-class Yardstick(_Model):
-    """What the figures are measured on."""
+class ReferenceSummary(Strict):
+    """The reference that figures are measured on."""
 
-    fingerprint: str = Field(description="names it: runs with the same one can be compared")
-    human: bool = Field(description="whether it was made from human text")
-    clusters: int = Field(ge=1, description="clusters of its codebook")
-    documents: int = Field(ge=0, description="documents that it was made from")
-    effective_clusters: float = Field(description="of those documents")
-    tail_mass: float | None = Field(description="share of tail among the part that fitted nothing")
+    fingerprint: str = Field(
+        description="fingerprint of the reference: reports with the same fingerprint can be "
+        "compared"
+    )
+    human: bool = Field(description="true if the reference was made from human text")
+    clusters: int = Field(ge=1, description="clusters of the codebook")
+    documents: int = Field(ge=0, description="documents that the reference was made from")
+    effective_clusters: float = Field(description="effective clusters of these documents")
+    tail_mass: float | None = Field(
+        description="share of tail documents among those that were held out"
+    )
     near_duplicate_rate: float | None = Field(
-        description="share of near duplicates among the human documents before they were removed"
+        description="share of near duplicates among the human documents, before deduplication"
     )
     zstd_ratio: float | None = Field(
-        description="bytes of a sample of its texts / bytes after zstd, in blocks of 128 KiB"
+        description="bytes of a sample of the texts / bytes after zstd, in blocks of 128 KiB"
     )
 
 
-class FoundIn(_Model):
-    """Documents of one source that repeat an evaluation set or an earlier run."""
-
-    source: str = Field(description="name of the source that they were removed from")
-    exact: int = Field(ge=0, description="with the same text")
-    near: int = Field(ge=0, description="with a verified similarity")
-    contained: int = Field(ge=0, description="that hold a text of the evaluation set")
-
-
-class Found(_Model):
-    """What repeats an evaluation set, or what a source of an earlier run has written."""
-
-    name: str = Field(description="the source; of an earlier run with its folder before it")
-    kind: Literal["exclude", "earlier run", "reference"] = Field(description="what it is")
-    documents: int = Field(ge=0, description="its documents")
-    found: int = Field(ge=0, description="those of them in favour of which something was removed")
-    whole_only: int = Field(
-        ge=0,
-        description="texts that are not looked for inside of longer ones: they are shorter than an "
-        "n-gram, or nearly all of what they say is a phrase of many of the set",
-    )
-    removed: list[FoundIn] = Field(description="what was removed, by its source")
-
-
-class Loss(_Model):
-    """What deduplication took from documents that are common, rare or strange among human ones."""
-
-    role: str = Field(description="role of the documents, or `all`")
-    kind: Literal["head", "tail", "off-support"] = Field(description="class by density")
-    documents: int = Field(ge=0, description="before deduplication")
-    exact: int = Field(ge=0, description="removed with the same text as a kept one")
-    near: int = Field(ge=0, description="removed with a verified similarity to a kept one")
-    contained: int = Field(ge=0, description="removed as holding an evaluation text")
-    near_share: float | None = Field(description="near / (documents - exact - contained)")
-
-
-class Removal(_Model):
-    """One removed document, and the kept one that it repeats."""
-
-    id: str = Field(description="of the removed document")
-    source: str = Field(description="its source")
-    kept_id: str = Field(description="of the kept document")
-    kept_source: str = Field(description="its source; of an earlier run with its folder before it")
-    stage: str = Field(description="exact, near or contained")
-    rule: str = Field(description="why it was removed")
-    similarity: float = Field(description="between the two")
-    text: QuotedText = Field(description="beginning of the removed text")
-    kept_text: QuotedText = Field(description="beginning of the kept text; null if it is gone")
-
-
-class Repeated(_Model):
-    """A text that came again and again."""
-
-    id: str = Field(description="of the document that was kept")
-    source: str = Field(description="its source")
-    times: int = Field(ge=2, description="how many documents are it, word for word or nearly")
-    exact: int = Field(ge=1, description="how many of them are it word for word")
-    text: QuotedText = Field(description="beginning of its text")
-
-
-class Deduplication(_Model):
-    """What deduplication did."""
-
-    exact: int = Field(
-        ge=0,
-        description="removed with the same text as the kept one, but for line ends and trailing "
-        "white space",
-    )
-    near: int = Field(
-        ge=0,
-        description="removed with a verified similarity; copies of a text that went so are among "
-        "them",
-    )
-    contained: int = Field(ge=0, description="removed as holding an evaluation text")
-    open: int = Field(
-        ge=0, description="kept although not everything that they might repeat was looked at"
-    )
-    bands: int = Field(ge=1, description="bands of the LSH")
-    rows: int = Field(ge=1, description="rows of a band")
-    counts: dict[str, int] = Field(
-        description="what the resolver did; `different_meaning`: pairs with as many word sequences "
-        "in common as repeats, which differ in numbers, signs, negations or vowel signs: both stay"
-    )
-    found: list[Found] = Field(description="what repeats evaluation sets and earlier runs")
-    losses: list[Loss] = Field(
-        description="what it took from head, tail and off-support; empty after `dedup`, which "
-        "clusters nothing"
-    )
-    most_repeated: list[Repeated] = Field(
-        description="the texts of this corpus that came most often, the commonest first"
-    )
-    least_similar: list[Removal] = Field(
-        description="the near removals with the least similarity, for judging the threshold"
-    )
-
-
-class Saturation(_Model):
-    """What the k-th answer to one prompt still adds."""
-
-    gains: list[float] = Field(
-        description="new answers that the k-th answer brings on average, k from 1"
-    )
-    at: int | None = Field(
-        description="the first k whose gain is below a twentieth of the first answer's; null if "
-        "none is"
-    )
-
-
-class Collapsed(_Model):
-    """A prompt whose answers are nearly all the same."""
-
-    prompt: QuotedText = Field(description="beginning of the prompt; null if it is gone")
-    answers: int = Field(ge=0, description="answers to it")
-    distinct: int = Field(ge=0, description="different ones among them")
-    commonest: int = Field(ge=0, description="how often the commonest came")
-    same_chance: float = Field(description="chance that two of the answers are the same")
-    text: QuotedText = Field(description="beginning of the commonest answer")
-
-
-class Answers(_Model):
-    """How different the answers to one prompt are, over the prompts that were looked at."""
-
-    prompts: int = Field(ge=0, description="prompts with two answers or more that were looked at")
-    answers: int = Field(ge=0, description="their answers")
-    k: int = Field(ge=0, description="answers a prompt that the next figure is rarefied to")
-    distinct_at_k: float | None = Field(description="different answers among k, mean")
-    effective: float | None = Field(description="exp(entropy) of a prompt's answers, mean")
-    same_chance: float | None = Field(description="chance that two answers are the same, mean")
-    saturation: Saturation = Field(description="what further answers add")
-    collapsed_prompts: int = Field(ge=0, description="prompts that have collapsed")
-    collapsed: list[Collapsed] = Field(description="the worst of them")
-
-
-class Prompts(_Model):
-    """What one source answers, where a column of prompts is named."""
-
-    source: str = Field(description="name of the source")
-    prompts: int = Field(ge=0, description="different prompts")
-    answers: int = Field(ge=0, description="answers to them that could be read")
-    distinct_answers: int = Field(
-        ge=0, description="different texts for each prompt, added up over the prompts"
-    )
-    kept_answers: int = Field(ge=0, description="answers that survive deduplication")
-    sampling: Answers | None = Field(
-        description="how different answers to one prompt are; null where each has one answer, "
-        "and after `dedup`"
-    )
-
-
-class Verdict(_Model):
-    """The result in a sentence."""
+class Verdict(Strict):
+    """The result in one sentence, with its reasons."""
 
     outcome: Literal["done", "go", "warn", "stop"] = Field(
-        description="`done` where nothing was judged: there are no gates without human text"
+        description="outcome of the gates; `done` if nothing was judged, as gates need human text"
     )
-    sentence: str = Field(description="the verdict and why, for people")
+    sentence: str = Field(description="the verdict in one sentence")
     reasons: list[str] = Field(
-        description="what gates stop for, then what they warn of, then what they could not judge"
+        description="reasons of the gates: first those that stop, then those that warn, then "
+        "those that could not judge"
     )
-    warnings: list[str] = Field(description="what else was noticed on the way")
+    warnings: list[str] = Field(description="warnings of the run")
 
 
-class Report(_Model):
-    """The contents of report.json."""
+class Report(Strict):
+    """Contents of report.json."""
 
     format_version: Literal[3] = Field(default=3, description="version of this file's format")
-    kind: Literal["run", "dedup", "audit"] = Field(description="the command that wrote it")
-    verdict: Verdict = Field(description="the result in a sentence, and why")
-    conservation: list[Conservation] = Field(description="where every row went, by source")
+    kind: Literal["run", "dedup", "audit"] = Field(description="command that wrote the report")
+    verdict: Verdict = Field(description="result in one sentence, with its reasons")
+    conservation: list[Conservation] = Field(
+        description="number of rows by source and by what happened to them"
+    )
     known_words: list[KnownWords] = Field(
         default_factory=list,
-        description="what the embedder knows of each source; empty after `dedup`",
+        description="share of words that the embedder knows, by source; empty after `dedup`",
     )
-    asked: Asked | None = Field(description="the request; null but after `run`")
-    achieved: Achieved | None = Field(description="what was written; null after `audit`")
+    asked: Asked | None = Field(description="the request; null unless after `run`")
+    achieved: Achieved | None = Field(
+        description="the written corpus against the plan; null after `audit`"
+    )
     too_long: LongDocuments | None = Field(
-        default=None, description="documents left out for their length; null where there are none"
+        default=None, description="documents left out for their length; null if there are none"
     )
-    stages: list[Stage] = Field(description="the documents after each stage, on one codebook")
+    stages: list[Stage] = Field(
+        description="figures of the documents after each stage, on one codebook"
+    )
     judged: Figures | None = Field(
-        description="what the gates look at: the last stage without `converge` domains; null "
-        "without human text"
+        description="figures that the gates judge: the last stage without `converge` domains; "
+        "null without human text"
     )
     shards: list[Shard] = Field(
-        description="the shards, merged they are the last stage; empty after `dedup`; of an audit "
-        "the audited files"
+        description="figures by shard; merged they give the last stage. For an audit, figures by "
+        "audited file; empty after `dedup`"
     )
-    deduplication: Deduplication = Field(description="what was removed")
-    prompts: list[Prompts] = Field(description="answers by prompt, of sources with prompts")
-    domains: list[Domain] = Field(description="by domain, where there are several")
+    deduplication: Deduplication = Field(description="removed documents")
+    prompts: list[Prompts] = Field(
+        description="answers by prompt, for sources with a prompt column"
+    )
+    domains: list[Domain] = Field(description="figures by domain, if there are several")
     clusters: list[Cluster] = Field(
-        description="the codebook's cells; empty after `dedup` and without human text"
+        description="clusters of the codebook; empty after `dedup` and without human text"
     )
-    reference: Yardstick | None = Field(description="the yardstick; null after `dedup`")
+    reference: ReferenceSummary | None = Field(
+        description="reference that the figures are measured on; null after `dedup`"
+    )
     lineage: LineageReport | None = Field(
-        default=None, description="the run's place in its lineage; null without one"
+        default=None, description="place of the run in its lineage; null without one"
     )
 
     def figures(self, stage: str, role: str = "all") -> Figures:
-        """The figures of a role after a stage.
+        """Return the figures of a role after a stage.
 
         Raises:
-            KeyError: when there are none.
+            KeyError: if the report has no such figures.
         """
-        for found in self.stages:
-            if found.name == stage and role in found.roles:
-                return found.roles[role]
+        for stage_ in self.stages:
+            if stage_.name == stage and role in stage_.roles:
+                return stage_.roles[role]
         raise KeyError(f"the report has no figures of {role!r} after {stage!r}")
-
-
-class Generation(_Model):
-    """One report among those that are compared."""
-
-    name: str = Field(description="of its folder")
-    report: str = Field(description="path of its report.json as it was given")
-    outcome: str = Field(description="its own verdict")
-    measures: list[Measure] = Field(description="its judged measures")
-
-
-class Alarm(_Model):
-    """A fall between two generations, or a rise of near duplicates."""
-
-    measure: str = Field(description="key of the measure")
-    before: str = Field(description="name of the earlier generation")
-    after: str = Field(description="name of the later one")
-    fall: float = Field(
-        description="share of the earlier figure against human text that is gone; of near "
-        "duplicates, by what share of the documents they have risen"
-    )
-    error: float = Field(description="its standard error")
-    limit: float = Field(description="the largest fall that passes")
-
-
-class Trend(_Model):
-    """How a measure moves from generation to generation."""
-
-    measure: str = Field(description="key of the measure")
-    slope: float = Field(description="change of the figure against human text a generation")
-    error: float = Field(description="its standard error")
-
-
-class Comparison(_Model):
-    """The contents of compare.json: generations side by side."""
-
-    format_version: Literal[1] = Field(default=1, description="version of this file's format")
-    verdict: Verdict = Field(description="the result in a sentence, and why")
-    reference: str = Field(description="fingerprint of the yardstick that all were measured on")
-    generations: list[Generation] = Field(description="in the order in which they were given")
-    trends: list[Trend] = Field(
-        description="of the measures that three generations or more have: a line through their "
-        "figures, weighted by their errors"
-    )
-    alarms: list[Alarm] = Field(description="falls beyond the limits")

@@ -1,6 +1,6 @@
-"""The smallest Arrow type that holds the values of several.
+"""The smallest Arrow type that holds the values of several types.
 
-Two types have one smallest type that holds both, so sources may be joined in any order.
+Any two types have one smallest type that holds both, so sources may be joined in any order.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _DIGITS = 38  # of a decimal that every reader takes
 
 _Path = tuple[str, ...]
 Limits = frozenset[_Path]
-"""Paths inside a column, each with the name of a type or unit that can't hold the values there."""
+"""Paths inside a column, each ending in a type or unit that can't hold the values there."""
 
 
 def bare(type_: pa.DataType) -> pa.DataType:
-    """The type without what only says how Arrow holds it.
+    """Return the type without details of how Arrow stores it, at any depth.
 
-    Views and dictionaries become their values' type, extensions but UUID their storage, decimals of
-    less than 128 bits wider, lists of size 0 lists of any size; at any depth.
+    Views and dictionaries become the type of their values. Extensions, except UUID, become their
+    storage. Decimals of less than 128 bits become wider. Lists of size 0 become lists of any size.
     """
     if is_uuid(type_):
         return type_
@@ -47,18 +47,18 @@ def bare(type_: pa.DataType) -> pa.DataType:
 
 
 def is_uuid(type_: pa.DataType) -> bool:
-    """Whether values are UUIDs."""
+    """Return whether values of the type are UUIDs."""
     return isinstance(type_, pa.BaseExtensionType) and type_.extension_name == "arrow.uuid"
 
 
 def without_null_lists(array: pa.Array, type_: pa.DataType) -> pa.DataType:
-    """The type, with lists of any size for lists of a fixed one where the array has null lists.
+    """Return the type with lists of any size for lists of fixed size that are null in the array.
 
     Parquet can hold such a null, but Arrow can't read it.
 
     Args:
         array: n values, with lists of any size.
-        type_: a bare type that the values are of, with lists of fixed size.
+        type_: bare type of the values, with lists of fixed size.
     """
     if pa.types.is_struct(type_):
         pairs = zip(type_, array.flatten(), strict=True)
@@ -84,9 +84,9 @@ def inside(type_: pa.DataType) -> Iterator[pa.DataType]:
 
 
 def cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """The array with a type that holds its values.
+    """Cast an array to a type that holds its values.
 
-    Arrow casts a slice wrongly where nulls without a type are inside it, so that one is copied.
+    A slice that contains nulls without a type is copied first, as Arrow casts it wrongly.
     """
     array = _without_list_views(array)
     if array.type == type_:
@@ -99,7 +99,7 @@ def cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _without_list_views(array: pa.Array) -> pa.Array:
-    """The array with lists for views of lists, also as members of structs: Arrow's cast is wrong.
+    """Replace views of lists, also as members of structs, by lists: Arrow casts them wrongly.
 
     Args:
         array: n values.
@@ -122,7 +122,7 @@ def _is_list_view(type_: pa.DataType) -> bool:
 
 
 def _count_nulls(array: pa.Array) -> None:
-    """Have the nulls of map keys counted: Arrow aborts on keys whose nulls it has not counted."""
+    """Make Arrow count the nulls of map keys: it aborts on keys whose nulls it has not counted."""
     type_ = array.type
     if pa.types.is_map(type_):
         _ = array.keys.null_count
@@ -163,12 +163,12 @@ def limits_of(array: pa.Array, path: _Path) -> Iterator[_Path]:
 def join(
     a: pa.DataType | None, b: pa.DataType | None, limits: Limits, path: _Path
 ) -> pa.DataType | None:
-    """The type that holds both, or None when only text does.
+    """Return the type that holds both types, or None if only text does.
 
     Args:
         a, b: bare types, or None for text.
-        limits: which types can't hold the values, as `limits_of` finds them.
-        path: of the types in their column.
+        limits: types that can't hold the values, as found by `limits_of`.
+        path: path of the types in their column.
     """
     if a is None or b is None or len(path) > MAX_DEPTH:
         return None
@@ -194,16 +194,16 @@ def join(
     if is_binary(a) and is_binary(b):
         return pa.binary()
     if _is_number(a) and _is_number(b):
-        whole = pa.types.is_integer(a) and pa.types.is_integer(b)
-        joined = pa.int64() if whole else pa.float64()
-        return None if (*path, "int64" if whole else "float64") in limits else joined
+        integers = pa.types.is_integer(a) and pa.types.is_integer(b)
+        joined = pa.int64() if integers else pa.float64()
+        return None if (*path, "int64" if integers else "float64") in limits else joined
     return _join_by_arrow(a, b, limits, path)
 
 
 def _join_by_arrow(
     a: pa.DataType, b: pa.DataType, limits: Limits, path: _Path
 ) -> pa.DataType | None:
-    """The type that Arrow holds times or decimals of two widths in."""
+    """Return the type in which Arrow holds times or decimals of two widths."""
     if not (pa.types.is_decimal(a) and pa.types.is_decimal(b)) and not (
         pa.types.is_temporal(a) and pa.types.is_temporal(b)
     ):
@@ -236,26 +236,29 @@ def _join_structs(
 
 
 def _nullable(type_: pa.DataType) -> pa.DataType:
-    """The type for values of which some are null, which lists of a fixed size can't be."""
+    """Return the type for values of which some are null; lists of fixed size can't be."""
     if pa.types.is_fixed_size_list(type_):
         return pa.list_(type_.value_type)
     return _rebuilt(type_, _nullable) if pa.types.is_struct(type_) else type_
 
 
 def settled(type_: pa.DataType) -> pa.DataType:
+    """Return the type with string for null, at any depth."""
     return pa.string() if pa.types.is_null(type_) else _rebuilt(type_, settled)
 
 
 def has_empty_struct(type_: pa.DataType) -> bool:
-    """Whether there is a struct without fields."""
+    """Return whether the type contains a struct without fields."""
     return any(pa.types.is_struct(kind) and kind.num_fields == 0 for kind in inside(type_))
 
 
 def is_text(type_: pa.DataType) -> bool:
+    """Return whether values of the type are strings."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def is_binary(type_: pa.DataType) -> bool:
+    """Return whether values of the type are bytes."""
     return bool(
         pa.types.is_binary(type_)
         or pa.types.is_large_binary(type_)
@@ -264,6 +267,7 @@ def is_binary(type_: pa.DataType) -> bool:
 
 
 def is_list(type_: pa.DataType) -> bool:
+    """Return whether values of the type are lists of any or fixed size."""
     return bool(
         pa.types.is_list(type_)
         or pa.types.is_large_list(type_)
@@ -280,7 +284,7 @@ def _is_span(type_: pa.DataType) -> bool:
 
 
 def _rebuilt(type_: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """The type with a change made to the types right inside it."""
+    """Return the type with a change made to its immediate members."""
     if pa.types.is_struct(type_):
         return pa.struct([pa.field(field.name, change(field.type)) for field in type_])
     if pa.types.is_map(type_):

@@ -1,4 +1,4 @@
-"""What `text_field` and `roles` say: a path, several of them, or a template around them."""
+"""Values of `text_field` and `roles`: a path, several paths, or a template around them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 JOINT = "\n\n"
-"""Stands between the fields of a list, and between the turns of a conversation."""
+"""Separator of the fields of a list, and of the turns of a conversation."""
 
 TEXT_OUT = "text_judged"
-"""The column of judged texts where none was asked for and none of the sources has them all."""
+"""Column of judged texts if text_out is absent and no column of the sources holds them."""
 
 
 def _checked_text_field(value: Any) -> Any:
-    """Return a text field as it is kept: a list of one is that one, other lists are tuples.
+    """Return a text field in its stored form: a path, or a tuple of several paths.
 
     Raises:
-        ValueError: saying what would be right.
+        ValueError: naming the value found and the remedy.
     """
     if isinstance(value, dict):
         raise ValueError(
@@ -40,7 +40,7 @@ def _checked_text_field(value: Any) -> Any:
 
 
 def _checked_roles(value: Any) -> Any:
-    """Return roles as they are kept; a single one needs no list."""
+    """Return roles in their stored form; a single role needs no list."""
     roles = [value] if isinstance(value, str) else value
     if isinstance(roles, list | tuple) and (not roles or "" in roles):
         raise ValueError(f"found {value!r:.80}; name roles such as assistant, or leave it out")
@@ -52,15 +52,15 @@ Roles = Annotated[tuple[str, ...], BeforeValidator(_checked_roles)]
 
 
 def is_template(text_field: str) -> bool:
-    """Tell whether a string is a template and not a path: it holds braces."""
+    """Return whether a string is a template and not a path: templates hold braces."""
     return "{" in text_field or "}" in text_field
 
 
 def segments(template: str) -> list[tuple[str, str | None]]:
-    """Cut a template into literal texts, each with the path that follows it, if one does.
+    """Split a template into literal texts, each with the path that follows it, if one does.
 
     Raises:
-        ValueError: when braces don't match, or hold more than a name or a dotted path.
+        ValueError: if braces don't match, or hold more than a name or a dotted path.
     """
     try:
         parts = list(Formatter().parse(template))

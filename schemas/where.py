@@ -1,4 +1,4 @@
-"""What `where` says: values, lists, comparisons, null and not, by a column's name."""
+"""Values of `where`: by column, a value, a list, comparisons, null and not."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OPERATORS = ("not", ">", ">=", "<", "<=")
 
 
 class Clause(NamedTuple):
-    """One thing that is asked of a value.
+    """One requirement of a column's value.
 
     Attributes:
         operator: "in" (it equals one of the values), "not" (it equals none), or a comparison.
-        values: of which a comparison has one; None is for null and missing.
+        values: values of the requirement; a comparison has one, and None stands for missing values.
     """
 
     operator: str
@@ -28,10 +28,10 @@ class Clause(NamedTuple):
 
 
 def _checked(value: Any) -> Any:
-    """Return a condition as it is.
+    """Return a condition unchanged if it is valid.
 
     Raises:
-        ValueError: saying what would be right.
+        ValueError: naming the value found and the remedy.
     """
     if not isinstance(value, dict):
         _check_values(value)
@@ -71,15 +71,16 @@ def _check_values(value: Any) -> None:
     values = value if isinstance(value, list | tuple) else [value]
     if not values:
         raise ValueError("the list is empty, so nothing would be kept; name values")
-    for one in values:
-        if one is not None and not isinstance(one, str | int | float):
+    for element in values:
+        if element is not None and not isinstance(element, str | int | float):
             raise ValueError(
-                f"found {one!r:.80}; a text, number, truth value or null is expected{_cure(one)}"
+                f"found {element!r:.80}; a text, number, truth value or null is expected"
+                f"{_cure(element)}"
             )
-        if isinstance(one, float) and not math.isfinite(one):
-            raise ValueError(f"found {one}; a finite number is expected (null finds NaN)")
-    truths = [one for one in values if isinstance(one, bool)]
-    if truths and any(isinstance(one, str) for one in values):
+        if isinstance(element, float) and not math.isfinite(element):
+            raise ValueError(f"found {element}; a finite number is expected (null finds NaN)")
+    truths = [element for element in values if isinstance(element, bool)]
+    if truths and any(isinstance(element, str) for element in values):
         raise ValueError(f"found {values!r:.120}, truth values among texts; {cure_of(truths[0])}")
 
 
@@ -97,7 +98,7 @@ def cure_of(truth: bool) -> str:
 
 
 def clauses(condition: Any) -> list[Clause]:
-    """Return what a condition asks: all of it has to hold."""
+    """Return the clauses of a condition, all of which must hold."""
     if not isinstance(condition, dict):
         return [Clause("in", _tuple(condition))]
     return [Clause(operator, _tuple(operand)) for operator, operand in condition.items()]

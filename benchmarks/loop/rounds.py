@@ -33,7 +33,7 @@ from run import DATA
 from topics import Codebook
 from world import Sizes, world
 
-from outcross.transforms.budget.budget import plan_budget
+from outcross.transforms.budget.problem import Problem
 from outcross.transforms.selection.residual import Scorer, keys
 from outcross.transforms.selection.select import Candidates, Filling
 from outcross.transforms.text.ngrams import Tables, count_ngrams
@@ -116,9 +116,9 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
     total = len(task.candidates.tok) / _SHARE
     held = np.bincount(cells, sizes, _CLUSTERS)
     human = np.bincount(codebook.assign(task.human), task.human.lengths, _CLUSTERS)
-    quota = plan_budget(
-        codebook.shares(task.reference) + 1e-6, 2 * held, human, total, float(human.sum())
-    ).solution.synthetic
+    shares = codebook.shares(task.reference) + 1e-6
+    problem = Problem.of(shares, 2 * held, human, total, float(human.sum()))
+    quota = problem.at(0.7).solution.synthetic
     hi, lo = rng.integers(2**64, size=(2, len(sizes)), dtype=np.uint64)
     filling = Filling(Candidates(cells, sizes, np.full(len(sizes), 2), hi, lo), quota)
     noise = filling.candidates.hashes(seed, "synthetic")

@@ -42,7 +42,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # it imports Beam, which takes seconds
-    from outcross.schemas.report import Measure, Report
+    from outcross.schemas.figures import Measure
+    from outcross.schemas.report import Report
 
 CONSOLE = Console(width=140)
 

@@ -284,7 +284,7 @@ def verdicts(
     trials: Mapping[Trial, Sequence[Mapping[str, Any]]], gates: Gates
 ) -> dict[Trial, Verdict]:
     """What the gates say of each trial."""
-    from outcross.schemas.report import Measure
+    from outcross.schemas.figures import Measure
     from outcross.transforms.measuring.gate import judged, verdict
 
     return {

@@ -17,8 +17,9 @@ from outcross.pipeline.terminal.tables import (
     print_line,
     show_table,
 )
+from outcross.schemas.figures import OUTCOMES, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import OUTCOMES, Measure, Report
+from outcross.schemas.report import Report
 
 
 def show_audit(result: AuditResult, as_json: bool) -> None:

@@ -12,8 +12,10 @@ from outcross.pipeline.commands.compare import trend
 from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, print_line, show_table
+from outcross.schemas.comparison import Comparison
+from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Comparison, Measure, Report
+from outcross.schemas.report import Report
 
 _WIDE = 6  # most generations side by side; more of them are rows
 _SURE = 3.0  # standard errors from which a slope has an arrow

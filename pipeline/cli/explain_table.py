@@ -16,8 +16,8 @@ from outcross.pipeline.commands.explain import DocumentHistory, Removals
 from outcross.pipeline.stages.texts import beginning, printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, print_line, repeats_table, show_table
-from outcross.schemas.config import WRITABLE, Source
-from outcross.schemas.report import Found
+from outcross.schemas.deduplication import Overlap
+from outcross.schemas.sources import WRITABLE, Source
 
 _REPEATS = 20  # removed documents that are named one by one
 
@@ -44,7 +44,7 @@ def show_removals(removals: Removals, as_json: bool) -> None:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
     show_table(console, table)
     if figures["found"]:
-        show_table(console, repeats_table([Found(**line) for line in figures["found"]]))
+        show_table(console, repeats_table([Overlap(**line) for line in figures["found"]]))
     _show_most_repeated(console, figures["most_repeated"])
     _show_least_similar(console, figures["least_similar"])
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, show_table
-from outcross.schemas.lineage import Bought, Generation, LineageSummary
+from outcross.schemas.lineage import Generation, LineageSummary, Purchase
 
 
 def show_lineage(summary: LineageSummary, as_json: bool) -> None:
@@ -48,7 +48,7 @@ def _generation_table(generations: Sequence[Generation]) -> Table:
     return table
 
 
-def _ledger_table(ledger: Sequence[Bought]) -> Table:
+def _ledger_table(ledger: Sequence[Purchase]) -> Table:
     table = new_table(
         "the ledger, in human tokens",
         ["bought by"],

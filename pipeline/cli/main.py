@@ -101,7 +101,7 @@ def _print_error(error: Exception, voice: Voice) -> int:
             print(f"outcross: {HOW_TO_NAME_FILES}", file=sys.stderr)
         return 2
     from outcross.pipeline.engine.engines import PipelineError
-    from outcross.schemas.config import ConfigError
+    from outcross.schemas.user_input import ConfigError
 
     voice.fail(error)
     if isinstance(error, ConfigError):

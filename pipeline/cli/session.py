@@ -39,7 +39,7 @@ class Session:
         """
         given = {name: options.pop(name) for name in OPTIONS if name in options}
         if given.get("quiet") and given.get("verbose"):
-            from outcross.schemas.config import ConfigError
+            from outcross.schemas.user_input import ConfigError
 
             raise ConfigError("quiet: given together with verbose; leave one of them out")
         self.voice = Voice(**{**given, "quiet": quiet or given.get("quiet", False)})

@@ -45,7 +45,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a commented configuration, guessed from the first rows of some files."""
-    from outcross.schemas.config import ConfigError
+    from outcross.schemas.user_input import ConfigError
 
     session: Session = ctx.obj
     session.open_voice({}, quiet=as_json)
@@ -103,11 +103,13 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a file that outcross reads or writes."""
     from outcross.pipeline.terminal.streams import print_json
-    from outcross.schemas.config import Config, ConfigError
+    from outcross.schemas.comparison import Comparison
+    from outcross.schemas.config import Config
     from outcross.schemas.gates import Gates
     from outcross.schemas.lineage import Lineage
     from outcross.schemas.plan import Plan
-    from outcross.schemas.report import Comparison, Report
+    from outcross.schemas.report import Report
+    from outcross.schemas.user_input import ConfigError
 
     models: dict[str, Any] = {
         "config": Config,

@@ -20,7 +20,7 @@ from outcross.pipeline.commands.job import (
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.corpus import corpus_sources, data_files
-from outcross.pipeline.page import page
+from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.cluster import Clustered, cluster
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
@@ -33,9 +33,10 @@ from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompt
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.sketch import Sketched, warnings_of_known
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
-from outcross.schemas.config import WRITABLE, Config, Source
+from outcross.schemas.config import Config
 from outcross.schemas.gates import Gates, load_gates
 from outcross.schemas.report import MEASURED, Report
+from outcross.schemas.sources import WRITABLE, Source
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.inputs.places import file_names
@@ -122,7 +123,7 @@ def audit(
     reference = request.reference
     if request.human:
         reference = files.join(request.out, "reference")
-        yardstick = request.yardstick(reference)
+        yardstick = request.reference_request(reference)
         check_request(_config(request, sources, None), "audit")  # before work is done for one
         check_request(yardstick.config(), "reference")
         files.make_folder(files.join(request.out, WORK))  # it is ours from here on

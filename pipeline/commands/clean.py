@@ -10,7 +10,7 @@ from pathlib import Path
 from outcross.pipeline.commands.job import alone
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.schemas.cleaning import Cleaning, Piece
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 _NOTES = ("lock", "data.key", "removed.key")

@@ -12,11 +12,13 @@ from typing import Literal
 import numpy as np
 
 from outcross.pipeline.inputs.reports import names_of, natural
-from outcross.pipeline.page import page
-from outcross.schemas.config import ConfigError
+from outcross.pipeline.page.document import page
+from outcross.schemas.comparison import Alarm, Comparison, Generation, Trend
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import CONFIDENCE, LEXICAL, MEASURES
-from outcross.schemas.report import Alarm, Comparison, Generation, Measure, Report, Trend, Verdict
+from outcross.schemas.report import Report, Verdict
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 WORDS = tuple(name for name in LEXICAL if MEASURES[name].kind == "ratio")

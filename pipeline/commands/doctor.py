@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
-from outcross.schemas.config import ConfigError
 from outcross.schemas.doctor import Check, Disk, DoctorReport, Kernels, Machine
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.cache import TEMPORARY, is_empty
 from outcross.transforms.base.files import beam_filesystems
 from outcross.transforms.base.kernels import lower_bound

@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from outcross.schemas.config import Config, ConfigError
+from outcross.schemas.config import Config
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.estimate import Estimate, Range
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 _MB = 1e6

@@ -20,8 +20,10 @@ from outcross.pipeline.stages.texts import (
     texts_of_earlier,
     texts_of_sources,
 )
-from outcross.schemas.config import Config, ConfigError, Source, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import REMOVED_FIELDS
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import CONTAINED, STAGES
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outcross.pipeline.commands.commented_config import one_line
-from outcross.schemas.config import ConfigError, Source
 from outcross.schemas.documents import Piece
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.content import without_marks
+from outcross.transforms.inputs.content import strip_marks
 from outcross.transforms.inputs.footers import open_parquet
 from outcross.transforms.reading.read import json_blocks, piece_rows
 
@@ -60,7 +61,7 @@ def _json_rows(piece: Piece, source: Source) -> Iterator[dict[str, Any]]:
     """Yield the objects among the lines; a line that is none is a reject of a run."""
     _, blocks = json_blocks(piece, source, _BATCH_BYTES)
     for data, _, broken in blocks:
-        for line in without_marks(data).split(b"\n"):
+        for line in strip_marks(data).split(b"\n"):
             try:
                 row = orjson.loads(line)
             except ValueError:

@@ -21,7 +21,6 @@ from outcross.pipeline.stages.rank import Ranking, amount, count_documents
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.schemas.columns import LEDGER_COLUMN, is_json, original_name, settle, unite, unsettled
-from outcross.schemas.config import Fields, Source
 from outcross.schemas.lineage import (
     Amount,
     ArchivedSource,
@@ -30,6 +29,7 @@ from outcross.schemas.lineage import (
     Lineage,
     LineageReport,
 )
+from outcross.schemas.sources import Fields, Source
 from outcross.transforms.base import files
 from outcross.transforms.inputs.input_files import pattern_of
 from outcross.transforms.reference.reference import copy_reference

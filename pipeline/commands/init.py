@@ -12,9 +12,11 @@ import yaml
 from outcross.pipeline.commands.commented_config import commented_config, one_line
 from outcross.pipeline.commands.first_rows import first_columns_of
 from outcross.pipeline.commands.guess_fields import guess_fields
-from outcross.schemas.config import ConfigError, Format, Role, Source, parse
+from outcross.schemas.config import parse
 from outcross.schemas.documents import Piece
 from outcross.schemas.guess import FieldGuess, FieldGuesses, InitResult, SourceGuess
+from outcross.schemas.sources import Format, Role, Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import content

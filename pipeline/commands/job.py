@@ -35,9 +35,10 @@ from outcross.pipeline.stages.sketch import (
     warn_of_sources,
 )
 from outcross.pipeline.stages.write import check_folders
-from outcross.schemas.config import Config, ConfigError, band_threshold
+from outcross.schemas.config import Config, band_threshold
 from outcross.schemas.documents import FORMAT_VERSION, Unit
 from outcross.schemas.formats import versions
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import load_reference

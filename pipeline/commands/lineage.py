@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.inputs.lineage import LINEAGE, damaged, read_lineage
 from outcross.schemas.columns import LEDGER_COLUMN
-from outcross.schemas.config import ConfigError
-from outcross.schemas.lineage import Amount, Bought, Generation, Lineage, LineageSummary
+from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
@@ -35,7 +35,7 @@ def lineage_summary(folder: str) -> LineageSummary:
     )
 
 
-def _ledger(folder: str, state: Lineage) -> list[Bought]:
+def _ledger(folder: str, state: Lineage) -> list[Purchase]:
     """Return what each generation bought, and how often later ones have written it again."""
     used = [
         _fingerprints(folder, generation.used)
@@ -67,7 +67,7 @@ def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
 
 def _bought(
     folder: str, generation: Generation, texts: NDArray[np.void], times: NDArray[np.int64]
-) -> Bought:
+) -> Purchase:
     """Return the human text that a generation bought.
 
     Args:
@@ -89,7 +89,7 @@ def _bought(
         tokens.append(notes.field("tokens").to_numpy())
     counts, lengths = np.concatenate(uses), np.concatenate(tokens)
     used = counts > 0
-    return Bought(
+    return Purchase(
         generation=generation.name,
         bought=generation.fresh,
         used=Amount(documents=int(used.sum()), tokens=int(lengths[used].sum())),

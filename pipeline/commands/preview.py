@@ -12,10 +12,12 @@ from outcross.pipeline.engine.engines import pipeline_options
 from outcross.pipeline.inputs.lineage import within_lineage
 from outcross.pipeline.stages.sketch import source_texts
 from outcross.pipeline.stages.texts import beginning
-from outcross.schemas.config import Config, ConfigError, Source
+from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.preview import SourcePreview
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.input_files import STANDARD_INPUT, warnings_of_files
 from outcross.transforms.reading.lookup import first_columns
 from outcross.transforms.reading.read import read_unit

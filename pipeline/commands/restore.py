@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.schemas.columns import is_json, original_name, plain, settle, unite, unsettled
-from outcross.schemas.config import Config, ConfigError
+from outcross.schemas.config import Config
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import STAGES
 from outcross.transforms.exchange.units import unit_file

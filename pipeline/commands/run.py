@@ -13,8 +13,8 @@ from outcross.pipeline.commands.generation import commit, lineage_report
 from outcross.pipeline.commands.job import job, manifest, sketch_and_deduplicate, write_rejects
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
 from outcross.pipeline.engine.progress import StageProgress
-from outcross.pipeline.page import page
 from outcross.pipeline.page.card import dataset_card
+from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.cluster import Clustered, cluster
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated, removed_output
@@ -29,10 +29,11 @@ from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.select import select
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.write import Output, write_shards
-from outcross.schemas.config import WRITABLE, Config
+from outcross.schemas.config import Config
 from outcross.schemas.gates import load_gates
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Achieved, Report, Verdict
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.reference.reference import REFERENCE_FILES, copy_reference
 from outcross.transforms.sketches.aligned import save_aligned

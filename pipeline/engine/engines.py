@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 
 if TYPE_CHECKING:
     import apache_beam as beam

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.schemas.audit import AuditRequest
-from outcross.schemas.config import WRITABLE, ConfigError, Fields, Source, parse
+from outcross.schemas.config import parse
 from outcross.schemas.documents import OUTCROSS
+from outcross.schemas.sources import WRITABLE, Fields, Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.inputs.input_files import STANDARD_INPUT, InputFile, input_files
 

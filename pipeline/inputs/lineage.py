@@ -23,9 +23,11 @@ from pydantic import ValidationError
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
-from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
+from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
 from outcross.schemas.formats import FORMAT, check_json, versions
 from outcross.schemas.lineage import LEDGER, ArchivedSource, Lineage
+from outcross.schemas.sources import Fields, Source
+from outcross.schemas.user_input import ConfigError, readable
 from outcross.transforms.base import files
 from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.inputs.seals import identify_all

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from outcross.schemas.config import PLAN_KEYS, Config, ConfigError, readable, repeat_caps
+from outcross.schemas.config import PLAN_KEYS, Config, repeat_caps
 from outcross.schemas.formats import FORMAT, check_json
 from outcross.schemas.plan import Plan
+from outcross.schemas.user_input import ConfigError, readable
 from outcross.transforms.base import files
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from outcross.schemas.config import ConfigError
 from outcross.schemas.formats import FORMAT, check_versions
 from outcross.schemas.report import Report
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 
 NAME = "report.json"

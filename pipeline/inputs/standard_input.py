@@ -8,7 +8,8 @@ import sys
 from typing import BinaryIO
 
 from outcross.pipeline.engine.artifacts import WORK
-from outcross.schemas.config import Config, ConfigError
+from outcross.schemas.config import Config
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.inputs.input_files import STANDARD_INPUT
 

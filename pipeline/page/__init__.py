@@ -1,4 +1,4 @@
-"""report.html: what a report, a plan and a comparison say, on one page that needs no network."""
+"""The page report.html: a report, a plan and a comparison in one file that needs no network."""
 
 from outcross.pipeline.page.document import page
 

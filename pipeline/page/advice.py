@@ -1,4 +1,4 @@
-"""Advise what to do about a verdict, for the page and the console."""
+"""Advice about a verdict, for the page and the console."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from outcross.schemas.report import Report
 
 @dataclass(frozen=True)
 class Code:
-    """Something to type.
+    """A command, an option or a file that a reader can type.
 
     Attributes:
-        text: a command, an option or a file.
+        text: the command, option or file.
     """
 
     text: str
@@ -25,8 +25,8 @@ class Link:
     """Words that lead to a section of the page.
 
     Attributes:
-        section: its key.
-        text: the words.
+        section: key of the section.
+        text: words of the link.
     """
 
     section: str
@@ -52,17 +52,17 @@ def plain(step: Step) -> str:
 
 
 def advice(report: Report, planned: bool = False) -> list[Step]:
-    """Return what a person can do about the verdict, the most pressing first.
+    """Return what a reader can do about the verdict, the most pressing step first.
 
     Args:
-        report: of a run, a deduplication or an audit.
-        planned: whether the page shows a plan.
+        report: report of a run, a deduplication or an audit.
+        planned: True if the page shows a plan.
     """
     outcomes = {
         measure.name: measure.outcome
         for measure in (report.judged.measures if report.judged else [])
     }
-    missed = {name for name, said in outcomes.items() if said in ("stop", "warn")}
+    missed = {name for name, outcome in outcomes.items() if outcome in ("stop", "warn")}
     steps: list[Step] = []
     if outcomes.get("off_support") == "stop":
         steps += _other_reference(report)
@@ -73,12 +73,14 @@ def advice(report: Report, planned: bool = False) -> list[Step]:
     if "noise" in outcomes.values():
         steps.append(
             [
-                "More variety than human text has is usually noise: look at some texts for broken "
-                "encodings and random strings."
+                "More variety than human text has is usually noise: look for broken encodings and "
+                "random strings in some texts."
             ]
         )
     if "too few" in outcomes.values():
-        steps.append(["Some gates had too little to judge: give more documents or human text."])
+        steps.append(
+            ["Some gates had too little data to judge: give more documents or human text."]
+        )
     return steps if missed else steps + _otherwise(report)
 
 
@@ -94,7 +96,7 @@ def _other_reference(report: Report) -> list[Step]:
             Code(command),
             ".",
         ],
-        ["If the reference is the right one, the generator has left it: look at some texts."],
+        ["If the reference is right, the generator no longer writes such text: read some texts."],
     ]
 
 
@@ -111,7 +113,7 @@ def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
         steps.append([words[0], options[0], words[1], options[1], words[2], where, "."])
     if missed and report.clusters:
         starved = Link("clusters", "The most starved clusters")
-        steps.append([starved, " are the topics to gather or to generate texts for."])
+        steps.append([starved, " are the topics for which to gather or generate more texts."])
     return steps
 
 
@@ -155,11 +157,11 @@ def _prompts(report: Report) -> list[Step]:
 
 
 def _otherwise(report: Report) -> list[Step]:
-    """Return what to do where no gate is missed."""
+    """Return the steps for a report in which no gate is missed."""
     steps: list[Step] = []
     if report.judged is None and report.kind != "dedup":
         steps.append(
-            ["Nothing was judged without human text: name some with ", Code("--human"), "."]
+            ["Nothing was judged, as there is no human text: name some with ", Code("--human"), "."]
         )
     if report.kind == "dedup":
         command = Code("outcross run")
@@ -173,5 +175,5 @@ def _otherwise(report: Report) -> list[Step]:
         steps.append([*train, "."])
     if report.verdict.outcome == "go":
         compare = Code("outcross compare")
-        steps.append(["Keep report.json: ", compare, " sets the next generation beside it."])
+        steps.append(["Keep report.json: ", compare, " compares the next generation with it."])
     return steps

@@ -1,4 +1,4 @@
-"""The entropy frontier: what human text buys, where this run stands, what one more token costs."""
+"""The entropy frontier: what human text buys, and what one more human token is worth."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from outcross.pipeline.page.markup import (
     el,
     escape,
     figure,
+    folded,
     join,
     number,
+    rounded,
     section,
     table,
     term,
@@ -23,18 +25,18 @@ from outcross.schemas.plan import FrontierPoint, Plan, Reached
 from outcross.schemas.report import Report
 
 _REGIMES = {
-    "slack": "Neither kind of text is scarcer than the other: each cluster has its part, or all "
-    "the text that there is of it.",
-    "human-bound": "Human text is what is scarce.",
-    "synthetic-bound": "Synthetic text is what is scarce.",
+    "slack": "Neither human nor synthetic text is scarce: each cluster gets its share of the "
+    "target, or all the text that it has.",
+    "human-bound": "Human text is scarce.",
+    "synthetic-bound": "Synthetic text is scarce.",
     "drawn": "The human part is drawn evenly from fresh text and the ledger, and synthetic text is "
-    "chosen to go with it.",
+    "chosen to complement it.",
 }
 _STARVED = 50
 
 
 def budget(report: Report, plan: Plan) -> Html:
-    """The frontier as a chart and as a table, the price in words, the clusters that lack text."""
+    """Return the section with the frontier, the price of a human token and the starved clusters."""
     words = {cluster.cluster: cluster.words for cluster in report.clusters}
     return section(
         "budget",
@@ -50,28 +52,32 @@ def budget(report: Report, plan: Plan) -> Html:
 
 
 def price(reached: Reached) -> Html:
-    """What one more human token would do, in words."""
+    """Describe in words what one more human token would change."""
     regime = _REGIMES[reached.regime]
     value, tokens = reached.shadow_price, max(reached.tokens, 1.0)
-    what = term("reached-shadow_price", "divergence from the tempered human distribution")
+    divergence = term("reached-shadow_price", "divergence from the tempered human distribution")
     if value is None:
         effect: Html = escape(
-            "A cluster of human text has no text at all here, so the first human token in it is "
-            "worth more than any number says."
+            "At least one cluster of human text has no text at all in this corpus, so its first "
+            "human token has no finite price."
         )
     elif abs(value) < 1e-9:
         effect = join(
-            ["One more human token in place of a synthetic one would not change the ", what, "."]
+            [
+                "One more human token in place of a synthetic one would not change the ",
+                divergence,
+                ".",
+            ]
         )
     else:
         turn = "lower" if value > 0 else "raise"
-        one, percent = number(abs(value), ".3g"), number(abs(value) / 100, ".2g", "nats")
+        amount, percent = number(abs(value), ".3g"), number(abs(value) / 100, ".2g", "nats")
         effect = join(
             [
                 f"One more human token in place of a synthetic one would {turn} the ",
-                what,
+                divergence,
                 " by ",
-                el("b", f"{one} nats × tokens"),
+                el("b", f"{amount} nats × tokens"),
                 f", spread over {number(tokens, ',.0f')} tokens. At this price 1\u202f% of the "
                 f"tokens ({number(tokens / 100, ',.0f')}) would {turn} it by about {percent}; the "
                 "price falls as more is bought."
@@ -83,14 +89,15 @@ def price(reached: Reached) -> Html:
 
 
 def _weights(plan: Plan) -> Html | None:
-    """What stands in data/ where copies are weights."""
+    """Explain the rows of data/ where copies are weights; return None where copies are rows."""
     if plan.asked.copies == "rows":
         return None
     return el(
         "p",
         "Copies are weights: every document is one row of data/, and ",
         el("code", "outcross.weight"),
-        " says how often it counts. Tokens, shares and diversity are those of the weighted corpus.",
+        " tells how often it counts. Tokens, shares and diversity are those of the weighted "
+        "corpus.",
         class_="note",
     )
 
@@ -109,7 +116,7 @@ def _label(plan: Plan) -> str:
 
 
 def _domains(report: Report, plan: Plan) -> Html | None:
-    """The domains' own budgets, and how their entropies add up."""
+    """Return the table of the domains' budgets, and how their entropies add up."""
     if len(plan.domains) < 2:
         return None
     columns = [
@@ -125,33 +132,33 @@ def _domains(report: Report, plan: Plan) -> Html | None:
         Column("KL to human, nats", "domainplan-kl"),
     ]
     achieved = report.achieved
-    done = {one.name: one.entropy for one in achieved.domains} if achieved is not None else {}
+    written = {domain.name: domain.entropy for domain in achieved.domains} if achieved else {}
     rows: list[list[Cell | str]] = [
         [
-            Cell(el("span", cut(one.name, 40), class_="corpus", dir="auto")),
-            one.kind,
-            figure(one.tokens, ",.0f"),
-            figure(one.share, ".1%"),
-            figure(one.reference_share, ".1%"),
-            figure(one.human_tokens, ",.0f"),
-            figure(one.alpha, ".3f"),
-            figure(one.entropy, ".4f"),
-            figure(done.get(one.name), ".4f"),
-            figure(one.kl, ".4f"),
+            Cell(el("span", cut(domain.name, 40), class_="corpus", dir="auto")),
+            domain.kind,
+            figure(domain.tokens, ",.0f"),
+            figure(domain.share, ".1%"),
+            figure(domain.reference_share, ".1%"),
+            figure(domain.human_tokens, ",.0f"),
+            figure(domain.alpha, ".3f"),
+            figure(domain.entropy, ".4f"),
+            figure(written.get(domain.name), ".4f"),
+            figure(domain.kl, ".4f"),
         ]
-        for one in plan.domains
+        for domain in plan.domains
     ]
     between = None if achieved is None else achieved.domain_entropy
-    entropies: list[Cell | str] = [
+    bounds: list[Cell | str] = [
         figure(plan.reached.domain_entropy, ".4f"),
         figure(between, ".4f"),
         "",
     ]
-    rows.append(["between the domains", *[""] * 6, *entropies])
+    rows.append(["between the domains", *[""] * 6, *bounds])
     note = el(
         "p",
-        "Each domain is a budget of its own. The entropy of the whole is the one between the "
-        "domains and the ones within them, weighted by their share: "
+        "Each domain has its own budget. The total entropy is the entropy between the domains plus "
+        "the entropies within them, weighted by the domains' shares: "
         f"{number(plan.reached.entropy, '.4f', 'nats')} planned"
         + ("" if achieved is None else f", {number(achieved.entropy, '.4f', 'nats')} achieved")
         + ".",
@@ -209,28 +216,28 @@ def _starved(plan: Plan, words: dict[int, list[str]]) -> Html | None:
     ]
     rows: list[list[Cell | str]] = [
         [
-            number(one.cluster)
-            if one.domain == OTHERS
-            else Cell(el("span", cut(one.domain, 40), f" {one.cluster}", class_="corpus")),
-            Cell(named(words.get(one.cluster, [])), classes="words"),
-            figure(one.wanted, ",.0f"),
-            figure(one.available, ",.0f"),
-            figure(one.planned, ",.0f"),
+            number(cluster.cluster)
+            if cluster.domain == OTHERS
+            else Cell(el("span", cut(cluster.domain, 40), f" {cluster.cluster}", class_="corpus")),
+            Cell(named(words.get(cluster.cluster, [])), classes="words"),
+            figure(cluster.wanted, ",.0f"),
+            figure(cluster.available, ",.0f"),
+            figure(cluster.planned, ",.0f"),
         ]
-        for one in plan.starved[:_STARVED]
+        for cluster in plan.starved[:_STARVED]
     ]
-    shown = table("Clusters that lack most of what they should have", columns, rows)
-    return el("details", el("summary", "Clusters that the plan can't fill"), shown)
+    shown = table("Clusters that lack most of their share of the target", columns, rows)
+    return folded("Clusters that the plan can't fill", shown)
 
 
 def named(words: list[str]) -> Html:
-    """Distinctive words of a cluster."""
+    """Return the first eight distinctive words of a cluster."""
     shown = ", ".join(cut(word, 30) for word in words[:8])
     return el("span", shown or "–", class_="corpus", dir="auto")
 
 
 def frontier_data(report: Report, plan: Plan) -> dict[str, Any]:
-    """What the chart of the frontier is drawn from."""
+    """Return the numbers from which the page's script draws the frontier."""
     points = [point for point in plan.frontier if point.reachable]
     fields = ("human_share", "entropy", "highest_entropy", "kl", "lowest_kl")
     achieved, reached = report.achieved, plan.reached
@@ -238,13 +245,9 @@ def frontier_data(report: Report, plan: Plan) -> dict[str, Any]:
     if achieved is not None and achieved.human_share is not None and achieved.entropy is not None:
         run = {field: getattr(achieved, field) for field in ("human_share", "entropy", "kl")}
     return {
-        **{field: [_short(getattr(point, field)) for point in points] for field in fields},
-        "run": {field: _short(value) for field, value in run.items()},
-        "reference_entropy": _short(reached.reference_entropy),
-        "entropy_floor": _short(plan.asked.entropy_floor),
-        "max_kl": _short(plan.asked.max_kl),
+        **{field: [rounded(getattr(point, field), 6) for point in points] for field in fields},
+        "run": {field: rounded(value, 6) for field, value in run.items()},
+        "reference_entropy": rounded(reached.reference_entropy, 6),
+        "entropy_floor": rounded(plan.asked.entropy_floor, 6),
+        "max_kl": rounded(plan.asked.max_kl, 6),
     }
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""The dataset card: README.md in the output, which `datasets` reads for where the data are."""
+"""The dataset card: a README.md in the output that tells `datasets` where the data are."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from outcross.schemas.report import Report
 
 
 def dataset_card(config: Config, report: Report) -> str:
-    """Markdown with the front matter that `datasets.load_dataset(out)` looks for.
+    """Return the card as Markdown, with the front matter that `datasets.load_dataset(out)` reads.
 
     Args:
-        config: of the run.
-        report: of the run.
+        config: configuration of the run.
+        report: report of the run.
     """
     front = [
         "---",
@@ -32,8 +32,8 @@ def dataset_card(config: Config, report: Report) -> str:
         "# A corpus curated by outcross",
         "",
         f"{achieved.tokens:,} tokens, {share} of them human. "
-        "The users' own columns are untouched; the column `outcross` says where a row comes from "
-        "(`id`, `source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, its "
+        "Your own columns are unchanged. The column `outcross` tells where a row comes from (`id`, "
+        "`source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, and its "
         "`domain`, `generation`, `tokens` and `weight`.",
         "",
         *_weights(report),
@@ -69,9 +69,9 @@ def dataset_card(config: Config, report: Report) -> str:
             )
     lines += [
         "",
-        "`report.json` has all figures, by role and by shard; `removed/` what was removed and in "
-        "favour of what; `rejects/` what could not be read; `manifest.json` versions, inputs and "
-        "checksums.",
+        "`report.json` has all figures, by role and by shard. `removed/` lists each removed "
+        "document with the kept document that it repeats. `rejects/` lists rows that could not be "
+        "read. `manifest.json` lists versions, inputs and checksums.",
         "",
         "The configuration:",
         "",
@@ -84,30 +84,30 @@ def dataset_card(config: Config, report: Report) -> str:
 
 
 def _lineage(report: Report) -> list[str]:
-    """What the sources are that a run has of its lineage."""
-    here = report.lineage
-    if here is None:
+    """Describe the sources that come from the lineage."""
+    place = report.lineage
+    if place is None:
         return []
     return [
         "",
-        f"Generation {here.number} of a lineage: {here.fresh.tokens:,} tokens of human text are "
-        f"bought, and {here.reused.tokens:,} come from the `ledger`, which holds what earlier "
-        "generations bought. A source `GENERATION.SOURCE` is what an earlier generation had to "
-        "choose from.",
+        f"Generation {place.number} of a lineage: {place.fresh.tokens:,} tokens of human text were "
+        f"bought, and {place.reused.tokens:,} come from the `ledger`, which holds the human text "
+        "that earlier generations bought. A source `GENERATION.SOURCE` holds candidates of an "
+        "earlier generation.",
     ]
 
 
 def _weights(report: Report) -> list[str]:
-    """How to train on a corpus whose copies are weights; nothing of one whose copies are rows."""
+    """Explain how to train on weighted rows; return nothing where copies are rows."""
     if report.asked is None or report.asked.copies == "rows":
         return []
     rows = sum(line.written for line in report.conservation)
     counted = report.figures("write").documents
     return [
-        f"Every document is one row, and `outcross.weight`, a whole number, says how often it "
-        f"counts: {rows:,} rows count as {counted:,} documents, and tokens, shares and diversity "
-        "are told of those. Read as they are, the rows are another corpus: draw them in proportion "
-        "to their weights,",
+        "Every document is one row. Its `outcross.weight`, a whole number, tells how often it "
+        f"counts: {rows:,} rows count as {counted:,} documents. Tokens, shares and diversity are "
+        "those of the weighted documents, so don't train on the rows unweighted. Draw rows in "
+        "proportion to their weights:",
         "",
         "```python",
         "import datasets, torch",
@@ -117,7 +117,7 @@ def _weights(report: Report) -> list[str]:
         "sampler = torch.utils.data.WeightedRandomSampler(weights, num_samples=int(sum(weights)))",
         "```",
         "",
-        "or, to meet the budget to the token in every epoch, repeat each as often as it weighs:",
+        "To meet the budget exactly in every epoch, repeat each row as often as its weight says:",
         "",
         "```python",
         "rows = rows.select([i for i, weight in enumerate(weights) for _ in range(int(weight))])",

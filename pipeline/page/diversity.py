@@ -1,4 +1,4 @@
-"""How diverse the corpus is: against human text, after each stage, by domain, over generations."""
+"""Diversity of the corpus: against human text, after each stage, and by domain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from outcross.pipeline.page.markup import (
     Cell,
     Column,
     Html,
-    cut,
     el,
     figure,
     join,
@@ -23,10 +22,12 @@ from outcross.pipeline.page.markup import (
     section,
     table,
     term,
+    two_lines,
 )
 from outcross.pipeline.page.overview import outcome
+from outcross.schemas.figures import OUTCOMES, Figures, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import OUTCOMES, Comparison, Figures, Measure, Report, Trend
+from outcross.schemas.report import Report
 
 STAGES = {
     "read": "read",
@@ -35,14 +36,14 @@ STAGES = {
     "judged": "judged",
 }
 _KINDS = {
-    "ratio": "As a ratio to human text: 1 is as diverse as human text",
-    "difference": "As a difference from human text: 0 is as human text, scales differ",
+    "ratio": "Ratio to human text: 1 is as diverse as human text",
+    "difference": "Difference from human text: 0 is like human text; scales differ",
 }
 _DOMAINS = 200
 
 
 def human(report: Report) -> Html | None:
-    """The measures against human text, before and after."""
+    """Return the section that compares the corpus with human text, before and after the run."""
     series = [(stage.name, stage.roles["all"]) for stage in report.stages if "all" in stage.roles]
     shown: list[tuple[str, Figures]] = [(key, found) for key, found in series if found.measures]
     judged = report.judged
@@ -54,7 +55,7 @@ def human(report: Report) -> Html | None:
     if not shown:
         if report.kind == "dedup":
             return None
-        why = "There is no human text to compare with, so no figure stands against it."
+        why = "There is no human text to compare with."
         return section("human", "Against human text", el("p", why))
     measures = [m for _, figures in shown for m in figures.measures if m.name in MEASURES]
     ratio = strips.extent([m for m in measures if MEASURES[m.name].kind == "ratio"], "ratio")
@@ -75,13 +76,13 @@ def human(report: Report) -> Html | None:
     columns = [
         Column("measure", numeric=False, heading=True),
         Column("outcome", "outcome", numeric=False),
-        Column("where it stands", "strip", numeric=False),
+        Column("position", "strip", numeric=False),
         Column("against human", "against"),
         Column("human", "measure-human"),
         *(Column(STAGES[stage], "stage-value") for stage, _ in shown),
         Column("n", "measure-n"),
     ]
-    caption = "Before and after, beside human text of as many documents or words"
+    caption = "Before and after the run, against as many documents or words of human text"
     return section(
         "human",
         "Against human text",
@@ -92,7 +93,7 @@ def human(report: Report) -> Html | None:
 
 
 def _outcomes(measures: Sequence[Measure]) -> str:
-    """Return how many measures the gates stop for, warn of, and let pass."""
+    """Count the measures by outcome, as words for the closed section."""
     words = {"stop": "stop", "warn": "warn", "noise": "noise", "go": "pass", "too few": "too few"}
     often = Counter[str](measure.outcome for measure in measures)
     return ", ".join(f"{often[key]} {word}" for key, word in words.items() if often[key])
@@ -105,7 +106,7 @@ def _values(figures: Figures) -> list[tuple[str, float | None]]:
 def _row(
     key: str,
     present: Sequence[tuple[str, Measure]],
-    found: Sequence[Measure | None],
+    by_stage: Sequence[Measure | None],
     scale: tuple[float, float],
     first: bool,
 ) -> list[Cell | str]:
@@ -113,7 +114,7 @@ def _row(
     drawn = strips.strip(present, scale, _in_words(last))
     parts = [drawn]
     if info.kind == "difference":
-        ends = (_against(key, scale[0]), "0", _against(key, scale[1]))
+        ends = (against(key, scale[0]), "0", against(key, scale[1]))
         written = (el("span", end.split("\u202f")[0]) for end in ends)
         parts.append(el("span", *written, class_="ends", aria_hidden="true"))
     elif first:
@@ -124,25 +125,21 @@ def _row(
         around = f"{low} to {high}"
     interval = ""
     if last.error is not None:
-        interval = f"± {_against(key, CONFIDENCE * last.error).lstrip('+')}"
+        interval = f"± {against(key, CONFIDENCE * last.error).lstrip('+')}"
     of = "words" if info.per == "tokens" else "docs"
     return [
         term(key, info.title),
         outcome(last.outcome),
         Cell(join(parts), classes="drawn"),
-        Cell(_two(_against(key, last.against), interval)),
-        Cell(_two(number(last.human, info.form, info.unit), around)),
-        *(figure(m.value if m else None, info.form) for m in found),
-        Cell(_two(number(last.n), of)),
+        Cell(two_lines(against(key, last.against), interval)),
+        Cell(two_lines(number(last.human, info.form, info.unit), around)),
+        *(figure(m.value if m else None, info.form) for m in by_stage),
+        Cell(two_lines(number(last.n), of)),
     ]
 
 
-def _two(first: str, second: str) -> Html:
-    return join([first, el("small", second) if second else None])
-
-
-def _against(key: str, value: float | None) -> str:
-    """Return a figure of `against`: a ratio, or a difference in the measure's own unit."""
+def against(key: str, value: float | None) -> str:
+    """Format a value on the scale of `against`: a ratio, or a difference in the measure's unit."""
     info = MEASURES[key]
     if info.kind == "ratio":
         return number(value, ".3f")
@@ -155,17 +152,25 @@ def _in_words(measure: Measure) -> str:
     info = MEASURES[measure.name]
     if measure.against is None:
         return f"{info.title}: {OUTCOMES.get(measure.outcome, measure.outcome)}"
-    words = f"{info.title}: {_against(measure.name, measure.against)} against human text"
+    words = f"{info.title}: {against(measure.name, measure.against)} against human text"
     ends = strips.band(measure)
     if ends:
-        low, high = (_against(measure.name, end) for end in ends)
+        low, high = (against(measure.name, end) for end in ends)
         words += f"; human against human {low} to {high}"
     return f"{words}; {measure.outcome}"
 
 
 @dataclass(frozen=True)
 class Property:
-    """A figure of a set of documents, as a column of tables shows it."""
+    """A figure that tables of documents show as a column or a row.
+
+    Attributes:
+        key: dotted path of the figure in `Figures`.
+        title: heading of the column.
+        form: Python format of the value.
+        unit: unit of the value; empty if it has none.
+        term: key of the glossary's term that explains it.
+    """
 
     key: str
     title: str
@@ -174,6 +179,7 @@ class Property:
     term: str
 
     def of(self, figures: Figures) -> float | None:
+        """Return the figure's value for a set of documents, or None if the set has none."""
         value: Any = figures
         for part in self.key.split("."):
             value = getattr(value, part, None)
@@ -213,12 +219,12 @@ PROPERTIES = (
 
 
 def properties(sets: Sequence[Figures]) -> list[Property]:
-    """Those that any of the sets has."""
-    return [found for found in PROPERTIES if any(found.of(one) is not None for one in sets)]
+    """Return the properties that at least one of the sets has."""
+    return [prop for prop in PROPERTIES if any(prop.of(figures) is not None for figures in sets)]
 
 
 def stages(report: Report) -> Html | None:
-    """Return a row a figure and a column a stage and role, and which stage cost which tail."""
+    """Return the section with one row per figure and one column per stage and role."""
     sets = [
         (f"{role}, {STAGES[stage.name]}", figures)
         for stage in report.stages
@@ -232,18 +238,18 @@ def stages(report: Report) -> Html | None:
     ]
     rows: list[list[Cell | str]] = [
         [
-            term(one.term, one.title),
-            *(figure(one.of(figures), one.form, one.unit) for _, figures in sets),
+            term(prop.term, prop.title),
+            *(figure(prop.of(figures), prop.form, prop.unit) for _, figures in sets),
         ]
-        for one in properties([figures for _, figures in sets])
+        for prop in properties([figures for _, figures in sets])
     ]
     return section(
         "stages",
         "Stage by stage",
         _cost(report),
         table(
-            "All documents after each stage, by role; the measures against human text are of "
-            "samples that compare",
+            "All documents after each stage, by role; the measures against human text use samples "
+            "of equal size",
             columns,
             rows,
             "by-stage",
@@ -253,7 +259,7 @@ def stages(report: Report) -> Html | None:
 
 
 def _cost(report: Report) -> Html | None:
-    """Which stage cost which tail, in a sentence a measure."""
+    """Describe how each stage changed the measures of spread and tail."""
     sentences = []
     for key in ("effective_clusters", "tail_mass", "tail_coverage"):
         steps = []
@@ -278,133 +284,31 @@ def _cost(report: Report) -> Html | None:
 
 
 def domains(report: Report) -> Html | None:
-    """Figures by domain, the largest first."""
-    found = sorted(report.domains, key=lambda domain: -domain.figures.documents)
-    if not found:
+    """Return the section with the figures of each domain, the largest domain first."""
+    largest = sorted(report.domains, key=lambda domain: -domain.figures.documents)
+    if not largest:
         return None
-    shown = properties([domain.figures for domain in found])
+    shown = properties([domain.figures for domain in largest])
     columns = [Column("domain", numeric=False, heading=True), Column("kind", numeric=False)]
-    columns += [Column(one.title, one.term) for one in shown]
+    columns += [Column(prop.title, prop.term) for prop in shown]
     rows: list[list[Cell | str]] = [
         [
             name(domain.name) if domain.name else el("span", "none", class_="none"),
             domain.kind,
-            *(figure(one.of(domain.figures), one.form, one.unit) for one in shown),
+            *(figure(prop.of(domain.figures), prop.form, prop.unit) for prop in shown),
         ]
-        for domain in found[:_DOMAINS]
+        for domain in largest[:_DOMAINS]
     ]
     return section(
         "domains",
         "By domain",
         el(
             "p",
-            "Open domains are judged; where answers should converge (maths, code, facts) figures "
-            "are shown and judge nothing.",
+            "Open domains are judged. Domains whose answers should converge (maths, code, facts) "
+            "are only shown.",
             class_="note",
         ),
         table("Figures by domain", columns, rows, "by-domain", sortable=True),
-        more(len(found), _DOMAINS, "domains", "report.json"),
-        brief=many(len(found), "domain"),
+        more(len(largest), _DOMAINS, "domains", "report.json"),
+        brief=many(len(largest), "domain"),
     )
-
-
-def generations(comparison: Comparison, latest: Report) -> Html:
-    """Measures over generations, falls beyond the limits, and what the latest says by itself."""
-    found = comparison.generations
-    by_name = [{measure.name: measure for measure in one.measures} for one in found]
-    trends = {trend.measure: trend for trend in comparison.trends}
-    drawn, rows = [], list[list[Cell | str]]()
-    for key, info in MEASURES.items():
-        own = [measures.get(key) for measures in by_name]
-        values = [m for m in own if m is not None and m.against is not None]
-        if not values:
-            continue
-        falls = any(alarm.measure == key for alarm in comparison.alarms)
-        title = join([term(key, info.title), outcome("stop") if falls else None], " ")
-        kind = "÷ human" if info.kind == "ratio" else "− human"
-        trend = trends.get(key)
-        label = f"{info.title} {kind}: {', '.join(_against(key, m.against) for m in values)}"
-        slope, around = _slope(trend) if trend else ("–", "")
-        said = el("p", f"{slope} {around} a generation") if trend else None
-        caption = el("figcaption", title, el("small", kind), said)
-        drawn.append(el("figure", caption, strips.trend(own, label)))
-        cells = [_generation(key, m) for m in own]
-        last = [Cell(_two(slope, around))] if trends else []
-        rows.append([term(key, info.title), *cells, *last])
-    columns = [Column("measure", numeric=False, heading=True)]
-    columns += [Column(f"{place} · {cut(one.name, 40)}") for place, one in enumerate(found, 1)]
-    columns += [Column("trend, a generation", "trend")] if trends else []
-    names = [
-        el("li", name(one.name), " ", outcome(one.outcome), " ", el("small", name(one.report)))
-        for one in found
-    ]
-    return section(
-        "generations",
-        "Over the generations",
-        _alarms(comparison),
-        el("ol", *names, class_="names"),
-        el(
-            "p",
-            "The latest by itself: ",
-            outcome(latest.verdict.outcome),
-            " – ",
-            cut(latest.verdict.sentence, 2000),
-        ),
-        el(
-            "p",
-            "Against human text, by generation; lines are ± 1.96 standard errors, the shaded band "
-            "is human text against human text. ",
-            el("a", "Stage by stage", href="#stages"),
-            " says which stage cost which tail in the latest one.",
-            class_="note",
-        ),
-        el("div", *drawn, class_="multiples"),
-        table("Figures against human text by generation", columns, rows),
-        brief=many(len(found), "generation"),
-    )
-
-
-def _slope(trend: Trend) -> tuple[str, str]:
-    """A trend a generation, and its interval; arrows only where it surely goes somewhere."""
-    interval = CONFIDENCE * trend.error
-    sure = abs(trend.slope) > interval
-    arrow = "→" if not sure else "↗" if trend.slope > 0 else "↘"
-    slope = _against(trend.measure, trend.slope)
-    if MEASURES[trend.measure].kind == "ratio":
-        slope = number(trend.slope, "+.3f")
-    error = _against(trend.measure, interval).lstrip("+")
-    return f"{arrow} {slope}", f"± {error}"
-
-
-def _generation(key: str, measure: Measure | None) -> Cell:
-    if measure is None or measure.against is None:
-        return Cell("–")
-    error = CONFIDENCE * (measure.error or 0.0)
-    interval = f"± {_against(key, error).lstrip('+')}" if error else ""
-    return Cell(_two(_against(key, measure.against), interval))
-
-
-def _alarms(comparison: Comparison) -> Html | None:
-    if not comparison.alarms:
-        return el("p", "No figure has fallen beyond its limit.")
-    columns = [
-        Column("measure", numeric=False, heading=True),
-        Column("from", numeric=False),
-        Column("to", numeric=False),
-        Column("fall, or rise of repeats", "fall"),
-        Column("limit"),
-    ]
-    rows: list[list[Cell | str]] = []
-    for alarm in comparison.alarms:
-        info = MEASURES.get(alarm.measure)
-        interval = f"± {number(CONFIDENCE * alarm.error, '.1%')}"
-        rows.append(
-            [
-                term(alarm.measure, info.title) if info else name(alarm.measure),
-                name(alarm.before),
-                name(alarm.after),
-                Cell(_two(number(alarm.fall, ".1%"), interval)),
-                number(alarm.limit, ".1%"),
-            ]
-        )
-    return table("Falls beyond their limits", columns, rows)

@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, script, data and the chart library, and nothing outside."""
+"""The page as one file that holds its markup, style, scripts, data and chart library."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from outcross.pipeline.page import (
     budget,
     diversity,
+    generations,
     lineage,
     overview,
     places,
@@ -28,8 +29,9 @@ from outcross.pipeline.page import (
 )
 from outcross.pipeline.page.glossary import glossary
 from outcross.pipeline.page.markup import Html, el, join
+from outcross.schemas.comparison import Comparison
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import Comparison, Report
+from outcross.schemas.report import Report
 
 _ASSETS = Path(__file__).parent / "assets"
 _SECTION = re.compile(r'<h2 id="(\w+)-title">(.*?)</h2>')
@@ -42,32 +44,32 @@ def page(
     manifest: Mapping[str, Any] | None = None,
     comparison: Comparison | None = None,
 ) -> str:
-    """A report as HTML that needs no network and no other file.
+    """Return a report as HTML that needs no network and no other file.
 
     Args:
-        report: of a run, a deduplication or an audit; of the latest generation where several are
-            compared.
-        plan: of a run, for the frontier.
-        manifest: what was read, made and written.
-        comparison: of generations; it then comes first.
+        report: report of a run, a deduplication or an audit; with a comparison, report of the
+            latest generation.
+        plan: plan of the run, for the section on the budget.
+        manifest: contents of manifest.json.
+        comparison: comparison of generations; its section comes first.
 
     Returns:
-        the page, below 6 MB whatever the corpus holds.
+        the page, at most 6 MB long for a corpus of any size.
     """
     title = f"{_KINDS[report.kind]} report"
-    said, gates = report.verdict, report.judged.measures if report.judged else []
+    decision, gates = report.verdict, report.judged.measures if report.judged else []
     if comparison is not None:
-        title, said, gates = "Comparison of generations", comparison.verdict, []
+        title, decision, gates = "Comparison of generations", comparison.verdict, []
     sections = [
         verdict.verdict(
-            said,
+            decision,
             title if comparison is None else f"{title} · the latest",
             verdict.facts(report),
             gates,
             places.places(report),
             overview.next_steps(report, plan),
         ),
-        diversity.generations(comparison, report) if comparison else None,
+        generations.generations(comparison, report) if comparison else None,
         overview.asked(report, plan),
         overview.flow(report),
         diversity.human(report),
@@ -79,7 +81,7 @@ def page(
         diversity.domains(report),
         removals.prompts(report),
         removals.removed(report),
-        provenance.yardstick(report),
+        provenance.reference(report),
         provenance.manifest(manifest) if manifest else None,
     ]
     body = join(sections)
@@ -137,11 +139,11 @@ def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
 
 
 def _contents(body: str) -> Html:
-    """Return links to the sections that are there."""
-    found = [
+    """Return links to the sections of the page."""
+    items = [
         el("li", el("a", Html(heading), href=f"#{key}")) for key, heading in _SECTION.findall(body)
     ]
-    return el("nav", el("ul", *found), aria_label="Sections")
+    return el("nav", el("ul", *items), aria_label="Sections")
 
 
 def _asset(name: str) -> str:
@@ -153,7 +155,7 @@ def _hash(script: str) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """JSON that can stand in a page: nothing in it can end the element that holds it."""
+    """Return JSON that can't end the HTML element that holds it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for c in "<>&\u2028\u2029":
         text = text.replace(c, f"\\u{ord(c):04x}")

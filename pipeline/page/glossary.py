@@ -1,4 +1,4 @@
-"""What the words of the page mean: shown where a pointer or the keyboard rests, and at its end."""
+"""The terms of the page and their meaning, shown as tooltips and at the end of the page."""
 
 from __future__ import annotations
 
@@ -8,99 +8,95 @@ from typing import Any
 from pydantic import BaseModel
 
 from outcross.pipeline.page.markup import Html, el, section
-from outcross.schemas.lineage import Ranked
+from outcross.schemas.deduplication import (
+    Deduplication,
+    Loss,
+    Overlap,
+    Removal,
+    RepeatedText,
+    SourceOverlap,
+)
+from outcross.schemas.figures import Figures, Measure, Shard
+from outcross.schemas.lineage import RankedSource
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
-from outcross.schemas.report import (
-    Achieved,
-    Answers,
-    Cluster,
-    Collapsed,
-    Conservation,
-    Deduplication,
-    Figures,
-    Found,
-    FoundIn,
-    KnownWords,
-    Loss,
-    Measure,
-    Prompts,
-    Removal,
-    Repeated,
-    Saturation,
-    Shard,
-    Yardstick,
-)
+from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
+from outcross.schemas.report import Achieved, Cluster, Conservation, KnownWords, ReferenceSummary
 
-_OWN: dict[str, tuple[str, str]] = {
+_WORDS: dict[str, tuple[str, str]] = {
     "strip": (
-        "where it stands",
-        "The shaded band is where human text stands when it is compared with other human text: 95 "
-        "of 100 such comparisons fall into it. Marks are the corpus after each stage, their lines "
-        "± 1.96 standard errors. An arrow at the edge means that the mark lies further out.",
+        "position",
+        "The shaded band shows human text compared with other human text: 95 of 100 such "
+        "comparisons fall into it. Marks show the corpus after each stage, and their lines "
+        "± 1.96 standard errors. An arrow at the edge stands for a mark beyond the scale.",
     ),
     "outcome": (
         "outcome",
-        "What the gate of the measure says: go; warn; stop; noise (more variety than human text "
-        "has); too little to judge (too few documents or words, an interval wider than the limit, "
-        "or human text in which the figure means nothing); not judged (it is by clusters, and the "
-        "embedder can't read the texts); shown (no gate applies).",
+        "Result of the measure's gate: go; warn; stop; noise (more variety than human text has); "
+        "too little to judge (too few documents or words, an interval wider than the limit, or "
+        "human text that the measure can't describe); not judged (the measure uses clusters, and "
+        "the embedder can't read the texts); shown (no gate applies).",
     ),
     "stage-value": (
         "read, deduplicated, written, judged",
-        "The measure itself after that stage, in the unit that stands beside the human figure; "
-        "judged is what the gates look at.",
+        "The measure after that stage, in the unit of the human figure. The column `judged` is "
+        "what the gates judge.",
     ),
     "against": (
         "against human",
-        "The corpus's value divided by human text's; for shares of repetition and for divergences "
-        "the difference between the two. ± are 1.96 standard errors: the true figure lies within "
+        "The corpus's value divided by human text's. For shares of repetition and for divergences "
+        "it is the difference instead. ± shows 1.96 standard errors: the true figure lies within "
         "them in 95 of 100 cases.",
     ),
     "ratio": (
         "corpus ÷ human",
-        "The corpus's share of the cluster divided by human text's: ▼ below 1 the corpus has too "
-        "little of it (starved), ▲ above 1 too much (swollen).",
+        "The corpus's share of the cluster divided by human text's share. ▼ below 1: the corpus "
+        "has too little of it (starved). ▲ above 1: it has too much (swollen).",
     ),
     "excess": (
         "adds to divergence",
-        "What the cluster adds to the Jensen-Shannon divergence between corpus and human text, in "
-        "thousandths of a nat. Starved and swollen clusters are ranked by it.",
+        "The cluster's part of the Jensen-Shannon divergence between corpus and human text, in "
+        "thousandths of a nat. Starved and swollen clusters are sorted by it.",
     ),
     "outliers": (
-        "out of line",
-        "In how many columns the shard lies more than 3.5 robust standard deviations from the "
-        "median shard: ▲ above it, ▼ below. Said of 8 shards or more.",
+        "outlying columns",
+        "Number of columns in which the shard lies more than 3.5 robust standard deviations from "
+        "the median shard: ▲ above it, ▼ below. Needs at least 8 shards.",
     ),
     "near_duplicate_rate": (
         "near-duplicate rate",
-        "Documents that repeat another one of the same set / its documents; of an audited file, "
-        "the share of all that was read from it that repeats another document of that file (of "
-        "those that stand for the same kept document all but one count).",
+        "Share of documents that repeat another document of the same set. For an audited file, "
+        "the share of the documents read from it that repeat another document of that file; of "
+        "several that repeat the same document, all but one count.",
     ),
     "lexical_distinct_3": (
         "distinct triples",
         "Different word triples / word triples, in a fixed number of words.",
     ),
-    "median_length": ("median length", "Half of the documents are shorter, tokens."),
+    "median_length": ("median length", "Half of the documents are shorter, in tokens."),
     "tokens": (
         "tokens",
-        "Tokens, each appearance of a document counted. Words until a tokenizer is named.",
+        "Tokens, counted at each appearance of a document. A token is a word of the text.",
     ),
     "alpha": (
         "tempering α",
-        "The target is human text's share of each cluster to the power α: 1 is the human "
-        "distribution, lower lifts what is rare, 0 makes all clusters alike.",
+        "The target is human text's share of each cluster to the power α. 1 keeps the human "
+        "distribution, lower values lift rare clusters, and 0 makes all clusters equal.",
     ),
     "trend": (
         "trend",
-        "Change of the figure against human text a generation: a line through all of them, "
-        "weighted by their errors; ± 1.96 standard errors. ↘ and ↗ only where that is sure.",
+        "Change per generation of the figure against human text: the slope of a line through all "
+        "generations, weighted by their errors, ± 1.96 standard errors. ↘ and ↗ mark slopes that "
+        "are certain.",
     ),
-    "fall": ("fall", "Share of the earlier figure against human text that is gone."),
-    "asked": ("asked", "What the configuration asks for."),
-    "planned": ("planned", "What the plan comes to, before whole documents are chosen."),
-    "achieved": ("achieved", "What stands in data/."),
+    "fall": (
+        "fall",
+        "Share of the earlier figure against human text that is lost; for near duplicates, the "
+        "rise of their share of the documents.",
+    ),
+    "asked": ("asked", "Value in the configuration."),
+    "planned": ("planned", "Value in the plan, before whole documents are chosen."),
+    "achieved": ("achieved", "Value in data/."),
 }
 _FIELDS: dict[type[BaseModel], dict[str, str]] = {
     Conservation: {
@@ -138,20 +134,20 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "words": "distinctive words",
     },
     Achieved: {"longest_document": "longest document", "most_copies": "most copies"},
-    Yardstick: {
-        "fingerprint": "fingerprint of the yardstick",
-        "clusters": "clusters of the yardstick",
-        "documents": "documents of the yardstick",
-        "effective_clusters": "effective clusters of the yardstick",
-        "tail_mass": "tail of the yardstick",
-        "near_duplicate_rate": "near duplicates of the yardstick",
-        "zstd_ratio": "zstd ratio of the yardstick",
+    ReferenceSummary: {
+        "fingerprint": "fingerprint of the reference",
+        "clusters": "clusters of the reference",
+        "documents": "documents of the reference",
+        "effective_clusters": "effective clusters of the reference",
+        "tail_mass": "tail of the reference",
+        "near_duplicate_rate": "near duplicates of the reference",
+        "zstd_ratio": "zstd ratio of the reference",
     },
-    Found: {"found": "found", "whole_only": "whole only"},
-    FoundIn: {"exact": "exact", "near": "near", "contained": "contained"},
+    Overlap: {"found": "repeated", "whole_only": "whole only"},
+    SourceOverlap: {"exact": "exact", "near": "near", "contained": "contained"},
     Loss: {"kind": "class", "near_share": "near share"},
     Deduplication: {"open": "open"},
-    Repeated: {"times": "came", "exact": "word for word"},
+    RepeatedText: {"times": "occurs", "exact": "word for word"},
     Removal: {"similarity": "similarity", "rule": "rule"},
     Answers: {
         "prompts": "prompts looked at",
@@ -166,11 +162,11 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "distinct_answers": "different answers",
         "kept_answers": "kept answers",
     },
-    Collapsed: {"commonest": "commonest", "same_chance": "chance that two are the same"},
+    CollapsedPrompt: {"commonest": "commonest", "same_chance": "chance that two are the same"},
     Saturation: {"gains": "new answers"},
-    Ranked: {
+    RankedSource: {
         "distance": "distance of a source",
-        "held": "held by a source",
+        "held": "tokens of a source",
         "candidates": "candidates of a source",
     },
     FrontierPoint: {
@@ -215,16 +211,16 @@ def _fields() -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def key_of(model: type[BaseModel], name: str) -> str:
-    """The term of a field of a schema."""
+    """Return the key of the term that explains a field of a schema."""
     return f"{model.__name__}-{name}".lower()
 
 
-TERMS: dict[str, tuple[str, str]] = _OWN | dict(_measures()) | dict(_fields())
+TERMS: dict[str, tuple[str, str]] = _WORDS | dict(_measures()) | dict(_fields())
 """By key: title and meaning."""
 
 
 def glossary(body: str) -> Html:
-    """The terms that a page uses, each explained."""
+    """Return the section that explains the terms used in the page's body."""
     entries = []
     for key, (title, meaning) in sorted(TERMS.items(), key=lambda item: item[1][0].lower()):
         place = f"g-{key}"

@@ -1,43 +1,43 @@
-"""A run's place in its lineage: what it bought and used again, and what it could choose from."""
+"""The section on a run's place in its lineage."""
 
 from __future__ import annotations
 
 from outcross.pipeline.page.glossary import key_of
 from outcross.pipeline.page.markup import Column, Html, el, figure, name, number, section, table
-from outcross.schemas.lineage import LineageReport, Ranked
+from outcross.schemas.lineage import LineageReport, RankedSource
 from outcross.schemas.report import Report
 
 
 def lineage(report: Report) -> Html | None:
-    """The human part by where it comes from, and the ranking of the synthetic sources."""
-    found = report.lineage
-    if found is None:
+    """Return the section: human text by origin, and the ranking of the synthetic sources."""
+    place = report.lineage
+    if place is None:
         return None
     return section(
         "lineage",
-        "Its place in the lineage",
+        "Place in the lineage",
         el(
             "p",
-            f"Generation {found.number:,}, ",
-            name(found.generation),
-            f": {number(found.fresh.tokens)} human tokens were bought, and "
-            f"{number(found.reused.tokens)} of the {number(found.ledger.tokens)} in the ledger "
+            f"Generation {place.number:,}, ",
+            name(place.generation),
+            f": {number(place.fresh.tokens)} human tokens were bought, and "
+            f"{number(place.reused.tokens)} of the {number(place.ledger.tokens)} in the ledger "
             "were used again.",
             class_="lead",
         ),
-        _human(found),
-        _ranking(found.ranking),
-        brief=f"generation {found.number:,}",
+        _human(place),
+        _ranking(place.ranking),
+        brief=f"generation {place.number:,}",
     )
 
 
-def _human(found: LineageReport) -> Html:
+def _human(place: LineageReport) -> Html:
     rows = (
-        ("fresh", found.planned_fresh_tokens, found.fresh),
-        ("of the ledger", found.planned_reused_tokens, found.reused),
+        ("fresh", place.planned_fresh_tokens, place.fresh),
+        ("from the ledger", place.planned_reused_tokens, place.reused),
     )
     return table(
-        "The human part",
+        "Human text by origin",
         [
             Column("human text", numeric=False, heading=True),
             Column("tokens planned", "planned"),
@@ -56,24 +56,24 @@ def _human(found: LineageReport) -> Html:
     )
 
 
-def _ranking(ranking: list[Ranked]) -> Html | None:
+def _ranking(ranking: list[RankedSource]) -> Html | None:
     if not ranking:
         return None
     return table(
         "The synthetic sources, nearest to human text first",
         [
             Column("source", numeric=False, heading=True),
-            Column("distance, nats", key_of(Ranked, "distance")),
-            Column("tokens held", key_of(Ranked, "held")),
-            Column("tokens to choose from", key_of(Ranked, "candidates")),
+            Column("distance, nats", key_of(RankedSource, "distance")),
+            Column("tokens", key_of(RankedSource, "held")),
+            Column("candidate tokens", key_of(RankedSource, "candidates")),
         ],
         [
             [
-                one.name,
-                figure(one.distance, ".4f"),
-                figure(one.held.tokens),
-                figure(one.candidates.tokens),
+                candidate.name,
+                figure(candidate.distance, ".4f"),
+                figure(candidate.held.tokens),
+                figure(candidate.candidates.tokens),
             ]
-            for one in ranking
+            for candidate in ranking
         ],
     )

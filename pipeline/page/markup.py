@@ -1,4 +1,4 @@
-"""HTML whose every string is escaped unless it is markup already, so that none can be forgotten."""
+"""HTML in which every string is escaped unless it is markup already."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Html(str):
 
 
 def visible(text: str) -> str:
-    """A text on one line in which what steers a reader or a browser unseen is seen.
+    """Return a text on one line, with invisible control characters made visible.
 
-    Controls, bidi overrides, zero width characters and lone surrogates become ⟨U+202E⟩; white
-    space becomes a blank.
+    Control characters, bidi overrides, zero-width characters and lone surrogates become ⟨U+202E⟩
+    and the like. White space becomes a blank.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -49,46 +49,55 @@ def visible(text: str) -> str:
 
 
 def cut(text: str, length: int = SHOWN) -> str:
-    """The first characters of a text, made visible."""
+    """Return the first characters of a text, made visible.
+
+    Args:
+        text: any text, trusted or not.
+        length: most characters to return, an ellipsis included.
+    """
     shown = visible(text[: length + 1])
     return shown if len(shown) <= length else shown[: length - 1] + "…"
 
 
 def escape(text: str) -> Html:
+    """Escape a text unless it is markup already."""
     return text if isinstance(text, Html) else Html(html.escape(visible(text)))
 
 
 def join(parts: Iterable[str | None], between: str = "") -> Html:
-    """Parts after each other; None is nothing."""
+    """Escape and concatenate parts; None adds nothing."""
     return Html(escape(between).join(escape(part) for part in parts if part is not None))
 
 
 def el(tag: str, /, *children: str | None, **attributes: str | float | bool | None) -> Html:
-    """An element. Attributes: `class_` is class, `data_v` data-v; None and False are left out."""
+    """Return an element with escaped children and attributes.
+
+    Attributes that are None or False are left out. `class_` stands for class, `data_v` for data-v.
+    """
     written = [tag]
     for key, value in attributes.items():
         if value is None or value is False:
             continue
-        own = key.rstrip("_").replace("_", "-")
-        written.append(own if value is True else f'{own}="{escape(str(value))}"')
+        attribute = key.rstrip("_").replace("_", "-")
+        written.append(attribute if value is True else f'{attribute}="{escape(str(value))}"')
     opened = f"<{' '.join(written)}>"
     return Html(opened if tag in _VOID else f"{opened}{join(children)}</{tag}>")
 
 
 def name(text: str) -> Html:
-    """A name that a user or a file system gave."""
+    """Return a name that a user or a file system gave."""
     return el("bdi", cut(text, _NAME))
 
 
 def corpus(text: str | None) -> Html:
-    """A text of the corpus, which nobody has to trust."""
+    """Return a text of the corpus, marked as a quotation."""
     if text is None:
         return el("span", "not shown", class_="none")
     return el("span", cut(text), class_="corpus", dir="auto")
 
 
 def number(value: float | None, form: str = ",", unit: str = "") -> str:
-    """A number for people; what can't be said is a dash."""
+    """Format a number for a reader; None and values that are not finite become a dash."""
     if value is None or not math.isfinite(value):
         return NONE
     shown = format(value, form).replace("-", "−").replace("%", "\u202f%")
@@ -98,11 +107,12 @@ def number(value: float | None, form: str = ",", unit: str = "") -> str:
 
 
 def many(count: int, noun: str) -> str:
+    """Format a count with its noun in the singular or plural."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """Format a number of bytes for a reader."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -116,14 +126,21 @@ def _places(value: float) -> str:
 
 
 def term(key: str, text: str) -> Html:
-    """Words that are explained where a pointer or the keyboard rests on them, and at the end."""
+    """Return words that link to their explanation in the glossary."""
     place = f"g-{key}"
     return el("a", text, class_="term", href=f"#{place}", data_term=place, aria_describedby=place)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its title, which term explains it, whether it holds numbers or names."""
+    """A column of a table.
+
+    Attributes:
+        title: heading of the column.
+        term: key of the glossary's term that explains it.
+        numeric: True if its cells hold numbers.
+        heading: True if its cells are headings of their rows.
+    """
 
     title: str
     term: str | None = None
@@ -133,7 +150,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell; `value` is what it is sorted by where that isn't what it shows."""
+    """A cell of a table.
+
+    Attributes:
+        content: text or markup of the cell.
+        value: value by which the table is sorted, where that differs from the content.
+        classes: CSS classes, separated by blanks.
+    """
 
     content: str
     value: float | str | None = None
@@ -141,7 +164,7 @@ class Cell:
 
 
 def figure(value: float | None, form: str = ",", unit: str = "", classes: str = "") -> Cell:
-    """A cell of a number."""
+    """Return a cell that holds a number."""
     shown = number(value, form, unit)
     return Cell(shown, None if shown == NONE else value, classes)
 
@@ -155,15 +178,15 @@ def table(
     sortable: bool = False,
     groups: Mapping[int, str] | None = None,
 ) -> Html:
-    """A table that scrolls in its own box.
+    """Return a table that scrolls in its own box.
 
     Args:
-        caption: what it is.
-        columns: in order.
-        rows: of cells.
-        key: an id, for what the page's script does with it.
-        sortable: whether its headings sort it.
-        groups: before which rows a heading over all columns stands.
+        caption: title of the table.
+        columns: columns, in order.
+        rows: cells of each row, one per column.
+        key: id of the table, for the page's script.
+        sortable: True if a click on a heading sorts the rows.
+        groups: headings that span all columns, by the index of the row below them.
     """
     headings = (_heading(column, sortable) for column in columns)
     body = []
@@ -208,15 +231,15 @@ def _cell(column: Column, cell: Cell | str, sortable: bool) -> Html:
 
 
 def section(key: str, title: str, *children: str | None, brief: str | None = None) -> Html:
-    """Return a part of the page that is closed until a reader or a link opens it.
+    """Return a section of the page that is closed until a reader or a link opens it.
 
-    The anchor stands inside, as a browser opens the fold of what a link leads to.
+    The anchor stands inside the fold, as browsers open a fold whose content a link leads to.
 
     Args:
-        key: its anchor.
-        title: its heading, which stays when it is closed.
-        children: what it holds.
-        brief: a few words beside the heading on what is in it.
+        key: anchor of the section.
+        title: heading, which stays in sight when the section is closed.
+        children: contents of the section.
+        brief: a few words beside the heading that summarise the contents.
     """
     heading = el("h2", title, id=f"{key}-title")
     shown = el("span", brief, class_="brief") if brief else None
@@ -224,8 +247,28 @@ def section(key: str, title: str, *children: str | None, brief: str | None = Non
     return el("details", el("summary", heading, " ", shown), body, class_="fold")
 
 
+def folded(title: str, *content: str | None) -> Html:
+    """Return an element that is closed until a reader opens it.
+
+    Args:
+        title: words that stay in sight.
+        content: what the fold holds.
+    """
+    return el("details", el("summary", title), *content)
+
+
+def two_lines(first: str, second: str) -> Html:
+    """Return a figure with a small second line, such as its interval; none if it is empty."""
+    return join([first, el("small", second) if second else None])
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """Round a number of the page's data to significant digits; None where it is not finite."""
+    return float(f"{value:.{digits}g}") if value is not None and math.isfinite(value) else None
+
+
 def more(count: int, shown: int, noun: str, file: str) -> Html | None:
-    """That not all are shown, and where they stand."""
+    """Return a note that names the file with all entries; None if all are shown."""
     if count <= shown:
         return None
-    return el("p", f"{shown:,} of {count:,} {noun} are shown; all stand in {file}.", class_="note")
+    return el("p", f"{shown:,} of {count:,} {noun} are shown; {file} lists all.", class_="note")

@@ -1,4 +1,4 @@
-"""Show what to do next, what was asked and achieved, and where rows went."""
+"""The next steps, the request beside the result, and the flow of the rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
+from outcross.schemas.figures import OUTCOMES
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import OUTCOMES, Achieved, Conservation, KnownWords, Report
+from outcross.schemas.report import Achieved, Conservation, KnownWords, Report
 
 SIGNS = {
     "done": "●",
@@ -39,7 +40,7 @@ SIGNS = {
 
 
 def outcome(word: str) -> Html:
-    """An outcome as a sign and a word: never a colour alone."""
+    """Return an outcome as a sign and a word, so that it is never shown by colour alone."""
     sign = el("span", SIGNS.get(word, "·"), aria_hidden="true")
     return el(
         "span", sign, " ", OUTCOMES.get(word, word), class_=f"outcome {word.replace(' ', '-')}"
@@ -47,7 +48,7 @@ def outcome(word: str) -> Html:
 
 
 def next_steps(report: Report, plan: Plan | None) -> list[Html]:
-    """What a person can do about the verdict."""
+    """Return the advice about the verdict as markup."""
     return [join([_part(part) for part in step]) for step in advice(report, plan is not None)]
 
 
@@ -58,17 +59,19 @@ def _part(part: str | Code | Link) -> Html | str:
 
 
 def code(text: str) -> Html:
+    """Return words to type, such as a command."""
     return el("code", text)
 
 
 def link(key: str, text: str) -> Html:
+    """Return a link to a section of the page."""
     return el("a", text, href=f"#{key}")
 
 
 def asked(report: Report, plan: Plan | None) -> Html | None:
-    """What was asked beside what stands in data/."""
-    wish, done = report.asked, report.achieved
-    if wish is None or done is None:
+    """Return the section that compares the request, the plan and the contents of data/."""
+    wish, achieved = report.asked, report.achieved
+    if wish is None or achieved is None:
         return None
     reached = plan.reached if plan else None
     wanted = "not given" if wish.tokens is None else number(wish.tokens, ",.0f")
@@ -77,35 +80,35 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
             "tokens",
             wanted,
             number(reached.tokens if reached else None, ",.0f"),
-            number(done.tokens),
-            _tolerance(done, done.tokens, done.planned_tokens),
+            number(achieved.tokens),
+            _tolerance(achieved, achieved.tokens, achieved.planned_tokens),
         ],
         [
             "human tokens",
             number(wish.human_tokens, ",.0f"),
-            number(done.planned_human_tokens, ",.0f"),
-            number(done.human_tokens),
-            _tolerance(done, done.human_tokens, done.planned_human_tokens),
+            number(achieved.planned_human_tokens, ",.0f"),
+            number(achieved.human_tokens),
+            _tolerance(achieved, achieved.human_tokens, achieved.planned_human_tokens),
         ],
         [
             "human share of the tokens",
             number(wish.human_share, ".1%"),
             number(reached.human_share if reached else None, ".1%"),
-            number(done.human_share, ".1%"),
+            number(achieved.human_share, ".1%"),
             "",
         ],
         [
             term("figures-token_entropy", "entropy over clusters"),
             "" if wish.entropy_floor is None else f"≥ {number(wish.entropy_floor, '.4f', 'nats')}",
-            number(done.planned_entropy, ".4f", "nats"),
-            number(done.entropy, ".4f", "nats"),
-            _entropy_gap(done),
+            number(achieved.planned_entropy, ".4f", "nats"),
+            number(achieved.entropy, ".4f", "nats"),
+            _entropy_gap(achieved),
         ],
         [
             term("figures-kl_to_reference", "KL to human"),
             "" if wish.max_kl is None else f"≤ {number(wish.max_kl, '.4f', 'nats')}",
             number(reached.kl if reached else None, ".4f", "nats"),
-            number(done.kl, ".4f", "nats"),
+            number(achieved.kl, ".4f", "nats"),
             "",
         ],
         [
@@ -120,7 +123,7 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
             f"≤ {wish.max_copies.synthetic} synthetic, ≤ {wish.max_copies.human} human"
             + (", as weights" if wish.copies == "weights" else ""),
             "",
-            f"{done.most_copies} at most",
+            f"{achieved.most_copies} at most",
             "",
         ],
     ]
@@ -129,30 +132,30 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
         Column("asked", "asked"),
         Column("planned", "planned"),
         Column("achieved", "achieved"),
-        Column("how near", numeric=False),
+        Column("difference", numeric=False),
     ]
-    body = table("What was asked, what was planned and what stands in data/", columns, rows)
-    brief = f"{number(done.human_share, '.1%')} human of {number(done.tokens)} tokens"
+    body = table("The request, the plan and the contents of data/", columns, rows)
+    brief = f"{number(achieved.human_share, '.1%')} human of {number(achieved.tokens)} tokens"
     return section("asked", "Asked and achieved", body, brief=brief)
 
 
-def _tolerance(done: Achieved, written: int, planned: float | None) -> str:
+def _tolerance(achieved: Achieved, written: int, planned: float | None) -> str:
     if planned is None:
         return ""
     gap = written - planned
-    half = done.longest_document / 2
+    half = achieved.longest_document / 2
     return f"{number(gap, '+,.0f')} of ± {number(half, ',.1f')} tokens (half the longest document)"
 
 
-def _entropy_gap(done: Achieved) -> str:
-    if done.entropy is None or not done.planned_entropy:
+def _entropy_gap(achieved: Achieved) -> str:
+    if achieved.entropy is None or not achieved.planned_entropy:
         return ""
-    gap = done.entropy / done.planned_entropy - 1
+    gap = achieved.entropy / achieved.planned_entropy - 1
     return f"{number(gap, '+.2%')} of the plan's"
 
 
 def flow(report: Report) -> Html:
-    """Where every row went: bars by role, a table by source."""
+    """Return the section that accounts for every row: bars by role and a table by source."""
     lines = report.conservation
     roles = sorted({line.role for line in lines}, key=lambda role: -_read(lines, role))
     ends = ("kept",) if report.kind == "audit" else ("written", "not selected")
@@ -164,7 +167,8 @@ def flow(report: Report) -> Html:
     columns += [Column("copies", _key("copies")), Column("different texts", _key("distinct"))]
     if report.kind == "audit":
         fields.remove("written")
-        columns = [one for one in columns if one.title not in ("written", "not selected", "copies")]
+        absent = ("written", "not selected", "copies")
+        columns = [column for column in columns if column.title not in absent]
     rows: list[list[Cell | str]] = []
     for line in lines:
         why = ", ".join(f"{count:,} {cut(reason)}" for reason, count in line.not_selected.items())
@@ -200,7 +204,7 @@ def flow(report: Report) -> Html:
 
 
 def _too_long(report: Report) -> Html | None:
-    """Return the longest documents that are left out for their length."""
+    """Return a table of the longest documents that were left out for their length."""
     long = report.too_long
     if long is None:
         return None
@@ -233,7 +237,7 @@ def _key(field: str) -> str:
 
 
 def _bar(role: str, lines: Sequence[Conservation], ends: Sequence[str]) -> Html:
-    """What became of the rows of a role, in figures and as a bar; `ends` are its first parts."""
+    """Return the fate of a role's rows as figures and as a bar that begins with `ends`."""
     sums = Counter[str]()
     for line in lines:
         for key in ("read", "rejected", "removed", "kept", "written"):
@@ -241,11 +245,11 @@ def _bar(role: str, lines: Sequence[Conservation], ends: Sequence[str]) -> Html:
     sums["not selected"] = sums["kept"] - sums["written"]
     steps = dict.fromkeys(["read", "rejected", "removed", "kept", ends[0]])
     words = [el("span", el("b", number(sums[step])), " ", step) for step in steps]
-    whole = max(sums["read"], 1)
+    total = max(sums["read"], 1)
     parts, legend = [], []
     for word in (*ends, "removed", "rejected"):
         if sums[word]:
-            kind, share = word.replace(" ", "-"), sums[word] / whole
+            kind, share = word.replace(" ", "-"), sums[word] / total
             parts.append(el("i", style=f"width:{100 * share:.3f}%", class_=kind))
             shown = f"{word} {number(share, '.1%')}"
             legend.append(el("span", el("i", class_=kind), shown))

@@ -1,14 +1,15 @@
-"""Where a corpus is worst: its file, domain, source, prompt, topic and text."""
+"""The places where a corpus is worst: a file, domain, source, prompt, topic and text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from outcross.pipeline.page.budget import named
-from outcross.pipeline.page.markup import Html, corpus, cut, el, join, many, number
+from outcross.pipeline.page.markup import Html, corpus, cut, el, folded, join, many, number
 from outcross.pipeline.page.topics import EVEN, ratio
+from outcross.schemas.figures import Figures
 from outcross.schemas.measures import CONFIDENCE
-from outcross.schemas.report import Figures, Report
+from outcross.schemas.report import Report
 
 _OPEN = 3  # places that stand open
 _NAME = 48  # characters of a name or a text
@@ -19,7 +20,7 @@ Line = tuple[str, str, Html]
 
 
 def places(report: Report) -> Html | None:
-    """Return the worst place of each kind with its figure; None where nothing stands out."""
+    """Return the worst place of each kind with its figure; None if nothing stands out."""
     lines = [
         *_prompts(report),
         *_files(report),
@@ -31,11 +32,11 @@ def places(report: Report) -> Html | None:
     if not lines:
         return None
     items = [
-        el("div", el("dt", el("a", kind, href=f"#{key}")), el("dd", what))
-        for kind, key, what in lines
+        el("div", el("dt", el("a", kind, href=f"#{key}")), el("dd", sentence))
+        for kind, key, sentence in lines
     ]
     hidden = el("dl", *items[_OPEN:], class_="places")
-    fold = el("details", el("summary", f"{len(items) - _OPEN:,} more"), hidden)
+    fold = folded(f"{len(items) - _OPEN:,} more", hidden)
     shown = el("dl", *items[:_OPEN], class_="places")
     return join([shown, fold if len(items) > _OPEN else None])
 
@@ -49,8 +50,8 @@ def _files(report: Report) -> Iterator[Line]:
     rate = worst.figures.near_duplicate_rate or 0.0
     if report.kind == "audit" and rate >= _REPEATS:
         of = many(worst.read or worst.rows, "document")
-        what = f": {number(rate, '.1%')} of its {of} repeat another of them"
-        yield kind, "shards", join([_name(worst.file), what])
+        sentence = f": {number(rate, '.1%')} of its {of} repeat another of them"
+        yield kind, "shards", join([_name(worst.file), sentence])
     place = _narrowest([shard.figures for shard in shards])
     if place is not None:
         yield kind, "shards", _narrow(shards[place].file, shards[place].figures)
@@ -64,7 +65,10 @@ def _domains(report: Report) -> Iterator[Line]:
 
 
 def _narrowest(sets: Sequence[Figures]) -> int | None:
-    """Return which set has surely fewer topics than human text, and the fewest of them."""
+    """Return the index of the set with the fewest topics against human text.
+
+    Only sets that are certainly below human text count; None if there is none.
+    """
     low = []
     for place, figures in enumerate(sets):
         measure = figures.measure("effective_clusters")
@@ -78,7 +82,7 @@ def _narrowest(sets: Sequence[Figures]) -> int | None:
 def _narrow(title: str, figures: Figures) -> Html:
     measure = figures.measure("effective_clusters")
     share = number(measure.against if measure else None, ".0%")
-    return join([_name(title), f": {share} of the topics of as much human text"])
+    return join([_name(title), f": {share} of the topics in as much human text"])
 
 
 def _sources(report: Report) -> Iterator[Line]:
@@ -88,8 +92,8 @@ def _sources(report: Report) -> Iterator[Line]:
     worst = max(lines, key=lambda line: line.removed / line.read)
     share = worst.removed / worst.read
     if share >= _REPEATS:
-        what = f": {number(share, '.1%')} of {many(worst.read, 'document')} removed"
-        yield "source", "flow", join([_name(worst.source), what])
+        sentence = f": {number(share, '.1%')} of {many(worst.read, 'document')} removed"
+        yield "source", "flow", join([_name(worst.source), sentence])
 
 
 def _prompts(report: Report) -> Iterator[Line]:
@@ -106,7 +110,7 @@ def _prompts(report: Report) -> Iterator[Line]:
 def _texts(report: Report) -> Iterator[Line]:
     often = report.deduplication.most_repeated
     if often and often[0].times > 1:
-        yield "text", "removed", join([_text(often[0].text), f" came {often[0].times:,} times"])
+        yield "text", "removed", join([_text(often[0].text), f" occurs {often[0].times:,} times"])
 
 
 def _topics(report: Report) -> Iterator[Line]:

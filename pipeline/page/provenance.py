@@ -1,4 +1,4 @@
-"""What the figures were measured on, and from what and how the output was made."""
+"""The reference that figures are measured on, and the manifest of the output."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from outcross.pipeline.page.markup import (
     cut,
     el,
     escape,
+    folded,
     join,
     many,
     more,
@@ -24,51 +25,55 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.report import Report, Yardstick
+from outcross.schemas.report import ReferenceSummary, Report
 
 _FILES = 200
 _VALUE = 4000  # characters of a value
 _INDENT = 2
 
 
-def yardstick(report: Report) -> Html | None:
-    """The reference that figures are measured on."""
-    found = report.reference
-    if found is None:
+def reference(report: Report) -> Html | None:
+    """Return the section on the reference; None if the report has none."""
+    summary = report.reference
+    if summary is None:
         return None
-    made = "human text" if found.human else "the corpus itself, for want of human text"
+    origin = "human text" if summary.human else "the corpus itself, as there is no human text"
     fields = {
-        "fingerprint": cut(found.fingerprint, 80),
-        "clusters": number(found.clusters),
-        "documents": number(found.documents),
-        "effective_clusters": number(found.effective_clusters, ",.1f"),
-        "tail_mass": number(found.tail_mass, ".1%"),
-        "near_duplicate_rate": number(found.near_duplicate_rate, ".2%"),
-        "zstd_ratio": number(found.zstd_ratio, ".2f"),
+        "fingerprint": cut(summary.fingerprint, 80),
+        "clusters": number(summary.clusters),
+        "documents": number(summary.documents),
+        "effective_clusters": number(summary.effective_clusters, ",.1f"),
+        "tail_mass": number(summary.tail_mass, ".1%"),
+        "near_duplicate_rate": number(summary.near_duplicate_rate, ".2%"),
+        "zstd_ratio": number(summary.zstd_ratio, ".2f"),
     }
     pairs = [
-        el("div", el("dt", term(key_of(Yardstick, key), key.replace("_", " "))), el("dd", value))
+        el(
+            "div",
+            el("dt", term(key_of(ReferenceSummary, key), key.replace("_", " "))),
+            el("dd", value),
+        )
         for key, value in fields.items()
         if value != "–"
     ]
     return section(
-        "yardstick",
-        "What it was measured on",
-        el("p", f"A yardstick made from {made}. Runs with the same fingerprint can be compared."),
+        "reference",
+        "The reference",
+        el("p", f"A reference made from {origin}. Runs with the same fingerprint can be compared."),
         el("dl", *pairs, class_="pairs-of"),
-        brief=f"{many(found.documents, 'document')}, {many(found.clusters, 'cluster')}",
+        brief=f"{many(summary.documents, 'document')}, {many(summary.clusters, 'cluster')}",
     )
 
 
-def manifest(found: Mapping[str, Any]) -> Html:
-    """Versions, configuration, inputs and outputs, as manifest.json has them."""
+def manifest(fields: Mapping[str, Any]) -> Html:
+    """Return the section with versions, configuration, inputs and outputs of manifest.json."""
     parts: list[Html | None] = []
     plain = {
-        key: value for key, value in found.items() if not isinstance(value, Mapping | list | tuple)
+        key: value for key, value in fields.items() if not isinstance(value, Mapping | list | tuple)
     }
     if plain:
         parts.append(_pairs("the run", plain))
-    for key, value in found.items():
+    for key, value in fields.items():
         title = cut(key, 60).replace("_", " ")
         if key in plain or not value:
             continue
@@ -77,11 +82,11 @@ def manifest(found: Mapping[str, Any]) -> Html:
         elif key == "outputs" and isinstance(value, list):
             parts += _outputs(value)
         elif isinstance(value, Mapping) and not any(
-            isinstance(one, Mapping | list | tuple) for one in value.values()
+            isinstance(item, Mapping | list | tuple) for item in value.values()
         ):
             parts.append(_pairs(title, value))
         else:
-            parts.append(_folded(title, _tree(value)))
+            parts.append(folded(title, _tree(value)))
     brief = "versions, configuration and files"
     return section("manifest", "How it was made", *parts, brief=brief)
 
@@ -92,15 +97,11 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Html:
         [cut(str(key), 60).replace("_", " "), Cell(el("bdi", cut(_plain(value))), classes="wrap")]
         for key, value in list(values.items())[:_FILES]
     ]
-    return _folded(title, table(title, columns, rows))
+    return folded(title, table(title, columns, rows))
 
 
 def _plain(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def _folded(title: str, content: Html) -> Html:
-    return el("details", el("summary", title), content)
 
 
 def _tree(value: Any) -> Html:
@@ -119,18 +120,18 @@ def _inputs(files: Mapping[str, Any]) -> list[Html | None]:
     ]
     rows: list[list[Cell | str]] = []
     for path, file in list(files.items())[:_FILES]:
-        own = file if isinstance(file, Mapping) else {}
+        fields = file if isinstance(file, Mapping) else {}
         rows.append(
             [
                 Cell(name(str(path)), classes="wrap"),
-                cut(", ".join(map(str, own.get("sources", [])))),
-                _count(own.get("rows")),
-                cut(str(own.get("identity", "–"))),
+                cut(", ".join(map(str, fields.get("sources", [])))),
+                _count(fields.get("rows")),
+                cut(str(fields.get("identity", "–"))),
             ]
         )
     rest = more(len(files), _FILES, "files", "manifest.json")
     title = f"Inputs ({len(files):,})"
-    return [_folded(title, join([table("Files that were read", columns, rows), rest]))]
+    return [folded(title, join([table("Files that were read", columns, rows), rest]))]
 
 
 def _outputs(files: list[Any]) -> list[Html | None]:
@@ -142,19 +143,19 @@ def _outputs(files: list[Any]) -> list[Html | None]:
     ]
     rows: list[list[Cell | str]] = []
     for file in files[:_FILES]:
-        own = file if isinstance(file, Mapping) else {}
-        of = own.get("bytes")
+        fields = file if isinstance(file, Mapping) else {}
+        bytes_ = fields.get("bytes")
         rows.append(
             [
-                Cell(name(str(own.get("file", "–"))), classes="wrap"),
-                _count(own.get("rows")),
-                size(of) if isinstance(of, int) else "–",
-                el("code", cut(str(own.get("sha256", "–")))),
+                Cell(name(str(fields.get("file", "–"))), classes="wrap"),
+                _count(fields.get("rows")),
+                size(bytes_) if isinstance(bytes_, int) else "–",
+                el("code", cut(str(fields.get("sha256", "–")))),
             ]
         )
     rest = more(len(files), _FILES, "files", "manifest.json")
     title = f"Outputs ({len(files):,})"
-    return [_folded(title, join([table("Files that were written", columns, rows), rest]))]
+    return [folded(title, join([table("Files that were written", columns, rows), rest]))]
 
 
 def _count(value: Any) -> str:

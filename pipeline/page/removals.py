@@ -1,4 +1,4 @@
-"""What was removed and in favour of what, and prompts whose answers are all the same."""
+"""Removed documents and the documents that they repeat, and prompts with collapsed answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from outcross.pipeline.page.markup import (
     el,
     escape,
     figure,
+    folded,
     join,
     many,
     more,
@@ -24,100 +25,105 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.report import Answers, Deduplication, Prompts, Removal, Report
+from outcross.schemas.deduplication import Deduplication, Removal
+from outcross.schemas.prompts import Answers, Prompts
+from outcross.schemas.report import Report
 
 _PAIRS = 50
 _COLLAPSED = 50
-_FOUND = 200
+_OVERLAPS = 200
 _GAINS = 200
 _ALIKE = 0.5  # of the words of two beginnings, from which it helps to mark the others
 
 
 def removed(report: Report) -> Html:
-    """Counts, what repeats evaluation sets, what it cost, and the least similar pairs."""
-    done = report.deduplication
-    total = done.exact + done.near + done.contained
+    """Return the section on removals: counts, overlaps, losses and the least similar pairs."""
+    removal = report.deduplication
+    total = removal.exact + removal.near + removal.contained
     lead = (
-        f"{many(total, 'document')} removed: {done.exact:,} with the same text as a kept one, "
-        f"{done.near:,} nearly so, {done.contained:,} that hold an evaluation text."
+        f"{many(total, 'document')} removed: {removal.exact:,} with the text of a kept one, "
+        f"{removal.near:,} with nearly the same text, {removal.contained:,} that hold an "
+        "evaluation text."
         if total
         else "Nothing was removed: no document repeats another."
     )
     still = (
         join(
             [
-                term("deduplication-open", f"{many(done.open, 'document')} kept although"),
-                " not everything that they might repeat was looked at.",
+                term("deduplication-open", f"{many(removal.open, 'document')} kept although"),
+                " some documents that they might repeat were not compared.",
             ]
         )
-        if done.open
+        if removal.open
         else None
     )
-    different = done.counts.get("different_meaning", 0)
+    different = removal.counts.get("different_meaning", 0)
     meaning = (
-        f"{many(different, 'pair')} shared as many words but differed in numbers, signs, negations "
-        "or vowel signs: both stayed."
+        f"{many(different, 'pair')} shared as many words as repeats do, but differed in numbers, "
+        "signs, negations or vowel signs: both documents were kept."
         if different
         else None
     )
-    bands = f"{done.bands} bands of {done.rows} rows were compared."
+    bands = f"{removal.bands} bands of {removal.rows} rows were compared."
     return section(
         "removed",
         "What was removed",
         el("p", lead, class_="lead"),
         el("p", still) if still else None,
         el("p", meaning) if meaning else None,
-        _found(done),
-        _losses(done),
-        _most_repeated(done),
-        _least_similar(done),
+        _overlaps(removal),
+        _losses(removal),
+        _most_repeated(removal),
+        _least_similar(removal),
         el("p", bands, class_="note"),
         brief=many(total, "document"),
     )
 
 
-def _found(done: Deduplication) -> Html | None:
-    if not done.found:
+def _overlaps(removal: Deduplication) -> Html | None:
+    if not removal.found:
         return None
     columns = [
-        Column("repeated", numeric=False, heading=True),
+        Column("set", numeric=False, heading=True),
         Column("kind", numeric=False),
         Column("its documents"),
-        Column("found", "found-found"),
-        Column("whole only", "found-whole_only"),
-        Column("removed in its favour", numeric=False),
+        Column("repeated", "overlap-found"),
+        Column("whole only", "overlap-whole_only"),
+        Column("removed by source", numeric=False),
     ]
     rows: list[list[Cell | str]] = []
-    for one in done.found[:_FOUND]:
+    for overlap in removal.found[:_OVERLAPS]:
         by_source = [
             f"{cut(part.source, 60)}: {part.exact:,} exact, {part.near:,} near, "
             f"{part.contained:,} contained"
-            for part in one.removed
+            for part in overlap.removed
         ]
         rows.append(
             [
-                name(one.name),
-                one.kind,
-                figure(one.documents),
-                figure(one.found),
-                figure(one.whole_only),
+                name(overlap.name),
+                overlap.kind,
+                figure(overlap.documents),
+                figure(overlap.found),
+                figure(overlap.whole_only),
                 join(el("div", line) for line in by_source) if by_source else "nothing",
             ]
         )
-    shown = table("What repeats evaluation sets, earlier runs and the reference", columns, rows)
-    return join([shown, more(len(done.found), _FOUND, "sets", "report.json")])
+    shown = table(
+        "Documents that repeat evaluation sets, earlier runs or the reference", columns, rows
+    )
+    return join([shown, more(len(removal.found), _OVERLAPS, "sets", "report.json")])
 
 
-def _losses(done: Deduplication) -> Html | None:
-    if not done.losses:
+def _losses(removal: Deduplication) -> Html | None:
+    if not removal.losses:
         return None
     columns = [
         Column("role", numeric=False, heading=True),
         Column("class", "loss-kind", numeric=False),
         Column("documents"),
-        Column("exact", "foundin-exact"),
-        Column("near", "foundin-near"),
-        Column("contained", "foundin-contained"),
+        Column("exact", "sourceoverlap-exact"),
+        Column("near", "sourceoverlap-near"),
+        Column("contained", "sourceoverlap-contained"),
         Column("near share", "loss-near_share"),
     ]
     rows: list[list[Cell | str]] = [
@@ -130,48 +136,48 @@ def _losses(done: Deduplication) -> Html | None:
             figure(loss.contained),
             figure(loss.near_share, ".2%"),
         ]
-        for loss in done.losses
+        for loss in removal.losses
         if loss.documents
     ]
     return table(
-        "What it took from common (head), rare (tail) and strange documents", columns, rows
+        "Removals among common (head), rare (tail) and off-support documents", columns, rows
     )
 
 
-def _most_repeated(done: Deduplication) -> Html | None:
-    if not done.most_repeated:
+def _most_repeated(removal: Deduplication) -> Html | None:
+    if not removal.most_repeated:
         return None
     columns = [
         Column("text", numeric=False, heading=True),
-        Column("came", "repeated-times"),
-        Column("word for word", "repeated-exact"),
+        Column("occurs", "repeatedtext-times"),
+        Column("word for word", "repeatedtext-exact"),
         Column("kept", numeric=False),
         Column("source", numeric=False),
     ]
     rows: list[list[Cell | str]] = [
         [
-            Cell(corpus(one.text), classes="text"),
-            Cell(f"{one.times:,}×", one.times),
-            Cell(f"{one.exact:,}×", one.exact),
-            name(one.id),
-            name(one.source),
+            Cell(corpus(repeated.text), classes="text"),
+            Cell(f"{repeated.times:,}×", repeated.times),
+            Cell(f"{repeated.exact:,}×", repeated.exact),
+            name(repeated.id),
+            name(repeated.source),
         ]
-        for one in done.most_repeated[:_PAIRS]
+        for repeated in removal.most_repeated[:_PAIRS]
     ]
-    return table("Texts that came most often", columns, rows, sortable=True)
+    return table("Texts that occur most often", columns, rows, sortable=True)
 
 
-def _least_similar(done: Deduplication) -> Html | None:
-    if not done.least_similar:
+def _least_similar(removal: Deduplication) -> Html | None:
+    if not removal.least_similar:
         return None
-    pairs = sorted(done.least_similar, key=lambda pair: (pair.similarity, pair.source, pair.id))
+    pairs = sorted(removal.least_similar, key=lambda pair: (pair.similarity, pair.source, pair.id))
     return join(
         [
             el("h3", "The least similar removals"),
             el(
                 "p",
-                "If these are not the same in your eyes, raise near_threshold. Words that only "
-                "one of the two has are marked.",
+                "If you don't consider these pairs the same, raise near_threshold. Words that only "
+                "one text of a pair has are marked.",
                 class_="note",
             ),
             el("ol", *map(_pair, pairs[:_PAIRS]), class_="pairs"),
@@ -181,14 +187,14 @@ def _least_similar(done: Deduplication) -> Html | None:
 
 
 def _pair(pair: Removal) -> Html:
-    texts = _apart(pair.text, pair.kept_text)
+    texts = _marked(pair.text, pair.kept_text)
     sides = [
         el(
             "div",
-            el("h4", f"{what} ", name(own), " ", el("small", name(source))),
+            el("h4", f"{verb} ", name(id_), " ", el("small", name(source))),
             text,
         )
-        for what, own, source, text in (
+        for verb, id_, source, text in (
             ("removed", pair.id, pair.source, texts[0]),
             ("kept", pair.kept_id, pair.kept_source, texts[1]),
         )
@@ -204,8 +210,11 @@ def _pair(pair: Removal) -> Html:
     return el("li", head, el("div", *sides, class_="sides"))
 
 
-def _apart(first: str | None, second: str | None) -> tuple[Html, Html]:
-    """Two texts, the words that only one has marked; none where the beginnings differ anyway."""
+def _marked(first: str | None, second: str | None) -> tuple[Html, Html]:
+    """Return two texts in which the words that only one of them has are marked.
+
+    Texts that differ in most of their words are returned without marks.
+    """
     if first is None or second is None:
         return corpus(first), corpus(second)
     words = [cut(text).split() for text in (first, second)]
@@ -229,7 +238,7 @@ def _apart(first: str | None, second: str | None) -> tuple[Html, Html]:
 
 
 def prompts(report: Report) -> Html | None:
-    """Answers by prompt: how different they are, when sampling stops paying, what collapsed."""
+    """Return the section on answers to the same prompt: variety, saturation and collapse."""
     if not report.prompts:
         return None
     columns = [
@@ -245,10 +254,10 @@ def prompts(report: Report) -> Html | None:
     ]
     rows: list[list[Cell | str]] = []
     for source in report.prompts:
-        found = source.sampling
+        sampling = source.sampling
         among = "one answer each"
-        if found is not None:
-            among = f"{number(found.distinct_at_k, '.2f')} of {found.k}"
+        if sampling is not None:
+            among = f"{number(sampling.distinct_at_k, '.2f')} of {sampling.k}"
         rows.append(
             [
                 name(source.source),
@@ -257,9 +266,9 @@ def prompts(report: Report) -> Html | None:
                 figure(source.distinct_answers),
                 figure(source.kept_answers),
                 among,
-                figure(found.effective if found else None, ".2f"),
-                figure(found.same_chance if found else None, ".1%"),
-                figure(found.collapsed_prompts if found else None),
+                figure(sampling.effective if sampling else None, ".2f"),
+                figure(sampling.same_chance if sampling else None, ".1%"),
+                figure(sampling.collapsed_prompts if sampling else None),
             ]
         )
     parts = [
@@ -287,7 +296,7 @@ def prompts(report: Report) -> Html | None:
 
 
 def _collapsed(sources: Sequence[Prompts]) -> str:
-    """Return how many prompts have collapsed."""
+    """Count the collapsed prompts, as words for the closed section."""
     samplings = [source.sampling for source in sources if source.sampling is not None]
     if not samplings:
         return "one answer each"
@@ -296,11 +305,11 @@ def _collapsed(sources: Sequence[Prompts]) -> str:
     return f"{collapsed:,} of {many(prompts, 'prompt')} collapsed"
 
 
-def _sampling(source: Prompts, found: Answers) -> list[Html]:
+def _sampling(source: Prompts, sampling: Answers) -> list[Html]:
     parts = []
-    gains = found.saturation.gains
+    gains = sampling.saturation.gains
     if gains:
-        at = found.saturation.at
+        at = sampling.saturation.at
         pays = (
             f"from answer {at:,} on, another answer to a prompt brings less than a twentieth of "
             "what the first one brings: sampling more of the same no longer pays."
@@ -314,36 +323,36 @@ def _sampling(source: Prompts, found: Answers) -> list[Html]:
         ]
         shown = table(f"What the k-th answer adds, {cut(source.source)}", columns, rows)
         parts.append(el("p", el("b", name(source.source)), ": ", pays))
-        parts.append(el("details", el("summary", "The curve in figures"), shown))
-    if found.collapsed:
+        parts.append(folded("The curve in figures", shown))
+    if sampling.collapsed:
         columns = [
             Column("prompt", numeric=False, heading=True),
             Column("answers"),
             Column("different"),
-            Column("commonest came", "collapsed-commonest"),
-            Column("chance that two are the same", "collapsed-same_chance"),
+            Column("commonest occurs", "collapsedprompt-commonest"),
+            Column("chance that two are the same", "collapsedprompt-same_chance"),
             Column("commonest answer", numeric=False),
         ]
         rows = [
             [
-                Cell(corpus(one.prompt), classes="text"),
-                figure(one.answers),
-                figure(one.distinct),
-                Cell(f"{one.commonest:,}×", one.commonest),
-                figure(one.same_chance, ".1%"),
-                Cell(corpus(one.text), classes="text"),
+                Cell(corpus(prompt.prompt), classes="text"),
+                figure(prompt.answers),
+                figure(prompt.distinct),
+                Cell(f"{prompt.commonest:,}×", prompt.commonest),
+                figure(prompt.same_chance, ".1%"),
+                Cell(corpus(prompt.text), classes="text"),
             ]
-            for one in found.collapsed[:_COLLAPSED]
+            for prompt in sampling.collapsed[:_COLLAPSED]
         ]
         title = f"Collapsed prompts of {cut(source.source)}"
         parts.append(table(title, columns, rows, sortable=True))
-        shown_of = more(found.collapsed_prompts, len(rows), "collapsed prompts", "the source")
+        shown_of = more(sampling.collapsed_prompts, len(rows), "collapsed prompts", "the source")
         parts.append(shown_of or escape(""))
     return parts
 
 
 def saturation_data(report: Report) -> list[dict[str, Any]]:
-    """What the chart of saturation is drawn from."""
+    """Return the numbers from which the page's script draws the curves of saturation."""
     return [
         {
             "source": cut(source.source, 60),

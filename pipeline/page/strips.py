@@ -1,4 +1,4 @@
-"""Small drawings beside numbers: where a corpus stands against human text, and over time."""
+"""Small drawings: the corpus against human text, and measures over generations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from outcross.pipeline.page.markup import Html, el, number
+from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Measure
 
 _HEIGHT = 36
 _SHAPES = {
@@ -19,7 +19,7 @@ _SHAPES = {
 
 
 def band(measure: Measure) -> tuple[float, float] | None:
-    """The human-human band on the scale of `against`."""
+    """Return the ends of the human-human band on the scale of `against`; None if there is none."""
     if measure.low is None or measure.high is None or measure.human is None:
         return None
     if MEASURES[measure.name].kind == "difference":
@@ -30,7 +30,7 @@ def band(measure: Measure) -> tuple[float, float] | None:
 
 
 def extent(measures: Sequence[Measure], kind: str) -> tuple[float, float]:
-    """A scale that holds marks, whiskers and bands, with the human value in it."""
+    """Return the ends of a scale that holds all marks, whiskers and bands, and the human value."""
     middle = 1.0 if kind == "ratio" else 0.0
     values = [middle]
     for measure in measures:
@@ -46,12 +46,12 @@ def extent(measures: Sequence[Measure], kind: str) -> tuple[float, float]:
 
 
 def strip(series: Sequence[tuple[str, Measure]], scale: tuple[float, float], label: str) -> Html:
-    """Band, the human value, and a mark with its whisker a stage.
+    """Draw the human-human band, the human value, and a mark with a whisker for each stage.
 
     Args:
-        series: name of the stage and its measure; one measure throughout.
-        scale: of the axis, in `against`.
-        label: what it shows, for who can't see it.
+        series: pairs of a stage's name and its measure; the same measure at each stage.
+        scale: lowest and highest value of the axis, in units of `against`.
+        label: description for readers who can't see the drawing.
     """
     kind = MEASURES[series[0][1].name].kind
 
@@ -89,7 +89,7 @@ def strip(series: Sequence[tuple[str, Measure]], scale: tuple[float, float], lab
 
 
 def key_of_marks(stages: Sequence[str], words: Sequence[str]) -> Html:
-    """What the marks of a strip mean."""
+    """Return a legend of the marks in a strip."""
     items = []
     for stage, word in zip(stages, words, strict=True):
         mark = el("path", d=_SHAPES[stage], class_=f"mark {stage}", transform="translate(7 7)")
@@ -105,7 +105,7 @@ def _ticks(scale: tuple[float, float]) -> list[float]:
 
 
 def axis(scale: tuple[float, float]) -> Html:
-    """Ticks of a ratio."""
+    """Draw the ticks of an axis of ratios."""
     parts = []
     for tick in _ticks(scale):
         share = (tick - scale[0]) / (scale[1] - scale[0])
@@ -115,7 +115,7 @@ def axis(scale: tuple[float, float]) -> Html:
 
 
 def trend(measures: Sequence[Measure | None], label: str) -> Html:
-    """A measure over generations, with whiskers and the human-human band; x is the generation."""
+    """Draw a measure over generations, with whiskers and the human-human band."""
     present = [(place, m) for place, m in enumerate(measures) if m and m.against is not None]
     kind = MEASURES[present[0][1].name].kind
     values = [1.0 if kind == "ratio" else 0.0]

@@ -1,4 +1,4 @@
-"""Which topics the corpus has too little or too much of: the clusters on a map and by name."""
+"""Topics of which the corpus has too little or too much, on a map and in tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from outcross.pipeline.page.markup import (
     corpus,
     cut,
     el,
+    folded,
     many,
     number,
+    rounded,
     section,
     table,
 )
@@ -27,39 +29,42 @@ _BYTES = 1_000_000  # of words and example texts on the map
 
 
 def ratio(cluster: Cluster) -> float:
-    """Share of the corpus over share of human text; infinite where human text has none."""
+    """Return the corpus's share of a cluster divided by human text's share.
+
+    The ratio is infinite if human text has none of the cluster, and 1 if neither has any.
+    """
     if cluster.human_share > 0:
         return cluster.share / cluster.human_share
     return math.inf if cluster.share else 1.0
 
 
 def clusters(report: Report) -> Html | None:
-    """The map, and the most starved and most swollen clusters."""
-    found = report.clusters
-    if not found:
+    """Return the section with the map and the most starved and most swollen clusters."""
+    all_clusters = report.clusters
+    if not all_clusters:
         return None
-    ranked = sorted(found, key=lambda cluster: (cluster.excess, cluster.cluster))
+    ranked = sorted(all_clusters, key=lambda cluster: (cluster.excess, cluster.cluster))
     starved = [cluster for cluster in ranked if cluster.excess < 0][:EXTREMES]
     swollen = [cluster for cluster in reversed(ranked) if cluster.excess > 0][:EXTREMES]
-    low = sum(ratio(cluster) <= 1 / EVEN for cluster in found)
-    high = sum(ratio(cluster) >= EVEN for cluster in found)
+    low = sum(ratio(cluster) <= 1 / EVEN for cluster in all_clusters)
+    high = sum(ratio(cluster) >= EVEN for cluster in all_clusters)
     lead = (
-        f"Of {len(found):,} clusters, {low:,} are starved (▼ the corpus has at most four fifths of "
-        f"human text's share) and {high:,} swollen (▲ at least five quarters of it)."
+        f"Of {len(all_clusters):,} clusters, {low:,} are starved (▼ the corpus has at most four "
+        f"fifths of human text's share) and {high:,} swollen (▲ at least five quarters of it)."
     )
     return section(
         "clusters",
-        "What it is about",
+        "Topics",
         el("p", lead, class_="lead"),
         _map(),
         _named("Most starved", starved),
         _named("Most swollen", swollen),
-        brief=f"{low:,} starved, {high:,} swollen of {many(len(found), 'cluster')}",
+        brief=f"{low:,} starved, {high:,} swollen of {many(len(all_clusters), 'cluster')}",
     )
 
 
 def _map() -> Html:
-    """What the script fills: a map, a panel for one cluster, and buttons that reach them all."""
+    """Return an empty map and its controls, which the page's script fills."""
     controls = el(
         "p",
         el("button", "◀ more starved", type="button", id="map-back"),
@@ -77,15 +82,15 @@ def _map() -> Html:
         class_="chart",
         id="map",
         role="img",
-        aria_label="Map of the clusters: size is the human share, colour and sign the corpus's "
-        "share divided by it. The buttons and the tables reach the same figures.",
+        aria_label="Map of the clusters: size shows the human share, colour and sign show the "
+        "corpus's share divided by it. The buttons and the tables give the same figures.",
     )
     panel = el("div", id="map-panel", class_="panel", aria_live="polite")
     return el("div", controls, el("div", chart, panel, class_="beside"), class_="scripted")
 
 
-def _named(title: str, found: Sequence[Cluster]) -> Html | None:
-    if not found:
+def _named(title: str, clusters: Sequence[Cluster]) -> Html | None:
+    if not clusters:
         return None
     columns = [
         Column("cluster", heading=True),
@@ -106,18 +111,18 @@ def _named(title: str, found: Sequence[Cluster]) -> Html | None:
             number(1000 * abs(cluster.excess), ".2f"),
             _examples(cluster),
         ]
-        for cluster in found
+        for cluster in clusters
     ]
     return table(f"{title} clusters", columns, rows)
 
 
 def sign(cluster: Cluster) -> str:
-    """The ratio with a sign that needs no colour."""
-    found = ratio(cluster)
-    if math.isinf(found):
+    """Return the ratio of a cluster with a sign that needs no colour."""
+    quotient = ratio(cluster)
+    if math.isinf(quotient):
         return "▲ no human"
-    mark = "▼" if found <= 1 / EVEN else "▲" if found >= EVEN else "●"
-    return f"{mark} {number(found, '.2f')}×"
+    mark = "▼" if quotient <= 1 / EVEN else "▲" if quotient >= EVEN else "●"
+    return f"{mark} {number(quotient, '.2f')}×"
 
 
 def _examples(cluster: Cluster) -> str:
@@ -125,15 +130,15 @@ def _examples(cluster: Cluster) -> str:
     shown = [
         el("p", el("b", f"{whose}: "), corpus(text)) for whose, text in texts if text is not None
     ]
-    return el("details", el("summary", "texts"), *shown) if shown else "–"
+    return folded("texts", *shown) if shown else "–"
 
 
-def map_data(found: Sequence[Cluster]) -> dict[str, Any]:
-    """What the map is drawn from, from the most starved to the most swollen.
+def map_data(clusters: Sequence[Cluster]) -> dict[str, Any]:
+    """Return the numbers and texts of the map, from the most starved cluster to the most swollen.
 
-    Words and then texts of the clusters that hold the most are given while there is room.
+    The data hold at most 1 MB of words and texts; the largest clusters come first.
     """
-    ranked = sorted(found, key=lambda cluster: (cluster.excess, cluster.cluster))
+    ranked = sorted(clusters, key=lambda cluster: (cluster.excess, cluster.cluster))
     room = _BYTES
     words = {cluster.cluster: "" for cluster in ranked}
     texts: dict[int, list[str | None]] = {}
@@ -147,18 +152,18 @@ def map_data(found: Sequence[Cluster]) -> dict[str, Any]:
             break
         words[cluster.cluster] = line
     for cluster in largest:
-        both = [None if t is None else cut(t) for t in (cluster.human_text, cluster.text)]
-        room -= sum(_written(text) for text in both if text)
+        quotes = [None if t is None else cut(t) for t in (cluster.human_text, cluster.text)]
+        room -= sum(_written(text) for text in quotes if text)
         if room < 0:
             break
-        texts[cluster.cluster] = both
+        texts[cluster.cluster] = quotes
     nothing: list[str | None] = [None, None]
     return {
         "number": [cluster.cluster for cluster in ranked],
-        "x": [_short(cluster.x) for cluster in ranked],
-        "y": [_short(cluster.y) for cluster in ranked],
-        "human": [_short(cluster.human_share) for cluster in ranked],
-        "share": [_short(cluster.share) for cluster in ranked],
+        "x": [rounded(cluster.x, 4) for cluster in ranked],
+        "y": [rounded(cluster.y, 4) for cluster in ranked],
+        "human": [rounded(cluster.human_share, 4) for cluster in ranked],
+        "share": [rounded(cluster.share, 4) for cluster in ranked],
         "words": [words[cluster.cluster] for cluster in ranked],
         "human_text": [texts.get(cluster.cluster, nothing)[0] for cluster in ranked],
         "text": [texts.get(cluster.cluster, nothing)[1] for cluster in ranked],
@@ -171,7 +176,3 @@ def map_data(found: Sequence[Cluster]) -> dict[str, Any]:
 
 def _written(text: str) -> int:
     return len(json.dumps(text, ensure_ascii=False).encode()) + 5 * sum(map(text.count, "<>&"))
-
-
-def _short(value: float) -> float | None:
-    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,14 +1,25 @@
-"""The first screen: the verdict, why, where it is worst, and what to do."""
+"""The first screen: the verdict, its reasons, the worst places and the next steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from outcross.pipeline.page.glossary import key_of
-from outcross.pipeline.page.markup import Html, cut, el, escape, join, many, number, term
+from outcross.pipeline.page.markup import (
+    Html,
+    cut,
+    el,
+    escape,
+    folded,
+    join,
+    many,
+    number,
+    term,
+)
 from outcross.pipeline.page.overview import SIGNS, outcome
+from outcross.schemas.figures import Measure, Shard
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import MEASURED, Conservation, Measure, Report, Shard, Verdict
+from outcross.schemas.report import MEASURED, Conservation, Report, Verdict
 from outcross.transforms.measuring.wording import reason
 
 _DECIDING = ("stop", "warn", "noise")
@@ -20,7 +31,7 @@ _LINE = 2000  # characters of a line
 
 
 def verdict(
-    said: Verdict,
+    decision: Verdict,
     title: str,
     facts: Html,
     gates: Sequence[Measure],
@@ -30,15 +41,15 @@ def verdict(
     """Return the first screen.
 
     Args:
-        said: the verdict.
-        title: what kind of report it is.
-        facts: what it is of.
-        gates: the measures that it rests on.
-        places: where it is worst.
-        advice: what to do, the first thing first.
+        decision: verdict of the report or the comparison.
+        title: kind of the report.
+        facts: line of figures on the report.
+        gates: measures that the verdict rests on.
+        places: list of the worst places; None if there are none.
+        advice: next steps, the most pressing first.
     """
     answers = [
-        ("Why", _why(said, gates)),
+        ("Why", _why(decision, gates)),
         ("Where it is worst", places),
         ("What to do next", _opened(advice, _STEPS, "further step", "ol") if advice else None),
     ]
@@ -47,21 +58,21 @@ def verdict(
         "section",
         el(
             "div",
-            el("p", outcome(said.outcome), class_="badge"),
+            el("p", outcome(decision.outcome), class_="badge"),
             el("p", title, facts, class_="eyebrow"),
             class_="top",
         ),
-        el("h1", cut(said.sentence, _LINE), id="verdict-title"),
+        el("h1", cut(decision.sentence, _LINE), id="verdict-title"),
         el("div", *blocks, class_="answers"),
-        _noticed(said.warnings),
+        _noticed(decision.warnings),
         id="verdict",
-        class_=f"verdict {said.outcome}",
+        class_=f"verdict {decision.outcome}",
         aria_labelledby="verdict-title",
     )
 
 
 def facts(report: Report) -> Html:
-    """Return how much was looked at, and the human share where there is one."""
+    """Return the line with the documents read and written, and the human share."""
     lines = report.conservation
     read = sum(line.read for line in lines)
     counted = {
@@ -69,35 +80,35 @@ def facts(report: Report) -> Html:
         "audit": ("measured", sum(line.not_selected.get(MEASURED, 0) for line in lines)),
         "dedup": ("kept", sum(line.kept for line in lines)),
     }
-    what, count = counted[report.kind]
-    field = what if what == "measured" else term(key_of(Conservation, what), what)
+    verb, count = counted[report.kind]
+    field = verb if verb == "measured" else term(key_of(Conservation, verb), verb)
     parts: list[Html] = [join([f"{number(count)} of {many(read, 'document')} ", field])]
-    done = report.achieved
-    if done is not None and done.human_share is not None:
+    achieved = report.achieved
+    if achieved is not None and achieved.human_share is not None:
         label = term(key_of(Shard, "human_share"), "human share")
-        parts.append(join([label, f" {number(done.human_share, '.1%')}"]))
+        parts.append(join([label, f" {number(achieved.human_share, '.1%')}"]))
     return el("span", *(el("span", part) for part in parts), class_="facts")
 
 
-def _why(said: Verdict, gates: Sequence[Measure]) -> Html | None:
-    """Return the gates that decide, one a row, and the reasons that are no gate's."""
+def _why(decision: Verdict, gates: Sequence[Measure]) -> Html | None:
+    """Return a row for each gate that decides, and the reasons that no gate gives."""
     known = [measure for measure in gates if measure.name in MEASURES]  # an old report has others
     deciding = [measure for measure in known if measure.outcome in _DECIDING]
     # The second codebook repeats the first one, so it comes last.
     deciding.sort(key=lambda m: (m.name.startswith("audit_"), _DECIDING.index(m.outcome)))
     in_rows = {reason(measure) for measure in deciding}
-    lines = [line for line in said.reasons if line not in in_rows]
-    others = _opened(_lines(lines), 0 if deciding else _STEPS, "more reason", "ul")
+    lines = [line for line in decision.reasons if line not in in_rows]
+    rest = _opened(_lines(lines), 0 if deciding else _STEPS, "more reason", "ul")
     shown = deciding or [measure for measure in known if measure.name in _MAIN]
     if not shown and not lines:
         return None
     hidden = shown[_ROWS:]
     return join(
         [
-            None if deciding else others,
+            None if deciding else rest,
             _rows(shown[:_ROWS]) if shown else None,
-            _folded(many(len(hidden), "more gate"), _rows(hidden)) if hidden else None,
-            others if deciding else None,
+            folded(many(len(hidden), "more gate"), _rows(hidden)) if hidden else None,
+            rest if deciding else None,
         ]
     )
 
@@ -123,7 +134,7 @@ def _rows(measures: Sequence[Measure]) -> Html:
 
 
 def _against(measure: Measure) -> str:
-    """Return a figure against human text with the digits that a first look needs."""
+    """Format a figure against human text with few digits, as a first look needs them."""
     info = MEASURES[measure.name]
     if info.kind == "ratio":
         return number(measure.against, ".0%")
@@ -133,26 +144,22 @@ def _against(measure: Measure) -> str:
 
 
 def _opened(lines: Sequence[Html], count: int, rest: str, tag: str) -> Html:
-    """Return a list whose first lines stand open."""
+    """Return a list whose first lines stand open and whose other lines are folded."""
     items = [el("li", line) for line in lines]
     shown, hidden = items[:count], items[count:]
-    fold = _folded(many(len(hidden), rest), el(tag, *hidden)) if hidden else None
+    fold = folded(many(len(hidden), rest), el(tag, *hidden)) if hidden else None
     return join([el(tag, *shown) if shown else None, fold])
-
-
-def _folded(title: str, content: Html) -> Html:
-    return el("details", el("summary", title), content)
 
 
 def _noticed(warnings: Sequence[str]) -> Html | None:
     if not warnings:
         return None
     items = (el("li", line) for line in _lines(warnings))
-    return _folded(f"Noticed on the way ({len(warnings):,})", el("ul", *items))
+    return folded(f"Warnings ({len(warnings):,})", el("ul", *items))
 
 
 def _lines(lines: Sequence[str]) -> list[Html]:
     shown = [escape(cut(line, _LINE)) for line in lines[:_LINES]]
     if len(lines) > _LINES:
-        shown.append(escape(f"{len(lines) - _LINES:,} more stand in report.json"))
+        shown.append(escape(f"report.json lists {len(lines) - _LINES:,} more"))
     return shown

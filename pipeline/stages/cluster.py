@@ -16,8 +16,8 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
-from outcross.schemas.config import WRITABLE, Role
 from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES
+from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.lexical import rare_words

@@ -16,8 +16,9 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.earlier import Index, ReferencePool, earlier_runs
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.write import Output
-from outcross.schemas.config import WRITABLE, Config, band_threshold
-from outcross.schemas.report import Found, FoundIn
+from outcross.schemas.config import Config, band_threshold
+from outcross.schemas.deduplication import Overlap, SourceOverlap
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.dedup.bands import part_bits
@@ -60,7 +61,7 @@ class Deduplicated:
     artifact: Artifact
     verdicts: Verdicts
     removed_shards: int
-    found: list[Found]
+    found: list[Overlap]
     bands: int
     rows: int
 
@@ -135,7 +136,7 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
         done,
         Verdicts(partner, stage, similarity, still_open, stats["counts"]),
         stats["removed_shards"],
-        [Found(**line) for line in stats["found"]],
+        [Overlap(**line) for line in stats["found"]],
         bands,
         rows,
     )
@@ -244,7 +245,7 @@ class _Deduplication:
                 lambda p: p | GroupBands(sketches.paths, ranks, groups, bands, rows, bits, spill),
             )
 
-    def found(self, verdicts: Verdicts) -> list[Found]:
+    def found(self, verdicts: Verdicts) -> list[Overlap]:
         """What repeats each evaluation set and each source of an earlier run."""
         party, lines = self.standing.rules.party, []
         removed = np.flatnonzero(~verdicts.kept)
@@ -259,14 +260,14 @@ class _Deduplication:
             if self.index is not None:
                 unsought = int((party[self.items][self.index.unsought] == number).sum())
             lines.append(
-                Found(
+                Overlap(
                     name=fixed.name,
                     kind=self._kind(fixed),
                     documents=int((self.standing.part & (party == number)).sum()),
                     found=len(np.unique(partner[own])),
                     whole_only=unsought,
                     removed=[
-                        FoundIn(
+                        SourceOverlap(
                             source=source.name,
                             exact=int(stages[EXACT]),
                             near=int(stages[NEAR]),

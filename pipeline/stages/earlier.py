@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import MANIFEST, check_manifest, read_manifest
 from outcross.pipeline.stages.sketch import saved_units
-from outcross.schemas.config import Config, ConfigError, Source, parse
+from outcross.schemas.config import Config, parse
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.dedup.rules import Party
 from outcross.transforms.reference.pool import pool_sketches

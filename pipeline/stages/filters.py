@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterator
 
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.config import ConfigError, Source
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.schemas.where import Clause, Scalar, clauses, cure_of, shown
 from outcross.transforms.reading.lookup import first_columns
 from outcross.transforms.rows.filters import Met

@@ -12,9 +12,10 @@ from outcross.pipeline.inputs.plans import read_plan
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import printable
-from outcross.schemas.config import DEFAULT_SYNTHETIC, WRITABLE, Config, Role, repeat_caps
+from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, repeat_caps
 from outcross.schemas.plan import LengthLimits
 from outcross.schemas.report import LongDocument, LongDocuments
+from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.sketches.identity import ids_of
 

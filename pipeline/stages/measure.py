@@ -18,8 +18,8 @@ from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.config import WRITABLE
 from outcross.schemas.gates import Gates
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.measuring.diversity import Diversity, Grouping, merged, set_file
 from outcross.transforms.measuring.measure_diversity import MeasureDiversity

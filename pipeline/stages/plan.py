@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,25 +28,20 @@ from outcross.pipeline.stages.planning.totals import totals_asked
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sketch import Sketched, judged_and_carried
 from outcross.schemas import plan as face
-from outcross.schemas.config import (
-    PLAN_KEYS,
-    Config,
-    ConfigError,
-    MaxCopies,
-    band_threshold,
-    repeat_caps,
-)
+from outcross.schemas.config import PLAN_KEYS, Config, band_threshold, repeat_caps
 from outcross.schemas.plan import Plan
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.budget.budget import STARVED_SHOWN, least_human
+from outcross.transforms.budget.budget import least_human
 from outcross.transforms.budget.domains import (
     Division,
     DomainProblem,
-    binding,
     chained_entropy,
     chained_kl,
     frontier,
+    joint_regime,
 )
+from outcross.transforms.budget.starvation import STARVED_SHOWN
 from outcross.transforms.budget.waterfill import Infeasible
 from outcross.transforms.estimators.entropy import entropy, exp
 from outcross.transforms.text.minhash import lsh_parameters
@@ -123,7 +118,7 @@ def plan(
         kept: dict[str, Any] = {
             "off_support": asked.off_support,
             "long_documents": asked.long_documents,
-            "max_copies": _caps(asked.max_copies),
+            "max_copies": asked.max_copies,
             "copies": asked.copies,
         }
         kept |= {"max_kl": asked.max_kl, "entropy_floor": asked.entropy_floor}
@@ -132,10 +127,6 @@ def plan(
         fields = dict(config) | kept
         context.config = Config.model_construct(_fields_set=config.model_fields_set, **fields)
     return Planned(done, planned)
-
-
-def _caps(copies: face.Copies) -> MaxCopies:
-    return MaxCopies(synthetic=copies.synthetic, human=copies.human)
 
 
 def _given(path: str, made_for: str) -> Plan:
@@ -231,7 +222,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             entropy_floor=config.entropy_floor,
             max_kl=config.max_kl,
             effective_ratio=config.effective_ratio,
-            max_copies=face.Copies(**repeat_caps(config).model_dump()),
+            max_copies=repeat_caps(config),
             copies=config.copies,
             domains=dict(sorted(config.domains.items())),
             off_support=config.off_support,
@@ -251,11 +242,9 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         domains=[domain_plan(one, supply, written) for one in solved],
         starved=_starved(solved, supply),
         frontier=[
-            face.FrontierPoint(
-                **asdict(
-                    point if supply.human_reference else replace(point, kl=None, lowest_kl=None)
-                )
-            )
+            point
+            if supply.human_reference
+            else point.model_copy(update={"kl": None, "lowest_kl": None})
             for point in points
         ],
         quotas=quotas,
@@ -353,7 +342,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
     synthetic = sum(one.synthetic_tokens for one in solved)
     human = sum(one.human_tokens for one in solved)
     reached = chained_entropy(tokens, [budget.entropy for budget in budgets])
-    regime, price = binding([b.solution for b in budgets], [one.tokens for one in filled])
+    regime, price = joint_regime([b.solution for b in budgets], [one.tokens for one in filled])
     alphas = {budget.alpha for budget in budgets}
     return face.Reached(
         tokens=synthetic + human,

@@ -18,7 +18,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.lengths import TooLong, too_long
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.lineage import Amount, Ranked
+from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.selection.distance import SAMPLE_TOKENS, distances, folded, take_nearest
@@ -44,7 +44,7 @@ class Ranking:
     human: NDArray[np.bool_]
     too_long: TooLong
     new: int
-    sources: Sequence[Ranked]
+    sources: Sequence[RankedSource]
     ngrams: dict[str, str]
 
 
@@ -121,7 +121,7 @@ def rank(
         rows = _evenly(context, sketched, by_source[name], some)
         candidate |= rows
         ranked.append(
-            Ranked(
+            RankedSource(
                 name=name,
                 distance=distance,
                 held=amount(by_source[name], tokens),

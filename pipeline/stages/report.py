@@ -23,10 +23,11 @@ from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompt
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.config import WRITABLE
+from outcross.schemas.figures import Figures
 from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
-from outcross.schemas.report import Conservation, Figures, Report, Verdict
+from outcross.schemas.report import Conservation, Report, Verdict
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.dedup.order import distinct
 from outcross.transforms.estimators.richness import OFF_SUPPORT
 from outcross.transforms.measuring.figures import FigureMaker

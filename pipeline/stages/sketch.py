@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
 from outcross.pipeline.stages.context import Context
 from outcross.schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
-from outcross.schemas.config import OTHERS, WRITABLE, Config, ConfigError, Role, Source
+from outcross.schemas.config import OTHERS, Config
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.plan import SourceTexts
+from outcross.schemas.sources import WRITABLE, Role, Source
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.schemas.text_field import TEXT_OUT, listed, paths_of
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_from
 from outcross.transforms.inputs.input_files import warnings_of_files
@@ -248,7 +250,9 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema, s
         if number in objects and is_open(schema.names):
             reports = _reports(sketches, number)
             everywhere = set.intersection(*(set(r.everywhere) for r in reports if r.rows))
-            united[number] = narrow_schema(schema, everywhere, named_columns(config.sources[number]))
+            united[number] = narrow_schema(
+                schema, everywhere, named_columns(config.sources[number])
+            )
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))

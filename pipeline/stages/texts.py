@@ -15,8 +15,10 @@ from outcross.pipeline.engine.artifacts import MANIFEST, artifact
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.earlier import earlier_runs
 from outcross.pipeline.stages.sketch import Sketched, saved_units
-from outcross.schemas.config import Config, ConfigError, Source
+from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.units import unit_file

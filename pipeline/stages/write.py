@@ -8,8 +8,8 @@ from typing import Any
 
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact
 from outcross.pipeline.stages.context import Context
-from outcross.schemas.config import ConfigError
 from outcross.schemas.documents import Unit
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.writing.shards import (
     Layout,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from outcross.schemas.report import Found
+from outcross.schemas.deduplication import Overlap
 
 
 def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -57,7 +57,7 @@ def number_or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"
 
 
-def repeats_table(repeats: Sequence[Found]) -> Table:
+def repeats_table(repeats: Sequence[Overlap]) -> Table:
     """Return how many documents repeat evaluation sets and earlier runs.
 
     Args:

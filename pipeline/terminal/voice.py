@@ -113,7 +113,7 @@ def _file_handler(path: str) -> logging.Handler:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        from outcross.schemas.config import ConfigError
+        from outcross.schemas.user_input import ConfigError
 
         raise ConfigError(
             f"log_file: {path} can't be written: {error.strerror}; choose another file"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.schemas.report import Measure
+from outcross.schemas.figures import Measure
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "measures" / "alarms.py"
 

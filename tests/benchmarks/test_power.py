@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates
-from outcross.schemas.report import Measure
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "measures"
 

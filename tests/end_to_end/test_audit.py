@@ -23,8 +23,9 @@ from outcross.pipeline.commands.compare import compare
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.reports import read_reports
 from outcross.schemas.audit import AuditRequest
-from outcross.schemas.config import ConfigError
-from outcross.schemas.report import Comparison, Report
+from outcross.schemas.comparison import Comparison
+from outcross.schemas.report import Report
+from outcross.schemas.user_input import ConfigError
 from tests.end_to_end.conftest import outcross, run, write_rows
 
 ENDINGS = ["jsonl", "jsonl.gz", "parquet", "jsonl.zst"]

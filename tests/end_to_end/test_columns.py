@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from outcross.schemas.columns import canonical, conform, is_json, plain, settle, unite
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.writing.shards import ShardSet, write_shard

@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from outcross.pipeline.commands.explain import explain_removals
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 from tests.end_to_end.conftest import Run, outcross, plain, run
 
 DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from outcross.pipeline.page import page
+from outcross.pipeline.page.document import page
 from tests.support import reports
 
 pytestmark = pytest.mark.browser

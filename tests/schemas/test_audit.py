@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
-from outcross.schemas.config import Config, readable
+from outcross.schemas.config import Config
+from outcross.schemas.user_input import readable
 
 
 def refused(model: Any, **values: Any) -> str:
@@ -47,13 +48,13 @@ def test_the_yardstick_of_an_audit_is_read_like_the_corpus() -> None:
     request = AuditRequest(
         paths=["c"], human=["h.jsonl"], text_field="answer", id_field="id", seed=3, workers=1
     )
-    made = request.yardstick("out/reference")
-    assert made == ReferenceRequest(
+    reading = request.reference_request("out/reference")
+    assert reading == ReferenceRequest(
         human=["h.jsonl"], out="out/reference", text_field="answer", seed=3, workers=1
     )
     other = request.model_copy(update={"human_text_field": "text", "max_reject_share": 0.3})
-    assert other.yardstick("r").text_field == "text"
-    assert other.yardstick("r").max_reject_share == 0.3
+    assert other.reference_request("r").text_field == "text"
+    assert other.reference_request("r").max_reject_share == 0.3
 
 
 def test_an_audit_needs_a_corpus_and_no_more() -> None:
@@ -71,17 +72,17 @@ def test_an_audit_needs_a_corpus_and_no_more() -> None:
         (
             AuditRequest,
             {"paths": ["c"], "human": ["h"], "reference": "r"},
-            "human: a yardstick is made of it, and reference is one already",
+            "human: set human or reference, not both",
         ),
         (
             AuditRequest,
             {"paths": ["c"], "human_text_field": "t"},
-            "human_text_field: there is no human text to read",
+            "human_text_field: only works with human text",
         ),
         (
             AuditRequest,
             {"paths": ["c"], "reference": "r", "human_text_field": "t"},
-            "human_text_field: there is no human text to read",
+            "human_text_field: only works with human text",
         ),
         (AuditRequest, {"paths": ["c"], "gate": "x"}, "gate: there is no such key"),
         (AuditRequest, {"paths": ["c"], "seed": -1}, "seed: "),

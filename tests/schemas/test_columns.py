@@ -147,14 +147,14 @@ schemas = st.lists(fields(), max_size=2, unique_by=lambda f: f.name).map(pa.sche
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(schemas, min_size=2, max_size=4), st.data())
-def test_union_is_associative_and_knows_no_order(found, data):
-    whole = unite(found)
-    shuffled = data.draw(st.permutations(found))
-    assert unite(shuffled).equals(whole, check_metadata=True)
-    cut = data.draw(st.integers(0, len(found)))
-    parts = [unite(found[:cut]), unite(found[cut:])]
-    assert unite(parts).equals(whole, check_metadata=True)
-    assert unite([whole, whole]).equals(whole, check_metadata=True)
+def test_union_is_associative_and_knows_no_order(sample, data):
+    union = unite(sample)
+    shuffled = data.draw(st.permutations(sample))
+    assert unite(shuffled).equals(union, check_metadata=True)
+    cut = data.draw(st.integers(0, len(sample)))
+    parts = [unite(sample[:cut]), unite(sample[cut:])]
+    assert unite(parts).equals(union, check_metadata=True)
+    assert unite([union, union]).equals(union, check_metadata=True)
 
 
 values = st.booleans() | st.recursive(
@@ -204,11 +204,11 @@ def test_wide_integers_are_not_rounded_for_floats():
     assert schema.field("c").type == pa.float64()
     schema = settle([unite([wide.schema, narrow.schema, floats.schema])])
     assert is_json(schema.field("c"))
-    found = [conform(batch, schema).column(0).to_pylist() for batch in (wide, narrow, floats)]
-    assert found == [["9007199254740993", None], ["7"], ["0.5"]]
+    column = [conform(batch, schema).column(0).to_pylist() for batch in (wide, narrow, floats)]
+    assert column == [["9007199254740993", None], ["7"], ["0.5"]]
     inside = mark_wide(pa.record_batch({"c": [[{"v": 2**60}]]}))
-    beside = pa.record_batch({"c": [[{"v": 0.5}]]})
-    assert is_json(unite([inside.schema, beside.schema]).field("c"))
+    other = pa.record_batch({"c": [[{"v": 0.5}]]})
+    assert is_json(unite([inside.schema, other.schema]).field("c"))
     assert not is_json(unite([inside.schema, inside.schema]).field("c"))
 
 
@@ -275,13 +275,13 @@ def test_what_parquet_cannot_write_is_json_and_null_is_text():
         {"e": [{}, None], "n": pa.nulls(2), "l": [[{"x": {}}], []], "d": [[], [None]]}
     )
     schema = settle([unite([batch.schema])])
-    found = conform(batch, schema)
-    assert found.to_pylist() == [
+    settled = conform(batch, schema)
+    assert settled.to_pylist() == [
         {"d": [], "e": "{}", "l": '[{"x":{}}]', "n": None},
         {"d": [None], "e": None, "l": "[]", "n": None},
     ]
     assert schema.field("d").type == pa.list_(pa.string())
-    pq.write_table(pa.Table.from_batches([found]), io.BytesIO())
+    pq.write_table(pa.Table.from_batches([settled]), io.BytesIO())
 
 
 def test_plain_strings_are_encoded_beside_json():
@@ -334,17 +334,17 @@ def test_slices_conform_as_wholes_do():
     )
     batch = pa.RecordBatch.from_pylist(rows, schema=kind)
     schema = settle([unite([kind, other])])
-    whole = conform(batch, schema)
-    whole.validate(full=True)
-    assert whole.to_pylist()[0] == {"c": [{"a": 1.0, "b": None}], "m": [("k", 1)]}
+    table = conform(batch, schema)
+    table.validate(full=True)
+    assert table.to_pylist()[0] == {"c": [{"a": 1.0, "b": None}], "m": [("k", 1)]}
     for start in range(3):
         part = conform(batch.slice(start, 2), schema)
         part.validate(full=True)
-        assert part.to_pylist() == whole.to_pylist()[start : start + 2]
+        assert part.to_pylist() == table.to_pylist()[start : start + 2]
     fixed = pa.record_batch([pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))], names=["c"])
     ragged = pa.schema([("c", pa.list_(pa.float64()))])
-    found = conform(fixed.slice(1), settle([unite([fixed.schema, ragged])]))
-    assert found.column(0).to_pylist() == [None, [3.0, 4.0]]
+    pieces = conform(fixed.slice(1), settle([unite([fixed.schema, ragged])]))
+    assert pieces.column(0).to_pylist() == [None, [3.0, 4.0]]
 
 
 def test_plain_values_are_what_json_has():

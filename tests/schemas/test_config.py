@@ -6,16 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from outcross.schemas.config import (
-    Config,
-    ConfigError,
-    Fields,
-    MaxCopies,
-    band_threshold,
-    load_yaml,
-    parse,
-    repeat_caps,
-)
+from outcross.schemas.config import Config, MaxCopies, band_threshold, parse, repeat_caps
+from outcross.schemas.sources import Fields
+from outcross.schemas.user_input import ConfigError, load_yaml
 
 SYNTHETIC = {"name": "gpt", "role": "synthetic", "files": ["syn/*.jsonl"]}
 HUMAN = {"name": "people", "role": "human", "files": ["human/*.parquet"]}
@@ -30,8 +23,8 @@ def source(**changes: Any) -> list[dict[str, Any]]:
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
-    found = config().model_dump(exclude={"sources", "out"})
-    assert found == {
+    values = config().model_dump(exclude={"sources", "out"})
+    assert values == {
         "seed": 0,
         "workers": None,
         "max_reject_share": 0.01,
@@ -92,13 +85,13 @@ def test_the_defaults_are_those_of_the_design() -> None:
 DOMAINS = source(domain_field="kind")
 WRONG: list[tuple[dict[str, Any], str]] = [
     # keys that there are not
-    ({"sed": 3}, r"sed: there is no such key; did you mean seed\? .* lists all \(found 3\)"),
+    ({"sed": 3}, r"sed: there is no such key; did you mean seed\? .* lists all keys \(found 3\)"),
     ({"max_copies": {"humans": 2}}, r"max_copies\.humans: there is no such key"),
     ({"sources": source(txt_field="x")}, r"sources\.0\.txt_field: there is no such key"),
     # types
     ({"tokens": "1e6"}, r"tokens: .*valid integer.*\(found '1e6'\)"),
     ({"rounds": 2.5}, r"rounds: .*valid integer.*\(found 2\.5\)"),
-    ({"tokens": True}, "tokens: found True; true and false are no values of this key"),
+    ({"tokens": True}, "tokens: found True; true and false are not allowed here"),
     ({"alpha": False}, "alpha: found False"),
     ({"max_copies": {"human": True}}, r"max_copies\.human: found True"),
     ({"best_effort": "perhaps"}, "best_effort: .*boolean"),
@@ -144,32 +137,35 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     # what contradicts itself
     ({"human_tokens": 5, "human_share": 0.2}, "human_tokens or human_share, not both"),
     ({"human_tokens": 2000, "tokens": 1000}, "human_tokens: 2,000 is more than tokens = 1,000"),
-    ({"human_tokens": 5, "sources": [SYNTHETIC]}, "human_tokens: 5 were asked, but no source"),
-    ({"max_kl": 0.1, "sources": [SYNTHETIC]}, "max_kl: there is nothing human"),
+    ({"human_tokens": 5, "sources": [SYNTHETIC]}, "human_tokens: is 5, but no source"),
+    ({"max_kl": 0.1, "sources": [SYNTHETIC]}, "max_kl: there is no human text"),
     ({"sources": [SYNTHETIC, HUMAN | {"name": "gpt"}]}, "the name 'gpt' is used twice"),
-    ({"sources": [HUMAN | {"role": "exclude"}]}, "sources: none has the role synthetic or human"),
+    (
+        {"sources": [HUMAN | {"role": "exclude"}]},
+        "sources: no source has the role synthetic or human",
+    ),
     (
         {"sources": source(removed_by=["people", "tests"])},
-        "removed_by of 'gpt' names 'tests', which is no source; there are gpt, people",
+        "removed_by of 'gpt' names 'tests', which is no source; the sources are gpt, people",
     ),
     ({"band_threshold": 0.81}, r"band_threshold: 0\.81 is above near_threshold = 0\.8"),
     (
         {"band_threshold": 0.7, "near_threshold": 0.6},
         r"band_threshold: 0\.7 is above near_threshold = 0\.6",
     ),
-    ({"boilerplate": 9, "verify": "signature"}, "boilerplate: .*it needs verify: exact"),
+    ({"boilerplate": 9, "verify": "signature"}, "boilerplate: .*only works with verify: exact"),
     # domains
-    ({"domains": {"a": {}}}, "domains: no source names its domains; give a domain_field"),
+    ({"domains": {"a": {}}}, "domains: no source has a domain_field; set one"),
     (
         {"domains": {"a": {"kind": "converge", "alpha": 1}}},
-        r"domains\.a: alpha: a domain that is meant to converge keeps .* leave out alpha",
+        r"domains\.a: alpha: a domain of kind converge keeps .* leave out alpha",
     ),
     ({"domains": {"a": {"kind": "converge", "entropy_floor": 1}}}, r"domains\.a: entropy_floor: "),
     ({"domains": {"a": {"kind": "closed"}}}, r"domains\.a\.kind: .*'open' or 'converge'"),
     ({"domains": {"a": {"share": 1.1}}}, r"domains\.a\.share: .*less than or equal to 1"),
     ({"domains": {"a": {"tokens": 3}}}, r"domains\.a\.tokens: there is no such key"),
     ({"domains": {"a": None}}, r"domains\.a: .*\(found None\)"),
-    ({"domains": {"": {}}}, r"domains: there is one without a name; '\*' is for"),
+    ({"domains": {"": {}}}, r"domains: a name is empty; use '\*' for"),
     (
         {"sources": DOMAINS, "domains": {"a": {"share": 0.7}, "b": {"share": 0.4}}},
         r"domains: the shares sum to 1\.1",
@@ -178,30 +174,33 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"sources": DOMAINS, "domains": {"a": {}}, "entropy_floor": 1},
         "entropy_floor: .*each domain",
     ),
-    ({"sources": DOMAINS, "domains": {"a": {}}, "max_kl": 1}, "max_kl: it is of one budget"),
+    ({"sources": DOMAINS, "domains": {"a": {}}, "max_kl": 1}, "max_kl: doesn't work with domains"),
     (
         {"sources": DOMAINS, "domains": {"a": {}}, "effective_ratio": 0.9},
-        "effective_ratio: .*ask for human_share",
+        "effective_ratio: .*set human_share",
     ),
     # a lineage
-    ({"fresh_human_tokens": 5}, "fresh_human_tokens: it is of a lineage; give lineage as well"),
-    ({"fresh_human_tokens": 0}, "fresh_human_tokens: it is of a lineage"),
-    ({"archive": 0}, "archive: it is of a lineage"),
-    ({"archive_source": 2}, "archive_source: it is of a lineage"),
+    ({"fresh_human_tokens": 5}, "fresh_human_tokens: only works with a lineage; set lineage too"),
+    ({"fresh_human_tokens": 0}, "fresh_human_tokens: only works with a lineage"),
+    ({"archive": 0}, "archive: only works with a lineage"),
+    ({"archive_source": 2}, "archive_source: only works with a lineage"),
     ({"lineage": "l", "archive": -1}, "archive: .*greater than or equal to 0"),
     ({"lineage": "l", "archive_source": 0}, "archive_source: .*greater than 0"),
     ({"lineage": "l", "fresh_human_tokens": -1}, "fresh_human_tokens: .*greater than or equal"),
     ({"lineage": "l", "fresh_human_tokens": 0.5}, "fresh_human_tokens: .*valid integer"),
-    ({"lineage": "l", "effective_ratio": 0.9}, "effective_ratio: with a lineage .* human_share"),
+    (
+        {"lineage": "l", "effective_ratio": 0.9},
+        "effective_ratio: doesn't work with a lineage.* human_share",
+    ),
     (
         {"lineage": "l", "max_copies": {"human": 2}},
-        r"max_copies\.human: 2; with a lineage human documents appear once",
+        r"max_copies\.human: is 2, but with a lineage human documents appear once",
     ),
     (
         {"lineage": "l", "human_tokens": 5, "fresh_human_tokens": 6},
-        "fresh_human_tokens: 6 are more than human_tokens = 5",
+        "fresh_human_tokens: 6 is more than human_tokens = 5",
     ),
-    ({"max_same_answers": 2}, "max_same_answers: no source names its prompts; give a prompt_field"),
+    ({"max_same_answers": 2}, "max_same_answers: no source has a prompt_field; set one"),
     ({"text_out": "outcross"}, "text_out: the column 'outcross' is taken"),
 ]
 
@@ -236,8 +235,8 @@ def test_what_looks_contradictory_and_is_not() -> None:
 
 
 def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_there_is() -> None:
-    found = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
-    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
+    capped = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
+    assert repeat_caps(capped) == MaxCopies(synthetic=3, human=1)
     assert repeat_caps(config(lineage="loop")) == MaxCopies(synthetic=2, human=1)
     assert repeat_caps(config()) == MaxCopies(synthetic=2, human=2)
     assert config(lineage="loop", human_tokens=5, sources=[SYNTHETIC]).human_tokens == 5
@@ -247,8 +246,8 @@ def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_the
 
 
 def test_a_cap_of_the_synthetic_documents_alone_goes_with_a_lineage() -> None:
-    found = config(lineage="loop", max_copies={"synthetic": 3})
-    assert repeat_caps(found) == MaxCopies(synthetic=3, human=1)
+    capped = config(lineage="loop", max_copies={"synthetic": 3})
+    assert repeat_caps(capped) == MaxCopies(synthetic=3, human=1)
 
 
 def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:
@@ -258,8 +257,8 @@ def test_what_decides_on_repeats_can_be_left_out_or_put_together() -> None:
     assert config(max_same_answers=1, sources=prompted).max_same_answers == 1
     assert config(boilerplate=2, verify="exact").boilerplate == 2
     assert config(sources=source(removed_by=[])).sources[0].removed_by == []
-    own = source(removed_by=["gpt", "people"])
-    assert config(sources=own).sources[0].removed_by == ["gpt", "people"]
+    named = source(removed_by=["gpt", "people"])
+    assert config(sources=named).sources[0].removed_by == ["gpt", "people"]
 
 
 def test_thresholds_of_one_tenth_share_their_bands() -> None:
@@ -270,10 +269,10 @@ def test_thresholds_of_one_tenth_share_their_bands() -> None:
 
 def test_where_keeps_the_types_of_its_values() -> None:
     where = {"verified": True, "grade": [1, 2.5, "A"], "kind": "1"}
-    found = config(sources=source(where=where)).sources[0].where
-    assert found == where
-    assert found["verified"] is True
-    assert isinstance(found["kind"], str)
+    kept = config(sources=source(where=where)).sources[0].where
+    assert kept == where
+    assert kept["verified"] is True
+    assert isinstance(kept["kind"], str)
 
 
 def test_a_configuration_can_not_be_changed_behind_a_runs_back() -> None:
@@ -319,5 +318,5 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     for text in ("seed: 1\nout: a\nseed: 2\n", "max_copies: {human: 1, human: 2}\n"):
         path.write_text(text)
-        with pytest.raises(ConfigError, match=r"the key '(seed|human)' stands there twice"):
+        with pytest.raises(ConfigError, match=r"the key '(seed|human)' appears twice"):
             load_yaml(str(path))

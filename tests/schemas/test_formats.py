@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from outcross.schemas.config import ConfigError
 from outcross.schemas.documents import TEXT_VERSION
 from outcross.schemas.formats import FORMAT, TEXT, check_json, check_versions, versions
+from outcross.schemas.user_input import ConfigError
 
 NEEDED = {FORMAT: 5, TEXT: 2}
 

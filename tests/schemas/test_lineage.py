@@ -9,13 +9,13 @@ from outcross.schemas.lineage import (
     NOTHING,
     Amount,
     ArchivedSource,
-    Bought,
     Generation,
     LedgerPart,
     Lineage,
     LineageReport,
     LineageSummary,
-    Ranked,
+    Purchase,
+    RankedSource,
 )
 
 SOME = {"documents": 3, "tokens": 70}
@@ -50,14 +50,14 @@ def generation(**changes: Any) -> dict[str, Any]:
 
 
 def test_it_reads_what_it_has_written() -> None:
-    made = Lineage.model_validate({"generations": [generation(), generation(name="second")]})
-    assert Lineage.model_validate_json(made.model_dump_json(indent=2)) == made
-    assert made.format_version == 2
-    assert made.ledger == Amount(documents=6, tokens=140)
+    lineage = Lineage.model_validate({"generations": [generation(), generation(name="second")]})
+    assert Lineage.model_validate_json(lineage.model_dump_json(indent=2)) == lineage
+    assert lineage.format_version == 2
+    assert lineage.ledger == Amount(documents=6, tokens=140)
     assert Lineage().ledger == NOTHING
-    (part,) = made.generations[0].bought
+    (part,) = lineage.generations[0].bought
     assert part.fields.text_field == "messages.1.content"
-    assert made.generations[0].sources[0].source.where == {"ok": True}
+    assert lineage.generations[0].sources[0].source.where == {"ok": True}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,15 @@ def test_amounts_add_up_and_nothing_can_be_changed() -> None:
 
 
 def test_every_key_has_a_description_in_the_json_schema() -> None:
-    models = (Lineage, LineageSummary, LineageReport, Generation, LedgerPart, Ranked, Bought)
+    models = (
+        Lineage,
+        LineageSummary,
+        LineageReport,
+        Generation,
+        LedgerPart,
+        RankedSource,
+        Purchase,
+    )
     for model in (*models, ArchivedSource, Amount):
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"

@@ -134,13 +134,13 @@ def test_json_reads_back_as_the_same_plan_and_the_same_bytes(
 
 
 def test_equal_plans_are_equal_bytes_whatever_the_order_of_keys_and_the_sign_of_zero() -> None:
-    one, other = plan(), plan()
+    text, other = plan(), plan()
     fields = other.model_dump()
     fields["reached"] = dict(reversed(fields["reached"].items()))
     fields["quotas"][1]["human"] = -0.0
     other = Plan.model_validate(dict(reversed(fields.items())))
-    assert one == other
-    assert one.to_json() == other.to_json()
+    assert text == other
+    assert text.to_json() == other.to_json()
 
 
 def test_a_plan_says_what_copies_are_and_one_that_does_not_means_rows() -> None:
@@ -149,9 +149,9 @@ def test_a_plan_says_what_copies_are_and_one_that_does_not_means_rows() -> None:
     assert Plan.model_validate(values) == plan()
     assert plan().asked.copies == "rows"
     values["asked"]["copies"] = "weights"
-    made = Plan.model_validate(values)
-    assert b'"copies":"weights"' in made.to_json().replace(b" ", b"")
-    assert Plan.from_json(made.to_json()) == made
+    weighted = Plan.model_validate(values)
+    assert b'"copies":"weights"' in weighted.to_json().replace(b" ", b"")
+    assert Plan.from_json(weighted.to_json()) == weighted
     values["asked"]["copies"] = "physical"
     with pytest.raises(ValidationError, match="'rows' or 'weights'"):
         Plan.model_validate(values)
@@ -200,13 +200,13 @@ def test_domains_stand_in_order_and_add_up_by_the_chain_rule() -> None:
     quotas = [quota(0, domain="a", synthetic=30.0), quota(0, domain="b", human=10.0)]
     domains = [domain("a", 30.0, 0.0, 40.0, 0.2), domain("b", 0.0, 10.0, 40.0, 0.6)]
     between = entropy([30.0, 10.0])
-    whole = between + 0.75 * 0.2 + 0.25 * 0.6
+    total = between + 0.75 * 0.2 + 0.25 * 0.6
     reached = plan(quotas[:1], domains=[domain("a", 30.0, 0.0, 30.0)]).reached.model_dump()
     reached |= {"tokens": 40.0, "human_tokens": 10.0, "human_share": 0.25}
-    reached |= {"domain_entropy": between, "entropy": whole}
-    assert plan(quotas, domains=domains, reached=reached).reached.entropy == whole
+    reached |= {"domain_entropy": between, "entropy": total}
+    assert plan(quotas, domains=domains, reached=reached).reached.entropy == total
     with pytest.raises(ValidationError, match=r"domains add up to .* entropy; reached says"):
-        plan(quotas, domains=domains, reached=reached | {"entropy": whole + 0.01})
+        plan(quotas, domains=domains, reached=reached | {"entropy": total + 0.01})
     with pytest.raises(ValidationError, match=r"domains add up to 30\.0 tokens; reached says 40"):
         plan(quotas, domains=[domains[0], domains[1] | {"tokens": 0.0}], reached=reached)
     for wrong in (domains[::-1], domains[:1]):

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.schemas.config import ConfigError, Fields, parse
+from outcross.schemas.config import parse
+from outcross.schemas.sources import Fields
 from outcross.schemas.text_field import listed, paths_of, segments
+from outcross.schemas.user_input import ConfigError
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}
 
@@ -32,12 +34,12 @@ def test_paths_stand_in_their_order_each_once(text_field: Any, paths: list[str])
 
 
 def test_fields_survive_json_and_can_be_keys() -> None:
-    made = fields(text_field=["a", "b"], roles="assistant")
-    assert made.text_field == ("a", "b")
-    assert made.roles == ("assistant",)
-    dumped = made.model_dump(mode="json")
+    source = fields(text_field=["a", "b"], roles="assistant")
+    assert source.text_field == ("a", "b")
+    assert source.roles == ("assistant",)
+    dumped = source.model_dump(mode="json")
     assert dumped["text_field"] == ["a", "b"]
-    assert parse({"out": "out", "sources": [dumped]}).sources[0] == made
+    assert parse({"out": "out", "sources": [dumped]}).sources[0] == source
     assert fields(text_field=["one"]).text_field == "one"
     assert len({Fields(text_field=("a", "b")), Fields(text_field=["a", "b"])}) == 1
 

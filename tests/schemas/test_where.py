@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from outcross.schemas.config import ConfigError, parse
+from outcross.schemas.config import parse
+from outcross.schemas.user_input import ConfigError
 from outcross.schemas.where import Clause, clauses, shown
 
 SOURCE = {"name": "gpt", "role": "synthetic", "files": ["a.jsonl"]}
@@ -31,10 +32,10 @@ def where(text: str) -> Any:
     ],
 )
 def test_conditions_are_clauses_that_all_hold(text: str, asked: list[Clause]) -> None:
-    found = where(text)
-    assert clauses(found["a"]) == asked
-    made = parse({"out": "out", "sources": [SOURCE | {"where": found}]})
-    dumped = made.model_dump(mode="json", exclude_unset=True)
+    clauses_ = where(text)
+    assert clauses(clauses_["a"]) == asked
+    source = parse({"out": "out", "sources": [SOURCE | {"where": clauses_}]})
+    dumped = source.model_dump(mode="json", exclude_unset=True)
     again = parse(dumped).sources[0].where["a"]
     assert clauses(again) == asked
     kinds = [type(value) for clause in clauses(again) for value in clause.values]

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.columns import settle, unite
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.dedup.bands import ENTRY
 from outcross.transforms.dedup.decide import Contained, Settings, Standing, decide

@@ -1,12 +1,16 @@
 """Random budgets for the tests of the solver and of the planner."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from outcross.transforms.budget.waterfill import Solution
+from outcross.transforms.budget.budget import Budget, plan_problem, within_caps
+from outcross.transforms.budget.problem import Problem
+from outcross.transforms.budget.waterfill import Solution, Split
 
 Floats = NDArray[np.float64]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -14,7 +18,10 @@ RANDOM = settings(max_examples=60, deadline=None)
 
 
 def instance(seed: int, clusters: int | None = None) -> tuple[Floats, Floats, Floats, float, float]:
-    """A reference, caps and totals that they hold: empty clusters, scarce and plentiful text."""
+    """Draw a reference, caps and totals that the caps hold.
+
+    Some clusters are empty; text is scarce in some draws and plentiful in others.
+    """
     rng = np.random.default_rng(seed)
     C = clusters or int(rng.integers(2, 9))
     r = np.maximum(rng.dirichlet(np.full(C, 0.7)), 1e-3)
@@ -33,9 +40,31 @@ def instance(seed: int, clusters: int | None = None) -> tuple[Floats, Floats, Fl
 def assert_within_bounds(
     solution: Solution, a: Floats, b: Floats, totals: tuple[float, float]
 ) -> None:
+    """Assert that both roles meet their caps and totals."""
     for amount, cap, total in zip(
         (solution.synthetic, solution.human), (a, b), totals, strict=True
     ):
         assert (amount >= 0).all()
         assert (amount <= cap).all()
         assert amount.sum() == pytest.approx(total, rel=1e-10, abs=1e-10 * sum(totals))
+
+
+def make_budget(
+    reference: ArrayLike,
+    synthetic_cap: ArrayLike,
+    human_cap: ArrayLike,
+    synthetic_tokens: float,
+    human_tokens: float,
+    *,
+    alpha: float = 0.7,
+    split: Split = "fill",
+    best_effort: bool = False,
+    **limits: float,
+) -> Budget:
+    """Plan the budget of one domain as the pipeline does, totals checked first."""
+    problem = Problem.of(
+        reference, synthetic_cap, human_cap, synthetic_tokens, human_tokens, split=split
+    )
+    problem, warnings = within_caps(problem, best_effort)
+    budget = plan_problem(problem, alpha=alpha, best_effort=best_effort, **limits)
+    return replace(budget, warnings=[*warnings, *budget.warnings])

@@ -1,4 +1,4 @@
-"""Reports, plans and comparisons for tests of what is made from them: the same at every call."""
+"""Made reports, plans, comparisons and manifests, the same at every call."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from outcross.schemas.comparison import Comparison
 from outcross.schemas.documents import FORMAT_VERSION
+from outcross.schemas.figures import Figures, Measure
 from outcross.schemas.formats import versions
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import Comparison, Figures, Measure, Report
+from outcross.schemas.report import Report
 
 HOSTILE = (
     "</script><script>window.broken = 1</script>",
@@ -42,9 +44,15 @@ def texts(hostile: bool) -> tuple[str, ...]:
 
 
 def measures(ratio: float = 0.9, n: int = 4000, seed: int = 0) -> list[Measure]:
-    """One of each; ratios lie around `ratio`, excesses grow as it falls."""
+    """Return one measure of each name.
+
+    Args:
+        ratio: mean of the ratios; excesses grow as it falls.
+        n: documents compared.
+        seed: seed of the values.
+    """
     rng = np.random.default_rng(seed)
-    found = []
+    measures_ = []
     for name, info in MEASURES.items():
         human = {"": 120.0, "nats": 0.021, "words": 9100.0}[info.unit]
         if info.form.endswith("%"):
@@ -62,16 +70,18 @@ def measures(ratio: float = 0.9, n: int = 4000, seed: int = 0) -> list[Measure]:
         gate = "go" if ratio > 0.95 else "warn" if ratio > 0.85 else "stop"
         if name in ("off_support", "vendi", "vendi_2", "openings"):
             gate = "shown"
-        found.append(
+        measures_.append(
             Measure(
                 name=name, value=value, human=human, low=human - width, high=human + width,
                 against=against, error=error, n=n if info.per == "documents" else 65_536,
                 outcome=gate,
             )
         )  # fmt: skip
-    found[-1] = found[-1].model_copy(update=dict.fromkeys(("value", "against", "error"), None))
-    found[-1] = found[-1].model_copy(update={"outcome": "too few"})
-    return found
+    measures_[-1] = measures_[-1].model_copy(
+        update=dict.fromkeys(("value", "against", "error"), None)
+    )
+    measures_[-1] = measures_[-1].model_copy(update={"outcome": "too few"})
+    return measures_
 
 
 def figures(documents: int = 8000, ratio: float = 0.9, seed: int = 0, **more: Any) -> Figures:
@@ -113,18 +123,18 @@ def report(
     human: bool = True,
     hostile: bool = False,
 ) -> Report:
-    """A report of a run, a deduplication or an audit.
+    """Return a report of a run, a deduplication or an audit.
 
     Args:
         kind: run, dedup or audit.
-        shards: of the output, or audited files; each 40th is out of line.
-        clusters: of the codebook.
-        outcome: of the verdict.
-        ratio: to human text.
-        human: whether there is human text.
-        hostile: whether texts and names try to break out of a page.
+        shards: number of shards or audited files; every 40th is an outlier.
+        clusters: number of clusters.
+        outcome: outcome of the verdict.
+        ratio: ratio of the measures to human text.
+        human: True if there is human text.
+        hostile: True if texts and names try to break out of a page.
     """
-    said = texts(hostile)
+    quotes = texts(hostile)
     bad = HOSTILE[0] if hostile else ""
     ran, measured = kind == "run", kind != "dedup"
     judged = measured and human
@@ -132,11 +142,11 @@ def report(
         "read": (0.78, 1), "deduplicate": (0.84, 2), **({"write": (ratio, 3)} if ran else {})
     }  # fmt: skip
     stages: list[Any] = []
-    for name, (own, seed) in sets.items() if measured else ():
-        one = figures(
-            9000 - 500 * seed, own, seed, measures=measures(own, seed=seed) if human else []
+    for name, (ratio_, seed) in sets.items() if measured else ():
+        figures_ = figures(
+            9000 - 500 * seed, ratio_, seed, measures=measures(ratio_, seed=seed) if human else []
         )
-        roles = {"all": one, "synthetic": figures(6000, own - 0.08, seed + 10)}
+        roles = {"all": figures_, "synthetic": figures(6000, ratio_ - 0.08, seed + 10)}
         if human:
             roles["human"] = figures(2000, 1.0, seed + 20)
         stages.append({"name": name, "roles": roles})
@@ -148,7 +158,7 @@ def report(
                 "sentence": _sentence(kind, judged, outcome) + bad,
                 "reasons": _reasons(judged, outcome),
                 "warnings": ["the human share, 8.0 %, is below 10 %: a loop narrows from there"]
-                + ([said[1]] if hostile else []),
+                + ([quotes[1]] if hostile else []),
             },
             "conservation": _conservation(kind, human),
             "asked": plan().asked if ran else None,
@@ -156,17 +166,17 @@ def report(
             "stages": stages,
             "judged": stages[-1]["roles"]["all"] if judged else None,
             "shards": _shards(shards, ratio, bad) if measured else [],
-            "deduplication": _deduplication(said, measured and human),
-            "prompts": _prompts(said),
+            "deduplication": _deduplication(quotes, measured and human),
+            "prompts": _prompts(quotes),
             "domains": [
-                {"name": name, "kind": kind_of, "figures": figures(900, own, place)}
-                for place, (name, kind_of, own) in enumerate(
+                {"name": name, "kind": kind_of, "figures": figures(900, ratio_, place)}
+                for place, (name, kind_of, ratio_) in enumerate(
                     [("stories" + bad, "open", 0.9), ("maths", "converge", 0.4), ("", "open", 0.8)]
                 )
             ]
             if measured
             else [],
-            "clusters": _clusters(clusters, said) if judged else [],
+            "clusters": _clusters(clusters, quotes) if judged else [],
             "reference": {
                 "fingerprint": "cd16a95339c31f966dca38f1dad34643", "human": human,
                 "clusters": clusters, "documents": 20_000, "effective_clusters": 131.2,
@@ -182,12 +192,12 @@ def report(
 def _sentence(kind: str, judged: bool, outcome: str) -> str:
     if not judged:
         return "Done; there was nothing to judge by."
-    what = "What was written" if kind == "run" else "The corpus"
+    subject = "What was written" if kind == "run" else "The corpus"
     return {
-        "go": f"{what} is as diverse as human text of its size.",
-        "warn": f"{what} holds 92 % of the topics that human text of its size does, and rare "
+        "go": f"{subject} is as diverse as human text of its size.",
+        "warn": f"{subject} holds 92 % of the topics that human text of its size does, and rare "
         "words are fewer.",
-        "stop": f"{what} has narrowed: it holds 78 % of the topics that human text of its size "
+        "stop": f"{subject} has narrowed: it holds 78 % of the topics that human text of its size "
         "does, and a third of the rare ones are gone.",
     }[outcome]
 
@@ -209,14 +219,14 @@ def _conservation(kind: str, human: bool) -> list[dict[str, Any]]:
         rejected, removed = read // 900, read // 11
         kept = read - rejected - removed
         written = kept * 2 // 3 if kind == "run" else kept if kind == "dedup" else 0
-        left = {"quota": kept - written} if kind == "run" else {}
+        not_selected = {"quota": kept - written} if kind == "run" else {}
         if kind == "audit":
-            left = {"audited": kept}
+            not_selected = {"audited": kept}
         lines.append(
             {
                 "source": source, "role": role, "filtered": 12, "read": read, "rejected": rejected,
                 "removed": removed, "distinct": read - removed // 2, "kept": kept,
-                "written": written, "not_selected": left, "copies": written // 90,
+                "written": written, "not_selected": not_selected, "copies": written // 90,
             }
         )  # fmt: skip
     return lines
@@ -235,25 +245,27 @@ def _shards(count: int, ratio: float, bad: str) -> list[dict[str, Any]]:
     lines = []
     for place in range(count):
         odd = place % 40 == 7
-        own = figures(1000, ratio * (0.6 if odd else 1.0), 100 + place)
+        figures_ = figures(1000, ratio * (0.6 if odd else 1.0), 100 + place)
         lines.append(
             {
                 "file": f"train-{place:05d}-of-{count:05d}.parquet{bad}",
                 "rows": 1000, "bytes": int(2_400_000 * rng.normal(1, 0.01)),
-                "human_share": float(0.2 * rng.normal(1, 0.02)), "figures": own,
+                "human_share": float(0.2 * rng.normal(1, 0.02)), "figures": figures_,
             }
         )  # fmt: skip
     return lines
 
 
-def _deduplication(said: tuple[str, ...], judged: bool) -> dict[str, Any]:
+def _deduplication(quotes: tuple[str, ...], judged: bool) -> dict[str, Any]:
     pairs = [
         {
-            "id": f"gpt.jsonl#{place * 37}{said[place % len(said)][:40]}", "source": "gpt-4.1",
+            "id": f"gpt.jsonl#{place * 37}{quotes[place % len(quotes)][:40]}", "source": "gpt-4.1",
             "kept_id": f"people.jsonl#{place}", "kept_source": "people", "stage": "near",
             "rule": "Jaccard of 5-grams ≥ 0.8", "similarity": 0.8 + 0.004 * (11 - place),
-            "text": said[place % len(said)],
-            "kept_text": None if place == 5 else said[place % len(said)].replace(" the ", " a "),
+            "text": quotes[place % len(quotes)],
+            "kept_text": None
+            if place == 5
+            else quotes[place % len(quotes)].replace(" the ", " a "),
         }
         for place in range(12)
     ]  # fmt: skip
@@ -265,28 +277,28 @@ def _deduplication(said: tuple[str, ...], judged: bool) -> dict[str, Any]:
         for role in ("all", "synthetic")
         for kind, near in (("head", 1400), ("tail", 310), ("off-support", 12))
     ]  # fmt: skip
-    found = {
+    overlap = {
         "name": "humaneval", "kind": "exclude", "documents": 164, "found": 3, "whole_only": 1,
         "removed": [{"source": "gpt-4.1", "exact": 1, "near": 4, "contained": 7}],
     }  # fmt: skip
     return {
         "exact": 6021, "near": 4187, "contained": 12, "open": 3, "bands": 14, "rows": 9,
-        "counts": {"stars": 5123}, "found": [found], "losses": losses if judged else [],
+        "counts": {"stars": 5123}, "found": [overlap], "losses": losses if judged else [],
         "least_similar": pairs,
         "most_repeated": [
             {"id": f"gpt.jsonl#{place}", "source": "gpt-4.1", "times": 812 - 90 * place,
-             "exact": 640 - 90 * place, "text": said[place % len(said)]}
+             "exact": 640 - 90 * place, "text": quotes[place % len(quotes)]}
             for place in range(6)
         ],
     }  # fmt: skip
 
 
-def _prompts(said: tuple[str, ...]) -> list[dict[str, Any]]:
+def _prompts(quotes: tuple[str, ...]) -> list[dict[str, Any]]:
     collapsed = [
         {
-            "prompt": f"{place + 1}. {said[(place + 1) % len(said)]}", "answers": 16,
+            "prompt": f"{place + 1}. {quotes[(place + 1) % len(quotes)]}", "answers": 16,
             "distinct": 1 + place % 3, "commonest": 14 - place, "same_chance": 0.91 - 0.05 * place,
-            "text": None if place == 3 else said[place % len(said)],
+            "text": None if place == 3 else quotes[place % len(quotes)],
         }
         for place in range(6)
     ]  # fmt: skip
@@ -296,14 +308,19 @@ def _prompts(said: tuple[str, ...]) -> list[dict[str, Any]]:
         "same_chance": 0.11, "saturation": {"gains": gains, "at": 12}, "collapsed_prompts": 214,
         "collapsed": collapsed,
     }  # fmt: skip
-    own = {"prompts": 5_757, "answers": 92_113, "distinct_answers": 60_100, "kept_answers": 83_638}
+    counts = {
+        "prompts": 5_757,
+        "answers": 92_113,
+        "distinct_answers": 60_100,
+        "kept_answers": 83_638,
+    }
     return [
-        {"source": "gpt-4.1", **own, "sampling": sampling},
-        {"source": "people", **own, "sampling": None},
+        {"source": "gpt-4.1", **counts, "sampling": sampling},
+        {"source": "people", **counts, "sampling": None},
     ]
 
 
-def _clusters(count: int, said: tuple[str, ...]) -> list[dict[str, Any]]:
+def _clusters(count: int, quotes: tuple[str, ...]) -> list[dict[str, Any]]:
     rng = np.random.default_rng(3)
     human = rng.dirichlet(np.full(count, 0.9))
     corpus = human * np.exp(rng.normal(0, 0.7, count))
@@ -312,21 +329,23 @@ def _clusters(count: int, said: tuple[str, ...]) -> list[dict[str, Any]]:
     ranked = np.argsort(corpus - human)
     shown = {*ranked[:40].tolist(), *ranked[-40:].tolist()}
     places = rng.normal(0, 1, (count, 2)) + rng.choice([-3, 0, 3], (count, 2))
-    hostile = said is HOSTILE
+    hostile = quotes is HOSTILE
     return [
         {
             "cluster": c, "x": float(places[c, 0]), "y": float(places[c, 1]),
             "human_share": float(human[c]), "share": float(corpus[c]),
-            "words": [said[c % len(said)], "x"] if hostile else _TOPICS[c % len(_TOPICS)].split(),
-            "human_text": (said[c % len(said)] * 5)[:300],
-            "text": (said[(c + 1) % len(said)] * 5)[:300] if c in shown else None,
+            "words": [quotes[c % len(quotes)], "x"]
+            if hostile
+            else _TOPICS[c % len(_TOPICS)].split(),
+            "human_text": (quotes[c % len(quotes)] * 5)[:300],
+            "text": (quotes[(c + 1) % len(quotes)] * 5)[:300] if c in shown else None,
         }
         for c in range(count)
     ]  # fmt: skip
 
 
 def plan(clusters: int = 256, regime: str = "human-bound", price: float | None = 1.83) -> Plan:
-    """A plan for 1.2 million tokens, a fifth of them human."""
+    """Return a plan for 1.2 million tokens, a fifth of them human."""
     frontier: list[dict[str, Any]] = []
     for share in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3):
         lift = 1 - math.exp(-9 * share)
@@ -397,7 +416,7 @@ def plan(clusters: int = 256, regime: str = "human-bound", price: float | None =
 
 
 def comparison(generations: int = 5, hostile: bool = False) -> Comparison:
-    """Generations that narrow by 4 % each."""
+    """Return a comparison of generations that narrow by 4 % each."""
     bad = HOSTILE[1] if hostile else ""
     return Comparison.model_validate(
         {
@@ -436,7 +455,7 @@ def comparison(generations: int = 5, hostile: bool = False) -> Comparison:
 
 
 def manifest(files: int = 16, hostile: bool = False) -> dict[str, Any]:
-    """What manifest.json holds of a run."""
+    """Return the contents of a run's manifest.json."""
     bad = HOSTILE[0] if hostile else ""
     return {
         **versions(FORMAT_VERSION),

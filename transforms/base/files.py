@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 
 _NUMPY_LOCK = threading.Lock()
 """NumPy parses headers of arrays with `ast`, which isn't thread-safe on Python 3.11."""

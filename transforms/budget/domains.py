@@ -1,11 +1,11 @@
-"""Domains: the totals of each are fixed first, then each is a budget of its own.
+"""Budgets of several domains: first the totals of each domain, then one budget for each.
 
-What is planned lies in cells (domain, cluster), and entropies add up by the chain rule,
+A plan fills cells (domain, cluster), and entropies add up by the chain rule,
 
-    H(domain, cluster) = H(domain) + Σ_d share_d · H(cluster | d),
+    H(domain, cluster) = H(domain) + Σ_d share_d · H(cluster | d).
 
-and divergences from the reference likewise. Without domains there is one, and all of this is its
-budget. Entropies and divergences are in nats, amounts in tokens.
+Divergences from the reference add up in the same way. A run without domains has one domain.
+Entropies and divergences are in nats, amounts in tokens.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from outcross.schemas.plan import FrontierPoint, Regime
 from outcross.transforms.budget.budget import within_caps
 from outcross.transforms.budget.problem import Outcome, Problem, SyntheticCap
 from outcross.transforms.budget.waterfill import (
     Infeasible,
-    Regime,
     Solution,
     Split,
     solve,
@@ -34,7 +35,13 @@ FRONTIER_SHARES = (0.0, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30)
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """Tokens of each domain, `synthetic[D]` and `human[D]`, and what has to be said about them."""
+    """Tokens of each domain.
+
+    Attributes:
+        synthetic: float64[D], synthetic tokens.
+        human: float64[D], human tokens.
+        warnings: domains that get less than their share, and totals that were cut.
+    """
 
     synthetic: Floats
     human: Floats
@@ -42,18 +49,20 @@ class Totals:
 
     @property
     def tokens(self) -> Floats:
+        """Add the tokens of both roles: float64[D]."""
         return self.synthetic + self.human
 
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """What decides the totals of the domains.
+    """Shares and supply that decide the totals of the domains.
 
     Attributes:
-        names: of the domains.
+        names: names of the domains.
         natural: float64[D], their shares of the reference, above 0 where there is text to take.
         asked: float64[D], the shares of the tokens that are asked for; NaN where none is.
-        synthetic_room, human_room: float64[D], tokens that may be taken, repeats included.
+        synthetic_room: float64[D], synthetic tokens that may be taken, repeats included.
+        human_room: float64[D], human tokens that may be taken, repeats included.
     """
 
     names: Sequence[str]
@@ -65,18 +74,20 @@ class Division:
     def divide(
         self, synthetic_tokens: float, human_tokens: float, *, best_effort: bool = False
     ) -> Totals:
-        """Synthetic and human tokens for each domain.
+        """Divide the totals among the domains.
 
-        A share that is asked for is met exactly. The other domains are as near to the reference's
-        shares as what they hold allows, in KL: the same projection as of a plan's clusters, with
-        domains in their place. Human tokens go to every domain in proportion to its tokens, except
-        where its text runs out (either the human or the synthetic): the others then get more.
+        A share that is asked for is met exactly. The other domains come as near to the reference's
+        shares, in KL, as their supply allows. This is the projection of a plan's clusters, with
+        domains in their place. Human tokens go to every domain in proportion to its tokens. Where a
+        domain's human or synthetic text runs out, the other domains get more.
 
         Args:
-            synthetic_tokens, human_tokens: of all domains together.
-            best_effort: cut what can't be held, and say so.
+            synthetic_tokens: synthetic tokens of all domains together.
+            human_tokens: human tokens of all domains together.
+            best_effort: cut totals and shares to the supply, and warn.
 
-        Raises Infeasible, with the numbers that would do.
+        Raises:
+            Infeasible: the supply doesn't hold a total or a share.
         """
         a, b = self.synthetic_room, self.human_room
         problem = Problem.of(self.natural, a, b, synthetic_tokens, human_tokens)
@@ -98,19 +109,19 @@ class Division:
                 )
             )
         if refusals:
-            if not best_effort:  # all at once, as what mends one may meet the next
+            if not best_effort:  # all together, as mending one may bring up the next
                 raise Infeasible("; ".join(map(str, refusals)), **refusals[0].detail)
             warnings += [str(refusal) for refusal in refusals]
             Y = min(max(Y, least), most)
             X = float(fixed.sum()) + rest - Y
         x, y = np.zeros_like(a), np.zeros_like(a)
-        given, free = self._given, self._free
-        if given.any():
+        shared, free = self._shared, self._free
+        if shared.any():
             Y = min(max(Y, least), most)
-            amounts, _ = waterfill(np.append(fixed[given], rest), low, high, Y)
-            y[given], Y = amounts[:-1], float(amounts[-1])
-            x[given] = np.clip(fixed[given] - y[given], 0.0, a[given])
-            X = min(max(X - float(x[given].sum()), 0.0), float(a[free].sum()))
+            amounts, _ = waterfill(np.append(fixed[shared], rest), low, high, Y)
+            y[shared], Y = amounts[:-1], float(amounts[-1])
+            x[shared] = np.clip(fixed[shared] - y[shared], 0.0, a[shared])
+            X = min(max(X - float(x[shared].sum()), 0.0), float(a[free].sum()))
             Y = min(Y, float(b[free].sum()))
         if rest > 0 and free.sum() == 1:
             x[free], y[free] = X, Y
@@ -120,7 +131,10 @@ class Division:
         return Totals(x, y, [*warnings, *self._less_than_natural(x + y, rest)])
 
     def human_range(self, tokens: float) -> tuple[float, float] | None:
-        """Least and most human tokens with which the caps hold a total; None if they can't."""
+        """Return the least and the most human tokens with which the caps hold a total.
+
+        None where the caps can't hold it.
+        """
         fixed, rest, refusals = self._fixed(tokens)
         low, high = self._human_bounds(fixed, rest)
         least, most = float(low.sum()), float(high.sum())
@@ -129,69 +143,79 @@ class Division:
         return min(least, most), most
 
     @property
-    def _given(self) -> NDArray[np.bool_]:
+    def _shared(self) -> NDArray[np.bool_]:
+        """Mark the domains whose share is asked for."""
         return ~np.isnan(self.asked)
 
     @property
     def _free(self) -> NDArray[np.bool_]:
-        return np.asarray(~self._given & (self.synthetic_room + self.human_room > 0))
+        """Mark the domains without an asked share that have text."""
+        return np.asarray(~self._shared & (self.synthetic_room + self.human_room > 0))
 
     def _fixed(self, tokens: float) -> tuple[Floats, float, list[Infeasible]]:
-        """Tokens of the domains with a share, those left to the others, what can't be held."""
-        room, given = self.synthetic_room + self.human_room, self._given
-        fixed = np.where(given, self.asked * tokens, 0.0)
+        """Fix the tokens of the domains with a share.
+
+        Returns:
+            float64[D] of these domains, the tokens left to the other domains, and refusals.
+        """
+        room, shared = self.synthetic_room + self.human_room, self._shared
+        fixed = np.where(shared, self.asked * tokens, 0.0)
         refusals = []
         for d in np.flatnonzero(fixed > room * (1 + ROUNDING)).tolist():
-            share, held = float(self.asked[d]), float(room[d])
+            share, supply = float(self.asked[d]), float(room[d])
             refusals.append(
                 Infeasible(
                     f"domains.{self.names[d]}.share: {share:g} of {tokens:,.0f} tokens is "
-                    f"{fixed[d]:,.0f}, and its documents hold {held:,.0f}, repeats included; a "
-                    f"share of {_floored(held / tokens):g} would do, or "
-                    f"{math.floor(held / share):,} tokens in all",
+                    f"{fixed[d]:,.0f}, and its documents hold {supply:,.0f}, repeats included; a "
+                    f"share of {_round_down(supply / tokens):g} would do, or "
+                    f"{math.floor(supply / share):,} tokens in all",
                     reason="totals",
                     domain=self.names[d],
                     asked=float(fixed[d]),
-                    available=held,
+                    available=supply,
                 )
             )
-        fixed = np.where(given, np.minimum(fixed, room), 0.0)
+        fixed = np.where(shared, np.minimum(fixed, room), 0.0)
         rest = max(tokens - float(fixed.sum()), 0.0)
-        if given.any() and rest <= ROUNDING * tokens:
+        if shared.any() and rest <= ROUNDING * tokens:
             rest = 0.0
-        held = float(room[self._free].sum())
-        if rest > held * (1 + ROUNDING):
+        supply = float(room[self._free].sum())
+        if rest > supply * (1 + ROUNDING):
             refusals.append(
                 Infeasible(
                     f"domains: {rest:,.0f} of {tokens:,.0f} tokens are left to the domains without "
-                    f"a share, whose documents hold {held:,.0f}, repeats included; "
+                    f"a share, whose documents hold {supply:,.0f}, repeats included; "
                     + (
-                        f"shares that sum to {-_floored(held / tokens - 1):g} would do"
-                        if given.any()
-                        else f"{held:,.0f} tokens in all would do"
+                        f"shares that sum to {-_round_down(supply / tokens - 1):g} would do"
+                        if shared.any()
+                        else f"{supply:,.0f} tokens in all would do"
                     ),
                     reason="totals",
                     asked=rest,
-                    available=held,
+                    available=supply,
                 )
             )
-            rest = held
+            rest = supply
         return fixed, rest, refusals
 
     def _human_bounds(self, fixed: Floats, rest: float) -> tuple[Floats, Floats]:
-        """Human tokens that each domain with a share, and at last the others together, can have."""
-        given, free = self._given, self._free
-        tokens = np.append(fixed[given], rest)
-        a = np.append(self.synthetic_room[given], self.synthetic_room[free].sum())
-        b = np.append(self.human_room[given], self.human_room[free].sum())
+        """Bound the human tokens of each domain with a share, and of the other domains together.
+
+        Returns:
+            Least and most human tokens. The last entry is that of the other domains.
+        """
+        shared, free = self._shared, self._free
+        tokens = np.append(fixed[shared], rest)
+        a = np.append(self.synthetic_room[shared], self.synthetic_room[free].sum())
+        b = np.append(self.human_room[shared], self.human_room[free].sum())
         low = np.maximum(tokens - a, 0.0)
         return low, np.maximum(np.minimum(tokens, b), low)
 
     def _less_than_natural(self, tokens: Floats, rest: float) -> list[str]:
-        """The domains that don't get what the reference has of them."""
+        """Warn of the domains that get less than their share of the reference."""
         total = float(tokens.sum())
-        others = ~self._given
-        natural = np.where(others, self.natural, 0.0)
+        unasked = ~self._shared
+        natural = np.where(unasked, self.natural, 0.0)
         if rest <= 0 or not natural.any():
             return []
         wanted = natural / natural.sum() * rest
@@ -200,18 +224,21 @@ class Division:
             f"{wanted[d] / total:.1%} as in the reference: it holds "
             f"{self.synthetic_room[d]:,.0f} synthetic and {self.human_room[d]:,.0f} human tokens, "
             "repeats included"
-            for d in np.flatnonzero(others & (tokens < 0.99 * wanted)).tolist()
+            for d in np.flatnonzero(unasked & (tokens < 0.99 * wanted)).tolist()
         ]
 
 
 @dataclass(frozen=True, eq=False)
 class DomainProblem:
-    """A domain's budget without its totals: r_d[C], caps[C], and its α.
+    """A domain's budget without its totals.
 
     Attributes:
-        synthetic_cap: for each synthetic total.
+        reference: float64[C], shares of the clusters within the domain.
+        synthetic_cap: maps a synthetic total to the tokens[C] that may be taken.
+        human_cap: float64[C], human tokens that may be taken.
+        alpha: tempering of the target.
         lifted: whether its tails are lifted; in a domain that is meant to converge they aren't.
-        split: of `solve`.
+        split: see `solve`.
     """
 
     reference: Floats
@@ -222,7 +249,7 @@ class DomainProblem:
     split: Split = "fill"
 
     def with_totals(self, synthetic_tokens: float, human_tokens: float) -> Problem:
-        """The problem for totals above 0."""
+        """Make the problem for totals above 0."""
         return Problem.of(
             self.reference,
             self.synthetic_cap(synthetic_tokens),
@@ -234,110 +261,92 @@ class DomainProblem:
         )
 
 
-@dataclass(frozen=True)
-class FrontierPoint:
-    """What a human share could reach with the total fixed.
-
-    `reachable_human_tokens` is the nearest amount that the caps can hold (None: the total itself
-    is out of reach). The figures are None and `reason` says why where the point can't be held.
-    `highest_entropy` is that of α → 0, `lowest_kl` that of α = 1; the others are at the plan's α.
-    """
-
-    human_share: float
-    human_tokens: float
-    reachable_human_tokens: float | None
-    reachable: bool
-    reason: str | None = None
-    entropy: float | None = None
-    kl: float | None = None
-    highest_entropy: float | None = None
-    lowest_kl: float | None = None
-    regime: Regime | None = None
-    shadow_price: float | None = None
-
-
 def frontier(
     domains: Sequence[DomainProblem],
     division: Division,
     tokens: float,
     shares: Sequence[float] = FRONTIER_SHARES,
 ) -> list[FrontierPoint]:
-    """What each human share would reach with `tokens` in all.
+    """Compute the entropy and divergence that each human share of a total would reach.
 
     Args:
-        domains: in the division's order.
-        division: of the totals; its synthetic room is that of each point's own total.
-        tokens: synthetic and human ones together.
-        shares: human ones.
+        domains: domains in the division's order.
+        division: shares and supply of the domains. Its synthetic room is replaced by each point's.
+        tokens: synthetic and human tokens together.
+        shares: human shares of the total.
     """
     points = []
     for share in shares:
         human = share * tokens
         synthetic = (1 - share) * tokens
         room = np.array([float(domain.synthetic_cap(synthetic).sum()) for domain in domains])
-        there = replace(division, synthetic_room=room)
-        bounds = there.human_range(tokens)
+        at_share = replace(division, synthetic_room=room)
+        bounds = at_share.human_range(tokens)
         nearest = min(max(human, bounds[0]), bounds[1]) if bounds else None
         try:
-            totals = there.divide(synthetic, human)
-            point = FrontierPoint(share, human, nearest, True)
-            point = _with_figures(point, domains, there, totals)
+            totals = at_share.divide(synthetic, human)
+            figures = _frontier_figures(domains, at_share, totals)
         except Infeasible as refusal:
-            point = FrontierPoint(share, human, nearest, False, str(refusal))
-        points.append(point)
+            figures = {"reason": str(refusal)}
+        points.append(
+            FrontierPoint(
+                human_share=share,
+                human_tokens=human,
+                reachable_human_tokens=nearest,
+                reachable="reason" not in figures,
+                **figures,
+            )
+        )
     return points
 
 
-def _with_figures(
-    point: FrontierPoint,
-    domains: Sequence[DomainProblem],
-    division: Division,
-    totals: Totals,
-) -> FrontierPoint:
-    at_own: list[Outcome] = []
-    highest, nearest = [], []
+def _frontier_figures(
+    domains: Sequence[DomainProblem], division: Division, totals: Totals
+) -> dict[str, Any]:
+    """Compute the figures of a reachable point: entropies, divergences, regime and price."""
+    outcomes: list[Outcome] = []
+    entropies, divergences = [], []
     filled = totals.tokens > 0
     for d in np.flatnonzero(filled).tolist():
         domain = domains[d]
         problem = domain.with_totals(float(totals.synthetic[d]), float(totals.human[d]))
-        at_own.append(problem.at(domain.alpha))
-        nearest.append(problem.at(1.0).kl)
-        highest.append(problem.at(0.0 if domain.lifted else 1.0).entropy)
+        outcomes.append(problem.at(domain.alpha))
+        divergences.append(problem.at(1.0).kl)
+        entropies.append(problem.at(0.0 if domain.lifted else 1.0).entropy)
     tokens, natural = totals.tokens, division.natural
-    regime, price = binding([outcome.solution for outcome in at_own], tokens[filled])
-    return replace(
-        point,
-        entropy=chained_entropy(tokens, [outcome.entropy for outcome in at_own]),
-        kl=chained_kl(tokens, natural, [outcome.kl for outcome in at_own]),
-        highest_entropy=chained_entropy(tokens, highest),
-        lowest_kl=chained_kl(tokens, natural, nearest),
-        regime=regime,
-        shadow_price=price,
-    )
+    regime, price = joint_regime([outcome.solution for outcome in outcomes], tokens[filled])
+    return {
+        "entropy": chained_entropy(tokens, [outcome.entropy for outcome in outcomes]),
+        "kl": chained_kl(tokens, natural, [outcome.kl for outcome in outcomes]),
+        "highest_entropy": chained_entropy(tokens, entropies),
+        "lowest_kl": chained_kl(tokens, natural, divergences),
+        "regime": regime,
+        "shadow_price": price,
+    }
 
 
-def _floored(share: float) -> float:
-    """A share to four digits, and no more than it is: what would do has to do."""
+def _round_down(share: float) -> float:
+    """Round a share down to four digits, so that the advised share can be held."""
     return math.floor(share * 10_000 + 1e-6) / 10_000
 
 
 def chained_entropy(tokens: ArrayLike, entropies: Sequence[float]) -> float:
-    """H(domain, cluster), by the chain rule.
+    """Compute H(domain, cluster) by the chain rule.
 
     Args:
-        tokens: float64[D], of each domain.
-        entropies: over clusters, of the domains that have tokens, in their order.
+        tokens: float64[D], tokens of each domain.
+        entropies: entropy over clusters of each domain that has tokens, in their order.
     """
     return entropy(tokens) + _mean(tokens, entropies)
 
 
 def chained_kl(tokens: ArrayLike, natural: ArrayLike, divergences: Sequence[float]) -> float:
-    """KL of (domain, cluster) from the reference, by the chain rule.
+    """Compute the KL of (domain, cluster) from the reference by the chain rule.
 
     Args:
-        tokens: float64[D], of each domain.
+        tokens: float64[D], tokens of each domain.
         natural: float64[D], the domains' shares of the reference.
-        divergences: over clusters, of the domains that have tokens, in their order.
+        divergences: divergence over clusters of each domain that has tokens, in their order.
     """
     return kl(tokens, natural) + _mean(tokens, divergences)
 
@@ -347,20 +356,20 @@ def _mean(tokens: ArrayLike, figures: Sequence[float]) -> float:
     return math.fsum(s * figure for s, figure in zip(share[share > 0], figures, strict=True))
 
 
-def binding(solutions: Sequence[Solution], tokens: ArrayLike) -> tuple[Regime, float]:
-    """What binds domains together, and the price of a human token that is shared out among them.
+def joint_regime(solutions: Sequence[Solution], tokens: ArrayLike) -> tuple[Regime, float]:
+    """Find the regime of all domains, and the price of a human token shared out among them.
 
-    A token more in each domain's proportion saves the mean of their prices, weighted by tokens.
+    One more token, shared out in proportion, saves the mean of the prices, weighted by tokens.
 
     Args:
-        solutions: of the domains that have tokens.
-        tokens: float64, theirs.
+        solutions: solutions of the domains that have tokens.
+        tokens: float64[n], tokens of these domains.
     """
     prices = [solution.shadow_price for solution in solutions]
     infinite = [price for price in prices if math.isinf(price)]
     price = max(infinite) if infinite else _mean(tokens, prices)
     regimes = {solution.regime for solution in solutions}
-    if len(regimes) == 1:  # as where the human part is drawn: then it is of every domain
+    if len(regimes) == 1:  # always so where the human part is drawn
         return regimes.pop(), price
     if price == 0:
         return "slack", price

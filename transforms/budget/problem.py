@@ -1,4 +1,4 @@
-"""One domain's budget as a problem in α: its plans, its limits, and how far they reach."""
+"""One domain's budget as a problem in α: plans, limits, and the range of human tokens."""
 
 from __future__ import annotations
 
@@ -20,19 +20,29 @@ from outcross.transforms.estimators.entropy import (
     normalised,
 )
 
-TOLERANCE = 1e-9  # nats by which a floor or a ceiling may be missed and still hold
-ALPHA_STEP = 1e-10  # where the bisection over α stops
-_ITP_NUDGE = 0.2  # past the chord's root, times the square of the interval
-HUMAN_STEP = 1e-9  # of the total: where a bisection over the human tokens stops
+TOLERANCE = 1e-9  # nats by which a plan may miss a floor or a ceiling
+ALPHA_STEP = 1e-10  # width of the interval of α at which the search stops
+_ITP_NUDGE = 0.2  # step past the chord's root, as a multiple of the interval's square
+HUMAN_STEP = 1e-9  # width at which a search over human tokens stops, as a share of the total
 
 SyntheticCap = Callable[[float], Floats]
-"""Synthetic tokens[C] that may be taken, for a synthetic total: text that is never more than its
-share of the total, as off-support text, makes them depend on it."""
+"""Maps a synthetic total to the synthetic tokens[C] that may be taken.
+
+Off-support text is limited to a share of the total, so the cap depends on the total.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The plan at `alpha`: its target π_α[C], the solution, and H(p) and KL(p ‖ r) in nats."""
+    """A plan at one α.
+
+    Attributes:
+        alpha: tempering of the target.
+        target: float64[C], π_α.
+        solution: tokens to take.
+        entropy: H(p), nats.
+        kl: KL(p ‖ r), nats.
+    """
 
     alpha: float
     target: Floats
@@ -43,9 +53,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Limit:
-    """H(p) ≥ value or KL(p ‖ r) ≤ value, in nats. If any α holds it, `kindest` does.
+    """A bound on a plan: H(p) ≥ value or KL(p ‖ r) ≤ value, in nats.
 
-    Raises ValueError for a value below 0.
+    Raises:
+        ValueError: the value is below 0.
     """
 
     reason: Literal["entropy_floor", "max_kl"]
@@ -57,29 +68,38 @@ class Limit:
 
     @property
     def kindest(self) -> float:
+        """Return the α at which the limit holds if it holds at any α."""
         return 0.0 if self.reason == "entropy_floor" else 1.0
 
     def figure(self, outcome: Outcome) -> float:
-        """What is limited, in nats."""
+        """Return the plan's limited figure, in nats."""
         return outcome.entropy if self.reason == "entropy_floor" else outcome.kl
 
     def slack(self, outcome: Outcome) -> float:
-        """Nats between the plan's figure and what still holds; less than 0 where it doesn't."""
+        """Return by how many nats the plan keeps the limit; negative where it breaks it."""
         if self.reason == "entropy_floor":
             return outcome.entropy - (self.value - TOLERANCE)
         return self.value + TOLERANCE - outcome.kl
 
     def holds(self, outcome: Outcome) -> bool:
-        """Whether the plan keeps the limit, to within `TOLERANCE`."""
+        """Return whether the plan keeps the limit, to within `TOLERANCE`."""
         return self.slack(outcome) >= 0
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One domain's budget with everything given but α.
+    """One domain's budget, without its α.
 
-    Caps of clusters that the reference does not have are 0 here: a token in them would make the
-    divergence infinite. `cap_of` says what `synthetic_cap` is for another total, where it differs.
+    Attributes:
+        reference: float64[C], shares that sum to 1.
+        synthetic_cap: float64[C], synthetic tokens that may be taken. Both caps are 0 where the
+            reference has no share: a token there would make the divergence infinite.
+        human_cap: float64[C], human tokens that may be taken.
+        synthetic_tokens: synthetic tokens asked for.
+        human_tokens: human tokens asked for.
+        split: see `solve`.
+        outside_reference: tokens of the caps in clusters where the reference has no share.
+        cap_of: the synthetic cap for another synthetic total; None where it doesn't depend on it.
     """
 
     reference: Floats
@@ -103,7 +123,21 @@ class Problem:
         split: Split = "fill",
         cap_of: SyntheticCap | None = None,
     ) -> Problem:
-        """The problem of `plan_budget`'s arguments. Raises ValueError for those without meaning."""
+        """Make a problem of columns and totals.
+
+        Args:
+            reference: float64[C], smoothed shares of the clusters; they need not sum to 1. A
+                cluster of share 0 gets nothing.
+            synthetic_cap: float64[C], synthetic tokens that may be taken, repeats included.
+            human_cap: float64[C], human tokens that may be taken, repeats included.
+            synthetic_tokens: synthetic tokens to take.
+            human_tokens: human tokens to take.
+            split: see `solve`.
+            cap_of: see `Problem`.
+
+        Raises:
+            ValueError: a column or a total is out of range, or the budget is 0 tokens.
+        """
         r, a, b = as_columns(reference=reference, synthetic_cap=synthetic_cap, human_cap=human_cap)
         r = normalised(r, "reference")
         for name, value in (("synthetic_tokens", synthetic_tokens), ("human_tokens", human_tokens)):
@@ -111,13 +145,14 @@ class Problem:
                 raise ValueError(f"{name} is {value}; it must be 0 or more")
         if synthetic_tokens + human_tokens <= 0:
             raise ValueError("the budget is 0 tokens; ask for at least one")
-        there = r > 0
-        outside = float((a + b)[~there].sum())
-        a, b = np.where(there, a, 0.0), np.where(there, b, 0.0)
+        shared = r > 0
+        outside = float((a + b)[~shared].sum())
+        a, b = np.where(shared, a, 0.0), np.where(shared, b, 0.0)
         return cls(r, a, b, float(synthetic_tokens), float(human_tokens), split, outside, cap_of)
 
     @property
     def tokens(self) -> float:
+        """Add the tokens of both roles."""
         return self.synthetic_tokens + self.human_tokens
 
     @property
@@ -126,7 +161,7 @@ class Problem:
         return float(self.synthetic_cap.sum()), float(self.human_cap.sum())
 
     def at(self, alpha: float) -> Outcome:
-        """The plan at α; the totals must be within the caps."""
+        """Plan at one α; the totals must be within the caps."""
         target = temper(self.reference, alpha)
         solution = solve(
             target,
@@ -140,10 +175,17 @@ class Problem:
         return Outcome(alpha, target, solution, entropy(total), kl(total, self.reference))
 
     def nearest(self, limit: Limit, holding: float, failing: float) -> Outcome:
-        """The plan at the α nearest to `failing` at which the limit still holds.
+        """Plan at the α nearest to `failing` at which the limit still holds.
 
-        By the ITP method (Oliveira & Takahashi 2020, ACM TOMS 47:5): a few solves where halving the
-        interval takes some thirty, and hardly more than that where the figure is steep.
+        The ITP method (Oliveira & Takahashi 2020, ACM TOMS 47:5) takes a few solves where
+        bisection takes thirty, and hardly more than bisection where the figure is steep. SciPy's
+        `brentq` is compiled code that may fuse multiplications and additions, and then α has other
+        bits on another machine.
+
+        Args:
+            limit: the limit.
+            holding: an α at which it holds.
+            failing: an α, perhaps one at which it doesn't hold.
         """
         best, worst = self.at(holding), self.at(failing)
         if limit.holds(worst):
@@ -158,7 +200,7 @@ class Problem:
             middle = (low + high) / 2
             falsi = (above * low - below * high) / (above - below)
             side = 1.0 if falsi < middle else -1.0
-            # At the end it is what brings the other side of the interval up.
+            # The last steps need it to move the interval's other end.
             nudge = max(_ITP_NUDGE * (high - low) ** 2 / length, ALPHA_STEP / 4)
             truncated = falsi + side * nudge if nudge <= abs(middle - falsi) else middle
             reach = ALPHA_STEP / 2 * 2.0 ** (most - number) - (high - low) / 2
@@ -171,14 +213,18 @@ class Problem:
         return best
 
     def with_human(self, human_tokens: float) -> Problem:
-        """The same total with another human part (of `human_range`)."""
+        """Return the problem of the same total with another human part.
+
+        Args:
+            human_tokens: tokens within `human_range`.
+        """
         synthetic = self.tokens - human_tokens
         return replace(
             self,
             synthetic_tokens=synthetic,
             human_tokens=human_tokens,
             synthetic_cap=self._cap(synthetic),
-        ).cut_to_caps()  # of the subtraction's rounding
+        ).cut_to_caps()  # the subtraction rounds
 
     def _cap(self, synthetic_tokens: float) -> Floats:
         if self.cap_of is None:
@@ -186,7 +232,7 @@ class Problem:
         return np.where(self.reference > 0, self.cap_of(synthetic_tokens), 0.0)
 
     def cut_to_caps(self) -> Problem:
-        """The totals, each at most what its caps hold."""
+        """Return the problem with each total cut to what its caps hold."""
         synthetic, human = self.room
         return replace(
             self,
@@ -195,7 +241,10 @@ class Problem:
         )
 
     def human_range(self) -> tuple[float, float] | None:
-        """Least and most human tokens with which the caps hold the total; None if they can't."""
+        """Return the least and the most human tokens with which the caps hold the total.
+
+        None where the caps can't hold it.
+        """
         tokens = self.tokens
         most = min(tokens, float(self.human_cap.sum()))
 
@@ -204,7 +253,7 @@ class Problem:
 
         if lacking(most) > ROUNDING * tokens:
             return None
-        # A cap grows by less than its total does, so what is lacking falls as human tokens rise.
+        # A cap grows more slowly than its total, so `lacking` falls as human tokens rise.
         if self.cap_of is None:
             least = lacking(0.0)
         else:
@@ -212,23 +261,30 @@ class Problem:
         return min(least, most), most
 
     def best_human(self, alpha: float) -> float:
-        """The least human tokens with which this total comes as near to π_α as any split of it can.
+        """Find the least human tokens with which this total comes nearest to π_α.
 
-        That is what the optimal totals need beyond the synthetic caps. KL(p ‖ π_α) is convex in the
-        human tokens at a fixed total, so it falls up to here.
+        The optimal amounts of the clusters need so much beyond the synthetic caps. KL(p ‖ π_α) is
+        convex in the human tokens at a fixed total, so it falls up to this point.
         """
-        target, nothing = temper(self.reference, alpha), np.zeros_like(self.reference)
+        target, zeros = temper(self.reference, alpha), np.zeros_like(self.reference)
         least, most = self.human_range() or (0.0, self.tokens)
         human = self.human_tokens
         for _ in range(1 if self.cap_of is None else 3):  # caps hardly move: three come to rest
             cap = self._cap(self.tokens - human)
-            n, _ = waterfill(target, nothing, cap + self.human_cap, self.tokens)
+            n, _ = waterfill(target, zeros, cap + self.human_cap, self.tokens)
             human = min(max(float(np.maximum(n - cap, 0).sum()), least), most)
         return human
 
 
 def edge(holding: float, failing: float, step: float, holds: Callable[[float], bool]) -> float:
-    """The point nearest to `failing` where a monotone `holds` still does, to within `step`."""
+    """Find, to within `step`, the point nearest to `failing` where a monotone condition holds.
+
+    Args:
+        holding: a point where `holds` is true.
+        failing: the other end of the interval.
+        step: width at which the bisection stops.
+        holds: the condition, which changes at most once between the two.
+    """
     if holds(failing):
         return failing
     while abs(failing - holding) > step:

@@ -1,12 +1,12 @@
-"""The exact projection of a plan onto its caps and totals, and the measures it is judged by.
+"""The exact projection of a plan onto its caps and totals.
 
     minimise    KL(p ‖ π),   p_c = (x_c + y_c)/T
     subject to  0 ≤ x_c ≤ a_c,  0 ≤ y_c ≤ b_c,  Σx = X,  Σy = Y,  T = X + Y
 
-x are synthetic, y human tokens. The optimum fills the clusters as water fills vessels of width π_c:
-to one level θ where the roles can stand in for each other, to a level each where one is too scarce.
-Entropies and divergences are in nats, amounts in tokens. All figures are the same bits on every
-machine.
+x are synthetic, y human tokens. The optimum fills the clusters as water fills vessels of width π_c.
+There is one level θ where the roles can replace each other, and one level each where a role is too
+scarce. Entropies and divergences are in nats, amounts in tokens. All figures have the same bits on
+every machine.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from outcross.schemas.plan import Regime
 from outcross.transforms.estimators.entropy import ROUNDING, Floats, as_columns, exp, log
 
-Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
 Split = Literal["fill", "proportional", "drawn"]
 
 
-class Infeasible(ValueError):  # noqa: N818 - the caller speaks of a state, not of an error
+class Infeasible(ValueError):  # noqa: N818 - a state, not an error
     """A budget that can't be met.
 
-    `detail` holds the numbers behind the message: always `reason` ("totals", "entropy_floor",
-    "max_kl" or "interval"), and what was asked, what can be reached and what would do.
+    Attributes:
+        detail: numbers behind the message: always `reason` ("totals", "entropy_floor", "max_kl" or
+            "interval"), the amounts that were asked for and can be reached, and a way out.
     """
 
     def __init__(self, message: str, **detail: Any) -> None:
@@ -39,13 +40,20 @@ class Infeasible(ValueError):  # noqa: N818 - the caller speaks of a state, not 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Tokens to take: `synthetic[C]`, `human[C]`, and what binds them.
+    """Tokens to take from each cluster, and the levels that they are filled to.
 
-    A cluster between its bounds has n_c = θ·π_c. `shadow_price` is ln(θ_synthetic/θ_human): by how
-    many nats, times 1/T, KL(p ‖ π) falls for each synthetic token that is exchanged for a human
-    one. It is 0 in slack, negative where it is synthetic text that is scarce, and infinite where
-    the first token would go to a cluster that has none. Where the human part is drawn, the price is
-    that of a human token that is spread like the others.
+    A cluster between its bounds has n_c = θ·π_c.
+
+    Attributes:
+        synthetic: float64[C], synthetic tokens.
+        human: float64[C], human tokens.
+        regime: the scarce role; see `Regime`.
+        shadow_price: ln(θ_synthetic/θ_human). KL(p ‖ π) falls by so many nats, times 1/T, for each
+            synthetic token that is exchanged for a human one. 0 in slack, negative where synthetic
+            text is scarce, infinite where the first token would go to a cluster without text.
+            Where the human part is drawn, the price of a human token that is spread like the rest.
+        theta_synthetic: θ of the synthetic tokens.
+        theta_human: θ of the human tokens.
     """
 
     synthetic: Floats
@@ -57,20 +65,31 @@ class Solution:
 
     @property
     def total(self) -> Floats:
+        """Add the tokens of both roles by cluster: float64[C]."""
         return self.synthetic + self.human
 
 
 def waterfill(
     weights: ArrayLike, low: ArrayLike, high: ArrayLike, total: float
 ) -> tuple[Floats, float]:
-    """n_c = clip(θ·weights_c, low_c, high_c) with Σn = total, and θ.
+    """Find θ and n_c = clip(θ·weights_c, low_c, high_c) with Σn = total.
 
-    Σn is piecewise linear in θ with 2C break points, so the piece is found by bisection over the
-    sorted break points and θ solved in it: exact, O(C log C). Clusters of weight 0 stay at `low`.
-    Where several θ give the same n, it is the largest of them that is still a break point: the
-    level at which the next token would be placed.
+    Σn is piecewise linear in θ with 2C break points. A bisection over the sorted break points finds
+    the piece, and θ is solved in it: exact, O(C log C).
 
-    Raises ValueError for arrays that aren't bounds, Infeasible where no θ gives the total.
+    Args:
+        weights: float64[C]; a cluster of weight 0 stays at `low`.
+        low: float64[C], least amounts.
+        high: float64[C], greatest amounts.
+        total: sum of the amounts.
+
+    Returns:
+        n, float64[C], and θ. Where several θ give the same n, θ is the largest of them that is a
+        break point: the level at which the next token would be placed.
+
+    Raises:
+        ValueError: a lower bound is above the upper one.
+        Infeasible: no θ gives the total.
     """
     weights, low, high = as_columns(weights=weights, low=low, high=high)
     if (wrong := np.flatnonzero(low > high)).size:
@@ -90,7 +109,7 @@ def waterfill(
     if not movable.any():
         return low.copy(), 0.0
     w, lows, highs = weights[movable], low[movable], high[movable]
-    with np.errstate(over="ignore"):  # an infinite break point is one that is never reached
+    with np.errstate(over="ignore"):  # no θ reaches an infinite break point
         starts, ends = lows / w, highs / w
     marks = np.sort(np.concatenate([starts, ends]))
     if total >= most:
@@ -100,7 +119,7 @@ def waterfill(
     def poured(theta: float) -> float:
         return float(np.clip(theta * w, lows, highs).sum())
 
-    # Rounding is monotone, so the computed sum is too and the bisection can't be misled.
+    # Rounding is monotone, so the computed sum is monotone and the bisection is right.
     above = bisect_right(marks, wanted, lo=1, key=poured)
     theta = float(marks[above - 1])
     if above < len(marks):
@@ -116,19 +135,24 @@ def waterfill(
 
 
 def temper(reference: ArrayLike, alpha: float) -> Floats:
-    """π_α ∝ r^α over the clusters that the reference has; they sum to 1. α = 0 is uniform.
+    """Return π_α ∝ r^α, which sums to 1; α = 0 is uniform over the reference's clusters.
 
-    Raises ValueError for a negative α or a reference without mass.
+    Args:
+        reference: float64[C], shares r of any scale.
+        alpha: exponent, 0 or more.
+
+    Raises:
+        ValueError: α is negative or the reference has no mass.
     """
     (r,) = as_columns(reference=reference)
     if not (alpha >= 0 and math.isfinite(alpha)):
         raise ValueError(f"alpha is {alpha}; it must be 0 or more")
-    there = r > 0
-    if not there.any():
+    shared = r > 0
+    if not shared.any():
         raise ValueError("the reference has no mass in any cluster")
-    logs = log(r[there])
+    logs = log(r[shared])
     target = np.zeros_like(r)
-    target[there] = exp(alpha * (logs - logs.max()))
+    target[shared] = exp(alpha * (logs - logs.max()))
     return target / float(target.sum())
 
 
@@ -141,20 +165,27 @@ def solve(
     *,
     split: Split = "fill",
 ) -> Solution:
-    """The exact KL projection on `target[C]` under the caps `[C]` and both totals (tokens).
+    """Project the target on the caps and both totals, exactly, in KL.
 
-    `split` matters in slack only, where the totals per cluster are optimal and their composition is
-    free: "fill" samples the synthetic corpus as evenly as possible, so that human text goes where
-    the generator is most deficient; "proportional" gives every cluster the same human share. With
-    "drawn" the human part is not free at all: it is an even share of what `human_cap` holds, as a
-    ledger gives it, and the synthetic part is the best beside it.
+    Args:
+        target: float64[C], π.
+        synthetic_cap: float64[C], synthetic tokens that may be taken.
+        human_cap: float64[C], human tokens that may be taken.
+        synthetic_tokens: X, synthetic tokens to take.
+        human_tokens: Y, human tokens to take.
+        split: how tokens of a cluster are split in slack, where any split is optimal. "fill"
+            samples the synthetic corpus as evenly as possible, so that human text goes where the
+            generator is most deficient. "proportional" gives every cluster the same human share.
+            "drawn" fixes the human part: it is an even share of `human_cap`, as a ledger gives it.
 
-    Raises Infeasible where the caps can't hold a total.
+    Raises:
+        Infeasible: the caps can't hold a total.
+        ValueError: the columns differ in length, or the split is unknown.
     """
     pi, a, b = as_columns(target=target, synthetic_cap=synthetic_cap, human_cap=human_cap)
     X, Y = float(synthetic_tokens), float(human_tokens)
     if split == "drawn":
-        return _beside_drawn(pi, a, b, X, Y)
+        return _solve_drawn(pi, a, b, X, Y)
     n, theta = waterfill(pi, np.zeros_like(pi), a + b, X + Y)
     rounding = ROUNDING * (X + Y)
     # At most one of the two holds: Σ(n−b)⁺ ≤ Σmin(n, a) = T − Σ(n−a)⁺.
@@ -182,21 +213,23 @@ def least_repeats(
     synthetic_cap: ArrayLike,
     human_cap: ArrayLike,
 ) -> Solution:
-    """The same totals per cluster, split so that as few tokens as possible are repeats.
+    """Split the clusters' totals so that as few tokens as possible are repeats.
 
     In slack the split is free. With n = x + y given, the repeats (x − S)⁺ + (n − x − H)⁺ are fewest
-    for x between S and n − H, and grow as fast as x leaves that interval; inside it, or inside what
-    lies beyond it where the totals force it out, the synthetic corpus is sampled as evenly as can
-    be. In the other regimes the solution is the only one, and is returned as it is.
+    for x between S and n − H, and grow with x's distance from that interval. Within these bounds
+    the synthetic corpus is sampled as evenly as possible. In the other regimes there is only one
+    solution, which is returned unchanged.
 
     Args:
-        solution: from `solve`.
-        synthetic_once, human_once: tokens[C] S and H of the documents, each once.
-        synthetic_cap, human_cap: tokens[C], the caps that it was solved with.
+        solution: solution from `solve`.
+        synthetic_once: float64[C], S, synthetic tokens of the documents, each once.
+        human_once: float64[C], H, human tokens of the documents, each once.
+        synthetic_cap: float64[C], cap that was solved with.
+        human_cap: float64[C], cap that was solved with.
     """
     if solution.regime != "slack":
         return solution
-    once, others, a, b = as_columns(
+    S, H, a, b = as_columns(
         synthetic_once=synthetic_once,
         human_once=human_once,
         synthetic_cap=synthetic_cap,
@@ -205,8 +238,8 @@ def least_repeats(
     n, X = solution.total, float(solution.synthetic.sum())
     low = np.minimum(np.maximum(n - b, 0.0), a)
     high = np.maximum(np.minimum(a, n), low)
-    first = np.clip(np.minimum(once, n - others), low, high)
-    last = np.clip(np.maximum(once, n - others), low, high)
+    first = np.clip(np.minimum(S, n - H), low, high)
+    last = np.clip(np.maximum(S, n - H), low, high)
     if float(first.sum()) > X:
         last, first = first, low
     elif float(last.sum()) < X:
@@ -217,7 +250,7 @@ def least_repeats(
 
 
 def _log_ratio(above: float, below: float) -> float:
-    """ln(above/below), ±∞ where one of them is 0."""
+    """Return ln(above/below), ±∞ where one of them is 0."""
     if above == 0 or below == 0:
         return math.inf if below == 0 else -math.inf
     return float(log(above) - log(below))
@@ -226,10 +259,10 @@ def _log_ratio(above: float, below: float) -> float:
 def _two_levels(
     pi: Floats, plenty_cap: Floats, scarce_cap: Floats, plenty: float, scarce: float
 ) -> tuple[Floats, Floats, float, float]:
-    """The total of the scarce role binds, so each role has a level θ of its own.
+    """Fill each role to a level θ of its own, as the scarce role's total binds.
 
-    The plentiful role alone follows π up to its caps; the scarce one lifts what its caps leave
-    lowest. Both together are optimal because the scarce role's level is the lower one.
+    The plentiful role alone follows π up to its caps. The scarce role lifts the lowest clusters
+    that its caps allow. The result is optimal because the scarce role's level is the lower one.
     """
     filled, high = waterfill(pi, np.zeros_like(pi), plenty_cap, plenty)
     lifted, low = waterfill(
@@ -238,34 +271,34 @@ def _two_levels(
     return filled, np.clip(lifted - plenty_cap, 0.0, scarce_cap), high, low
 
 
-def _beside_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Solution:
-    """The synthetic part beside a human one that is an even share of b: n = clip(θπ, y, y + a).
+def _solve_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Solution:
+    """Plan the synthetic part for a human part that is an even share of b: n = clip(θπ, y, y + a).
 
-    A human token more is spread like the others, so it is worth what it lifts on average: its price
-    is ln θ − Σ (y_c/Y) ln(n_c/π_c), below 0 where human text lies where there is enough already.
+    One more human token is spread like the rest, so its price is an average:
+    ln θ − Σ (y_c/Y) ln(n_c/π_c). It is negative where human text lies in full clusters.
     """
-    held = float(b.sum())
-    if held * (1 + ROUNDING) < Y:
+    supply = float(b.sum())
+    if supply * (1 + ROUNDING) < Y:
         raise Infeasible(
-            f"{Y:,.0f} human tokens were asked; there are {held:,.0f}",
+            f"{Y:,.0f} human tokens were asked; there are {supply:,.0f}",
             reason="totals",
             asked=Y,
             least=0.0,
-            most=held,
+            most=supply,
         )
-    y = b * (Y / held) if held else np.zeros_like(b)
+    y = b * (Y / supply) if supply else np.zeros_like(b)
     n, theta = waterfill(pi, y, y + a, X + Y)
-    there, price = y > 0, 0.0
-    if there.any() and theta > 0:
-        lifted = log(n[there]) - log(pi[there])
-        price = float(log(theta)) - float((y[there] * lifted).sum()) / float(y.sum())
+    drawn, price = y > 0, 0.0
+    if drawn.any() and theta > 0:
+        level = log(n[drawn]) - log(pi[drawn])
+        price = float(log(theta)) - float((y[drawn] * level).sum()) / float(y.sum())
     return Solution(np.clip(n - y, 0.0, a), y, "drawn", price, theta, theta)
 
 
 def _share_out(weights: Floats, n: Floats, cap: Floats, other_cap: Floats, total: float) -> Floats:
-    """A role's part of the totals n that leaves the other role within its cap."""
+    """Share a role's total out so that the other role stays within its cap."""
     low = np.minimum(np.maximum(n - other_cap, 0.0), cap)
     high = np.maximum(np.minimum(cap, n), low)
-    # Slack is judged with a tolerance, so the total may lie beside what the bounds hold by as much.
+    # Slack is judged with a tolerance, so the total may miss the bounds by as much.
     total = min(max(total, float(low.sum())), float(high.sum()))
     return waterfill(weights, low, high, total)[0]

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Role
+from outcross.schemas.sources import Role
 from outcross.transforms.dedup.rules import Rules
 from outcross.transforms.sketches.store import Sketches
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.sketches.store import Sketches
 
 _REFERENCE = np.uint64(0x9E3779B97F4A7C15)

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from outcross.schemas.config import ConfigError, Format, Source
+from outcross.schemas.sources import Format, Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.files import beam_filesystems, is_local, printable, real_path
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 

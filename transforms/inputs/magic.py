@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from outcross.schemas.config import Format
+from outcross.schemas.sources import Format
 
 _ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",

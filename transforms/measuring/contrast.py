@@ -16,8 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import Measure
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.lexical import (
     beginnings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict
 
-from outcross.schemas import report as face
+from outcross.schemas import figures as face
 from outcross.schemas.measures import MEASURES
 from outcross.transforms.estimators.lexical import first_tokens, lexical
 from outcross.transforms.estimators.richness import effective_number, standard_error

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates, Least, Most
 from outcross.schemas.measures import BY_CLUSTERS, LEXICAL, MEASURES
-from outcross.schemas.report import Measure, Verdict
+from outcross.schemas.report import Verdict
 from outcross.transforms.measuring.wording import (
     CollapsedPrompts,
     interval,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from outcross.schemas.figures import OUTCOMES, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
-from outcross.schemas.report import OUTCOMES, Measure
 
 REPEATS = frozenset({"near_duplicates", "self_repetition", "openings"})
 """Measures of what is said again and again."""

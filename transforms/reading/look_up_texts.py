@@ -9,8 +9,8 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Unit
+from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file

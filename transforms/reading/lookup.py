@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Piece
+from outcross.schemas.sources import Source
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import strip_marks

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from outcross.schemas.config import Format, Source
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import Format, Source
 from outcross.transforms.base.files import open_input
 from outcross.transforms.inputs.compressed import PIECE
 from outcross.transforms.inputs.footers import open_parquet

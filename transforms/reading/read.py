@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from outcross.schemas.columns import canonical, mark_wide, plain
-from outcross.schemas.config import Source
 from outcross.schemas.documents import RAW_BYTES, Piece, Unit
+from outcross.schemas.sources import Source
 from outcross.schemas.supertypes import bare, cast, without_null_lists
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.inputs.compressed import BrokenError

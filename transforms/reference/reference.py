@@ -12,8 +12,9 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from outcross.schemas.config import ConfigError, Fields
 from outcross.schemas.formats import check_versions, versions
+from outcross.schemas.sources import Fields
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL, ClusterCounts

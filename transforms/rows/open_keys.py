@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from outcross.schemas.columns import OTHER_KEYS, json_field
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.schemas.text_field import paths_of
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Fields
+from outcross.schemas.sources import Fields
 from outcross.schemas.text_field import JOINT, listed, paths_of, segments
 from outcross.transforms.rows.fields import find, is_blank, is_text, kind_of, kind_of_type, mask_of
 

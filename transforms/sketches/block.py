@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import sketch_schema
+from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
 from outcross.transforms.sketches.digest import row_digest

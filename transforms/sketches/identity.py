@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.sketches.digest import row_digest
 from outcross.transforms.sketches.store import Sketches
 

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.schemas.columns import unite
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Unit, sketch_schema
+from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.base.memory import keep_freed_memory
 from outcross.transforms.base.progress import count

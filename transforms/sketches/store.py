@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import REJECTS, Unit, sketch_schema
+from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places, places_of

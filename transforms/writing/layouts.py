@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS, Unit
+from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file

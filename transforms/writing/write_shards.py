@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from outcross.schemas.columns import conform
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Unit
+from outcross.schemas.sources import Source
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reading.read import read_unit

@@ -195,7 +195,7 @@ def domain_plan(solved: Solved, supply: Supply, tokens: float) -> face.DomainPla
         tokens=solved.tokens,
         synthetic_tokens=solved.synthetic_tokens,
         human_tokens=solved.human_tokens,
-        max_copies=face.Copies(**solved.part.caps.model_dump()),
+        max_copies=solved.part.caps,
         alpha=solved.alpha,
         entropy=None if budget is None else budget.entropy,
         kl=None if budget is None or not human else budget.kl,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from outcross.pipeline.stages.planning.draw import HumanPart
 from outcross.pipeline.stages.planning.parts import Part
 from outcross.pipeline.stages.planning.supply import Supply
-from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError
+from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.entropy import ROUNDING
 
 

@@ -14,9 +14,11 @@ from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.reporting import figures
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.config import WRITABLE, Config, ConfigError
+from outcross.schemas.config import Config
 from outcross.schemas.plan import DomainPlan, Plan
 from outcross.schemas.report import Achieved, AchievedDomain
+from outcross.schemas.sources import WRITABLE
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
 from outcross.transforms.measuring.diversity import Diversity

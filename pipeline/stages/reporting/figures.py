@@ -14,20 +14,11 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
-from outcross.schemas.config import WRITABLE
+from outcross.schemas.figures import Domain, Figures, Measure, Shard, Stage
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import (
-    EXTREMES,
-    Cluster,
-    Domain,
-    Figures,
-    KnownWords,
-    Measure,
-    Shard,
-    Stage,
-    Yardstick,
-)
+from outcross.schemas.report import EXTREMES, Cluster, KnownWords, ReferenceSummary
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS, measure, too_few
@@ -146,13 +137,13 @@ def add_zstd(
     return figures.model_copy(update={"zstd_ratio": zstd_ratio(texts)})
 
 
-def yardstick(reference: Reference) -> Yardstick:
+def yardstick(reference: Reference) -> ReferenceSummary:
     """What the figures are measured on."""
     held = int(reference.held_out.classes.sum())
     human = reference.human
     repeats = (reference.repeats[:, 0] - 1) * reference.repeats[:, 1]
     everything = int((reference.repeats[:, 0] * reference.repeats[:, 1]).sum())
-    return Yardstick(
+    return ReferenceSummary(
         fingerprint=reference.fingerprint(),
         human=human,
         clusters=reference.codebook.size,

@@ -11,7 +11,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_of_documents
 from outcross.schemas.documents import EMBEDDING_DIMS
-from outcross.schemas.report import Answers, Collapsed, Prompts, Saturation
+from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.dedup.order import distinct
@@ -125,7 +125,7 @@ def _sampling(
         saturation=Saturation(gains=list(found.gains), at=found.saturates_at),
         collapsed_prompts=len(found.collapsed),
         collapsed=[
-            Collapsed(
+            CollapsedPrompt(
                 prompt=beginning(questions[int(documents[one.row])]),
                 answers=one.answers,
                 distinct=one.distinct,

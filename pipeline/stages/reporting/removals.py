@@ -14,9 +14,9 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_of_documents, texts_of_earlier
-from outcross.schemas.config import WRITABLE
+from outcross.schemas.deduplication import Deduplication, Loss, Removal, RepeatedText
 from outcross.schemas.documents import REMOVED_FIELDS
-from outcross.schemas.report import Deduplication, Loss, Removal, Repeated
+from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Verdicts
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
@@ -87,7 +87,7 @@ def losses(sketched: Sketched, verdicts: Verdicts, kind: NDArray[Any]) -> list[L
 
 def most_repeated(
     context: Context, sketched: Sketched, deduplicated: Deduplicated
-) -> list[Repeated]:
+) -> list[RepeatedText]:
     """The kept documents that most others repeat; of equally many those with lower fingerprints."""
     sketches, verdicts = sketched.sketches, deduplicated.verdicts
     own = (verdicts.partner >= 0) & (verdicts.partner < len(sketches))
@@ -104,7 +104,7 @@ def most_repeated(
     ids = dict(zip(by_number.tolist(), named, strict=True))
     units = np.searchsorted(sketches.offsets, often, side="right") - 1
     return [
-        Repeated(
+        RepeatedText(
             id=ids[document],
             source=context.config.sources[sketches.units[unit].source].name,
             times=int(times[document]),

@@ -13,7 +13,8 @@ import yaml
 
 from outcross.pipeline.cli.requests import config_of
 from outcross.pipeline.stages.context import RunError
-from outcross.schemas.config import Config, Fields, MaxCopies
+from outcross.schemas.config import Config, MaxCopies
+from outcross.schemas.sources import Fields
 
 
 @pytest.fixture

@@ -15,19 +15,12 @@ from hypothesis import strategies as st
 from outcross.pipeline.cli.compare_table import show_comparison
 from outcross.pipeline.commands.compare import CLUSTERS, REPEATS, WORDS, compare, trend
 from outcross.pipeline.inputs.reports import names_of, read_reports
-from outcross.schemas.config import ConfigError
+from outcross.schemas.deduplication import Deduplication
+from outcross.schemas.figures import Figures, Measure, Stage
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import (
-    Achieved,
-    Deduplication,
-    Figures,
-    Measure,
-    Report,
-    Stage,
-    Verdict,
-    Yardstick,
-)
+from outcross.schemas.report import Achieved, ReferenceSummary, Report, Verdict
+from outcross.schemas.user_input import ConfigError
 
 JUDGED = (*WORDS, *CLUSTERS)
 NUMBERS = st.floats(0.01, 2)
@@ -96,8 +89,8 @@ def report(
     return Report(**{**value, **changed})
 
 
-def yardstick(fingerprint: str, human: bool = True) -> Yardstick:
-    return Yardstick(
+def yardstick(fingerprint: str, human: bool = True) -> ReferenceSummary:
+    return ReferenceSummary(
         fingerprint=fingerprint,
         human=human,
         clusters=64,

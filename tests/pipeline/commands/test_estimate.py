@@ -11,8 +11,9 @@ import pytest
 from outcross.pipeline.commands.estimate import amount, check_disk, duration, estimate, lines
 from outcross.pipeline.commands.job import check_request
 from outcross.pipeline.commands.run import plan, run
-from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.user_input import ConfigError
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcross.pipeline.commands.guess_fields import MOST_DOMAINS, guess_fields
-from outcross.schemas.config import Fields
 from outcross.schemas.guess import FieldGuess, FieldGuesses
+from outcross.schemas.sources import Fields
 
 LONG = ["a long text of many words", "another one that is long"]
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from outcross.pipeline.commands.commented_config import commented_config, one_line, scalar
 from outcross.pipeline.commands.init import RoleFiles, init, inputs_of
 from outcross.pipeline.commands.preview import preview
-from outcross.schemas.config import Config, ConfigError, load_yaml, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.guess import FieldGuess, FieldGuesses, SourceGuess
+from outcross.schemas.user_input import ConfigError, load_yaml
 
 TEXTS = [f"A text of some words, number {n}." for n in range(12)]
 

@@ -11,9 +11,10 @@ import pytest
 from outcross.pipeline.commands.job import alone, check_out, job
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.progress import StageProgress
-from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import FORMAT_VERSION
 from outcross.schemas.formats import versions
+from outcross.schemas.user_input import ConfigError
 
 KINDS = {"run": "run", "audit": "audit", "reference": "reference build"}
 

@@ -13,7 +13,8 @@ import pytest
 
 from outcross.pipeline.commands.restore import restore
 from outcross.pipeline.commands.run import dedup
-from outcross.schemas.config import ConfigError, parse
+from outcross.schemas.config import parse
+from outcross.schemas.user_input import ConfigError
 
 WORDS = ["river", "boat", "stone", "bridge", "bank", "flood", "rain", "cloud", "storm", "wave"]
 

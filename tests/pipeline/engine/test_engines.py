@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcross.pipeline.engine import engines
-from outcross.schemas.config import ConfigError
+from outcross.schemas.user_input import ConfigError
 
 ROOT = Path(__file__).parents[3]
 MODES = ["in_memory", "multi_threading"]
@@ -236,7 +236,7 @@ class Interrupted(PipelineResult):
             engines.PipelineError,
             "ValueError: a.jsonl: row 3: no text (in step 'read/Units')",
         ),
-        ("outcross.schemas.config.ConfigError: seed: is 'x'", ConfigError, "seed: is 'x'"),
+        ("outcross.schemas.user_input.ConfigError: seed: is 'x'", ConfigError, "seed: is 'x'"),
     ],
 )
 def test_the_error_is_found_in_a_job_servers_text(error, kind, message, monkeypatch):

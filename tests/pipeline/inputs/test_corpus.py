@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from outcross.pipeline.commands.audit import audit, build_reference
 from outcross.pipeline.inputs.corpus import corpus_sources
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
-from outcross.schemas.config import Config, ConfigError, Source
+from outcross.schemas.config import Config
 from outcross.schemas.documents import FORMAT_VERSION, OUTCROSS
 from outcross.schemas.formats import versions
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.reading.pieces import plan_units
 
 GPT = {"name": "gpt", "role": "synthetic", "files": ["x"], "text_field": "messages.1.content"}

@@ -27,8 +27,9 @@ from outcross.pipeline.inputs.lineage import (
     within_lineage,
 )
 from outcross.pipeline.stages.context import RunError
-from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
+from outcross.schemas.user_input import ConfigError
 
 TOPICS = [
     "river water fish boat stone bridge bank flood rain cloud storm wave sea harbour sail",

@@ -1,4 +1,4 @@
-"""What to do next: the most pressing first, the same words on the page and on the console."""
+"""The next steps: the most pressing first, with the same words on the page and on the console."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.pipeline.page import page
 from outcross.pipeline.page.advice import Code, advice, plain
+from outcross.pipeline.page.document import page
 from outcross.pipeline.page.markup import escape
 from outcross.schemas.report import Report
 from tests.support import reports
@@ -18,7 +18,7 @@ OUTCOMES = ("go", "warn", "stop", "noise", "too few", "shown")
 
 
 def with_outcomes(kind: str = "audit", **outcomes: str) -> Report:
-    """A report in which measures have these outcomes, and all others go."""
+    """Return a report in which some measures have the given outcomes and all others pass."""
     report = reports.report(kind)
     assert report.judged is not None
     measures = [
@@ -57,7 +57,7 @@ def test_noise_is_not_looked_for_on_the_wrong_reference_nor_without_noise(
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "said"),
+    ("outcomes", "advice_"),
     [
         ({"vocabulary": "stop"}, "The words themselves repeat"),
         ({"self_repetition": "stop"}, "The words themselves repeat"),
@@ -67,10 +67,10 @@ def test_noise_is_not_looked_for_on_the_wrong_reference_nor_without_noise(
         ({"tail_mass": "too few"}, "give more documents or human text"),
     ],
 )
-def test_each_kind_of_loss_has_its_advice(outcomes: dict[str, str], said: str) -> None:
+def test_each_kind_of_loss_has_its_advice(outcomes: dict[str, str], advice_: str) -> None:
     shown = steps(with_outcomes(**outcomes))
-    assert sum(said in step for step in shown) == 1
-    assert not any(said in step for step in steps(with_outcomes()))
+    assert sum(advice_ in step for step in shown) == 1
+    assert not any(advice_ in step for step in steps(with_outcomes()))
 
 
 def test_collapsed_prompts_are_named_by_their_source() -> None:
@@ -78,8 +78,10 @@ def test_collapsed_prompts_are_named_by_their_source() -> None:
     (line,) = [line for line in report.prompts if line.sampling and line.sampling.collapsed_prompts]
     sampling: Any = line.sampling
     (step,) = [step for step in steps(report) if "same answer each time" in step]
-    said = f"{sampling.collapsed_prompts:,} of {sampling.prompts:,} prompts of {line.source} get"
-    assert step.startswith(said)
+    beginning = (
+        f"{sampling.collapsed_prompts:,} of {sampling.prompts:,} prompts of {line.source} get"
+    )
+    assert step.startswith(beginning)
 
 
 @pytest.mark.parametrize("kind", ["run", "audit", "dedup"])

@@ -1,4 +1,4 @@
-"""The page: what is there stands on it, what is absent is absent, and nothing of it is markup."""
+"""The page shows what its report holds, omits what is absent, and lets no text become markup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.pipeline.page import page
+from outcross.pipeline.page.document import page
 from outcross.pipeline.page.glossary import TERMS
 from outcross.pipeline.page.markup import corpus, cut, el, escape, number, size, visible
 from outcross.pipeline.page.shards import deviations
@@ -25,14 +25,14 @@ MEGABYTES = 6_000_000
 _VOID = {"meta", "input"}
 _SECTIONS = {
     "run": "verdict asked flow human stages budget clusters shards domains prompts removed "
-    "yardstick manifest glossary",
-    "audit": "verdict flow human stages clusters shards domains prompts removed yardstick glossary",
+    "reference manifest glossary",
+    "audit": "verdict flow human stages clusters shards domains prompts removed reference glossary",
     "dedup": "verdict flow prompts removed glossary",
 }
 
 
 class Read(HTMLParser):
-    """What a page is made of; fails on elements that are not nested."""
+    """The parsed page: sections, ids, elements, text and data. Elements must be nested."""
 
     def __init__(self, markup: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -51,13 +51,13 @@ class Read(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.elements[tag] += 1
-        found = {key: value or "" for key, value in attrs}
-        self.attributes += found.items()
-        if "id" in found:
-            self.ids[found["id"]] += 1
+        named = {key: value or "" for key, value in attrs}
+        self.attributes += named.items()
+        if "id" in named:
+            self.ids[named["id"]] += 1
         if tag == "section":
-            self.sections.append(found["id"])
-        self._json = found.get("id") == "data"
+            self.sections.append(named["id"])
+        self._json = named.get("id") == "data"
         if tag not in _VOID:
             self.open.append(tag)
 
@@ -96,12 +96,12 @@ def test_every_section_stands_in_its_order(kind: str) -> None:
 
 
 def test_a_comparison_comes_first() -> None:
-    found = Read(page(reports.report("audit"), comparison=reports.comparison(4)))
-    assert found.sections[:2] == ["verdict", "generations"]
-    assert "The loop narrows" in found.words
-    assert found.elements["polyline"] == len(MEASURES) - 1  # one has too few documents
-    assert "generation-3" in found.words
-    assert "4.1\u202f%" in "".join(found.text)
+    markup = Read(page(reports.report("audit"), comparison=reports.comparison(4)))
+    assert markup.sections[:2] == ["verdict", "generations"]
+    assert "The loop narrows" in markup.words
+    assert markup.elements["polyline"] == len(MEASURES) - 1  # one has too few documents
+    assert "generation-3" in markup.words
+    assert "4.1\u202f%" in "".join(markup.text)
 
 
 def test_the_verdict_says_what_why_and_what_next(run: Read) -> None:
@@ -116,9 +116,9 @@ def test_the_verdict_says_what_why_and_what_next(run: Read) -> None:
 @pytest.mark.parametrize(("outcome", "step"), [("go", "Train on"), ("stop", "Write with more")])
 def test_the_next_step_depends_on_the_verdict(outcome: str, step: str) -> None:
     ratio = {"go": 0.99, "stop": 0.7}[outcome]
-    found = read(outcome=outcome, ratio=ratio).words
-    assert step in found
-    assert ("Train on" in found) == (outcome == "go")
+    words = read(outcome=outcome, ratio=ratio).words
+    assert step in words
+    assert ("Train on" in words) == (outcome == "go")
 
 
 def test_every_measure_has_value_human_interval_and_outcome(run: Read) -> None:
@@ -163,8 +163,8 @@ def test_every_row_is_accounted_for(run: Read) -> None:
 def test_missing_rows_are_said() -> None:
     report = reports.report()
     lines = [line.model_copy(update={"kept": line.kept - 1}) for line in report.conservation]
-    found = Read(page(report.model_copy(update={"conservation": lines})))
-    assert "Rows are missing" in found.words
+    markup = Read(page(report.model_copy(update={"conservation": lines})))
+    assert "Rows are missing" in markup.words
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def test_missing_rows_are_said() -> None:
         ("human-bound", 1.83, "would lower the"),
         ("synthetic-bound", -0.4, "would raise the"),
         ("slack", 0.0, "would not change"),
-        ("human-bound", None, "worth more than any number"),
+        ("human-bound", None, "no finite price"),
     ],
 )
 def test_the_price_is_said_in_words(regime: str, price: float | None, says: str) -> None:
-    found = Read(page(reports.report(), reports.plan(regime=regime, price=price)))
-    assert says in found.words
+    markup = Read(page(reports.report(), reports.plan(regime=regime, price=price)))
+    assert says in markup.words
 
 
 def test_the_frontier_holds_this_run_and_what_was_asked(run: Read) -> None:
@@ -191,20 +191,20 @@ def test_the_frontier_holds_this_run_and_what_was_asked(run: Read) -> None:
 
 def test_weights_are_named_where_copies_are_some(run: Read) -> None:
     assert "outcross.weight" not in run.words
-    made = reports.plan()
-    weighed = made.asked.model_copy(update={"copies": "weights"})
+    plan = reports.plan()
+    weighed = plan.asked.model_copy(update={"copies": "weights"})
     report = reports.report().model_copy(update={"asked": weighed})
-    found = Read(page(report, made.model_copy(update={"asked": weighed}), reports.manifest()))
-    assert "Copies are weights: every document is one row of data/" in found.words
-    assert "≤ 2 synthetic, ≤ 2 human, as weights" in found.words
+    markup = Read(page(report, plan.model_copy(update={"asked": weighed}), reports.manifest()))
+    assert "Copies are weights: every document is one row of data/" in markup.words
+    assert "≤ 2 synthetic, ≤ 2 human, as weights" in markup.words
 
 
 def test_without_human_text_nothing_is_compared() -> None:
-    found = Read(page(reports.report(human=False), reports.plan()))
-    assert "clusters" not in found.sections
-    assert "There is no human text to compare with" in found.words
-    assert "name some with --human" in found.words
-    assert found.elements["rect"] == 0
+    markup = Read(page(reports.report(human=False), reports.plan()))
+    assert "clusters" not in markup.sections
+    assert "There is no human text to compare with" in markup.words
+    assert "name some with --human" in markup.words
+    assert markup.elements["rect"] == 0
 
 
 def test_what_is_absent_is_absent() -> None:
@@ -215,11 +215,11 @@ def test_what_is_absent_is_absent() -> None:
             "judged": None, "reference": None, "achieved": None, "asked": None,
         }
     )  # fmt: skip
-    found = Read(page(bare))
-    assert found.sections == ["verdict", "flow", "human", "removed", "glossary"]
-    assert found.data == {}
-    assert "plotly" not in found.ids
-    assert not re.search(r"\b(nan|None|null|inf)\b", found.words)
+    markup = Read(page(bare))
+    assert markup.sections == ["verdict", "flow", "human", "removed", "glossary"]
+    assert markup.data == {}
+    assert "plotly" not in markup.ids
+    assert not re.search(r"\b(nan|None|null|inf)\b", markup.words)
 
 
 def test_numbers_that_are_none_are_dashes_and_never_zero() -> None:
@@ -325,9 +325,9 @@ def test_texts_that_take_most_room_stay_within_it() -> None:
 
 def test_thousands_of_files_are_cut_to_those_out_of_line() -> None:
     report = reports.report("audit", shards=2400)
-    found = Read(page(report))
-    assert "1,500 of 2,400 files are shown" in found.words
-    assert "train-00007-of-02400" in found.words
+    markup = Read(page(report))
+    assert "1,500 of 2,400 files are shown" in markup.words
+    assert "train-00007-of-02400" in markup.words
 
 
 def test_starved_and_swollen_clusters_are_ranked_by_what_they_add() -> None:
@@ -347,13 +347,13 @@ def test_deviations_are_robust_and_need_eight_shards() -> None:
     assert deviations([1.0] * 7) == [None] * 7
     assert deviations([1.0] * 9) == [0.0] * 9
     values = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.02, 9.0, None]
-    found = deviations(values)
-    assert found[-1] is None
-    assert [z is not None and abs(z) > 3.5 for z in found] == [False] * 7 + [True, False]
+    distances = deviations(values)
+    assert distances[-1] is None
+    assert [z is not None and abs(z) > 3.5 for z in distances] == [False] * 7 + [True, False]
 
 
 def test_an_outlier_is_marked_by_a_sign(run: Read) -> None:
-    assert "1 of 16 shards is out of line" in run.words
+    assert "1 of 16 shards is an outlier in at least one column" in run.words
     assert re.search(r"▼ \d+\.\d", run.words)
 
 
@@ -370,8 +370,8 @@ def test_nothing_is_fetched(run: Read) -> None:
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:
-    made = [page(reports.report(), reports.plan(), reports.manifest()) for _ in range(2)]
-    assert made[0] == made[1]
+    pages = [page(reports.report(), reports.plan(), reports.manifest()) for _ in range(2)]
+    assert pages[0] == pages[1]
 
 
 def test_a_report_that_was_read_back_gives_the_same_page() -> None:

@@ -1,14 +1,15 @@
-"""The first screen: which gates, reasons and places stand in it, and in which order."""
+"""The first screen: its gates, reasons and places, and their order."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from outcross.pipeline.page import page
+from outcross.pipeline.page.document import page
 from outcross.pipeline.page.places import places
-from outcross.schemas.report import Figures, Measure, Report
-from outcross.transforms.measuring.gate import reason
+from outcross.schemas.figures import Figures, Measure
+from outcross.schemas.report import Report
+from outcross.transforms.measuring.wording import reason
 from tests.pipeline.page.test_document import Read
 from tests.support import reports
 
@@ -32,8 +33,8 @@ def measure(name: str, outcome: str, value: float = 0.5, against: float = 0.5) -
 def judged(*measures: Measure, reasons: list[str] | None = None) -> Report:
     report = reports.report("audit", outcome="stop")
     figures = report.stages[-1].roles["all"].model_copy(update={"measures": list(measures)})
-    said = report.verdict.model_copy(update={"reasons": reasons or []})
-    return report.model_copy(update={"judged": figures, "verdict": said})
+    decision = report.verdict.model_copy(update={"reasons": reasons or []})
+    return report.model_copy(update={"judged": figures, "verdict": decision})
 
 
 def rows(markup: str) -> list[str]:
@@ -94,17 +95,23 @@ def lines(report: Report) -> list[str]:
 
 
 def bare(**more: Any) -> Report:
-    """A report in which nothing stands out."""
+    """Return a report in which nothing stands out."""
     report = reports.report("audit")
-    done = report.deduplication.model_copy(update={"most_repeated": []})
-    nothing = {"shards": [], "domains": [], "prompts": [], "clusters": [], "deduplication": done}
+    deduplication = report.deduplication.model_copy(update={"most_repeated": []})
+    nothing = {
+        "shards": [],
+        "domains": [],
+        "prompts": [],
+        "clusters": [],
+        "deduplication": deduplication,
+    }
     return report.model_copy(update=nothing | {"conservation": report.conservation[:1]} | more)
 
 
 def narrowed(against: float) -> Figures:
     figures = reports.figures(1000)
-    own = measure("effective_clusters", "shown", against=against)
-    return figures.model_copy(update={"measures": [own], "near_duplicate_rate": 0.0})
+    topics = measure("effective_clusters", "shown", against=against)
+    return figures.model_copy(update={"measures": [topics], "near_duplicate_rate": 0.0})
 
 
 def test_nothing_is_named_where_nothing_stands_out() -> None:
@@ -124,7 +131,7 @@ def test_the_file_that_repeats_itself_and_the_narrowest_one_are_named() -> None:
         shards[place] = shards[place].model_copy(update=new)
     assert lines(bare(shards=shards)) == [
         "file null : 99.9 % of its 805 documents repeat another of them",
-        "file narrow : 60 % of the topics of as much human text",
+        "file narrow : 60 % of the topics in as much human text",
     ]
     assert lines(bare(shards=shards[:1])) == []  # one file is the corpus
 
@@ -136,7 +143,7 @@ def test_the_other_places_are_the_worst_of_their_kind() -> None:
         for place, against in enumerate((0.8, 0.2, 0.7))  # the second one is meant to converge
     ]
     (domain,) = lines(bare(domains=domains))
-    assert domain == "domain none : 70 % of the topics of as much human text"
+    assert domain == "domain none : 70 % of the topics in as much human text"
     (prompt,) = lines(bare(prompts=report.prompts))
     assert "14 of 16 answers the same; 214 of 5,700 prompts collapsed" in prompt
     first = report.conservation[0]
@@ -144,6 +151,6 @@ def test_the_other_places_are_the_worst_of_their_kind() -> None:
     (source,) = lines(bare(conservation=[first, other]))
     assert source == "source small : 40.0 % of 100 documents removed"
     (text,) = lines(bare(deduplication=report.deduplication))
-    assert text.endswith("came 812 times")
+    assert text.endswith("occurs 812 times")
     (topics,) = lines(bare(clusters=report.clusters))
     assert re.search(r"▲ too much .*%, human .*; ▼ too little .*%, human", topics)

@@ -10,8 +10,9 @@ import pytest
 from outcross.pipeline.commands.run import dedup, run
 from outcross.pipeline.stages.earlier import EarlierRun, earlier_runs
 from outcross.pipeline.stages.texts import texts_of_earlier, texts_of_sources
-from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import FORMAT_VERSION
+from outcross.schemas.user_input import ConfigError
 
 TEXTS = [
     f"text {number} of {number * 7} words that nobody else has {number * 3}" for number in range(60)

@@ -21,9 +21,11 @@ from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.reporting.achieved import missed
 from outcross.pipeline.stages.select import _Selection
 from outcross.schemas.audit import AuditRequest
-from outcross.schemas.config import Config, ConfigError, Role, parse
+from outcross.schemas.config import Config, parse
 from outcross.schemas.plan import LengthLimits, Plan
 from outcross.schemas.report import Conservation
+from outcross.schemas.sources import Role
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT
 
 SOURCES = [

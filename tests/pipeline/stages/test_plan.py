@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
-from outcross.schemas.config import Config, ConfigError, parse
-from outcross.schemas.plan import Copies, Plan
-from outcross.transforms.budget.budget import plan_budget
+from outcross.schemas.config import Config, MaxCopies, parse
+from outcross.schemas.plan import Plan
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.entropy import entropy, kl
+from tests.support.instances import make_budget
 
 SOURCES = [
     {"name": "gpt", "role": "synthetic", "files": ["a"]},
@@ -397,7 +398,7 @@ def test_each_domain_is_planned_as_if_it_were_alone(there: Supply, mode: str, ca
         copies = 1 if converges else cap
         assert planned.kind == ("converge" if converges else "open")
         assert planned.alpha == (1.0 if converges else policy.get("alpha", 0.7))
-        assert planned.max_copies == Copies(synthetic=copies, human=copies)
+        assert planned.max_copies == MaxCopies(synthetic=copies, human=copies)
         quotas = [cells[own.name, c] for c in range(len(own.shares))]
         taken = np.array([quota.synthetic + quota.synthetic_off_support for quota in quotas])
         human = np.array([quota.human for quota in quotas])
@@ -410,7 +411,7 @@ def test_each_domain_is_planned_as_if_it_were_alone(there: Supply, mode: str, ca
             assert planned.entropy is None
             continue
         off = own.off_support_cap(mode, planned.synthetic_tokens, copies)
-        alone = plan_budget(
+        alone = make_budget(
             own.shares,
             copies * own.synthetic + off,
             copies * own.human,

@@ -6,7 +6,8 @@ from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.write import _forget_other_runs, check_folders
-from outcross.schemas.config import Config, ConfigError
+from outcross.schemas.config import Config
+from outcross.schemas.user_input import ConfigError
 
 
 def test_a_parquet_file_of_someone_else_is_refused_and_other_files_are_left(tmp_path):

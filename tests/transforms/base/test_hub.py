@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from outcross.schemas.config import ConfigError, Source
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files, hub
 from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.reading.pieces import plan_units

@@ -9,19 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.transforms.budget.budget import plan_budget
 from outcross.transforms.budget.domains import (
     FRONTIER_SHARES,
     Division,
     DomainProblem,
-    binding,
     chained_entropy,
     chained_kl,
     frontier,
+    joint_regime,
 )
 from outcross.transforms.budget.waterfill import Infeasible, Solution
 from outcross.transforms.estimators.entropy import entropy, kl
-from tests.support.instances import RANDOM, SEEDS, Floats, instance
+from tests.support.instances import RANDOM, SEEDS, Floats, instance, make_budget
 
 CLUSTERS = 7
 
@@ -210,7 +209,7 @@ def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None
         alone: dict[float, list[Any]] = {}
         for setting in (-1.0, 0.0, 1.0):
             alone[setting] = [
-                plan_budget(
+                make_budget(
                     one.reference,
                     one.synthetic_cap(x),
                     one.human_cap,
@@ -245,14 +244,14 @@ def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None
     assert "200 human tokens were asked and the repeat caps allow 180" in str(points[5].reason)
     assert points[0].entropy is None
     reached = points[4]
-    plan = plan_budget(r, a, b, 900, 100, alpha=0.6)
+    plan = make_budget(r, a, b, 900, 100, alpha=0.6)
     assert (reached.entropy, reached.kl) == (plan.entropy, plan.kl)
     assert (reached.regime, reached.shadow_price) == (
         plan.solution.regime,
         plan.solution.shadow_price,
     )
-    assert reached.highest_entropy == plan_budget(r, a, b, 900, 100, alpha=0).entropy
-    assert reached.lowest_kl == plan_budget(r, a, b, 900, 100, alpha=1).kl
+    assert reached.highest_entropy == make_budget(r, a, b, 900, 100, alpha=0).entropy
+    assert reached.lowest_kl == make_budget(r, a, b, 900, 100, alpha=1).kl
     too_many = frontier([DomainProblem(r, lambda _: a, b, 0.7)], there, 5000)
     assert all(point.reachable_human_tokens is None for point in too_many)
 
@@ -264,11 +263,11 @@ def solution(regime: Any, price: float) -> Solution:
 def test_the_price_of_several_domains_is_the_mean_of_a_token_shared_out() -> None:
     slack, human = solution("slack", 0.0), solution("human-bound", 2.0)
     starved, rich = solution("human-bound", math.inf), solution("synthetic-bound", -1.0)
-    assert binding([human], [5.0]) == ("human-bound", 2.0)
-    assert binding([slack, slack], [5.0, 1.0]) == ("slack", 0.0)
-    assert binding([slack, human], [30.0, 10.0]) == ("human-bound", 0.5)
-    assert binding([rich, human], [30.0, 10.0]) == ("synthetic-bound", -0.25)
-    assert binding([rich, starved], [30.0, 10.0]) == ("human-bound", math.inf)
+    assert joint_regime([human], [5.0]) == ("human-bound", 2.0)
+    assert joint_regime([slack, slack], [5.0, 1.0]) == ("slack", 0.0)
+    assert joint_regime([slack, human], [30.0, 10.0]) == ("human-bound", 0.5)
+    assert joint_regime([rich, human], [30.0, 10.0]) == ("synthetic-bound", -0.25)
+    assert joint_regime([rich, starved], [30.0, 10.0]) == ("human-bound", math.inf)
 
 
 @RANDOM
@@ -296,5 +295,5 @@ def test_where_the_human_part_is_drawn_so_is_that_of_every_point(seed: int) -> N
 
 def test_domains_that_are_drawn_are_so_together() -> None:
     drawn, harmful = solution("drawn", 0.5), solution("drawn", -1.0)
-    assert binding([drawn, harmful], [30.0, 10.0]) == ("drawn", 0.125)
-    assert binding([drawn, harmful], [20.0, 10.0]) == ("drawn", 0.0)
+    assert joint_regime([drawn, harmful], [30.0, 10.0]) == ("drawn", 0.125)
+    assert joint_regime([drawn, harmful], [20.0, 10.0]) == ("drawn", 0.0)

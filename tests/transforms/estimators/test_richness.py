@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
-from outcross.schemas.report import Figures
+from outcross.schemas.figures import Figures
 from outcross.transforms.estimators.richness import (
     OFF_SUPPORT,
     TAIL,

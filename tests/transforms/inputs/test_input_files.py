@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import ConfigError, Source
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.files import printable
 from outcross.transforms.inputs.input_files import input_files, warnings_of_files
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import Source
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import Source
 from outcross.transforms.inputs import seals
 from outcross.transforms.inputs.seals import (
     ChangedError,

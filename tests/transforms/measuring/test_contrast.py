@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import Measure
 from outcross.transforms.estimators.lexical import (
     first_tokens,
     lexical,

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from outcross.schemas.figures import Figures
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import Figures
 from outcross.transforms.estimators.lexical import first_tokens, lexical
 from outcross.transforms.estimators.richness import effective_number, standard_error
 from outcross.transforms.estimators.vendi import vendi

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates, Least, Most
 from outcross.schemas.measures import BY_CLUSTERS, MEASURES
-from outcross.schemas.report import Measure
 from outcross.transforms.measuring.gate import (
     DIFFERENT,
     STOP_Z,

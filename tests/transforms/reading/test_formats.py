@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import SPLIT, make_files, read_file
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.inputs.input_files import pattern_of
 from outcross.transforms.reading import delimited, json_values
 from outcross.transforms.reading.lookup import first_columns, texts_at

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.reading.parquet import ParquetColumns, undecodable
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit

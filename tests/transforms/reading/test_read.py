@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.columns import is_json, unite
-from outcross.schemas.config import ConfigError, Source
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs import content
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import ConfigError
 from outcross.schemas.documents import SURFACE_MEASURES
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
 from outcross.transforms.reference.pool import POOL_FILES
 from outcross.transforms.reference.reference import (

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from outcross.schemas.columns import json_field
-from outcross.schemas.config import Fields
+from outcross.schemas.sources import Fields
 from outcross.transforms.rows import filters, text_fields
 from outcross.transforms.rows.fields import extract, string_field
 

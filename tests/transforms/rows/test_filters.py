@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.config import Source
+from outcross.schemas.sources import Source
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.filters import Met, matches

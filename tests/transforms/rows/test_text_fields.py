@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.columns import json_field
-from outcross.schemas.config import Fields, Source
+from outcross.schemas.sources import Fields, Source
 from outcross.transforms.reading.lookup import texts_at
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit

@@ -15,6 +15,7 @@ from outcross.schemas.columns import settle, unite
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.writing.shards import (
+    Routes,
     ShardSet,
     count_shards,
     is_shard,
@@ -24,7 +25,7 @@ from outcross.transforms.writing.shards import (
     shard_report,
     write_shard,
 )
-from outcross.transforms.writing.write_shards import Routes, WriteShards
+from outcross.transforms.writing.write_shards import WriteShards
 from tests.support.corpora import over, source, write_jsonl
 
 SHARDS = 4

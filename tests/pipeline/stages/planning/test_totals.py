@@ -11,7 +11,8 @@ from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.draw import HumanPart
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.planning.totals import totals_asked
-from outcross.schemas.config import Config, ConfigError, parse
+from outcross.schemas.config import Config, parse
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.entropy import entropy
 from tests.pipeline.stages.planning.test_draw import human_text, longest
 

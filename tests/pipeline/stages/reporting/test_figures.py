@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from outcross.pipeline.stages.reporting.figures import near_duplicates
+from outcross.schemas.figures import Measure
 from outcross.schemas.gates import Gates
-from outcross.schemas.report import Measure
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS
 from outcross.transforms.measuring.gate import outcome
 from outcross.transforms.reference.reference import Reference

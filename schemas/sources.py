@@ -1,0 +1,94 @@
+"""Sources: named sets of files with one role, and the fields of their rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outcross.schemas.text_field import Roles, TextField
+from outcross.schemas.user_input import Model
+from outcross.schemas.where import Where
+
+Role = Literal["synthetic", "human", "reference", "exclude"]
+
+
+WRITABLE: tuple[Role, ...] = ("synthetic", "human")
+
+
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
+"""Format of a file, which tells how its bytes become rows."""
+
+
+class Fields(Model):
+    """Format of a source's files, and the columns that hold the parts of a document.
+
+    A column is a name, or a dotted path such as messages.1.content.
+    """
+
+    text_field: TextField = Field(
+        "text",
+        description="the text that is judged: a column or a dotted path into it, a list of "
+        "columns that are joined by a blank line, or a template such as '{instruction} {output}'",
+    )
+    roles: Roles | None = Field(
+        None,
+        description="for conversations, the roles whose turns are judged, such as assistant; all "
+        "roles if absent",
+    )
+    id_field: str | None = Field(
+        None,
+        description="column of the document's id; if absent, a document is named by its file and "
+        "row",
+    )
+    prompt_field: str | None = Field(
+        None, description="column of the prompt that the document answers"
+    )
+    domain_field: str | None = Field(None, description="column of the document's domain")
+    generation_field: str | None = Field(
+        None, description="column of the turn of the training loop that wrote the document"
+    )
+    format: Format | None = Field(
+        None,
+        description="format of the files: jsonl, json (lines, a list, or an object with lists of "
+        "rows), csv, tsv, parquet, arrow, text-lines (one document per line) or text-file (one "
+        "document per file); if absent, the file's name decides, and .txt and .md are text-file",
+    )
+
+
+class Source(Fields):
+    """A named set of files with one role."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="name of the source: letters, digits, dots, dashes and underscores",
+    )
+    role: Role = Field(
+        description="synthetic: may be written; human: may be written, and is the reference "
+        "unless there is another; reference: human text for the reference only; exclude: never "
+        "written, and documents that repeat it are removed"
+    )
+    files: Annotated[list[str], Field(min_length=1)] = Field(
+        description="files, globs and folders on any Beam filesystem, in any of the formats of "
+        "docs/files-and-formats.md; - is standard input"
+    )
+    priority: int = Field(
+        0,
+        description="of two documents that repeat each other, the one with the higher priority is "
+        "kept",
+    )
+    priority_field: str | None = Field(
+        None,
+        description="column of a document's own priority, which decides between documents of "
+        "equal source priority",
+    )
+    where: Where = Field(
+        default_factory=dict,
+        description="filter of rows by column: a row is kept if the column equals the value, is "
+        "in the list (null matches missing values), or meets a mapping of >, >=, <, <= and not",
+    )
+    removed_by: list[str] | None = Field(
+        None,
+        description="names of the sources whose documents may replace a document of this one; all "
+        "if absent. A document that repeats a source of role exclude is removed in any case",
+    )

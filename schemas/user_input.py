@@ -1,0 +1,121 @@
+"""Base of the models that users write, their YAML files, and readable errors."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, cast, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from outcross.schemas.base import Strict
+
+
+class ConfigError(ValueError):
+    """An invalid or impossible request; the message names key and remedy (exit code 2)."""
+
+
+class Model(Strict):
+    """A model that users write. Unknown keys are errors, so no misspelt option is ignored."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse truth values for other types: YAML reads `yes`, `on` and `no` as such."""
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"found {value}; true and false are not allowed here")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text_is_a_list_of_itself(cls, value: Any, info: ValidationInfo) -> Any:
+        """Accept `files: one.jsonl` where a list of texts is expected."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        lists = [kind, *get_args(kind)]
+        return [value] if isinstance(value, str) and list[str] in lists else value
+
+
+class _Loader(yaml.SafeLoader):
+    """Loader of YAML that refuses repeated keys, of which one would be ignored."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                place = node.value[number][0].start_mark
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} appears twice", place
+                )
+        return cast(dict[Any, Any], super().construct_mapping(node, deep))
+
+
+def load_yaml(path: str) -> dict[str, Any]:
+    """Read the values of a YAML configuration file without validating them.
+
+    Raises:
+        ConfigError: if the file can't be read, or is no YAML mapping.
+    """
+    try:
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: can't be read as YAML: {error}") from None
+    if values is None:
+        raise ConfigError(f"{path}: is empty; a mapping of keys is expected")
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds {type(values).__name__}; a mapping of keys is expected")
+    return values
+
+
+def readable(
+    error: ValidationError, schema: str = "config", model: type[BaseModel] | None = None
+) -> str:
+    """Describe a validation error, one line per key, with the value found and the remedy.
+
+    Args:
+        error: validation error of a model.
+        schema: name by which `outcross schema` shows the model.
+        model: model whose keys are suggested for a misspelt key.
+    """
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        value = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
+        if problem["type"] == "value_error":
+            value = ""
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            near = _nearest(model, problem["loc"])
+            meant = f"; did you mean {near}? " if near else "; "
+            message = f"there is no such key{meant}`outcross schema {schema}` lists all keys"
+        lines.append(f"{key}: {message}{value}" if key else message)
+    return "\n".join(lines)
+
+
+def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str | None:
+    """Return the key that is most similar to an unknown key, if one is similar.
+
+    Args:
+        model: outermost model.
+        place: path of the unknown key in that model.
+    """
+    for part in place[:-1]:
+        if model is None:
+            return None
+        if part in model.model_fields:
+            model = _model_in(model.model_fields[str(part)].annotation)
+    if model is None:
+        return None
+    return next(iter(difflib.get_close_matches(str(place[-1]), model.model_fields, n=1)), None)
+
+
+def _model_in(kind: Any) -> type[BaseModel] | None:
+    """Return the model within an annotation, such as the model of a list's items."""
+    if isinstance(kind, type) and get_origin(kind) is None:
+        return kind if issubclass(kind, BaseModel) else None
+    return next(filter(None, map(_model_in, get_args(kind))), None)
