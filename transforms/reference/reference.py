@@ -232,7 +232,7 @@ class Reference:
             self.audit.dims,
             self.counts.documents,
             self.counts.tokens,
-            self.counts.audit,
+            self.counts.second,
             self.held_out.documents,
             self.held_out.classes,
             self.ngrams.unigrams,
