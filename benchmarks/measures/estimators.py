@@ -37,7 +37,6 @@ from scipy.spatial.distance import jensenshannon
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.estimators.lexical import (
     lexical,
-    ngram_entropy,
     opening_hashes,
     openings,
     rare_words,
@@ -48,11 +47,11 @@ from outcross.transforms.estimators.richness import (
     effective_number,
     jackknife,
     js,
-    rarefied,
     sample_coverage,
     standard_error,
 )
 from outcross.transforms.estimators.vendi import DIMS, moments, unit_rows, vendi
+from outcross.transforms.measuring.answers import Answers
 from outcross.transforms.text.embed import SCALE
 
 Floats = NDArray[np.float64]
@@ -141,7 +140,7 @@ def hurlbert(counts: Counts, k: int) -> float:
 
 
 def hurlbert_by_log_gamma(counts: Counts, k: int) -> float:
-    """What `rarefied` would be with log-gammas."""
+    """Rarefy with log-gammas instead."""
 
     def chosen(of: int) -> float:
         return math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1)
@@ -165,8 +164,8 @@ def agreement(rng: np.random.Generator) -> Table:
     pairs = [(s, rng.multinomial(500, s / s.sum())) for s in samples]
     differences: dict[tuple[str, str], Iterator[float]] = {
         ("entropy", "scipy.stats.entropy"): (entropy(s) - plug_in(s) for s in samples),
-        ("ngram_entropy, n = 1", "scipy.stats.entropy"): (
-            ngram_entropy(o, w, 1) - plug_in(s)
+        ("entropy_1 of `lexical`", "scipy.stats.entropy"): (
+            lexical(o, w).entropy_1 - plug_in(s)
             for o, w, s in zip(whole, words, samples, strict=True)
         ),
         ("js", "scipy, jensenshannon squared"): (
@@ -176,7 +175,9 @@ def agreement(rng: np.random.Generator) -> Table:
             jackknife(s) - jackknife_by_leaving_out(s) for s in samples
         ),
         ("chao_shen", "cell by cell"): (chao_shen(s) - chao_shen_by_cells(s) for s in samples),
-        ("rarefied, k = 37", "fractions"): (rarefied(s, 37) - hurlbert(s, 37) for s in samples[:7]),
+        ("distinct_rarefied, k = 37", "fractions"): (
+            Answers(s).distinct_rarefied(37) - hurlbert(s, 37) for s in samples[:7]
+        ),
     }
     if skbio is not None:
         differences["entropy", "scikit-bio, shannon"] = (
@@ -195,7 +196,7 @@ def agreement(rng: np.random.Generator) -> Table:
         sum(often * (1 - missed(x, 50, 10**9 + 1000)) for x, often in ((1, 1000), (10**9, 1)))
     )
     for name, value in (
-        ("rarefied", rarefied(large, 50)),
+        ("distinct_rarefied", Answers(large).distinct_rarefied(50)),
         ("(log-gammas)", hurlbert_by_log_gamma(large, 50)),
     ):
         table.add_row(f"{name}, n = 1e9, k = 50", "fractions", f"{abs(value - truth):.1e}")

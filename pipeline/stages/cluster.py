@@ -118,7 +118,7 @@ def cluster(
                 copies[yardstick] = 1
                 save_aligned(weights, sketches, {"copies": copies})
             else:
-                codebook, audit = loaded.codebook, loaded.audit
+                codebook, audit = loaded.codebook, loaded.second_codebook
 
             def wire(units: Any) -> None:
                 units | AssignClusters(sketches.folder, assignments, codebook, audit)
@@ -232,7 +232,7 @@ def _measure(
         human=human,
         embedder=embedder,
         codebook=codebook,
-        audit=audit,
+        second_codebook=audit,
         thresholds=thresholds,
         counts=counts(np.ones(len(yardstick), bool)),
         held_out=counts(part == HELD_OUT),

@@ -1,4 +1,4 @@
-"""Documents of a known distribution, and small yardsticks made of them."""
+"""Documents of a known distribution, and small references made of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from outcross.transforms.text.embed import SCALE
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables
 
-TOPICS, AUDIT = 48, 20
+TOPICS, SECOND_TOPICS = 48, 20
 NUM_PERM = 16
 THRESHOLDS = Thresholds(density=200, dot=10)
 _VOCABULARY, _PHRASES, _LENGTH = 6000, 250, 4
@@ -34,11 +34,11 @@ _VOCABULARY, _PHRASES, _LENGTH = 6000, 250, 4
 
 @dataclass(frozen=True)
 class Documents:
-    """Documents, as their sketches and their cells.
+    """Documents with their sketches and their cells.
 
     Attributes:
-        sketch: with `sketch_schema`.
-        cells: the columns of `ASSIGNMENTS`, and `class`.
+        sketch: sketches, with `sketch_schema`.
+        cells: columns of `ASSIGNMENTS`, and `class`.
     """
 
     sketch: pa.Table
@@ -53,12 +53,12 @@ class Documents:
 
     @property
     def key(self) -> NDArray[np.uint64]:
-        """Of each document's first appearance."""
+        """Compute the sampling key of each document's first appearance."""
         return sample_key(*self.fingerprints, np.ones(len(self), np.int64))
 
     @property
     def runs(self) -> list[list[int]]:
-        """The word hashes of each document."""
+        """List the word hashes of each document."""
         offsets, words = packed_runs(self.sketch["words"])
         return [words[a:b].tolist() for a, b in pairwise(offsets)]
 
@@ -68,7 +68,7 @@ class Documents:
         return Documents(sketch, {name: column[rows] for name, column in self.cells.items()})
 
     def at(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """The cells of some rows, as `Sample` and `Diversity` want them."""
+        """Take the cells of some rows, as `Sample` and `Diversity` expect them."""
         names = ("cluster", "audit_cluster", "class")
         return {"row": rows} | {name: self.cells[name][rows] for name in names}
 
@@ -77,44 +77,46 @@ class Documents:
         return Sample.of(self.key, self.at(every), self.sketch, documents, tokens)
 
     def counts(self) -> ClusterCounts:
-        total = ClusterCounts.empty(TOPICS, AUDIT)
-        cluster, kind, audit = (self.cells[name] for name in ("cluster", "class", "audit_cluster"))
-        total.add(cluster, self.sketch["tokens"].to_numpy(), kind, audit)
+        total = ClusterCounts.empty(TOPICS, SECOND_TOPICS)
+        cluster, classes, second = (
+            self.cells[name] for name in ("cluster", "class", "audit_cluster")
+        )
+        total.add(cluster, self.sketch["tokens"].to_numpy(), classes, second)
         return total
 
     def pool(self) -> Pool:
-        """All of them."""
+        """Make a pool of all documents."""
         ordered = self.take(np.argsort(self.key))
         fields = pa.schema([*ASSIGNMENTS, pa.field("class", pa.int8(), nullable=False)])
         columns = [pa.array(ordered.cells[field.name], field.type) for field in fields]
         return Pool(ordered.sketch, pa.table(columns, schema=fields))
 
     def write(self, folder: Path, units: int, sources: Sequence[int] = (0,)) -> Sketches:
-        """Writes the sketches as those of some units, of which the last has no documents.
+        """Write the sketches as those of several units; the last unit has no documents.
 
         Args:
-            folder: of the sketches.
-            units: how many.
-            sources: of the units, again and again.
+            folder: folder of the sketches.
+            units: number of units.
+            sources: sources of the units, in turn.
         """
         folder.mkdir(parents=True, exist_ok=True)
         cuts = np.linspace(0, len(self), units).astype(int).tolist()
-        made = []
+        unit_list = []
         for index, (start, stop) in enumerate(zip(cuts, [*cuts[1:], len(self)], strict=True)):
             source = sources[index % len(sources)]
-            made.append(Unit(index, source, (Piece(f"{source}.jsonl", "jsonl", 0, -1, 0),)))
+            unit_list.append(Unit(index, source, (Piece(f"{source}.jsonl", "jsonl", 0, -1, 0),)))
             report = UnitReport(unit=index, rows=stop - start, read=stop - start)
             part = self.sketch.slice(start, stop - start)
             files.write_table(unit_file(str(folder), index, "parquet"), part)
             files.write_json(unit_file(str(folder), index, "json"), asdict(report))
-        return Sketches(str(folder), made)
+        return Sketches(str(folder), unit_list)
 
 
 class Population:
-    """What documents are drawn from: topics of very different size, each with a place and phrases.
+    """A distribution of documents: topics of very different size, each with a place and phrases.
 
-    A fifth of them are tail and a hundredth off-support, whatever the topic. A document says eight
-    to twenty phrases of four words, half of them of its topic and half of all.
+    In each topic a fifth of the documents is tail and a hundredth off-support. A document has eight
+    to twenty phrases of four words, half of them from its topic and half from all topics.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -122,7 +124,7 @@ class Population:
         self.shares = 1 / np.arange(2, TOPICS + 2) ** 0.8
         self.shares /= self.shares.sum()
         self.places = rng.normal(size=(TOPICS, EMBEDDING_DIMS))
-        self.audit = rng.integers(0, AUDIT, (TOPICS, 2))
+        self.second = rng.integers(0, SECOND_TOPICS, (TOPICS, 2))
         weight = 1 / np.arange(3, _VOCABULARY + 3)
         chosen = rng.choice(_VOCABULARY, (TOPICS, _PHRASES, _LENGTH), p=weight / weight.sum())
         self.phrases = rng.integers(0, 2**32, _VOCABULARY, dtype=np.uint32)[chosen]
@@ -130,12 +132,12 @@ class Population:
         self.often = np.cumsum(weight / weight.sum())
 
     def draw(self, n: int, seed: int, topics: NDArray[np.int64] | None = None) -> Documents:
-        """Some documents.
+        """Draw documents.
 
         Args:
-            n: how many.
-            seed: of the draw.
-            topics: only these; all if absent.
+            n: number of documents.
+            seed: seed of the draw.
+            topics: topics to draw from; all if absent.
         """
         rng = np.random.default_rng(seed)
         topics = np.arange(TOPICS) if topics is None else topics
@@ -144,19 +146,20 @@ class Population:
         near = self.places[topic] + 1.2 * rng.normal(size=(n, EMBEDDING_DIMS))
         near /= np.linalg.norm(near, axis=1, keepdims=True)
         embeddings = np.clip(np.rint(near * SCALE), -127, 127).astype(np.int8)
-        said = rng.integers(8, 21, n)
-        own = np.repeat(topic, said)
-        about = np.where(rng.random(len(own)) < 0.5, own, rng.integers(0, TOPICS, len(own)))
-        phrase = np.minimum(np.searchsorted(self.often, rng.random(len(own))), _PHRASES - 1)
+        phrases = rng.integers(8, 21, n)
+        by_topic = np.repeat(topic, phrases)
+        slots = len(by_topic)
+        about = np.where(rng.random(slots) < 0.5, by_topic, rng.integers(0, TOPICS, slots))
+        phrase = np.minimum(np.searchsorted(self.often, rng.random(slots)), _PHRASES - 1)
         words = self.phrases[about, phrase].ravel()
-        offsets = np.concatenate([[0], np.cumsum(said * _LENGTH)])
+        offsets = np.concatenate([[0], np.cumsum(phrases * _LENGTH)])
         hi, lo = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
         dot, density = rng.integers(0, 1000, (2, n))
         cells = {
             "cluster": topic.astype(np.int32),
             "dot": dot.astype(np.int32),
             "density": density,
-            "audit_cluster": self.audit[topic, rng.integers(0, 2, n)].astype(np.int32),
+            "audit_cluster": self.second[topic, rng.integers(0, 2, n)].astype(np.int32),
         }
         surface = np.zeros((n, SURFACE_MEASURES), np.uint32)
         cells["class"] = THRESHOLDS.classify(cells["dot"], density, surface)
@@ -166,8 +169,8 @@ class Population:
             "fingerprint_hi": hi,
             "fingerprint_lo": lo,
             "row_hash": hi,
-            "size": said * 24,
-            "length": said * 20,
+            "size": phrases * 24,
+            "length": phrases * 20,
             "tokens": np.diff(offsets),
             "priority": np.zeros(n),
             "domain": pa.array([f"d{number}" for number in topic % 3], pa.string()),
@@ -186,14 +189,23 @@ class Population:
         return Documents(pa.table([columns[name] for name in schema.names], schema=schema), cells)
 
 
+def unit_vectors(rng: np.random.Generator, n: int, centres: int = 0) -> NDArray[np.int8]:
+    """Draw embeddings as the embedder makes them, around some centres or anywhere."""
+    x = rng.normal(size=(n, EMBEDDING_DIMS))
+    if centres:
+        x = 0.5 * x + 3 * rng.normal(size=(centres, EMBEDDING_DIMS))[rng.integers(0, centres, n)]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return np.clip(np.rint(x * SCALE), -127, 127).astype(np.int8)
+
+
 def fixed(matrix: NDArray[Any]) -> pa.Array:
-    """The rows of a matrix as fixed-size binary values."""
-    kind = pa.binary(matrix.shape[1] * matrix.itemsize)
-    return pa.array([row.tobytes() for row in matrix], kind)
+    """Convert the rows of a matrix to fixed-size binary values."""
+    binary = pa.binary(matrix.shape[1] * matrix.itemsize)
+    return pa.array([row.tobytes() for row in matrix], binary)
 
 
 def packed(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
-    """Runs of numbers as binary values."""
+    """Convert runs of numbers to binary values."""
     runs = [values[start:stop].tobytes() for start, stop in pairwise(offsets)]
     return pa.array(runs, pa.large_binary())
 
@@ -201,30 +213,32 @@ def packed(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
 def reference(
     seed: int = 0, pool: int = 100, population: Population | None = None, human: bool = True
 ) -> Reference:
-    """A small yardstick; its codebooks and n-grams are random, its figures those of a population.
+    """Make a small reference: random codebooks and n-grams, and the figures of a population.
 
     Args:
-        seed: of the draws.
-        pool: documents of the pool.
-        population: that it is drawn from.
-        human: whether it is of human text.
+        seed: seed of the draws.
+        pool: number of documents in the pool.
+        population: distribution of the documents.
+        human: whether its text is human.
     """
     population = population or Population()
     rng = np.random.default_rng(seed)
-    rest, held = population.draw(8 * pool, seed + 10_000_000), population.draw(pool, seed)
-    hi, lo = rest.fingerprints
+    documents, held_out = population.draw(8 * pool, seed + 10_000_000), population.draw(pool, seed)
+    hi, lo = documents.fingerprints
     return Reference(
         known=Known(0, 0),
         human=human,
         embedder="e-1",
         codebook=_codebook(rng, TOPICS, np.arange(EMBEDDING_DIMS)),
-        audit=_codebook(rng, AUDIT, np.sort(rng.permutation(EMBEDDING_DIMS)[:64])),
+        second_codebook=_codebook(
+            rng, SECOND_TOPICS, np.sort(rng.permutation(EMBEDDING_DIMS)[:64])
+        ),
         thresholds=THRESHOLDS,
-        counts=rest.counts(),
-        held_out=held.counts(),
+        counts=documents.counts(),
+        held_out=held_out.counts(),
         ngrams=Tables(*rng.integers(0, 2**40, (2, 64))),
-        pool=held.pool(),
-        rare=rare_words(packed_runs(rest.sketch["words"])[1]),
+        pool=held_out.pool(),
+        rare=rare_words(packed_runs(documents.sketch["words"])[1]),
         members=np.stack([hi, lo], axis=1)[np.lexsort((lo, hi))],
         repeats=np.array([[1, 8 * pool + seed], [2, 5]]),
         ngram=5,

@@ -70,7 +70,9 @@ def _prices(problem: Problem, outcome: Outcome) -> Floats:
     to a cluster below that level saves ln(θ π_c / n_c).
     """
     solution, target = outcome.solution, outcome.target
-    unused = solution.human < problem.human_cap * (1 - ROUNDING)
+    # Human amounts are differences from the totals, and round like these.
+    rounding = ROUNDING * (problem.human_cap + solution.total)
+    unused = solution.human < problem.human_cap - rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.where(target > 0, solution.total / target, 0.0)
         free = unused & (solution.human > 0)

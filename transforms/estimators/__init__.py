@@ -1,1 +1,4 @@
-"""Estimators of entropy and diversity on plain arrays."""
+"""Estimators: take counts, word hashes, embeddings or texts as plain arrays.
+
+They give entropies, divergences and other diversity figures as numbers.
+"""

@@ -1,4 +1,4 @@
-"""How far a general compressor shortens texts: what repeats, at any distance, costs little."""
+"""Compression ratio of texts: repetition at any distance compresses well."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ _LEVEL = 3
 
 
 def zstd_ratio(texts: Iterable[str]) -> float | None:
-    """Bytes of texts / bytes after zstd, in blocks of 128 KiB, so that sets of any size compare.
+    """Compute bytes of texts / bytes after zstd, in blocks of 128 KiB.
+
+    Blocks make sets of any size comparable.
 
     Args:
-        texts: in an order by hash, since neighbours in a file speak of the same. Each is followed
-            by a line feed; what is beyond the last of 8 whole blocks is not looked at.
+        texts: texts in an order by hash, as neighbours in a file have the same subject. Each is
+            followed by a line feed. Text beyond the eighth block is ignored.
 
     Returns:
-        None where there is no whole block.
+        None where the texts don't fill a block.
     """
     joined = bytearray()
     for text in texts:
         joined += text.encode("utf-8", "replace") + b"\n"
         if len(joined) >= BLOCK * BLOCKS:
             break
-    whole = min(len(joined) // BLOCK, BLOCKS)
-    if whole == 0:
+    number = min(len(joined) // BLOCK, BLOCKS)
+    if number == 0:
         return None
-    blocks = (bytes(joined[at * BLOCK : (at + 1) * BLOCK]) for at in range(whole))
-    made = zstandard.ZstdCompressor(level=_LEVEL)
-    return whole * BLOCK / sum(len(made.compress(block)) for block in blocks)
+    blocks = (bytes(joined[at * BLOCK : (at + 1) * BLOCK]) for at in range(number))
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    return number * BLOCK / sum(len(compressor.compress(block)) for block in blocks)

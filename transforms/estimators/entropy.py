@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-ROUNDING = 1e-12  # of a total: what sums of 100,000 floats may be off by
+ROUNDING = 1e-12  # relative error that a sum of 100,000 floats may have
 
 _LN2_HIGH = 6.93147180369123816490e-01  # its low 33 bits are zero, so that e · _LN2_HIGH is exact
 _LN2_LOW = 1.90821492927058770002e-10
@@ -19,9 +19,13 @@ _EXP_TERMS = [1.0 / math.factorial(k) for k in range(15)]
 
 
 def entropy(tokens: ArrayLike) -> float:
-    """Shannon entropy, in nats, of the distribution that `tokens[C]` make.
+    """Compute the Shannon entropy, in nats, of amounts scaled to sum to 1.
 
-    Raises ValueError if all are 0.
+    Args:
+        tokens: float64[C], amounts of 0 or more.
+
+    Raises:
+        ValueError: all are 0.
     """
     p = normalised(tokens, "tokens")
     p = p[p > 0]
@@ -29,24 +33,32 @@ def entropy(tokens: ArrayLike) -> float:
 
 
 def kl(tokens: ArrayLike, reference: ArrayLike) -> float:
-    """KL(tokens ‖ reference) in nats, both scaled to sum to 1.
+    """Compute KL(tokens ‖ reference) in nats, both scaled to sum to 1.
 
-    Infinite where there are tokens in a cluster that the reference does not have. Raises ValueError
-    if either is all 0.
+    Args:
+        tokens: float64[C], amounts of 0 or more.
+        reference: float64[C], amounts of 0 or more.
+
+    Returns:
+        Infinity where a cluster has tokens and no reference.
+
+    Raises:
+        ValueError: either is all 0.
     """
     tokens, reference = as_columns(tokens=tokens, reference=reference)
     p, r = normalised(tokens, "tokens"), normalised(reference, "reference")
-    there = p > 0
-    if not (r[there] > 0).all():
+    filled = p > 0
+    if not (r[filled] > 0).all():
         return math.inf
-    return max(float((p[there] * (log(p[there]) - log(r[there]))).sum()), 0.0)
+    return max(float((p[filled] * (log(p[filled]) - log(r[filled]))).sum()), 0.0)
 
 
 def as_columns(**columns: ArrayLike) -> list[Floats]:
-    """The arguments as float64[C], in their order.
+    """Convert the arguments to float64[C], in their order.
 
-    Raises ValueError, by the arguments' names, where they aren't equally long columns of finite
-    numbers of 0 or more.
+    Raises:
+        ValueError: naming the argument that is no column of finite numbers of 0 or more, or that
+            has another length.
     """
     arrays = {name: np.asarray(column, dtype=np.float64) for name, column in columns.items()}
     length = next(iter(arrays.values())).shape
@@ -62,7 +74,15 @@ def as_columns(**columns: ArrayLike) -> list[Floats]:
 
 
 def normalised(column: ArrayLike, name: str) -> Floats:
-    """A column scaled to sum to 1. Raises ValueError, by its name, if it is all 0."""
+    """Scale a column to sum to 1.
+
+    Args:
+        column: float64[C], numbers of 0 or more.
+        name: name for the error message.
+
+    Raises:
+        ValueError: it is all 0.
+    """
     (array,) = as_columns(**{name: column})
     total = float(array.sum())
     if total <= 0:
@@ -71,16 +91,16 @@ def normalised(column: ArrayLike, name: str) -> Floats:
 
 
 def exp(x: Floats | float) -> Floats:
-    """The exponential to within 1e-15 of itself, the same bits on every machine (see `log`)."""
+    """Compute e^x to a relative 1e-15, with the same bits on every machine (see `log`)."""
     powers = np.rint(x / (_LN2_HIGH + _LN2_LOW))
     rest = (x - powers * _LN2_HIGH) - powers * _LN2_LOW
     return np.ldexp(_polynomial(_EXP_TERMS, rest), powers.astype(np.int32))
 
 
 def log(x: Floats | float) -> Floats:
-    """The natural logarithm of x > 0 to within 1e-15, from sums, products and quotients alone.
+    """Compute the natural logarithm of x > 0 to within 1e-15, from sums, products and quotients.
 
-    NumPy's own log differs in the last bit between machines (SIMD), and a plan must not.
+    NumPy's log differs in the last bit between machines (SIMD), and a plan must not.
     """
     mantissa, exponent = np.frexp(x)
     small = mantissa < math.sqrt(0.5)
@@ -92,7 +112,7 @@ def log(x: Floats | float) -> Floats:
 
 
 def _polynomial(terms: Sequence[float], x: Floats) -> Floats:
-    """Σ terms_k·x^k by Horner's rule."""
+    """Compute Σ terms_k·x^k by Horner's rule."""
     value = np.full_like(x, terms[-1])
     for term in reversed(terms[:-1]):
         value = value * x + term

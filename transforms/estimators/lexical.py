@@ -1,9 +1,9 @@
-"""Measures of a set of documents by its words alone, which no embedding or clustering can spoil.
+"""Measures of a set of documents by its words alone, without embeddings or clusters.
 
-A set is the 32-bit hashes of its words, document after document. These measures depend on how many
-words are looked at, so sets are cut to the same number before they are compared: `first_tokens`.
-Counts are integers, and sums go over sorted counts, so that no figure depends on the order of the
-documents, and all are the same bits on every machine.
+A set is the 32-bit hashes of its words, document after document. The measures depend on the number
+of words, so `first_tokens` cuts sets to the same number before they are compared. Counts are
+integers, and sums go over sorted counts. So the figures don't depend on the order of the documents
+and have the same bits on every machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.text.ngrams import INT64, UINT32, check_documents
 
-_SHARED = np.int64(-1)  # in place of a document: the n-gram stands in several
+_SHARED = np.int64(-1)  # marks an n-gram that stands in several documents
 
 
 @njit(
@@ -27,7 +27,7 @@ _SHARED = np.int64(-1)  # in place of a document: the n-gram stands in several
     cache=True,
 )
 def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
-    """How often each n-gram stands, and how many n-gram tokens stand in another document too."""
+    """Count each n-gram, and the n-gram tokens that stand in another document too."""
     documents = len(offsets) - 1
     total, longest = 0, 0
     for d in range(documents):
@@ -35,13 +35,13 @@ def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
         total += grams
         longest = max(longest, grams)
     hashes = np.empty(longest, np.uint64)
-    # Open addressing, at most half full: quicker than sorting n-grams with their documents.
+    # Open addressing, at most half full, is quicker than sorting n-grams with their documents.
     size = 1
     while size < 2 * total:
         size *= 2
     mask = np.uint64(size - 1)
     keys = np.empty(size, np.uint64)
-    counts = np.zeros(size, np.int64)  # 0 where nothing is
+    counts = np.zeros(size, np.int64)  # 0 in empty slots
     where = np.empty(size, np.int64)
     distinct = 0
     for d in range(documents):
@@ -82,7 +82,7 @@ def _openings(offsets, words, length, out):  # type: ignore[no-untyped-def]
         if stop == offsets[d]:
             out[d] = 0
             continue
-        start = np.uint64(stop - offsets[d])  # else [0] and [0, 0] would begin alike
+        start = np.uint64(stop - offsets[d])  # keeps [0] and [0, 0] apart
         for i in range(offsets[d], stop):
             start = mix64(start) + np.uint64(words[i])
         out[d] = mix64(start)
@@ -94,33 +94,26 @@ def _mix(words, out):  # type: ignore[no-untyped-def]
         out[i] = mix64(np.uint64(words[i]))
 
 
-def _counted(
-    offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int
-) -> tuple[NDArray[np.int64], int]:
-    check_documents(offsets, words)
-    if n < 1:
-        raise ValueError(f"n is {n}; an n-gram has 1 word or more")
-    counts, repeated = _count(offsets, words, n, leaving_weight(n))
-    return counts, int(repeated)
-
-
 def _entropy(counts: NDArray[np.int64]) -> float:
     return entropy(np.sort(counts)) if len(counts) else 0.0
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def _share(part: int, total: int) -> float:
+    return part / total if total else 0.0
 
 
 def beginnings(
     offsets: NDArray[np.int64], words: NDArray[np.uint32], most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The first words of every document, so that none of them outweighs the others.
+    """Cut each document to its first words, so that no long document outweighs the others.
 
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
-        most: words of a document that are kept.
+        most: words to keep of a document.
+
+    Returns:
+        Offsets and words of the beginnings.
     """
     check_documents(offsets, words)
     lengths = np.minimum(np.diff(offsets), most)
@@ -132,18 +125,18 @@ def beginnings(
 def first_tokens(
     offsets: NDArray[np.int64], words: NDArray[np.uint32], tokens: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The first documents of a set, the last of them cut, so that they hold `tokens` words.
+    """Take the first documents of a set, the last of them cut, with `tokens` words in all.
 
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
-        tokens: how many words to keep, 0 or more.
+        tokens: number of words to keep, 0 or more.
 
     Returns:
-        Offsets from 0 on, and a view of the words; all of both where there are fewer.
+        Offsets from 0 on, and a view of the words; all of them where there are fewer.
 
     Raises:
-        ValueError: the set is not one, or `tokens` is negative.
+        ValueError: the offsets don't fit the words, or `tokens` is negative.
     """
     check_documents(offsets, words)
     if tokens < 0:
@@ -151,44 +144,9 @@ def first_tokens(
     start, stop = int(offsets[0]), int(offsets[-1])
     if stop - start > tokens:
         stop = start + tokens
-        kept = int(np.searchsorted(offsets, stop))  # documents that begin before `stop`
-        offsets = np.append(offsets[:kept], stop)
+        documents = int(np.searchsorted(offsets, stop))  # those that begin before `stop`
+        offsets = np.append(offsets[:documents], stop)
     return offsets - start, words[start:stop]
-
-
-def distinct(offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int) -> int:
-    """How many different n-grams stand within documents (Li et al. 2016, before dividing).
-
-    Args:
-        offsets: int64[documents + 1], where each document's words begin and end in `words`.
-        words: uint32[total], 32-bit word hashes.
-        n: words in an n-gram, 1 or more. N-grams are told apart by 64-bit hashes.
-
-    Raises:
-        ValueError: the set is not one, or `n` is below 1.
-    """
-    return len(_counted(offsets, words, n)[0])
-
-
-def ngram_entropy(offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int) -> float:
-    """Shannon entropy of the n-grams' shares in nats, as counted; 0 without any.
-
-    Arguments and errors are those of `distinct`.
-    """
-    return _entropy(_counted(offsets, words, n)[0])
-
-
-def self_repetition(offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int = 4) -> float:
-    """Share of the n-gram tokens that also stand in another document of the set; 0 without any.
-
-    After Salkar et al. 2022, who score a document by the logarithm of how many other documents
-    hold its 4-grams, summed over them, and average that over documents. The share of tokens counts
-    the same phrases, but can be read as it is, and one boilerplate text does not outweigh the set.
-
-    Arguments and errors are those of `distinct`.
-    """
-    counts, repeated = _counted(offsets, words, n)
-    return _share(repeated, int(counts.sum()))
 
 
 def opening_hashes(
@@ -199,14 +157,14 @@ def opening_hashes(
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
-        length: words in an opening. A document with fewer begins with all that it has, and only
-            another document of these words alone begins alike.
+        length: words in an opening. A shorter document has an opening of all its words, which
+            equals only that of another document with exactly these words.
 
     Returns:
         uint64[n], equal where documents begin alike; 0 for a document without words.
 
     Raises:
-        ValueError: the set is not one, or `length` is below 1.
+        ValueError: the offsets don't fit the words, or `length` is below 1.
     """
     check_documents(offsets, words)
     if length < 1:
@@ -219,12 +177,12 @@ def opening_hashes(
 def openings(hashes: NDArray[np.uint64], most: int = 100) -> float:
     """Return the share of documents that begin with one of the `most` commonest openings.
 
-    An opening of a single document is not common. Without that, `most` of n documents would count
-    whatever they say. Which of several equally common openings are taken makes no difference.
+    An opening of a single document is not common: otherwise any n documents would have `most`
+    common openings. Ties between equally common openings make no difference.
 
     Args:
         hashes: uint64[n], from `opening_hashes`; documents without words (0) do not count.
-        most: how many openings.
+        most: number of openings.
 
     Returns:
         0 to 1; 0 where no document has words.
@@ -243,19 +201,20 @@ def openings(hashes: NDArray[np.uint64], most: int = 100) -> float:
 def rare_words(
     words: NDArray[np.uint32], least: int = 2, most: int = 5, limit: int = 65_536
 ) -> NDArray[np.uint32]:
-    """The words that stand there seldom, but not by accident.
+    """Find the words that are rare but occur more than once.
 
     Args:
         words: uint32[total], word hashes.
-        least, most: how often a rare word stands there. What stands once is mostly misspelt.
-        limit: if there are more, those with the smallest hashes are taken, so that a word's
-            chance does not depend on what it is, nor the choice on the order of words.
+        least: least occurrences of a rare word. A word that occurs once is mostly misspelt.
+        most: most occurrences of a rare word.
+        limit: most words to return. If there are more, those with the smallest mixed hashes are
+            taken, a choice that depends neither on the words nor on their order.
 
     Returns:
         uint32[m], sorted, m at most `limit`.
     """
-    value, often = np.unique(words, return_counts=True)
-    rare = value[(often >= least) & (often <= most)]
+    value, counts = np.unique(words, return_counts=True)
+    rare = value[(counts >= least) & (counts <= most)]
     if len(rare) > limit:
         hashes = np.empty(len(rare), np.uint64)
         _mix(rare, hashes)  # a bijection: no two are equal
@@ -264,14 +223,14 @@ def rare_words(
 
 
 def retained(rare: NDArray[np.uint32], words: NDArray[np.uint32]) -> float:
-    """Share of the rare words that occur.
+    """Compute the share of the rare words that occur.
 
     Args:
-        rare: uint32[m], of `rare_words`.
+        rare: uint32[m], from `rare_words`.
         words: uint32[total], word hashes.
 
     Returns:
-        0 to 1; 0 where `rare` is empty, which says nothing: there was nothing to retain.
+        0 to 1; 0 where `rare` is empty, as there was nothing to retain.
 
     Raises:
         ValueError: `rare` is not sorted, or holds a word twice.
@@ -286,20 +245,28 @@ def retained(rare: NDArray[np.uint32], words: NDArray[np.uint32]) -> float:
         return 0.0
     ordered = np.sort(words)
     at_least = np.searchsorted(ordered, rare)
-    found = ordered[np.minimum(at_least, len(ordered) - 1)] == rare
-    return _share(int(found.sum()), len(rare))
+    occurs = ordered[np.minimum(at_least, len(ordered) - 1)] == rare
+    return _share(int(occurs.sum()), len(rare))
 
 
 @dataclass(frozen=True)
 class Lexical:
-    """Lexical measures of a set; comparable between sets of as many words.
+    """Lexical measures of a set; comparable between sets of the same number of words.
+
+    N-grams lie within documents and are told apart by 64-bit hashes.
 
     Attributes:
-        tokens: words that were looked at.
-        vocabulary: different words.
-        distinct_1, distinct_2, distinct_3: different n-grams / n-gram tokens.
-        entropy_1, entropy_2: of words and of word pairs, nats.
-        self_repetition: share of 4-gram tokens that another document has too.
+        tokens: number of words.
+        vocabulary: number of different words.
+        distinct_1: different words / words (Li et al. 2016).
+        distinct_2: different pairs / pairs.
+        distinct_3: different triples / triples.
+        entropy_1: Shannon entropy of the words' shares, nats, as counted.
+        entropy_2: Shannon entropy of the pairs' shares, nats, as counted.
+        self_repetition: share of 4-gram tokens that another document has too. Salkar et al. (2022)
+            score each document by the logarithm of the documents that share its 4-grams. The share
+            of tokens counts the same phrases but is easier to read, and one boilerplate text does
+            not outweigh the set.
     """
 
     tokens: int
@@ -313,26 +280,27 @@ class Lexical:
 
 
 def lexical(offsets: NDArray[np.int64], words: NDArray[np.uint32]) -> Lexical:
-    """All of a set's measures, each n-gram counted once. See the functions of the same names.
+    """Compute all lexical measures of a set.
 
     Args:
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
 
     Raises:
-        ValueError: the set is not one.
+        ValueError: the offsets don't fit the words.
     """
-    (one, _), (two, _), (three, _), (four, repeated) = (
-        _counted(offsets, words, n) for n in (1, 2, 3, 4)
+    check_documents(offsets, words)
+    (singles, _), (pairs, _), (triples, _), (fours, repeated) = (
+        _count(offsets, words, n, leaving_weight(n)) for n in (1, 2, 3, 4)
     )
-    tokens = int(one.sum())
+    tokens = int(singles.sum())
     return Lexical(
         tokens=tokens,
-        vocabulary=len(one),
-        distinct_1=_share(len(one), tokens),
-        distinct_2=_share(len(two), int(two.sum())),
-        distinct_3=_share(len(three), int(three.sum())),
-        entropy_1=_entropy(one),
-        entropy_2=_entropy(two),
-        self_repetition=_share(repeated, int(four.sum())),
+        vocabulary=len(singles),
+        distinct_1=_share(len(singles), tokens),
+        distinct_2=_share(len(pairs), int(pairs.sum())),
+        distinct_3=_share(len(triples), int(triples.sum())),
+        entropy_1=_entropy(singles),
+        entropy_2=_entropy(pairs),
+        self_repetition=_share(int(repeated), int(fours.sum())),
     )

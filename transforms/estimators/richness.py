@@ -1,4 +1,4 @@
-"""Estimators of diversity, and accumulators that merge exactly because they hold integers."""
+"""Estimators of diversity from cluster counts, and counts that merge exactly."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ HEAD, TAIL, OFF_SUPPORT = 0, 1, 2
 CLASSES = ("head", "tail", "off_support")
 
 _COVERED = 0.95  # sample coverage from which the jackknife has less bias than Chao-Shen
-_RARE = 0.10  # of the reference's mass is in its rare clusters
-_HELD = 0.25  # of its reference share makes a cluster count as held
-_NEVER = 40.0  # minus the logarithm of a chance that float64 can't tell from 0 beside 1
+_RARE = 0.10  # share of the reference's mass in its rare clusters
+_COVERED_SHARE = 0.25  # share of its reference share from which a cluster counts as covered
 
 
 def sample_coverage(counts: NDArray[np.int64]) -> float:
-    """Share of the distribution that the sample has seen (Good-Turing; Chao & Jost 2012)."""
+    """Estimate the share of the distribution that a sample has seen.
+
+    Good-Turing, as improved by Chao & Jost (2012).
+
+    Args:
+        counts: int64[K], documents of each cell.
+    """
     n = int(counts.sum())
     once = int((counts == 1).sum())
     twice = int((counts == 2).sum())
@@ -36,7 +41,11 @@ def sample_coverage(counts: NDArray[np.int64]) -> float:
 
 
 def chao_shen(counts: NDArray[np.int64]) -> float:
-    """Entropy in nats, corrected for cells that were not seen (Chao & Shen 2003)."""
+    """Estimate the entropy in nats, corrected for unseen cells (Chao & Shen 2003).
+
+    Args:
+        counts: int64[K], documents of each cell.
+    """
     n = int(counts.sum())
     share = sample_coverage(counts) * counts[counts > 0] / n
     share = share[share > 0]
@@ -44,34 +53,38 @@ def chao_shen(counts: NDArray[np.int64]) -> float:
 
 
 def jackknife(counts: NDArray[np.int64]) -> float:
-    """Entropy in nats by the delete-one jackknife (Zahl 1977), from the histogram alone.
+    """Estimate the entropy in nats by the delete-one jackknife (Zahl 1977).
 
     n H - (n - 1) mean(H without one) = g(n) - sum of c/n g(c) over the cells, with
-    g(c) = c ln c - (c - 1) ln(c - 1), in which no large numbers cancel.
+    g(c) = c ln c - (c - 1) ln(c - 1). In this form no large numbers cancel.
+
+    Args:
+        counts: int64[K], documents of each cell.
     """
     n = int(counts.sum())
     if n < 2:
         return 0.0
-    value, often = np.unique(counts[counts > 0], return_counts=True)
+    value, cells = np.unique(counts[counts > 0], return_counts=True)
     gain = _gain(np.append(value, n).astype(float))
-    return float(gain[-1] - (value * often / n * gain[:-1]).sum()) + 0.0
+    return float(gain[-1] - (value * cells / n * gain[:-1]).sum()) + 0.0
 
 
 def _gain(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    rest = np.maximum(counts - 1, 0)
-    share = np.where(counts > 1, 1 / counts, 0.0)  # of the document in its cell; nothing rests of 1
-    return np.asarray(np.log(counts) - rest * np.log1p(-share), np.float64)
+    """Compute g(c) = c ln c - (c - 1) ln(c - 1)."""
+    less_one = np.maximum(counts - 1, 0)
+    share = np.where(counts > 1, 1 / counts, 0.0)
+    return np.asarray(np.log(counts) - less_one * np.log1p(-share), np.float64)
 
 
 def effective_number(counts: NDArray[np.int64]) -> float:
-    """How many equally likely cells the distribution is worth: Hill's number of order 1.
+    """Estimate how many equally likely cells the distribution is worth: Hill's number of order 1.
 
     The entropy is estimated by Chao-Shen where the sample coverage is below .95, else by the
     jackknife.
 
     Args:
-        counts: int64[K], documents a cell. Documents, not tokens: the corrections assume
-            independent draws.
+        counts: int64[K], documents of each cell. The corrections assume independent draws, so
+            tokens don't work.
     """
     if int(np.sum(counts)) == 0:
         return 0.0
@@ -80,47 +93,48 @@ def effective_number(counts: NDArray[np.int64]) -> float:
 
 
 def standard_error(counts: NDArray[np.int64]) -> float:
-    """Standard error of the entropy in nats that `effective_number` estimates; its own is as
-    many times larger as the effective number.
+    """Estimate the standard error, in nats, of the entropy behind `effective_number`.
 
-    Both estimators are sums over cells of a function phi of a cell's count, so that with d and dd
-    its first and second backward differences and n given, the delete-one jackknife says
+    The effective number's own error is this error times the effective number.
+
+    Both estimators are sums over cells of a function phi of a cell's count. Let d and dd be its
+    first and second backward differences, n given. Then the delete-one jackknife gives
 
         V1 = sum of c d(c)**2 - (sum of c d(c))**2 / n.
 
-    V1 counts twice what varies by pairs of documents (Efron & Stein 1981), which is all of it
-    where cells are alike, and much where most of them hold few documents. For Poisson counts the
-    sum of c (c - 1) dd(c)**2 / 2 is by how much; it is taken off, but never more than half of V1.
+    V1 counts the variance by pairs of documents twice (Efron & Stein 1981). That is all of V1
+    where cells are alike, and much of it where most cells hold few documents. For Poisson counts
+    the excess is the sum of c (c - 1) dd(c)**2 / 2. It is subtracted, up to half of V1.
 
-    Simulated, it is within 20 % of the estimates' standard deviation where the sample coverage is
-    a quarter or more (benchmarks/measures), but for samples that may fall on either side of the
-    coverage where estimators change. It says nothing of the bias that Chao-Shen has in small ones.
+    In simulations the error is within 20 % of the estimates' standard deviation where the sample
+    coverage is a quarter or more (benchmarks/measures). Samples near the coverage where the
+    estimators change are an exception. The bias of Chao-Shen in small samples is not included.
 
     Args:
-        counts: int64[K], documents a cell.
+        counts: int64[K], documents of each cell.
     """
     n = int(counts.sum())
     if n < 2:
         return 0.0
-    value, often = np.unique(counts[counts > 0], return_counts=True)
+    value, cells = np.unique(counts[counts > 0], return_counts=True)
     lower = [np.maximum(value - step, 0) for step in range(3)]
     if sample_coverage(counts) >= _COVERED:
-        own, once_less, twice_less = (-c / n * _gain(np.maximum(c, 1).astype(float)) for c in lower)
+        phi, phi_1, phi_2 = (-c / n * _gain(np.maximum(c, 1).astype(float)) for c in lower)
     else:
-        own, once_less, twice_less = (_chao_shen_parts(counts, c) for c in lower)
-    first, second = own - once_less, own - 2 * once_less + twice_less
-    mean = float((often * value * first).sum()) / n
-    jackknifed = float((often * value * (first - mean) ** 2).sum())
-    by_pairs = float((often * value * (value - 1) * second**2).sum()) / 2
+        phi, phi_1, phi_2 = (_chao_shen_parts(counts, c) for c in lower)
+    first, second = phi - phi_1, phi - 2 * phi_1 + phi_2
+    mean = float((cells * value * first).sum()) / n
+    jackknifed = float((cells * value * (first - mean) ** 2).sum())
+    by_pairs = float((cells * value * (value - 1) * second**2).sum()) / 2
     return float(np.sqrt(max(jackknifed - by_pairs, jackknifed / 2)))
 
 
 def _chao_shen_parts(counts: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What a further cell with so many documents would add to `chao_shen`, n given.
+    """Compute what a further cell of each size would add to `chao_shen`, n given.
 
     Args:
-        counts: int64[K], of a sample whose coverage is below 1.
-        of: int64[m], counts to say it of.
+        counts: int64[K], documents of each cell of a sample with a coverage below 1.
+        of: int64[m], sizes of the further cell.
     """
     n = int(counts.sum())
     coverage = sample_coverage(counts)
@@ -145,14 +159,15 @@ def _chao_shen_parts(counts: NDArray[np.int64], of: NDArray[np.int64]) -> NDArra
     return np.asarray(parts, np.float64)
 
 
-def js(p_counts: NDArray[np.int64], q_counts: NDArray[np.int64]) -> float:
-    """Jensen-Shannon divergence in nats of two histograms (Lin 1991): 0 to ln 2.
+def js(p_counts: NDArray[Any], q_counts: NDArray[Any]) -> float:
+    """Compute the Jensen-Shannon divergence in nats of two histograms (Lin 1991): 0 to ln 2.
 
-    As counted: between two samples of one distribution it is more than 0, the more the smaller
-    they are.
+    It is not corrected for sampling. Two samples of one distribution have a divergence above 0,
+    which grows as the samples shrink.
 
     Args:
-        p_counts, q_counts: int64[K], documents a cell.
+        p_counts: float64[K] or int64[K], amounts of each cell; any scale.
+        q_counts: float64[K] or int64[K], amounts of each cell; any scale.
 
     Raises:
         ValueError: the histograms differ in length, or one of them is all 0.
@@ -164,13 +179,11 @@ def js(p_counts: NDArray[np.int64], q_counts: NDArray[np.int64]) -> float:
 
 
 def tail_coverage(counts: NDArray[np.int64], reference_shares: NDArray[np.float64]) -> float:
-    """Share of the rare clusters that hold at least a quarter of their reference share.
-
-    Of equally rare clusters the first are taken; those that the reference does not have are none.
+    """Compute the share of the rare clusters that hold at least a quarter of their reference share.
 
     Args:
-        counts: int64[K], documents (or tokens) a cluster.
-        reference_shares: float64[K], of the human reference; any scale.
+        counts: int64[K], documents (or tokens) of each cluster.
+        reference_shares: float64[K], shares of the human reference; any scale.
 
     Returns:
         0 to 1; 0 where `counts` are all 0.
@@ -183,15 +196,17 @@ def tail_coverage(counts: NDArray[np.int64], reference_shares: NDArray[np.float6
     shares = normalised(reference_shares, "reference_shares")
     rare = rare_clusters(shares)
     total = int(counts.sum())
-    held = counts[rare] >= _HELD * shares[rare] * total * (1 - ROUNDING)
-    return float(held.mean()) if total else 0.0
+    covered = counts[rare] >= _COVERED_SHARE * shares[rare] * total * (1 - ROUNDING)
+    return float(covered.mean()) if total else 0.0
 
 
 def rare_clusters(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The clusters with the smallest shares, the fewest that together hold 10 % or more.
+    """Find the clusters with the smallest shares: the fewest that together hold 10 % or more.
+
+    Of equally rare clusters the first are taken. Clusters of share 0 are left out.
 
     Args:
-        shares: float64[K], summing to 1. Clusters of share 0 are none.
+        shares: float64[K], shares that sum to 1.
     """
     order = np.argsort(shares, kind="stable")
     order = order[shares[order] > 0]
@@ -199,45 +214,15 @@ def rare_clusters(shares: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray(order[: below + 1], np.int64)
 
 
-def rarefied(counts: NDArray[np.int64], k: int) -> float:
-    """Expected number of different classes in k draws without replacement (Hurlbert 1971).
-
-    The chance to miss a class of x among n is the product of 1 - max(x, k) / (n - i) over
-    i < min(x, k): exact where n is large, and differences of log-gammas have no digits left.
-
-    Args:
-        counts: int64[K], how often each class stands in the sample.
-        k: draws. From the sample's size on it is the number of classes in the sample.
-
-    Raises:
-        ValueError: `k` is negative.
-    """
-    if k < 0:
-        raise ValueError(f"k is {k}; needed: 0 or more draws")
-    n = int(counts.sum())
-    value, often = np.unique(counts[counts > 0], return_counts=True)
-    if k >= n:
-        return float(often.sum())
-    logs = np.array([_log_missed(int(x), k, n) for x in value])
-    return float((often * -np.expm1(logs)).sum())
-
-
-def _log_missed(x: int, k: int, n: int) -> float:
-    """The logarithm of the chance that k draws without replacement from n hold none of x."""
-    factors, more = min(x, k), max(x, k)
-    if x + k > n or more / n * factors > _NEVER:
-        return -np.inf
-    return float(np.log1p(-more / (n - np.arange(factors))).sum())  # factors <= (40 n)**.5
-
-
 @dataclass
 class ClusterCounts:
-    """Documents and tokens by cluster and class: integers, so that merging is exact.
+    """Documents and tokens by cluster and document class: integers, so that merging is exact.
 
     Attributes:
-        documents, tokens: int64[K].
-        classes: int64[3], documents by head, tail, off-support.
-        audit: int64[K2], documents on the second codebook.
+        documents: int64[K], documents of each cluster.
+        tokens: int64[K], tokens of each cluster.
+        classes: int64[3], documents that are head, tail and off-support.
+        second: int64[K2], documents of each cluster of the second codebook.
         copies: further appearances of documents that stand more than once.
         near_duplicates: documents that repeat another one, verified or as a further copy.
     """
@@ -245,62 +230,63 @@ class ClusterCounts:
     documents: NDArray[np.int64]
     tokens: NDArray[np.int64]
     classes: NDArray[np.int64]
-    audit: NDArray[np.int64]
+    second: NDArray[np.int64]
     copies: int = 0
     near_duplicates: int = 0
 
     @classmethod
-    def empty(cls, clusters: int, audit_clusters: int) -> ClusterCounts:
+    def empty(cls, clusters: int, second_clusters: int) -> ClusterCounts:
+        """Make counts of no documents, for codebooks of these sizes."""
         return cls(
             np.zeros(clusters, np.int64),
             np.zeros(clusters, np.int64),
             np.zeros(len(CLASSES), np.int64),
-            np.zeros(audit_clusters, np.int64),
+            np.zeros(second_clusters, np.int64),
         )
 
     def add(
         self,
         cluster: NDArray[Any],
         tokens: NDArray[Any],
-        kind: NDArray[Any],
-        audit_cluster: NDArray[Any],
+        document_class: NDArray[Any],
+        second_cluster: NDArray[Any],
         copies: int = 0,
         near_duplicates: int = 0,
     ) -> None:
-        """Adds rows.
+        """Add rows.
 
         Args:
-            cluster: int[n], cell of each row.
-            tokens: int[n].
-            kind: int[n], class of each row.
-            audit_cluster: int[n], cell on the second codebook.
-            copies: how many of the rows are further copies.
-            near_duplicates: how many of the rows repeat another document.
+            cluster: int[n], cluster of each row.
+            tokens: int[n], tokens of each row.
+            document_class: int[n], class of each row.
+            second_cluster: int[n], cluster of each row in the second codebook.
+            copies: number of rows that are further copies.
+            near_duplicates: number of rows that repeat another document.
         """
         self.documents += np.bincount(cluster, minlength=len(self.documents))
         np.add.at(self.tokens, cluster, tokens)
-        self.classes += np.bincount(kind, minlength=len(CLASSES))
-        self.audit += np.bincount(audit_cluster, minlength=len(self.audit))
+        self.classes += np.bincount(document_class, minlength=len(CLASSES))
+        self.second += np.bincount(second_cluster, minlength=len(self.second))
         self.copies += copies
         self.near_duplicates += near_duplicates
 
     def merge(self, other: ClusterCounts) -> ClusterCounts:
-        """The counts of both, as a new object."""
+        """Add two sets of counts into a new one."""
         return ClusterCounts(
             self.documents + other.documents,
             self.tokens + other.tokens,
             self.classes + other.classes,
-            self.audit + other.audit,
+            self.second + other.second,
             self.copies + other.copies,
             self.near_duplicates + other.near_duplicates,
         )
 
     def extract(self, reference: NDArray[np.float64] | None) -> dict[str, Any]:
-        """The figures that a report shows.
+        """Compute the figures that a report shows.
 
         Args:
-            reference: float64[K], the human reference's smoothed token shares; None without
-                human text, and then the figure against it is absent.
+            reference: float64[K], smoothed token shares of the human reference. Without one, pass
+                None; the figures against it are then absent.
         """
         documents = int(self.documents.sum())
         figures: dict[str, Any] = {
@@ -314,7 +300,7 @@ class ClusterCounts:
         figures |= {
             "near_duplicate_rate": self.near_duplicates / documents,
             "effective_clusters": effective_number(self.documents),
-            "audit_effective_clusters": effective_number(self.audit),
+            "audit_effective_clusters": effective_number(self.second),
             "sample_coverage": sample_coverage(self.documents),
         }
         if self.tokens.sum() > 0:
@@ -327,17 +313,20 @@ class ClusterCounts:
         return figures
 
     def to_json(self) -> dict[str, Any]:
+        """Convert to plain values."""
         return {
             "documents": self.documents.tolist(),
             "tokens": self.tokens.tolist(),
             "classes": self.classes.tolist(),
-            "audit": self.audit.tolist(),
+            "audit": self.second.tolist(),
             "copies": self.copies,
             "near_duplicates": self.near_duplicates,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ClusterCounts:
+        """Read the result of `to_json`."""
+
         def column(name: str) -> NDArray[np.int64]:
             return np.array(value[name], np.int64)
 

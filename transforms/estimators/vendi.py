@@ -2,8 +2,8 @@
 
 The score is exp(entropy) of the eigenvalues of K / n, K the n x n matrix of cosines (Friedman &
 Dieng 2023). With unit vectors in the rows of X, K = X Xᵀ has the same eigenvalues as XᵀX but for
-zeros, and XᵀX is a sum over rows, of 64 x 64 integers here: that of two sets is that of their
-union.
+zeros. XᵀX is a sum over rows, here of 64 x 64 integers, so the sums of two sets add up to that of
+their union.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from outcross.transforms.estimators.entropy import entropy, exp
 
 DIMS = 64
-"""How many of an embedding's dimensions are looked at: the first."""
+"""Number of an embedding's first dimensions that are used."""
 
 UNIT = 1023
 """The fixed-point length of a unit vector."""
@@ -49,14 +49,14 @@ def _unit_rows(embeddings, out):  # type: ignore[no-untyped-def]
 
 
 def unit_rows(embeddings: NDArray[np.int8]) -> NDArray[np.int16]:
-    """The first 64 dimensions of embeddings, as unit vectors in fixed point.
+    """Convert the first 64 dimensions of embeddings to unit vectors in fixed point.
 
     Args:
-        embeddings: int8[n, D], of any length; missing dimensions are 0.
+        embeddings: int8[n, D], vectors of any length; missing dimensions are 0.
 
     Returns:
-        int16[n, 64], unit vectors times 1,023, rounded; rows without anything stay 0. The same
-        bits on every machine.
+        int16[n, 64], unit vectors times 1,023, rounded; rows of zeros stay 0. The same bits on
+        every machine.
 
     Raises:
         ValueError: embeddings are not int8[n, D].
@@ -71,13 +71,13 @@ def unit_rows(embeddings: NDArray[np.int8]) -> NDArray[np.int16]:
 
 
 def moments(embeddings: NDArray[np.int8]) -> NDArray[np.int64]:
-    """The sum of x xᵀ over the rows of `unit_rows`: exact, so it merges by addition in any order.
+    """Sum x xᵀ over the rows of `unit_rows`, exactly, so that sums merge by addition in any order.
 
     Args:
-        embeddings: int8[n, D].
+        embeddings: int8[n, D], vectors of any length.
 
     Returns:
-        int64[64, 64], symmetric; holds 2**43 rows.
+        int64[64, 64], symmetric; exact for up to 2**43 rows.
 
     Raises:
         ValueError: embeddings are not int8[n, D].
@@ -90,15 +90,15 @@ def moments(embeddings: NDArray[np.int8]) -> NDArray[np.int64]:
 
 
 def vendi(moments: NDArray[np.int64], order: Literal[1, 2]) -> float:
-    """How many wholly different documents a set is worth, by the cosine of their embeddings.
+    """Compute how many wholly different documents a set is worth, by the cosine of embeddings.
 
-    Order 1 is rounded to 12 digits: eigenvalues are LAPACK's, whose last digits depend on the
-    machine and on how many threads it has.
+    Order 1 is rounded to 12 digits, as the last digits of LAPACK's eigenvalues depend on the
+    machine and its number of threads.
 
     Args:
-        moments: int64[D, D], of `moments`, or a sum of such.
-        order: 1 for exp(-Σ λ ln λ), 2 for 1 / Σ λ², which weighs what is common more (Pasarkar &
-            Dieng 2024); λ are the eigenvalues of moments / trace.
+        moments: int64[D, D], from `moments`, or a sum of such results.
+        order: 1 for exp(-Σ λ ln λ), 2 for 1 / Σ λ², which gives common documents more weight
+            (Pasarkar & Dieng 2024). λ are the eigenvalues of moments / trace.
 
     Returns:
         1 to D; 0 where no document has an embedding.

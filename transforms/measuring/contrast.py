@@ -28,6 +28,9 @@ from outcross.transforms.estimators.lexical import (
     retained,
 )
 from outcross.transforms.estimators.richness import (
+    CLASSES,
+    OFF_SUPPORT,
+    TAIL,
     effective_number,
     js,
     rare_clusters,
@@ -217,14 +220,14 @@ class Contrast:
     def _of_documents(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
         cluster, audit = (sample.column(name)[rows] for name in ("cluster", "audit_cluster"))
         documents = np.bincount(cluster, minlength=self.reference.sizes[0])
-        tail, off = self.reference.class_shares(sample.column("class")[rows])
+        classes = np.bincount(sample.column("class")[rows], minlength=len(CLASSES))
         second = moments(sample.embeddings[rows])
         return {
             "effective_clusters": effective_number(documents),
             "audit_effective_clusters": effective_number(np.bincount(audit)),
-            "tail_mass": tail,
+            "tail_mass": int(classes[TAIL]) / len(rows),
             "tail_coverage": tail_coverage(documents, self.shares),
-            "off_support": off,
+            "off_support": int(classes[OFF_SUPPORT]) / len(rows),
             "vendi": vendi(second, 1),
             "vendi_2": vendi(second, 2),
         }

@@ -114,7 +114,7 @@ class Diversity:
                 "documents": self.counts.documents,
                 "tokens": self.counts.tokens,
                 "classes": self.counts.classes,
-                "audit": self.counts.audit,
+                "audit": self.counts.second,
                 "further": np.array([self.counts.copies, self.counts.near_duplicates]),
                 "moments": self.moments,
                 "lengths": self.lengths,

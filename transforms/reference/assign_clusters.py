@@ -22,24 +22,26 @@ from outcross.transforms.sketches.store import fixed_matrix
 
 @dataclass
 class AssignClusters(beam.PTransform):
-    """Assigns every document of a unit to both codebooks, in a row-aligned file.
+    """Assign every document to a cluster of each codebook, in a row-aligned file for each unit.
 
     Elements in: lists of `Unit`; elements out: indexes of the units.
 
     Args:
         sketches: folder of the sketches.
-        folder: where the assignments go.
-        codebook: the codebook that decisions use.
-        audit: the second codebook, for reports only.
+        folder: folder that gets the assignments.
+        codebook: codebook that decisions use.
+        second_codebook: codebook for reports only.
     """
 
     sketches: str
     folder: str
     codebook: Codebook
-    audit: Codebook
+    second_codebook: Codebook
 
     def expand(self, lanes: Any) -> Any:
-        return lanes | PerUnit(_AssignUnit(self.sketches, self.folder, self.codebook, self.audit))
+        """Assign the documents of each unit."""
+        unit_work = _AssignUnit(self.sketches, self.folder, self.codebook, self.second_codebook)
+        return lanes | PerUnit(unit_work)
 
 
 @dataclass
@@ -47,24 +49,26 @@ class _AssignUnit:
     sketches: str
     folder: str
     codebook: Codebook
-    audit: Codebook
+    second_codebook: Codebook
 
     def setup(self) -> None:
-        pass
+        """Do nothing: the codebooks come with the work."""
 
     def run(self, unit: Unit) -> int:
+        """Write the assignments of one unit."""
         path = unit_file(self.sketches, unit.index, "parquet")
         parts = [pa.table([[]] * 4, schema=ASSIGNMENTS)]
         for embeddings in _embedding_batches(path):
             cluster, dot, density = self.codebook.assign(embeddings)
-            audit_cluster, _, _ = self.audit.assign(embeddings)
-            parts.append(pa.table([cluster, dot, density, audit_cluster], schema=ASSIGNMENTS))
+            second_cluster, _, _ = self.second_codebook.assign(embeddings)
+            parts.append(pa.table([cluster, dot, density, second_cluster], schema=ASSIGNMENTS))
             count("documents", len(embeddings))
         files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.concat_tables(parts))
         return unit.index
 
 
 def _embedding_batches(path: str) -> Iterator[NDArray[np.int8]]:
+    """Read the embeddings of a sketch file, a row group at a time."""
     column = files.read_table(path, ["embedding"]).column(0)
     for chunk in column.chunks:
         if len(chunk):

@@ -1,8 +1,8 @@
 """The codebook: spherical k-means on human text, exact assignment, and a density over its cells.
 
 Embeddings and centroids are int8 with a fixed scale, so every partial sum of a dot product stays
-below 2**24 and the float32 matrix product is exact in any order of summation: the assignment has
-the same bits on every machine, batch size and thread count.
+below 2**24. The float32 matrix product is then exact in any order of summation. So the assignment
+has the same bits on every machine, for every batch size and thread count.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ASSIGNMENTS = pa.schema(
         pa.field("audit_cluster", pa.int32(), nullable=False),
     ]
 )
-
+"""Schema of the assignments. `audit_cluster` is the cluster in the second codebook."""
 
 POINTS_PER_CENTROID = 64
 MAX_CLUSTERS = 4096
 ITERATIONS = 10
 BATCH = 2048
 
-# Kernel of the density: exp(10 (cos - 1)) in fixed point over the cosine in steps of 1/2016.
+# Kernel of the density: exp(10 (cos - 1)) in fixed point, over the cosine in steps of 1/2016.
 _SHARPNESS = 10.0
 _STEP_BITS = 5
 _LOWEST = -(1 << 16)
@@ -50,12 +50,12 @@ _KERNEL = _kernel_table()
 
 @dataclass(frozen=True)
 class Codebook:
-    """Centroids and how much human text each of them stands for.
+    """Centroids, and the number of human documents at each.
 
     Attributes:
         centroids: int8[K, d], scaled like the embeddings.
-        dims: int64[d], the embedding's dimensions that the codebook looks at.
-        counts: int64[K], documents of the training sample in each cell, weights of the density.
+        dims: int64[d], dimensions of the embedding that the codebook uses.
+        counts: int64[K], documents of the training sample in each cell; weights of the density.
     """
 
     centroids: NDArray[np.int8]
@@ -64,15 +64,16 @@ class Codebook:
 
     @property
     def size(self) -> int:
+        """Number of clusters, K."""
         return len(self.centroids)
 
     def assign(
         self, embeddings: NDArray[np.int8]
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-        """Nearest centroid, its dot product, and the density, for each document.
+        """Assign each document to its nearest centroid, and compute its density.
 
-        The density is the fixed-point sum over the cells of counts * exp(10 (cos - 1)); only its
-        order matters, so the logarithm is not taken.
+        The density is the fixed-point sum over the cells of counts * exp(10 (cos - 1)). Only its
+        order matters, so no logarithm is taken.
 
         Args:
             embeddings: int8[n, D], all dimensions of the embedder.
@@ -84,11 +85,12 @@ class Codebook:
         cluster = np.zeros(n, np.int32)
         dot = np.zeros(n, np.int32)
         density = np.zeros(n, np.int64)
-        right = np.ascontiguousarray(self.centroids.astype(np.float32).T)
+        columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
         for start in range(0, n, BATCH):
-            part = slice(start, min(start + BATCH, n))
-            left = np.ascontiguousarray(embeddings[part][:, self.dims], dtype=np.float32)
-            _nearest(left @ right, self.counts, _KERNEL, cluster[part], dot[part], density[part])
+            batch = slice(start, min(start + BATCH, n))
+            rows = np.ascontiguousarray(embeddings[batch][:, self.dims], dtype=np.float32)
+            products = rows @ columns
+            _nearest(products, self.counts, _KERNEL, cluster[batch], dot[batch], density[batch])
         return cluster, dot, density
 
 
@@ -118,28 +120,32 @@ def _nearest(
 
 
 def default_clusters(documents: int) -> int:
-    """K such that counts can carry the estimators: 64 reference documents a cluster."""
+    """Choose K so that the estimators have 64 reference documents for each cluster."""
     return max(1, min(MAX_CLUSTERS, documents // POINTS_PER_CENTROID))
 
 
 def smallest(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
-    """Places of the `size` smallest hashes, in their order: a sample that no order can change."""
+    """Find the rows of the `size` smallest hashes, a sample that no order of rows can change.
+
+    Returns:
+        int64[min(n, size)], rows by ascending hash.
+    """
     return np.argsort(hashes, kind="stable")[:size].astype(np.int64)
 
 
 def fit_codebook(
     embeddings: NDArray[np.int8], clusters: int, seed: int, dims: NDArray[np.int64]
 ) -> Codebook:
-    """Spherical k-means by FAISS, one thread, from rows that are already in a fixed order.
+    """Fit centroids by spherical k-means (FAISS, one thread).
 
-    FAISS depends on the order of its rows as much as on the seed, so the caller sorts the sample
-    by hash. The only floats of the decisions are here; the result is an artifact.
+    The centroids depend on the order of the rows as much as on the seed, so the caller sorts the
+    sample by hash. They are stored, as their floats may differ between machines.
 
     Args:
-        embeddings: int8[n, D] of the training sample.
-        clusters: K; fewer when there are fewer documents that have words.
-        seed: of the initial centroids.
-        dims: int64[d], the dimensions to look at.
+        embeddings: int8[n, D], embeddings of the training sample in a fixed order.
+        clusters: K; there are fewer where fewer documents have words.
+        seed: seed of the initial centroids.
+        dims: int64[d], dimensions to use.
     """
     import faiss
 

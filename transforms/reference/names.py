@@ -1,4 +1,4 @@
-"""What a cluster is about, in a few of its own words."""
+"""Names of clusters: the words that set a cluster apart."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{3,24}(?![^\W\d_])")  # whole runs of 
 def distinctive_words(
     texts: Mapping[int, Sequence[str]], most: int = WORDS
 ) -> dict[int, list[str]]:
-    """The words that set each cluster's texts apart from those of the others.
+    """Find the words that set each cluster's texts apart from all texts.
 
-    A word's weight is the share of the cluster's texts that hold it, times the logarithm of how
-    many times larger that is than its share of all texts: its part of the divergence between the
-    two. Words of one text alone come after all others, as they may be names, and after these those
-    that stand in more than a tenth of all texts, which are about nothing.
+    Let p be the share of the cluster's texts that hold a word, and q its share of all texts. The
+    word's weight is p ln(p / q), its part of the divergence between the two. Words of a single text
+    come after all others, as they may be names. Words in more than a tenth of all texts come last,
+    as they have no subject.
 
     Args:
         texts: some texts of each cluster.
-        most: words a cluster.
+        most: number of words for each cluster.
 
     Returns:
-        By cluster, the most telling word first; of equal ones the first in the alphabet.
+        Words by cluster, the heaviest first; equal ones in alphabetical order.
     """
-    held = {
-        cluster: Counter(word for text in own for word in set(_WORD.findall(text.lower())))
-        for cluster, own in texts.items()
+    counts_of = {
+        cluster: Counter(word for text in members for word in set(_WORD.findall(text.lower())))
+        for cluster, members in texts.items()
     }
-    everywhere: Counter[str] = Counter()
-    for counts in held.values():
-        everywhere.update(counts)
+    all_counts: Counter[str] = Counter()
+    for counts in counts_of.values():
+        all_counts.update(counts)
     total = sum(map(len, texts.values()))
 
-    def weight(word: str, often: int, of: int) -> tuple[bool, bool, float]:
-        share = everywhere[word] / total
+    def weight(word: str, count: int, members: int) -> tuple[bool, bool, float]:
+        share = all_counts[word] / total
         common = share > _COMMON and len(texts) > 1
-        return common, often == 1, -(often / of) * math.log(often / of / share)
+        return common, count == 1, -(count / members) * math.log(count / members / share)
 
-    found = {}
-    for cluster, counts in held.items():
-        of = len(texts[cluster])
-        ranked = sorted(counts, key=lambda word: (*weight(word, counts[word], of), word))
-        found[cluster] = ranked[:most]
-    return found
+    names = {}
+    for cluster, counts in counts_of.items():
+        members = len(texts[cluster])
+        ranked = sorted(counts, key=lambda word: (*weight(word, counts[word], members), word))
+        names[cluster] = ranked[:most]
+    return names

@@ -1,4 +1,4 @@
-"""Human text that fitted nothing: what every other text is compared with, and against itself."""
+"""The pool: held-out human text that every other text is compared with."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ POOL_FILES = ("pool/unit-000000.parquet", "pool/unit-000000.json", "pool/cells.p
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Documents of the reference's quarters that fitted nothing, those with the smallest hashes.
+    """Documents of the reference's two held-out quarters, those with the smallest hashes.
 
     Attributes:
-        sketch: of the documents, by ascending key: what deduplication needs to tell whether a
-            text repeats one of them, and what measures are counted from.
-        cells: with `ASSIGNMENTS` and `class`, aligned with it.
+        sketch: sketches of the documents by ascending key. Deduplication compares texts with them,
+            and measures are counted from them.
+        cells: columns of `ASSIGNMENTS` and `class`, aligned with `sketch`.
     """
 
     sketch: pa.Table
@@ -39,12 +39,12 @@ class Pool:
     def of(
         cls, sketches: Sketches, documents: NDArray[np.int64], cells: dict[str, NDArray[Any]]
     ) -> Pool:
-        """The pool of a reference.
+        """Choose the pool of a reference.
 
         Args:
-            sketches: of a run.
-            documents: int64[n], ascending, those that fitted nothing.
-            cells: aligned with them, the columns of `ASSIGNMENTS` and `class`.
+            sketches: sketches of a run.
+            documents: int64[n], held-out documents, ascending.
+            cells: columns of `ASSIGNMENTS` and `class`, aligned with `documents`.
         """
         hi, lo, tokens = (
             sketches.numbers(name)[documents]
@@ -53,7 +53,7 @@ class Pool:
         key = sample_key(hi, lo, np.ones(len(documents), np.int64))
         order = np.argsort(key, kind="stable")[:DOCUMENTS]
         before = np.cumsum(tokens[order]) - tokens[order]
-        chosen = np.sort(order[before < TOKENS])  # in the order of documents, to be read
+        chosen = np.sort(order[before < TOKENS])  # in the order in which files are read
         parts, places = [], [np.zeros(0, np.int64)]
         for unit, rows, place in sketches.rows_of(documents[chosen]):
             table = files.read_table(sketches.paths[unit])
@@ -64,11 +64,11 @@ class Pool:
         at = chosen[np.concatenate(places)]
         by_key = np.argsort(key[at], kind="stable")
         sketch = pa.concat_tables(parts).combine_chunks().take(pa.array(by_key))
-        # An id, a domain or a prompt says nothing to whom the yardstick is handed.
-        none = pa.nulls(sketch.num_rows, pa.string())
-        empty = {"id": none, "domain": none, "generation": none}
-        empty["prompt"] = pa.array(np.zeros(sketch.num_rows, np.uint64))
-        for name, column in empty.items():
+        # Users of the reference have no use for ids, domains and prompts.
+        nulls = pa.nulls(sketch.num_rows, pa.string())
+        blanks = {"id": nulls, "domain": nulls, "generation": nulls}
+        blanks["prompt"] = pa.array(np.zeros(sketch.num_rows, np.uint64))
+        for name, column in blanks.items():
             place = sketch.schema.get_field_index(name)
             sketch = sketch.set_column(place, sketch.schema.field(place), column)
         fields = [*ASSIGNMENTS, pa.field("class", pa.int8(), nullable=False)]
@@ -76,7 +76,7 @@ class Pool:
         return cls(sketch, pa.table(columns, schema=pa.schema(fields)))
 
     def save(self, folder: str) -> None:
-        """Writes it as sketches of one unit, so that deduplication reads it like any other."""
+        """Write the pool as the sketches of one unit, which deduplication can read."""
         files.make_folder(files.join(folder, "pool"))
         report = UnitReport(unit=0, rows=self.sketch.num_rows, read=self.sketch.num_rows)
         for path, table in zip(POOL_FILES[::2], (self.sketch, self.cells), strict=True):
@@ -85,42 +85,43 @@ class Pool:
 
     @classmethod
     def load(cls, folder: str) -> Pool:
-        """What `save` wrote.
+        """Read a pool that `save` wrote.
 
         Raises:
-            ValueError: its files are not of one pool.
+            ValueError: its files have different numbers of rows.
         """
-        found = cls(*(files.read_table(files.join(folder, path)) for path in POOL_FILES[::2]))
-        told = len(pool_sketches(folder))
-        if not told == len(found) == found.cells.num_rows:
+        pool = cls(*(files.read_table(files.join(folder, path)) for path in POOL_FILES[::2]))
+        reported = len(pool_sketches(folder))
+        if not reported == len(pool) == pool.cells.num_rows:
             raise ValueError(
-                f"{', '.join(POOL_FILES)} have {len(found)}, {told} and {found.cells.num_rows} rows"
+                f"{', '.join(POOL_FILES)} have {len(pool)}, {reported} and {pool.cells.num_rows} "
+                "rows; needed: as many"
             )
-        return found
+        return pool
 
     def __len__(self) -> int:
         return int(self.sketch.num_rows)
 
     @cached_property
     def sample(self) -> Sample:
-        """All of it, as what is measured."""
+        """Return all of the pool as a sample."""
         cells = {name: self.cells[name].to_numpy() for name in self.cells.column_names}
         cells["row"] = np.arange(len(self))
         sketch = self.sketch.combine_chunks()
         hi, lo = (sketch[f"fingerprint_{half}"].to_numpy() for half in ("hi", "lo"))
         key = sample_key(hi, lo, np.ones(len(self), np.int64))
-        # One document may go beyond the limit of tokens.
+        # The last document may go beyond the limit of tokens.
         return Sample.of(key, cells, sketch, DOCUMENTS, 2 * TOKENS)
 
     @property
     def fingerprint(self) -> bytes:
-        """Of what it holds."""
+        """Return the fingerprints of its documents."""
         hi, lo = (self.sketch[f"fingerprint_{half}"].to_numpy() for half in ("hi", "lo"))
         return bytes(hi.tobytes() + lo.tobytes())
 
 
 def pool_sketches(folder: str) -> Sketches:
-    """The pool that stands in a yardstick's folder, as deduplication sees it."""
+    """Open the sketches of the pool in a reference's folder."""
     path = files.join(folder, "pool")
     piece = Piece(unit_file(path, 0, "parquet"), "parquet", 0, -1, 0)
     return Sketches(path, [Unit(0, 0, (piece,))])
@@ -129,13 +130,16 @@ def pool_sketches(folder: str) -> Sketches:
 def words_until(
     sketches: Sketches, documents: NDArray[np.int64], key: NDArray[np.uint64], tokens: int
 ) -> NDArray[np.uint32]:
-    """Word hashes of the documents with the smallest keys, until there are so many words.
+    """Read the words of the documents with the smallest keys, up to a number of words.
 
     Args:
-        sketches: of a run.
-        documents: int64[n], ascending.
-        key: uint64[n].
-        tokens: words from which no further document is taken.
+        sketches: sketches of a run.
+        documents: int64[n], documents, ascending.
+        key: uint64[n], key of each document.
+        tokens: number of words from which no further document is taken.
+
+    Returns:
+        uint32[total], word hashes.
     """
     order = np.argsort(key, kind="stable")
     lengths = sketches.numbers("tokens")[documents][order]

@@ -1,4 +1,4 @@
-"""The yardstick: codebooks, densities, thresholds and counts of the human reference, on disk."""
+"""The human reference on disk: codebooks, thresholds, counts and the pool."""
 
 from __future__ import annotations
 
@@ -40,15 +40,19 @@ NAMES = pa.schema(
         pa.field("texts", pa.list_(pa.string()), nullable=False),
     ]
 )
-"""Of a cluster: the words that set it apart, and the beginnings of some human texts in it."""
+"""Schema of the clusters' names: distinctive words, and beginnings of some human texts."""
 
 
 def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) -> NDArray[np.int8]:
-    """Splits human text by hash: a half that fits, a quarter for thresholds, a quarter held out.
+    """Split human text by hash: half to fit, a quarter for thresholds, a quarter held out.
 
     Args:
-        hi, lo: uint64[n], fingerprints.
-        seed: the run's.
+        hi: uint64[n], upper halves of the fingerprints.
+        lo: uint64[n], lower halves of the fingerprints.
+        seed: seed of the run.
+
+    Returns:
+        int8[n], FIT, THRESHOLDS or HELD_OUT.
     """
     quarter = seeded_hash(hi, lo, seed, "reference part") >> np.uint64(62)
     return np.array([FIT, FIT, THRESHOLDS, HELD_OUT], np.int8)[quarter.astype(np.int64)]
@@ -56,12 +60,12 @@ def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) ->
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Which documents are rare, and which are unlike anything human.
+    """Limits of the document classes: tail is rare, off-support is unlike all human text.
 
     Attributes:
-        density: below it a document is tail, the 20 % quantile of human text that fitted nothing.
-        dot: with the nearest centroid below it a document is off-support, the 1 % quantile.
-        bands: with its surface out of one of them a document is off-support as well.
+        density: a document with a lower density is tail; the 20 % quantile of held-out human text.
+        dot: a document with a lower dot product with its centroid is off-support; the 1 % quantile.
+        bands: a document with a surface measure outside its band is off-support as well.
     """
 
     density: int
@@ -71,27 +75,30 @@ class Thresholds:
     def classify(
         self, dot: NDArray[np.int32], density: NDArray[np.int64], surface: NDArray[np.uint32]
     ) -> NDArray[np.int8]:
-        """HEAD, TAIL or OFF_SUPPORT for each document.
+        """Classify each document as HEAD, TAIL or OFF_SUPPORT.
 
         Args:
             dot: int32[n], dot product with the nearest centroid.
-            density: int64[n].
-            surface: uint32[n, 4], what the texts look like.
+            density: int64[n], density of each document.
+            surface: uint32[n, 4], surface measures of each text.
+
+        Returns:
+            int8[n], document classes.
         """
-        kind = np.where(density < self.density, TAIL, HEAD)
-        off = (dot < self.dot) | self.bands.outside(surface).any(axis=1)
-        return np.where(off, OFF_SUPPORT, kind).astype(np.int8)
+        by_density = np.where(density < self.density, TAIL, HEAD)
+        off_support = (dot < self.dot) | self.bands.outside(surface).any(axis=1)
+        return np.where(off_support, OFF_SUPPORT, by_density).astype(np.int8)
 
 
 def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Bands) -> Thresholds:
-    """Thresholds from the quarter of the human text that is kept for them.
+    """Set the thresholds from the quarter of human text that is reserved for them.
 
-    The quantile is an order statistic, so that it is one of the values and exact.
+    The quantile is an order statistic, so it is exactly one of the values.
 
     Args:
-        dot: int32[n], dot product with the nearest centroid.
-        density: int64[n].
-        bands: of all of the human text: nothing was fitted to its surface.
+        dot: int32[n], dot product of each document with its nearest centroid.
+        density: int64[n], density of each document.
+        bands: bands of all human text, as no surface measure was fitted.
     """
     if len(dot) == 0:
         return Thresholds(density=0, dot=-(1 << 30), bands=bands)
@@ -104,33 +111,36 @@ def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Ba
 
 @dataclass(frozen=True)
 class Reference:
-    """What a run is measured against, made once and loaded by later runs.
+    """The text that a run is measured against, made once and loaded by later runs.
 
     Attributes:
-        human: whether it was fitted on human text; otherwise on the corpus itself, and then
-            no figure may call it human.
+        human: whether it was fitted on human text. Otherwise it was fitted on the corpus itself,
+            and no figure may call it human.
         embedder: fingerprint of the embedder that it was made with.
-        codebook, audit: the codebook of the decisions, and the second one, for reports.
-        thresholds: of the classes.
-        counts: all of the reference's documents.
-        held_out: those of the quarter that fitted nothing.
+        codebook: codebook of the decisions.
+        second_codebook: codebook for reports only.
+        thresholds: limits of the document classes.
+        counts: counts of all documents of the reference.
+        held_out: counts of the held-out quarter.
         ngrams: hashed unigrams and bigrams of the reference.
         pool: documents of the two quarters that fitted no centroids, for comparisons.
-        rare: uint32[m], ascending, words that stand two to five times in a million of the rest.
-        members: uint64[n, 2], ascending, fingerprints of all documents: what repeats one of them
-            word for word is no new text.
+        rare: uint32[m], ascending, words that occur two to five times in a million words of the
+            half that fitted the centroids.
+        members: uint64[n, 2], ascending, fingerprints of all documents. A text that equals one of
+            them word for word is not new.
         repeats: int64[m, 2], sizes of groups of human documents that repeat one another before
-            deduplication, and how many groups have that size.
-        ngram, num_perm: of the pool's signatures.
-        names: what the clusters are about, with `NAMES`.
-        zstd_ratio: at which a sample of its texts compresses; None for too few.
-        known: how many of its sources' words the embedder knows.
+            deduplication, and the number of groups of each size.
+        ngram: words in a shingle of the pool's signatures.
+        num_perm: values in a signature of the pool.
+        names: names of the clusters, with schema `NAMES`.
+        zstd_ratio: compression ratio of a sample of its texts; None for too few texts.
+        known: number of its sources' words that the embedder knows.
     """
 
     human: bool
     embedder: str
     codebook: Codebook
-    audit: Codebook
+    second_codebook: Codebook
     thresholds: Thresholds
     counts: ClusterCounts
     held_out: ClusterCounts
@@ -147,56 +157,50 @@ class Reference:
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Of the two codebooks."""
-        return self.codebook.size, self.audit.size
+        """Return the numbers of clusters of the two codebooks."""
+        return self.codebook.size, self.second_codebook.size
 
     def holds(self, hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Which documents have the same words as one of the reference's.
+        """Mark the documents that have the same words as a document of the reference.
 
         Args:
-            hi, lo: uint64[n], fingerprints.
+            hi: uint64[n], upper halves of the fingerprints.
+            lo: uint64[n], lower halves of the fingerprints.
+
+        Returns:
+            bool[n].
         """
-        found = np.zeros(len(hi), bool)
+        member = np.zeros(len(hi), bool)
         if len(self.members) == 0:
-            return found
-        first = np.searchsorted(self.members[:, 0], hi)
-        # Two documents with the same upper half stand side by side; hardly ever are there any.
+            return member
+        row = np.searchsorted(self.members[:, 0], hi)
+        # Members with the same upper half are neighbours; there are hardly ever any.
         while True:
-            at = np.minimum(first, len(self.members) - 1)
-            same = (first < len(self.members)) & (self.members[at, 0] == hi)
+            at = np.minimum(row, len(self.members) - 1)
+            same = (row < len(self.members)) & (self.members[at, 0] == hi)
             if not same.any():
-                return found
-            found |= same & (self.members[at, 1] == lo)
-            first = np.where(same, first + 1, len(self.members))
-
-    @staticmethod
-    def class_shares(kind: NDArray[Any]) -> tuple[float, float]:
-        """Shares of tail and of off-support among documents.
-
-        Args:
-            kind: int[n], their classes.
-        """
-        counts = np.bincount(kind, minlength=3) / max(len(kind), 1)
-        return float(counts[TAIL]), float(counts[OFF_SUPPORT])
+                return member
+            member |= same & (self.members[at, 1] == lo)
+            row = np.where(same, row + 1, len(self.members))
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Token shares of the clusters, smoothed by half a mean document each."""
+        """Compute the token shares of the clusters, smoothed by half a mean document each."""
         tokens = self.counts.tokens.astype(float)
         documents = max(int(self.counts.documents.sum()), 1)
         smoothed = tokens + 0.5 * max(tokens.sum(), 1.0) / documents
         return np.asarray(smoothed / smoothed.sum(), np.float64)
 
     def save(self, folder: str) -> str:
-        """Writes the yardstick; returns its fingerprint."""
+        """Write the reference to a folder; return its fingerprint."""
         files.make_folder(folder)
         arrays: dict[str, Any] = {
             "centroids": self.codebook.centroids,
             "dims": self.codebook.dims,
             "counts": self.codebook.counts,
-            "audit_centroids": self.audit.centroids,
-            "audit_dims": self.audit.dims,
-            "audit_counts": self.audit.counts,
+            "audit_centroids": self.second_codebook.centroids,
+            "audit_dims": self.second_codebook.dims,
+            "audit_counts": self.second_codebook.counts,
             "rare": self.rare,
             "members": self.members,
             "repeats": self.repeats,
@@ -223,18 +227,18 @@ class Reference:
         return self.fingerprint()
 
     def fingerprint(self) -> str:
-        """Names the yardstick: two runs with the same one can be compared."""
+        """Hash the reference; runs with the same fingerprint can be compared."""
         state = xxhash.xxh3_128()
         state.update(f"{versions(VERSION)} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
             self.codebook.centroids,
             self.codebook.dims,
             self.codebook.counts,
-            self.audit.centroids,
-            self.audit.dims,
+            self.second_codebook.centroids,
+            self.second_codebook.dims,
             self.counts.documents,
             self.counts.tokens,
-            self.counts.audit,
+            self.counts.second,
             self.held_out.documents,
             self.held_out.classes,
             self.ngrams.unigrams,
@@ -248,12 +252,12 @@ class Reference:
         return str(state.hexdigest())
 
 
-def copy_reference(made: str, folder: str) -> None:
-    """Copies a yardstick, the file last that says that it is whole."""
+def copy_reference(source: str, folder: str) -> None:
+    """Copy a reference's files to another folder, reference.json last as it marks the end."""
     for name in REFERENCE_FILES:
         target = files.join(folder, name)
         files.make_folder(target.rpartition("/")[0])
-        files.write_bytes(target, files.read_bytes(files.join(made, name)))
+        files.write_bytes(target, files.read_bytes(files.join(source, name)))
 
 
 def load_reference(folder: str, embedder: str | None = None) -> Reference:
@@ -264,8 +268,8 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
         embedder: fingerprint of the embedder in use; None for the default embedder.
 
     Raises:
-        ConfigError: when there is none, it was made with another embedder or format, or its files
-            are damaged or not of one yardstick.
+        ConfigError: there is none, it was made with another embedder or format, its files are
+            damaged, or they belong to different references.
     """
     embedder = load_default().fingerprint if embedder is None else embedder
     path = files.join(folder, "reference.json")
@@ -280,40 +284,40 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
         made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
         raise ConfigError(f"reference: {path} is no reference's file ({error})") from None
-    check_versions("reference", path, value, versions(VERSION), _make_anew(folder))
+    check_versions("reference", path, value, versions(VERSION), _build_advice(folder))
     if made_with != embedder:
         raise ConfigError(
             f"reference: {folder} was made with embedder {made_with}, and this is embedder "
-            f"{embedder}: figures could not be compared; {_make_anew(folder)}"
+            f"{embedder}: figures could not be compared; {_build_advice(folder)}"
         )
     try:
         reference = _read(folder, value)
-    except Exception as error:  # whatever readers of four formats raise of broken bytes
+    except Exception as error:  # four readers raise many errors on broken bytes
         raise ConfigError(
             f"reference: {folder} is damaged ({type(error).__name__}: {error}); build it again, or "
             "copy the whole folder again"
         ) from None
     if reference.fingerprint() != value.get("fingerprint"):
         raise ConfigError(
-            f"reference: the files in {folder} are not of one yardstick (its fingerprint is "
+            f"reference: the files in {folder} belong to different references (the fingerprint is "
             f"{reference.fingerprint()}, reference.json says {value.get('fingerprint')}); copy the "
             "whole folder again"
         )
     return reference
 
 
-def _make_anew(folder: str) -> str:
-    """Return the command that makes a reference anew, with its files where they are known."""
+def _build_advice(folder: str) -> str:
+    """Return the command that builds a reference again, with its files where they are known."""
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
-    if files.exists(path):  # of `reference build`; that of a run stands beside the run's data
+    if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
         with suppress(ValueError, LookupError, TypeError):
             source = files.read_json(path)["configuration"]["sources"][0]
             human = [*map(str, source["files"])]
             fields = Fields(**{k: source[k] for k in ("text_field", "roles") if k in source})
     options = [option for glob in human for option in ("--human", glob)]
     if fields.text_field != "text":
-        given = fields.text_field
-        paths = [given] if isinstance(given, str) else given
+        text_field = fields.text_field
+        paths = [text_field] if isinstance(text_field, str) else text_field
         options += [option for path in paths for option in ("--text-field", path)]
     options += [option for role in fields.roles or () for option in ("--roles", role)]
     command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
@@ -328,7 +332,9 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         human=value["human"],
         embedder=value["embedder"],
         codebook=Codebook(arrays["centroids"], arrays["dims"], arrays["counts"]),
-        audit=Codebook(arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]),
+        second_codebook=Codebook(
+            arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]
+        ),
         thresholds=Thresholds(
             limits["density"],
             limits["dot"],

@@ -1,4 +1,4 @@
-"""A sample of documents that no order can change: those with the smallest hashes."""
+"""Samples of documents that no order of rows can change: those with the smallest hashes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _COLUMNS = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The documents with the smallest keys, in their order; merging two gives the same as one pass.
+    """The documents with the smallest keys, by ascending key.
 
-    Of two samples' union only a prefix by key is kept, and whatever stands in that prefix stood in
-    the prefix of its own sample as well: so samples of parts hold all that the whole's needs.
+    Merging the samples of two sets gives the sample of their union. The union's sample is a prefix
+    by key, and each of its documents stands in the prefix of its own set as well.
 
     Attributes:
-        table: with `_COLUMNS`, ascending keys; documents beyond the token limit have no words.
-        documents, tokens: limits. A document is kept while fewer than `documents` stand before
-            it, and its words while fewer than `tokens` words do.
+        table: columns `_COLUMNS` by ascending key; documents beyond the token limit have no words.
+        documents: number of documents that are kept.
+        tokens: number of words before a document from which its own words are dropped.
     """
 
     table: pa.Table
@@ -48,6 +48,7 @@ class Sample:
 
     @classmethod
     def empty(cls, documents: int = DOCUMENTS, tokens: int = TOKENS) -> Sample:
+        """Make a sample of no documents."""
         return cls(_COLUMNS.empty_table(), documents, tokens)
 
     @classmethod
@@ -59,20 +60,21 @@ class Sample:
         documents: int = DOCUMENTS,
         tokens: int = TOKENS,
     ) -> Sample:
-        """The sample of some documents.
+        """Sample a set of documents.
 
         Args:
             key: uint64[n], from `sample_key`; one for each appearance of a document.
             cells: `row` int64[n], the documents' rows in `sketch`, and `cluster`, `audit_cluster`
                 and `class`, int[n].
-            sketch: with the columns `tokens`, `embedding` and `words`.
-            documents, tokens: limits.
+            sketch: table with the columns `tokens`, `embedding` and `words`.
+            documents: limit of the documents.
+            tokens: limit of the words.
         """
-        # Hashes are evenly spread: what is beyond need goes before anything is sorted.
-        near = np.arange(len(key))
+        # Dropping large keys first leaves fewer to sort.
+        small = np.arange(len(key))
         if len(key) > documents:
-            near = np.flatnonzero(key <= np.partition(key, documents - 1)[documents - 1])
-        order = near[np.argsort(key[near], kind="stable")][:documents]
+            small = np.flatnonzero(key <= np.partition(key, documents - 1)[documents - 1])
+        order = small[np.argsort(key[small], kind="stable")][:documents]
         rows = cells["row"][order]
         wide = fixed_matrix(sketch.column("embedding"), np.int8)[rows]
         narrow = np.ascontiguousarray(wide[:, :DIMS])
@@ -92,7 +94,7 @@ class Sample:
         return cls(table, documents, tokens)
 
     def merge(self, other: Sample) -> Sample:
-        """The sample of both sets of documents, as a new object.
+        """Sample the union of two sets, as a new object.
 
         Raises:
             ValueError: the limits differ.
@@ -102,9 +104,9 @@ class Sample:
                 f"samples of {self.documents} and {other.documents} documents, {self.tokens} and "
                 f"{other.tokens} tokens don't merge"
             )
-        both = pa.concat_tables([self.table, other.table]).combine_chunks()
-        order = np.argsort(both["key"].to_numpy(), kind="stable")[: self.documents]
-        table = both.take(pa.array(order)).combine_chunks()
+        union = pa.concat_tables([self.table, other.table]).combine_chunks()
+        order = np.argsort(union["key"].to_numpy(), kind="stable")[: self.documents]
+        table = union.take(pa.array(order)).combine_chunks()
         before = np.cumsum(table["tokens"].to_numpy()) - table["tokens"].to_numpy()
         if len(before) and before[-1] >= self.tokens:
             keep = int(np.searchsorted(before, self.tokens))
@@ -123,22 +125,27 @@ class Sample:
         return int(self.table.num_rows)
 
     def column(self, name: str) -> NDArray[Any]:
-        """A numeric column, in the order of the keys."""
+        """Return a numeric column, in the order of the keys."""
         return self.table[name].to_numpy()
 
     @property
     def embeddings(self) -> NDArray[np.int8]:
-        """int8[n, DIMS]."""
+        """Return the embeddings, int8[n, DIMS]."""
         return fixed_matrix(self.table["embedding"], np.int8)
 
     @property
     def words(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """int64[m + 1] offsets and uint32[total] hashes of the documents that have their words."""
+        """Return the words of the first m documents, those that have their words.
+
+        Returns:
+            int64[m + 1] offsets and uint32[total] word hashes.
+        """
         tokens = self.column("tokens")
         keep = int(np.searchsorted(np.cumsum(tokens) - tokens, self.tokens))
         return packed_runs(self.table["words"].slice(0, keep))
 
     def to_bytes(self) -> bytes:
+        """Serialise the table."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self.table.schema) as writer:
             writer.write_table(self.table)
@@ -146,25 +153,29 @@ class Sample:
 
     @classmethod
     def from_bytes(cls, data: bytes, documents: int = DOCUMENTS, tokens: int = TOKENS) -> Sample:
-        """What `to_bytes` made, with its limits."""
+        """Read the result of `to_bytes`, with the limits of its sample."""
         return cls(pa.ipc.open_stream(data).read_all().combine_chunks(), documents, tokens)
 
 
 def sample_key(
     hi: NDArray[np.uint64], lo: NDArray[np.uint64], copy: NDArray[Any]
 ) -> NDArray[np.uint64]:
-    """uint64[n], the order in which documents are sampled.
+    """Compute the keys by which documents are sampled.
 
     Args:
-        hi, lo: uint64[n], fingerprints.
-        copy: int[n], which appearance of the document it is, from 1.
+        hi: uint64[n], upper halves of the fingerprints.
+        lo: uint64[n], lower halves of the fingerprints.
+        copy: int[n], number of the document's appearance, from 1.
+
+    Returns:
+        uint64[n]; the smallest are sampled.
     """
-    # Without the run's seed: two runs then sample the same documents of a corpus.
+    # Seeds of runs play no part, so two runs sample the same documents of a corpus.
     return seeded_hash(hi, lo + copy.astype(np.uint64), 0, "sample")
 
 
 def _words_of(column: pa.ChunkedArray, rows: NDArray[np.int64], limit: int) -> pa.Array:
-    """The words of some rows until the limit is passed; nothing after."""
+    """Take the words of some rows until the limit is passed, and no words after it."""
     offsets, words = packed_runs(column)
     lengths = np.diff(offsets)[rows]
     before = np.cumsum(lengths) - lengths

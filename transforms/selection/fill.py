@@ -1,9 +1,9 @@
-"""Which documents fill a quota: quotas in tokens become whole copies of whole documents.
+"""Filling: quotas in tokens become whole copies of whole documents.
 
-Per cell, documents stand in a line: each once in the order of their keys, then those that may be
-repeated a second time, and so on up to their caps. A quota takes the part of the line that comes
-nearest to it, so ⌊quota/available⌋ rounds are taken whole and the last one by the smallest keys.
-What is left over or too much is carried to the next cell.
+The documents of a cell stand in a line: each once in the order of their keys, then those that may
+be repeated a second time, and so on up to their caps. A quota takes the part of the line that comes
+nearest to it. So ⌊quota/available⌋ rounds are taken in full, and the last one by the smallest keys.
+The remainder, positive or negative, is carried to the next cell.
 """
 
 from __future__ import annotations
@@ -27,28 +27,34 @@ def fill(
     quota: ArrayLike,
     cap: ArrayLike,
 ) -> Int32s:
-    """How often each document is taken, `copies[n]`; 0 ≤ copies ≤ cap.
+    """Choose how often to take each document, so that the cells meet their quotas.
+
+    A cell's tokens differ from its quota plus the amount carried into it by at most half of the
+    document at the cut. It carries this difference on. A cell without room takes all its documents
+    and carries the rest on. So a cell deviates from its quota by at most one longest document,
+    except where other cells have run out of room.
+
+    If more than half of the longest document is missing after the last cell, documents of any cell
+    make up for it: fewest copies first, then by key. Every cut is at the document nearest to the
+    missing tokens. So all tokens are within half of the longest document of the quotas' sum
+    wherever Σ cap·tokens reaches it; otherwise every document is taken up to its cap.
+
+    The order of the rows has no influence.
 
     Args:
-        cell: int[n], 0 to C-1.
-        key: float64 or uint64[n]; the smallest are taken first.
-        tie: uint64[n], which decides between equal keys. Documents that agree in this too are
-            taken by tokens, then by cap, then by cell; beyond that they can't be told apart.
-        tokens: int[n], the documents' lengths.
-        quota: float64[C], the tokens that each cell should give.
-        cap: int[n], how often each document may be taken at most.
+        cell: int[n], cell of each document, 0 to C-1.
+        key: float64[n] or uint64[n]; documents with the smallest keys are taken first.
+        tie: uint64[n], which decides between equal keys. Documents with equal ties are taken by
+            tokens, then by cap, then by cell; beyond that they are interchangeable.
+        tokens: int[n], length of each document.
+        quota: float64[C], tokens that each cell should give.
+        cap: int[n], most copies of each document.
 
-    A cell's tokens differ from its quota plus what was carried into it by at most half of the
-    document at the cut, and that difference is what it carries on; a cell that has no room takes
-    all it has and carries on the rest. So a cell deviates from its own quota by at most one
-    longest document, except where other cells have run out of room. If more than half of the
-    longest document is still missing after the last cell, it is taken from whatever has room in any
-    cell: fewest copies first, then by key. As every cut is made at a whole document nearest to what
-    is missing, all tokens together are within half of the longest document of the quotas' sum
-    wherever Σ cap·tokens reaches it, and otherwise everything is taken.
+    Returns:
+        copies int32[n], 0 to `cap`.
 
-    The order of the rows has no influence. Raises ValueError for columns of unequal length and for
-    values out of range, naming the row.
+    Raises:
+        ValueError: columns differ in length, or a value is out of range; it names the row.
     """
     cells, lengths, caps = (
         _integers("cell", cell),
@@ -91,18 +97,18 @@ def fill(
 def top_up(
     order: Int64s, tokens: ArrayLike, cap: ArrayLike, missing: float, copies: Int64s
 ) -> None:
-    """Raise `copies` until what is missing is at most half of the longest document that is taken.
+    """Raise `copies` until the missing tokens are at most half of the longest document taken.
 
-    Only documents that fit are taken, no longer than twice what is then missing: one that is
-    longer would leave more than half of itself too much. Fewest copies go first, then the order.
-    Where no document fits any more, the rest stays missing.
+    Only documents that fit are taken: at most twice as long as the missing tokens. A longer one
+    would add more than half of itself too much. Documents with the fewest copies go first, then by
+    order. Where no document fits any more, the rest stays missing.
 
     Args:
         order: int64[n], the documents in their order.
-        tokens: int64[n], the documents' lengths.
-        cap: int64[n], how often each document may be taken at most.
-        missing: tokens.
-        copies: int64[n], how often each document is taken; changed in place.
+        tokens: int64[n], length of each document.
+        cap: int64[n], most copies of each document.
+        missing: missing tokens.
+        copies: int64[n], copies of each document; changed in place.
     """
     lengths, caps = _integers("tokens", tokens), _integers("cap", cap)
     _top_up(np.ascontiguousarray(order, np.int64), lengths, caps, missing, copies)
@@ -132,12 +138,14 @@ def _top_up(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies:
 
 @njit("float64(int64[::1], int64[::1], int64[::1], float64, int64[::1])", nogil=True, cache=True)
 def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: Int64s) -> float:
-    """Raise the copies of the documents in `line` until `missing` tokens are met to within half of
-    the document at the cut; return what is then missing (negative: too much).
+    """Raise the copies of the documents in `line` until the missing tokens are met.
 
-    Documents with the fewest copies go first, all together as often as whole rounds of them fit
-    and their caps and the others' copies allow, then one by one. So the passes are as many as
-    there are different caps and copies, not as many as there are copies.
+    They are met to within half of the document at the cut. Documents with the fewest copies go
+    first: in full rounds while these fit and the caps allow, then one by one. So the number of
+    passes is that of different caps and copies, not that of copies.
+
+    Returns:
+        Tokens that are still missing; negative where there are too many.
     """
     while missing > 0:
         fewest, next_stop, round_tokens = -1, -1, 0
@@ -157,8 +165,8 @@ def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: I
                     next_stop = stop
         rounds = next_stop - fewest
         if round_tokens > 0 and missing <= float(rounds) * float(round_tokens):
-            # A round that would meet it to the token is left to the documents one by one: they
-            # stop where nothing is missing, before what is empty.
+            # A round that would meet it exactly goes document by document, which stops before
+            # empty documents once no token is missing.
             rounds = int(missing / round_tokens)
             if float(rounds) * float(round_tokens) >= missing:
                 rounds -= 1
@@ -185,7 +193,11 @@ def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: I
 def _fill_cells(
     by_cell: Int64s, ends: Int64s, lengths: Int64s, caps: Int64s, quotas: Floats, copies: Int64s
 ) -> float:
-    """Fill cell after cell, each with what the ones before it left; return what is left at last."""
+    """Fill cell after cell, each with the amount carried from the one before.
+
+    Returns:
+        Tokens that the last cell carries on.
+    """
     carried = 0.0
     begin = 0
     for c in range(len(quotas)):
@@ -196,6 +208,7 @@ def _fill_cells(
 
 
 def _integers(name: str, column: ArrayLike) -> Int64s:
+    """Convert a column to int64."""
     array = np.asarray(column)
     if array.dtype.kind not in "iu" and array.size:
         raise ValueError(f"{name} has type {array.dtype}; it must be a column of integers")

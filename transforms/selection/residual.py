@@ -1,22 +1,26 @@
-"""The scores of one round of residual selection: what the mix so far lacks against human text.
+"""Scores of one round of residual selection: what human text has and the mix so far lacks.
 
 A document is the 32-bit hashes of its words and signs. *reference* are the n-gram counts of human
-text, *current* those of what the round expects the mix to be. Three figures per document: its
-*deficit* D, importance weights as in DSIR (Xie et al. 2023, arXiv:2302.03169) but against the
-residual; its mean *surprisal* n under an absolute-discounting bigram (Ney, Essen & Kneser 1994) of
-the current mix; and its *coherence*, by how much the same bigram of the reference foretells its
-words better than how often they come. Surprise alone is what noise has most of: of a generator that
-makes mistakes it would choose the mistakes (benchmarks/loop/README.md).
+text, *current* those of the expected mix. Each document gets three figures:
 
-Counts are integers, logarithms come from a table made with integers, sums are integers in units of
-`UNIT`, and what is left is IEEE +, *, / and sqrt: the figures are the same on every machine,
-however documents are split into batches.
+- *deficit* D: importance weights as in DSIR (Xie et al. 2023, arXiv:2302.03169), but against the
+  residual;
+- *surprisal* n: mean surprisal under an absolute-discounting bigram (Ney, Essen & Kneser 1994) of
+  the current mix;
+- *coherence*: by how much the same bigram of the reference predicts its words better than their
+  frequency does.
+
+Noise has the highest surprisal. Chosen by surprisal alone, the mistakes of a generator would win
+(benchmarks/loop/README.md).
+
+Counts are integers, logarithms come from a table made with integers, and sums are integers in units
+of `UNIT`. The rest is IEEE +, *, / and sqrt. So the figures are the same on every machine, for
+every split of the documents into batches.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
@@ -26,14 +30,14 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.ngrams import INT64, UINT32, Tables, bigram, check_documents
 
-UNIT = 2.0**-24  # of all figures and of log ratios, in nats
+UNIT = 2.0**-24  # nats; unit of all figures and log ratios
 FIGURES = ("deficit", "surprisal", "coherence")
 
 _LOG_UNIT = 2.0**-LOG_BITS
 _TO_UNIT = LOG_BITS - 24  # bits from _LOG_UNIT to UNIT
 _DISCOUNT = 0.75
-_CONTINUATION = 50.0  # previous words seen more often lend no more to what never followed them
-_FLOOR = 1e-9  # of a probability
+_CONTINUATION = 50.0  # count of a word up to which it lends probability to unseen followers
+_FLOOR = 1e-9  # least probability
 _HALF_STEP = 2.0**-53
 
 
@@ -42,9 +46,9 @@ def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
 
-# What a table has of a bucket stands side by side, in one cache line: the current count, and in one
-# number the log ratio and, in its lower half, the reference's count.
-_CURRENT, _BOTH = 0, 1
+# The numbers of a bucket are neighbours, in one cache line: the current count, and one number with
+# the log ratio in its upper and the reference's count in its lower half.
+_CURRENT, _PACKED = 0, 1
 _HALF = np.int64(32)
 _LOW = np.int64((1 << 32) - 1)
 _TOGETHER = 16  # probabilities, or ratios of them, whose product is still a normal number
@@ -61,12 +65,12 @@ def _tabulate(reference, current, n_reference, n_current, out):  # type: ignore[
         c_reference, c_current = 10 * reference[b] + 1, 10 * current[b] + 1
         ratio = log(np.float64(c_reference)) - log(np.float64(c_current))
         out[b, _CURRENT] = current[b]
-        out[b, _BOTH] = _rounded(base + ratio) << _HALF | min(reference[b], _LOW)
+        out[b, _PACKED] = _rounded(base + ratio) << _HALF | min(reference[b], _LOW)
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _discounted(pair, before, p):  # type: ignore[no-untyped-def]
-    """The probability of a word after another one, from the counts of the pair and of that one."""
+    """Compute the probability of a word after another, from the pair's and that word's counts."""
     seen = max(pair - _DISCOUNT, 0.0)
     return (seen + (_DISCOUNT * min(before, _CONTINUATION) + 1.0) * p) / (before + 1.0)
 
@@ -95,21 +99,22 @@ def _score(offsets, ids, unigrams, bigrams, n_current, n_reference, out):  # typ
             product, gain = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
                 b = np.int64(ids[i]) & mask
-                count, both = np.float64(unigrams[b, _CURRENT]), unigrams[b, _BOTH]
-                count_reference = np.float64(both & _LOW)
-                deficits += both >> _HALF
+                count, packed = np.float64(unigrams[b, _CURRENT]), unigrams[b, _PACKED]
+                count_reference = np.float64(packed & _LOW)
+                deficits += packed >> _HALF
                 p = (count + 0.5) * each_current
                 if i > begin:
                     k = bigram(ids[i - 1], ids[i], mask)
-                    both = bigrams[k, _BOTH]
-                    deficits += both >> _HALF
+                    packed = bigrams[k, _PACKED]
+                    deficits += packed >> _HALF
                     p = _discounted(np.float64(bigrams[k, _CURRENT]), before, p)
-                    often = (count_reference + 0.5) * each_reference
-                    foretold = _discounted(np.float64(both & _LOW), before_reference, often)
-                    gain *= max(foretold, _FLOOR) / often
+                    frequency = (count_reference + 0.5) * each_reference
+                    pair = np.float64(packed & _LOW)
+                    predicted = _discounted(pair, before_reference, frequency)
+                    gain *= max(predicted, _FLOOR) / frequency
                 product *= min(max(p, _FLOOR), 1.0)
                 before, before_reference = count, count_reference
-            # Rounded, so that a document of 2**30 words still fits the sum.
+            # Rounding lets the sum hold a document of 2**30 words.
             surprisals -= _rounded(log(product))
             coherences += _rounded(log(gain))
         words = np.float64(max(end - begin, 1))
@@ -140,17 +145,17 @@ def _keys(figures, means, deviations, noise, temperature, out):  # type: ignore[
 
 
 class Scorer:
-    """The figures of documents for one round; made once, used for every batch.
+    """Scorer of documents for one round, for any number of batches.
 
-    Holds 32 bytes a bucket. Threads may share it.
+    It holds 32 bytes for each bucket. Threads may share it.
     """
 
     def __init__(self, reference: Tables, current: Tables) -> None:
-        """Make the log ratios of all buckets.
+        """Compute the log ratios of all buckets.
 
         Args:
             reference: n-grams of human text.
-            current: n-grams of the expected mix, with as many buckets.
+            current: n-grams of the expected mix, in the same number of buckets.
 
         Raises:
             ValueError: the numbers of buckets differ.
@@ -164,33 +169,31 @@ class Scorer:
         self._totals = current.totals[0], reference.totals[0]
         self._unigrams = np.empty((buckets, 2), np.int64)
         self._bigrams = np.empty((buckets, 2), np.int64)
-        for now, wanted, n_now, n_wanted, out in zip(
-            (current.unigrams, current.bigrams),
-            (reference.unigrams, reference.bigrams),
-            current.totals,
-            reference.totals,
-            (self._unigrams, self._bigrams),
-            strict=True,
-        ):
-            _tabulate(wanted, now, n_wanted, n_now, out)
+        n_reference, n_current = reference.totals, current.totals
+        _tabulate(
+            reference.unigrams, current.unigrams, n_reference[0], n_current[0], self._unigrams
+        )
+        _tabulate(reference.bigrams, current.bigrams, n_reference[1], n_current[1], self._bigrams)
 
     def score(self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Score a batch.
 
         D(d) = sum over words of [lr(unigram) + lr(bigram)] / sqrt(words), with
-        lr(b) = ln((c_ref + .1) / (N_ref + .1 B)) - ln((c_cur + .1) / (N_cur + .1 B));
-        n(d) = mean over words of -ln q_cur, q = P(w) for a first word and else
+        lr(b) = ln((c_ref + .1) / (N_ref + .1 B)) - ln((c_cur + .1) / (N_cur + .1 B)).
+
+        n(d) = mean over words of -ln q_cur, with q = P(w) for a first word and else
         (max(c(v, w) - .75, 0) + (.75 min(c(v), 50) + 1) P(w)) / (c(v) + 1), P(w) =
-        (c(w) + .5) / (N + .5 B), all counts hashed and q at least 1e-9;
-        the coherence is the mean over words of ln(q_ref / P_ref), 0 for a first word.
+        (c(w) + .5) / (N + .5 B), all counts hashed and q at least 1e-9.
+
+        The coherence is the mean over words of ln(q_ref / P_ref), 0 for a first word.
 
         Args:
             offsets: int64[n + 1], as for `count_ngrams`.
             ids: uint32[total], 32-bit hashes of words and signs.
 
         Returns:
-            int64[3, n], `FIGURES` in `UNIT` (2**-24 nats); 0 for a document without words. A high
-            deficit marks what the mix lacks.
+            int64[3, n], `FIGURES` in `UNIT` (2**-24 nats); 0 for a document without words. A
+            document with a high deficit has words that the mix lacks.
 
         Raises:
             ValueError: shapes, types or offsets don't fit.
@@ -201,54 +204,30 @@ class Scorer:
         return out
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Count, sum and sum of squares of fixed-point values, exact however they are merged.
+def mean_and_deviation(values: NDArray[np.int64]) -> tuple[float, float]:
+    """Compute the mean and the population's standard deviation from exact integer sums.
 
-    Attributes:
-        count: how many values.
-        total: their sum, in `UNIT`.
-        squares: the sum of their squares, in `UNIT` squared.
+    Args:
+        values: int64[n], in `UNIT`.
+
+    Returns:
+        Nats; (0, 0) without values.
     """
-
-    count: int = 0
-    total: int = 0
-    squares: int = 0
-
-    @classmethod
-    def of(cls, values: NDArray[np.int64]) -> Moments:
-        """The moments of int64[n] in `UNIT`."""
-        total = squares = 0
-        for begin in range(0, len(values), 1 << 20):
-            part = values[begin : begin + (1 << 20)]
-            # Limbs of 21 bits: 2**20 products of two stay within 2**62.
-            limbs = (part & 0x1FFFFF, part >> 21 & 0x1FFFFF, part >> 42)
-            total += sum(int(limb.sum()) << (21 * i) for i, limb in enumerate(limbs))
-            squares += sum(
-                int((a * b).sum()) << (21 * (i + j))
-                for i, a in enumerate(limbs)
-                for j, b in enumerate(limbs)
-            )
-        return cls(len(values), total, squares)
-
-    def merge(self, other: Moments) -> Moments:
-        """The moments of both."""
-        return Moments(
-            self.count + other.count, self.total + other.total, self.squares + other.squares
+    if not len(values):
+        return 0.0, 0.0
+    total = squares = 0
+    for begin in range(0, len(values), 1 << 20):
+        part = values[begin : begin + (1 << 20)]
+        # Limbs of 21 bits: 2**20 products of two stay within 2**62.
+        limbs = (part & 0x1FFFFF, part >> 21 & 0x1FFFFF, part >> 42)
+        total += sum(int(limb.sum()) << (21 * i) for i, limb in enumerate(limbs))
+        squares += sum(
+            int((a * b).sum()) << (21 * (i + j))
+            for i, a in enumerate(limbs)
+            for j, b in enumerate(limbs)
         )
-
-    @property
-    def mean(self) -> float:
-        """In nats; 0 of nothing."""
-        return self.total / self.count * UNIT if self.count else 0.0
-
-    @property
-    def deviation(self) -> float:
-        """The population's standard deviation, in nats; 0 of nothing."""
-        if not self.count:
-            return 0.0
-        variance = (self.count * self.squares - self.total**2) / self.count**2
-        return math.sqrt(variance) * UNIT
+    variance = (len(values) * squares - total**2) / len(values) ** 2
+    return total / len(values) * UNIT, math.sqrt(variance) * UNIT
 
 
 def keys(
@@ -258,19 +237,19 @@ def keys(
     seed: int,
     temperature: float = 0.3,
 ) -> NDArray[np.float64]:
-    """The order in which documents fill a quota: the smallest keys first.
+    """Compute the keys by which documents fill a quota, the smallest first.
 
-    key = -[sum of z(figure) / sqrt(figures) + temperature * Gumbel], z over all of the documents,
-    so that at temperature 1 they would be drawn without replacement with weights exp of the score
-    (the Gumbel top-k trick, Kool et al. 2019, arXiv:1903.06059). The noise comes from the
-    fingerprint, and is the same in every round.
+    key = -[sum of z(figure) / sqrt(figures) + temperature * Gumbel], z over all documents. At
+    temperature 1, documents are drawn without replacement with weights exp(score) (the Gumbel
+    top-k trick, Kool et al. 2019, arXiv:1903.06059). The noise comes from the fingerprint, so it
+    is the same in every round.
 
     Args:
-        figures: int64[F, n], in `UNIT`, of all remaining candidates. One without deviation doesn't
-            count.
+        figures: int64[F, n], figures of all remaining candidates in `UNIT`. A figure without
+            deviation is ignored.
         fingerprint_hi: uint64[n], upper half of each document's fingerprint.
-        fingerprint_lo: uint64[n], lower half.
-        seed: the run's.
+        fingerprint_lo: uint64[n], lower half of each document's fingerprint.
+        seed: seed of the run.
         temperature: weight of the noise, 0 or more.
 
     Returns:
@@ -281,12 +260,12 @@ def keys(
     """
     if figures.ndim != 2 or figures.shape[1:] != fingerprint_hi.shape:
         raise ValueError(f"figures are {figures.shape}; fingerprints {fingerprint_hi.shape}")
-    moments = [Moments.of(figure) for figure in figures]
+    means, deviations = np.array([mean_and_deviation(f) for f in figures]).reshape(-1, 2).T
     out = np.empty(figures.shape[1], np.float64)
     _keys(
         np.ascontiguousarray(figures),
-        np.array([one.mean for one in moments]),
-        np.array([one.deviation for one in moments]),
+        np.ascontiguousarray(means),
+        np.ascontiguousarray(deviations),
         seeded_hash(fingerprint_hi, fingerprint_lo, seed, "gumbel"),
         temperature,
         out,

@@ -1,4 +1,4 @@
-"""Count n-grams and score candidates, as transforms."""
+"""Transforms that count n-grams and score candidates."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 @dataclass
 class CountNgrams(beam.PTransform):
-    """Counts hashed unigrams and bigrams of documents, each as often as it appears.
+    """Count hashed unigrams and bigrams of documents, each document times its copies.
 
-    Elements in: lists of `Unit`; out: the path of the file with the tables. Integers, so that
-    they don't depend on who counted what.
+    Elements in: lists of `Unit`; elements out: the path of the file with the tables. The counts
+    are integers, so they don't depend on the division of the work.
 
     Args:
         sketches: folder of the sketches.
-        weights: folder of a row-aligned column `copies`; less than 0 where they are taken away.
-        path: where the tables go.
-        counted: a file of tables that they come on top of.
+        weights: folder of a row-aligned column `copies`; negative where counts are taken away.
+        path: file that gets the tables.
+        counted: file of tables to add to.
     """
 
     sketches: str
@@ -45,6 +45,7 @@ class CountNgrams(beam.PTransform):
     counted: str | None = None
 
     def expand(self, lanes: Any) -> Any:
+        """Count unit by unit and write the sum."""
         return (
             lanes
             | beam.ParDo(_CountUnits(self.sketches, self.weights))
@@ -60,7 +61,7 @@ class CountNgrams(beam.PTransform):
 
 
 def read_tables(path: str) -> Tables:
-    """What `CountNgrams` has written."""
+    """Read the tables that `CountNgrams` has written."""
     return Tables.from_bytes(files.read_bytes(path))
 
 
@@ -91,15 +92,16 @@ class _CountUnits(beam.DoFn):
 
 @dataclass
 class ScoreCandidates(beam.PTransform):
-    """Scores documents by what the mix lacks against the reference, in a row-aligned file.
+    """Score documents by what the mix lacks against the reference, in row-aligned files.
 
     Elements in: lists of `Unit`; elements out: indexes of the units.
 
     Args:
         sketches: folder of the sketches.
-        reference, current: files of n-gram tables.
-        remaining: folder of a row-aligned column `remaining`; other documents are not looked at.
-        folder: where the columns `FIGURES` go.
+        reference: file of the reference's n-gram tables.
+        current: file of the expected mix's n-gram tables.
+        remaining: folder of a row-aligned column `remaining`; only these documents are scored.
+        folder: folder that gets the columns `FIGURES`.
     """
 
     sketches: str
@@ -109,6 +111,7 @@ class ScoreCandidates(beam.PTransform):
     folder: str
 
     def expand(self, lanes: Any) -> Any:
+        """Score the documents of each unit."""
         return lanes | PerUnit(
             _ScoreUnit(self.sketches, self.reference, self.current, self.remaining, self.folder)
         )
@@ -121,15 +124,17 @@ class _ScoreUnit:
     current: str
     remaining: str
     folder: str
-    shared: Shared = field(default_factory=Shared)  # one scorer for all threads of a process
+    shared: Shared = field(default_factory=Shared)
 
     def setup(self) -> None:
+        """Load the scorer, once for all threads of a process."""
         self.scorer = self.shared.acquire(self._load)
 
     def _load(self) -> Scorer:
         return Scorer(read_tables(self.reference), read_tables(self.current))
 
     def run(self, unit: Unit) -> int:
+        """Write the figures of one unit."""
         path = unit_file(self.sketches, unit.index, "parquet")
         (remaining,) = load_unit(self.remaining, unit.index, ["remaining"])
         table = files.read_table(path, NGRAM_COLUMNS).filter(pa.array(remaining))

@@ -1,7 +1,7 @@
-"""Which documents fill the quotas: rounds of scoring and filling, on copies a document.
+"""Rounds of choosing documents for quotas.
 
-Cells are the clusters of each domain, for each role. What scores is a worker's, unit by unit; what
-chooses is a plain function over packed columns, so that it can't depend on workers.
+Cells are the clusters of each domain, for each role. Workers score documents unit by unit. Plain
+functions over packed columns choose, so the choice can't depend on the workers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.selection.fill import fill, top_up
 
-NEARLY_ALL = 0.95  # of the candidates' tokens: where so much is taken, choosing decides nothing
+NEARLY_ALL = 0.95  # share of the candidates' tokens from which scoring makes no difference
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class Candidates:
     """Documents that may fill quotas, as columns of n rows.
 
     Attributes:
-        cell: int64[n], place in the quotas.
-        tokens: int64[n].
-        cap: int64[n], how often a document may appear.
-        hi, lo: uint64[n], fingerprints.
+        cell: int64[n], index of the document's quota.
+        tokens: int64[n], length of each document.
+        cap: int64[n], most copies of each document.
+        hi: uint64[n], upper halves of the fingerprints.
+        lo: uint64[n], lower halves of the fingerprints.
     """
 
     cell: NDArray[np.int64]
@@ -36,84 +37,95 @@ class Candidates:
     lo: NDArray[np.uint64]
 
     def take(self, rows: NDArray[Any]) -> Candidates:
+        """Take some rows."""
         return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     def hashes(self, seed: int, salt: str) -> NDArray[np.uint64]:
-        """uint64[n] for a use of its own."""
+        """Hash each candidate's fingerprint; each salt gives an independent order.
+
+        Returns:
+            uint64[n].
+        """
         return seeded_hash(self.hi, self.lo, seed, salt)
 
 
 class Filling:
-    """Fills quotas over several rounds, without ever passing a document's cap.
+    """Quotas that are filled over several rounds, within the documents' caps.
 
-    Where a cell's quota is larger than what it holds, all of its documents appear as often as goes
-    in whole; what is left over is filled by key, in rounds.
+    Where a cell's quota is larger than its supply, all its documents first appear as often as fits
+    in full. The remainder is filled by key, in rounds.
 
     Args:
-        candidates: that may be chosen.
-        quota: float64[C], tokens a cell.
+        candidates: documents to choose from.
+        quota: float64[C], tokens of each cell.
+
+    Attributes:
+        copies: int64[n], copies of each candidate so far.
     """
 
     def __init__(self, candidates: Candidates, quota: NDArray[np.float64]) -> None:
         self.candidates = candidates
         self.quota = quota
-        held = np.bincount(candidates.cell, candidates.tokens, len(quota))
-        whole = np.where(held > 0, quota // np.maximum(held, 1), 0).astype(np.int64)
-        self.copies = np.minimum(whole[candidates.cell], candidates.cap).astype(np.int64)
-        self._by_key = np.zeros(len(candidates.cell), bool)
+        supply = np.bincount(candidates.cell, candidates.tokens, len(quota))
+        full = np.where(supply > 0, quota // np.maximum(supply, 1), 0).astype(np.int64)
+        self.copies = np.minimum(full[candidates.cell], candidates.cap).astype(np.int64)
+        self._chosen = np.zeros(len(candidates.cell), bool)
         self._wanted = np.maximum(quota - self._filled(), 0.0)
 
     @property
     def missing(self) -> float:
-        """Tokens of the quotas that are not filled yet."""
+        """Count the tokens of the quotas that are not filled yet."""
         return float(self.quota.sum() - self._filled().sum())
 
     @property
     def remaining(self) -> NDArray[np.int64]:
-        """Candidates that a further round may choose."""
-        return np.flatnonzero(~self._by_key & (self.copies < self.candidates.cap))
+        """Find the candidates that a further round may choose."""
+        return np.flatnonzero(~self._chosen & (self.copies < self.candidates.cap))
 
     def sample(self, order: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """What would be there at the end, if the rest were drawn blindly: copies[n].
+        """Predict the final copies if all further documents were drawn at random.
 
         Args:
             order: uint64[n], a seeded hash of each candidate.
+
+        Returns:
+            int64[n], copies of each candidate.
         """
         copies = self.copies.copy()
-        rest = self.remaining
-        rest = rest[np.argsort(order[rest], kind="stable")]
-        drawn = np.cumsum(self.candidates.tokens[rest])
-        copies[rest[: np.searchsorted(drawn, self.missing)]] += 1
+        remaining = self.remaining
+        remaining = remaining[np.argsort(order[remaining], kind="stable")]
+        drawn = np.cumsum(self.candidates.tokens[remaining])
+        copies[remaining[: np.searchsorted(drawn, self.missing)]] += 1
         return copies
 
     def choose(self, key: NDArray[Any], share: float) -> None:
-        """One round.
+        """Choose documents in one round.
 
         Args:
-            key: of the remaining candidates, ascending.
-            share: of the quotas that shall be filled after it, i/R; 1 in the last round.
+            key: float64[m] or uint64[m], keys of the remaining candidates; the smallest first.
+            share: share of the quotas to be filled after this round: i/R, 1 in the last round.
         """
-        rest = self.remaining
+        remaining = self.remaining
         wanted = self._wanted * share + (self.quota - self._wanted) - self._filled()
-        want = _settled(wanted)
-        chosen = self._fill(rest, key, want, np.ones(len(rest), np.int64))
-        self.copies[rest] += chosen
-        self._by_key[rest[chosen > 0]] = True
+        wanted = _without_negatives(wanted)
+        copies = self._fill(remaining, key, wanted, np.ones(len(remaining), np.int64))
+        self.copies[remaining] += copies
+        self._chosen[remaining[copies > 0]] = True
         if share == 1:
             self._place_residue()
 
     def top_up(self) -> None:
-        """Take shorter documents where more than half of the longest that is taken is missing.
+        """Take shorter documents where more than half of the longest document taken is missing.
 
-        It happens where the last document in line is longer than twice what is missing.
+        That happens where the last document in line is longer than twice the missing tokens.
         """
-        of = self.candidates
-        if self.missing > of.tokens[self.copies > 0].max(initial=0) / 2:
-            order = np.lexsort((of.cell, of.cap, of.tokens, of.hi, of.lo))
-            top_up(order, of.tokens, of.cap, self.missing, self.copies)
+        c = self.candidates
+        if self.missing > c.tokens[self.copies > 0].max(initial=0) / 2:
+            order = np.lexsort((c.cell, c.cap, c.tokens, c.hi, c.lo))
+            top_up(order, c.tokens, c.cap, self.missing, self.copies)
 
     def _place_residue(self) -> None:
-        """Where cells ran out of documents, what is missing goes wherever caps leave room."""
+        """Place missing tokens of exhausted cells wherever caps leave room."""
         room = np.flatnonzero(self.copies < self.candidates.cap)
         if len(room) == 0 or self.missing <= self.candidates.tokens.max() / 2:
             return
@@ -130,8 +142,8 @@ class Filling:
         want: NDArray[np.float64],
         cap: NDArray[np.int64],
     ) -> NDArray[np.int32]:
-        of = self.candidates
-        return fill(of.cell[rows], key, of.lo[rows], of.tokens[rows], want, cap)
+        c = self.candidates
+        return fill(c.cell[rows], key, c.lo[rows], c.tokens[rows], want, cap)
 
     def _filled(self) -> NDArray[np.float64]:
         tokens = self.copies * self.candidates.tokens
@@ -139,11 +151,11 @@ class Filling:
         return filled.astype(np.float64)
 
 
-def _settled(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What cells shall get, none less than nothing, and together as much as is wanted together.
+def _without_negatives(wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make the wanted amounts non-negative without changing their sum.
 
-    A cell that an earlier round gave too much lowers what the next ones get, as it would have in
-    that round: only capping it at nothing would give it twice.
+    A cell that got too much in an earlier round lowers the amounts of the cells after it, as it
+    would have in that round. Clipping it at 0 would count its excess twice.
 
     Args:
         wanted: float64[C], tokens; negative where a cell has too many.
@@ -163,16 +175,19 @@ def fill_by_hash(
     salt: str,
     topped_up: bool = True,
 ) -> NDArray[np.int64]:
-    """Copies of documents that are chosen by a seeded hash of their fingerprints.
+    """Fill quotas by a seeded hash of the documents' fingerprints.
 
-    So human text is: choosing it by deficit or novelty was neutral or worse in the recursive loop.
+    Human text is chosen so: by deficit or novelty it was neutral or worse in the recursive loop.
 
     Args:
         candidates: documents of one use.
-        quota: float64[C], tokens a cell.
-        seed: the run's.
-        salt: names the use.
-        topped_up: whether shorter documents make up for one that is too long for what is missing.
+        quota: float64[C], tokens of each cell.
+        seed: seed of the run.
+        salt: name of the use.
+        topped_up: whether shorter documents replace one that is too long for the missing tokens.
+
+    Returns:
+        int64[n], copies of each candidate.
     """
     filling = Filling(candidates, quota)
     filling.choose(candidates.hashes(seed, salt)[filling.remaining], 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outcross.transforms.budget.domains import (
@@ -102,6 +102,7 @@ def test_the_order_of_the_domains_does_not_matter(seed: int) -> None:
 
 @RANDOM
 @given(SEEDS, st.floats(0, 1))
+@example(213, 1.0)
 def test_a_share_that_is_asked_for_is_exact_or_refused_with_a_range_that_would_do(
     seed: int, share: float
 ) -> None:
@@ -126,6 +127,9 @@ def test_a_share_that_is_asked_for_is_exact_or_refused_with_a_range_that_would_d
     assert totals.tokens[0] == pytest.approx(share * (X + Y), abs=1e-6)
     assert totals.synthetic.sum() == pytest.approx(X)
     assert totals.human.sum() == pytest.approx(Y)
+    if share == 1:  # nothing is left to divide among the other domains
+        assert totals.tokens[1:].sum() == pytest.approx(0, abs=1e-6)
+        return
     free = dividing(domains[1:], natural[1:])
     rest = free.divide(max(X - totals.synthetic[0], 0), max(Y - totals.human[0], 0))
     np.testing.assert_allclose(totals.tokens[1:], rest.tokens, atol=1e-6)

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.estimators.lexical import (
-    distinct,
     first_tokens,
     lexical,
-    ngram_entropy,
     opening_hashes,
     openings,
     rare_words,
     retained,
-    self_repetition,
 )
 
 Documents = list[list[int]]
@@ -61,27 +58,17 @@ def plain_repetition(documents: Documents, n: int) -> float:
     return again / total if total else 0.0
 
 
-@given(CORPORA, st.integers(1, 5), st.integers(0, 3))
-def test_ngrams_are_those_within_documents(documents: Documents, n: int, before: int) -> None:
-    offsets, words = columns(documents, before)
-    different = {gram for grams in ngrams(documents, n) for gram in grams}
-    assert distinct(offsets, words, n) == len(different)
-    assert ngram_entropy(offsets, words, n) == pytest.approx(plain_entropy(documents, n), abs=1e-12)
-    assert self_repetition(offsets, words, n) == plain_repetition(documents, n)
-
-
-@given(CORPORA)
-def test_all_in_one_go_are_the_same_figures(documents: Documents) -> None:
-    offsets, words = columns(documents)
-    found = lexical(offsets, words)
-    assert found.tokens == sum(map(len, documents))
-    assert found.vocabulary == distinct(offsets, words, 1)
-    for n, share in enumerate((found.distinct_1, found.distinct_2, found.distinct_3), start=1):
-        of = sum(map(len, ngrams(documents, n)))
-        assert share == (distinct(offsets, words, n) / of if of else 0)
-    assert found.entropy_1 == ngram_entropy(offsets, words, 1)
-    assert found.entropy_2 == ngram_entropy(offsets, words, 2)
-    assert found.self_repetition == self_repetition(offsets, words)
+@given(CORPORA, st.integers(0, 3))
+def test_ngrams_are_those_within_documents(documents: Documents, before: int) -> None:
+    measures = lexical(*columns(documents, before))
+    grams = {n: [gram for run in ngrams(documents, n) for gram in run] for n in (1, 2, 3)}
+    assert measures.tokens == len(grams[1])
+    assert measures.vocabulary == len(set(grams[1]))
+    shares = (measures.distinct_1, measures.distinct_2, measures.distinct_3)
+    assert shares == tuple(len(set(run)) / max(len(run), 1) for run in grams.values())
+    assert measures.entropy_1 == pytest.approx(plain_entropy(documents, 1), abs=1e-12)
+    assert measures.entropy_2 == pytest.approx(plain_entropy(documents, 2), abs=1e-12)
+    assert measures.self_repetition == plain_repetition(documents, 4)
 
 
 @given(CORPORA, st.randoms(use_true_random=False))
@@ -94,8 +81,8 @@ def test_the_order_of_documents_changes_no_bit(documents: Documents, random) -> 
 
 def test_a_phrase_that_one_document_repeats_is_no_self_repetition() -> None:
     phrase = [1, 2, 3, 4]
-    assert self_repetition(*columns([[*phrase, 9, *phrase]])) == 0
-    assert self_repetition(*columns([[*phrase, 9, *phrase], phrase])) == 3 / 7
+    assert lexical(*columns([[*phrase, 9, *phrase]])).self_repetition == 0
+    assert lexical(*columns([[*phrase, 9, *phrase], phrase])).self_repetition == 3 / 7
 
 
 def test_ngrams_of_a_large_set_are_told_apart() -> None:
@@ -178,9 +165,7 @@ def test_what_is_no_set_is_refused() -> None:
     with pytest.raises(ValueError, match="never fall"):
         lexical(offsets[::-1], words)
     with pytest.raises(ValueError, match="int64 and uint32"):
-        distinct(offsets, words.astype(np.int64), 1)
-    with pytest.raises(ValueError, match="n is 0"):
-        distinct(offsets, words, 0)
+        lexical(offsets, words.astype(np.int64))
     with pytest.raises(ValueError, match="tokens is -1"):
         first_tokens(offsets, words, -1)
     with pytest.raises(ValueError, match="length is 0"):

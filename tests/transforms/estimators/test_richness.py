@@ -22,7 +22,6 @@ from outcross.transforms.estimators.richness import (
     effective_number,
     jackknife,
     js,
-    rarefied,
     sample_coverage,
     standard_error,
     tail_coverage,
@@ -211,32 +210,6 @@ def test_a_tenth_of_equal_clusters_is_rare(tenth: int) -> None:
     assert tail_coverage(held[::-1], np.full(10 * tenth, 0.1 / tenth)) == 0
 
 
-@given(HISTOGRAMS, st.integers(0, 1300))
-def test_rarefaction_is_hurlberts_formula(histogram: list[int], k: int) -> None:
-    counts, n = np.array(histogram), sum(histogram)
-    k = min(k, n)
-    expected = sum(1 - Fraction(math.comb(n - x, k), math.comb(n, k)) for x in histogram if x)
-    assert rarefied(counts, k) == pytest.approx(float(expected), rel=1e-12, abs=1e-12)
-    assert rarefied(counts, n + 7) == np.count_nonzero(counts)
-
-
-def test_rarefaction_keeps_its_digits_in_large_samples() -> None:
-    """Where differences of log-gammas have none left."""
-    counts = np.append(np.ones(1000, np.int64), [10**11, 2 * 10**11])
-    n, k = int(counts.sum()), 50
-    rest = Fraction(1)
-    for i in range(k):
-        rest *= Fraction(2 * 10**11 + 1000 - i, n - i)
-    other = Fraction(1)
-    for i in range(k):
-        other *= Fraction(10**11 + 1000 - i, n - i)
-    expected = 1000 * Fraction(k, n) + (1 - rest) + (1 - other)
-    assert rarefied(counts, k) == pytest.approx(float(expected), rel=1e-13)
-    assert rarefied(np.ones(3_000_000, np.int64), 1) == pytest.approx(1, rel=1e-13)
-    assert rarefied(np.array([10**12, 1]), 1) == pytest.approx(1, rel=1e-13)
-    assert rarefied(counts, 10**11) == pytest.approx(2 + 1000 * 10**11 / n, rel=1e-13)
-
-
 def test_what_has_no_measure_is_refused() -> None:
     one, none = np.array([1, 2]), np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="q_counts sum to 0"):
@@ -247,11 +220,8 @@ def test_what_has_no_measure_is_refused() -> None:
         tail_coverage(one, none.astype(float))
     with pytest.raises(ValueError, match="reference shares"):
         tail_coverage(one, np.ones(3))
-    with pytest.raises(ValueError, match="k is -1"):
-        rarefied(one, -1)
     assert tail_coverage(none, np.ones(2)) == 0
     assert standard_error(none) == standard_error(np.array([1])) == 0
-    assert rarefied(none, 5) == 0
 
 
 K, K2 = 6, 4
@@ -265,8 +235,8 @@ def rows(draw: st.DrawFn) -> Rows:
     return {
         "cluster": rng.integers(0, K, n).astype(np.int32),
         "tokens": rng.integers(0, 2**40, n),
-        "kind": rng.integers(0, 3, n).astype(np.int8),
-        "audit_cluster": rng.integers(0, K2, n).astype(np.int32),
+        "document_class": rng.integers(0, 3, n).astype(np.int8),
+        "second_cluster": rng.integers(0, K2, n).astype(np.int32),
         "copy": rng.integers(0, 2, n),
     }
 
@@ -328,8 +298,8 @@ def test_the_figures_of_a_small_set() -> None:
     total.add(
         cluster=np.array([0, 0, 1, 1]),
         tokens=np.array([30, 10, 40, 0]),
-        kind=np.array([0, TAIL, OFF_SUPPORT, TAIL]),
-        audit_cluster=np.array([2, 2, 2, 2]),
+        document_class=np.array([0, TAIL, OFF_SUPPORT, TAIL]),
+        second_cluster=np.array([2, 2, 2, 2]),
         copies=1,
         near_duplicates=2,
     )

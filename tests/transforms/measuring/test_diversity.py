@@ -26,9 +26,9 @@ from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.writing.shards import shard_of
 from tests.support.corpora import over
-from tests.support.references import AUDIT, THRESHOLDS, TOPICS, Documents, Population
+from tests.support.references import SECOND_TOPICS, THRESHOLDS, TOPICS, Documents, Population
 
-SIZES = (TOPICS, AUDIT)
+SIZES = (TOPICS, SECOND_TOPICS)
 EVERY_KEY = 2**64 - 1
 POPULATION = Population()
 

@@ -15,14 +15,14 @@ from outcross.transforms.estimators.vendi import vendi
 from outcross.transforms.measuring.contrast import LEAST_TOKENS, Contrast
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.figures import FigureMaker
-from tests.support.references import AUDIT, TOPICS, Documents, Population, reference
+from tests.support.references import SECOND_TOPICS, TOPICS, Documents, Population, reference
 
 POPULATION = Population()
 AGAINST_HUMAN = ("kl_to_reference", "tail_mass", "off_support")
 
 
 def measured(documents: Documents) -> Diversity:
-    found = Diversity.empty(TOPICS, AUDIT)
+    found = Diversity.empty(TOPICS, SECOND_TOPICS)
     rows = np.arange(len(documents))
     found.add(documents.at(rows), documents.sketch, documents.key, 2**64 - 1, 3, 5)
     return found
@@ -37,7 +37,7 @@ def test_parts_merged_have_the_figures_of_the_whole(maker: FigureMaker) -> None:
     documents = POPULATION.draw(400, 1)
     whole = measured(documents)
     parts = [measured(documents.take(np.arange(start, 400, 4))) for start in (2, 0, 3, 1)]
-    found = merged(parts, TOPICS, AUDIT)
+    found = merged(parts, TOPICS, SECOND_TOPICS)
     found.counts.copies, found.counts.near_duplicates = 3, 5
     assert maker.figures(found) == maker.figures(whole)
     assert Figures.model_validate_json(maker.figures(whole).model_dump_json()) == maker.figures(
@@ -101,7 +101,7 @@ def test_without_human_text_nothing_is_called_human(maker: FigureMaker) -> None:
 
 
 def test_a_set_of_nothing_has_no_figures(maker: FigureMaker) -> None:
-    made = maker.figures(Diversity.empty(TOPICS, AUDIT))
+    made = maker.figures(Diversity.empty(TOPICS, SECOND_TOPICS))
     assert made.documents == made.tokens == 0
     assert (made.vendi, made.lexical, made.lengths, made.measures) == (None, None, None, [])
 

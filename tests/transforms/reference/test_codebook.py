@@ -1,40 +1,25 @@
 """The codebook: exact assignment whatever the batch, density, and a fit that no order changes."""
 
-from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, Piece, Unit
-from outcross.transforms.base import files
-from outcross.transforms.exchange.units import unit_file
+from outcross.schemas.documents import EMBEDDING_DIMS
 from outcross.transforms.reference import codebook as cluster
-from outcross.transforms.reference.assign_clusters import AssignClusters
 from outcross.transforms.reference.codebook import (
-    ASSIGNMENTS,
     Codebook,
     default_clusters,
     fit_codebook,
     smallest,
 )
 from outcross.transforms.text.embed import SCALE
+from tests.support.references import unit_vectors
 
 EVERY = np.arange(EMBEDDING_DIMS)
-
-
-def unit_vectors(rng: np.random.Generator, n: int, centres: int = 0) -> NDArray[np.int8]:
-    """Embeddings as the embedder makes them, around some centres or anywhere."""
-    x = rng.normal(size=(n, EMBEDDING_DIMS))
-    if centres:
-        x = 0.5 * x + 3 * rng.normal(size=(centres, EMBEDDING_DIMS))[rng.integers(0, centres, n)]
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return np.clip(np.rint(x * SCALE), -127, 127).astype(np.int8)
 
 
 def codebook(centroids: NDArray[Any], counts: NDArray[Any] | None = None) -> Codebook:
@@ -162,29 +147,3 @@ def test_fewer_documents_than_clusters_and_none_at_all() -> None:
         book = fit_codebook(nothing, 50, 0, EVERY)
         assert (book.size, book.counts.sum()) == (1, 0)
         assert book.assign(few)[0].tolist() == [0, 0, 0]
-
-
-def test_assignments_stand_beside_their_documents(tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    units, x = [], []
-    for index, rows in enumerate((5, 0, 3000)):
-        units.append(Unit(index, 0, (Piece(f"{index}.jsonl", "jsonl", 0, -1, 1),)))
-        x.append(unit_vectors(rng, rows, 4) if rows else np.zeros((0, EMBEDDING_DIMS), np.int8))
-        kind = pa.binary(EMBEDDING_DIMS)
-        column = pa.array([row.tobytes() for row in x[-1]], kind)
-        files.write_table(
-            unit_file(str(tmp_path), index, "parquet"), pa.table({"embedding": column})
-        )
-    out = tmp_path / "assignments"
-    out.mkdir()
-    book = fit_codebook(x[2], 8, 0, EVERY)
-    audit = fit_codebook(x[2], 5, 1, np.arange(0, EMBEDDING_DIMS, 4))
-    with beam.Pipeline(runner="FnApiRunner") as p:
-        lanes = p | beam.Create([[units[2]], [units[0], units[1]]])
-        lanes | AssignClusters(str(tmp_path), str(out), book, audit)
-    for unit, embeddings in zip(units, x, strict=True):
-        table = files.read_table(unit_file(str(out), unit.index, "parquet"))
-        assert table.schema.equals(ASSIGNMENTS)
-        expected = [*book.assign(embeddings), audit.assign(embeddings)[0]]
-        for column, values in zip(table.columns, expected, strict=True):
-            assert column.to_pylist() == values.tolist()

@@ -49,7 +49,7 @@ def made(corpus: tuple[Documents, Sketches], rows: list[int]) -> Pool:
 
 
 def up_to(documents: Documents, rows: list[int], place: int, more: int) -> int:
-    """A limit of words at, just below or just beyond the words of some first documents."""
+    """Return a limit at, just below or just beyond the words of the first documents."""
     key = documents.key[rows]
     lengths = documents.sketch["tokens"].to_numpy()[rows][np.argsort(key)]
     return max(int(lengths[: place % (len(rows) + 1)].sum()) + more, 1)

@@ -1,4 +1,4 @@
-"""The yardstick: its parts, its thresholds, and that it comes back from disk as it was."""
+"""The reference: its parts, its thresholds, and that it comes back from disk as it was."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     assert loaded.thresholds == made.thresholds
     assert loaded.human is True
     x = np.random.default_rng(1).integers(-127, 128, (50, 256)).astype(np.int8)
-    for name in ("codebook", "audit"):
+    for name in ("codebook", "second_codebook"):
         for one, other in zip(
             getattr(loaded, name).assign(x), getattr(made, name).assign(x), strict=True
         ):
@@ -83,7 +83,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     assert load_reference(str(copied), "e-1").fingerprint() == made.fingerprint()
 
 
-def test_a_yardstick_of_too_little_text_has_no_ratio(tmp_path: Path) -> None:
+def test_a_reference_of_too_little_text_has_no_ratio(tmp_path: Path) -> None:
     made = dataclasses.replace(reference(pool=2), zstd_ratio=None)
     made.save(str(tmp_path))
     assert load_reference(str(tmp_path), "e-1").zstd_ratio is None
@@ -93,7 +93,7 @@ def test_the_fingerprint_tells_every_part_apart() -> None:
     made, other = reference(pool=5), reference(1, pool=5)
     changed = [
         dataclasses.replace(made, **{name: getattr(other, name)})
-        for name in ("codebook", "audit", "counts", "held_out", "ngrams", "pool", "rare")
+        for name in ("codebook", "second_codebook", "counts", "held_out", "ngrams", "pool", "rare")
     ]
     changed += [
         dataclasses.replace(made, **{name: getattr(other, name)}) for name in ("members", "repeats")
@@ -104,7 +104,10 @@ def test_the_fingerprint_tells_every_part_apart() -> None:
         dataclasses.replace(made, thresholds=Thresholds(density=200, dot=11)),
         dataclasses.replace(made, thresholds=dataclasses.replace(made.thresholds, bands=BANDS)),
         dataclasses.replace(
-            made, audit=dataclasses.replace(made.audit, dims=made.audit.dims[::-1])
+            made,
+            second_codebook=dataclasses.replace(
+                made.second_codebook, dims=made.second_codebook.dims[::-1]
+            ),
         ),
     ]
     prints = [made.fingerprint(), *(reference.fingerprint() for reference in changed)]
@@ -143,18 +146,18 @@ def test_the_command_that_makes_it_anew_has_the_files_that_it_was_made_of(tmp_pa
         assert f"`outcross reference build {command} --out {tmp_path}`" in str(error.value)
 
 
-def test_files_of_two_yardsticks_are_not_taken_for_one(tmp_path: Path) -> None:
+def test_files_of_two_references_are_not_taken_for_one(tmp_path: Path) -> None:
     SMALL.save(str(tmp_path / "a"))
     reference(1, pool=2).save(str(tmp_path / "b"))
     for name in ("arrays.npz", "ngrams.bin", POOL_FILES[0]):
         mixed = tmp_path / f"mixed-{name.replace('/', '-')}"
         shutil.copytree(tmp_path / "a", mixed)
         shutil.copy(tmp_path / "b" / name, mixed / name)
-        with pytest.raises(ConfigError, match="not of one yardstick"):
+        with pytest.raises(ConfigError, match="belong to different references"):
             load_reference(str(mixed), "e-1")
 
 
-def test_a_damaged_yardstick_is_refused_by_its_folder(tmp_path: Path) -> None:
+def test_a_damaged_reference_is_refused_by_its_folder(tmp_path: Path) -> None:
     """Cut, overwritten, emptied, gone: no file of it leads anywhere but to a message."""
     draw = random.Random(3)
     made = reference(pool=20)
@@ -229,8 +232,8 @@ def test_a_fifth_of_what_fitted_nothing_is_tail_and_a_hundredth_off_support() ->
     dot = rng.normal(30_000, 9_000, 60_000).astype(np.int32)
     density = rng.integers(0, 2**55, 60_000)
     thresholds = set_thresholds(dot[:30_000], density[:30_000], BANDS)
-    kind = thresholds.classify(dot[30_000:], density[30_000:], inside(30_000))
-    share = np.bincount(kind, minlength=3) / 30_000
+    classes = thresholds.classify(dot[30_000:], density[30_000:], inside(30_000))
+    share = np.bincount(classes, minlength=3) / 30_000
     assert share[OFF_SUPPORT] == pytest.approx(0.01, abs=0.002)
     assert share[TAIL] == pytest.approx(0.2 * 0.99, abs=0.01)
     assert share[HEAD] == pytest.approx(0.8 * 0.99, abs=0.01)
@@ -239,8 +242,8 @@ def test_a_fifth_of_what_fitted_nothing_is_tail_and_a_hundredth_off_support() ->
 def test_off_support_comes_before_tail_and_the_threshold_itself_is_inside() -> None:
     thresholds = Thresholds(density=10, dot=5)
     dot, density = np.array([5, 4, 5, 4], np.int32), np.array([10, 10, 9, 9])
-    kind = thresholds.classify(dot, density, inside(4))
-    assert kind.tolist() == [HEAD, OFF_SUPPORT, TAIL, OFF_SUPPORT]
+    classes = thresholds.classify(dot, density, inside(4))
+    assert classes.tolist() == [HEAD, OFF_SUPPORT, TAIL, OFF_SUPPORT]
 
 
 @pytest.mark.parametrize("m", range(SURFACE_MEASURES))
@@ -248,14 +251,14 @@ def test_a_surface_out_of_any_band_is_off_support_wherever_the_text_lies(m: int)
     thresholds = Thresholds(density=10, dot=5, bands=BANDS)
     surface = inside(5)
     surface[:, m] = [9, 10, 15, 20, 21]
-    kind = thresholds.classify(np.full(5, 50, np.int32), np.full(5, 50), surface)
-    assert kind.tolist() == [OFF_SUPPORT, HEAD, HEAD, HEAD, OFF_SUPPORT]
+    classes = thresholds.classify(np.full(5, 50, np.int32), np.full(5, 50), surface)
+    assert classes.tolist() == [OFF_SUPPORT, HEAD, HEAD, HEAD, OFF_SUPPORT]
 
 
 def test_without_text_for_thresholds_nothing_is_called_rare() -> None:
     none = set_thresholds(np.zeros(0, np.int32), np.zeros(0, np.int64), Bands())
-    kind = none.classify(np.array([-64_516, 0], np.int32), np.array([0, 7]), inside(2))
-    assert kind.tolist() == [HEAD, HEAD]
+    classes = none.classify(np.array([-64_516, 0], np.int32), np.array([0, 7]), inside(2))
+    assert classes.tolist() == [HEAD, HEAD]
 
 
 def test_shares_are_smoothed_by_half_a_mean_document() -> None:
@@ -277,7 +280,7 @@ PAIRS = st.lists(st.tuples(HALVES, HALVES), max_size=25)
 
 @settings(max_examples=200)
 @given(st.sets(st.tuples(HALVES, HALVES)), PAIRS)
-def test_a_yardstick_holds_the_texts_that_it_is_made_of(
+def test_a_reference_holds_the_texts_that_it_is_made_of(
     members: set[tuple[int, int]], asked: list[tuple[int, int]]
 ) -> None:
     table = np.array(sorted(members), np.uint64).reshape(-1, 2)
@@ -286,17 +289,11 @@ def test_a_yardstick_holds_the_texts_that_it_is_made_of(
     assert made.holds(hi, lo).tolist() == [pair in members for pair in asked]
 
 
-def test_a_yardstick_holds_its_own_texts_and_no_others() -> None:
+def test_a_reference_holds_its_own_texts_and_no_others() -> None:
     hi, lo = SMALL.members.T
     assert SMALL.holds(hi, lo).all()
     assert not SMALL.holds(hi, lo + np.uint64(1)).any()
     assert not SMALL.holds(*hashes(1000)).any()
-
-
-def test_class_shares_are_those_of_the_documents() -> None:
-    kind = np.array([HEAD, TAIL, TAIL, OFF_SUPPORT, HEAD], np.int8)
-    assert SMALL.class_shares(kind) == (0.4, 0.2)
-    assert SMALL.class_shares(np.zeros(0, np.int8)) == (0, 0)
 
 
 def test_what_the_clusters_are_about_stands_in_a_file_of_its_own(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ WIDE = 256
 
 
 def row(key: int) -> dict[str, Any]:
-    """A document; the same key is the same text, and so the same in everything."""
+    """Make a document; the same key gives the same text and the same other columns."""
     rng = np.random.default_rng(key)
     words = rng.integers(0, 2**32, int(rng.choice([0, 0, 1, 2, 5, 9])), dtype=np.uint32)
     wide = rng.integers(-127, 128, WIDE).astype(np.int8)
@@ -58,7 +58,7 @@ CELLS = ("cluster", "audit_cluster", "class")
 
 
 def definition(keys: list[int], documents: int, tokens: int) -> list[dict[str, Any]]:
-    """The bottom-k sample as its docstring says it."""
+    """Take the bottom-k sample as its docstring defines it."""
     kept: list[dict[str, Any]] = []
     before = 0
     for key in sorted(keys)[:documents]:

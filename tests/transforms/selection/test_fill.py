@@ -41,7 +41,7 @@ def corpora(draw: st.DrawFn, keys: tuple[str, ...] = ("float", "hash", "ties")) 
 
 
 def by_hand(documents: Columns) -> NDArray[np.int32]:
-    """The same rule over the line written out, document by document and copy by copy."""
+    """Fill by the same rule, with the line written out document by document, copy by copy."""
     cell, key, tie, tokens, cap = (documents[name].tolist() for name in COLUMNS)
     copies = np.zeros(len(cell), dtype=np.int32)
 
@@ -220,8 +220,8 @@ def test_topping_up_ends_within_half_of_the_longest_taken_or_where_nothing_fits(
     missing = wanted - float(((copies - before) * tokens).sum())
     longest = tokens[copies > 0].max(initial=0)
     assert 2 * missing >= -longest
-    left = (copies < cap) & (tokens > 0)
-    assert 2 * missing <= longest or not (tokens[left] <= 2 * missing).any()
+    available = (copies < cap) & (tokens > 0)
+    assert 2 * missing <= longest or not (tokens[available] <= 2 * missing).any()
 
 
 def test_topping_up_takes_the_shorter_documents_that_fit() -> None:

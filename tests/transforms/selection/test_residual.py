@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.selection import residual as module
-from outcross.transforms.selection.residual import UNIT, Moments, Scorer, keys
+from outcross.transforms.selection.residual import UNIT, Scorer, keys, mean_and_deviation
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 BUCKETS = 1 << 8
 
 
 def pack(documents):
-    """Lists of word hashes as (offsets, ids)."""
+    """Join lists of word hashes as (offsets, ids)."""
     lengths = [len(d) for d in documents]
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     return offsets, np.array([w for d in documents for w in d], np.uint32)
@@ -103,8 +103,8 @@ def test_counts_are_those_of_a_loop(documents):
 @given(corpora, corpora, corpora)
 def test_scores_are_those_of_the_formulas(reference, current, documents):
     scorer = Scorer(tables(reference), tables(current))
-    found = scorer.score(*pack(documents))
-    for d, got in zip(documents, found.T, strict=True):
+    scores = scorer.score(*pack(documents))
+    for d, got in zip(documents, scores.T, strict=True):
         wanted = plain_score(d, plain_counts(reference), plain_counts(current))
         assert got[0] * UNIT == pytest.approx(wanted[0], abs=3 * UNIT * math.sqrt(len(d)) + UNIT)
         assert got[1:] * UNIT == pytest.approx(wanted[1:], abs=2 * UNIT)
@@ -114,15 +114,15 @@ def test_scores_of_a_corpus_and_large_counts():
     reference, current = text(1, 300), text(2, 300)
     ref, cur = tables(reference), tables(current)
     huge = Tables(ref.unigrams * 10**9, ref.bigrams * 10**9)
-    for one, factor in ((ref, 1), (huge, 10**9)):
-        found = Scorer(one, cur).score(*pack(current))
+    for tables, factor in ((ref, 1), (huge, 10**9)):
+        scores = Scorer(tables, cur).score(*pack(current))
         plain_reference = [[c * factor for c in t] for t in plain_counts(reference)]
         for i in range(0, 300, 50):
             wanted = plain_score(current[i], plain_reference, plain_counts(current))
-            assert found[0, i] * UNIT == pytest.approx(wanted[0], abs=25 * UNIT)
-            assert found[1, i] * UNIT == pytest.approx(wanted[1], abs=2 * UNIT)
+            assert scores[0, i] * UNIT == pytest.approx(wanted[0], abs=25 * UNIT)
+            assert scores[1, i] * UNIT == pytest.approx(wanted[1], abs=2 * UNIT)
             if factor == 1:  # else counts are beyond what a table holds of the reference's
-                assert found[2, i] * UNIT == pytest.approx(wanted[2], abs=2 * UNIT)
+                assert scores[2, i] * UNIT == pytest.approx(wanted[2], abs=2 * UNIT)
 
 
 def test_unseen_words_stop_at_the_floor():
@@ -137,9 +137,9 @@ def test_unseen_words_stop_at_the_floor():
 def test_documents_without_and_with_one_word():
     reference, current = [[1, 2, 3]], [[3, 2, 1], [5]]
     scorer = Scorer(tables(reference), tables(current))
-    found = scorer.score(*pack([[], [7], [], [1]]))
-    deficit, surprisal, coherence = found
-    assert not found[:, [0, 2]].any()
+    scores = scorer.score(*pack([[], [7], [], [1]]))
+    deficit, surprisal, coherence = scores
+    assert not scores[:, [0, 2]].any()
     assert not coherence.any()
     unigram = math.log((1 + 0.1) / (3 + 25.6)) - math.log((1 + 0.1) / (4 + 25.6))
     assert deficit[3] * UNIT == pytest.approx(unigram, abs=2 * UNIT)
@@ -150,25 +150,25 @@ def test_documents_without_and_with_one_word():
 def test_scores_do_not_depend_on_the_batch():
     documents = [*text(5, 50), [], [9]]
     scorer = Scorer(tables(text(6, 50)), tables(text(7, 50)))
-    whole = np.array(scorer.score(*pack(documents)))
+    scores = np.array(scorer.score(*pack(documents)))
     order = np.random.default_rng(0).permutation(len(documents))
     shuffled = np.array(scorer.score(*pack([documents[i] for i in order])))
-    assert (shuffled == whole[:, order]).all()
+    assert (shuffled == scores[:, order]).all()
     offsets, ids = pack(documents)
     ids.flags.writeable = offsets.flags.writeable = False  # as Arrow's
-    assert (np.array(scorer.score(offsets[20:31], ids)) == whole[:, 20:30]).all()
+    assert (np.array(scorer.score(offsets[20:31], ids)) == scores[:, 20:30]).all()
 
 
 def test_values_never_change():
     """Other bits would mean other documents: change these only with the format's version."""
     reference, current = text(8, 100), text(9, 100)
     scorer = Scorer(tables(reference), tables(current))
-    found = scorer.score(*pack(current[:4]))
-    assert found[0].tolist() == [-12230157, -6891376, -1363311, 300153]
-    assert found[1].tolist() == [28077639, 30676743, 29901840, 31672586]
-    assert found[2].tolist() == [40635465, 23882365, 39794814, 17490278]
+    scores = scorer.score(*pack(current[:4]))
+    assert scores[0].tolist() == [-12230157, -6891376, -1363311, 300153]
+    assert scores[1].tolist() == [28077639, 30676743, 29901840, 31672586]
+    assert scores[2].tolist() == [40635465, 23882365, 39794814, 17490278]
     fingerprints = np.arange(4, dtype=np.uint64)
-    got = keys(found, fingerprints, fingerprints, seed=1)
+    got = keys(scores, fingerprints, fingerprints, seed=1)
     assert [float(k).hex() for k in got] == [
         "0x1.3d38381fd1b21p+0",
         "0x1.e1e7c0cdb60d6p-2",
@@ -177,29 +177,33 @@ def test_values_never_change():
     ]
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
-def test_moments_are_exact(values):
-    m = Moments.of(np.array(values, np.int64))
-    assert m == Moments(len(values), sum(values), sum(v * v for v in values))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
+def test_mean_and_deviation_come_from_exact_sums(values):
+    n, total, squares = len(values), sum(values), sum(v * v for v in values)
+    mean, deviation = mean_and_deviation(np.array(values, np.int64))
+    assert mean == total / n * UNIT
+    assert deviation == math.sqrt((n * squares - total**2) / n**2) * UNIT
 
 
-@given(st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=30), st.integers(0, 30))
-def test_moments_merge_and_are_the_usual_figures(values, cut):
-    values = np.array(values, np.int64)
-    whole = Moments.of(values)
-    assert Moments.of(values[cut:]).merge(Moments.of(values[:cut])).merge(Moments()) == whole
-    assert whole.mean == pytest.approx(values.mean() * UNIT, rel=1e-9, abs=1e-9)
-    assert whole.deviation == pytest.approx(values.std() * UNIT, rel=1e-9, abs=1e-6)
+@given(st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=30))
+def test_mean_and_deviation_are_the_usual_figures(values):
+    mean, deviation = mean_and_deviation(np.array(values, np.int64))
+    assert mean == pytest.approx(np.mean(values) * UNIT, rel=1e-9, abs=1e-9)
+    assert deviation == pytest.approx(np.std(values) * UNIT, rel=1e-9, abs=1e-6)
 
 
-def test_moments_of_more_than_a_part():
+def test_mean_and_deviation_of_more_values_than_one_part():
     values = np.full((1 << 20) + 5, -(2**62), np.int64)
-    assert Moments.of(values) == Moments(len(values), len(values) * -(2**62), len(values) * 2**124)
+    values[-1] = 2**62
+    n = len(values)
+    mean, deviation = mean_and_deviation(values)
+    assert mean == (2 - n) * 2**62 / n * UNIT
+    assert deviation == pytest.approx(math.sqrt(4 * (n - 1) / n**2) * 2**62 * UNIT, rel=1e-12)
 
 
-def test_moments_of_equal_values_have_no_deviation():
-    assert Moments.of(np.full(1000, 2**50 + 1)).deviation == 0
-    assert (Moments().mean, Moments().deviation) == (0, 0)
+def test_equal_values_have_no_deviation():
+    assert mean_and_deviation(np.full(1000, 2**50 + 1))[1] == 0
+    assert mean_and_deviation(np.zeros(0, np.int64)) == (0, 0)
 
 
 def fingerprints(n, seed=0):
@@ -231,8 +235,8 @@ def test_noise_is_gumbel_and_the_fingerprint_s_own():
         assert (noise < x).mean() == pytest.approx(math.exp(-math.exp(-x)), abs=0.01)
     assert np.isfinite(noise).all()
     order = np.random.default_rng(1).permutation(n)
-    again = -keys(zeros, hi[order], lo[order], 0, temperature=1)
-    assert (again == noise[order]).all()
+    reordered = -keys(zeros, hi[order], lo[order], 0, temperature=1)
+    assert (reordered == noise[order]).all()
     other = -keys(zeros, hi, lo, 1, temperature=1)
     assert abs(np.corrcoef(noise, other)[0, 1]) < 0.02
 
@@ -303,7 +307,7 @@ def test_noise_is_not_what_is_lacking():
 
 def test_wrong_input_is_named():
     good, (offsets, ids) = Tables.empty(8), pack([[1, 2], [3]])
-    one = np.ones(2, np.int32)
+    pair = np.ones(2, np.int32)
     with pytest.raises(ValueError, match="12 buckets"):
         Tables.empty(12)
     with pytest.raises(ValueError, match="int32"):
@@ -315,9 +319,9 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="reference has 16 buckets, current 8"):
         Scorer(Tables.empty(16), good)
     with pytest.raises(ValueError, match=r"copies has shape \(1,\)"):
-        count_ngrams(offsets, ids, one[:1], good.unigrams, good.bigrams)
+        count_ngrams(offsets, ids, pair[:1], good.unigrams, good.bigrams)
     with pytest.raises(ValueError, match="copies are float64"):
-        count_ngrams(offsets, ids, one * 0.5, good.unigrams, good.bigrams)  # type: ignore[arg-type]
+        count_ngrams(offsets, ids, pair * 0.5, good.unigrams, good.bigrams)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="0 to 3, but there are 2 ids"):
         Scorer(good, good).score(offsets, ids[:2])
     with pytest.raises(ValueError, match="never fall"):

@@ -1,25 +1,15 @@
-"""Filling over rounds, and the Beam parts that count and score."""
+"""Filling over rounds: caps, quotas, and the order of the choice."""
 
-from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import Piece, Unit
-from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.selection.residual import FIGURES, Scorer
-from outcross.transforms.selection.score_candidates import CountNgrams, ScoreCandidates, read_tables
 from outcross.transforms.selection.select import Candidates, Filling, fill_by_hash
-from outcross.transforms.text.ngrams import Tables, count_ngrams
-from outcross.transforms.text.signs import with_signs
 
 ROUNDS = (1, 2, 4)
 
@@ -34,7 +24,7 @@ def documents(
 
 @st.composite
 def corpora(draw: st.DrawFn, one_cap: bool = False) -> tuple[Candidates, NDArray[np.float64]]:
-    """Candidates and quotas, from far below a document to more than there is."""
+    """Draw candidates and quotas, from far below a document to more than the supply."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, C = draw(st.integers(1, 60)), draw(st.sampled_from([1, 3, 30]))
     longest, most = draw(st.sampled_from([1, 7, 1000])), draw(st.integers(1, 4))
@@ -96,8 +86,8 @@ def test_where_a_cell_must_repeat_all_of_its_documents_are_there_as_often_as_goe
 ) -> None:
     candidates, quota = corpus
     copies = filled(candidates, quota, 4)
-    held = np.bincount(candidates.cell, candidates.tokens, len(quota))
-    fewest = np.where(held > 0, np.minimum(quota // np.maximum(held, 1), candidates.cap[0]), 0)
+    supply = np.bincount(candidates.cell, candidates.tokens, len(quota))
+    fewest = np.where(supply > 0, np.minimum(quota // np.maximum(supply, 1), candidates.cap[0]), 0)
     assert (copies >= fewest[candidates.cell]).all()
 
 
@@ -110,14 +100,14 @@ def test_a_round_fills_its_part_of_the_quotas_and_never_takes_back(
     room = np.bincount(candidates.cell, candidates.cap * candidates.tokens, len(quota))
     quota = np.minimum(quota, room)
     filling = Filling(candidates, quota)
-    whole = (filling.copies * candidates.tokens).sum()
+    full_rounds = (filling.copies * candidates.tokens).sum()
     before = filling.copies.copy()
     for number in range(1, rounds + 1):
         key = candidates.hashes(number, "key")[filling.remaining]
         filling.choose(key, number / rounds)
         assert (filling.copies >= before).all()
         before = filling.copies.copy()
-        target = whole + (quota.sum() - whole) * number / rounds
+        target = full_rounds + (quota.sum() - full_rounds) * number / rounds
         taken = (filling.copies * candidates.tokens).sum()
         assert abs(taken - target) <= candidates.tokens.max() / 2 + 1e-6
 
@@ -199,96 +189,7 @@ def test_documents_are_drawn_by_the_seed_alone() -> None:
     candidates = documents(rng, np.zeros(n, int), rng.integers(50, 150, n), np.ones(n, int))
     quota = np.array([candidates.tokens.sum() / 4])
     chosen = [fill_by_hash(candidates, quota, seed, "human") > 0 for seed in (1, 2)]
-    both = (chosen[0] & chosen[1]).sum()
-    assert abs(both - n / 16) < 4 * np.sqrt(n / 16)  # as two independent quarters
+    common = (chosen[0] & chosen[1]).sum()
+    assert abs(common - n / 16) < 4 * np.sqrt(n / 16)  # as two independent quarters
     smallest = np.argsort(seeded_hash(candidates.hi, candidates.lo, 1, "human"))
     assert set(np.flatnonzero(chosen[0])) == set(smallest[: chosen[0].sum()])
-
-
-def unit(index: int) -> Unit:
-    return Unit(index, 0, (Piece(f"{index}.jsonl", "jsonl", 0, -1, 1),))
-
-
-def write_words(folder: Path, texts: list[list[list[int]]], copies: list[list[int]]) -> None:
-    for index, (runs, often) in enumerate(zip(texts, copies, strict=True)):
-        words = [np.array(run, np.uint32).tobytes() for run in runs]
-        signs = [b"\0," * len(run) for run in runs]  # a comma behind each word
-        kind = pa.large_binary()
-        table = pa.table({"words": pa.array(words, kind), "signs": pa.array(signs, kind)})
-        files.write_table(unit_file(str(folder), index, "parquet"), table)
-        often_column = pa.table({"copies": pa.array(often, pa.int32())})
-        files.write_table(unit_file(str(folder / "copies"), index, "parquet"), often_column)
-
-
-TEXTS = [[[1, 2, 3], [2**32 - 1, 1]], [[], [7]], [[1, 2], [5, 5, 5, 5]], [[9]]]
-COPIES = [[1, 2], [3, 1], [0, 3], [0]]
-
-
-def with_commas(runs: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Offsets and hashes of words and commas, as `write_words` has them."""
-    offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
-    ids = np.array([word for run in runs for word in run], np.uint32)
-    commas = np.frombuffer(b"\0," * len(ids), np.uint8)
-    return with_signs(offsets, ids, 2 * offsets, commas)
-
-
-@pytest.mark.parametrize("counted", [False, True])
-@pytest.mark.parametrize("lanes", [[[0, 1, 2, 3]], [[3], [1, 0], [2]]])
-def test_counts_are_those_of_one_table_whoever_counts(
-    tmp_path: Path, lanes: list[list[int]], counted: bool
-) -> None:
-    (tmp_path / "copies").mkdir()
-    write_words(tmp_path, TEXTS, COPIES)
-    path = str(tmp_path / "ngrams.bin")
-    before = str(tmp_path / "before.bin") if counted else None
-
-    def count(target: str, on_top_of: str | None) -> None:
-        with beam.Pipeline(runner="FnApiRunner") as p:
-            dealt = p | beam.Create([[unit(i) for i in lane] for lane in lanes])
-            dealt | CountNgrams(str(tmp_path), str(tmp_path / "copies"), target, on_top_of)
-
-    if before is not None:  # all documents twice: what is too much is taken away again
-        write_words(tmp_path, TEXTS, [[2] * len(often) for often in COPIES])
-        count(before, None)
-        write_words(tmp_path, TEXTS, [[c - 2 for c in often] for often in COPIES])
-    count(path, before)
-    expected = Tables.empty()
-    for runs, often in zip(TEXTS, COPIES, strict=True):
-        ids = with_commas(runs)
-        count_ngrams(*ids, np.array(often, np.int32), expected.unigrams, expected.bigrams)
-    found = read_tables(path)
-    assert found.totals == expected.totals
-    assert found.totals[0] == (2 * 3 + 2) + 2 * (2 * 2 + 2) + (2 + 2) + 3 * (2 * 4 + 2)
-    assert (found.unigrams == expected.unigrams).all()
-    assert (found.bigrams == expected.bigrams).all()
-
-
-def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
-    for folder in ("copies", "remaining", "scores"):
-        (tmp_path / folder).mkdir()
-    write_words(tmp_path, TEXTS, COPIES)
-    left = [[True, False], [True, True], [False, False], [True]]
-    for index, remaining in enumerate(left):
-        path = unit_file(str(tmp_path / "remaining"), index, "parquet")
-        files.write_table(path, pa.table({"remaining": remaining}))
-    rng = np.random.default_rng(0)
-    tables = []
-    for name in ("reference", "current"):
-        both = rng.integers(0, 3, (2, 1 << 20))
-        tables.append(Tables(*both))
-        files.write_bytes(str(tmp_path / f"{name}.bin"), tables[-1].to_bytes())
-    with beam.Pipeline(runner="FnApiRunner") as p:
-        dealt = p | beam.Create([[unit(3), unit(0)], [unit(2), unit(1)]])
-        dealt | ScoreCandidates(
-            str(tmp_path),
-            str(tmp_path / "reference.bin"),
-            str(tmp_path / "current.bin"),
-            str(tmp_path / "remaining"),
-            str(tmp_path / "scores"),
-        )
-    scorer = Scorer(*tables)
-    for index, runs in enumerate(TEXTS):
-        scores = files.read_table(unit_file(str(tmp_path / "scores"), index, "parquet"))
-        figures = np.where(left[index], scorer.score(*with_commas(runs)), 0)
-        for name, figure in zip(FIGURES, figures, strict=True):
-            assert scores[name].to_pylist() == figure.tolist()
