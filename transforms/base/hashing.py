@@ -66,11 +66,17 @@ def seeded_hash(
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_WORDS = types.Array(types.uint32, 1, "A", readonly=True)
+_SIGNATURES = [
+    types.void(
+        types.Array(word, 1, "A", readonly=True),
+        *(types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
+    )
+    for word in (types.uint32, types.uint64)
+]
 
 
 @njit(
-    types.void(_WORDS, types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
+    _SIGNATURES,
     nogil=True,
     cache=True,
 )
@@ -78,7 +84,7 @@ def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-unt
     """Fills `out` from its beginning with the hashes of the n-grams between two words.
 
     Args:
-        words: uint32[total], word hashes.
+        words: uint32[total] or uint64[total], word hashes.
         start, stop: of a run of `ngram` words or more.
         ngram: words in an n-gram, at least 1.
         leaving: of `leaving_weight(ngram)`.
