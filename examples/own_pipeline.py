@@ -72,7 +72,9 @@ def measure(
             | beam.Create([[unit] for unit in units])
             | outcross.SketchDocuments([source], sketches, NGRAM, NUM_PERM)
             | beam.Map(lambda index: [units[index]])
-            | outcross.AssignClusters(sketches, assignments, reference.codebook, reference.second_codebook)
+            | outcross.AssignClusters(
+                sketches, assignments, reference.codebook, reference.second_codebook
+            )
             | beam.FlatMap(tokens_by_cluster, sketches, assignments)
             | beam.CombinePerKey(sum)
             | beam.MapTuple(lambda cluster, tokens: f"{cluster}\t{tokens}")

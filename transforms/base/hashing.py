@@ -67,11 +67,17 @@ def seeded_hash(
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_WORDS = types.Array(types.uint32, 1, "A", readonly=True)
+_SIGNATURES = [
+    types.void(
+        types.Array(word, 1, "A", readonly=True),
+        *(types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
+    )
+    for word in (types.uint32, types.uint64)
+]
 
 
 @njit(
-    types.void(_WORDS, types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
+    _SIGNATURES,
     nogil=True,
     cache=True,
 )
@@ -79,7 +85,7 @@ def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-unt
     """Fill `out` from its beginning with the hashes of the n-grams of a run of words.
 
     Args:
-        words: uint32[total], word hashes.
+        words: uint32[total] or uint64[total], word hashes.
         start, stop: first word of the run, and the word after its last; `ngram` words or more.
         ngram: words in an n-gram, at least 1.
         leaving: uint64, value of `leaving_weight(ngram)`.

@@ -14,8 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
+from outcross.transforms.base.hash_table import find_slot, table_size
+from outcross.transforms.base.hashing import leaving_weight, mix64
 from outcross.transforms.sketches.store import Sketches, packed_runs
+from outcross.transforms.text.shingles import document_shingles, most_shingles
 
 _LARGEST_TABLE = 27  # 2 ** 27 counts of 2 bytes
 _MOST = np.uint16(0xFFFF)
@@ -37,44 +39,6 @@ def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _shingles(offsets, words, wordless, document, ngram, leaving, out):  # type: ignore[no-untyped-def]
-    """Fills `out` with a document's shingles, repeated ones included, and says how many."""
-    start, stop = offsets[document], offsets[document + 1]
-    if start == stop:
-        out[0] = mix64(wordless[document])
-        return 1
-    own = min(ngram, stop - start)  # of a shorter text one shingle of what there is
-    hash_ngrams(words, start, stop, own, leaving, out)
-    return stop - start - own + 1
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _find(shingle, keys, stamps, stamp, mask):  # type: ignore[no-untyped-def]
-    """The slot of a shingle, or the free one where it would stand; stamps say what is in use."""
-    slot = shingle & mask
-    while stamps[slot] == stamp and keys[slot] != shingle:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _mask(often):  # type: ignore[no-untyped-def]
-    """Of a table at most half full."""
-    size = 2
-    while size < 2 * often:
-        size *= 2
-    return np.uint64(size - 1)
-
-
-@njit(nogil=True, cache=True)
-def _longest(offsets, ngram):  # type: ignore[no-untyped-def]
-    longest = np.int64(1)
-    for d in range(len(offsets) - 1):
-        longest = max(longest, offsets[d + 1] - offsets[d] - ngram + 1)
-    return longest
-
-
-@njit(nogil=True, cache=True, inline="always")
 def _places(shingle, mask):  # type: ignore[no-untyped-def]
     return shingle & mask, mix64(shingle) & mask
 
@@ -82,17 +46,17 @@ def _places(shingle, mask):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _count(offsets, words, wordless, ngram, leaving, table):  # type: ignore[no-untyped-def]
     """Adds every document's distinct shingles to the counts."""
-    longest = _longest(offsets, ngram)
+    longest = most_shingles(offsets, ngram)
     own = np.empty(longest, np.uint64)
-    keys = np.empty(_mask(longest) + np.uint64(1), np.uint64)
+    keys = np.empty(table_size(longest), np.uint64)
     stamps = np.full(len(keys), -1, np.int64)
     places = np.uint64(len(table) - 1)
     for d in range(len(offsets) - 1):
-        often = _shingles(offsets, words, wordless, d, ngram, leaving, own)
-        mask = _mask(often)
+        often = document_shingles(offsets, words, wordless, d, ngram, leaving, own)
+        size = table_size(often)
         for i in range(often):
-            slot = _find(own[i], keys, stamps, d, mask)
-            if stamps[slot] == d:
+            slot = find_slot(own[i], own[i], keys, stamps, d, size)
+            if stamps[slot] >= d:
                 continue
             stamps[slot], keys[slot] = d, own[i]
             one, other = _places(own[i], places)
@@ -109,7 +73,7 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
         for document in (left[pair], right[pair]):
             longest = max(longest, offsets[document + 1] - offsets[document] - ngram + 1)
     own = np.empty(longest, np.uint64)
-    room = _mask(longest) + np.uint64(1)
+    room = table_size(longest)
     # Of the second document: its shingles, in which turn they were made, whether they are rare,
     # and which pair has found them last. Of the first: those that the second lacks.
     keys, made = np.empty(room, np.uint64), np.full(room, -1, np.int64)
@@ -117,38 +81,38 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
     lacking, missed = np.empty(room, np.uint64), np.full(room, -1, np.int64)
     places = np.uint64(len(table) - 1)
     turn = np.int64(-1)
-    mask = np.uint64(0)
+    slots = 2
     size = rare_size = 0
     for n in range(len(order)):
         pair = order[n]
         if n == 0 or right[pair] != right[order[n - 1]]:
             turn = n
-            often = _shingles(offsets, words, wordless, right[pair], ngram, leaving, own)
-            mask = _mask(often)
+            often = document_shingles(offsets, words, wordless, right[pair], ngram, leaving, own)
+            slots = table_size(often)
             size = rare_size = 0
             for i in range(often):
-                slot = _find(own[i], keys, made, turn, mask)
-                if made[slot] != turn:
+                slot = find_slot(own[i], own[i], keys, made, turn, slots)
+                if made[slot] < turn:
                     made[slot], keys[slot] = turn, own[i]
                     size += 1
                     if limit:
                         one, other = _places(own[i], places)
                         rare[slot] = min(table[one], table[other]) < limit
                         rare_size += rare[slot]
-        often = _shingles(offsets, words, wordless, left[pair], ngram, leaving, own)
-        own_mask = _mask(often)
+        often = document_shingles(offsets, words, wordless, left[pair], ngram, leaving, own)
+        own_slots = table_size(often)
         common = rare_common = 0
         either, rare_either = size, rare_size
         for i in range(often):
-            slot = _find(own[i], keys, made, turn, mask)
-            if made[slot] == turn:
+            slot = find_slot(own[i], own[i], keys, made, turn, slots)
+            if made[slot] >= turn:
                 if met[slot] != n:
                     met[slot] = n
                     common += 1
                     rare_common += limit > 0 and rare[slot]
                 continue
-            slot = _find(own[i], lacking, missed, n, own_mask)
-            if missed[slot] != n:
+            slot = find_slot(own[i], own[i], lacking, missed, n, own_slots)
+            if missed[slot] < n:
                 missed[slot], lacking[slot] = n, own[i]
                 either += 1
                 if limit:

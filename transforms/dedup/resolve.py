@@ -19,6 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import lower_bound
+
 Ranks = NDArray[np.int64]
 Similarity = Callable[[Ranks, Ranks], NDArray[np.float32]]
 
@@ -126,23 +128,11 @@ def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
     return new_starts[: groups + 1].copy(), new_members[:filled].copy()
 
 
-@njit("int64(uint64[:], uint64)", nogil=True, cache=True)
-def _lower_bound(keys, key):  # type: ignore[no-untyped-def]
-    lo, hi = 0, len(keys)
-    while lo < hi:
-        middle = (lo + hi) >> 1
-        if keys[middle] < key:
-            lo = middle + 1
-        else:
-            hi = middle
-    return lo
-
-
 @njit("boolean[:](uint64[:], float32[:], float32, uint64[:])", nogil=True, cache=True)
 def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-def]
     out = np.empty(len(proposals), np.bool_)
     for i in range(len(proposals)):
-        out[i] = similarity[_lower_bound(keys, proposals[i])] >= threshold
+        out[i] = similarity[lower_bound(keys, proposals[i])] >= threshold
     return out
 
 
@@ -199,7 +189,7 @@ def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-unt
             choices, n_choices = (kept, n_kept) if own == _ORPHAN else (orphans, n_orphans)
             if n_choices:
                 child = np.uint64(members[i]) << np.uint64(32)
-                tried = _lower_bound(keys, child)
+                tried = lower_bound(keys, child)
                 found = 0
                 for j in range(n_choices):
                     key = child | choices[j]

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
+from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.text.ngrams import INT64, UINT32, check_documents
@@ -35,11 +36,8 @@ def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
         total += grams
         longest = max(longest, grams)
     hashes = np.empty(longest, np.uint64)
-    # Open addressing, at most half full, is quicker than sorting n-grams with their documents.
-    size = 1
-    while size < 2 * total:
-        size *= 2
-    mask = np.uint64(size - 1)
+    # Quicker than sorting n-grams with their documents.
+    size = table_size(total)
     keys = np.empty(size, np.uint64)
     counts = np.zeros(size, np.int64)  # 0 in empty slots
     where = np.empty(size, np.int64)
@@ -50,10 +48,8 @@ def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
             continue
         hash_ngrams(words, offsets[d], offsets[d + 1], n, leaving, hashes)
         for i in range(grams):
-            slot = hashes[i] & mask
-            while counts[slot] != 0 and keys[slot] != hashes[i]:
-                slot = (slot + np.uint64(1)) & mask
-            if counts[slot] == 0:
+            slot = find_slot(hashes[i], hashes[i], keys, counts, 1, size)
+            if counts[slot] < 1:
                 keys[slot] = hashes[i]
                 where[slot] = d
                 distinct += 1

@@ -25,6 +25,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64, seeded_hash
 from outcross.transforms.estimators.entropy import entropy
 
@@ -96,10 +97,7 @@ def _word_sets(rows, offsets, words, most):  # type: ignore[no-untyped-def]
     for i in range(len(rows)):
         if i == 0 or rows[i] != rows[i - 1]:
             often += min(most, offsets[rows[i] + 1] - offsets[rows[i]])
-    size = 2
-    while size < 2 * often:
-        size *= 2
-    mask = np.uint64(size - 1)
+    size = table_size(often)
     keys = np.empty(size, np.uint32)
     number = np.full(size, -1, np.int32)
     latest = np.full(often, -1, np.int32)  # the answer that held a word last
@@ -110,9 +108,8 @@ def _word_sets(rows, offsets, words, most):  # type: ignore[no-untyped-def]
         if i == 0 or rows[i] != rows[i - 1]:
             first = offsets[rows[i]]
             for w in range(first, min(first + most, offsets[rows[i] + 1])):
-                slot = mix64(np.uint64(words[w])) & mask
-                while number[slot] >= 0 and keys[slot] != words[w]:
-                    slot = (slot + np.uint64(1)) & mask
+                hashed = mix64(np.uint64(words[w]))
+                slot = find_slot(words[w], hashed, keys, number, 0, size)
                 if number[slot] < 0:
                     keys[slot] = words[w]
                     number[slot] = known

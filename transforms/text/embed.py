@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.transforms.base import files
+from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.text.characters import unicode_version
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.wordpiece import WordPiece
@@ -91,24 +92,17 @@ class Embedder(Protocol):
 @njit(nogil=True, cache=True)
 def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
     """Each word's entry, or -1."""
-    mask = np.uint64(len(keys) - 1)
     out = np.empty(len(hashes), np.int32)
     for i in range(len(hashes)):
-        slot = hashes[i] & mask
-        while entries[slot] >= 0 and keys[slot] != hashes[i]:
-            slot = (slot + np.uint64(1)) & mask
-        out[i] = entries[slot]
+        out[i] = entries[find_slot(hashes[i], hashes[i], keys, entries, 0, len(keys))]
     return out
 
 
 @njit(nogil=True, cache=True)
 def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
     """Give new words the entries from `first` on."""
-    mask = np.uint64(len(keys) - 1)
     for i in range(len(hashes)):
-        slot = hashes[i] & mask
-        while entries[slot] >= 0:
-            slot = (slot + np.uint64(1)) & mask
+        slot = find_slot(hashes[i], hashes[i], keys, entries, 0, len(keys))
         keys[slot] = hashes[i]
         entries[slot] = first + i
 
@@ -116,19 +110,15 @@ def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
     """Where each word stands first: a hash table takes a tenth of what sorting does."""
-    size = 1
-    while size < 2 * len(positions):
-        size *= 2
-    mask = np.uint64(size - 1)
-    seen = np.full(size, -1, np.int64)  # positions
+    size = table_size(len(positions))
+    keys, used = np.empty(size, np.uint64), np.zeros(size, np.uint8)
     out = np.empty(len(positions), np.int64)
     distinct = 0
     for position in positions:
-        slot = hashes[position] & mask
-        while seen[slot] >= 0 and hashes[seen[slot]] != hashes[position]:
-            slot = (slot + np.uint64(1)) & mask
-        if seen[slot] < 0:
-            seen[slot] = position
+        word = hashes[position]
+        slot = find_slot(word, word, keys, used, 1, size)
+        if not used[slot]:
+            keys[slot], used[slot] = word, 1
             out[distinct] = position
             distinct += 1
     return out[:distinct].copy()
@@ -236,7 +226,7 @@ class _Memory:
         self.rows = np.concatenate([self.rows, rows])
         self.states = np.concatenate([self.states, states])
         if 2 * len(self._hashes) > len(self._keys):
-            slots = 1 << (4 * len(self._hashes) - 1).bit_length()
+            slots = table_size(2 * len(self._hashes))
             self._keys = np.zeros(slots, np.uint64)
             self._entries = np.full(slots, -1, np.int32)
             known, hashes = 0, self._hashes

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from outcross.transforms.base.hash_table import find_slot
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.kernels import borrowing
 from outcross.transforms.text.words import SPACELESS, split_words
@@ -54,9 +55,7 @@ def lexicon() -> Lexicon:
     keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint8)
     every, alone = np.zeros(_FILTER, np.uint64), np.zeros(_FILTER, np.uint64)
     for key, value in sorted(bits.items()):
-        slot = key % _SLOTS
-        while values[slot]:
-            slot = (slot + 1) % _SLOTS
+        slot = find_slot(np.uint64(key), np.uint64(key), keys, values, 1, _SLOTS)
         keys[slot], values[slot] = key, value
         for filtered, chosen in ((every, 0xFF), (alone, ALWAYS | FIRST | SYLLABLE)):
             if value & chosen:
@@ -84,10 +83,7 @@ def known_word(key, keys, bits, every):  # type: ignore[no-untyped-def]
     """Return the bits of a lexicon word, 0 for any other."""
     if not passes(key, every):
         return np.int64(0)
-    slot = key & np.uint64(_SLOTS - 1)
-    while bits[slot] and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & np.uint64(_SLOTS - 1)
-    return np.int64(bits[slot])
+    return np.int64(bits[find_slot(key, key, keys, bits, 1, _SLOTS)])
 
 
 @borrowing()

@@ -14,7 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.text.words import Words, fingerprints
+from outcross.transforms.text.shingles import shingles
+from outcross.transforms.text.words import Words
 
 SCHEME = "affine32"
 
@@ -56,55 +57,6 @@ def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
 
     index = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=_WEIGHTS)
     return int(index.b), int(index.r)
-
-
-@njit(nogil=True, cache=True)
-def _shingles(word_offsets, hashes, wordless, ngram):  # type: ignore[no-untyped-def]
-    n = len(word_offsets) - 1
-    offsets = np.zeros(n + 1, np.int64)
-    for d in range(n):
-        offsets[d + 1] = offsets[d] + max(1, word_offsets[d + 1] - word_offsets[d] - ngram + 1)
-    out = np.empty(offsets[n], np.uint32)
-    leaving = np.uint64(1)
-    for _ in range(ngram):
-        leaving *= _BASE
-    for d in range(n):
-        start = word_offsets[d]
-        stop = word_offsets[d + 1]
-        # A polynomial in the word hashes modulo 2**64, rolled: its cost does not grow with ngram.
-        window = np.uint64(0)
-        for i in range(start, min(start + ngram, stop)):
-            window = window * _BASE + hashes[i]
-        if start == stop:
-            window = wordless[d]
-        position = offsets[d]
-        out[position] = np.uint32(mix64(window) >> np.uint64(32))
-        for i in range(start + ngram, stop):
-            window = window * _BASE + hashes[i] - leaving * hashes[i - ngram]
-            position += 1
-            out[position] = np.uint32(mix64(window) >> np.uint64(32))
-    return offsets, out
-
-
-def shingles(words: Words, ngram: int = 5) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Hashes of all word n-grams, repeated ones included.
-
-    A document of fewer words than `ngram` has one shingle of what there is; one without words has
-    one made from its characters. So none is left out of deduplication.
-
-    Returns:
-        int64[n + 1] offsets and uint32[total] hashes of the n documents' shingles.
-
-    Raises:
-        ValueError: `ngram` is less than 1.
-    """
-    if ngram < 1:
-        raise ValueError(f"ngram is {ngram}; it must be at least 1")
-    wordless = np.zeros(0, np.uint64)
-    if np.any(words.offsets[1:] == words.offsets[:-1]):
-        wordless, _ = fingerprints(words)
-    offsets, hashes = _shingles(words.offsets, words.hashes, wordless, ngram)
-    return offsets, hashes
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
@@ -147,7 +148,6 @@ def _line_feeds_in(block):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     """Bytes in lines that stood before among all bytes, in 1 / ONE; the padding ends the last."""
-    places = np.uint64(len(lines) - 1)
     found = np.int64(0)
     remembered = np.int64(0)
     start = np.uint64(0)
@@ -167,10 +167,8 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
         stop = i + (trailing_zeros(feeds) >> np.uint64(3))
         if stop > start:
             state = mix64(mix64(state) + (stop - start))
-            place = state & places
-            while stamps[place] == stamp and lines[place] != state:
-                place = (place + np.uint64(1)) & places
-            if stamps[place] == stamp:
+            place = find_slot(state, state, lines, stamps, stamp, len(lines))
+            if stamps[place] >= stamp:
                 found += np.int64(stop - start)
             elif remembered < _LINES:
                 stamps[place] = stamp
@@ -196,9 +194,7 @@ def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
     for d in range(n):
         longest = max(longest, offsets[d + 1] - offsets[d])
         most = max(most, _line_feeds(data, offsets[d], offsets[d + 1]) + 1)
-    places = np.int64(2)
-    while places < 2 * min(most, _LINES):
-        places *= 2
+    places = table_size(min(most, _LINES))
     lines = np.empty(places, np.uint64)
     stamps = np.full(places, -1, np.int64)
     # Places of eight bytes, counted through all documents: what is before a document's first is of

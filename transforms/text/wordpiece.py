@@ -15,20 +15,12 @@ from numba import njit
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
 
 _PREFIX = "##"
 _PUNCTUATION = (ord("_"), ord("'"))
 _INITIAL, _CONTINUED = np.uint64(1), np.uint64(2)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _find(key, keys, ids):  # type: ignore[no-untyped-def]
-    mask = np.uint64(len(keys) - 1)
-    slot = mix64(key) & mask
-    while ids[slot] >= 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -42,7 +34,7 @@ def _insert(data, offsets, initial, values, keys, ids):  # type: ignore[no-untyp
         key = _INITIAL if initial[t] else _CONTINUED
         for i in range(offsets[t], offsets[t + 1]):
             key = _extended(key, data[i])
-        slot = _find(key, keys, ids)
+        slot = find_slot(key, mix64(key), keys, ids, 0, len(keys))
         keys[slot] = key
         ids[slot] = values[t]
 
@@ -74,7 +66,7 @@ def _split(data, spans, keys, ids, longest_token, longest_word, unknown):  # typ
                     for k in range(i, min(i + longest_token, stop)):
                         c = data[k]
                         key = _extended(key, c + 32 if 65 <= c <= 90 else c)
-                        candidate = ids[_find(key, keys, ids)]
+                        candidate = ids[find_slot(key, mix64(key), keys, ids, 0, len(keys))]
                         if candidate >= 0:
                             found = candidate
                             after = k + 1
@@ -138,7 +130,7 @@ class WordPiece:
         self._longest_token = max(map(len, pieces))
         self._longest_word = int(model["max_input_chars_per_word"])
         self._unknown = np.int32(vocabulary[model["unk_token"]])
-        slots = 1 << (4 * len(pieces) - 1).bit_length()
+        slots = table_size(2 * len(pieces))
         self._keys = np.zeros(slots, np.uint64)
         self._ids = np.full(slots, -1, np.int32)
         _insert(

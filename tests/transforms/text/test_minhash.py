@@ -15,9 +15,9 @@ from outcross.transforms.text.minhash import (
     band_values,
     lsh_parameters,
     permutations,
-    shingles,
     signatures,
 )
+from outcross.transforms.text.shingles import shingles
 from outcross.transforms.text.words import Words, split_words
 
 documents = st.lists(
@@ -54,24 +54,6 @@ def test_equal_to_datasketch_bit_for_bit(
     for d in range(len(parts)):
         part = hashes[offsets[d] : offsets[d + 1]]
         assert np.array_equal(found[d], datasketch_signature(part, num_perm, seed))
-
-
-@settings(deadline=None)  # the first call compiles
-@given(documents, st.integers(1, 7))
-def test_shingles_are_equal_exactly_where_their_words_are(
-    parts: list[list[str]], ngram: int
-) -> None:
-    words = words_of(*(" ".join(p) for p in parts))
-    offsets, hashes = shingles(words, ngram)
-    seen: dict[tuple[str, ...], int] = {}
-    for d, part in enumerate(parts):
-        real = [w.lower() for w in part if w != "!"]
-        grams = [tuple(real[i : i + ngram]) for i in range(max(1, len(real) - ngram + 1))]
-        assert offsets[d + 1] - offsets[d] == len(grams)
-        for gram, found in zip(grams, hashes[offsets[d] : offsets[d + 1]].tolist(), strict=True):
-            # Without words the characters count, as the next test holds.
-            assert not gram or seen.setdefault(gram, found) == found
-    assert len(set(seen.values())) == len(seen)
 
 
 def test_texts_without_words_are_not_all_the_same() -> None:
