@@ -51,7 +51,7 @@ $(VENV)/.docs: $(VENV)/.installed
 # The pages of docs/ and runbooks/ as a site that needs no network; a warning is an error.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
-	@echo "open out/site/index.html"
+	@echo "open out/site/index.html, or with search: python3 -m http.server --directory out/site"
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python benchmarks/stages.py

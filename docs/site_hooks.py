@@ -1,7 +1,7 @@
 """Build the site from pages that read well in the repository too.
 
 A link in a page is relative to its file, so that it works where the repository is shown. The site
-has the pages of `docs/` and `runbooks/`, and no other file: a link to another file becomes its path.
+has the pages of `docs/` and `runbooks/` only. A link to another file becomes the file's path.
 """
 
 from __future__ import annotations
