@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test engines browser kernels lint types format benchmark clean
+.PHONY: setup demo test engines browser kernels lint types format docs benchmark clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -43,6 +43,15 @@ types: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[docs]'
+	touch $@
+
+# The pages of docs/ and runbooks/ as a site that needs no network; a warning is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir out/site
+	@echo "open out/site/index.html, or with search: python3 -m http.server --directory out/site"
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python benchmarks/stages.py

@@ -1,0 +1,89 @@
+"""Each block of code that a page marks as one to run is run, in the order of the page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outcross.schemas.config import load_yaml, parse
+from outcross.schemas.gates import load_gates
+from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+
+RUN = [path for path in PAGES if any(block.exit_code is not None for block in blocks(path))]
+
+
+def run(block: Block, folder: Path) -> str:
+    """Run a block in a folder, and return what it printed."""
+    start = (
+        [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
+    )
+    scripts = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        [*start, block.code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == block.exit_code, f"{block.code}\n{done.stderr}"
+    return done.stdout
+
+
+def label(line: str) -> str:
+    """Return a line without numbers, spaces and rules, which differ between versions of Python."""
+    return re.sub(r"[\d.,%\s─]+", " ", line).strip()
+
+
+@pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
+def test_the_code_of_a_page_runs(path: Path, corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    shutil.copytree(corpus, folder)
+    output = ""
+    for block in blocks(path):
+        if block.file is not None:
+            (folder / block.file).write_text(block.code)
+        elif block.exit_code is not None:
+            output = run(block, folder)
+        elif block.mark == "output":
+            printed = {label(line) for line in output.splitlines()}
+            shown = {label(line) for line in block.code.splitlines()} - {"…"}
+            assert shown <= printed, output
+
+
+def test_configurations_and_gates_of_pages_are_right(tmp_path: Path) -> None:
+    for path in PAGES:
+        for block in blocks(path):
+            if block.file is None:
+                continue
+            file = tmp_path / block.file
+            file.write_text(block.code)
+            if block.file.startswith("gates"):
+                load_gates(str(file))
+            else:
+                parse(load_yaml(str(file)))
+
+
+def test_every_mark_is_known() -> None:
+    for path in PAGES:
+        for block in blocks(path):
+            known = block.exit_code is not None or block.file is not None
+            assert known or block.mark in ("", "output"), f"{path.name}: {block.mark}"
+
+
+def test_most_pages_that_show_commands_run_some() -> None:
+    showing = [path for path in PAGES if path.parent != ROOT / "runbooks" and any(commands(path))]
+    assert len(RUN) > len(showing) / 2
