@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from outcross.schemas.config import load_yaml, parse
+from outcross.schemas.config import parse
 from outcross.schemas.gates import load_gates
+from outcross.schemas.user_input import load_yaml
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
 
 RUN = [path for path in PAGES if any(block.exit_code is not None for block in blocks(path))]

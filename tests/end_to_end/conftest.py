@@ -1,19 +1,16 @@
-"""A small corpus with planted repeats, and runs of the installed command that tests share."""
+"""A small corpus with planted repeats, and runs that tests share."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +22,9 @@ import zstandard
 
 from tests.acceptance.tokens import shingles as runs
 from tests.acceptance.tokens import tokens
+from tests.support.commands import outcross
+from tests.support.human_texts import human_paragraphs
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-
-COMMAND = Path(sys.executable).with_name("outcross")
 THRESHOLD = 0.8
 STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5  # of a signature's estimate
 STRICT = 200  # up to so many words all that carries meaning must agree
@@ -36,25 +32,6 @@ NEGATIONS = {"no", "not", "never", "none", "cannot", "without"}
 ROLES = {"gpt": "synthetic", "people": "human", "tests": "exclude"}
 
 Name = tuple[str, str]  # source and id
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _narrow_and_plain():
-    """Every run in this folder is on an 80-column terminal and says the same everywhere."""
-    os.environ |= {"COLUMNS": "80", "NO_COLOR": "1"}
-
-
-def outcross(*arguments: Any, code: int | None = 0, seconds: float = 120) -> Any:
-    """Runs the installed command; fails unless it ends with the exit code (None: any)."""
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-    )
-    assert code is None or done.returncode == code, done.stderr
-    return done
 
 
 def words(text: str) -> list[str]:
@@ -68,6 +45,7 @@ def plain(text: str) -> str:
     return "\n".join(line.rstrip(" \t") for line in lines).rstrip(" \t\n\v\f\r")
 
 
+@cache
 def items(text: str) -> Counter[str]:
     """Count some of what carries meaning beyond the words: numbers, code words, negations."""
     return Counter(
@@ -77,6 +55,7 @@ def items(text: str) -> Counter[str]:
     )
 
 
+@cache
 def shingles(text: str) -> frozenset[tuple[str, ...]]:
     """Return distinct runs of five words; all there are of a shorter text."""
     return runs(words(text) or [plain(text)])
@@ -88,16 +67,15 @@ def jaccard(a: str, b: str) -> float:
 
 
 def containment(text: str, item: str) -> float:
-    """Share of an evaluation text's distinct runs of eight words that a text holds."""
-    own, wanted = (
-        {tuple(found[i : i + 8]) for i in range(len(found) - 7)}
-        for found in (words(text), words(item))
+    """Return the share of an evaluation text's distinct runs of eight words that a text holds."""
+    held, wanted = (
+        {tuple(run[i : i + 8]) for i in range(len(run) - 7)} for run in (words(text), words(item))
     )
-    return len(own & wanted) / len(wanted)
+    return len(held & wanted) / len(wanted)
 
 
 def bare(value: Any) -> Any:
-    """A row without what is null, at any depth: a shard has the columns of all sources."""
+    """Return a row without nulls at any depth: a shard has the columns of all sources."""
     if isinstance(value, dict):
         members = {key: bare(member) for key, member in value.items()}
         return {key: member for key, member in members.items() if member not in (None, {})}
@@ -132,7 +110,7 @@ class Corpus:
         }
 
     def config(self, out: Path, files: dict[str, list[Any]] | None = None, **keys: Any) -> Path:
-        """A YAML file for a run over the corpus, or over the same rows in other files."""
+        """Write a YAML file for a run over the corpus, or over the same rows in other files."""
         fields: dict[str, dict[str, Any]] = {
             "gpt": {
                 "text_field": "messages.1.content",
@@ -155,14 +133,16 @@ class Corpus:
         ]
         path = out.parent / f"{out.name}.yaml"
         path.write_text(
-            yaml.safe_dump({"out": str(out), "sources": sources, "shard_mb": 1, **keys})
+            yaml.safe_dump(
+                {"out": str(out), "sources": sources, "shard_mb": 1, "rounds": 2, **keys}
+            )
         )
         return path
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run has left."""
+    """Output of a run that has ended."""
 
     out: Path
     stdout: str
@@ -190,12 +170,12 @@ class Run:
 
     @property
     def appearances(self) -> Counter[Name]:
-        """How often each document stands in data/."""
+        """Copies of each document in data/."""
         return Counter((row["outcross"]["source"], row["outcross"]["id"]) for row in self.data)
 
     @property
     def gone(self) -> dict[Name, Name]:
-        """For each removed document the one that it repeats."""
+        """The document that each removed document repeats."""
         return {
             (row["source"], row["id"]): (row["kept_source"], row["kept_id"]) for row in self.removed
         }
@@ -205,13 +185,13 @@ class Run:
 
 
 def run(*arguments: Any, out: Path, code: int = 0) -> Run:
-    """Runs `outcross run`."""
+    """Call `outcross run`."""
     done = outcross("run", *arguments, code=code)
     return Run(out, done.stdout, done.stderr)
 
 
 def promised_bytes(out: Path) -> dict[str, bytes]:
-    """What must be the same for the same input and seed."""
+    """Return the bytes that must be the same for the same input and seed, by file."""
     paths = [*out.glob("data/*"), *out.glob("removed/*"), *out.glob("plan.json")]
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
@@ -221,7 +201,7 @@ def jsonl(rows: list[dict[str, Any]]) -> bytes:
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """JSONL, plain or compressed, or Parquet with the types that the JSONL has."""
+    """Write JSONL, plain or compressed, or Parquet with the types that the JSONL has."""
     data = jsonl(rows)
     if path.suffix == ".parquet":
         pq.write_table(pyarrow.json.read_json(io.BytesIO(data)), path, row_group_size=100)
@@ -261,9 +241,7 @@ def _plant(texts: list[str], often: int, draw: random.Random) -> list[str]:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Corpus:
-    """1,100 documents of Python's own documentation and some that are hardly any."""
-    from pydoc_corpus import human_paragraphs
-
+    """Make 1,100 documents of Python's own documentation and some that are hardly any."""
     draw = random.Random(20_25)
     paragraphs = [p for p in human_paragraphs() if 40 <= len(p.text.split()) <= 250]
     chosen = draw.sample(paragraphs, 780)
@@ -307,14 +285,14 @@ def corpus(tmp_path_factory) -> Corpus:
         "tests": [{"id": f"{n:05d}", "text": text} for n, text in enumerate(excluded)],
     }
     folder = tmp_path_factory.mktemp("corpus")
-    for name, own in rows.items():
-        write_rows(folder / f"{name}.jsonl", own)
+    for name, source_rows in rows.items():
+        write_rows(folder / f"{name}.jsonl", source_rows)
     return Corpus(folder, rows)
 
 
 @pytest.fixture(scope="session")
 def base(corpus, tmp_path_factory) -> Run:
-    """The run that the others are compared with."""
+    """Make the run that the others are compared with."""
     out = tmp_path_factory.mktemp("base") / "out"
     result = run(corpus.config(out, workers=2), out=out)
     assert len(result.report["shards"]) > 1

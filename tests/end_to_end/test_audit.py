@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +23,15 @@ from outcross.schemas.comparison import Comparison
 from outcross.schemas.report import Report
 from outcross.schemas.user_input import ConfigError
 from tests.end_to_end.conftest import outcross, run, write_rows
+from tests.support.commands import installed, outcross
+from tests.support.human_texts import human_paragraphs
+from tests.support.kills import kill_at
+from tests.support.units import units_of
 
 ENDINGS = ["jsonl", "jsonl.gz", "parquet", "jsonl.zst"]
 COMMONEST = "The answer is that it depends on what you would like to do with the list."
 BROKEN = 2  # lines of the narrow corpus
+TINY = 1 << 12  # bytes of a unit, of which the small corpora then have many
 
 
 def _rows(texts: list[str], **columns: list[Any]) -> list[dict[str, Any]]:
@@ -62,8 +63,6 @@ class Corpora:
 
 @pytest.fixture(scope="session")
 def corpora(tmp_path_factory) -> Corpora:
-    from pydoc_corpus import human_paragraphs
-
     draw = random.Random(7)
     paragraphs = [p.text for p in human_paragraphs() if 16 <= len(p.text.split()) <= 250]
     chosen = draw.sample(paragraphs, 2900)
@@ -104,7 +103,7 @@ def yardstick(corpora, tmp_path_factory) -> Path:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit has left."""
+    """Output of an audit that has ended."""
 
     out: Path
     stdout: str
@@ -116,13 +115,13 @@ class Audit:
 
 
 def command(*arguments: Any, out: Path, code: int = 0) -> Audit:
-    """Runs `outcross audit`."""
+    """Call `outcross audit`."""
     done = outcross("audit", *arguments, "--out", out, code=code)
     return Audit(out, done.stdout, done.stderr)
 
 
 def audited(out: Path, *paths: Path, **asked: Any) -> Report:
-    """The same in this process, which has not to start first."""
+    """Audit from Python."""
     asked = {"id_field": "id", "workers": 1, **asked}
     request = AuditRequest(paths=[str(path) for path in paths], out=str(out), **asked)
     found = audit(request, progress=StageProgress(quiet=True)).report
@@ -132,7 +131,7 @@ def audited(out: Path, *paths: Path, **asked: Any) -> Report:
 
 @pytest.fixture(scope="session")
 def human_like(corpora, tmp_path_factory) -> Audit:
-    """Human text against human text, as a user first does it."""
+    """Audit human text against human text, as a user first does it."""
     out = tmp_path_factory.mktemp("human-like") / "audit"
     asked = [corpora.other, "--human", corpora.human, "--id-field", "id", "--workers", 1]
     return command(*asked, out=out)
@@ -144,7 +143,7 @@ def outcomes(report: Report) -> dict[str, str]:
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """What does not depend on how a corpus lies in files.
+    """Return what does not depend on how a corpus lies in files.
 
     Of texts that came equally often, the first in the corpus is shown first.
     """
@@ -204,7 +203,8 @@ def test_a_built_yardstick_and_other_files_and_workers_give_the_same(
 def collapsed(corpora, yardstick, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("collapsed") / "audit"
     asked = [corpora.collapsed, "--reference", yardstick, "--id-field", "id", "--json"]
-    return command(*asked, out=out, code=3)
+    done = installed("audit", *asked, "--out", out, code=3)
+    return Audit(out, done.stdout, done.stderr)
 
 
 def test_few_texts_many_times_stop_and_the_commonest_is_shown(corpora, collapsed):
@@ -367,7 +367,7 @@ def test_without_human_text_there_is_a_report_but_no_judgement(corpora, tmp_path
 
 @pytest.fixture(scope="session")
 def sums(corpora, yardstick, tmp_path_factory) -> tuple[Report, Report]:
-    """The same corpus with all domains open, and with sums that are meant to agree."""
+    """Audit one corpus with all domains open, and with sums that are meant to agree."""
     folder = tmp_path_factory.mktemp("sums")
     gates = folder / "gates.yaml"
     gates.write_text("domains: {maths: converge, math: converge}\n")
@@ -526,11 +526,12 @@ def test_a_damaged_yardstick_is_refused_before_any_work(corpora, curated, yardst
 
 @pytest.fixture(scope="session")
 def curated(corpora, tmp_path_factory):
-    """A run whose gate lets it pass, with copies of documents."""
+    """Make a run whose gate lets it pass, with copies of documents."""
     out = tmp_path_factory.mktemp("curated") / "out"
     config = {
         "out": str(out),
         "tokens": 80_000,
+        "rounds": 2,
         "human_share": 0.4,
         "workers": 1,
         "sources": [
@@ -700,19 +701,12 @@ def test_two_yardsticks_are_not_compared(human_like, narrow, tmp_path):
 # Again, and after a kill.
 
 
-TINY_UNITS = (
-    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 12; "
-    "from outcross.pipeline.cli.main import main; main()"
-)
-"""The command in units of 4 KiB, of which the small corpus has many."""
-
-
 def test_an_audit_goes_on_where_it_was(corpora, human_like, tmp_path):
     rows = corpora.rows["other"]
     folder = tmp_path / "parts"
     folder.mkdir()
-    for at in range(0, len(rows), 20):
-        write_rows(folder / f"{at:05d}.jsonl", rows[at : at + 20])
+    for at in range(0, len(rows), 60):
+        write_rows(folder / f"{at:05d}.jsonl", rows[at : at + 60])
     out = tmp_path / "out"
     asked = [folder, "--human", corpora.human, "--id-field", "id", "--workers", 1, "--out", out]
 
@@ -720,26 +714,23 @@ def test_an_audit_goes_on_where_it_was(corpora, human_like, tmp_path):
         found = out.glob(".outcross/sketch-*/units/unit-*.json")
         return {path: path.stat().st_mtime_ns for path in found}
 
-    command = [sys.executable, "-c", TINY_UNITS, "audit", *map(str, asked)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(units()) < 5 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(10) == -signal.SIGKILL
+    unit = rf"{out}/\.outcross/sketch-\w+/units/unit-"
+    kill_at(unit, "audit", *asked, times=11, unit_bytes=TINY)
     finished = units()
     assert len(finished) >= 5
     assert not (out / "report.json").exists()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    with units_of(TINY):
+        resumed = outcross("audit", *asked)
     assert len(units()) > len(finished)
-    assert "cluster       done earlier, unchanged" in done.stderr  # the yardstick's
+    assert "cluster       done earlier, unchanged" in resumed.stderr  # of the reference
     after = units()
     assert {path: after[path] for path in finished} == finished
     report = Audit(out, "", "").report
     assert figures(report) == figures(human_like.report)
     # Once it is finished, nothing is done again.
     before = _state(out / ".outcross") | _state(out / "reference" / ".outcross")
-    subprocess.run(command, capture_output=True, text=True, check=True)
+    with units_of(TINY):
+        outcross("audit", *asked)
     again = Audit(out, "", "").report
     assert _state(out / ".outcross") | _state(out / "reference" / ".outcross") == before
     assert again == report

@@ -19,11 +19,12 @@ from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
 from tests.end_to_end.conftest import outcross as command
 from tests.end_to_end.conftest import promised_bytes, run, write_rows
+from tests.support.commands import outcross as command
 
 
 @pytest.fixture
 def finished(base, tmp_path) -> Path:
-    """A copy of a finished run, with the files as old as they are."""
+    """Copy a finished run, with the files as old as they are."""
     return Path(shutil.copytree(base.out, tmp_path / "out", symlinks=True))
 
 

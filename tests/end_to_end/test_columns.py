@@ -42,7 +42,7 @@ FAMILIES = [
 
 
 def random_type(draw, family, depth=0):
-    """A type of a family, or one that nests it."""
+    """Draw a type of a family, or one that nests it."""
     choice = draw.random()
     if depth == 2 or choice < 0.45:
         return draw.choice(family)
@@ -67,7 +67,7 @@ def random_type(draw, family, depth=0):
 
 
 def random_value(draw, type_, nulls):
-    """A value of a type, as `pa.array` takes it."""
+    """Draw a value of a type, as `pa.array` takes it."""
     if pa.types.is_null(type_) or draw.random() < nulls:
         return None
     if isinstance(type_, pa.BaseExtensionType):
@@ -110,7 +110,7 @@ def random_value(draw, type_, nulls):
 
 
 def stored(type_):
-    """The type with storage for its UUIDs, which `pa.array` can't make at every depth."""
+    """Return the type with storage for its UUIDs, which `pa.array` can't make at every depth."""
     if pa.types.is_struct(type_):
         return pa.struct([(f.name, stored(f.type)) for f in type_])
     if pa.types.is_map(type_):
@@ -168,7 +168,7 @@ class AsRead:
 
 
 def written(folder, tables):
-    """The path of a shard that holds the rows of these tables, each a source."""
+    """Write a shard with the rows of these tables, each a source, and return its path."""
     blocks, united = [], []
     for number, table in enumerate(tables):
         path = folder / f"{number}.parquet"
@@ -218,7 +218,7 @@ def known_to_datasets(field):
 
 
 def comparable(value, uuids=False):
-    """A value that is equal to what another reader makes of it; `uuids`: whether bytes are some."""
+    """Return a value that equals the one of another reader; `uuids`: bytes are UUIDs."""
     if isinstance(value, dict):
         return {k: comparable(v, uuids) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):

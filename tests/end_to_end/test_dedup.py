@@ -11,28 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import (
-    ROLES,
-    Name,
-    Run,
-    containment,
-    jaccard,
-    outcross,
-    run,
-    write_rows,
-)
+from tests.end_to_end.conftest import ROLES, Name, Run, containment, jaccard, run, write_rows
+from tests.support.commands import outcross
 
 DRAW = random.Random(7)
 SYLLABLES = [a + b for a in "bdfgklmnprstv" for b in ("a", "e", "i", "o", "u", "ar", "en")]
 
 
 def prose(often: int) -> str:
-    """So many words that no other text has in this order."""
+    """Return so many words that no other text has in this order."""
     return " ".join("".join(DRAW.choices(SYLLABLES, k=3)) for _ in range(often))
 
 
 def edited(text: str, *places: int) -> str:
-    """The text with another word at these places."""
+    """Replace the words of a text at these places."""
     parts = text.split()
     for place in places:
         parts[place] = prose(1)
@@ -54,7 +46,7 @@ def rows(texts: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def configured(folder: Path, out: Path, sources: list[dict[str, Any]], **keys: Any) -> Path:
-    """A YAML file; `texts` of a source are written to a file of its own."""
+    """Write a YAML file, and the `texts` of each source to a file of its own."""
     folder.mkdir(exist_ok=True)
     settled = []
     for source in sources:
@@ -81,7 +73,7 @@ def check_conservation(result: Run) -> None:
 
 
 def check_found(result: Run) -> None:
-    """The table of what was found again says what removed/ says."""
+    """Check that the table of repeats of other corpora agrees with removed/."""
     for line in result.report["deduplication"]["found"]:
         own = [row for row in result.removed if row["kept_source"] == line["name"]]
         assert line["found"] == len({row["kept_id"] for row in own})
@@ -227,7 +219,7 @@ HELD_OUT = {f"t{number}": prose(120) for number in range(3)}
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory) -> Run:
-    """A run whose budget left out a good part of what was kept."""
+    """Make a run whose budget leaves out a good part of what was kept."""
     folder = tmp_path_factory.mktemp("first")
     out = folder / "run1"
     sources = [
@@ -235,7 +227,7 @@ def first(tmp_path_factory) -> Run:
         {"name": "people", "role": "human", "texts": BOUGHT},
         {"name": "tests", "role": "exclude", "texts": HELD_OUT},
     ]
-    result = run(configured(folder, out, sources, tokens=6000), out=out)
+    result = run(configured(folder, out, sources, tokens=6000, rounds=2), out=out)
     assert result.gone == {("gpt", "b"): ("gpt", "a")}
     return result
 
@@ -253,7 +245,7 @@ def second(tmp_path_factory) -> Run:
 
 @pytest.fixture(scope="module")
 def third(first, second, tmp_path_factory) -> Run:
-    """New documents, among them repeats of all that the earlier runs have read."""
+    """Deduplicate new documents, with repeats of all that the earlier runs have read."""
     folder = tmp_path_factory.mktemp("third")
     gpt = {
         own: (again(t), loud(t), edited(t, 60))[int(own[1:]) % 3]
@@ -476,14 +468,14 @@ def _bytes(out: Path) -> dict[str, bytes]:
 
 
 def _banded(out: Path) -> dict[Path, tuple[int, int]]:
-    """What all thresholds share."""
+    """Return when each file that all thresholds share was written, and its inode."""
     found = [*out.glob(".outcross/bands-*/*/*"), *out.glob(".outcross/sketch-*/units/*")]
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in found}
 
 
 @pytest.fixture(scope="module")
 def thresholds(corpus, first, second, tmp_path_factory) -> dict[str, Any]:
-    """All that decides on repeats in one configuration, at two thresholds in either order."""
+    """Use all that decides on repeats together, at two thresholds in either order."""
     folder = tmp_path_factory.mktemp("thresholds")
     again = {f"x{n}": edited(t, *range(0, n % 5 * 9, 9)) for n, t in enumerate(GPT.values())}
     again |= {f"y{n}": edited(t, *range(0, n % 5 * 9, 9)) for n, t in enumerate(EXTRA.values())}

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import Run, outcross, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, promised_bytes, run, write_rows
+from tests.support.commands import outcross
+from tests.support.human_texts import human_paragraphs
 
 POLICIES = {"maths": {"kind": "converge", "share": 0.3}, "stories": {"alpha": 0.4}}
 FIELDS = {"id_field": "id", "domain_field": "kind"}
@@ -23,8 +25,6 @@ FIELDS = {"id_field": "id", "domain_field": "kind"}
 @pytest.fixture(scope="module")
 def rows() -> dict[str, list[dict[str, Any]]]:
     """1,600 documents; every ninth has no domain."""
-    from pydoc_corpus import human_paragraphs
-
     draw = random.Random(7)
     found = [p for p in human_paragraphs() if 40 <= len(p.text.split()) <= 200]
     chosen = [
@@ -53,7 +53,7 @@ def config(folder: Path, out: Path, rows: dict[str, list[dict[str, Any]]], **key
         for name, role in (("gpt", "synthetic"), ("people", "human"))
     ]
     path = folder / f"{out.name}.yaml"
-    values = {"out": str(out), "sources": sources, "workers": 2, "domains": POLICIES}
+    values = {"out": str(out), "sources": sources, "workers": 2, "rounds": 2, "domains": POLICIES}
     given = {key: value for key, value in (values | keys).items() if value is not None}
     path.write_text(yaml.safe_dump(given, sort_keys=False))
     return path

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import outcross, promised_bytes
+from tests.end_to_end.conftest import promised_bytes
+from tests.support.commands import installed
 
 ENGINES = Path(__file__).parents[2] / ".engines"
 # As in runbooks/local.md.
@@ -26,5 +27,5 @@ def test_the_engine_makes_no_difference(corpus, base, tmp_path, engine):
     needed = ENGINES / {"prism": "prism", "flink": "flink.jar"}[engine]
     assert needed.exists(), f"{needed} is not there: `make engines` builds it"
     out = tmp_path / "out"
-    outcross("run", corpus.config(out), "--", *OPTIONS[engine], seconds=400)
+    installed("run", corpus.config(out), "--", *OPTIONS[engine], seconds=400)
     assert promised_bytes(out) == promised_bytes(base.out)

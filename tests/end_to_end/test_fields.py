@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import outcross
+from tests.support.commands import outcross
 
 WORDS = [f"{a}{b}" for a in ("har", "lan", "bri", "sto", "wel") for b in ("bour", "tern", "dge")]
 DULL = "I am sorry, I did not quite understand what you asked me to do there."

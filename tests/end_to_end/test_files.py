@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.fuzz import make_files, read_file
-from tests.end_to_end.conftest import COMMAND, Run, outcross, write_rows
+from tests.end_to_end.conftest import Run, write_rows
+from tests.support.commands import installed, outcross
 
 ROWS = [{"id": f"r{n}", "text": f"row {n}: " + f"word{n} other{n} " * 4} for n in range(300)]
 
@@ -66,9 +66,7 @@ def test_names_that_are_not_utf8_are_read_reported_and_explained(tmp_path):
 def test_standard_input_is_copied_once_and_read(tmp_path):
     data = "id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in ROWS)
     asked = ["--synthetic", "-", "--format", "csv", "--id-field", "id", "--out", tmp_path / "out"]
-    done = subprocess.run(
-        [COMMAND, "dedup", *asked], input=data, capture_output=True, text=True, check=True
-    )
+    done = installed("dedup", *asked, stdin=data)
     result = Run(tmp_path / "out", done.stdout, done.stderr)
     assert written(result) == sorted(row["id"] for row in ROWS)
     failed = outcross("dedup", "--synthetic", "-", "--human", "-", "--out", tmp_path / "o", code=2)

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 
 import duckdb
 import polars
 import pyarrow.dataset
 import pytest
 
-from tests.end_to_end.conftest import Run, outcross, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, promised_bytes, write_rows
+from tests.support.commands import outcross
+
+
+@pytest.fixture(scope="module")
+def deduplicated(corpus, base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("deduplicated") / "out"
+    shutil.copytree(base.out, out)
+    outcross("dedup", corpus.config(out))
+    return promised_bytes(out)
 
 
 @pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.zst", "parquet"])
-def test_the_format_of_the_input_makes_no_difference(corpus, base, tmp_path, ending):
+def test_the_format_of_the_input_makes_no_difference(corpus, deduplicated, tmp_path, ending):
+    """A whole run over all formats together stands in test_resume."""
     files = {
         source: [write_rows(tmp_path / f"{source}.{ending}", rows)]
         for source, rows in corpus.rows.items()
     }
     out = tmp_path / "out"
-    run(corpus.config(out, files, workers=1), out=out)
-    assert promised_bytes(out) == promised_bytes(base.out)
+    outcross("dedup", corpus.config(out, files, workers=1))
+    assert promised_bytes(out) == deduplicated
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory):
-    """Rows of 100 kB: forty shards of a megabyte, with little memory and with much."""
+    """Make rows of 50 kB, which fill forty shards of a megabyte, with one worker and with two."""
     folder = tmp_path_factory.mktemp("wide")
     draw = random.Random(1)
     rows = [

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Corpus, outcross, write_rows
+from tests.end_to_end.conftest import Corpus, write_rows
+from tests.support.commands import outcross
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 CYRILLIC = str.maketrans(_LATIN + _LATIN.upper(), "абцдефгхийклмнопярстувшэыз" * 2)

@@ -26,6 +26,7 @@ def test_a_run_from_python_is_the_run_of_the_command(corpus, tmp_path, capfd):
             for name, role in sources.items()
         ],
         tokens=8000,
+        rounds=2,
         max_copies=outcross.MaxCopies(synthetic=1, human=1),
     )
     planned = outcross.plan(config)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,9 @@ import pytest
 import yaml
 
 from outcross.schemas.lineage import LineageSummary
-from tests.end_to_end.conftest import Run, bare, outcross, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, bare, promised_bytes, run, write_rows
+from tests.support.commands import installed, outcross
+from tests.support.kills import kill_at
 
 TOKENS, SHARE, FRESH = 6000, 0.4, 900
 ASKED = {"tokens": TOKENS, "human_share": SHARE, "fresh_human_tokens": FRESH}
@@ -46,7 +45,7 @@ class Loop:
         return self.folder / "lineage"
 
     def config(self, name: str, **keys: Any) -> Path:
-        """A YAML file of a generation."""
+        """Write a YAML file of a generation."""
         given = self.files[name]
         gpt = {
             "text_field": "messages.1.content",
@@ -69,7 +68,7 @@ class Loop:
         return path
 
     def at(self, folder: Path, generations: int) -> Loop:
-        """The same loop elsewhere, as it was after so many generations."""
+        """Copy the loop, as it was after so many generations."""
         shutil.copytree(self.lineage, folder / "lineage")
         copied = Loop(folder, self.files, self.people)
         path = copied.lineage / "lineage.json"
@@ -83,7 +82,7 @@ class Loop:
         return copied
 
     def held(self) -> dict[str, bytes]:
-        """What the lineage holds, but for where its generations' results are."""
+        """Return the files of the lineage, without the places of its generations' results."""
         files = {path: path.read_bytes() for path in self.lineage.rglob("*") if path.is_file()}
         return {
             str(path.relative_to(self.lineage)): re.sub(rb'"out": ".*/', b'"out": "', data)
@@ -94,7 +93,7 @@ class Loop:
 
 @pytest.fixture(scope="module")
 def loop(corpus, base, tmp_path_factory) -> Loop:
-    """The people of the second generation are of an earlier run's data/, its column included."""
+    """Take the people of the second generation from a run's data/, its column included."""
     folder = tmp_path_factory.mktemp("loop")
     table = pq.read_table(base.out / "data")
     earlier = table.filter(
@@ -232,7 +231,7 @@ def test_earlier_candidates_stand_beside_the_new(loop, generations):
 
 
 def test_show_adds_up(loop, generations):
-    told = outcross("lineage", "show", loop.lineage, "--json")
+    told = installed("lineage", "show", loop.lineage, "--json")
     found = LineageSummary.model_validate_json(told.stdout)
     assert [one.name for one in found.generations] == NAMES
     assert [line.generation for line in found.ledger] == NAMES
@@ -265,28 +264,12 @@ def test_show_adds_up(loop, generations):
 
 @pytest.fixture(scope="module")
 def after_two(loop, generations, tmp_path_factory):
-    """The loop after two generations, elsewhere."""
+    """Return a function that copies the loop after two generations."""
 
     def copied() -> Loop:
         return loop.at(tmp_path_factory.mktemp("copied"), 2)
 
     return copied
-
-
-KILLED = """
-import os, signal, sys
-from outcross.pipeline.cli.main import main
-moved = os.replace
-def kill(source, target):
-    here = os.fspath(target).endswith(POINT) or POINT in os.fspath(target)
-    if here and AFTER:
-        moved(source, target)
-    if here:
-        os.kill(os.getpid(), signal.SIGKILL)
-    moved(source, target)
-os.replace = kill
-main()
-"""
 
 
 @pytest.mark.parametrize(
@@ -303,14 +286,7 @@ def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(
     other = after_two()
     before = other.held()
     config = other.config("g3")
-    code = f"POINT, AFTER = {point!r}, {after}\n{KILLED}"
-    killed = subprocess.run(
-        [sys.executable, "-c", code, "run", str(config)],
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    kill_at(point, "run", config, after=after)
     assert (other.folder / "g3" / "manifest.json").exists() == (point != "/g3/data/")
     left = other.held()
     assert {name: left[name] for name in before} == before

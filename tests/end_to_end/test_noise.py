@@ -7,8 +7,9 @@ import json
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import Run, outcross, run
+from tests.end_to_end.conftest import Run, run
 from tests.pipeline.stages.test_classes import GOOD, JUNK, WORDS, texts
+from tests.support.commands import outcross
 from tests.support.corpora import write_jsonl
 
 

@@ -62,11 +62,11 @@ class Opened:
     asked: list[str] = field(default_factory=list)
 
     def unfold(self) -> None:
-        """Opens everything that is closed."""
+        """Open everything that is closed."""
         self.tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
 
     def draw(self) -> list[str]:
-        """Opens everything and scrolls to every chart; what became of each."""
+        """Open everything, scroll to every chart, and return the state of each."""
         self.unfold()
         for chart in self.tab.query_selector_all(".chart"):
             chart.scroll_into_view_if_needed()

@@ -11,12 +11,13 @@ import pytest
 
 from outcross.pipeline.commands import run as library
 from outcross.schemas.config import parse
-from tests.end_to_end.conftest import outcross, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import promised_bytes, run, write_rows
+from tests.support.commands import outcross
 
 
 @pytest.fixture(scope="module")
 def planned(corpus, tmp_path_factory) -> tuple[Path, Path, dict[str, Any]]:
-    """A plan with caps and shares of its own: its configuration, its file, what it holds."""
+    """Make a plan with caps and shares of its own; return its configuration, file and values."""
     out = tmp_path_factory.mktemp("planned") / "out"
     config = corpus.config(out)
     asked = ["--human-share", "0.3", "--max-copies-human", "1", "--off-support", "drop"]

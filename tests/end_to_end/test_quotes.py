@@ -14,8 +14,8 @@ import pytest
 import outcross
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.plan import Plan, Starved
-from tests.end_to_end.conftest import outcross as command
 from tests.end_to_end.conftest import write_rows
+from tests.support.commands import outcross as command
 
 WORD = re.compile("zq[bdfgk]{9}", re.IGNORECASE)
 MAY = ("data/", "removed/")
@@ -68,7 +68,7 @@ def config(made: Path, out: Path, **keys: Any) -> outcross.Config:
         {"name": role, "role": role, "files": f"{made}/{role}.jsonl", **fields}
         for role in ("synthetic", "human")
     ]
-    values = {"out": str(out), "sources": sources, "max_reject_share": 0.1, **keys}
+    values = {"out": str(out), "sources": sources, "max_reject_share": 0.1, "rounds": 1, **keys}
     return outcross.Config.model_validate(values)
 
 

@@ -4,73 +4,53 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from tests.end_to_end.conftest import Run, promised_bytes, run, words, write_rows
+from tests.support.commands import Done, outcross
+from tests.support.kills import kill_at
+from tests.support.units import units_of
 
 STAGES = ["sketch", "deduplicate", "cluster", "plan", "select", "write", "measure"]
 ENDINGS = ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"]
+SMALL = 1 << 15  # bytes of a unit, of which the small corpus then has many
 
 
 @pytest.fixture(scope="module")
 def split(corpus, tmp_path_factory):
-    """The same rows in another order, in many files of all formats."""
+    """Write the same rows in another order, in many files of all formats."""
     folder = tmp_path_factory.mktemp("split")
     draw = random.Random(3)
     files = {}
     for source, rows in corpus.rows.items():
-        own = draw.sample(rows, len(rows))
+        mixed = draw.sample(rows, len(rows))
         size = 12 if source == "gpt" else 40
         files[source] = [
-            write_rows(folder / f"{source}-{n:03d}.{ENDINGS[n % 4]}", own[at : at + size])
-            for n, at in enumerate(range(0, len(own), size))
+            write_rows(folder / f"{source}-{n:03d}.{ENDINGS[n % 4]}", mixed[at : at + size])
+            for n, at in enumerate(range(0, len(mixed), size))
         ]
     return files
 
 
 def _units(out):
+    """Return when each sketched unit was written, and its inode, by file."""
     return {
         path: (path.stat().st_mtime_ns, path.stat().st_ino)
         for path in out.glob(".outcross/sketch-*/units/unit-*.json")
     }
 
 
-SMALL_UNITS = (
-    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 15; "
-    "from outcross.pipeline.cli.main import main; main()"
-)
-"""The command in units of 32 KiB, of which the small corpus has many."""
-
-
-def _kill_in_mid_sketch(config, out):
-    """Runs until some units are sketched, and kills without warning; what had been finished."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SMALL_UNITS, "run", config],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while len(_units(out)) < 5 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(10) == -signal.SIGKILL
-    return _units(out)
-
-
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(corpus, base, split, tmp_path):
     out = tmp_path / "out"
     config = corpus.config(out, split, workers=1)
-    finished = _kill_in_mid_sketch(config, out)
+    kill_at("/units/unit-", "run", config, times=11, unit_bytes=SMALL)
+    finished = _units(out)
     assert len(finished) >= 5
     assert not list(out.glob(".outcross/sketch-*/manifest.json"))
-    command = [sys.executable, "-c", SMALL_UNITS, "run", config]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "sketch        done earlier" not in done.stderr
+    with units_of(SMALL):
+        resumed = outcross("run", config)
+    assert "sketch        done earlier" not in resumed.stderr
     after = _units(out)
     assert len(after) > len(finished)
     assert {path: after[path] for path in finished} == finished
@@ -80,14 +60,14 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(corpus, base, split, tmp_
 
 @pytest.fixture(scope="module")
 def copied(base, tmp_path_factory):
-    """The finished run, to go on with."""
+    """Copy the finished run, to go on with."""
     out = tmp_path_factory.mktemp("copied") / "out"
     shutil.copytree(base.out, out)
     return out
 
 
-def _said(result: Run) -> dict[str, bool]:
-    """By stage, whether it was done earlier; `report` keeps nothing, and is made every time."""
+def _said(result: Run | Done) -> dict[str, bool]:
+    """Return by stage whether it was done earlier; `report` is made every time."""
     names = [line[:13].strip() for line in result.stderr.splitlines()]
     return {
         name: "done earlier, unchanged" in line
@@ -97,7 +77,7 @@ def _said(result: Run) -> dict[str, bool]:
 
 
 def _work(out):
-    """What stages have left, but for the lock."""
+    """Return when each file of the stages was written, and its inode."""
     return {
         path: (path.stat().st_mtime_ns, path.stat().st_ino)
         for path in out.glob(".outcross/*-*/**/*")
@@ -143,25 +123,26 @@ def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
     assert before.report == base.report
 
 
-def test_input_that_changed_is_read_again(corpus, base, copied, tmp_path):
-    """Sizes and names stay: only the bytes tell."""
+def test_input_that_changed_is_read_again(corpus, copied, tmp_path):
+    """Change bytes only: sizes and names stay."""
     rows = [dict(row) for row in corpus.rows["tests"]]
     rows[-1]["text"] = rows[-1]["text"][::-1]
     files = {"tests": [write_rows(tmp_path / "tests.jsonl", rows)]}
-    other = run(corpus.config(copied, files), out=copied)
-    assert _said(other)["sketch"] is False
-    assert set(_said(run(corpus.config(copied), out=copied)).values()) != {False}
+    changed = outcross("plan", corpus.config(copied, files))
+    assert _said(changed)["sketch"] is False
+    before = outcross("plan", corpus.config(copied))
+    assert set(_said(before).values()) != {False}
 
 
 def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
-    """Two sources of the same size: who is human is a matter of the path alone."""
+    """Make two sources of the same size: the path alone says who is human."""
     for name, between in (("a", " "), ("b", "_")):  # `_` is no end of a word
         rows = [{"text": f"{name} {n:03d} " + f"{name}{n}{between}" * 9} for n in range(300)]
         write_rows(tmp_path / f"{name}.jsonl", rows)
     out = tmp_path / "out"
     for human, synthetic in ("ab", "ba"):
         options = ["--human", tmp_path / f"{human}.jsonl"]
-        options += ["--synthetic", tmp_path / f"{synthetic}.jsonl"]
+        options += ["--synthetic", tmp_path / f"{synthetic}.jsonl", "--rounds", 1]
         result = run(*options, "--out", out, out=out)
         for row in result.data:
             role = "human" if row["text"].startswith(human) else "synthetic"

@@ -20,19 +20,28 @@ from tests.end_to_end.conftest import (
     containment,
     items,
     jaccard,
-    outcross,
     plain,
     run,
     words,
 )
+from tests.support.commands import outcross
 
 
 @pytest.fixture(scope="session")
 def asked(corpus, base, tmp_path_factory) -> Run:
-    """The same input with a budget that needs copies of documents."""
+    """Ask for a budget that needs copies of documents, in as many rounds as by default."""
     out = tmp_path_factory.mktemp("asked") / "out"
     shutil.copytree(base.out, out)
-    return run(corpus.config(out, workers=2), "--tokens", 60_000, "--human-share", 0.5, out=out)
+    return run(
+        corpus.config(out, workers=2),
+        "--tokens",
+        60_000,
+        "--human-share",
+        0.5,
+        "--rounds",
+        4,
+        out=out,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -316,11 +325,11 @@ def test_a_dry_run_checks_the_request_and_writes_nothing(tmp_path):
     (tmp_path / "some.parquet").write_bytes(b"not one")
     out = tmp_path / "out"
     options = ["--synthetic", tmp_path / "*.jsonl", "--human", tmp_path / "*.parquet"]
-    said = outcross("run", *options, "--out", out, "--dry-run", seconds=60)
+    said = outcross("run", *options, "--out", out, "--dry-run")
     assert "synthetic" in said.stdout
     assert str(out) in said.stdout.replace("\n", "")
     assert "disk " in said.stdout
-    as_json = outcross("run", *options, "--out", out, "--dry-run", "--json", seconds=60)
+    as_json = outcross("run", *options, "--out", out, "--dry-run", "--json")
     shown = json.loads(as_json.stdout)
     assert shown["out"] == str(out)
     assert shown["estimate"]["input_bytes"] > 7

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from outcross.schemas.documents import FORMAT_VERSION, TEXT_VERSION
-from tests.end_to_end.conftest import Corpus, outcross, write_rows
+from tests.end_to_end.conftest import Corpus, write_rows
+from tests.support.commands import outcross
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Stored:
         return ["--synthetic", self.folder / "gpt.jsonl", "--human", self.folder / "people.jsonl"]
 
     def age(self, name: str, **values: Any) -> None:
-        """Changes what a JSON file says; None takes it out."""
+        """Change the values of a JSON file; None takes a key out."""
         path = self.folder / name
         stored = json.loads(path.read_text()) | values
         path.write_text(json.dumps({k: v for k, v in stored.items() if v is not None}))
@@ -52,7 +53,8 @@ def fresh(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Stored:
         *("reference", "build", "--human", people, "--out", stored.folder / "reference"), *workers
     )
     lineage = ["--lineage", stored.folder / "lineage"]
-    outcross("run", *stored.sources, *lineage, "--out", stored.folder / "run", *workers)
+    out = ["--out", stored.folder / "run", "--rounds", "1"]
+    outcross("run", *stored.sources, *lineage, *out, *workers)
     return stored
 
 
@@ -112,7 +114,7 @@ def test_a_lineage_is_refused_and_another_begins_with_its_texts(
 
     new = {"NEW": str(tmp_path / "new"), "FIRST": str(tmp_path / "first")}
     command = [new.get(word, word) for word in shlex.split(message.split("`")[1])]
-    outcross(*command[1:], "--workers", "1")
+    outcross(*command[1:], "--workers", "1", "--rounds", "1")
     (bought,) = (stored.folder / "lineage" / "ledger").glob("*/human.parquet")
     (again,) = (tmp_path / "new" / "ledger").glob("*/human.parquet")
     texts = [sorted(pq.read_table(path)["text"].to_pylist()) for path in (bought, again)]
@@ -120,7 +122,7 @@ def test_a_lineage_is_refused_and_another_begins_with_its_texts(
     assert pq.read_table(again).column_names == pq.read_table(bought).column_names
     outcross(
         *("run", *stored.sources, "--lineage", tmp_path / "new", "--out", tmp_path / "second"),
-        *("--workers", "1"),
+        *("--workers", "1", "--rounds", "1"),
     )
 
 
@@ -201,7 +203,7 @@ def test_gates_without_a_version_are_of_the_first(stored: Stored, tmp_path: Path
 def test_a_work_folder_is_made_anew(
     fresh: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older version's work is not taken for this one's, and its result is replaced."""
+    """Work in a folder that holds the work and the result of an older version."""
     from outcross.pipeline.commands.run import dedup
     from outcross.schemas import formats
     from outcross.schemas.config import parse

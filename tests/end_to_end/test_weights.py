@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.conftest import Run, outcross, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, promised_bytes, run, write_rows
+from tests.support.commands import outcross
 
 # Synthetic documents have to be repeated for it, and not all human ones are taken.
 ASKED = ["--tokens", 100_000, "--human-share", 0.1, "--max-copies-synthetic", 4]
@@ -26,14 +27,14 @@ def rows(corpus, base, tmp_path_factory) -> Run:
 
 @pytest.fixture(scope="module")
 def weights(corpus, rows, tmp_path_factory) -> Run:
-    """The same request with the other kind of copies, where the first one's result stands."""
+    """Ask for the other kind of copies, where the first result stands."""
     out = tmp_path_factory.mktemp("weights") / "out"
     shutil.copytree(rows.out, out)
     return run(corpus.config(out, workers=2), *ASKED, "--copies", "weights", out=out)
 
 
 def weight_of(result: Run) -> Counter:
-    """What the rows of each document weigh together."""
+    """Return the weight of all rows of each document."""
     found: Counter = Counter()
     for row in result.data:
         found[row["outcross"]["source"], row["outcross"]["id"]] += row["outcross"]["weight"]
@@ -134,9 +135,10 @@ class _Sampler:
         self.weights, self.num_samples = weights, num_samples
 
 
-def test_a_plan_carries_the_kind_of_copies(corpus, weights, tmp_path):
+def test_a_plan_carries_the_kind_of_copies(corpus, base, weights, tmp_path):
     plan = weights.out / "plan.json"
     out = tmp_path / "out"
+    shutil.copytree(base.out, out)
     config = corpus.config(out, workers=1)
     refused = outcross("run", config, "--plan", plan, "--copies", "rows", code=2)
     assert "leave out copies" in refused.stderr

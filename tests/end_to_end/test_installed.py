@@ -1,0 +1,91 @@
+"""The installed command, as users start it; other tests call the same command line in process."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Corpus, Run, promised_bytes
+from tests.support.commands import COMMAND, installed, outcross
+
+
+def test_a_run_that_is_killed_goes_on_and_gives_the_same_bytes(
+    corpus: Corpus, base: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    config = corpus.config(out, workers=2)
+    started = subprocess.Popen(
+        [COMMAND, "run", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob(".outcross/sketch-*/manifest.json")) and time.monotonic() < deadline:
+        assert started.poll() is None
+        time.sleep(0.002)
+    started.kill()
+    assert started.wait(10) == -signal.SIGKILL
+    assert not (out / "manifest.json").exists()
+    resumed = installed("run", config)
+    assert "sketch        done earlier, unchanged" in resumed.stderr
+    assert promised_bytes(out) == promised_bytes(base.out)
+    assert resumed.stdout.replace(str(out), str(base.out)) == base.stdout
+
+
+@pytest.fixture(scope="module")
+def finished(base: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the finished run, with its report beside it as a later generation."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(base.out, folder / "out")
+    (folder / "later").mkdir()
+    shutil.copy(base.out / "report.json", folder / "later")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (0, ["plan", "{out}.yaml", "--json"]),
+        (0, ["compare", "{out}", "{folder}/later"]),
+        (2, ["run", "{out}.yaml", "--token", "3"]),
+        (2, ["explain", "{out}", "nobody"]),
+    ],
+)
+def test_a_call_in_process_answers_as_the_installed_command(
+    corpus: Corpus, finished: Path, code: int, arguments: list[str]
+) -> None:
+    corpus.config(finished / "out")
+    line = [word.format(out=finished / "out", folder=finished) for word in arguments]
+    done = installed(*line, code=code)
+    assert outcross(*line, code=code) == done
+    assert done.stdout or done.stderr
+
+
+def test_a_call_in_process_leaves_the_process_as_it_was(finished: Path) -> None:
+    def state() -> list[object]:
+        root = logging.getLogger()
+        names = ("", "apache_beam", "apache_beam.runners", "outcross.said")
+        return [
+            sys.argv,
+            (sys.stdout, sys.stderr),
+            dict(os.environ),
+            os.getcwd(),
+            (root.handlers[:], [logging.getLogger(name).level for name in names]),
+            [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+            (gc.isenabled(), gc.get_freeze_count()),
+            (warnings.filters[:], warnings.showwarning),
+        ]
+
+    outcross("explain", finished / "out")  # imports what the command needs
+    before = state()
+    outcross("explain", finished / "out")
+    outcross("explain", finished / "later", code=2)
+    assert state() == before
