@@ -22,7 +22,7 @@ from outcross.schemas.audit import AuditRequest
 from outcross.schemas.comparison import Comparison
 from outcross.schemas.report import Report
 from outcross.schemas.user_input import ConfigError
-from tests.end_to_end.conftest import outcross, run, write_rows
+from tests.end_to_end.conftest import run, write_rows
 from tests.support.commands import installed, outcross
 from tests.support.human_texts import human_paragraphs
 from tests.support.kills import kill_at

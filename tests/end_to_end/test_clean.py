@@ -17,7 +17,6 @@ from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
-from tests.end_to_end.conftest import outcross as command
 from tests.end_to_end.conftest import promised_bytes, run, write_rows
 from tests.support.commands import outcross as command
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from outcross.pipeline.commands.explain import explain_removals
 from outcross.schemas.user_input import ConfigError
-from tests.end_to_end.conftest import Run, outcross, plain, run
+from tests.end_to_end.conftest import Run, plain, run
 from tests.support.commands import outcross
 
 DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[3] / "shared" / "data"))
