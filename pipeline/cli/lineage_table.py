@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from rich.console import Console
 
-from outcross.pipeline.inputs.lineage import LINEAGE, damaged, read_lineage
+from outcross.pipeline.inputs.lineage import LINEAGE, damage_error, read_lineage
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import new_table, show_table
 from outcross.schemas.columns import LEDGER_COLUMN
@@ -115,7 +115,7 @@ def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
     try:
         return files.read_table(path, columns)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damage_error(path, error) from None
 
 
 def _bought(
