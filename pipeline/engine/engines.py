@@ -111,8 +111,9 @@ def lanes(
     """Group units into lanes, the elements of a `Create`, so that workers have equal work.
 
     The local runner assigns the elements of a `Create` (or the keys of a group) to workers in
-    turn and waits for the slowest, so a lane is the work of one worker: the heaviest unit first,
-    to the lightest lane. Other engines distribute single elements, so a lane is one unit.
+    turn, and waits for the slowest. So a lane is the work of one worker. The heaviest unit is
+    placed first, each in the lightest lane. Other engines distribute single elements, so there a
+    lane is one unit.
 
     Args:
         units: units of the input; their order decides between equal costs.

@@ -248,7 +248,8 @@ def _unions(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Schema, s
         if number in objects and is_open(schema.names):
             reports = _reports(sketches, number)
             everywhere = set.intersection(*(set(r.everywhere) for r in reports if r.rows))
-            united[number] = narrow_schema(schema, everywhere, named_columns(config.sources[number]))
+            named = named_columns(config.sources[number])
+            united[number] = narrow_schema(schema, everywhere, named)
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     kept = settle([united[number] for number in writable])
     removed = settle(list(united.values()))

@@ -27,7 +27,7 @@ def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
     """Yield the rows of a file with a header row; all values are text, empty ones null.
 
     A row's place is its first line. Quoted values may hold newlines. If a row has more or fewer
-    values than the header, its first line is a reject, and a row may begin on the next line.
+    values than the header, its first line is a reject. The next row may begin on its second line.
 
     Args:
         piece: piece that is a complete file.

@@ -143,9 +143,8 @@ def _rows_of_parquet(
     with open_parquet(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
-        columns = [name for name in names if is_named(name, paths)] or names[
-            :1
-        ]  # any column, for the number of rows
+        columns = [name for name in names if is_named(name, paths)]
+        columns = columns or names[:1]  # any column, for the number of rows
         first = 0
         stop = file.num_row_groups if piece.stop < 0 else piece.stop
         for group in range(piece.start, stop):

@@ -1,7 +1,7 @@
 """Columns of Parquet files, in types that can be joined with those of any other file.
 
-A writer's Arrow schema may ask for types that Arrow can't read back or cast, such as null lists of
-a fixed size and views of lists. Such files are read in Parquet's types, then cast.
+A writer's Arrow schema may ask for types that Arrow can't read back or cast. Examples are null
+lists of a fixed size, and views of lists. Such files are read in Parquet's types, then cast.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.transforms.reading.jsonl import parse, scan
+from outcross.transforms.reading.jsonl import parse
+from outcross.transforms.reading.line_scan import scan
 from outcross.transforms.sketches.digest import row_digest
 
 scalars = (
