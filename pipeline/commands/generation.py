@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import artifact
-from outcross.pipeline.inputs.lineage import LINEAGE, USED, RunLineage, read_lineage, whole
+from outcross.pipeline.inputs.lineage import LINEAGE, USED, RunLineage, read_lineage
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context, RunError
 from outcross.pipeline.stages.deduplicate import Deduplicated
@@ -120,7 +120,7 @@ def commit(
         files.write_table(lineage.path(used), table)
     generation = Generation(
         name=lineage.name,
-        out=whole(context.config.out),
+        out=files.absolute_path(context.config.out),
         seed=context.config.seed,
         reference=clustered.reference.fingerprint(),
         tokens=tokens,
@@ -166,7 +166,7 @@ def _write_bought(
             continue
         name = f"ledger/{place}/{source.name}.parquet"
         notes = _notes(sketched, deduplicated, lineage.name, source, np.flatnonzero(own))
-        copied = _copy_rows(
+        copied = copy_rows(
             shards, source.name, _columns(sketched, source), notes, lineage.path(name)
         )
         if copied != len(notes):
@@ -233,7 +233,7 @@ def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
     }
 
 
-def _copy_rows(
+def copy_rows(
     shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
 ) -> int:
     """Copies the first copies of a source's rows from data/, each with its note; says how many.
@@ -304,11 +304,11 @@ def _archived(
             ArchivedSource(
                 source=source.model_copy(
                     update={
-                        "files": [pattern_of(whole(p), columns[p]) for p in paths],
+                        "files": [pattern_of(files.absolute_path(p), columns[p]) for p in paths],
                         "removed_by": None,
                     }
                 ),
-                identities={whole(path): sketched.identities[path] for path in paths},
+                identities={files.absolute_path(path): sketched.identities[path] for path in paths},
                 amount=held[source.name],
                 ngrams=name,
             )

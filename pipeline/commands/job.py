@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import time
@@ -16,8 +15,9 @@ import pyarrow as pa
 
 from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
+from outcross.pipeline.engine.locks import lock_file
 from outcross.pipeline.engine.progress import StageProgress
-from outcross.pipeline.inputs.lineage import held, within_lineage
+from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked
 from outcross.pipeline.inputs.standard_input import is_copy, with_standard_input
 from outcross.pipeline.stages.cluster import Clustered
@@ -67,7 +67,7 @@ def job(
             one, which is this job's alone until the end; and its files have to fit the disk.
     """
     shared = config.lineage if remembers else None
-    with nullcontext() if shared is None else held(shared):
+    with nullcontext() if shared is None else lock_lineage(shared):
         lineage = None
         if shared is not None:
             config, lineage = within_lineage(config)
@@ -139,13 +139,8 @@ def alone(out: str) -> Iterator[None]:
     if not files.is_local(out):  # object stores have no locks
         yield
         return
-    with Path(out, WORK, "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"out: another run is at work in {out}; wait for it, or choose another directory"
-            ) from None
+    message = f"out: another run is at work in {out}; wait for it, or choose another directory"
+    with lock_file(files.join(out, WORK, "lock"), message):
         yield
 
 

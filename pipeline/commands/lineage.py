@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.pipeline.inputs.lineage import LINEAGE, damaged, read_lineage
+from outcross.pipeline.inputs.lineage import LINEAGE, damage_error, read_lineage
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
 from outcross.schemas.user_input import ConfigError
@@ -62,7 +62,7 @@ def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
     try:
         return files.read_table(path, columns)
     except (OSError, ValueError) as error:
-        raise damaged(path, error) from None
+        raise damage_error(path, error) from None
 
 
 def _bought(

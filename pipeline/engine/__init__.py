@@ -1,1 +1,1 @@
-"""Beam engines, artifacts of stages, and progress."""
+"""Take the options of a run; give Beam pipelines, stage artifacts, locks and progress output."""

@@ -1,4 +1,4 @@
-"""What stages leave in the work directory, found again by a key of all that went into it."""
+"""Artifacts of stages in the work folder, found by a key of all their inputs."""
 
 from __future__ import annotations
 
@@ -14,69 +14,76 @@ from outcross.transforms.base import files
 
 WORK = ".outcross"
 MANIFEST = "manifest.json"
-"""Written last, of a stage as of a run: what has one is finished."""
+"""File that is written last, by stages and runs; a folder with one is finished."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """The folder of a stage with one key.
+    """Folder of a stage's files.
 
     Attributes:
-        folder: where the stage's files are.
-        key: a hash of the stage's own configuration, its inputs' keys and the versions of
-            format and texts.
+        folder: path of the folder.
+        key: hash of the stage's configuration, its inputs' keys and the versions of format and
+            texts.
     """
 
     folder: str
     key: str
 
     def path(self, *parts: str) -> str:
+        """Return a path below the folder."""
         return files.join(self.folder, *parts)
 
     def subfolder(self, name: str) -> str:
-        """A folder in the artifact, made if need be."""
+        """Return the path of a folder in the artifact, after creating it if it is missing."""
         path = self.path(name)
         files.make_folder(path)
         return path
 
     @property
     def finished(self) -> bool:
+        """True if the stage has finished."""
         return files.exists(self.path(MANIFEST))
 
     def finish(self, stats: dict[str, Any] | None = None) -> None:
-        """Marks the stage as done; a later run with the same key skips it."""
+        """Mark the stage as finished, so that a later run with the same key skips it.
+
+        Args:
+            stats: results of the stage as JSON values.
+        """
         files.write_json(self.path(MANIFEST), {"key": self.key, "stats": stats or {}})
 
     def stats(self) -> dict[str, Any]:
-        """What the finished stage said of itself."""
+        """Return the results that the finished stage gave to `finish`."""
         stats: dict[str, Any] = files.read_json(self.path(MANIFEST))["stats"]
         return stats
 
 
 def read_manifest(out: str) -> dict[str, Any] | None:
-    """What stands in a directory's manifest.json; None if no job of outcross has written it.
+    """Return the manifest.json of a directory; None if no job of outcross has written it.
 
     Args:
-        out: a directory that has one.
+        out: directory with such a file.
     """
     try:
-        found = files.read_json(files.join(out, MANIFEST))
-    except ValueError:  # it is somebody else's, and no JSON
+        manifest = files.read_json(files.join(out, MANIFEST))
+    except ValueError:  # a file of another program
         return None
-    return found if isinstance(found, dict) and FORMAT in found else None
+    return manifest if isinstance(manifest, dict) and FORMAT in manifest else None
 
 
 def check_manifest(key: str, out: str, manifest: dict[str, Any], instead: str = "") -> None:
-    """Refuse a run that another version has made.
+    """Refuse a run that was written by another version.
 
     Args:
-        key: of the request that names the run.
-        out: the run's output directory.
-        manifest: from `read_manifest`.
-        instead: what else helps.
+        key: configuration key that names the run.
+        out: output directory of the run.
+        manifest: result of `read_manifest`.
+        instead: another remedy, for the message.
 
     Raises:
-        ConfigError: naming the file, both versions and the command that makes the run anew.
+        ConfigError: the versions differ; the message names the file, both versions and the
+            command that makes the run again.
     """
     remedy = (
         "make the run anew: `outcross run again.yaml` (or `dedup`, as it was), where again.yaml "
@@ -86,15 +93,15 @@ def check_manifest(key: str, out: str, manifest: dict[str, Any], instead: str = 
 
 
 def artifact(out: str, stage: str, **parts: Any) -> Artifact:
-    """The artifact of a stage in a run's work directory.
+    """Return the artifact of a stage in a run's work folder.
 
     Args:
-        out: the run's output directory.
+        out: output directory of the run.
         stage: name of the stage.
-        parts: everything that the stage's result depends on, as JSON values.
+        parts: all values that the stage's result depends on, as JSON values.
     """
-    decides = [versions(FORMAT_VERSION), stage, parts]
-    canonical = json.dumps(decides, sort_keys=True, ensure_ascii=True)
+    inputs = [versions(FORMAT_VERSION), stage, parts]
+    canonical = json.dumps(inputs, sort_keys=True, ensure_ascii=True)
     key = str(xxhash.xxh3_128_hexdigest(canonical.encode()))
     folder = files.join(out, WORK, f"{stage}-{key[:16]}")
     files.make_folder(folder)

@@ -1,6 +1,6 @@
-"""Where a stage runs: threads of this process, or any other engine by Beam's own options.
+"""Run a stage's pipeline in threads of this process, or on another engine by Beam's options.
 
-Beam is imported inside the functions: it takes two to three seconds, and `--help` needs none of it.
+Functions import Beam when they run: that takes two to three seconds, and `--help` doesn't need it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.progress import NAMESPACE
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -27,13 +28,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-COUNTERS = "outcross"
-"""The namespace of the counters that `run_pipeline` returns."""
-
 _LOCAL = "fnapi"
-# Both try to download and start Prism, and fall back by the shape of the pipeline.
+# Runners that try to download and start Prism, and may use another runner instead.
 _GUESSING = ("direct", "switchingdirect")
-# The options of these engines are all declared in Beam's Python; others ask a job server for more.
+# Runners whose options are all declared in Beam's Python; other runners ask a job server.
 _KNOWN = (_LOCAL, *_GUESSING, "bundlebaseddirect", "interactive", "prism", "dataflow")
 _JOB_SERVERS = ("flink", "spark")
 
@@ -41,54 +39,54 @@ _log = logging.getLogger(__name__)
 
 
 class PipelineError(RuntimeError):
-    """A stage failed while it ran: the message is the worker's error, `__cause__` all of Beam's."""
+    """A stage failed: the message is the worker's error, and `__cause__` is Beam's exception."""
 
 
 def load_beam() -> ModuleType:
-    """Beam, imported without its warnings of extras that aren't installed."""
+    """Import and return Beam, without its warnings about extras that aren't installed."""
     with _logging(logging.NullHandler()):
         import apache_beam
     return cast(ModuleType, apache_beam)
 
 
 def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineOptions:
-    """Beam's options for every stage of a run.
+    """Return Beam's options for the stages of a run.
 
     Args:
-        workers: threads of the local runner; all cores that this process may use if None. Other
-            engines have their own options for it.
-        beam_args: what the user wrote after `--`, passed on as it is. Without a runner the local
-            one is used, and so it is in place of the DirectRunner.
+        workers: threads of the local runner; if None, all cores that this process may use. Other
+            engines have options of their own.
+        beam_args: arguments after `--`, passed on unchanged. The local runner is the default, and
+            replaces the DirectRunner.
 
     Raises:
-        ConfigError: for an option or a runner that Beam doesn't know, and for values that it
-            refuses. Options that only the job server of Flink, Spark or another portable engine
-            can know are passed on with a warning, as it is asked when the job starts.
+        ConfigError: Beam doesn't know an option or a runner, or refuses a value. Options that only
+            the job server of Flink, Spark or another portable engine can know are passed on with
+            a warning.
     """
     beam = load_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
     with _logging():
-        named = _checked(beam_args)
-    # What is ours goes before what is the user's: of two, Beam takes the later one.
+        runner = _check_arguments(beam_args)
+    # Beam takes the last of repeated options, so the user's options come last.
     args = [f"--job_name=outcross-{uuid.uuid4().hex[:8]}", *beam_args]
-    if named in (None, _LOCAL, *_GUESSING):
-        if named in _GUESSING:
+    if runner in (None, _LOCAL, *_GUESSING):
+        if runner in _GUESSING:
             _log.warning(
-                "--runner DirectRunner would try to download and start Prism, and run elsewhere "
-                "if it can't: FnApiRunner is used; for Prism say --runner PrismRunner"
+                "--runner DirectRunner would try to download and start Prism, or use another "
+                "runner: FnApiRunner is used instead; for Prism say --runner PrismRunner"
             )
-        # in_memory with several workers is one thread a worker. multi_threading is the same
-        # threads behind gRPC: twice the time and 1.7 times the memory of a shuffle.
+        # in_memory runs one thread for each worker. multi_threading runs them behind gRPC, with
+        # twice the time and 1.7 times the memory of a shuffle.
         args = [
             "--direct_running_mode=in_memory",
             f"--direct_num_workers={workers or _cores()}",
             *args,
             "--runner=FnApiRunner",
         ]
-    elif named in _JOB_SERVERS:
-        args = [*_one_job_server(), *args]
-    elif named == "prism":
+    elif runner in _JOB_SERVERS:
+        args = [*_job_server_options(), *args]
+    elif runner == "prism":
         args = ["--prism_log_level=warn", *args]
     with _logging():
         options = PipelineOptions(args)
@@ -99,8 +97,8 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
     return options
 
 
-def is_local(options: PipelineOptions) -> bool:
-    """Whether the stages run in this process, where a shuffle is held in memory."""
+def runs_in_process(options: PipelineOptions) -> bool:
+    """Return whether the stages run in this process, with shuffles in its memory."""
     from apache_beam.options.pipeline_options import StandardOptions
 
     with _logging():
@@ -110,19 +108,19 @@ def is_local(options: PipelineOptions) -> bool:
 def lanes(
     units: Sequence[T], cost: Callable[[T], float], options: PipelineOptions
 ) -> list[list[T]]:
-    """Units in the lists that a `Create` is to hold, so that all workers have the same to do.
+    """Group units into lanes, the elements of a `Create`, so that workers have equal work.
 
-    The local runner deals the elements of a `Create` (or the keys of a group) to its workers like
-    cards and waits for the slowest, so there a lane is what one worker does, one unit after the
-    other; the heaviest unit goes first, to the lane that has least. Other engines share out
-    single elements, so there a lane is a unit.
+    The local runner assigns the elements of a `Create` (or the keys of a group) to workers in
+    turn, and waits for the slowest. So a lane is the work of one worker. The heaviest unit is
+    placed first, each in the lightest lane. Other engines distribute single elements, so there a
+    lane is one unit.
 
     Args:
-        units: the pieces of input; their order decides between equal costs.
-        cost: what a unit costs, in any measure that adds up (bytes, say).
-        options: of the run, from `pipeline_options`.
+        units: units of the input; their order decides between equal costs.
+        cost: function that gives the cost of a unit, such as its bytes.
+        options: options of the run, from `pipeline_options`.
     """
-    if not is_local(options):
+    if not runs_in_process(options):
         return [[unit] for unit in units]
     from apache_beam.options.pipeline_options import DirectOptions
 
@@ -140,20 +138,20 @@ def lanes(
 def run_pipeline(
     build: Callable[[beam.Pipeline], None], options: PipelineOptions
 ) -> dict[str, int]:
-    """Runs one stage's pipeline to its end.
+    """Run a stage's pipeline to its end.
 
     Args:
-        build: applies the stage's transforms to the pipeline that it is given. What a worker
-            needs must be importable there: name functions of modules, not of a script.
-        options: of the run, from `pipeline_options`; one may serve many pipelines.
+        build: function that applies the stage's transforms to a pipeline. Workers import its
+            functions, so they must belong to modules, not to a script.
+        options: options of the run, from `pipeline_options`; many pipelines may share them.
 
     Returns:
-        The sums of the counters whose namespace is "outcross": committed values where the engine
-        has them, else attempted ones, which count a retried bundle again.
+        Sums of the counters with this package's namespace: committed values if the engine has
+        them, else attempted values, which count retried bundles twice.
 
     Raises:
-        ConfigError: if that is what a worker raised, whatever Beam made of it.
-        PipelineError: for any other failure, with the worker's own error as the message.
+        ConfigError: a worker raised one.
+        PipelineError: any other failure, with the worker's error as the message.
     """
     import apache_beam as beam
     from apache_beam.metrics.metric import MetricsFilter
@@ -167,25 +165,25 @@ def run_pipeline(
             try:
                 result.wait_until_finish()
             except KeyboardInterrupt:
-                with suppress(Exception):  # a job server of ours has stopped by then
-                    result.cancel()  # a cluster would go on without its driver
+                with suppress(Exception):  # our own job server has stopped already
+                    result.cancel()  # else a cluster goes on without its driver
                 raise
         except Exception as error:
-            _raise_cause(error)
-        found = result.metrics().query(MetricsFilter().with_namespace(COUNTERS))["counters"]
+            raise_cause(error)
+        counters = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]
     counts: dict[str, int] = {}
-    for counter in found:
+    for counter in counters:
         name = counter.key.metric.name
         counts[name] = counts.get(name, 0) + int(counter.result or 0)
     return counts
 
 
-def _checked(beam_args: Sequence[str]) -> str | None:
-    """The short name of the runner that Beam's arguments ask for, once Beam knows them all."""
+def _check_arguments(beam_args: Sequence[str]) -> str | None:
+    """Check Beam's arguments, and return the short name of the runner that they ask for."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
     parsers: list[Any] = []
-    # Beam's own parser with every option that it knows; PipelineOptions drops what is unknown.
+    # Get Beam's parser with all its options; PipelineOptions ignores unknown arguments.
     PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
     parser = parsers[0]
 
@@ -198,22 +196,22 @@ def _checked(beam_args: Sequence[str]) -> str | None:
     if unknown:
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
         every = [flag for action in parser._actions for flag in action.option_strings]
-        told = []
+        hints = []
         for name in names:
             near = difflib.get_close_matches(name, every, n=1)
-            told.append(f"{name} (did you mean {near[0]}?)" if near else name)
-        message = f"beam options: Beam has no {', '.join(told)}"
+            hints.append(f"{name} (did you mean {near[0]}?)" if near else name)
+        message = f"beam options: Beam has no {', '.join(hints)}"
         if runner is None or runner in _KNOWN or not unknown[0].startswith("-"):
             raise ConfigError(message)
         _log.warning("%s; passed on, in case the job server of %s has", message, known.runner)
     return runner
 
 
-def _one_job_server() -> list[str]:
-    """Options by which all pipelines of this process share one Java job server.
+def _job_server_options() -> list[str]:
+    """Return options that make all pipelines of this process share one Java job server.
 
-    Beam starts one for every pipeline and stops them all when the process ends; but it looks a
-    server up by its command line, and the port and the directory are what differs there.
+    Beam finds a running server by its command line, which holds the port and the directory. By
+    default these differ, so each pipeline starts a server that lives until the process ends.
     """
     directory = tempfile.mkdtemp(prefix="outcross-job-server-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
@@ -223,7 +221,7 @@ def _one_job_server() -> list[str]:
 
 
 def _short(runner: str) -> str:
-    """A runner's name as Beam compares it: without module, case and the word `runner`."""
+    """Return a runner's name as Beam compares it: without module, case and the word `runner`."""
     return runner.rpartition(".")[2].lower().removesuffix("runner")
 
 
@@ -235,11 +233,11 @@ def _cores() -> int:
 
 @contextmanager
 def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
-    """Keeps Beam from configuring the root logger, and from telling one error many times.
+    """Keep Beam from configuring the root logger, and from logging an error many times.
 
     Args:
-        handler: takes all that is logged meanwhile; if None, what is configured goes on, and
-            Python's own last resort (warnings to stderr) stands in where nothing is.
+        handler: handler for all messages meanwhile. If None, the configured handlers stay, or
+            Python's last resort (warnings to stderr) if there are none.
     """
     root = logging.getLogger()
     before = root.handlers[:]
@@ -249,7 +247,7 @@ def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
         root.handlers[:] = [logging.lastResort]
     levels = {
         logging.getLogger("apache_beam"): logging.ERROR,
-        # What a worker raises is logged by each layer that it passes; it is raised again anyway.
+        # Each layer logs a worker's exception; it is raised in this process anyway.
         logging.getLogger("apache_beam.runners"): logging.CRITICAL,
     }
     changed = [(logger, level) for logger, level in levels.items() if not logger.level]
@@ -268,12 +266,21 @@ _KIND = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
 _TRACEBACK = "Traceback (most recent call last):"
 
 
-def _raise_cause(error: Exception) -> NoReturn:
-    """Raises what a worker raised, out of the exception or the text that Beam made of it."""
-    if str(error).startswith("KeyboardInterrupt"):  # Ctrl-C came while a worker had the turn
+def raise_cause(error: Exception) -> NoReturn:
+    """Raise a worker's error, found in Beam's exception or in its text.
+
+    Args:
+        error: exception of Beam.
+
+    Raises:
+        KeyboardInterrupt: a worker was interrupted.
+        ConfigError: a worker raised one.
+        PipelineError: any other failure.
+    """
+    if str(error).startswith("KeyboardInterrupt"):  # Ctrl-C reached a worker
         raise KeyboardInterrupt from None
     _, traceback, text = f"{type(error).__name__}: {error}".rpartition(_TRACEBACK)
-    if traceback:  # what is indented says where, and the rest what
+    if traceback:  # indented lines name places, the rest is the error
         lines = text.splitlines()
         start = next((i for i, line in enumerate(lines) if line and not line[0].isspace()), 0)
         text = "\n".join(lines[start:])
@@ -281,7 +288,7 @@ def _raise_cause(error: Exception) -> NoReturn:
     text = text[: step.start()] if step else text.partition("\n\tat ")[0].strip()
     kind, _, message = text.partition(": ")
     if kind == "RuntimeError" and _KIND.match(message):
-        # What Beam can't construct anew with the step's name, an OSError for one.
+        # Beam wraps errors, such as OSError, that it can't construct with the step's name.
         text = message
         kind, _, message = text.partition(": ")
     if kind.rpartition(".")[2] == ConfigError.__name__:

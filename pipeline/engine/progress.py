@@ -1,4 +1,4 @@
-"""A live bar for each stage on a terminal, plain lines elsewhere."""
+"""Show the progress of stages: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from outcross.pipeline.engine.engines import load_beam
 
-load_beam()  # before the transforms import it, so that it stays quiet
+load_beam()  # first, as any other import of Beam would print its warnings
 
 from outcross.transforms.base.progress import TALLY  # noqa: E402
 
-_PATIENCE = 5.0  # seconds before a stage is shown to be at work
-_PLAIN_INTERVAL = 15.0
-_WIDTH = 13  # of a stage's name
-_SURE = 0.02  # share of a stage from which its pace says when it ends
+PATIENCE = 5.0
+"""Seconds of a stage before its progress is shown."""
+PLAIN_INTERVAL = 15.0
+"""Seconds between plain lines."""
+_WIDTH = 13  # characters of a stage's name
+_SURE = 0.02  # share of a stage after which the rest is estimated
 
 
 class StageProgress:
-    """Shows how far a stage is; silent while stages are quick, except for a line at their end.
+    """Progress of stages on standard error; a quick stage only prints a line at its end.
 
     Args:
-        quiet: say nothing at all, for --json.
-        verbose: also say when a stage begins.
-        keep: takes each line that is said, even if it is quiet.
+        quiet: print nothing, for --json.
+        verbose: also print a line when a stage begins.
+        keep: function that receives each line, even if `quiet` is set.
 
     Attributes:
-        seconds: what each stage that was run took.
+        seconds: duration of each stage that was run.
     """
 
     def __init__(
@@ -49,55 +51,57 @@ class StageProgress:
 
     @contextmanager
     def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
-        """Around a stage's work.
+        """Show the progress of a stage while the body of the `with` statement runs.
 
         Args:
-            name: of the stage.
-            documents: that it will look at, 0 if unknown.
-            size: bytes that it will read, 0 if it doesn't read sources.
+            name: name of the stage.
+            documents: number of documents that it processes, 0 if unknown.
+            size: bytes that it reads from sources, 0 if none.
         """
         TALLY.reset()
         started = time.monotonic()
-        done = threading.Event()
+        ended = threading.Event()
         if self.verbose:
             amount = f"  {documents:,} documents" if documents else ""
             amount = f"  {size / 1e6:,.1f} MB" if size else amount
             self.say(f"{name:<{_WIDTH}} begins{amount}")
         watcher = threading.Thread(
-            target=self._watch, args=(name, documents, size, started, done), daemon=True
+            target=self._watch, args=(name, documents, size, started, ended), daemon=True
         )
         watcher.start()
         try:
             yield
         finally:
-            done.set()
+            ended.set()
             watcher.join()
         seconds = time.monotonic() - started
         self.seconds[name] = round(seconds, 3)
         self.say(f"{name:<{_WIDTH}} {_state(seconds)}")
 
     def skipped(self, name: str) -> None:
+        """Say that a stage was finished by an earlier run."""
         self.say(f"{name:<{_WIDTH}} done earlier, unchanged")
 
     def say(self, line: str) -> None:
+        """Print a line, unless `quiet` is set, and give it to `keep`."""
         self.keep(line)
-        # A line stays one line in a log: only a terminal wraps.
+        # Without wrapping, a message stays one line in a log.
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _watch(
-        self, name: str, documents: int, size: int, started: float, done: threading.Event
+        self, name: str, documents: int, size: int, started: float, ended: threading.Event
     ) -> None:
-        if self.quiet or done.wait(_PATIENCE):
+        if self.quiet or ended.wait(PATIENCE):
             return
         counter, total = ("bytes", size) if size else ("documents", documents)
 
         def state() -> str:
             seconds = time.monotonic() - started
-            left = _left(TALLY.get(counter), total, seconds)
-            return _state(seconds) + (f"  {left} left" if left else "")
+            rest = time_left(TALLY.get(counter), total, seconds)
+            return _state(seconds) + (f"  {rest} left" if rest else "")
 
         if not sys.stderr.isatty():
-            while not done.wait(_PLAIN_INTERVAL):
+            while not ended.wait(PLAIN_INTERVAL):
                 self.say(f"{name:<{_WIDTH}} {state()} …")
             return
         bar = Progress(
@@ -109,26 +113,26 @@ class StageProgress:
         )
         with bar:
             task = bar.add_task(name, total=total or None, state="")
-            while not done.wait(0.25):
+            while not ended.wait(0.25):
                 bar.update(task, completed=TALLY.get(counter), state=state())
 
 
-def _left(done: int, total: int, seconds: float) -> str:
-    """Return how long the rest takes at the pace so far; nothing where that can't be known.
+def time_left(count: int, total: int, seconds: float) -> str:
+    """Return the time that a stage still needs at its pace so far; empty if unknown.
 
     Args:
-        done: documents or bytes so far.
-        total: of them in all, 0 if unknown.
-        seconds: so far.
+        count: documents or bytes so far.
+        total: documents or bytes in all, 0 if unknown.
+        seconds: time so far.
     """
-    if total <= 0 or done < _SURE * total or done > total:
+    if total <= 0 or count < _SURE * total or count > total:
         return ""
-    left = round(seconds * (total - done) / done)
-    if left < 60:
-        return f"{left} s"
-    if left < 3600:
-        return f"{left // 60}:{left % 60:02} min"
-    return f"{left // 3600}:{left % 3600 // 60:02} h"
+    rest = round(seconds * (total - count) / count)
+    if rest < 60:
+        return f"{rest} s"
+    if rest < 3600:
+        return f"{rest // 60}:{rest % 60:02} min"
+    return f"{rest // 3600}:{rest % 3600 // 60:02} h"
 
 
 def _state(seconds: float) -> str:

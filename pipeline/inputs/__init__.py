@@ -1,1 +1,1 @@
-"""Inputs beside documents: corpora to audit, lineages, plans, earlier reports."""
+"""Take the paths of a request; give corpora as sources, lineages, plans and earlier reports."""

@@ -1,9 +1,8 @@
-"""A corpus that is to be audited, as sources: from files, globs, folders and runs' outputs."""
+"""Sources of a corpus that is audited: files, globs, folders, and output directories of runs."""
 
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,16 +18,19 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.inputs.input_files import STANDARD_INPUT, InputFile, input_files
 
-_ID, _DOMAIN = "outcross.id", "outcross.domain"  # of a run's own output
+_ID, _DOMAIN = "outcross.id", "outcross.domain"  # fields of a run's output
 
 
 def corpus_sources(request: AuditRequest) -> list[Source]:
-    """The corpus as sources: one, or by role where an outcross run has written it.
+    """Return the sources of a corpus: one, or one for each role if an outcross run wrote it.
+
+    Args:
+        request: request of the audit.
 
     Raises:
-        ConfigError: when there is nothing to read.
+        ConfigError: the paths hold nothing to read, or one file twice.
     """
-    found: list[Source] = []
+    sources: list[Source] = []
     fields = request.model_dump(include=set(Fields.model_fields))
     for path in request.paths:
         if files.exists(files.join(path, MANIFEST)) and data_files(path):
@@ -38,35 +40,35 @@ def corpus_sources(request: AuditRequest) -> list[Source]:
                     f"{given[0]}: {path} was written by a run, which knows its columns; leave it "
                     "out, or give the run's data files"
                 )
-            found += _of_run(path)
+            sources += _run_sources(path)
             continue
         corpus = Source(name="corpus", role="synthetic", files=[path], **fields)
         if not _curated(corpus):
-            found.append(corpus)
+            sources.append(corpus)
             continue
         for role in WRITABLE:
-            own = {**fields, "id_field": _ID, "domain_field": _DOMAIN}
-            own["where"] = _where("role", role)
-            found.append(Source(name=role, role=role, files=[path], **own))
+            marked = {**fields, "id_field": _ID, "domain_field": _DOMAIN}
+            marked["where"] = _where("role", role)
+            sources.append(Source(name=role, role=role, files=[path], **marked))
     _check_once(request)
-    return _merged(found)
+    return _merge(sources)
 
 
 def _where(field: str, value: str) -> dict[str, Any]:
-    # Further copies are what a plan asked for, not repeats that an audit has to find.
+    # Further copies were planned; they are no duplicates for an audit to find.
     return {f"outcross.{field}": value, "outcross.copy": 1}
 
 
 def _check_once(request: AuditRequest) -> None:
-    """Refuse a file that two of the paths hold: all in it would repeat itself."""
+    """Refuse a file that two of the paths hold, as all its rows would be duplicates."""
     seen: dict[str, str] = {}
     for path in request.paths:
-        of_run = files.exists(files.join(path, MANIFEST)) and data_files(path)
-        for name in of_run or _names(path, request):
-            whole = os.path.realpath(name) if files.is_local(name) else name
-            if seen.setdefault(whole, path) != path:
+        shards = files.exists(files.join(path, MANIFEST)) and data_files(path)
+        for name in shards or _names(path, request):
+            place = files.real_path(name)
+            if seen.setdefault(place, path) != path:
                 raise ConfigError(
-                    f"paths: {seen[whole]} and {path} hold the same file {files.printable(name)}; "
+                    f"paths: {seen[place]} and {path} hold the same file {files.printable(name)}; "
                     "give it once"
                 )
 
@@ -79,17 +81,21 @@ def _names(path: str, request: AuditRequest) -> list[str]:
 def _files(source: Source) -> list[InputFile]:
     try:
         return input_files(source).files
-    except ConfigError:  # what finds nothing is named when it is read
+    except ConfigError:  # the reader will name paths without files
         return []
 
 
 def data_files(out: str) -> list[str]:
-    """The shards of a run's output directory."""
+    """Return the paths of a run's shards.
+
+    Args:
+        out: output directory of the run.
+    """
     return files.list_files(files.join(out, "data", "*.parquet"))
 
 
-def _of_run(out: str) -> list[Source]:
-    """The sources that a run has written from, as they stand in its data/."""
+def _run_sources(out: str) -> list[Source]:
+    """Return the sources of a run's configuration that are written, reading from its data/."""
     try:
         manifest = files.read_json(files.join(out, MANIFEST))
         config = parse(manifest["configuration"])
@@ -98,7 +104,7 @@ def _of_run(out: str) -> list[Source]:
             f"paths: {out} has a {MANIFEST} that is not of an outcross run ({error}); give its "
             "data files instead"
         ) from None
-    judged = manifest.get("text_out")  # a column of texts needs not be put together again
+    judged = manifest.get("text_out")  # the column holds composed texts
     return [
         Source(
             name=source.name,
@@ -117,30 +123,31 @@ def _of_run(out: str) -> list[Source]:
 
 
 def _curated(source: Source) -> bool:
-    """Return whether Parquet files have the column that a run puts beside the users' own."""
-    there = _files(source)
-    if not there or there[0].kind != "parquet" or there[0].path == STANDARD_INPUT:
+    """Return whether a source's first file is Parquet with the column that runs add."""
+    inputs = _files(source)
+    if not inputs or inputs[0].kind != "parquet" or inputs[0].path == STANDARD_INPUT:
         return False
-    with files.open_input(there[0].path) as stream:
+    with files.open_input(inputs[0].path) as stream:
         try:
             schema = pq.read_schema(stream)
-        except (pa.ArrowException, OSError):  # it will be rejected by name
+        except (pa.ArrowException, OSError):  # the reader will reject it by name
             return False
     return "outcross" in schema.names and schema.field("outcross").type == OUTCROSS
 
 
-def _merged(sources: Sequence[Source]) -> list[Source]:
-    """Sources of one role and one way of reading as one; names that are used twice get numbers."""
+def _merge(sources: Sequence[Source]) -> list[Source]:
+    """Merge sources that differ in their files only, and number names that repeat."""
     merged: list[Source] = []
     for source in sources:
-        for place, other in enumerate(merged):
-            if other.model_copy(update={"files": source.files}) == source:
-                merged[place] = other.model_copy(update={"files": [*other.files, *source.files]})
+        for place, earlier in enumerate(merged):
+            if earlier.model_copy(update={"files": source.files}) == source:
+                paths = [*earlier.files, *source.files]
+                merged[place] = earlier.model_copy(update={"files": paths})
                 break
         else:
             merged.append(source)
     taken = {source.name for source in merged}
-    used = {"yardstick"}  # as its pool is called
+    used = {"yardstick"}  # the name of the reference's pool in ids
     named = []
     for source in merged:
         name, number = source.name, 1
@@ -149,10 +156,9 @@ def _merged(sources: Sequence[Source]) -> list[Source]:
             name = f"{source.name}-{number}"
         used.add(name)
         named.append(source.model_copy(update={"name": name}))
-    # Human text that a run has written is meant to be there: the yardstick takes none of it.
+    # Human text that a run has written belongs to the corpus, so the reference removes none of it.
+    names = [source.name for source in named]
     return [
-        source.model_copy(update={"removed_by": [own.name for own in named]})
-        if source.role == "human"
-        else source
+        source.model_copy(update={"removed_by": names}) if source.role == "human" else source
         for source in named
     ]

@@ -1,14 +1,12 @@
-"""The lineage of a training loop, as a run finds it: what earlier runs have bought and left.
+"""Lineage of a training loop: the ledger and the archive that earlier generations left to a run.
 
-What a lineage is stands in lineage.json alone, so writing that file whole is what commits a run
-(`outcross.pipeline.commands.generation`); a killed one leaves the lineage as it was.
+The state of a lineage is lineage.json alone. So a run commits by writing that file
+(`outcross.pipeline.commands.generation`), and a killed run leaves the lineage unchanged.
 """
 
 from __future__ import annotations
 
-import fcntl
 import glob
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -21,6 +19,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from outcross.pipeline.engine.artifacts import WORK
+from outcross.pipeline.engine.locks import lock_file
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
@@ -38,25 +37,25 @@ from outcross.transforms.text.ngrams import Tables
 
 LINEAGE = "lineage.json"
 USED = "used.parquet"
-"""Name of a generation's file of the ledger's documents that it has written again."""
+"""File of a generation that lists the ledger's documents which it wrote again."""
 _REFERENCE = "reference"
 _LOCK = "lock"
 
 
 @dataclass(frozen=True)
 class RunLineage:
-    """A lineage as one of its runs finds it.
+    """Lineage of a run, with the sources that it adds to the run.
 
     Attributes:
-        folder: of the lineage.
-        name: of the run in it.
-        state: the lineage as it is.
-        before: as it was before this run, where the run stands in it already.
-        asked: the run's configuration, with what its plan asks for if it was given one.
-        own: names of the sources that the run itself was given.
+        folder: folder of the lineage.
+        name: name of the run's generation.
+        state: present state of the lineage.
+        before: state without this run's generation, in case the run is repeated.
+        asked: configuration of the run, with the amounts of its plan if it has one.
+        run_sources: names of the run's own sources.
         ledger: names of the sources that hold the ledger.
-        archived: by the names of their sources, what earlier generations had to choose from.
-        warnings: what has to be said about it.
+        archived: candidates of earlier generations, by the names of their sources.
+        warnings: warnings for the user.
     """
 
     folder: str
@@ -64,35 +63,36 @@ class RunLineage:
     state: Lineage
     before: Lineage
     asked: Config
-    own: frozenset[str]
+    run_sources: frozenset[str]
     ledger: frozenset[str]
     archived: dict[str, ArchivedSource]
     warnings: list[str]
 
     @property
     def number(self) -> int:
-        """Of the run, from 1."""
+        """Number of the run's generation, from 1."""
         return len(self.before.generations) + 1
 
     @property
     def reference(self) -> str:
-        """Folder of the yardstick that all runs share."""
+        """Folder of the reference that all runs share."""
         return self.path(_REFERENCE)
 
     def path(self, name: str) -> str:
+        """Return a path below the lineage."""
         return files.join(self.folder, name)
 
     def tables(self, name: str) -> Tables:
-        """The hashed n-gram counts in a file below the lineage."""
+        """Return the hashed n-gram counts in a file below the lineage."""
         return _tables(self.folder, name)
 
     def bought(self) -> Tables:
-        """Hashed n-gram counts of the ledger."""
+        """Return the hashed n-gram counts of the ledger."""
         return _bought(self.folder, self.before)
 
     def is_new(self, source: Source) -> bool:
-        """Whether a source holds synthetic text of this generation."""
-        return source.role == "synthetic" and source.name in self.own
+        """Return whether a source holds synthetic text of this generation."""
+        return source.role == "synthetic" and source.name in self.run_sources
 
 
 def _tables(folder: str, name: str) -> Tables:
@@ -100,26 +100,29 @@ def _tables(folder: str, name: str) -> Tables:
     try:
         return Tables.from_bytes(files.read_bytes(path))
     except (OSError, ValueError, IndexError) as error:
-        raise damaged(path, error) from None
+        raise damage_error(path, error) from None
 
 
 def _bought(folder: str, state: Lineage) -> Tables:
-    names = [one.ngrams for one in state.generations if one.ngrams is not None]
-    found = (_tables(folder, name) for name in names)
-    return reduce(Tables.merge, found, Tables.empty(DISTANCE_BUCKETS))
+    names = [bought.ngrams for bought in state.generations if bought.ngrams is not None]
+    tables = (_tables(folder, name) for name in names)
+    return reduce(Tables.merge, tables, Tables.empty(DISTANCE_BUCKETS))
 
 
-def damaged(path: str, error: Exception) -> ConfigError:
-    """What to say of a file that lineage.json names and that can't be read."""
+def damage_error(path: str, error: Exception) -> ConfigError:
+    """Return the error for a file that lineage.json names and that can't be read."""
     why = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error}"
     return ConfigError(f"lineage: {path} {why}; bring it back from a copy of the lineage")
 
 
 def read_lineage(folder: str) -> Lineage:
-    """What lineage.json says; a lineage without generations where there is none yet.
+    """Return the state in lineage.json; a lineage without generations if there is no such file.
+
+    Args:
+        folder: folder of the lineage.
 
     Raises:
-        ConfigError: when the folder holds something else, or the file can't be read.
+        ConfigError: the folder holds other files, or lineage.json can't be read.
     """
     path = files.join(folder, LINEAGE)
     if files.exists(path):
@@ -133,14 +136,14 @@ def read_lineage(folder: str) -> Lineage:
     if files.is_local(folder) and files.exists(folder):
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
-        # What a killed first run may leave, its own directory included.
-        ours = {_LOCK, _REFERENCE, "ledger", "archive"}
-        found = {
+        # A killed first run may leave these, and its output directory.
+        known = {_LOCK, _REFERENCE, "ledger", "archive"}
+        names = {
             entry.name
             for entry in Path(folder).iterdir()
             if not (entry / WORK).is_dir() and not entry.name.startswith(f".{LINEAGE}.")
         }
-        if found - ours:
+        if names - known:
             raise ConfigError(
                 f"lineage: {folder} holds files and no {LINEAGE}; choose an empty directory"
             )
@@ -148,7 +151,7 @@ def read_lineage(folder: str) -> Lineage:
 
 
 def _begin_anew(folder: str) -> str:
-    """Return the command that begins a lineage with the texts that another one has bought."""
+    """Return advice with a command that begins a new lineage with the ledger's texts."""
     bought = files.list_files(files.join(folder, "ledger", "*", "*.parquet"))
     names = {path.rpartition("/")[2] for path in bought} - {USED}
     texts = " ".join(
@@ -164,48 +167,47 @@ def _begin_anew(folder: str) -> str:
 
 
 @contextmanager
-def held(folder: str) -> Iterator[None]:
-    """Keeps a second run off the same lineage; the system lets go of it with the process.
+def lock_lineage(folder: str) -> Iterator[None]:
+    """Keep a second run off a lineage while the body of the `with` statement runs.
+
+    Args:
+        folder: folder of the lineage.
 
     Raises:
-        ConfigError: when another run is at work on it, or the folder is something else.
+        ConfigError: another run is at work on it, or the folder holds other files.
     """
-    if not files.is_local(folder):  # object stores have no locks; the commit looks again
+    if not files.is_local(folder):  # object stores have no locks; the commit checks again
         yield
         return
-    read_lineage(folder)  # what is something else is left as it is
+    read_lineage(folder)  # a folder with other files gets no lock
     files.make_folder(folder)
-    with Path(folder, _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"lineage: another run is at work on {folder}; wait for it, as each generation "
-                "builds on the one before"
-            ) from None
+    message = (
+        f"lineage: another run is at work on {folder}; wait for it, as each generation builds on "
+        "the one before"
+    )
+    with lock_file(files.join(folder, _LOCK), message):
         yield
-
-
-def whole(path: str) -> str:
-    """A path by which the same file has the same name, wherever the command is typed."""
-    return os.path.abspath(path) if files.is_local(path) else path.rstrip("/")
 
 
 def within_lineage(config: Config) -> tuple[Config, RunLineage]:
-    """A run's configuration with what its lineage adds: the ledger, earlier candidates, the
-    yardstick.
+    """Add the ledger, earlier candidates and the reference of a lineage to a configuration.
 
     Args:
-        config: with a lineage.
+        config: configuration that names a lineage.
+
+    Returns:
+        The configuration with the additional sources, and the lineage.
 
     Raises:
-        ConfigError: when the lineage can't be read, or the run can't stand in it.
+        ConfigError: the lineage can't be read, or doesn't accept the run.
     """
     assert config.lineage is not None
     folder, warnings = config.lineage, list[str]()
     state = read_lineage(folder)
-    name = whole(config.out).rpartition("/")[2]
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):  # sources and ids begin with it
+    name = files.absolute_path(config.out).rpartition("/")[2]
+    if not re.fullmatch(
+        r"[A-Za-z0-9][A-Za-z0-9_.-]*", name
+    ):  # names of sources and ids begin with it
         raise ConfigError(
             f"out: its last part, {name!r}, names the generation, and must begin with a letter or "
             "digit and hold letters, digits and _.- only; choose another directory"
@@ -216,29 +218,29 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     shared = files.join(folder, _REFERENCE)
     if before.generations and files.exists(files.join(shared, "reference.json")):
         reference = shared if reference is None else reference
-        used, its_own = (
+        used, expected = (
             load_reference(path, load_default().fingerprint).fingerprint()
             for path in (reference, shared)
         )
-        if used != its_own:
+        if used != expected:
             raise ConfigError(
-                f"reference: {reference} is another yardstick than the lineage's, on which figures "
-                "and distances could not be compared with those of earlier generations; leave it "
-                "out, or begin a lineage with it"
+                f"reference: {reference} is not the reference of the lineage, so figures and "
+                "distances could not be compared with those of earlier generations; leave "
+                "`reference` out, or begin a new lineage with it"
             )
     if not before.generations and reference is None and not _has_reference(config):
         warnings.append(
-            "lineage: its yardstick is made of text that the loop itself learns from, so what "
-            "models keep of rare words looks better than it is; make one of other human text by "
-            "`outcross reference build`, and give it as the reference"
+            "lineage: its reference is made from text that the loop itself learns from, so models "
+            "seem to keep more rare words than they do; make a reference from other human text by "
+            "`outcross reference build`, and set `reference`"
         )
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:
         archived = _nearest_archived(folder, before, asked, reference, warnings)
     names = [source.name for source in ledger]
-    own = [_beside_ledger(source, names) for source in config.sources]
-    sources = [*own, *ledger, *(one.source for one in archived.values())]
+    own_sources = [_without_ledger(source, names) for source in config.sources]
+    sources = [*own_sources, *ledger, *(candidates.source for candidates in archived.values())]
     _check_names(sources)
     expanded = config.model_copy(update={"sources": sources, "reference": reference})
     return expanded, RunLineage(
@@ -247,7 +249,7 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
         state=state,
         before=before,
         asked=asked,
-        own=frozenset(source.name for source in config.sources),
+        run_sources=frozenset(source.name for source in config.sources),
         ledger=frozenset(source.name for source in ledger),
         archived=archived,
         warnings=warnings,
@@ -259,30 +261,30 @@ def _has_reference(config: Config) -> bool:
 
 
 def _as_planned(config: Config) -> Config:
-    """A configuration with what its plan asks for: on that depends what there is to choose from."""
+    """Return a configuration with the amounts of its plan, which decide on the candidates."""
     if config.plan is None:
         return config
     asked = read_plan(config.plan).asked
     keys = ("tokens", "human_share", "human_tokens", "fresh_human_tokens")
-    told = {key: getattr(asked, key) for key in keys}
-    return config.model_copy(update={k: v for k, v in told.items() if v is not None})
+    amounts = {key: getattr(asked, key) for key in keys}
+    return config.model_copy(update={k: v for k, v in amounts.items() if v is not None})
 
 
-def _beside_ledger(source: Source, ledger: list[str]) -> Source:
-    """A source of the run, of which nothing is bought that the ledger has."""
+def _without_ledger(source: Source, ledger: list[str]) -> Source:
+    """Return a source from which the ledger removes its documents, so that none is bought twice."""
     if source.role != "human" or source.removed_by is None:
         return source
     return source.model_copy(update={"removed_by": [*source.removed_by, *ledger]})
 
 
 def _before(state: Lineage, name: str, out: str) -> Lineage:
-    """The generations that a run builds on: all, or those before it if it is done again."""
+    """Return the state that a run builds on: without its own generation if it is repeated."""
     names = [generation.name for generation in state.generations]
     if name not in names:
         return state
     place = names.index(name)
     known = state.generations[place].out
-    if known != whole(out):
+    if known != files.absolute_path(out):
         raise ConfigError(
             f"out: the lineage has a generation {name!r} already, of {known}; choose another name "
             "for the directory"
@@ -296,13 +298,13 @@ def _before(state: Lineage, name: str, out: str) -> Lineage:
 
 
 def _ledger_sources(folder: str, before: Lineage, config: Config) -> list[Source]:
-    """The ledger as human sources, one for each way in which rows have their parts."""
+    """Return the ledger as human sources, one for each configuration of fields."""
     by_fields: dict[Fields, list[str]] = {}
     for generation in before.generations:
         for part in generation.bought:
-            path = glob.escape(whole(files.join(folder, part.file)))
+            path = glob.escape(files.absolute_path(files.join(folder, part.file)))
             by_fields.setdefault(part.fields, []).append(path)
-    # Of a fresh text and one that was bought already the latter is kept: nobody buys it twice.
+    # A text that was bought already is kept instead of its fresh copy, so none is bought twice.
     first = 1 + max(source.priority for source in config.sources)
     return [
         Source(
@@ -319,57 +321,56 @@ def _ledger_sources(folder: str, before: Lineage, config: Config) -> list[Source
 def _nearest_archived(
     folder: str, before: Lineage, config: Config, reference: str | None, warnings: list[str]
 ) -> dict[str, ArchivedSource]:
-    """The sources of earlier generations that may be among the nearest, whatever is new.
+    """Return the sources of earlier generations that can be among the nearest to the reference.
 
-    So that the others aren't read at all.
+    Only these are read, whatever the distance of the new sources.
     """
-    found: dict[str, ArchivedSource] = {}
-    given = _own_files(config)
+    archived: dict[str, ArchivedSource] = {}
+    known = _synthetic_files(config)
     for generation in before.generations:
-        for one in generation.sources:
-            name = f"{generation.name}.{one.source.name}"
-            if (gone := _gone(one, config.workers)) is not None:
+        for candidates in generation.sources:
+            name = f"{generation.name}.{candidates.source.name}"
+            if (path := _changed_file(candidates, config.workers)) is not None:
                 warnings.append(
-                    f"archive: {name}: {gone} is not what it was any more, or not there; the "
-                    "source is left out"
+                    f"archive: {name}: {path} has changed or is missing; the source is left out"
                 )
-            elif not one.identities.keys() <= given:  # or it would count twice, and hold nothing
-                given |= one.identities.keys()
-                found[name] = one.model_copy(
-                    update={"source": one.source.model_copy(update={"name": name})}
-                )
+            elif not candidates.identities.keys() <= known:  # else all its documents are repeats
+                known |= candidates.identities.keys()
+                source = candidates.source.model_copy(update={"name": name})
+                archived[name] = candidates.model_copy(update={"source": source})
     mix = expected_mix(config, float(config.fresh_human_tokens or 0), before.ledger.tokens)
     if mix is None or reference is None:
-        return found
+        return archived
     far = distances(
-        [_tables(folder, one.ngrams) for one in found.values()],
+        [_tables(folder, candidates.ngrams) for candidates in archived.values()],
         _bought(folder, before),
         folded(load_reference(reference, load_default().fingerprint).ngrams),
         mix.human_share,
     )
     taken = take_nearest(
         far,
-        [one.amount.tokens for one in found.values()],
+        [candidates.amount.tokens for candidates in archived.values()],
         config.archive * mix.tokens,
         config.archive_source * mix.tokens,
     )
-    return {name: one for (name, one), some in zip(found.items(), taken, strict=True) if some > 0}
+    shares = dict(zip(archived, taken, strict=True))
+    return {name: candidates for name, candidates in archived.items() if shares[name] > 0}
 
 
-def _gone(archived: ArchivedSource, workers: int | None) -> str | None:
-    """A file that is not what it was."""
-    there = [path for path in archived.identities if files.exists(path)]
-    identities = identify_all(there, workers)
+def _changed_file(archived: ArchivedSource, workers: int | None) -> str | None:
+    """Return the first file of a source that has changed or is missing, None if there is none."""
+    present = [path for path in archived.identities if files.exists(path)]
+    identities = identify_all(present, workers)
     for path, identity in archived.identities.items():
         if path not in identities or identities[path].name != identity:
             return path
     return None
 
 
-def _own_files(config: Config) -> set[str]:
-    """Files that the run itself was given as synthetic text."""
+def _synthetic_files(config: Config) -> set[str]:
+    """Return the files of the run's own synthetic sources."""
     return {
-        whole(file.path)
+        files.absolute_path(file.path)
         for source in config.sources
         if source.role == "synthetic"
         for file in input_files(source).files
@@ -377,45 +378,48 @@ def _own_files(config: Config) -> set[str]:
 
 
 class Mix(NamedTuple):
-    """Tokens that a run will write, as far as can be said before its budget is solved."""
+    """Tokens that a run is expected to write, before its budget is solved."""
 
     synthetic: float
     human: float
 
     @property
     def tokens(self) -> float:
+        """Expected tokens, synthetic and human."""
         return self.synthetic + self.human
 
     @property
     def human_share(self) -> float:
+        """Expected share of human tokens."""
         return self.human / max(self.tokens, 1.0)
 
 
 def expected_mix(
-    config: Config, fresh: float, ledger: float, own: float | None = None
+    config: Config, fresh: float, ledger: float, new: float | None = None
 ) -> Mix | None:
-    """What a run will write; None if it can't be said yet.
+    """Return the tokens that a run is expected to write, None while they are unknown.
 
     Args:
-        config: of the run.
-        fresh, ledger: human tokens there are to buy, and that were bought.
-        own: synthetic tokens of its own sources after deduplication, where they are known.
+        config: configuration of the run.
+        fresh: human tokens that can be bought.
+        ledger: human tokens of the ledger.
+        new: synthetic tokens of the run's own sources after deduplication, if they are known.
     """
     if config.fresh_human_tokens is not None:
         fresh = min(fresh, float(config.fresh_human_tokens))
-    share, held = config.human_share, fresh + ledger
+    share, supply = config.human_share, fresh + ledger
     if config.tokens is not None:
         asked = config.human_tokens
-        human = min(share * config.tokens if asked is None else float(asked), held)
+        human = min(share * config.tokens if asked is None else float(asked), supply)
         return Mix(config.tokens - human, human)
-    if own is None:
+    if new is None:
         return None
-    synthetic = DEFAULT_SYNTHETIC * own
+    synthetic = DEFAULT_SYNTHETIC * new
     if config.human_tokens is not None:
-        return Mix(synthetic, min(float(config.human_tokens), held))
+        return Mix(synthetic, min(float(config.human_tokens), supply))
     if share == 1:
-        return Mix(0.0, held)
-    return Mix(synthetic, min(synthetic * share / (1 - share), held))
+        return Mix(0.0, supply)
+    return Mix(synthetic, min(synthetic * share / (1 - share), supply))
 
 
 def _check_names(sources: Sequence[Source]) -> None:

@@ -1,4 +1,4 @@
-"""Reading plan.json."""
+"""Read plan.json, and compare it with a request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from outcross.transforms.base import files
 
 
 def read_plan(path: str) -> Plan:
-    """A plan that was made before.
+    """Return the plan in a file.
 
     Raises:
-        ConfigError: when it is none.
+        ConfigError: the file is no plan, or one of another version.
     """
     text = files.read_bytes(path)
     remedy = "make it anew: `outcross plan` with the configuration of this run"
@@ -27,23 +27,23 @@ def read_plan(path: str) -> Plan:
 
 
 def check_asked(config: Config, path: str) -> None:
-    """Refuses to carry out a plan for a request that it was not made for.
+    """Refuse a plan that was made for another request.
 
     Args:
-        config: of the run; what it doesn't ask for is the plan's to say.
-        path: of the plan.
+        config: configuration of the run; keys that it doesn't set come from the plan.
+        path: path of the plan.
 
     Raises:
-        ConfigError: naming the key, what the plan was asked for, and what the run is.
+        ConfigError: a key differs; the message names it and both values.
     """
-    keys = {*PLAN_KEYS & config.model_fields_set} - {"best_effort"}  # which asks for nothing
-    own = config.model_dump(mode="json", include=keys)
-    if "max_copies" in own:
-        own["max_copies"] = repeat_caps(config).model_dump()
+    keys = {*PLAN_KEYS & config.model_fields_set} - {"best_effort"}  # no amount of the plan
+    request = config.model_dump(mode="json", include=keys)
+    if "max_copies" in request:
+        request["max_copies"] = repeat_caps(config).model_dump()
     planned = read_plan(path).asked.model_dump(mode="json", include=keys)
     for key in sorted(keys):
-        if own[key] != planned[key]:
+        if request[key] != planned[key]:
             raise ConfigError(
-                f"plan: {path} was asked for {key} = {planned[key]}, and this run for {own[key]}; "
-                f"make the plan again with `outcross plan`, or leave out {key}"
+                f"plan: {path} was asked for {key} = {planned[key]}, and this run for "
+                f"{request[key]}; make the plan again with `outcross plan`, or leave out {key}"
             )

@@ -1,4 +1,4 @@
-"""Reports of earlier runs and audits, found by their paths and called by short names."""
+"""Find the reports of earlier runs and audits, and give them short names."""
 
 from __future__ import annotations
 
@@ -18,33 +18,29 @@ NAME = "report.json"
 
 
 def read_reports(paths: Sequence[str]) -> list[tuple[str, Report]]:
-    """The reports that stand at some places.
+    """Return the reports at some paths.
 
     Args:
-        paths: each a report.json, an output directory that holds one, or a folder of such
-            directories, one or two levels down: those in natural order, gen2 before gen10.
+        paths: each a report.json, an output directory with one, or a folder of such directories,
+            one or two levels down. A folder's reports are in natural order, gen2 before gen10.
 
     Returns:
-        Path and contents of each report, in the order of `paths`.
+        Path and report, in the order of `paths`.
 
     Raises:
-        ConfigError: when there is no report at a path, a report stands there twice, or a file is
-            no report, or one of another format.
+        ConfigError: a path has no report, a report occurs twice, or a file is no report or one
+            of another version.
     """
-    found = [file for path in paths for file in _find(path)]
+    reports = [file for path in paths for file in _find(path)]
     places: dict[str, str] = {}
-    for file in found:
-        place = _place(file)
+    for file in reports:
+        place = files.real_path(file)
         if place in places:
             raise ConfigError(
                 f"{file}: is the same report as {places[place]}; name each generation once"
             )
         places[place] = file
-    return [(file, _read(file)) for file in found]
-
-
-def _place(path: str) -> str:
-    return os.path.realpath(path) if files.is_local(path) else path
+    return [(file, _read(file)) for file in reports]
 
 
 def _find(path: str) -> list[str]:
@@ -55,31 +51,36 @@ def _find(path: str) -> list[str]:
     above = files.list_files(files.join(path, "*", NAME))
     folders = {file.removesuffix(NAME) for file in above}
     below = files.list_files(files.join(path, "*", "*", NAME))
-    # What lies inside an output directory is no generation of its own.
-    found = above + [file for file in below if f"{file.rsplit('/', 2)[0]}/" not in folders]
-    if not found:
+    # Reports inside an output directory are no generations of their own.
+    reports = above + [file for file in below if f"{file.rsplit('/', 2)[0]}/" not in folders]
+    if not reports:
         raise ConfigError(
             f"{path}: no {NAME} was found there, nor one or two folders below; name a {NAME}, the "
             "output directory of `run` or `audit`, or a folder that holds such directories"
         )
-    # A link such as `latest` is another name of a generation, not another generation.
-    own = {_place(file) for file in found if not _is_link(path, file)}
-    found = [file for file in found if not _is_link(path, file) or _place(file) not in own]
-    lines = {file.rsplit("/", 2)[0] for file in found}
-    if len(lines) > 1 and all(sum(f.startswith(f"{one}/") for f in found) > 1 for one in lines):
+    # A link such as `latest` is a second name of a generation.
+    targets = {files.real_path(file) for file in reports if not _is_link(path, file)}
+    reports = [
+        file for file in reports if not _is_link(path, file) or files.real_path(file) not in targets
+    ]
+    lines = {file.rsplit("/", 2)[0] for file in reports}
+    if len(lines) > 1 and all(
+        sum(file.startswith(f"{line}/") for file in reports) > 1 for line in lines
+    ):
         raise ConfigError(
             f"{path}: the reports lie in several folders, each with generations of its own: "
             f"{', '.join(sorted(line.rpartition('/')[2] for line in lines))}; name one of them"
         )
-    return sorted(found, key=natural)
+    return sorted(reports, key=natural)
 
 
 def _is_link(folder: str, file: str) -> bool:
-    return _place(file) != _place(folder.rstrip("/") or "/") + file[len(folder.rstrip("/")) :]
+    folder = folder.rstrip("/")
+    return files.real_path(file) != files.real_path(folder or "/") + file[len(folder) :]
 
 
 def natural(path: str) -> tuple[list[list[str | int]], str]:
-    """A key that puts numbers in names into their order: gen2 before gen10."""
+    """Return a sort key that orders numbers in names by value: gen2 before gen10."""
     parts = [re.split(r"(\d+)", part.casefold()) for part in path.split("/")]
     return [[int(p) if n % 2 else p for n, p in enumerate(part)] for part in parts], path
 
@@ -90,7 +91,7 @@ def _read(path: str) -> Report:
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path}: is no {NAME}, for it is not JSON: {error}") from None
+        raise ConfigError(f"{path}: is no {NAME}, as it is not JSON: {error}") from None
     if not isinstance(value, dict) or "conservation" not in value:
         raise ConfigError(
             f"{path}: is no {NAME}: it has no conservation; `run` and `audit` write such files"
@@ -116,12 +117,16 @@ def _read(path: str) -> Report:
 
 
 def names_of(paths: Sequence[str]) -> list[str]:
-    """The folders of reports, with as many of the folders above as make them differ."""
-    whole = [os.path.abspath(path) if files.is_local(path) else path for path in paths]
-    parts = [path.removesuffix(f"/{NAME}").split("/") for path in whole]
+    """Return the folder names of reports, with parent folders where names would be equal.
+
+    Args:
+        paths: paths of the reports.
+    """
+    folders = [files.absolute_path(path).removesuffix(f"/{NAME}") for path in paths]
+    parts = [folder.split("/") for folder in folders]
     depths = [1] * len(parts)
     while True:
-        names = ["/".join(own[-depth:]) for own, depth in zip(parts, depths, strict=True)]
+        names = ["/".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
         short = [
             n for n, name in enumerate(names) if names.count(name) > 1 and depths[n] < len(parts[n])
         ]

@@ -1,8 +1,7 @@
-"""Standard input as a file: it is copied once, whole, to the work folder."""
+"""Copy standard input to a file of the work folder, once and completely."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from typing import BinaryIO
@@ -17,13 +16,13 @@ _NAME = "standard-input"
 
 
 def with_standard_input(config: Config) -> Config:
-    """Return the configuration with a copy of standard input in place of -.
+    """Copy standard input, and return the configuration with the copy in place of -.
 
     Args:
-        config: of a job whose output directory may be written.
+        config: configuration of a job that may write its output directory.
 
     Raises:
-        ConfigError: when several sources read it, or there is none.
+        ConfigError: - is named twice, or nothing is piped into standard input.
     """
     named = [source for source in config.sources if STANDARD_INPUT in source.files]
     if not named:
@@ -35,25 +34,24 @@ def with_standard_input(config: Config) -> Config:
     path = _copy(config.out, named[0].format or "jsonl")
     files.make_folder(files.join(config.out, WORK))
     files.write_whole(path, _pour)
-    there = [path if name == STANDARD_INPUT else name for name in named[0].files]
-    changed = named[0].model_copy(update={"files": there})
+    paths = [path if name == STANDARD_INPUT else name for name in named[0].files]
+    changed = named[0].model_copy(update={"files": paths})
     sources = [changed if source is named[0] else source for source in config.sources]
     return config.model_copy(update={"sources": sources})
 
 
 def is_copy(path: str, out: str) -> bool:
-    """Return whether a file is the copy that a job has made.
+    """Return whether a file is a job's copy of standard input.
 
     Args:
-        path: of the file.
+        path: path of the file.
         out: output directory of the job.
     """
     return path.startswith(_copy(out, ""))
 
 
 def _copy(out: str, kind: str) -> str:
-    whole = os.path.abspath(out) if files.is_local(out) else out
-    return files.join(whole, WORK, f"{_NAME}.{kind}")
+    return files.join(files.absolute_path(out), WORK, f"{_NAME}.{kind}")
 
 
 def _pour(sink: BinaryIO) -> None:

@@ -15,11 +15,11 @@ from pydantic import BaseModel
 
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.engines import (
-    is_local,
     lanes,
     load_beam,
     pipeline_options,
     run_pipeline,
+    runs_in_process,
 )
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config
@@ -59,7 +59,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.options = pipeline_options(self.config.workers, self.beam_args)
-        self.local = is_local(self.options)
+        self.local = runs_in_process(self.options)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)

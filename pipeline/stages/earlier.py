@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -108,7 +107,7 @@ class EarlierRun:
     @property
     def name(self) -> str:
         """The last part of its directory, so that removed/ holds no path of a machine."""
-        return _whole(self.out).rpartition("/")[2]
+        return files.absolute_path(self.out).rpartition("/")[2]
 
     @property
     def identity(self) -> list[str]:
@@ -147,11 +146,6 @@ class EarlierRun:
         return ids_of(self.sketches, self.sources, documents, repeated)
 
 
-def _whole(path: str) -> str:
-    """A path by which the same directory has the same name, wherever the command is typed."""
-    return os.path.abspath(path) if files.is_local(path) else path.rstrip("/")
-
-
 def earlier_runs(config: Config) -> list[EarlierRun]:
     """The runs that a configuration names in `against`.
 
@@ -171,7 +165,7 @@ def earlier_runs(config: Config) -> list[EarlierRun]:
 
 
 def _earlier_run(out: str, config: Config) -> EarlierRun:
-    if _whole(out) == _whole(config.out):
+    if files.absolute_path(out) == files.absolute_path(config.out):
         raise ConfigError(
             f"against: {out} is out itself, whose result this run replaces; choose another out"
         )

@@ -71,7 +71,7 @@ def rank(
         if source.role == "synthetic"
     }
     held = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
-    own = {name: rows for name, rows in by_source.items() if name in lineage.own}
+    own = {name: rows for name, rows in by_source.items() if name in lineage.run_sources}
     new = sum(held[name] for name in own)
     limits = None if long.limits is None else long.limits.model_dump()
     done = artifact(

@@ -374,7 +374,7 @@ def test_what_is_gone_of_the_archive_is_left_out(generations, loop, after_two):
     path = other.lineage / "lineage.json"
     path.write_text(path.read_text().replace(str(loop.files["g1"]["gpt"]), str(gone)))
     done = run(other.config("g3"), out=other.folder / "g3")
-    said = f"archive: g1.gpt: {gone} is not what it was any more, or not there"
+    said = f"archive: g1.gpt: {gone} has changed or is missing"
     assert said in "".join(done.stderr.split("\n"))
     assert [w for w in done.report["verdict"]["warnings"] if w.startswith(said)]
     ranking = done.report["lineage"]["ranking"]

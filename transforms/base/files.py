@@ -79,7 +79,7 @@ def printable(path: str) -> str:
 
 
 def absolute_path(path: str) -> str:
-    """Return one spelling of a path for any working directory; addresses lose a final slash."""
+    """Return a path in a form without the working directory; addresses lose a final slash."""
     return os.path.abspath(path) if is_local(path) else path.rstrip("/")
 
 

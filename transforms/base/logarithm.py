@@ -15,7 +15,7 @@ def _log_table() -> NDArray[np.int64]:
     """Compute ln(1 + i / 4096) for i = 0..4096 in 2**-LOG_BITS, with integers only.
 
     The steps are ln((j + 1) / j) = 2 atanh(1 / (2j + 1)). Since j >= 4096, two terms of the
-    series have an error below 2**-66 in a step and 2**-54 in all.
+    series are enough: their error is below 2**-54 in all.
     """
     unit = 1 << 100
     total, out = 0, [0]

@@ -15,8 +15,8 @@ _LARGEST = 32 << 20  # bytes; the C library allows no more
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory, so that the next block of documents uses it again.
 
-    By default glibc returns blocks of some megabytes to the system at once and gets them back
-    page by page, which takes about a tenth of a sketch's time. Other C libraries are left alone.
+    By default glibc returns blocks of some megabytes to the system and gets them back page by
+    page. That takes about a tenth of a sketch's time. Other C libraries are left alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return

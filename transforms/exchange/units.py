@@ -1,7 +1,7 @@
 """Units in JSON, and the files of units: stages take units and write one aligned file for each.
 
 The elements of a pipeline are *lanes*, lists of units. A local runner assigns elements to workers
-before it knows their costs, so a lane is the work of a worker; elsewhere a lane is one unit.
+before it knows their costs, so a lane is the work of a worker. Elsewhere a lane is one unit.
 """
 
 from __future__ import annotations

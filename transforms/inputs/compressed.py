@@ -106,8 +106,8 @@ def _decompress(
 ) -> Iterator[tuple[bytes, int]]:
     """Yield the content of a file of any number of parts, up to the byte where it breaks.
 
-    A decoder that fails loses the output of that call. So the file is read a second time: up to
-    the call that failed as before, without the output that was given already, then byte by byte.
+    A decoder that fails loses the output of that call. So the file is read a second time, and
+    bytes from the failed call on are decoded one by one. Output that was given already is skipped.
 
     Args:
         path: path of the file.

@@ -28,7 +28,7 @@ def content(piece: Piece) -> Iterator[tuple[bytes, int]]:
         OSError: the file can't be opened.
     """
     if not is_compressed(piece.file):
-        yield from plain_bytes(piece)
+        yield from _plain_bytes(piece)
         return
     old_mac: bool | None = None
     for part, taken in decompress(piece.file, lambda _: open_piece(piece)):
@@ -38,7 +38,7 @@ def content(piece: Piece) -> Iterator[tuple[bytes, int]]:
         yield part.replace(b"\r", b"\n") if old_mac else part, taken
 
 
-def plain_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
+def _plain_bytes(piece: Piece) -> Iterator[tuple[bytes, int]]:
     """Yield the bytes of the lines that start in the piece's range.
 
     Raises:

@@ -1,8 +1,8 @@
 """Identities of input files at the start of a run, and readers that check files against them.
 
-A file's identity is the XXH3-128 of its bytes, or of the hashes of its blocks of 1 MiB if it has
-several. A reader checks each block that it touches, so it never sees bytes that were not hashed.
-For files of object stores, a checksum or generation stands for the bytes.
+A file's identity is the XXH3-128 of its bytes. For a file of several blocks of 1 MiB it is that of
+the blocks' hashes. A reader checks each block that it touches, so it never sees bytes that were
+not hashed. For files of object stores, a checksum or generation stands for the bytes.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
     """Yield the rows of a file with a header row; all values are text, empty ones null.
 
     A row's place is its first line. Quoted values may hold newlines. If a row has more or fewer
-    values than the header, its first line is a reject, and a row may begin on the next line.
+    values than the header, its first line is a reject. The next row may begin on its second line.
 
     Args:
         piece: piece that is a complete file.
@@ -75,7 +76,7 @@ def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
         start, stop, at, flags, used, lines = cut
         need = size if used else 2 * need
         if used:
-            rows = NumberedRows(pending, start, stop, line + at, flags)
+            rows = _NumberedRows(pending, start, stop, line + at, flags)
             line += int(lines)
             yield _rows(rows, names, delimiter, line - given, taken)
             given, taken = line, 0
@@ -84,7 +85,8 @@ def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
         raise BrokenError(fault.reason, pending[:RAW_BYTES] or fault.raw, fault.complete)
 
 
-class NumberedRows:
+@dataclass(frozen=True)
+class _NumberedRows:
     """Rows of a block of bytes.
 
     Attributes:
@@ -94,15 +96,11 @@ class NumberedRows:
         flags: uint8[n], fault of each row, 0 for none.
     """
 
-    def __init__(
-        self,
-        data: bytes,
-        start: NDArray[np.int64],
-        stop: NDArray[np.int64],
-        line: NDArray[np.int64],
-        flags: NDArray[np.uint8],
-    ) -> None:
-        self.data, self.start, self.stop, self.line, self.flags = data, start, stop, line, flags
+    data: bytes
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    line: NDArray[np.int64]
+    flags: NDArray[np.uint8]
 
     def row(self, number: int) -> bytes:
         """Return the bytes of one row."""
@@ -143,7 +141,7 @@ def _header(data: bytes, delimiter: int, final: bool) -> tuple[list[str], int, i
     return names, int(used), int(lines)
 
 
-def _rows(rows: NumberedRows, names: list[str], delimiter: int, lines: int, taken: int) -> Rows:
+def _rows(rows: _NumberedRows, names: list[str], delimiter: int, lines: int, taken: int) -> Rows:
     total = max(1, len(rows.data))
     rejects = []
     good = np.flatnonzero(rows.flags == _GOOD)
@@ -167,7 +165,7 @@ def _rows(rows: NumberedRows, names: list[str], delimiter: int, lines: int, take
 
 
 def _parsed(
-    rows: NumberedRows, chosen: NDArray[np.int64], names: list[str], delimiter: int
+    rows: _NumberedRows, chosen: NDArray[np.int64], names: list[str], delimiter: int
 ) -> pa.RecordBatch | None:
     """Return chosen rows parsed by Arrow; None if Arrow gives another number of rows."""
     schema = pa.schema([pa.field(name, pa.string()) for name in names])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Piece
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import LineBlocks, content, strip_marks, whole_lines
+from outcross.transforms.rows.open_keys import is_named
 
 HEAD_BYTES = 1 << 20
 """Bytes at the beginning of a file that decide between a list and lines."""
@@ -105,7 +106,7 @@ def _layout(
         value = orjson.loads(begin)
     except ValueError:
         return "lines"
-    if any(f"{text_field}.".startswith(f"{key}.") for key in value):
+    if any(is_named(key, [text_field]) for key in value):
         return "row"
     return "object" if any(map(_is_rows, value.values())) else "row"
 

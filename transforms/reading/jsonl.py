@@ -1,7 +1,7 @@
 """Parse JSON lines: by Arrow's parser where it can be trusted, else line by line.
 
-`pyarrow.json` reads 600 MB/s. But it crashes on lines that hold `null`, makes invalid arrays of
-lists that start with nulls, and accepts values that run over lines. So a scan first finds the
+`pyarrow.json` reads 600 MB/s. But it crashes on lines that hold `null`, and makes invalid arrays of
+lists that start with nulls. It also accepts values that run over lines. So a scan first finds the
 lines that are plainly one object without such lists.
 """
 

@@ -24,8 +24,8 @@ from outcross.transforms.reading.line_scan import scan
 from outcross.transforms.reading.read import BATCH_BYTES, json_blocks, piece_rows
 from outcross.transforms.rows.blocks import with_columns
 from outcross.transforms.rows.fields import string_field
-from outcross.transforms.rows.open_keys import named_columns
-from outcross.transforms.rows.text_fields import columns_of, text_of
+from outcross.transforms.rows.open_keys import is_named, named_columns
+from outcross.transforms.rows.text_fields import text_of
 
 TextKind = Literal["text", "prompt"]
 
@@ -143,7 +143,8 @@ def _rows_of_parquet(
     with open_parquet(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
-        columns = columns_of(names, paths) or names[:1]  # any column, for the number of rows
+        columns = [name for name in names if is_named(name, paths)]
+        columns = columns or names[:1]  # any column, for the number of rows
         first = 0
         stop = file.num_row_groups if piece.stop < 0 else piece.stop
         for group in range(piece.start, stop):

@@ -1,7 +1,7 @@
 """Columns of Parquet files, in types that can be joined with those of any other file.
 
-A writer's Arrow schema may ask for types that Arrow can't read back or cast, such as null lists of
-a fixed size and views of lists. Such files are read in Parquet's types, then cast.
+A writer's Arrow schema may ask for types that Arrow can't read back or cast. Examples are null
+lists of a fixed size, and views of lists. Such files are read in Parquet's types, then cast.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from outcross.schemas.columns import LEDGER_COLUMN, is_json, json_field
 from outcross.schemas.supertypes import bare, cast, inside, without_null_lists
+from outcross.transforms.rows.open_keys import is_named
 
 _PIECE = 1 << 20
 _SCHEMA, _HIDDEN = b"ARROW:schema", b"-----:schema"
@@ -101,7 +102,7 @@ class ParquetColumns:
         fields, columns = [], []
         for field, column in zip(self.schema, batch.columns, strict=True):
             name = field.name
-            coerced = any(f"{path}.".startswith(f"{name}.") for path in self._times)
+            coerced = is_named(name, self._times)
             type_ = bare(column.type if coerced else field.type)
             if coerced and pa.types.is_timestamp(type_) and pa.types.is_timestamp(field.type):
                 type_ = pa.timestamp(type_.unit, field.type.tz)

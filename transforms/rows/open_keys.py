@@ -21,7 +21,7 @@ def named_columns(source: Source) -> list[str]:
 
 
 def is_named(column: str, paths: Collection[str]) -> bool:
-    """Return whether one of the paths leads into a column."""
+    """Return whether one of some dotted paths may lead into a column."""
     return any(f"{path}.".startswith(f"{column}.") for path in paths)
 
 

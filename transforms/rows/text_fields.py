@@ -79,16 +79,6 @@ def is_composed(schema: pa.Schema, fields: Fields) -> bool:
     return bool(pa.types.is_nested(type_) and not pa.types.is_struct(type_))
 
 
-def columns_of(names: Iterable[str], paths: Iterable[str]) -> list[str]:
-    """Return the columns that paths may lead into, in the order of the columns.
-
-    Args:
-        names: names of all columns.
-        paths: dotted paths.
-    """
-    return [name for name in names if any(f"{path}.".startswith(f"{name}.") for path in paths)]
-
-
 def _text(value: str) -> pa.Scalar:
     return pa.scalar(value, pa.large_string())
 

@@ -1,4 +1,4 @@
-"""The artifacts of stages: found again by a key of all that went into them."""
+"""Artifacts of stages are found by a key of all their inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def out(tmp_path_factory):
 
 
 def _canonical(value):
-    """What JSON keeps apart: 1 and true, the order of a list, but not that of keys."""
+    """Return a value that is equal for equal JSON: 1 differs from true, but keys have no order."""
     if isinstance(value, dict):
         return frozenset((key, _canonical(member)) for key, member in value.items())
     if isinstance(value, list):
@@ -35,12 +35,12 @@ def _canonical(value):
 
 
 @given(_PARTS, _PARTS)
-def test_the_key_is_that_of_the_parts_and_of_nothing_else(out, one, other):
-    first, second = artifact(out, "plan", **one), artifact(out, "plan", **other)
-    assert (first.key == second.key) == (_canonical(one) == _canonical(other))
-    backwards = dict(reversed(list(one.items())))
+def test_the_key_is_that_of_the_parts_and_of_nothing_else(out, parts, changed):
+    first, second = artifact(out, "plan", **parts), artifact(out, "plan", **changed)
+    assert (first.key == second.key) == (_canonical(parts) == _canonical(changed))
+    backwards = dict(reversed(list(parts.items())))
     assert artifact(out, "plan", **backwards) == first
-    assert artifact(out, "select", **one).key != first.key
+    assert artifact(out, "select", **parts).key != first.key
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_another_format_has_another_key(out, monkeypatch, module, name):
 
 
 def test_the_key_does_not_know_where_it_lies(tmp_path):
-    """So that an output directory can be moved, and goes on."""
+    """Compare the keys of two directories, as an output directory may be moved."""
     assert (
         artifact(str(tmp_path / "a"), "plan", a=1).key == artifact(str(tmp_path), "plan", a=1).key
     )
 
 
 def test_a_stage_is_finished_once_it_says_so(tmp_path):
-    done = artifact(str(tmp_path), "sketch", seed=1)
-    assert Path(done.folder).parent == tmp_path / ".outcross"
-    Path(done.subfolder("units"), "unit-000000.json").write_text("{}")
-    assert not done.finished
+    sketch = artifact(str(tmp_path), "sketch", seed=1)
+    assert Path(sketch.folder).parent == tmp_path / ".outcross"
+    Path(sketch.subfolder("units"), "unit-000000.json").write_text("{}")
+    assert not sketch.finished
     assert not artifact(str(tmp_path), "sketch", seed=1).finished
-    done.finish({"counts": {"a": 2}})
+    sketch.finish({"counts": {"a": 2}})
     again = artifact(str(tmp_path), "sketch", seed=1)
     assert again.finished
     assert again.stats() == {"counts": {"a": 2}}

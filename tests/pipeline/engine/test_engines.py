@@ -1,4 +1,4 @@
-"""Options, lanes, counters and failures; of the runners only the local one is run."""
+"""Options, lanes, counters and failures; only the local runner is run."""
 
 import logging
 import subprocess
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from outcross.pipeline.engine import engines
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.progress import NAMESPACE
 
 ROOT = Path(__file__).parents[3]
 MODES = ["in_memory", "multi_threading"]
@@ -25,7 +26,7 @@ PRISM = engines.pipeline_options(3, ["--runner", "PrismRunner"])
 
 together = threading.Barrier(2)
 
-# What the job server of embedded Flink says of a failure in a worker, shortened.
+# Message of embedded Flink's job server for a failure in a worker, shortened.
 FLINK_TEXT = """Pipeline job_0 failed in state FAILED: java.lang.RuntimeException: Error received \
 from SDK harness for instruction 2: Traceback (most recent call last):
   File "transforms/reading/read.py", line 38, in read
@@ -56,8 +57,8 @@ def test_the_local_runner_is_named_and_has_the_workers_asked_for():
     assert runner(LOCAL) == "FnApiRunner"
     assert direct(LOCAL).direct_num_workers == 3
     assert direct(engines.pipeline_options(None, [])).direct_num_workers >= 1
-    assert engines.is_local(LOCAL)
-    assert not engines.is_local(PRISM)
+    assert engines.runs_in_process(LOCAL)
+    assert not engines.runs_in_process(PRISM)
 
 
 def test_the_users_own_options_hold():
@@ -117,7 +118,7 @@ def test_lanes_hold_every_unit_once_and_none_is_long(costs):
     assert sorted(unit for lane in lanes for unit in lane) == units
     assert len(lanes) == min(3, len(units))
     loads = [sum(cost for _, cost in lane) for lane in lanes]
-    # Graham 1966: what is dealt to the least laden is over the mean by less than the last unit.
+    # Graham 1966: greedy scheduling exceeds the mean load by less than the last unit.
     assert max(loads, default=0) <= sum(costs) / 3 + max(costs, default=0) * 2 / 3 + 1e-9
     assert engines.lanes(units, lambda unit: unit[1], PRISM) == [[unit] for unit in units]
 
@@ -133,7 +134,7 @@ def unpack(lane):
 
 
 def meet(unit):
-    together.wait(timeout=20)  # broken, and so a failure, unless both are here at once
+    together.wait(timeout=20)  # fails unless both lanes wait at the same time
     return unit
 
 
@@ -148,14 +149,14 @@ def test_two_lanes_run_at_the_same_time(mode):
 
 
 def count(number):
-    Metrics.counter(engines.COUNTERS, "rows").inc(number)
+    Metrics.counter(NAMESPACE, "rows").inc(number)
     Metrics.counter("somebody", "else").inc()
     return number % 3, number
 
 
 def total(pair):
-    Metrics.counter(engines.COUNTERS, "groups").inc()
-    Metrics.counter(engines.COUNTERS, "rows").inc(sum(pair[1]))
+    Metrics.counter(NAMESPACE, "groups").inc()
+    Metrics.counter(NAMESPACE, "rows").inc(sum(pair[1]))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -203,7 +204,7 @@ def test_a_workers_own_error_is_what_is_raised(step, kind, message):
 
 
 class Failing(PipelineRunner):
-    """Fails as the job server of Flink does."""
+    """A runner that fails like Flink's job server."""
 
     error = ""
 
@@ -212,7 +213,7 @@ class Failing(PipelineRunner):
 
 
 class Waiting(PipelineRunner):
-    """Is interrupted while a cluster works."""
+    """A runner that is interrupted while a cluster works."""
 
     cancelled = False
 
@@ -256,9 +257,9 @@ def test_an_interrupt_cancels_what_runs_elsewhere():
 
 def test_an_interrupt_in_a_workers_turn_is_an_interrupt_and_the_word_alone_is_not():
     with pytest.raises(KeyboardInterrupt):
-        engines._raise_cause(RuntimeError("KeyboardInterrupt [while running 'Sketch/ParDo']"))
+        engines.raise_cause(RuntimeError("KeyboardInterrupt [while running 'Sketch/ParDo']"))
     with pytest.raises(engines.PipelineError, match="column KeyboardInterrupt"):
-        engines._raise_cause(ValueError("no column KeyboardInterrupt [while running 'a']"))
+        engines.raise_cause(ValueError("no column KeyboardInterrupt [while running 'a']"))
 
 
 def test_an_error_of_the_wiring_is_raised_as_it_is():
@@ -274,7 +275,7 @@ assert "apache_beam" not in sys.modules
 options = engines.pipeline_options(2, [])
 import apache_beam as beam
 engines.run_pipeline(lambda p: p | beam.Create([1, 2]), options)
-assert engines.is_local(options) and engines.lanes([1, 2], int, options)
+assert engines.runs_in_process(options) and engines.lanes([1, 2], int, options)
 assert logging.getLogger().handlers == []
 assert logging.getLogger("apache_beam").level == logging.NOTSET
 """

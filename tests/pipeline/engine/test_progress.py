@@ -1,4 +1,4 @@
-"""How far a stage is: plain lines where nobody watches, a bar on a terminal."""
+"""Progress of stages: plain lines in a log, a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from outcross.pipeline.engine.progress import StageProgress, _left
+from outcross.pipeline.engine.progress import StageProgress, time_left
 from outcross.transforms.base.progress import TALLY
 
 ROOT = Path(__file__).parents[3]
 
-# A stage that is slow, seen by somebody impatient; `TALLY` is what workers count in.
+# A slow stage, whose progress is shown at once; workers count in `TALLY`.
 SLOW = """
 import time
 from outcross.pipeline.engine import progress
 from outcross.transforms.base.progress import TALLY
-progress._PATIENCE, progress._PLAIN_INTERVAL = 0.2, 0.3
+progress.PATIENCE, progress.PLAIN_INTERVAL = 0.2, 0.3
 shown = progress.StageProgress()
 with shown.stage("sketch", size=4_000_000):
     for _ in range(8):
@@ -53,7 +53,7 @@ def test_plain_lines_where_there_is_no_terminal():
 def test_a_bar_on_a_terminal():
     command, options = _command()
     ours, theirs = pty.openpty()
-    said: list[bytes] = []
+    output: list[bytes] = []
 
     def listen():
         while True:
@@ -63,7 +63,7 @@ def test_a_bar_on_a_terminal():
                 return
             if not part:
                 return
-            said.append(part)
+            output.append(part)
 
     listener = threading.Thread(target=listen)
     listener.start()
@@ -72,7 +72,7 @@ def test_a_bar_on_a_terminal():
     os.close(theirs)
     listener.join(20)
     os.close(ours)
-    shown = b"".join(said).decode()
+    shown = b"".join(output).decode()
     assert "━" in shown  # drawn more than once, and wiped at the end
     assert shown.count("\x1b[2K") > 2
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
@@ -114,20 +114,20 @@ def test_a_stage_that_fails_is_not_said_to_be_done(capsys):
 
 
 @pytest.mark.parametrize(
-    ("done", "total", "seconds", "left"),
+    ("count", "total", "seconds", "expected"),
     [
         (50, 100, 10.0, "10 s"),
         (1, 1_000, 10.0, ""),  # too early to say
         (25, 100, 60.0, "3:00 min"),
         (10, 100, 500.0, "1:15 h"),
         (100, 100, 7.0, "0 s"),
-        (5, 0, 7.0, ""),  # nobody knows how much there is
-        (101, 100, 7.0, ""),  # more than was said
+        (5, 0, 7.0, ""),  # the total is unknown
+        (101, 100, 7.0, ""),  # above the total
         (0, 100, 7.0, ""),
     ],
 )
-def test_the_rest_takes_as_long_as_its_share_at_the_pace_so_far(done, total, seconds, left):
-    assert _left(done, total, seconds) == left
+def test_the_rest_takes_as_long_as_its_share_at_the_pace_so_far(count, total, seconds, expected):
+    assert time_left(count, total, seconds) == expected
 
 
 def test_lines_say_how_long_the_rest_takes():
@@ -145,9 +145,9 @@ def test_what_is_said_is_kept_even_by_a_quiet_one(capsys):
         pass
     progress.skipped("plan")
     assert capsys.readouterr() == ("", "")
-    begun, done, next_begun, next_done, skipped = kept
+    begun, finished, next_begun, next_finished, skipped = kept
     assert begun == "sketch        begins  2.5 MB"
     assert next_begun == "cluster       begins  4,000 documents"
-    assert done.startswith("sketch           0.0 s")
-    assert next_done.startswith("cluster          0.0 s")
+    assert finished.startswith("sketch           0.0 s")
+    assert next_finished.startswith("cluster          0.0 s")
     assert skipped == "plan          done earlier, unchanged"

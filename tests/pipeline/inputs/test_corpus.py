@@ -1,4 +1,4 @@
-"""What an audit reads: files, globs, folders, what a run has written; and what it refuses."""
+"""Sources of an audit: files, globs, folders and runs' outputs; and the requests it refuses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sources(*paths: Any, **asked: Any) -> list[Source]:
 
 
 def curated(path: Path, kind: pa.DataType = OUTCROSS) -> Path:
-    """Parquet with a column of the name and type that runs write."""
+    """Write a Parquet file with a column of the name and type that runs write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     schema = pa.schema([("text", pa.string()), ("outcross", kind)])
     pq.write_table(schema.empty_table(), path)
@@ -40,7 +40,7 @@ def curated(path: Path, kind: pa.DataType = OUTCROSS) -> Path:
 
 
 def finished_run(out: Path, *configured: dict[str, Any], shards: int = 1) -> Path:
-    """A directory like that of a run, as far as an audit looks at it."""
+    """Write the files of a run's output directory that an audit reads."""
     for number in range(shards):
         curated(out / "data" / f"train-{number:05d}-of-{shards:05d}.parquet")
     configuration = {"out": str(out), "sources": configured}
@@ -66,7 +66,7 @@ def test_a_file_is_one_source_that_is_read_as_asked(file):
 def test_a_glob_stays_one(tmp_path, file):
     (source,) = sources(f"{tmp_path}/*.jsonl")
     assert source.files == [f"{tmp_path}/*.jsonl"]
-    (source,) = sources(tmp_path / "none-*.jsonl")  # what finds nothing is named when it is read
+    (source,) = sources(tmp_path / "none-*.jsonl")  # the reader will name it
     assert source.files == [str(tmp_path / "none-*.jsonl")]
 
 
@@ -74,14 +74,14 @@ def test_a_folder_is_its_data_files_at_any_depth_and_nothing_hidden(tmp_path):
     folder = tmp_path / "corpus (1) *"
     data = ["a.jsonl", "b.jsonl.gz", "c.ndjson.zst", "d.json.gz", "e.parquet", "f.pq", "G.JSONL"]
     data += ["deep/er/h.parquet"]
-    others = ["README.md", "dataset_info.json", "notes.txt", ".cache/old.jsonl", "deep/.x.jsonl"]
-    for name in (*data, *others):
+    ignored = ["README.md", "dataset_info.json", "notes.txt", ".cache/old.jsonl", "deep/.x.jsonl"]
+    for name in (*data, *ignored):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
     for path in (folder, f"{folder}/"):
-        found = {piece.file for unit in plan_units(sources(path)) for piece in unit.pieces}
-        assert found == {str(folder / name) for name in data}
-    for name in data:  # a name that could be a glob is one of a file that is there
+        paths = {piece.file for unit in plan_units(sources(path)) for piece in unit.pieces}
+        assert paths == {str(folder / name) for name in data}
+    for name in data:  # an existing name is no glob
         (unit,) = plan_units(sources(folder / name))
         assert [piece.file for piece in unit.pieces] == [str(folder / name)]
 
@@ -96,14 +96,14 @@ def test_a_run_is_read_as_it_was_configured(tmp_path):
     out = finished_run(tmp_path / "out", GPT, PEOPLE, TESTS, shards=2)
     with pytest.raises(ConfigError, match=r"text_field: .* was written by a run"):
         sources(out, text_field="other")
-    found = sources(out)
-    assert [(s.name, s.role, s.text_field, s.prompt_field) for s in found] == [
+    corpus = sources(out)
+    assert [(s.name, s.role, s.text_field, s.prompt_field) for s in corpus] == [
         ("gpt", "synthetic", "messages.1.content", None),
         ("people", "human", "text", "question"),
     ]
-    for source in found:
+    for source in corpus:
         assert source.files == [str(out / "data" / "*.parquet")]
-        # Each row by its own source; a further copy is what the plan asked for.
+        # A source reads its own rows, and no further copies, which were planned.
         assert source.where == {"outcross.source": source.name, "outcross.copy": 1}
         assert (source.id_field, source.domain_field) == ("outcross.id", "outcross.domain")
 
@@ -111,19 +111,19 @@ def test_a_run_is_read_as_it_was_configured(tmp_path):
 def test_what_a_run_wrote_is_known_by_its_column_wherever_it_lies(tmp_path):
     path = curated(tmp_path / "elsewhere" / "part.parquet")
     for given_path in (path, path.parent, path.parent / "*.parquet"):
-        found = sources(given_path, text_field="answer", id_field="mine", prompt_field="q")
-        assert [(s.name, s.role) for s in found] == [("synthetic",) * 2, ("human",) * 2]
-        for source in found:
+        corpus = sources(given_path, text_field="answer", id_field="mine", prompt_field="q")
+        assert [(s.name, s.role) for s in corpus] == [("synthetic",) * 2, ("human",) * 2]
+        for source in corpus:
             assert source.where == {"outcross.role": source.role, "outcross.copy": 1}
             assert (source.text_field, source.id_field) == ("answer", "outcross.id")
             assert (source.prompt_field, source.domain_field) == ("q", "outcross.domain")
 
 
 def test_a_column_of_another_type_or_no_parquet_at_all_is_nobodys_run(tmp_path):
-    other = curated(tmp_path / "other.parquet", pa.string())
+    unlike = curated(tmp_path / "other.parquet", pa.string())
     broken = tmp_path / "broken.parquet"
     broken.write_text("this was never a table")
-    for path in (other, broken):
+    for path in (unlike, broken):
         (source,) = sources(path)
         assert (source.name, source.where) == ("corpus", {})
 
@@ -137,25 +137,25 @@ def test_somebody_elses_manifest_is_refused(tmp_path, manifest):
 
 
 def test_several_paths_of_one_kind_are_one_source(tmp_path, file):
-    other = tmp_path / "folder" / "b.jsonl"
-    other.parent.mkdir()
-    other.write_text("")
-    (source,) = sources(file, other.parent)
-    assert source.files == [str(file), str(other.parent)]
-    one, two = (finished_run(tmp_path / name, GPT, PEOPLE) for name in ("one", "two"))
-    found = sources(one, two)
-    assert [source.name for source in found] == ["gpt", "people"]
-    assert found[0].files == [str(run / "data" / "*.parquet") for run in (one, two)]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "b.jsonl").write_text("")
+    (source,) = sources(file, folder)
+    assert source.files == [str(file), str(folder)]
+    runs = [finished_run(tmp_path / name, GPT, PEOPLE) for name in ("one", "two")]
+    corpus = sources(*runs)
+    assert [source.name for source in corpus] == ["gpt", "people"]
+    assert corpus[0].files == [str(run / "data" / "*.parquet") for run in runs]
 
 
 def test_what_is_read_differently_stays_apart_under_its_own_name(tmp_path, file):
-    one = finished_run(tmp_path / "one", GPT, PEOPLE)
-    two = finished_run(tmp_path / "two", {**GPT, "text_field": "answer"}, PEOPLE)
-    found = sources(one, file, two)
-    assert [source.name for source in found] == ["gpt", "people", "corpus", "gpt-2"]
-    # The rows of the second run are still those of its own source.
-    assert found[3].where["outcross.source"] == "gpt"
-    assert found[3].text_field == "answer"
+    first = finished_run(tmp_path / "one", GPT, PEOPLE)
+    second = finished_run(tmp_path / "two", {**GPT, "text_field": "answer"}, PEOPLE)
+    corpus = sources(first, file, second)
+    assert [source.name for source in corpus] == ["gpt", "people", "corpus", "gpt-2"]
+    # The filter still has the source's name in the second run.
+    assert corpus[3].where["outcross.source"] == "gpt"
+    assert corpus[3].text_field == "answer"
 
 
 @settings(max_examples=25)
@@ -173,19 +173,19 @@ def test_names_are_unique_whatever_runs_called_their_sources(tmp_path_factory, n
         )
         for number, names in enumerate(named)
     ]
-    found = sources(folder / "x.jsonl", *runs)
-    Config(out="out", sources=found)  # which refuses a name that is used twice
-    assert [source.where.get("outcross.source") for source in found] == [
+    corpus = sources(folder / "x.jsonl", *runs)
+    Config(out="out", sources=corpus)  # refuses repeated names
+    assert [source.where.get("outcross.source") for source in corpus] == [
         None,
         *(name for names in named for name in [*names, "z"]),
     ]
     first = {}
-    for source in found:
+    for source in corpus:
         first.setdefault(source.where.get("outcross.source"), source.name)
-    others = {own: name for own, name in first.items() if own not in (None, "yardstick")}
-    assert all(own == name for own, name in others.items())  # the first keeps its name
-    # The yardstick's own text is removed by none of them, whatever they are called.
-    assert "yardstick" not in [source.name for source in found]
+    usual = {before: name for before, name in first.items() if before not in (None, "yardstick")}
+    assert all(before == name for before, name in usual.items())  # the first keeps its name
+    # No source has the name of the reference's pool.
+    assert "yardstick" not in [source.name for source in corpus]
 
 
 # Refused before any work is done.
@@ -195,34 +195,33 @@ def test_a_file_that_two_paths_hold_is_refused_and_named(tmp_path, file):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "link.jsonl").symlink_to(file)
-    others = [f"{tmp_path}/*.jsonl", folder, str(file).replace("/a.", "/./a.")]
-    for other in others:
+    for path in (f"{tmp_path}/*.jsonl", folder, str(file).replace("/a.", "/./a.")):
         with pytest.raises(ConfigError, match=r"hold the same file .*; give it once") as refused:
-            sources(file, other)
+            sources(file, path)
         assert str(file) in str(refused.value)
-        assert str(other) in str(refused.value)
+        assert str(path) in str(refused.value)
     run = finished_run(tmp_path / "run", GPT, shards=2)
-    for other in (run / "data", f"{run}/data/*-00001-*.parquet", f"{run}/"):
+    for path in (run / "data", f"{run}/data/*-00001-*.parquet", f"{run}/"):
         with pytest.raises(ConfigError, match=r"hold the same file .*-of-00002\.parquet; give it"):
-            sources(run, other)
+            sources(run, path)
     (tmp_path / "b.jsonl").write_text(file.read_text())  # the same text is another file
     assert sources(file, tmp_path / "b.jsonl")[0].files == [str(file), f"{tmp_path}/b.jsonl"]
 
 
-def test_a_corpus_that_is_not_there_is_named_before_a_yardstick_is_made(tmp_path, file):
+def test_a_missing_corpus_is_named_before_a_reference_is_made(tmp_path, file):
     out = tmp_path / "out"
-    for corpus, human, told in (
+    for corpus, human, message in (
         (str(tmp_path / "none.jsonl"), str(file), r"'corpus': files: .*none\.jsonl"),
         (str(file), str(tmp_path / "none.jsonl"), r"'human': files: .*none\.jsonl"),
         (str(file), str(tmp_path / "notes.txt"), r"'human': files: "),
     ):
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=message):
             audit(AuditRequest(paths=[corpus], human=[human], out=str(out)))
         assert not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("gates", "told"),
+    ("gates", "message"),
     [
         ("distinct_33: {warn: 0.9, stop: 0.75}", r"distinct_33: there is no such key"),
         ("distinct_3: {warn: 0.7, stop: 0.75}", r"distinct_3: stop is 0\.75, above warn"),
@@ -230,20 +229,20 @@ def test_a_corpus_that_is_not_there_is_named_before_a_yardstick_is_made(tmp_path
         ("domains: {maths: closed}", r"domains\.maths: .*'open' or 'converge'"),
     ],
 )
-def test_gates_that_make_no_sense_are_refused(tmp_path, file, gates, told):
+def test_gates_that_make_no_sense_are_refused(tmp_path, file, gates, message):
     path = tmp_path / "gates.yaml"
     path.write_text(gates)
     request = AuditRequest(paths=[str(file)], gates=str(path), out=str(tmp_path / "out"))
-    with pytest.raises(ConfigError, match=rf"{path}: {told}"):
+    with pytest.raises(ConfigError, match=rf"{path}: {message}"):
         audit(request)
     assert not (tmp_path / "out").exists()
 
 
-def test_human_text_of_a_run_is_not_taken_by_the_yardstick_it_was_made_into(tmp_path, file):
+def test_human_text_of_a_run_is_not_removed_by_a_reference_made_from_it(tmp_path, file):
     out = finished_run(tmp_path / "out", GPT, PEOPLE)
     by_role = {source.role: source for source in sources(out, file)}
-    own = [source.name for source in sources(out, file)]
-    assert by_role["human"].removed_by == own
+    names = [source.name for source in sources(out, file)]
+    assert by_role["human"].removed_by == names
     assert by_role["synthetic"].removed_by is None
 
 

@@ -1,4 +1,4 @@
-"""A lineage as its runs find it: what they build on, what they are refused, what they leave."""
+"""Lineages: the sources that they add to a run, the requests they refuse, and their commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (
     RunLineage,
     expected_mix,
-    held,
+    lock_lineage,
     read_lineage,
     within_lineage,
 )
@@ -40,11 +40,11 @@ TOPICS = [
 
 def texts(seed: int, often: int) -> list[str]:
     draw = random.Random(seed)
-    found = []
+    lines = []
     for _ in range(often):
         words = draw.choice(TOPICS).split()
-        found.append(" ".join(draw.choice(words) for _ in range(draw.randint(10, 50))))
-    return found
+        lines.append(" ".join(draw.choice(words) for _ in range(draw.randint(10, 50))))
+    return lines
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -53,7 +53,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def told(seed: int, often: int = 90, **columns: Any) -> list[dict[str, Any]]:
+def text_rows(seed: int, often: int = 90, **columns: Any) -> list[dict[str, Any]]:
     return [{"text": text, **columns} for text in texts(seed, often)]
 
 
@@ -73,8 +73,8 @@ class Loop:
         sources = []
         for name, role, given in (("gpt", "synthetic", gpt), ("people", "human", people)):
             if given is not None:
-                own = given if isinstance(given, dict) else {"files": [str(given)]}
-                sources.append({"name": name, "role": role, **own})
+                keys = given if isinstance(given, dict) else {"files": [str(given)]}
+                sources.append({"name": name, "role": role, **keys})
         amounts = {"tokens": 1500, "human_share": 0.4, "fresh_human_tokens": 250}
         if "plan" in asked:
             amounts = {}
@@ -99,7 +99,7 @@ class Loop:
         return read_lineage(str(self.lineage))
 
     def files(self) -> dict[str, bytes]:
-        """All of the lineage but its lock."""
+        """Return the bytes of all files of the lineage except its lock."""
         paths = (path for path in self.lineage.rglob("*") if path.is_file())
         return {
             str(path.relative_to(self.lineage)): path.read_bytes()
@@ -117,35 +117,37 @@ def promised(out: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    """Two generations; in the first, people's texts stand in a column that is called outcross."""
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    """Return a lineage of two generations; the first has its texts in a column named outcross."""
     loop = Loop(tmp_path_factory.mktemp("loop"))
     first = [{"outcross": {"t": text}, "n": n} for n, text in enumerate(texts(1, 60))]
     people = write(loop.folder / "h1.jsonl", first)
-    gpt = write(loop.folder / "s1.jsonl", told(2))
+    gpt = write(loop.folder / "s1.jsonl", text_rows(2))
     loop.run("g1", {"files": [str(people)], "text_field": "outcross.t"}, gpt)
     loop.run(
-        "g2", write(loop.folder / "h2.jsonl", told(3, 60)), write(loop.folder / "s2.jsonl", told(4))
+        "g2",
+        write(loop.folder / "h2.jsonl", text_rows(3, 60)),
+        write(loop.folder / "s2.jsonl", text_rows(4)),
     )
     return loop
 
 
 @pytest.fixture
-def loop(made: Loop, tmp_path: Path) -> Loop:
-    """A copy of the lineage, for a third generation elsewhere."""
-    shutil.copytree(made.lineage, tmp_path / "lineage")
+def loop(two_runs: Loop, tmp_path: Path) -> Loop:
+    """Return a copy of the lineage for a third generation."""
+    shutil.copytree(two_runs.lineage, tmp_path / "lineage")
     return Loop(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def third(made: Loop) -> tuple[Path, Path]:
-    """What a third generation is given."""
-    people = write(made.folder / "h3.jsonl", told(5, 60))
-    return people, write(made.folder / "s3.jsonl", told(6))
+def third(two_runs: Loop) -> tuple[Path, Path]:
+    """Return the human and the synthetic file of a third generation."""
+    people = write(two_runs.folder / "h3.jsonl", text_rows(5, 60))
+    return people, write(two_runs.folder / "s3.jsonl", text_rows(6))
 
 
 @pytest.mark.parametrize(
-    "left",
+    "names",
     [
         [],
         ["lock"],
@@ -155,9 +157,9 @@ def third(made: Loop) -> tuple[Path, Path]:
     ],
 )
 def test_a_folder_that_a_killed_first_run_has_left_is_an_empty_lineage(
-    tmp_path: Path, left: list[str]
+    tmp_path: Path, names: list[str]
 ) -> None:
-    for name in left:
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     assert read_lineage(str(tmp_path)) == Lineage()
@@ -168,7 +170,7 @@ def test_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("words")
     with pytest.raises(ConfigError, match=r"holds files and no lineage\.json; choose an empty"):
         read_lineage(str(tmp_path))
-    with pytest.raises(ConfigError, match="holds files"), held(str(tmp_path)):
+    with pytest.raises(ConfigError, match="holds files"), lock_lineage(str(tmp_path)):
         pass
     with pytest.raises(ConfigError, match=r"thesis\.txt is a file; a directory is expected"):
         read_lineage(str(tmp_path / "thesis.txt"))
@@ -228,23 +230,23 @@ def test_show_names_what_is_damaged(loop: Loop, name: str, data: bytes | None) -
 
 
 def test_the_ledger_is_a_source_for_each_way_in_which_rows_have_their_parts(
-    made: Loop, third: tuple[Path, Path]
+    two_runs: Loop, third: tuple[Path, Path]
 ) -> None:
-    config, lineage = made.within("g3", *third)
+    config, lineage = two_runs.within("g3", *third)
     by_name = {source.name: source for source in config.sources}
     assert list(by_name) == ["gpt", "people", "ledger", "ledger-2", "g1.gpt", "g2.gpt"]
     assert lineage.ledger == {"ledger", "ledger-2"}
-    assert lineage.own == {"gpt", "people"}
+    assert lineage.run_sources == {"gpt", "people"}
     assert lineage.number == 3
-    assert config.reference == str(made.lineage / "reference")
+    assert config.reference == str(two_runs.lineage / "reference")
     # A source's rows are as it had them, whatever the run has called its columns.
     assert by_name["ledger"].text_field == "outcross.t"
     assert by_name["ledger-2"].text_field == "text"
     for name, number in (("ledger", 0), ("ledger-2", 1)):
         source = by_name[name]
         assert (source.role, source.priority, source.id_field) == ("human", 1, "outcross_ledger.id")
-        (part,) = made.state.generations[number].bought
-        assert source.files == [str(made.lineage / part.file)]
+        (part,) = two_runs.state.generations[number].bought
+        assert source.files == [str(two_runs.lineage / part.file)]
         assert pq.read_metadata(source.files[0]).num_rows == part.amount.documents
     names = pq.read_schema(by_name["ledger"].files[0]).names
     assert sorted(names) == ["n", "outcross", "outcross_ledger"]
@@ -253,12 +255,12 @@ def test_the_ledger_is_a_source_for_each_way_in_which_rows_have_their_parts(
 
 
 def test_columns_keep_their_names_over_the_generations(
-    made: Loop, loop: Loop, third: tuple[Path, Path]
+    two_runs: Loop, loop: Loop, third: tuple[Path, Path]
 ) -> None:
-    """The second generation's rows of the first one's people, and the third's, are as theirs."""
-    before = {row["n"]: row for row in made.rows("g1") if row["outcross"]["source"] == "people"}
-    again = [row for row in made.rows("g2") if row["outcross"]["source"] == "ledger"]
-    people = made.folder / "h1.jsonl"
+    """Compare the first generation's human rows with their copies in later generations."""
+    before = {row["n"]: row for row in two_runs.rows("g1") if row["outcross"]["source"] == "people"}
+    again = [row for row in two_runs.rows("g2") if row["outcross"]["source"] == "ledger"]
+    people = two_runs.folder / "h1.jsonl"
     result = loop.run("g3", {"files": [str(people)], "text_field": "outcross.t"}, third[1])
     later = [row for row in loop.rows("g3") if row["outcross"]["source"].startswith("ledger")]
     assert result.report.lineage is not None
@@ -267,10 +269,10 @@ def test_columns_keep_their_names_over_the_generations(
     for row in [*again, *later]:
         if row["n"] is not None:
             compared += 1
-            own = before[row["n"]]
-            assert row["outcross_earlier"] == own["outcross_earlier"]
-            assert row["outcross"]["tokens"] == own["outcross"]["tokens"]
-            assert row["outcross"]["id"] == f"g1/{own['outcross']['id']}"
+            first = before[row["n"]]
+            assert row["outcross_earlier"] == first["outcross_earlier"]
+            assert row["outcross"]["tokens"] == first["outcross"]["tokens"]
+            assert row["outcross"]["id"] == f"g1/{first['outcross']['id']}"
     assert compared > len(again) > 0  # rows of both generations
     assert "outcross_earlier_earlier" not in later[0]
     # And whoever was in the ledger is not bought again.
@@ -284,7 +286,7 @@ def test_a_column_that_is_the_text_itself_may_be_called_outcross(tmp_path: Path)
     for number in (1, 2):
         rows = [{"outcross": text} for text in texts(number, 60)]
         people = write(tmp_path / f"h{number}.jsonl", rows)
-        gpt = write(tmp_path / f"s{number}.jsonl", told(10 + number, 60))
+        gpt = write(tmp_path / f"s{number}.jsonl", text_rows(10 + number, 60))
         result = loop.run(f"g{number}", {"files": [str(people)], "text_field": "outcross"}, gpt)
     assert result.report.lineage is not None
     assert result.report.lineage.reused.documents > 0
@@ -292,10 +294,10 @@ def test_a_column_that_is_the_text_itself_may_be_called_outcross(tmp_path: Path)
 
 def test_a_column_without_values_does_not_spoil_a_later_one(tmp_path: Path) -> None:
     loop = Loop(tmp_path)
-    gpt = write(tmp_path / "s.jsonl", told(3, 60))
-    loop.run("g1", write(tmp_path / "h1.jsonl", told(1, 60, year=None)), gpt)
-    result = loop.run("g2", write(tmp_path / "h2.jsonl", told(2, 60, year=1999)), gpt)
-    assert not [said for said in result.report.verdict.warnings if "go together" in said]
+    gpt = write(tmp_path / "s.jsonl", text_rows(3, 60))
+    loop.run("g1", write(tmp_path / "h1.jsonl", text_rows(1, 60, year=None)), gpt)
+    result = loop.run("g2", write(tmp_path / "h2.jsonl", text_rows(2, 60, year=1999)), gpt)
+    assert not [text for text in result.report.verdict.warnings if "go together" in text]
     schema = pq.read_schema(min((tmp_path / "g2" / "data").glob("*")))
     assert schema.field("year").type == pa.int64()
 
@@ -303,14 +305,14 @@ def test_a_column_without_values_does_not_spoil_a_later_one(tmp_path: Path) -> N
 def test_rows_whose_columns_hold_json_come_out_of_the_ledger_as_they_went_in(
     tmp_path: Path,
 ) -> None:
-    """Two sources that don't agree on a column: it is JSON, and the text in it a JSON string."""
+    """Let two sources disagree on a column, so that it holds JSON, and texts are JSON strings."""
     loop = Loop(tmp_path)
     rows = [{"text": {"c": text}, "kind": 3} for text in texts(3, 60)]
     gpt = {"files": [str(write(tmp_path / "s.jsonl", rows))], "text_field": "text.c"}
     people = [{"text": text.replace(" ", "\n"), "kind": "maths"} for text in texts(1, 60)]
     for number in (1, 2):
-        own = write(tmp_path / f"h{number}.jsonl", people[number::2])
-        given = {"files": [str(own)], "domain_field": "kind"}
+        path = write(tmp_path / f"h{number}.jsonl", people[number::2])
+        given = {"files": [str(path)], "domain_field": "kind"}
         loop.run(f"g{number}", given, gpt, text_out="judged")
     before = {row["judged"] for row in loop.rows("g1")}
     again = [row for row in loop.rows("g2") if row["outcross"]["source"] == "ledger"]
@@ -321,29 +323,29 @@ def test_rows_whose_columns_hold_json_come_out_of_the_ledger_as_they_went_in(
         assert row["outcross"]["domain"] == "maths"
 
 
-def test_names_that_the_lineage_takes_are_refused(made: Loop, third: tuple[Path, Path]) -> None:
+def test_names_that_the_lineage_takes_are_refused(two_runs: Loop, third: tuple[Path, Path]) -> None:
     people = {"files": [str(third[0])]}
     for taken in ("ledger", "ledger-2", "g1.gpt"):
         with pytest.raises(ConfigError, match=f"the name '{taken}' is taken by the lineage"):
-            made.within("g3", {**people, "name": taken}, third[1])
+            two_runs.within("g3", {**people, "name": taken}, third[1])
 
 
 @pytest.mark.parametrize("name", ["g 3", "-g3", ".g3", "größe", "g:3"])
 def test_a_directory_whose_name_can_be_none_of_a_generation_is_refused(
-    made: Loop, third: tuple[Path, Path], name: str
+    two_runs: Loop, third: tuple[Path, Path], name: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"out: its last part, '{name}', names the generation"):
-        made.within(name, *third)
+        two_runs.within(name, *third)
 
 
 def test_a_source_that_only_its_own_may_repeat_buys_nothing_twice(tmp_path: Path) -> None:
-    """`removed_by` can't name the ledger, which the configuration doesn't know."""
+    """Set `removed_by`, which can't name the ledger, as configurations don't know it."""
     loop = Loop(tmp_path)
     people = {
-        "files": [str(write(tmp_path / "h.jsonl", told(1, 30)))],
+        "files": [str(write(tmp_path / "h.jsonl", text_rows(1, 30)))],
         "removed_by": ["people"],
     }
-    gpt = {"files": [str(write(tmp_path / "s.jsonl", told(2, 60)))], "removed_by": ["gpt"]}
+    gpt = {"files": [str(write(tmp_path / "s.jsonl", text_rows(2, 60)))], "removed_by": ["gpt"]}
     for number in (1, 2):
         result = loop.run(f"g{number}", people, gpt)
         config, _ = loop.within(f"g{number + 1}", people, gpt)
@@ -361,81 +363,81 @@ def test_earlier_candidates_that_are_gone_or_changed_are_left_out_and_said(
     tmp_path: Path, third: tuple[Path, Path]
 ) -> None:
     loop = Loop(tmp_path)
-    gpt = [write(tmp_path / f"s{n}.jsonl", told(20 + n, 60)) for n in (1, 2)]
-    loop.run("g1", write(tmp_path / "h1.jsonl", told(30, 60)), gpt[0])
-    loop.run("g2", write(tmp_path / "h2.jsonl", told(31, 60)), gpt[1])
+    gpt = [write(tmp_path / f"s{n}.jsonl", text_rows(20 + n, 60)) for n in (1, 2)]
+    loop.run("g1", write(tmp_path / "h1.jsonl", text_rows(30, 60)), gpt[0])
+    loop.run("g2", write(tmp_path / "h2.jsonl", text_rows(31, 60)), gpt[1])
     gpt[0].unlink()
     gpt[1].write_text(gpt[1].read_text().replace("river", "rover"))
     config, lineage = loop.within("g3", *third)
     assert lineage.archived == {}
     assert [source.name for source in config.sources] == ["gpt", "people", "ledger"]
-    assert [said.split(":")[1].strip() for said in lineage.warnings] == ["g1.gpt", "g2.gpt"]
+    assert [warning.split(":")[1].strip() for warning in lineage.warnings] == ["g1.gpt", "g2.gpt"]
     assert str(gpt[0]) in lineage.warnings[0]
     assert "left out" in lineage.warnings[1]
 
 
 def test_files_that_the_run_is_given_itself_are_not_earlier_ones_as_well(
-    made: Loop, third: tuple[Path, Path]
+    two_runs: Loop, third: tuple[Path, Path]
 ) -> None:
-    """A loop that keeps all it has sampled in one folder gives it whole every time."""
-    _, lineage = made.within("g3", third[0], {"files": [str(made.folder / "s[123].jsonl")]})
+    """Give a run the complete folder of all samples, as some loops do."""
+    _, lineage = two_runs.within("g3", third[0], {"files": [str(two_runs.folder / "s[123].jsonl")]})
     assert lineage.archived == {}
     assert lineage.warnings == []
-    one = os.path.relpath(made.folder / "s1.jsonl")
-    _, lineage = made.within("g3", third[0], {"files": [one, str(third[1])]})
+    path = os.path.relpath(two_runs.folder / "s1.jsonl")
+    _, lineage = two_runs.within("g3", third[0], {"files": [path, str(third[1])]})
     assert list(lineage.archived) == ["g2.gpt"]
-    assert made.within("g3", *third, archive=0)[1].archived == {}
+    assert two_runs.within("g3", *third, archive=0)[1].archived == {}
 
 
 def test_files_that_two_generations_chose_from_are_there_once(
     tmp_path: Path, third: tuple[Path, Path]
 ) -> None:
-    """As repeats the later ones would hold nothing, and still keep others from being read."""
+    """Archive a file twice: its later documents are all repeats, and would keep others out."""
     loop = Loop(tmp_path)
-    same = write(tmp_path / "s.jsonl", told(20, 60))
-    loop.run("g1", write(tmp_path / "h1.jsonl", told(30, 60)), same)
-    loop.run("g2", write(tmp_path / "h2.jsonl", told(31, 60)), same)
+    same = write(tmp_path / "s.jsonl", text_rows(20, 60))
+    loop.run("g1", write(tmp_path / "h1.jsonl", text_rows(30, 60)), same)
+    loop.run("g2", write(tmp_path / "h2.jsonl", text_rows(31, 60)), same)
     _, lineage = loop.within("g3", *third)
     assert list(lineage.archived) == ["g1.gpt"]
 
 
 def test_only_as_many_earlier_candidates_are_read_as_there_will_be_use_for(
-    made: Loop, third: tuple[Path, Path]
+    two_runs: Loop, third: tuple[Path, Path]
 ) -> None:
     few = {"tokens": 100, "fresh_human_tokens": 0, "archive": 1, "archive_source": 1}
-    _, lineage = made.within("g3", *third, **few)
+    _, lineage = two_runs.within("g3", *third, **few)
     assert len(lineage.archived) == 1
-    _, lineage = made.within("g3", *third, tokens=10_000)
+    _, lineage = two_runs.within("g3", *third, tokens=10_000)
     assert len(lineage.archived) == 2
 
 
-def test_another_yardstick_is_refused(made: Loop, third: tuple[Path, Path]) -> None:
-    same = str(made.folder / "g1" / "reference")
-    config, lineage = made.within("g3", *third, reference=same)
+def test_another_reference_is_refused(two_runs: Loop, third: tuple[Path, Path]) -> None:
+    same = str(two_runs.folder / "g1" / "reference")
+    config, lineage = two_runs.within("g3", *third, reference=same)
     assert (config.reference, lineage.warnings) == (same, [])
-    other = Loop(made.folder / "other")
-    other.run("o1", *third)
-    with pytest.raises(ConfigError, match="another yardstick than the lineage's"):
-        made.within("g3", *third, reference=str(other.folder / "o1" / "reference"))
+    second = Loop(two_runs.folder / "other")
+    second.run("o1", *third)
+    with pytest.raises(ConfigError, match="is not the reference of the lineage"):
+        two_runs.within("g3", *third, reference=str(second.folder / "o1" / "reference"))
 
 
-def test_a_run_that_is_done_again_gives_the_same_and_changes_nothing(made: Loop) -> None:
-    before, result = made.files(), promised(made.folder / "g2")
-    people, gpt = made.folder / "h2.jsonl", made.folder / "s2.jsonl"
-    assert made.within("g2", people, gpt)[1].number == 2
-    made.run("g2", people, gpt)
-    assert made.files() == before
-    assert promised(made.folder / "g2") == result
-    shutil.rmtree(made.folder / "g2")  # nor if nothing of it was left
-    made.run("g2", people, gpt)
-    assert made.files() == before
-    assert promised(made.folder / "g2") == result
+def test_a_run_that_is_done_again_gives_the_same_and_changes_nothing(two_runs: Loop) -> None:
+    before, result = two_runs.files(), promised(two_runs.folder / "g2")
+    people, gpt = two_runs.folder / "h2.jsonl", two_runs.folder / "s2.jsonl"
+    assert two_runs.within("g2", people, gpt)[1].number == 2
+    two_runs.run("g2", people, gpt)
+    assert two_runs.files() == before
+    assert promised(two_runs.folder / "g2") == result
+    shutil.rmtree(two_runs.folder / "g2")  # nor if nothing of it was left
+    two_runs.run("g2", people, gpt)
+    assert two_runs.files() == before
+    assert promised(two_runs.folder / "g2") == result
 
 
 def test_with_another_request_the_last_generation_is_replaced(tmp_path: Path) -> None:
     loop = Loop(tmp_path)
-    people = [write(tmp_path / f"h{n}.jsonl", told(n, 60)) for n in (1, 2)]
-    gpt = [write(tmp_path / f"s{n}.jsonl", told(10 + n, 60)) for n in (1, 2)]
+    people = [write(tmp_path / f"h{n}.jsonl", text_rows(n, 60)) for n in (1, 2)]
+    gpt = [write(tmp_path / f"s{n}.jsonl", text_rows(10 + n, 60)) for n in (1, 2)]
     loop.run("g1", people[0], gpt[0])
     first = loop.files()
     loop.run("g2", people[1], gpt[1])
@@ -444,9 +446,9 @@ def test_with_another_request_the_last_generation_is_replaced(tmp_path: Path) ->
     after, (kept, replaced) = loop.files(), loop.state.generations
     assert kept == Lineage.model_validate_json(first["lineage.json"]).generations[0]
     assert replaced.fresh.tokens < 160
-    named = {part.file for one in (kept, replaced) for part in one.bought}
+    named = {part.file for bought in (kept, replaced) for part in bought.bought}
     assert named <= after.keys()
-    # Nothing of what it was is left behind.
+    # No file of the replaced generation remains.
     assert len(after) == len(before)
     assert {n for n in after if n.startswith("archive/g2")} == {
         source.ngrams for source in replaced.sources
@@ -455,37 +457,37 @@ def test_with_another_request_the_last_generation_is_replaced(tmp_path: Path) ->
     assert loop.files() == before
 
 
-def test_a_first_generation_that_is_replaced_takes_its_yardstick_along(
+def test_a_first_generation_that_is_replaced_takes_its_reference_along(
     tmp_path: Path, third: tuple[Path, Path]
 ) -> None:
     loop = Loop(tmp_path)
     for number in (1, 2):
-        loop.run("g1", write(tmp_path / f"h{number}.jsonl", told(number, 60)), third[1])
+        loop.run("g1", write(tmp_path / f"h{number}.jsonl", text_rows(number, 60)), third[1])
         assert loop.within("g2", *third)[1].warnings == []
     assert len(loop.state.generations) == 1
 
 
-def test_what_others_build_on_is_not_done_again(made: Loop, third: tuple[Path, Path]) -> None:
-    before = made.files()
+def test_what_others_build_on_is_not_done_again(two_runs: Loop, third: tuple[Path, Path]) -> None:
+    before = two_runs.files()
     with pytest.raises(ConfigError, match="'g1' is generation 1 of the lineage, and 'g2' builds"):
-        made.run("g1", *third)
-    assert made.files() == before
+        two_runs.run("g1", *third)
+    assert two_runs.files() == before
 
 
-def test_the_same_name_elsewhere_is_refused(made: Loop, third: tuple[Path, Path]) -> None:
+def test_the_same_name_elsewhere_is_refused(two_runs: Loop, third: tuple[Path, Path]) -> None:
     for name in ("g1", "g2"):
-        told_of = rf"has a generation '{name}' already, of {made.folder / name}; choose another"
+        told_of = rf"has a generation '{name}' already, of {two_runs.folder / name}; choose another"
         with pytest.raises(ConfigError, match=told_of):
-            made.within(f"elsewhere/{name}", *third)
-    assert not (made.folder / "elsewhere").exists()
+            two_runs.within(f"elsewhere/{name}", *third)
+    assert not (two_runs.folder / "elsewhere").exists()
     # However the same directory is typed.
-    config = made.config("g2", *third)
+    config = two_runs.config("g2", *third)
     typed = config.model_copy(update={"out": os.path.relpath(config.out) + "/"})
     assert within_lineage(typed)[1].number == 2
 
 
-def test_two_at_once_are_refused(made: Loop, third: tuple[Path, Path]) -> None:
-    lock = made.lineage / "lock"
+def test_two_at_once_are_refused(two_runs: Loop, third: tuple[Path, Path]) -> None:
+    lock = two_runs.lineage / "lock"
     code = (
         "import fcntl, sys\n"
         f"lock = open({str(lock)!r}, 'w')\n"
@@ -493,28 +495,28 @@ def test_two_at_once_are_refused(made: Loop, third: tuple[Path, Path]) -> None:
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    before = made.files()
+    before = two_runs.files()
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
         for command in (run, plan):
             with pytest.raises(ConfigError, match=r"another run is at work on .*; wait for it"):
-                command(made.config("g3", *third), (), StageProgress(quiet=True))
-        with held(str(made.folder / "another")):  # which is nobody's business here
+                command(two_runs.config("g3", *third), (), StageProgress(quiet=True))
+        with lock_lineage(str(two_runs.folder / "another")):  # another lineage is free
             pass
-        assert not (made.folder / "g3").exists()
-        other.kill()
-    assert made.files() == before
-    with held(str(made.lineage)):
+        assert not (two_runs.folder / "g3").exists()
+        process.kill()
+    assert two_runs.files() == before
+    with lock_lineage(str(two_runs.lineage)):
         pass
 
 
 def test_a_lineage_that_changed_during_the_run_stays_as_it_is(
     loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it can on an object store, that knows no locks."""
+    """Change the lineage during a run, as object stores without locks allow."""
     path = loop.lineage / "lineage.json"
     changed = json.loads(path.read_bytes())
     changed["generations"].append({**changed["generations"][-1], "name": "other", "out": "/other"})
@@ -534,20 +536,20 @@ def test_a_lineage_that_changed_during_the_run_stays_as_it_is(
     assert (loop.folder / "g3" / "manifest.json").exists()
 
 
-def test_a_first_run_that_was_overtaken_leaves_the_others_yardstick(
-    tmp_path: Path, made: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_first_run_that_was_overtaken_leaves_the_other_runs_reference(
+    tmp_path: Path, two_runs: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = Loop(tmp_path)
     count = generation.count_documents
 
     def meanwhile(*arguments: Any) -> None:
         count(*arguments)
-        shutil.copytree(made.lineage, loop.lineage, dirs_exist_ok=True)
+        shutil.copytree(two_runs.lineage, loop.lineage, dirs_exist_ok=True)
 
     monkeypatch.setattr(generation, "count_documents", meanwhile)
     with pytest.raises(RunError, match="has changed during the run"):
         loop.run("first", *third)
-    assert {name: loop.files()[name] for name in made.files()} == made.files()
+    assert {name: loop.files()[name] for name in two_runs.files()} == two_runs.files()
 
 
 def test_directories_may_lie_in_the_lineages_own_folder(
@@ -557,14 +559,14 @@ def test_directories_may_lie_in_the_lineages_own_folder(
     with pytest.raises(ConfigError, match="human_tokens: there are"):
         loop.run("lineage/g1", *third, tokens=None, human_tokens=10**6)
     loop.run("lineage/g1", *third)
-    assert [one.name for one in loop.state.generations] == ["g1"]
+    assert [bought.name for bought in loop.state.generations] == ["g1"]
 
 
 def test_a_plan_asks_for_what_it_was_asked_for(loop: Loop, third: tuple[Path, Path]) -> None:
-    """Also as to what there is to choose from, for which its tokens and shares decide."""
+    """Run a plan whose amounts decide on the candidates as well."""
     asked = {"tokens": 300, "human_share": 0.3, "fresh_human_tokens": 40}
     before = loop.files()
-    found = plan(loop.config("g3", *third, **asked), (), StageProgress(quiet=True))
+    planned = plan(loop.config("g3", *third, **asked), (), StageProgress(quiet=True))
     assert loop.files() == before
     path = loop.folder / "g3" / "plan.json"
     config = loop.config("g3", *third, plan=str(path))
@@ -572,8 +574,8 @@ def test_a_plan_asks_for_what_it_was_asked_for(loop: Loop, third: tuple[Path, Pa
     assert lineage.asked.tokens == 300
     assert lineage.asked.human_share == 0.3
     assert lineage.asked.fresh_human_tokens == 40
-    done = run(config, (), StageProgress(quiet=True))
-    assert done.plan == found
+    result = run(config, (), StageProgress(quiet=True))
+    assert result.plan == planned
     assert len(loop.state.generations) == 3
     again = Loop(loop.folder / "again")
     shutil.copytree(loop.lineage, again.lineage)
@@ -584,7 +586,7 @@ def test_a_plan_asks_for_what_it_was_asked_for(loop: Loop, third: tuple[Path, Pa
 
 
 @pytest.mark.parametrize(
-    ("asked", "fresh", "ledger", "own", "mix"),
+    ("asked", "fresh", "ledger", "new", "mix"),
     [
         ({"tokens": 1000, "human_share": 0.4}, 300, 500, None, (600, 400)),
         ({"tokens": 1000, "human_share": 0.9}, 300, 500, None, (200, 800)),
@@ -598,19 +600,19 @@ def test_a_plan_asks_for_what_it_was_asked_for(loop: Loop, third: tuple[Path, Pa
     ],
 )
 def test_the_mix_that_is_expected(
-    tmp_path: Path, asked: Any, fresh: float, ledger: float, own: float | None, mix: Any
+    tmp_path: Path, asked: Any, fresh: float, ledger: float, new: float | None, mix: Any
 ) -> None:
     file = tmp_path / "a.jsonl"
     base = {"tokens": None, "fresh_human_tokens": None}
     config = Loop(tmp_path).config("g1", file, file, **{**base, **asked})
-    found = expected_mix(config, fresh, ledger, own)
-    assert (None if found is None else tuple(found)) == (
+    expected = expected_mix(config, fresh, ledger, new)
+    assert (None if expected is None else tuple(expected)) == (
         None if mix is None else pytest.approx(mix)
     )
 
 
 def test_a_ledger_with_holes_stops_the_run(loop: Loop, third: tuple[Path, Path]) -> None:
-    """One that can't be read is one rejected file, and a whole generation's text is missing."""
+    """Break a file of the ledger, so that a complete generation's text is missing."""
     path = min(loop.lineage.glob("ledger/g2-*/people.parquet"))
     path.write_bytes(path.read_bytes()[:-100])
     before = loop.files()
@@ -619,7 +621,7 @@ def test_a_ledger_with_holes_stops_the_run(loop: Loop, third: tuple[Path, Path])
     assert loop.files() == before
 
 
-def test_a_first_run_without_human_text_sets_no_yardstick(
+def test_a_first_run_without_human_text_sets_no_reference(
     tmp_path: Path, third: tuple[Path, Path]
 ) -> None:
     loop = Loop(tmp_path)
@@ -629,12 +631,12 @@ def test_a_first_run_without_human_text_sets_no_yardstick(
     result = loop.run("g2", *third)
     assert result.report.reference is not None
     assert result.report.reference.human
-    assert {one.name for one in result.report.lineage.ranking} == {"gpt"}  # the same file
+    assert {source.name for source in result.report.lineage.ranking} == {"gpt"}  # the same file
     assert (loop.lineage / "reference" / "reference.json").exists()
 
 
 def test_a_clash_of_types_with_other_sources_does_not_reach_the_ledger(tmp_path: Path) -> None:
-    """The models' ids are numbers and people's text, and their scores the other way round."""
+    """Let sources disagree on the types of ids and scores."""
     loop = Loop(tmp_path)
     tags = {"tags": ["a", None], "more": {"deep": 1}}
     people = [
@@ -645,8 +647,8 @@ def test_a_clash_of_types_with_other_sources_does_not_reach_the_ledger(tmp_path:
         {"text": text, "uid": n, "score": 0.5, "half": "x", "tags": 1, "more": {"other": "y"}}
         for n, text in enumerate(texts(2, 90))
     ]
-    own = write(tmp_path / "h1.jsonl", people)
-    loop.run("g1", own, write(tmp_path / "s1.jsonl", gpt))
+    human = write(tmp_path / "h1.jsonl", people)
+    loop.run("g1", human, write(tmp_path / "s1.jsonl", gpt))
     (part,) = loop.state.generations[0].bought
     kept = pq.read_table(loop.lineage / part.file)
     before = {row["uid"]: row for row in people}
@@ -657,7 +659,9 @@ def test_a_clash_of_types_with_other_sources_does_not_reach_the_ledger(tmp_path:
     assert kept.schema.field("half").type == pa.float64()
     # A later run without the clash has the columns as they were.
     fresh = write(tmp_path / "h2.jsonl", [{**row, "uid": row["uid"] + "b"} for row in people[::-1]])
-    loop.run("g2", fresh, write(tmp_path / "s2.jsonl", told(3)), archive=0, fresh_human_tokens=0)
+    loop.run(
+        "g2", fresh, write(tmp_path / "s2.jsonl", text_rows(3)), archive=0, fresh_human_tokens=0
+    )
     again = [row for row in loop.rows("g2") if row["outcross"]["source"] == "ledger"]
     assert again
     for row in again:
@@ -667,8 +671,8 @@ def test_a_clash_of_types_with_other_sources_does_not_reach_the_ledger(tmp_path:
 
 def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
     loop = Loop(tmp_path)
-    people = [write(tmp_path / f"h{n}.jsonl", told(n, 60)) for n in (1, 2)]
-    good = write(tmp_path / "s1.jsonl", told(3, 200))
+    people = [write(tmp_path / f"h{n}.jsonl", text_rows(n, 60)) for n in (1, 2)]
+    good = write(tmp_path / "s1.jsonl", text_rows(3, 200))
     narrow = [{"text": " ".join(["river", "water", "fish"] * 6) + f" {n}"} for n in range(60)]
     bad = write(tmp_path / "s2.jsonl", narrow)
     loop.run("g1", people[0], good)
@@ -679,25 +683,25 @@ def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
     # With domains it may be all there is of one.
     given = {"files": [str(bad)], "domain_field": "kind"}
     result = loop.run("g2", people[1], given, domains={"maths": {}, "*": {}}, **asked)
-    ranked = {one.name: one for one in result.report.lineage.ranking}
+    ranked = {source.name: source for source in result.report.lineage.ranking}
     assert ranked["gpt"].candidates == ranked["gpt"].held
 
 
 def test_a_bought_row_that_is_gone_from_data_stops_the_commit(
     loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, whole = loop.files(), generation._copy_rows
+    before, copy_rows = loop.files(), generation.copy_rows
 
     def cut(shards: Any, *rest: Any) -> int:
         (path,) = shards
         rows = pq.read_table(path)
-        fresh = [one["source"] == "people" for one in rows["outcross"].to_pylist()]
+        fresh = [marks["source"] == "people" for marks in rows["outcross"].to_pylist()]
         pq.write_table(
             rows.filter(pa.array([n != fresh.index(True) for n in range(len(rows))])), path
         )
-        return whole(shards, *rest)
+        return copy_rows(shards, *rest)
 
-    monkeypatch.setattr(generation, "_copy_rows", cut)
+    monkeypatch.setattr(generation, "copy_rows", cut)
     with pytest.raises(RunError, match=r"of \d+ documents of source 'people' that were bought"):
         loop.run("g3", *third)
     assert loop.files()["lineage.json"] == before["lineage.json"]

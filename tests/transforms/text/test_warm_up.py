@@ -61,13 +61,13 @@ def test_the_installation_and_the_home_are_looked_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(cache, "_of_code", lambda: tmp_path / "code")
-    monkeypatch.setattr(cache, "_of_user", lambda: tmp_path / "home")
+    monkeypatch.setattr(cache, "code_folder", lambda: tmp_path / "code")
+    monkeypatch.setattr(cache, "user_folder", lambda: tmp_path / "home")
     assert cache.is_empty()
     (tmp_path / "code" / "kernel.nbi").write_text("")
     assert not cache.is_empty()
     (tmp_path / "code" / "kernel.nbi").unlink()
-    monkeypatch.setattr(cache, "_of_code", lambda: Path("nowhere"))
+    monkeypatch.setattr(cache, "code_folder", lambda: Path("nowhere"))
     (tmp_path / "home" / "transforms_1").mkdir(parents=True)
     (tmp_path / "home" / "transforms_1" / "kernel.nbi").write_text("")
     assert not cache.is_empty()
