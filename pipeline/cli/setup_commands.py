@@ -96,7 +96,7 @@ def doctor(
 
 
 def schema(
-    what: Annotated[
+    name: Annotated[
         str,
         typer.Argument(metavar="config|plan|report|gates|compare|lineage", help="which schema"),
     ],
@@ -117,6 +117,6 @@ def schema(
         "compare": Comparison,
         "lineage": Lineage,
     }
-    if what not in models:
-        raise ConfigError(f"schema: there is no schema {what!r}; choose {', '.join(models)}")
-    print_json(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
+    if name not in models:
+        raise ConfigError(f"schema: there is no schema {name!r}; choose {', '.join(models)}")
+    print_json(json.dumps(models[name].model_json_schema(), indent=2, ensure_ascii=False))
