@@ -16,7 +16,9 @@ class FieldGuess(_Model):
 
     value: str | list[str] = Field(description="guessed value of the key")
     reason: str = Field(description="why it was guessed")
-    others: list[str] = Field(description="columns that it might be as well, the likeliest first")
+    alternatives: list[str] = Field(
+        description="columns that it might be as well, the likeliest first"
+    )
 
 
 class FieldGuesses(_Model):

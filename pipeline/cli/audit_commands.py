@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outcross.pipeline.cli.lazy import Function, add_lazy_command
+from outcross.pipeline.cli.options import AsJson
 from outcross.pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def compare(
             show_default=False,
         ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare generations side by side; exit code 3 where a later one has lost too much."""
     from outcross.schemas.gates import load_gates

@@ -10,7 +10,7 @@ from outcross.pipeline.terminal.tables import counted, print_line
 from outcross.schemas.guess import FieldGuess, InitResult, SourceGuess
 
 _KEYS = ("text_field", "roles", "id_field", "prompt_field", "domain_field")
-_SHOWN_OTHERS = 3
+_SHOWN_ALTERNATIVES = 3
 
 
 def show_init(result: InitResult, as_json: bool) -> None:
@@ -51,8 +51,8 @@ def _show_key(console: Console, key: str, value: str, reason: str) -> None:
 
 def _or(guess: FieldGuess) -> str:
     """Return the columns that a key might name as well, if there are any."""
-    if not guess.others:
+    if not guess.alternatives:
         return ""
-    names = ", ".join(short(column) for column in guess.others[:_SHOWN_OTHERS])
-    more = len(guess.others) - _SHOWN_OTHERS
+    names = ", ".join(short(column) for column in guess.alternatives[:_SHOWN_ALTERNATIVES])
+    more = len(guess.alternatives) - _SHOWN_ALTERNATIVES
     return f"; others: {names}" + (f" and {more} more" if more > 0 else "")

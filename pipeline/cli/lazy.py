@@ -15,8 +15,8 @@ Function = Callable[..., None]
 class LazyCommand(TyperCommand):
     """A command whose options come from models.
 
-    The models take longer to load than all else that `outcross --help` shows, so they are loaded
-    when the command runs, shows its help, or completes its options.
+    Loading the models takes longer than all of `outcross --help`. They are loaded when the command
+    runs, shows its own help, or completes its options.
     """
 
     make: ClassVar[Callable[[], Function]]

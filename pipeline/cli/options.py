@@ -10,6 +10,9 @@ import typer
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+JSON_HELP = "print the result as JSON"
+AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
+
 ROLES = ("synthetic", "human", "exclude")
 """Roles of sources that have an option of their own."""
 

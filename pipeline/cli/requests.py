@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from outcross.pipeline.cli.lazy import Function
 from outcross.pipeline.cli.options import (
     HOW_TO_NAME_FILES,
+    JSON_HELP,
     ROLES,
     files_option,
     flag,
@@ -33,7 +34,7 @@ BUDGET_KEYS = PLAN_KEYS | {
 }
 """Keys without an effect on deduplication."""
 
-_JSON = {"as_json": "print the result as JSON"}
+_JSON = {"as_json": JSON_HELP}
 
 
 def corpus_command(

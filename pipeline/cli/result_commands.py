@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from outcross.pipeline.cli.options import AsJson
 from outcross.pipeline.cli.session import Session
-
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 
 
 def add_result_commands(app: typer.Typer) -> None:

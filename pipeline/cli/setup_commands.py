@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from outcross.pipeline.cli.options import AsJson
 from outcross.pipeline.cli.session import Session
 
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 RoleFiles = Annotated[
     list[str] | None,
     typer.Option(metavar="GLOB", help="files of this role; may be repeated", show_default=False),
@@ -25,7 +25,8 @@ def add_setup_commands(app: typer.Typer) -> None:
 def init(
     ctx: typer.Context,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="FILES...", help="files; an option says the role")
+        list[str] | None,
+        typer.Argument(metavar="FILES", help="files; an option before each names its role"),
     ] = None,
     synthetic: RoleFiles = None,
     human: RoleFiles = None,
@@ -52,7 +53,8 @@ def init(
     roles = {"synthetic": synthetic, "human": human, "exclude": exclude}
     if paths or not any(roles.values()):
         raise ConfigError(_how_to_say_roles(paths or []))
-    with session.loading(beam=False):
+    patterns = [pattern for globs in roles.values() for pattern in globs or ()]
+    with session.loading(beam=any("://" in pattern for pattern in patterns)):
         from outcross.pipeline.cli.init_table import show_init
         from outcross.pipeline.commands.init import init as write_config
         from outcross.pipeline.commands.init import inputs_of
@@ -67,8 +69,9 @@ def _how_to_say_roles(paths: list[str]) -> str:
         return f"init: no files; name some with their roles, such as `{example}`"
     names = ", ".join(repr(path) for path in paths)
     return (
-        f"init: {names} without a role; put --synthetic (written by a model), --human (written by "
-        f"people) or --exclude (evaluation sets) before each file, such as `{example}`"
+        f"init: {names} without a role; put --synthetic (written by a model), --human (by people) "
+        "or --exclude (evaluation sets) before each file or glob, and quote a glob, such as "
+        f"`{example}`"
     )
 
 
@@ -96,7 +99,7 @@ def doctor(
 
 
 def schema(
-    what: Annotated[
+    name: Annotated[
         str,
         typer.Argument(metavar="config|plan|report|gates|compare|lineage", help="which schema"),
     ],
@@ -119,6 +122,6 @@ def schema(
         "compare": Comparison,
         "lineage": Lineage,
     }
-    if what not in models:
-        raise ConfigError(f"schema: there is no schema {what!r}; choose {', '.join(models)}")
-    print_json(json.dumps(models[what].model_json_schema(), indent=2, ensure_ascii=False))
+    if name not in models:
+        raise ConfigError(f"schema: there is no schema {name!r}; choose {', '.join(models)}")
+    print_json(json.dumps(models[name].model_json_schema(), indent=2, ensure_ascii=False))

@@ -41,7 +41,7 @@ WHY_ABSENT = {
     "domain_field": "no column has a usual name and a few values that repeat",
 }
 """Reasons why keys are not guessed."""
-_SHOWN_OTHERS = 5
+_SHOWN_ALTERNATIVES = 5
 _SHOWN_CHARACTERS = 60
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./*-]*")
 
@@ -104,10 +104,12 @@ def _field_lines(name: str, guess: FieldGuess) -> list[str]:
         else f"[{', '.join(map(scalar, guess.value))}]"
     )
     lines = [f"    {name}: {value}  # {_MEANINGS[name]}: {guess.reason}"]
-    if guess.others:
-        others = ", ".join(repr(short(column)) for column in guess.others[:_SHOWN_OTHERS])
-        more = len(guess.others) - _SHOWN_OTHERS
+    if guess.alternatives:
+        names = ", ".join(
+            repr(short(column)) for column in guess.alternatives[:_SHOWN_ALTERNATIVES]
+        )
+        more = len(guess.alternatives) - _SHOWN_ALTERNATIVES
         lines.append(
-            f"    # or {name}: {others}" + (f" and {more} more columns" if more > 0 else "")
+            f"    # or {name}: {names}" + (f" and {more} more columns" if more > 0 else "")
         )
     return lines

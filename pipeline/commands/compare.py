@@ -33,12 +33,12 @@ def compare(reports: Sequence[tuple[str, Report]], gates: Gates | None = None) -
     """Judge which figures have fallen from generation to generation.
 
     A figure is a corpus's value as a ratio to that of human text. Its fall is 1 - later / earlier.
-    Each generation is compared with the one before and with the first one, so that a leak too slow
-    to be seen in a step is seen in the sum. Generations without the figure are passed over.
+    Each generation is compared with the one before and with the first one. A leak too slow to be
+    seen in a step is thus seen in the sum. Generations without the figure are passed over.
 
     A fall raises an alarm where it exceeds the gates' limit and is surely no chance. Generations
-    that have lost nothing raise an alarm in one of 20 comparisons at most, however many falls are
-    tested (Bonferroni, one-sided). That takes 2.5 standard errors for the nine falls between two
+    that have lost nothing raise an alarm in one of 20 comparisons at most, for any number of tested
+    falls (Bonferroni, one-sided). That takes 2.5 standard errors for the nine falls between two
     generations, and 3.4 for ten generations. A fall is a warning where it exceeds half the limit
     and two of its standard errors. For near duplicates the rise is judged, later - earlier.
 

@@ -205,7 +205,7 @@ def _dataflow() -> Check:
 def _flink_cluster(master: str) -> Check:
     """Ask a cluster for its version and its free slots."""
     name = f"flink at {master}"
-    address = master if "://" in master else f"http://{master}"
+    address = master if master.startswith(("http://", "https://")) else f"http://{master}"
     remedy = "name the REST address of the job manager, such as host:8081, and check the network"
     try:
         overview = _json(f"{address.rstrip('/')}/overview")

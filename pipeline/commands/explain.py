@@ -142,14 +142,14 @@ def explain_document(out: str, document: str) -> DocumentHistory:
     """
     config = run_config(out, "explain")
     removed = _removed(out, _COLUMNS)
-    own = removed.filter(pc.equal(removed["id"], document)).to_pylist()
+    rows = removed.filter(pc.equal(removed["id"], document)).to_pylist()
     repeats = removed.filter(pc.equal(removed["kept_id"], document)).to_pylist()
     written = [
         row
         for path in files.list_files(files.join(out, "data", "*.parquet"))
         for row in _written(path, document)
     ]
-    names = {row["source"] for row in own} | {row["source"] for row in written}
+    names = {row["source"] for row in rows} | {row["source"] for row in written}
     names |= {row["kept_source"] for row in repeats}
     wanted = {(source.name, document) for source in config.sources if source.name not in names}
     texts, changed = texts_of_sources(out, config, wanted)
@@ -163,7 +163,7 @@ def explain_document(out: str, document: str) -> DocumentHistory:
         id=document,
         sources=[source for source in config.sources if source.name in names],
         earlier=sorted(names - {source.name for source in config.sources}),
-        removed=own,
+        removed=rows,
         written=written,
         repeats=repeats,
         changed_files=_files_of(changed),

@@ -103,9 +103,9 @@ def _guess_text(columns: Columns) -> tuple[FieldGuess | None, FieldGuess | None]
     named = [name for name in _named(usable, TEXT_NAMES) if name in texts]
     if talks:
         usual = _named({name: usable[name] for name in talks}, (*CONVERSATION_NAMES, *TEXT_NAMES))
-        best, *others = dict.fromkeys([*usual, *talks, *named])
+        best, *alternatives = dict.fromkeys([*usual, *talks, *named])
         reason = "lists of turns with a role and a content"
-        return _guess(best, reason, others), _guess_roles(usable[best])
+        return _guess(best, reason, alternatives), _guess_roles(usable[best])
     instruction = [
         name for name in INSTRUCTION_NAMES if name in usable and _holds(usable[name], _is_string)
     ]
@@ -113,9 +113,9 @@ def _guess_text(columns: Columns) -> tuple[FieldGuess | None, FieldGuess | None]
         reason = "columns of an instruction data set, joined by blank lines"
         return _guess(instruction, reason, ["output"]), None
     if named:
-        best, *others = sorted(named, key=lambda name: -_length(usable[name]))
-        reason = "longest text with a usual name" if others else "text with a usual name"
-        return _guess(best, reason, others), None
+        best, *alternatives = sorted(named, key=lambda name: -_length(usable[name]))
+        reason = "longest text with a usual name" if alternatives else "text with a usual name"
+        return _guess(best, reason, alternatives), None
     if texts:
         longest = sorted(texts, key=lambda name: -_length(usable[name]))
         reason = f"longest text, {_length(usable[longest[0]]):,.0f} characters on average"
@@ -168,8 +168,8 @@ def _guess_domain(columns: Columns) -> FieldGuess | None:
     return _guess(fitting[0], reason, fitting[1:])
 
 
-def _guess(value: str | list[str], reason: str, others: Sequence[str]) -> FieldGuess:
-    return FieldGuess(value=value, reason=reason, others=list(dict.fromkeys(others)))
+def _guess(value: str | list[str], reason: str, alternatives: Sequence[str]) -> FieldGuess:
+    return FieldGuess(value=value, reason=reason, alternatives=list(dict.fromkeys(alternatives)))
 
 
 def _present(values: Sequence[Any]) -> list[Any]:

@@ -103,7 +103,7 @@ def _guess_source(name: str, role: Role, pattern: str, chosen: Format | None) ->
     piece = plan_units([source], unit_bytes=1 << 62)[0].pieces[0]
     kind, reason = _guess_format(piece, chosen)
     if kind.startswith("text-"):
-        text = FieldGuess(value="text", reason="plain text has no columns", others=[])
+        text = FieldGuess(value="text", reason="plain text has no columns", alternatives=[])
         fields = FieldGuesses(
             text_field=text, roles=None, id_field=None, prompt_field=None, domain_field=None
         )

@@ -1,4 +1,4 @@
-"""What a run takes: ranges that grow with the input, and a disk that is too small."""
+"""Estimates are ranges that grow with the input; a disk that is too small is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def unit(name: str, size: int) -> Unit:
         (("a.parquet", 20_470_000), 256.1, 909),
     ],
 )
-def test_what_was_measured_is_within_the_range(
+def test_measured_runs_lie_within_the_ranges(
     tmp_path: Path, name: tuple[str, int], peak_mb: float, memory_mb: float
 ) -> None:
     figures = estimate(config(tmp_path), [unit(*name)])
@@ -68,27 +68,29 @@ def test_an_object_store_has_no_disk(tmp_path: Path) -> None:
 def test_a_run_that_can_not_fit_the_disk_is_refused_before_it_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: object
 ) -> None:
-    asked = config(tmp_path)
+    request = config(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9 - 1000, 1000))
-    told = r"out: .* has 1\.0 kB free, and the run needs 5\.0 MB at least for 23 bytes of input; "
-    with pytest.raises(ConfigError, match=told):
-        command(asked)  # type: ignore[operator]
-    assert not Path(asked.out).exists()
+    message = (
+        r"out: .* has 1\.0 kB free, and the run needs 5\.0 MB at least for 23 bytes of input; "
+    )
+    with pytest.raises(ConfigError, match=message):
+        command(request)  # type: ignore[operator]
+    assert not Path(request.out).exists()
 
 
-def test_what_an_earlier_run_has_left_counts_as_free(
+def test_files_of_an_earlier_run_count_as_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = config(tmp_path)
+    request = config(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9 - 1000, 1000))
     work = tmp_path / "out" / ".outcross"
     work.mkdir(parents=True)
-    inputs = check_request(asked)
+    inputs = check_request(request)
     with pytest.raises(ConfigError, match="out:"):
-        check_disk(asked, inputs)
+        check_disk(request, inputs)
     with (work / "sketch").open("wb") as file:
         file.truncate(6_000_000)
-    check_disk(asked, inputs)
+    check_disk(request, inputs)
 
 
 def test_figures_have_units_for_people(tmp_path: Path) -> None:

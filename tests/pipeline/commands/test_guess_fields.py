@@ -77,11 +77,11 @@ def test_usual_data_sets_are_recognised(columns: dict[str, Any], expected: dict[
 def test_the_longest_of_several_texts_wins_and_the_others_are_named() -> None:
     guess = guess_fields({"content": ["x", "y"], "response": LONG, "title": LONG}).text_field
     assert guess == FieldGuess(
-        value="response", reason="longest text with a usual name", others=["content"]
+        value="response", reason="longest text with a usual name", alternatives=["content"]
     )
     unusual = guess_fields({"a": ["x", "y"], "b": LONG, "c": ["xx", "yy"]}).text_field
     assert unusual is not None
-    assert (unusual.value, unusual.others) == ("b", ["c", "a"])
+    assert (unusual.value, unusual.alternatives) == ("b", ["c", "a"])
 
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", None], [1.5, 2.5], [["a"], ["b"]]])

@@ -148,8 +148,8 @@ def test_a_scalar_is_read_back_on_one_line(text: str) -> None:
 
 
 @given(st.lists(st.text(max_size=9), max_size=8), st.text(max_size=9))
-def test_comments_end_with_their_line(others: list[str], name: str) -> None:
-    text = FieldGuess(value="text", reason="because", others=others)
+def test_comments_end_with_their_line(alternatives: list[str], name: str) -> None:
+    text = FieldGuess(value="text", reason="because", alternatives=alternatives)
     fields = FieldGuesses(
         text_field=text, roles=None, id_field=None, prompt_field=None, domain_field=None
     )

@@ -24,7 +24,7 @@ def text(number: int) -> str:
 
 
 def typed(number: int) -> dict[str, Any]:
-    """A row of the Parquet source; `score` is an integer there, and a float in the other."""
+    """Return a row of the Parquet source. Its score is an integer, and a float in the other one."""
     return {
         "text": text(number % 7),
         "id": f"p{number}",
@@ -62,7 +62,7 @@ SCHEMA = pa.schema(
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A deduplication of two sources, in which most rows repeat another one."""
+    """Deduplicate two sources in which most rows repeat another one; return the output."""
     folder = tmp_path_factory.mktemp("removed")
     table = pa.Table.from_pylist([typed(n) for n in range(40)], SCHEMA)
     pq.write_table(table, folder / "typed.parquet")
@@ -83,12 +83,12 @@ def removed(out: Path, source: str | None = None) -> list[dict[str, Any]]:
     return [row for row in rows if source in (None, row["source"])]
 
 
-def test_rows_of_one_source_are_what_it_had(out: Path, tmp_path: Path) -> None:
+def test_rows_of_one_source_come_back_as_they_were(out: Path, tmp_path: Path) -> None:
     path = tmp_path / "back.parquet"
-    made = restore(str(out), str(path), {"source": "typed"})
+    result = restore(str(out), str(path), {"source": "typed"})
     back = pq.read_table(path)
     expected = {row["id"]: row for row in map(typed, range(40))}
-    assert made.rows == len(back) == len(removed(out, "typed")) == 33
+    assert result.rows == len(back) == len(removed(out, "typed")) == 33
     assert {field.name: field.type for field in back.schema} == {
         field.name: field.type for field in SCHEMA
     }
@@ -96,12 +96,12 @@ def test_rows_of_one_source_are_what_it_had(out: Path, tmp_path: Path) -> None:
         assert row == expected.pop(row["id"])
 
 
-def test_jsonl_lines_are_the_rows_without_what_is_null(out: Path, tmp_path: Path) -> None:
+def test_jsonl_lines_are_the_rows_without_nulls(out: Path, tmp_path: Path) -> None:
     path = tmp_path / "back.jsonl"
-    made = restore(str(out), str(path), {"source": "loose"})
+    result = restore(str(out), str(path), {"source": "loose"})
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     expected = {row["id"]: row for row in map(loose, range(30))}
-    assert made.rows == len(rows) == 25
+    assert result.rows == len(rows) == 25
     for row in rows:
         original = expected.pop(row["id"])
         del original["none"]
@@ -123,22 +123,22 @@ def test_filters_choose_rows_and_wrong_ones_are_named(out: Path, tmp_path: Path)
     rule = rows[0]["rule"]
     for filters in ({"stage": "exact"}, {"rule": rule}, {"stage": "exact", "source": "loose"}):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"
-        made = restore(str(out), str(path), filters)
+        result = restore(str(out), str(path), filters)
         wanted = [row for row in rows if filters.items() <= row.items()]
-        assert made.rows == len(wanted) > 0
+        assert result.rows == len(wanted) > 0
         assert sorted(pq.read_table(path)["id"].to_pylist()) == sorted(r["id"] for r in wanted)
     nothing = tmp_path / "nothing.parquet"
     assert restore(str(out), str(nothing), {"stage": "contained"}).file is None
     assert not nothing.exists()
-    for filters, told in (
+    for filters, message in (
         ({"stage": "nearly"}, "stage: found 'nearly'; there are 'exact', 'near', 'contained'"),
         ({"source": "gpt"}, "source: found 'gpt'; there are 'typed', 'loose'"),
     ):
-        with pytest.raises(ConfigError, match=told):
+        with pytest.raises(ConfigError, match=message):
             restore(str(out), str(nothing), filters)
 
 
-def test_nothing_is_written_over_nor_half(
+def test_no_file_is_replaced_or_written_in_part(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "mine.parquet"
@@ -154,7 +154,7 @@ def test_nothing_is_written_over_nor_half(
     def fails(*_: Any) -> Any:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("outcross.pipeline.commands.restore._restored", fails)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fails)
     with pytest.raises(OSError, match="full"):
         restore(str(out), str(tmp_path / "b.parquet"), {})
     assert [p.name for p in tmp_path.iterdir()] == ["mine.parquet"]
