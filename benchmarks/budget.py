@@ -1,4 +1,4 @@
-"""How long a budget takes: one solve, and the whole plan with its frontier.
+"""Time of a budget: one solve, and the whole plan with its frontier.
 
     python benchmarks/budget.py [--clusters 100000] [--domains 20] [--repeat 3]
 
@@ -35,11 +35,11 @@ ALPHA = 0.7
 
 
 def make_supply(clusters: int, domains: int, scarcity: float) -> Supply:
-    """Text of so many clusters in all, in domains of the same number of them.
+    """Return the text of `clusters` clusters, divided evenly among the domains.
 
     Args:
-        clusters: of all domains together.
-        domains: how many there are.
+        clusters: number of clusters of all domains together.
+        domains: number of domains.
         scarcity: human tokens / synthetic tokens.
     """
     each = clusters // domains
@@ -65,7 +65,7 @@ def make_supply(clusters: int, domains: int, scarcity: float) -> Supply:
 
 
 def make_config(supply: Supply) -> Config:
-    """Every fourth domain is meant to converge, the first has a floor that it can reach."""
+    """Return a configuration in which every fourth domain converges and the first has a floor."""
     policies = {
         part.name: DomainPolicy(kind="converge" if number % 4 == 3 else "open")
         for number, part in enumerate(supply.domains)
@@ -85,7 +85,7 @@ def make_config(supply: Supply) -> Config:
 
 
 def one_solve(supply: Supply) -> None:
-    """The totals of the domains, and each of them at one α."""
+    """Solve the totals of the domains, and each domain at one α."""
     parts = supply.domains
     division = Division(
         [part.name for part in parts],
@@ -102,7 +102,7 @@ def one_solve(supply: Supply) -> None:
 
 
 def seconds(work: Callable[[], object], repeat: int) -> float:
-    """The median of several times, after one that is not counted."""
+    """Return the median time of several runs, after one that is not counted."""
     work()
     found = []
     for _ in range(repeat):

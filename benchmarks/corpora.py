@@ -1,4 +1,4 @@
-"""Corpora that benchmarks are run on, made from sentences of real text.
+"""Corpora for benchmarks, made from sentences of real text.
 
 The sentences are those of Python's own documentation, or of any JSONL whose string columns hold
 prose. Everything that is drawn is seeded: the same arguments give the same bytes.
@@ -31,7 +31,7 @@ PER_LONG = 40
 
 
 def sentences(pattern: str | None) -> list[str]:
-    """Sentences of 5 words or more, in a fixed order."""
+    """Return the sentences of at least 5 words, in a fixed order."""
     if pattern is None:
         from pydoc_corpus import human_paragraphs
 
@@ -52,13 +52,13 @@ def _strings(path: str) -> list[str]:
 def documents(
     pool: Sequence[str], count: int, length: int | tuple[int, int], seed: int = 0
 ) -> list[str]:
-    """Documents of random sentences; the last 4 % are near-copies of the first ones.
+    """Return documents of random sentences; the last 4 % are near-copies of the first ones.
 
     Args:
         pool: sentences to draw from.
-        count: of documents.
-        length: characters of one, about; or the least and the most.
-        seed: of the draw.
+        count: number of documents.
+        length: approximate characters of a document, or the least and the most.
+        seed: seed of the draw.
     """
     rng = np.random.default_rng(seed)
     mean = np.array([len(sentence) for sentence in pool]).mean()
@@ -74,12 +74,12 @@ def documents(
 
 
 def corpus(pool: Sequence[str], name: str, answers: int) -> list[str]:
-    """One of the three, as large as it is when there are so many answers of 1.5 kB."""
+    """Return one of the three corpora, with as much text as `answers` answers of 1.5 kB."""
     return documents(pool, answers // PER_LONG if name == "long" else answers, LENGTHS[name])
 
 
 def write_jsonl(path: Path, texts: Sequence[str]) -> None:
-    """Writes `id` and `text`."""
+    """Write texts as JSON lines with `id` and `text`."""
     with open(path, "w", encoding="utf-8") as lines:
         for i, text in enumerate(texts):
             lines.write(json.dumps({"id": f"d{i}", "text": text}, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Damaged files of every format: what is read, and that nothing is lost without being counted.
+"""Damaged files of every format: every row is read or counted as rejected.
 
     python -m benchmarks.fuzz --files 2000
 
@@ -48,9 +48,9 @@ class Made:
     """A file of the corpus.
 
     Attributes:
-        path: of the file.
-        documents: rows with a text that were written.
-        damage: what was done to it; empty for nothing.
+        path: path of the file.
+        documents: number of rows with a text that were written.
+        damage: kind of damage; empty for none.
     """
 
     path: Path
@@ -63,9 +63,9 @@ class Read:
     """Outcome of reading a file.
 
     Attributes:
-        rows: valid ones.
-        rejected: rows that rejects stand for.
-        broken: whether it is broken as a whole.
+        rows: number of valid rows.
+        rejected: number of rows that the rejects stand for.
+        broken: True if the whole file is broken.
     """
 
     rows: int
@@ -74,12 +74,12 @@ class Read:
 
 
 def make_files(folder: Path, files: int, seed: int) -> list[Made]:
-    """Write a corpus, the same for the same seed.
+    """Write a corpus; the same seed gives the same files.
 
     Args:
-        folder: an empty one.
-        files: how many.
-        seed: of all that is drawn.
+        folder: empty folder for the files.
+        files: number of files.
+        seed: seed of all draws.
     """
     return [
         _make(folder, number, random.Random(seed * 1_000_003 + number)) for number in range(files)
@@ -87,14 +87,14 @@ def make_files(folder: Path, files: int, seed: int) -> list[Made]:
 
 
 def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
-    """Read a file, and check all that has to hold of it.
+    """Read a file, and check what must hold.
 
     Args:
-        made: the file.
-        unit_bytes: size from which it is split.
+        made: file to read.
+        unit_bytes: size in bytes from which the file is split.
 
     Raises:
-        AssertionError: when it doesn't.
+        AssertionError: if a check fails.
     """
     source = Source(name="fuzz", role="human", files=[str(made.path)])
     rows = rejected = lost = 0

@@ -1,4 +1,4 @@
-"""Commands that are measured from outside: seconds, peak memory, and what they printed last."""
+"""Commands measured from outside: seconds, peak memory, and the last line of output."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _tree(pid: int) -> list[int]:
 
 
 def _proportional(pid: int) -> int:
-    """Bytes; what several processes share is divided among them."""
+    """Return a process's memory in bytes; memory that processes share is divided among them."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
@@ -47,7 +47,10 @@ def _proportional(pid: int) -> int:
 
 
 def _peak(pid: int) -> int:
-    """Bytes, of one process. Its resource usage won't do: that begins with what its parent had."""
+    """Return the peak memory of a process in bytes.
+
+    Resource usage can't be used: it begins with the memory of the parent process.
+    """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -66,10 +69,10 @@ def _watch(pid: int, done: threading.Event, most: list[int]) -> None:
 
 
 def measured(command: list[str]) -> Run:
-    """Runs a command to its end.
+    """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed; the message has the end of what it wrote to stderr.
+        RuntimeError: if it failed; the message holds the end of its stderr.
     """
     done = threading.Event()
     most = [0]
@@ -102,5 +105,5 @@ def dedup(files: Path, out: Path, workers: int, *options: str) -> tuple[Run, dic
 
 
 def load() -> str:
-    """The load average, which says whether figures of this minute are worth anything."""
+    """Return the load average, which tells if the figures of this minute are reliable."""
     return f"load average {os.getloadavg()[0]:.1f}"

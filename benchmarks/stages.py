@@ -1,4 +1,4 @@
-"""Throughput of `outcross run`, stage by stage, on a corpus made for it, and its peak memory.
+"""Throughput of `outcross run`, stage by stage, on a made corpus, and its peak memory.
 
     python benchmarks/stages.py [--documents 160000] [--repeat 3] [--texts 'corpora/*.jsonl.gz']
 
@@ -30,7 +30,7 @@ LENGTH = 1500
 
 
 def make_corpus(folder: Path, count: int, pattern: str | None) -> None:
-    """Writes synthetic.parquet and human.parquet."""
+    """Write synthetic.parquet and human.parquet."""
     texts = documents(sentences(pattern), count, LENGTH)
     human = count // 6
     for name, part in (("human", texts[:human]), ("synthetic", texts[human:])):
@@ -39,7 +39,7 @@ def make_corpus(folder: Path, count: int, pattern: str | None) -> None:
 
 
 def bound(folder: Path) -> float:
-    """Seconds that pyarrow takes to read the corpus and write it again, one thread."""
+    """Return the seconds that pyarrow takes to read and write the corpus on one thread."""
     pa.set_cpu_count(1)
     started = time.perf_counter()
     for name in ("human", "synthetic"):
@@ -49,7 +49,7 @@ def bound(folder: Path) -> float:
 
 
 def one_run(folder: Path, workers: int, number: int) -> dict[str, Any]:
-    """One run of the installed command."""
+    """Run the installed command once."""
     out = folder / f"out-{number}"
     command = [
         str(Path(sys.executable).with_name("outcross")), "run",

@@ -1,4 +1,4 @@
-"""A training loop that feeds on its own samples, and is kept from narrowing.
+"""A training loop that learns from its own samples and is kept from narrowing.
 
     python examples/closing_the_loop.py [--generations 4] [--fresh 0.1] [--naive] [--work DIR]
 
@@ -61,7 +61,7 @@ def deal() -> tuple[list[Document], list[Document], list[Document]]:
 
 
 def up_to(documents: Sequence[Document], words: float) -> list[Document]:
-    """The first documents, as long as they hold no more words than that."""
+    """Return the first documents that together hold no more than `words` words."""
     taken = []
     for document in documents:
         words -= count_words([document.text])
@@ -105,7 +105,7 @@ def outcross(*arguments: object) -> bool:
 
 
 class Loop:
-    """A loop in a folder of its own: samples/, audits/ and what becomes of them."""
+    """A loop in its own folder, with samples/, audits/ and results."""
 
     def __init__(self, folder: Path, yardstick: Path, gates: Path, obeys: bool) -> None:
         self.folder, self.yardstick, self.gates, self.obeys = folder, yardstick, gates, obeys
@@ -136,10 +136,10 @@ class Loop:
 
 
 def finished(lineage: Path) -> list[str]:
-    """Generations that stand from an earlier start of the loop, as others build on them.
+    """Return the number of generations that an earlier start of the loop has finished.
 
-    The last one is not among them. It is done again, which takes no time where nothing has
-    changed, and where a gate had closed on it, something may be changed.
+    The last one doesn't count: it is done again. That takes no time if nothing has changed, and if
+    a gate closed on it, something may be changed first.
     """
     state = lineage / "lineage.json"
     generations = json.loads(state.read_text())["generations"] if state.exists() else []
@@ -147,7 +147,7 @@ def finished(lineage: Path) -> list[str]:
 
 
 def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None:
-    """Every generation learns from what `outcross run` writes."""
+    """Run the loop in which every generation learns from the output of `outcross run`."""
     lineage = loop.folder / "lineage"
     done = finished(lineage)
     for generation in range(len(bought) + 1):
@@ -165,7 +165,7 @@ def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None
 
 
 def naive(loop: Loop, first: Sequence[Document], bought: Sequence[Path], words: int) -> None:
-    """Every generation learns from the same fresh text, and from samples drawn blindly."""
+    """Run the loop in which every generation learns from fresh text and random samples."""
     samples = loop.audit(0, first)
     for generation, path in enumerate(bought, 1):
         fresh = [Document(**json.loads(line)) for line in path.open(encoding="utf-8")]
@@ -175,7 +175,7 @@ def naive(loop: Loop, first: Sequence[Document], bought: Sequence[Path], words: 
 
 
 def against_human(loops: Sequence[Loop], generations: int) -> Table:
-    """What each generator's samples hold, for 100 % in as much human text."""
+    """Print the measures of each generator's samples; as much human text has 100 %."""
     table = Table(title="What the generators sample, against as much human text")
     table.add_column("gen", justify="right")
     for title in SHOWN.values():
@@ -194,6 +194,7 @@ def against_human(loops: Sequence[Loop], generations: int) -> Table:
 
 
 def main() -> None:
+    """Run the loop that the command line asks for."""
     parser = argparse.ArgumentParser(description="a training loop on Python's own documentation")
     parser.add_argument("--generations", type=int, default=4, help="after the first generator")
     parser.add_argument("--fresh", type=float, default=0.1, help="share of fresh human text")

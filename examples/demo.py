@@ -1,4 +1,4 @@
-"""What `outcross` does to a narrow corpus, from human text that is already on this machine.
+"""Show what `outcross` does to a narrow corpus, with human text from this machine.
 
     python examples/demo.py [--work DIR] [--seed N]
 
@@ -39,12 +39,12 @@ _WORD = re.compile(r"\w+")
 
 
 def content_hash(text: str) -> int:
-    """64 bits of the text: the same on every machine, unlike `hash`."""
+    """Return 64 bits of the text; unlike `hash`, the same on every machine."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def split_human(paragraphs: Iterable[Paragraph]) -> tuple[list[Paragraph], list[Paragraph]]:
-    """What the first generator learns from, and what stays fresh: halves by hash of the text."""
+    """Split the paragraphs by hash into text for the first generator and fresh text."""
     halves: tuple[list[Paragraph], list[Paragraph]] = ([], [])
     for paragraph in paragraphs:
         halves[content_hash(paragraph.text) & 1].append(paragraph)
@@ -53,7 +53,7 @@ def split_human(paragraphs: Iterable[Paragraph]) -> tuple[list[Paragraph], list[
 
 @dataclass(frozen=True)
 class Lexicon:
-    """How many different things are said in a fixed number of words."""
+    """Numbers of different words and phrases in a fixed number of words."""
 
     n_words: int
     words: frozenset[str]
@@ -80,11 +80,12 @@ def lexicon(texts: Iterable[str], n_words: int) -> Lexicon:
 
 
 def count_words(texts: Iterable[str]) -> int:
+    """Count the words of all texts."""
     return sum(len(_WORD.findall(text)) for text in texts)
 
 
 def rare_words(texts: Iterable[str]) -> frozenset[str]:
-    """Words that stand two to five times in `texts`: known well enough to be learned and lost."""
+    """Return words that occur two to five times: they can be learned and lost."""
     counts = Counter(word for text in texts for word in _WORD.findall(text.lower()))
     return frozenset(word for word, count in counts.items() if 2 <= count <= 5)
 
@@ -115,13 +116,14 @@ def retrain(learned: Sequence[Paragraph], seed: int, console: Console) -> list[D
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as JSON lines."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def installed_command() -> str:
-    """The command beside this Python, which need not be the first one on the path."""
+    """Return the path of the command beside this Python, not the first one on the path."""
     folder = Path(sys.executable).parent
     command = shutil.which("outcross", path=str(folder))
     if command is None:
@@ -143,7 +145,7 @@ def run_outcross(command: str, *arguments: object, quiet: bool = False) -> None:
 def naive_mix(
     synthetic: Sequence[str], human: Sequence[str], words: int, share: float
 ) -> list[str]:
-    """The control: as much text with as much human text in it, drawn blindly, each once."""
+    """Return the control: as much text with as much human text, drawn at random, each once."""
     mix: list[str] = []
     for texts, wanted in ((synthetic, words * (1 - share)), (human, words * share)):
         left = wanted
@@ -157,7 +159,7 @@ def naive_mix(
 
 @dataclass(frozen=True)
 class Figures:
-    """One column of the table: what the report says of a corpus."""
+    """Figures of one corpus, a column of the table."""
 
     effective_clusters: float
     tail_share: float
@@ -166,7 +168,7 @@ class Figures:
 
 
 def read_report(path: Path, control: Path) -> tuple[Figures, Figures, Figures, Figures]:
-    """The synthetic corpus as read, the naive mix, the corpus as written, the human reference."""
+    """Return figures of the corpus as read, the naive mix, the corpus as written, and humans."""
     report, naive = (json.loads(found.read_text(encoding="utf-8")) for found in (path, control))
     stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
     mixed = next(stage["roles"] for stage in naive["stages"] if stage["name"] == "read")
@@ -194,7 +196,7 @@ def before_and_after(
     texts: Sequence[Sequence[str]],
     rare: frozenset[str],
 ) -> Table:
-    """The report's figures, and below them those that are counted here at equal length."""
+    """Print the report's figures, and below them figures that are counted here at equal length."""
     n_words = min(count_words(of) for of in texts)
     counted = [lexicon(of, n_words) for of in texts]
     reported = read_report(report, control)
@@ -218,6 +220,7 @@ def before_and_after(
 
 
 def main() -> None:
+    """Run the demonstration and print its table."""
     parser = argparse.ArgumentParser(description="outcross on Python's own documentation")
     parser.add_argument("--work", type=Path, default=Path("out/demo"), help="where all is written")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""A generator to demonstrate on: topical word trigrams under interpolated Kneser–Ney smoothing.
+"""A demonstration generator: topical word trigrams under interpolated Kneser–Ney smoothing.
 
     p(w | z u v) = (max(c(z u v w) − D, 0) + D · T(z u v) · p(w | z v)) / c(z u v)
 
@@ -41,7 +41,7 @@ _Levels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray
 
 
 class Document(NamedTuple):
-    """A text and the topic that it was written under."""
+    """A text and its topic."""
 
     text: str
     topic: str = ""
@@ -60,11 +60,18 @@ def join(tokens: Iterable[str]) -> str:
 def _levels(
     words: NDArray[np.int64], topics: NDArray[np.int64], n_words: int, n_topics: int
 ) -> _Levels:
-    """Sorted keys of (z, u, v, w), (z, v, w), (v, w) and (w); each stands as often as it counts.
+    """Return sorted keys of (z, u, v, w), (z, v, w), (v, w) and (w), repeated by their counts.
 
-    `words` holds documents with two boundaries between them, before the first and after the last;
-    `topics` the topic of each place. A key is a number to the base `n_words`, so all continuations
-    of a context lie side by side.
+    A key is a number to the base `n_words`, so all continuations of a context lie side by side.
+
+    Args:
+        words: int64[n], documents with two boundaries between them, before and after them.
+        topics: int64[n], topic of each word.
+        n_words: number of different words.
+        n_topics: number of topics.
+
+    Raises:
+        ValueError: if there are too many topics and words for 64-bit keys.
     """
     if n_topics * n_words**3 >= 2**63:
         raise ValueError(
@@ -151,11 +158,14 @@ def _sample(
 
 @dataclass(frozen=True)
 class KneserNey:
-    """An interpolated Kneser–Ney model over the words and topics that it was fitted on.
+    """An interpolated Kneser–Ney model of words and topics.
 
-    `words[i]` is the token with number i; number 0 is the boundary of a document. `levels` are
-    the sorted keys of every order (see `_levels`). `documents_of_topic[i]` counts the documents
-    of `topics[i]`, `mean_length` is in tokens.
+    Attributes:
+        words: tokens by their number; number 0 is the boundary of a document.
+        topics: names of the topics.
+        levels: sorted keys of every order (see `_levels`).
+        documents_of_topic: int64[topics], documents of each topic.
+        mean_length: mean length of a document in tokens.
     """
 
     words: tuple[str, ...]
@@ -197,7 +207,7 @@ class KneserNey:
     def probabilities(
         self, u: str, v: str, topic: str = "", sharpness: float = 0.0
     ) -> NDArray[np.float64]:
-        """p(· | topic, u, v) over `words`, float64 of that length; "" stands for the boundary."""
+        """Return p(· | topic, u, v) as float64[words]; "" stands for the boundary."""
         n_words = len(self.words)
         z, left, right = self.topics.index(topic), self.words.index(u), self.words.index(v)
         discount = _DISCOUNT * (1.0 - sharpness)

@@ -1,4 +1,4 @@
-"""Human text that needs no download: the documentation that ships inside Python itself.
+"""Human text that needs no download: the documentation that comes with Python.
 
 Two places: `pydoc_data.topics`, the language reference as `help()` shows it, and the docstrings of
 the standard library. Modules are parsed, never imported: importing `antigravity` opens a browser.
@@ -26,14 +26,14 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Paragraph(NamedTuple):
-    """One paragraph: where it stands (`topics/for#2`, `json/decoder.py:41#0`) and its text."""
+    """One paragraph: its place (`topics/for#2`, `json/decoder.py:41#0`) and its text."""
 
     id: str
     text: str
 
     @property
     def topic(self) -> str:
-        """What it is about: the page of the reference, or the package of the library."""
+        """Topic of the paragraph: the page of the reference, or the package of the library."""
         first, _, rest = self.id.partition("/")
         place = self.id if first == "topics" and rest else first
         return _PLACE_IN_PAGE.sub("", place)
@@ -67,7 +67,7 @@ def docstrings(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def human_paragraphs(min_words: int = MIN_WORDS) -> list[Paragraph]:
-    """All distinct paragraphs of Python's own documentation, the first of equal ones kept.
+    """Return all distinct paragraphs of Python's documentation; the first of equal ones is kept.
 
     The order and the ids are the same wherever the same Python is installed.
     """

@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from outcross.schemas.sources import WRITABLE, Source
-from outcross.schemas.user_input import ConfigError, Model, readable
+from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
 
 OnBroken = Literal["stop", "reject"]
 
@@ -65,6 +65,10 @@ class MaxCopies(Model):
         if isinstance(value, int) and not isinstance(value, bool):
             return {"synthetic": value, "human": value}
         return value
+
+
+def _accept_a_number(field: dict[str, Any]) -> None:
+    accept_short_form(field, {"type": "integer", "minimum": 1, "maximum": 100})
 
 
 CopiesAs = Literal["rows", "weights"]
@@ -276,6 +280,7 @@ class Config(Model):
         MaxCopies(),
         description="how often one document may appear, by role; a single number holds for both "
         "roles",
+        json_schema_extra=_accept_a_number,
     )
     copies: CopiesAs = Field(
         "rows",
@@ -371,8 +376,8 @@ class Config(Model):
             self.human_tokens is not None or "human_share" in self.model_fields_set
         ):
             raise ValueError(
-                "effective_ratio: set only one of effective_ratio, human_share and human_tokens, as "
-                "each decides the amount of human text"
+                "effective_ratio: set only one of effective_ratio, human_share and human_tokens; "
+                "each decides how much human text is mixed in"
             )
         self._check_domains()
         self._check_lineage()

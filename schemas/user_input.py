@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from outcross.schemas.base import Strict
 
@@ -37,6 +46,29 @@ class Model(Strict):
         kind = cls.model_fields[str(info.field_name)].annotation
         lists = [kind, *get_args(kind)]
         return [value] if isinstance(value, str) and list[str] in lists else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema)["properties"].values():
+            forms = field.get("anyOf", [field])
+            if any(form.get("items") == {"type": "string"} for form in forms):
+                accept_short_form(field, {"type": "string"})
+        return schema
+
+
+def accept_short_form(field: JsonSchemaValue, form: JsonSchemaValue) -> None:
+    """Add a short form to the forms that a field's JSON schema allows.
+
+    Args:
+        field: JSON schema of the field, which is changed.
+        form: JSON schema of the short form.
+    """
+    keys = ("$ref", "allOf", "type", "items", "minItems")
+    forms = field.pop("anyOf", None) or [{key: field.pop(key) for key in keys if key in field}]
+    field["anyOf"] = [form, *(other for other in forms if other != form)]
 
 
 class _Loader(yaml.SafeLoader):

@@ -64,7 +64,7 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the table beside the texts and the model."""
+    """Settings that decide the table, beside the texts and the model."""
 
     dims: int = 256
     temperature: float = 0.1
@@ -99,11 +99,11 @@ class Model(NamedTuple):
 
     @property
     def vocabulary(self) -> int:
-        """The number of token ids."""
+        """Number of token ids."""
         return len(self.word_embeddings)
 
     def states(self, ids: NDArray[np.int64], mask: NDArray[np.int64] | None = None) -> Floats:
-        """Last hidden states of a batch: float32[n, length, 384]."""
+        """Return the last hidden states of a batch: float32[n, length, 384]."""
         inputs = {
             "input_ids": ids,
             "attention_mask": np.ones_like(ids) if mask is None else mask,
@@ -114,7 +114,7 @@ class Model(NamedTuple):
 
 
 class Teaching(NamedTuple):
-    """What MiniLM says of the texts and tokens."""
+    """MiniLM's embeddings of the texts and tokens."""
 
     embeddings: Floats  # [texts, 384], unit
     state_sums: Floats  # [vocabulary, 384], over all occurrences
@@ -123,21 +123,21 @@ class Teaching(NamedTuple):
 
 
 def unit(x: Floats) -> Floats:
-    """Rows of length one; rows of zeros stay."""
+    """Scale rows to length one; rows of zeros stay."""
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def model_files() -> dict[str, Path]:
-    """The three pinned files, by name, from the packages that carry them.
+    """Return the paths of the three pinned files by name, from the packages that hold them.
 
     Raises:
-        FileNotFoundError: a package is not installed.
-        ValueError: a file is not the pinned one.
+        FileNotFoundError: if a package is not installed.
+        ValueError: if a file is not the pinned one.
     """
     files = {}
     for name, package, inside in (
@@ -216,7 +216,7 @@ def alone(model: Model, batch: int = 512) -> Floats:
 
 
 def token_counts(model: Model, texts: list[str]) -> sp.csr_matrix:
-    """How often each text holds each token, split as the product does: [texts, vocabulary]."""
+    """Count each token in each text, split as the product splits it: [texts, vocabulary]."""
     words = split_words(pa.array(texts, pa.large_string()))
     _, first, which = np.unique(words.hashes, return_index=True, return_inverse=True)
     spans = words.spans(first)
@@ -233,7 +233,7 @@ def token_counts(model: Model, texts: list[str]) -> sp.csr_matrix:
 
 
 def centred(model: Model, view: Floats) -> Floats:
-    """Unit rows less their mean; rows of special tokens are zero."""
+    """Return unit rows less their mean; rows of special tokens are zero."""
     out = np.zeros_like(view)
     out[model.tokens] = unit(view[model.tokens])
     out[model.tokens] -= out[model.tokens].mean(0)
@@ -259,7 +259,7 @@ def zipf(model: Model) -> NDArray[np.float64]:
 
 
 def principal_components(x: Floats, dims: int) -> Floats:
-    """Directions of most variation, without centring: float32[columns, dims]."""
+    """Return the directions of largest variation, without centring: float32[columns, dims]."""
     vectors = np.linalg.eigh((x.T @ x).astype(np.float64))[1]
     return np.asarray(vectors[:, ::-1][:, :dims], np.float32)
 
@@ -275,7 +275,7 @@ def plain_table(model: Model, teaching: Teaching, counts: sp.csr_matrix, recipe:
 
 
 def least_squares(bags: Floats, targets: Floats, recipe: Recipe) -> Floats:
-    """A such that unit(bags A) is close to the targets; norms are fixed within a round."""
+    """Return A such that unit(bags A) is close to the targets; norms are fixed within a round."""
     norms = np.linalg.norm(bags, axis=1)
     for _ in range(recipe.least_squares_rounds):
         x = bags / np.maximum(norms, np.median(norms) * 0.05)[:, None]
@@ -295,7 +295,7 @@ def neighbours(unit_rows: Floats, temperature: float) -> Floats:
 
 
 class Adam:
-    """Kingma & Ba (2015), with the learning rate falling linearly to zero."""
+    """Adam (Kingma & Ba 2015), with a learning rate that falls linearly to zero."""
 
     def __init__(self, parameters: list[Floats], rate: float, steps: int) -> None:
         self.parameters = parameters
@@ -323,7 +323,7 @@ def learned_rows(
     targets: Floats,
     recipe: Recipe,
 ) -> Floats:
-    """exp(weighting b) features A, with A and b learned: float32[vocabulary, dims]."""
+    """Return exp(weighting b) features A, with A and b learned: float32[vocabulary, dims]."""
     rng = np.random.default_rng(recipe.seed)
     batches = counts.shape[0] // recipe.batch
     adam = Adam(
@@ -362,7 +362,7 @@ def learned_rows(
 
 
 def build(model: Model, teaching: Teaching, counts: sp.csr_matrix, recipe: Recipe) -> Floats:
-    """All steps after the teacher: float32[vocabulary, dims]."""
+    """Run all steps after the teacher: float32[vocabulary, dims]."""
     occurrences = np.asarray(counts.sum(0)).ravel()
     often = occurrences >= recipe.frequent
 
@@ -400,7 +400,7 @@ def build(model: Model, teaching: Teaching, counts: sp.csr_matrix, recipe: Recip
 
 
 def read_texts(path: Path) -> list[str]:
-    """The `text` of every line of a .jsonl or .jsonl.gz file."""
+    """Return the `text` of every line of a .jsonl or .jsonl.gz file."""
     lines: IO[str]
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line)["text"] for line in lines]

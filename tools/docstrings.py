@@ -11,7 +11,7 @@ from pathlib import Path
 
 # Openings that no imperative sentence has.
 FRAGMENTS = frozenset(
-    "a all also an and another any as at be because before below beside between both but by each "
+    "a all also an and another any as at be because before below beside between both but by each "  # noqa: SIM905
     "either else every few first for from had has her here his how if in into is it its last least "
     "less like longer many more most much neither no none not nothing of on one only or other our "
     "own same several some such than that the their them then there these they this those to too "

@@ -1,4 +1,4 @@
-"""Deduplication from files to files: the installed command and its peers, on three corpora.
+"""Deduplication from files to files: `outcross dedup` and its peers, on three corpora.
 
     python benchmarks/dedup/end_to_end.py [--documents 182723] [--peer-documents 20000] [--repeat 3]
                                           [--workers 2] [--corpora short answers long]
@@ -38,7 +38,7 @@ QUICK = frozenset({"duplodocus", "rensa"})
 
 
 class Result(NamedTuple):
-    """One run of one program."""
+    """Result of one run of a program."""
 
     seconds: float
     cpu_seconds: float | None
@@ -47,12 +47,12 @@ class Result(NamedTuple):
 
 
 def available() -> list[str]:
-    """All peers that can be run here."""
+    """Return the names of the peers that can run here."""
     return known() + (["duplodocus"] if os.environ.get("DUPLODOCUS") else [])
 
 
 def ours(path: Path, folder: Path, workers: int) -> tuple[Result, float]:
-    """One run of the command, and its seconds without the start."""
+    """Run `outcross dedup` once; return its result and its seconds without the start."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         out = Path(name) / "out"
         run, manifest = dedup(path, out, workers, "--id-field", "id")
@@ -61,7 +61,7 @@ def ours(path: Path, folder: Path, workers: int) -> tuple[Result, float]:
 
 
 def one_run(peer: str, path: Path, folder: Path, workers: int) -> Result:
-    """One run of a peer."""
+    """Run a peer once."""
     python = sys.executable if peer == "duplodocus" else str(environment(peer))
     output = folder / "peer.jsonl"
     script = PEERS / f"{peer}_peer.py"
@@ -73,13 +73,13 @@ def one_run(peer: str, path: Path, folder: Path, workers: int) -> Result:
 
 
 def median(runs: Sequence[Result]) -> Result:
-    """The run with the median of the seconds, with the peak of them all."""
+    """Return the run with the median time, with the peak memory of all runs."""
     middle = sorted(runs, key=lambda run: run.seconds)[(len(runs) - 1) // 2]
     return middle._replace(megabytes=max(run.megabytes for run in runs))
 
 
 def line(name: str, documents: int, result: Result, reference: float) -> str:
-    """A line of the table; `reference` is the command's docs/s."""
+    """Return a row of the table; `reference` is the documents per second of `outcross dedup`."""
     rate = documents / result.seconds
     cpu = "–" if result.cpu_seconds is None else f"{result.cpu_seconds:.1f}"
     return (
@@ -90,7 +90,7 @@ def line(name: str, documents: int, result: Result, reference: float) -> str:
 
 
 def compare(name: str, pool: list[str], folder: Path, arguments: Any) -> None:
-    """One corpus: all programs, one after the other, as often as asked for."""
+    """Run all programs on one corpus, one after the other."""
 
     def written(answers: int) -> tuple[Path, int]:
         texts = corpus(pool, name, answers)

@@ -1,4 +1,4 @@
-"""Ten times the documents: how much more time and memory `outcross dedup` takes.
+"""Time and memory of `outcross dedup` on ten times the documents.
 
     python benchmarks/dedup/growth.py [--sizes 100000 1000000 10000000] [--workers 2]
                                       [--texts 'corpora/*.jsonl.gz']
@@ -41,16 +41,16 @@ MOST_TIMES = 1.05
 """Of the seconds, where both grow alike."""
 
 
-def own(group: int, words: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Words and number of words of a group's documents, before there are copies."""
+def original_documents(group: int, words: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the words of a group's documents, and their lengths, before copies are planted."""
     rng = np.random.default_rng([0, group])
     return rng.integers(0, words, (GROUP, MOST)), rng.integers(LEAST, MOST + 1, GROUP)
 
 
 def texts(group: int, stream: pa.Array) -> pa.Array:
-    """The texts of a group; every 25th is a near-copy of one of an earlier group."""
-    words, counts = own(group, len(stream))
-    earlier, earlier_counts = own(group // 2, len(stream))
+    """Return the texts of a group; every 25th is a near-copy of a text of an earlier group."""
+    words, counts = original_documents(group, len(stream))
+    earlier, earlier_counts = original_documents(group // 2, len(stream))
     copies = np.arange(0, GROUP, EVERY)
     words[copies] = earlier[copies + 1]
     counts[copies] = earlier_counts[copies + 1]
@@ -62,7 +62,7 @@ def texts(group: int, stream: pa.Array) -> pa.Array:
 
 
 def write(folder: Path, documents: int, stream: pa.Array) -> None:
-    """Writes the corpus as Parquet files."""
+    """Write the corpus as Parquet files."""
     folder.mkdir()
     groups: Iterator[int] = iter(range(-(-documents // GROUP)))
     left = documents
@@ -80,7 +80,7 @@ def write(folder: Path, documents: int, stream: pa.Array) -> None:
 
 
 class Size(NamedTuple):
-    """What one size took."""
+    """Time and memory for one number of documents."""
 
     documents: int
     seconds: float
@@ -90,7 +90,7 @@ class Size(NamedTuple):
 
 
 def one_size(documents: int, stream: pa.Array, workers: int) -> Size:
-    """One run of the command on a corpus of that size."""
+    """Run the command on a corpus of the given size."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "in", documents, stream)
@@ -104,7 +104,7 @@ def one_size(documents: int, stream: pa.Array, workers: int) -> Size:
 
 
 def report(sizes: list[Size]) -> None:
-    """The table, and what lies between each size and the next."""
+    """Print the table, and the growth from each size to the next."""
     print("| documents | seconds | docs/s | removed | peak MB | allowed MB |")
     print("|---:|---:|---:|---:|---:|---:|")
     for size in sizes:

@@ -1,4 +1,4 @@
-"""One template many times: seconds of the deduplicate stage, which must grow as the copies do.
+"""Time of deduplication for many copies of one template, which must grow in proportion.
 
     python benchmarks/dedup/hot_bucket.py [--sizes 25000 50000 100000 200000] [--repeat 3]
                                           [--workers 2] [--texts 'corpora/*.jsonl.gz']
@@ -42,7 +42,7 @@ def copies(words: list[str], count: int, seed: int = 0) -> list[str]:
 
 
 def one_size(words: list[str], count: int, workers: int, repeat: int) -> tuple[float, float, int]:
-    """Seconds of the stage and of the run, and how many documents were kept."""
+    """Return the seconds of the stage and of the run, and the number of kept documents."""
     runs = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

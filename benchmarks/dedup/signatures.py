@@ -40,7 +40,7 @@ SLOW = {"datasketch": 10, "rensa": 2, "rensa-rho": 2}
 
 
 def check_identity(texts: list[str]) -> int:
-    """Holds signatures to datasketch's; returns how many were compared."""
+    """Compare signatures with datasketch's; return the number compared."""
     words = split_words(pa.array(texts))
     ours = signatures(words, NGRAM, PERMUTATIONS, SEED)
     offsets, hashes = shingles(words, NGRAM)
@@ -52,7 +52,7 @@ def check_identity(texts: list[str]) -> int:
 
 
 def one_run(texts: pa.Array) -> float:
-    """Seconds of this kernel."""
+    """Return the seconds of this kernel."""
     started = time.perf_counter()
     for start in range(0, len(texts), BATCH):
         signatures(split_words(texts.slice(start, BATCH)), NGRAM, PERMUTATIONS, SEED)
@@ -60,7 +60,7 @@ def one_run(texts: pa.Array) -> float:
 
 
 def peer(name: str, texts: list[str], repeat: int) -> float:
-    """Documents a second of a peer, in its own environment."""
+    """Return a peer's documents per second, measured in its own environment."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.jsonl"
         write_jsonl(path, texts)

@@ -1,4 +1,4 @@
-"""Which paragraphs of several editions of one book are the same, by their place in the book.
+"""Find the paragraphs that several editions of one book share, by their place in the book.
 
 Two editions are aligned word by word, by the sequences of `ANCHOR` words that each holds once:
 those that stand in the same order in both (a longest increasing subsequence) say which word is
@@ -22,9 +22,11 @@ ANCHOR = 6
 
 
 def same_paragraphs(texts: Sequence[str], editions: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of places in `texts` that are the same paragraph in two editions.
+    """Return pairs of indices into `texts` that are the same paragraph in two editions.
 
-    `editions` names the edition of each text; texts of one edition stand in the book's order.
+    Args:
+        texts: paragraphs; those of one edition stand in the book's order.
+        editions: name of each text's edition.
     """
     names = list(dict.fromkeys(editions))
     book = {name: [i for i, edition in enumerate(editions) if edition == name] for name in names}
@@ -46,7 +48,7 @@ def _same(texts: Sequence[str], one: list[int], other: list[int]) -> list[tuple[
 
 
 def _flat(texts: Sequence[str], places: list[int]) -> tuple[list[str], NDArray[np.int64]]:
-    """All words of an edition, and of each the text that it stands in."""
+    """Return all words of an edition, and for each word the text that holds it."""
     split = [words(texts[place]) for place in places]
     return list(chain.from_iterable(split)), np.repeat(
         places, [len(paragraph) for paragraph in split]
@@ -54,7 +56,7 @@ def _flat(texts: Sequence[str], places: list[int]) -> tuple[list[str], NDArray[n
 
 
 def aligned(a: Sequence[str], b: Sequence[str]) -> NDArray[np.int64]:
-    """For each word of `a` its place in `b`, or -1, int64[len(a)]."""
+    """Return the index in `b` of each word of `a`, or -1: int64[len(a)]."""
     in_a, in_b = _once(a), _once(b)
     anchors = _increasing([(i, in_b[anchor]) for anchor, i in in_a.items() if anchor in in_b])
     at = np.full(len(a), -1)
@@ -68,14 +70,14 @@ def aligned(a: Sequence[str], b: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _once(sequence: Sequence[str]) -> dict[tuple[str, ...], int]:
-    """Places of the anchors that stand there once, in order."""
+    """Return the places of the anchors that occur once, in order."""
     anchors = [tuple(sequence[i : i + ANCHOR]) for i in range(len(sequence) - ANCHOR + 1)]
     count = Counter(anchors)
     return {anchor: i for i, anchor in enumerate(anchors) if count[anchor] == 1}
 
 
 def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """A longest subsequence whose second places rise; first places rise already."""
+    """Return a longest subsequence whose second places rise; first places rise already."""
     ends: list[int] = []
     end_at: list[int] = []
     before: list[int] = []

@@ -1,4 +1,4 @@
-"""Graded truth: versions of real texts at a known Jaccard similarity, planted among other texts.
+"""Graded truth: versions of real texts at a known Jaccard similarity, among other texts.
 
 Most seeds become *pairs*: a text and one version of it, with similarities spread evenly over .5 to
 1.0. The rest become *stars* (several versions of one text, spread alike) and *chains* (each version
@@ -52,7 +52,7 @@ _NOT_A_WORD = re.compile(r"[^\w\s]+")
 
 
 class Row(NamedTuple):
-    """One document: `id` says how it came about, `family` is the text that it comes from."""
+    """One document; `id` tells how it was made, `family` names its original text."""
 
     id: str
     text: str
@@ -60,17 +60,17 @@ class Row(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """A kind of edit at its places, of which any number can be carried out."""
+    """A kind of edit and the places where it can be made."""
 
     places: int
     carry_out: Callable[[int], Tokens]
 
 
 def make(seeds: Sequence[str], seed: int, distractors: Sequence[str] = ()) -> list[Row]:
-    """Seeds with their versions, and the distractors, in an order that says nothing.
+    """Return the seeds, their versions and the distractors, in random order.
 
-    Two thirds of the seeds get one version, a sixth a star, a sixth a chain. Boilerplate for what
-    is added before and after comes from the distractors, or from the seeds if there are none.
+    Two thirds of the seeds get one version, a sixth a star, a sixth a chain. Boilerplate that is
+    added before and after comes from the distractors, or from the seeds if there are none.
     """
     rng = np.random.default_rng(seed)
     boilerplates = _boilerplates(distractors or seeds, rng)
@@ -107,13 +107,16 @@ def edited(
 
 
 def reformat(text: str) -> str:
-    """The same words in capitals, without punctuation, on other lines."""
+    """Return the same words in capitals, without punctuation, on other lines."""
     bare = _NOT_A_WORD.sub(" ", unicodedata.normalize("NFKC", text)).upper().split()
     return "\n".join(" ".join(bare[i : i + 8]) for i in range(0, len(bare), 8))
 
 
 def _nearest(original: set[tuple[str, ...]], aim: float, edit: Edit) -> tuple[Tokens, float]:
-    """Bisects the number of places edited; similarity falls as it rises, but for small waves."""
+    """Find the number of edited places that comes nearest to the aim, by bisection.
+
+    Similarity falls as the number rises, apart from small waves.
+    """
 
     def tried(count: int) -> tuple[float, Tokens]:
         tokens = edit.carry_out(count)
@@ -206,7 +209,7 @@ KINDS: dict[str, Callable[[Tokens, np.random.Generator, Sequence[Tokens]], Edit]
 
 
 def _boilerplates(texts: Sequence[str], rng: np.random.Generator) -> list[Tokens]:
-    """A few long texts that are put around many others."""
+    """Return a few long texts that are put around many others."""
     found = []
     for _ in range(BOILERPLATES):
         tokens: Tokens = []

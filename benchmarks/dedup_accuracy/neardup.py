@@ -28,7 +28,7 @@ Set = tuple[list[str], NDArray[np.int64]]
 
 
 def cora() -> Set:
-    """1,295 citations of 112 papers; the text is all fields, in the order of a citation."""
+    """Return 1,295 citations of 112 papers; the text is all fields, in the order of a citation."""
     records = rows("neardup/cora.jsonl.gz")
     fields = (
         "author", "title", "venue", "editor", "volume", "pages", "publisher", "institution",
@@ -41,7 +41,7 @@ def cora() -> Set:
 
 
 def dblp_acm() -> Set:
-    """4,910 papers of two catalogues that name their authors and venues differently."""
+    """Return 4,910 papers of two catalogues that write authors and venues differently."""
     records = rows("neardup/dblp_acm.jsonl.gz")
     texts = [
         _joined(record[f] for f in ("title", "authors", "venue", "year")) for record in records
@@ -55,7 +55,7 @@ def dblp_acm() -> Set:
 
 
 def pride() -> Set:
-    """The paragraphs of five editions, from the novel's first sentence to its last."""
+    """Return the paragraphs of five editions, from the novel's first sentence to its last."""
     records = []
     inside = False
     for record in rows("neardup/pride_editions.jsonl.gz"):
@@ -82,7 +82,7 @@ def _clusters(pairs: Sequence[tuple[int, int]], documents: int) -> NDArray[np.in
 
 
 def main() -> None:
-    """A table a set: all tools at all thresholds and lengths of shingles."""
+    """Print a table for each set: all tools at all thresholds and lengths of shingles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--thresholds", nargs="+", type=float, default=[0.3, 0.4, 0.5, 0.6, 0.8])

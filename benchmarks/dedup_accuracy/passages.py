@@ -74,16 +74,16 @@ def jaccard(a: Shingles, b: Shingles) -> float:
 
 @dataclass(frozen=True)
 class Language:
-    """A language and where its texts are.
+    """A language and the places of its texts.
 
     Attributes:
-        name: in English.
+        name: English name.
         letters: class of a regular expression for its script.
-        negation: what no edit may add, remove or move.
+        negation: regular expression of negations, which no edit may add, remove or move.
         help: folder below `share/help` with pages of Mallard.
-        book: end of the name of the Debian Reference, or nothing.
-        messages: folder below `share/locale` with message catalogues, or nothing.
-        packages: that carry the texts.
+        book: end of the name of the Debian Reference, or empty.
+        messages: folder below `share/locale` with message catalogues, or empty.
+        packages: names of the packages that carry the texts.
     """
 
     name: str
@@ -139,8 +139,8 @@ def paragraphs(language: Language, folder: Path) -> Iterator[list[str]]:
     """Yield the documents of a language, each as its paragraphs in the language's script.
 
     Args:
-        language: says which files are its.
-        folder: unpacked packages, at any depth.
+        language: language whose files are read.
+        folder: folder of the unpacked packages, at any depth.
     """
     for path in sorted(folder.rglob(f"share/help/{language.help}/**/*.page")):
         yield _written_in(language, _page(path))

@@ -29,13 +29,13 @@ PROSE = (
 
 
 def rows(name: str) -> list[dict[str, Any]]:
-    """The rows of a file of the data folder."""
+    """Return the rows of a file of the data folder."""
     with gzip.open(DATA / name, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def prose(least: int = 40, most: int = 1500) -> list[str]:
-    """Texts of `least` to `most` words (between white space), in a fixed order, equal ones once."""
+    """Return distinct texts of `least` to `most` words (between white space), in a fixed order."""
     if DATA.is_dir():
         texts = [row[column] for name, column in PROSE for row in rows(name)]
     else:

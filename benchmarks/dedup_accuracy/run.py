@@ -28,7 +28,7 @@ STYLES = (
 
 
 def graded_set(seeds: int, seed: int = 0) -> list[Row]:
-    """The set: `seeds` real texts with their versions, and all other texts as distractors."""
+    """Return `seeds` real texts with their versions, and all other texts as distractors."""
     pool = prose()
     order = np.random.default_rng(seed).permutation(len(pool))
     chosen = [pool[i] for i in order]
@@ -36,7 +36,7 @@ def graded_set(seeds: int, seed: int = 0) -> list[Row]:
 
 
 def verdicts(texts: list[str], threshold: float) -> dict[str, Verdict]:
-    """The verdict of every tool."""
+    """Return the verdict of every tool."""
     tools = {
         f"outcross, {verify}": lambda verify=verify: outcross(
             texts, threshold, extra=["--verify", verify]
@@ -49,7 +49,7 @@ def verdicts(texts: list[str], threshold: float) -> dict[str, Verdict]:
 
 
 def named_too_far(verdict: Verdict, pairs: Pairs, threshold: float) -> int:
-    """Removed texts whose named partner is below the threshold by exact similarity, or not kept."""
+    """Count removed texts whose named partner is below the threshold, or not kept."""
     near = pairs.above(threshold)
     known = set(zip(near.a.tolist(), near.b.tolist(), strict=True))
     return sum(
@@ -60,7 +60,7 @@ def named_too_far(verdict: Verdict, pairs: Pairs, threshold: float) -> int:
 
 
 def print_table(scores: dict[str, Score]) -> None:
-    """The figures that the issue asks for, a line a tool, then where the removed ones stand."""
+    """Print a row of figures for each tool, and the similarity of removed texts to kept ones."""
     heads = ("tool", "recall, J > .85", "same numbers, signs, negations", "kept, best J < .75")
     heads += (
         "removed",
@@ -93,7 +93,7 @@ def print_table(scores: dict[str, Score]) -> None:
 
 
 def plot(scores: dict[str, Score], path: Path, threshold: float) -> None:
-    """The curve by similarity, a line a tool, and how far removed texts are from what is kept."""
+    """Plot each tool's curve by similarity, and the distance of removed texts from kept ones."""
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"svg.hashsalt": "outcross", "font.size": 10})
@@ -123,7 +123,7 @@ def plot(scores: dict[str, Score], path: Path, threshold: float) -> None:
 
 
 def main() -> None:
-    """Makes the set, asks every tool, prints and plots."""
+    """Make the set, run every tool, print and plot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)

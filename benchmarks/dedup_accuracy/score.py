@@ -1,4 +1,4 @@
-"""What a verdict on a set of texts is worth, held against the exact similarity of all pairs."""
+"""Score of a verdict on texts, against the exact similarity of all pairs."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ class Ratio:
         return self.hits / self.count if self.count else float("nan")
 
     def __str__(self) -> str:
-        """As it stands in a table."""
+        """Format the ratio for a table."""
         return f"{self.value:.4f} ({self.hits}/{self.count})"
 
 
 @dataclass(frozen=True)
 class Score:
-    """The figures of one tool.
+    """Figures of one tool.
 
     Attributes:
-        removed: documents removed.
-        recall: of the pairs above J .85, those that do not both stay.
-        recall_of_same: the same of those pairs that carry the same numbers, signs and negations.
-        precision_below: of the documents with no other within J .75, those that stay.
-        supported: of the documents removed, those with a *kept* document at J .75 or more.
-        support: int64[10], documents removed by the J of the nearest kept one, between `SUPPORT`;
-            similarities that are not among the pairs given count as below their least.
-        least_support: the lowest J of a removed document to the nearest kept one; 0 if unknown.
-        families: connected components of J >= .8 of two documents or more.
+        removed: number of documents removed.
+        recall: of the pairs above J .85, those of which at most one document stays.
+        recall_of_same: recall of the pairs that have the same numbers, signs and negations.
+        precision_below: of the documents without another at J .75, those that stay.
+        supported: of the documents removed, those with a kept document at J .75 or more.
+        support: int64[10], documents removed by the J of the nearest kept one, between `SUPPORT`.
+            Similarities below those of the given pairs count as below the lowest given one.
+        least_support: lowest J of a removed document to the nearest kept one; 0 if unknown.
+        families: connected components of J >= .8 with at least two documents.
         wiped_out: families of which nothing stays.
-        curve: share of pairs that do not both stay, by J between `BINS`, of the pairs in which
-            neither has a closer relative: what happens to them is decided by this similarity.
-        all_pairs: the same of all pairs. Below the threshold it is above 0 also for a tool without
-            fault: a document may go because of a closer one.
+        curve: share of pairs of which at most one stays, by J between `BINS`. Only pairs in which
+            neither document has a closer relative count, as others are not decided by this J.
+        all_pairs: the same share over all pairs. Below the threshold it exceeds 0 for a perfect
+            tool too, as a document may be removed for a closer one.
     """
 
     removed: int
@@ -69,10 +69,10 @@ def score(
     """Judge which documents were kept.
 
     Args:
-        kept: bool[documents].
+        kept: bool[documents], True for each kept document.
         pairs: all pairs of the texts at J .3 or more.
-        same: bool[pairs], which of them carry the same beyond their words.
-        threshold: that the documents were judged by.
+        same: bool[pairs], True if both texts have the same numbers, signs and negations.
+        threshold: similarity that the documents were judged by.
     """
     best = pairs.best(len(kept))
     best_kept = pairs.best(len(kept), among=kept)[~kept]
@@ -98,7 +98,7 @@ def score(
 
 
 def components(pairs: Pairs, documents: int) -> NDArray[np.int64]:
-    """Number of the connected component of each document, int64[documents]."""
+    """Return the connected component of each document, int64[documents]."""
     label = np.arange(documents)
     while True:
         lower = np.minimum(label[pairs.a], label[pairs.b])
@@ -119,7 +119,7 @@ def _by_similarity(met: NDArray[np.bool_], jaccard: NDArray[np.float64]) -> list
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a clustering agrees with the true one, over pairs of documents."""
+    """Agreement of a clustering with the true one, over pairs of documents."""
 
     precision: float
     recall: float

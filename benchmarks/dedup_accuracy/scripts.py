@@ -46,7 +46,7 @@ TRIES = 8  # of an edit that may not touch numbers or negation
 
 
 class Version(NamedTuple):
-    """A text, a version of it, how it was made, and how similar the two are."""
+    """A text, a version of it, the kind of edit, and the similarity of the two."""
 
     text: str
     edited: str
@@ -55,7 +55,7 @@ class Version(NamedTuple):
 
 
 class Editor:
-    """Makes versions of texts of one language that touch no number, sign or negation."""
+    """Maker of versions of texts of one language; it touches no number, sign or negation."""
 
     def __init__(self, language: Language, texts: Sequence[str], rng: np.random.Generator) -> None:
         """Collect the tokens that replace others from all texts."""

@@ -1,4 +1,4 @@
-r"""True Jaccard similarity of word n-grams, in NumPy alone: it shares no code with what it judges.
+r"""Exact Jaccard similarity of word n-grams, in NumPy alone, without the product's code.
 
 Words are Python's `\w+` of the NFKC-normalised, lower-cased text; a text of fewer words than
 `ngram` is one shingle of what there is; a text without words is one shingle of its characters.
@@ -21,31 +21,31 @@ _AT_ONCE = 1 << 22  # pairs, or shingles of pairs, that are held in memory at a 
 
 
 def words(text: str) -> list[str]:
-    """The words of a text; of a text without any, its characters as the one word."""
+    """Return the words of a text; a text without words is one word of its characters."""
     normal = unicodedata.normalize("NFKC", text).lower()
     return _WORD.findall(normal) or [normal.strip()]
 
 
 def shingles(text: str, ngram: int = 5) -> set[tuple[str, ...]]:
-    """The distinct word n-grams of a text."""
+    """Return the distinct word n-grams of a text."""
     all_words = words(text)
     last = max(len(all_words) - ngram, 0)
     return {tuple(all_words[i : i + ngram]) for i in range(last + 1)}
 
 
 def jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
-    """|a ∩ b| / |a ∪ b|."""
+    """Return |a ∩ b| / |a ∪ b|."""
     both = len(a & b)
     return both / (len(a) + len(b) - both)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs of documents that are alike.
+    """All pairs of documents with at least some similarity.
 
     Attributes:
-        a, b: int64[n], places of the two documents, a < b.
-        jaccard: float64[n].
+        a, b: int64[n], indices of the two documents, a < b.
+        jaccard: float64[n], their similarity.
     """
 
     a: NDArray[np.int64]
@@ -53,7 +53,7 @@ class Pairs:
     jaccard: NDArray[np.float64]
 
     def above(self, least: float, *, strictly: bool = False) -> Pairs:
-        """Those of `least` or more, or of more than `least`."""
+        """Return the pairs of `least` or more, or of more than `least`."""
         chosen = self.jaccard > least if strictly else self.jaccard >= least
         return Pairs(self.a[chosen], self.b[chosen], self.jaccard[chosen])
 
@@ -70,7 +70,7 @@ class Pairs:
 
 
 def exact_pairs(texts: Sequence[str], least: float = 0.3, ngram: int = 5) -> Pairs:
-    """All pairs of `texts` whose Jaccard similarity is `least` or more, 0 < least <= 1."""
+    """Return all pairs of `texts` whose Jaccard similarity is `least` or more, 0 < least <= 1."""
     document, shingle = _entries(texts, ngram)
     sizes = np.bincount(document, minlength=len(texts))
     # A pair at `least` shares one of the first size - ceil(least · size) + 1 shingles of each, in
@@ -149,7 +149,7 @@ def _shared(
     shingle: NDArray[np.int64],
     start: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Number of shingles that the two documents of each pair share."""
+    """Count the shingles that the two documents of each pair share."""
     count = int(shingle.max()) + 1
     packed = document * count + shingle  # ascending: by document, then by rank
     both = np.zeros(len(a), dtype=np.int64)
@@ -165,7 +165,7 @@ def _shared(
 
 
 def _blocks(lengths: NDArray[np.int64]) -> Iterator[slice]:
-    """Slices of consecutive items whose lengths sum to what is held at once, at least one item."""
+    """Yield slices of consecutive items that fit into memory together, at least one item each."""
     begin, total = 0, np.concatenate([[0], np.cumsum(lengths)])
     while begin < len(lengths):
         end = int(np.searchsorted(total, total[begin] + _AT_ONCE, side="right")) - 1

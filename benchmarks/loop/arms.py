@@ -1,4 +1,4 @@
-"""The arms of the experiment: what the next generator is trained on."""
+"""The arms of the experiment, which decide what the next generator is trained on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Literal
 class Arm:
     """How a generation's training text is made.
 
-    `human` arms have human text alone, `plain` ones mix at random, `dedup` ones do after `outcross
-    dedup`, `product` is `outcross run`.
+    `human` arms use human text alone, `plain` arms mix at random, `dedup` arms do so after
+    `outcross dedup`, and `product` arms use `outcross run`.
     """
 
     name: str

@@ -49,7 +49,10 @@ CAPS = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """All documents. `domain` int32[n] are places in `domains`; `tok` and `off` as in Documents."""
+    """All documents.
+
+    `domain` int32[n] are indices into `domains`; `tok` and `off` are as in Documents.
+    """
 
     words: tuple[str, ...]
     tok: NDArray[np.int32]
@@ -65,7 +68,10 @@ def _tokens(paragraph: str) -> list[str]:
 
 
 def cut(paragraphs: Iterable[str]) -> Iterator[list[str]]:
-    """Documents of 15 to 130 tokens: short paragraphs together, long ones cut at a sentence."""
+    """Cut paragraphs into documents of 15 to 130 tokens.
+
+    Short paragraphs are joined, long ones are cut at a sentence.
+    """
     document: list[str] = []
     for paragraph in paragraphs:
         tokens = _tokens(paragraph)
@@ -143,7 +149,7 @@ def _field(pattern: str, text: str, default: str) -> str:
 
 
 def rows(data: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of a set of the folder `data`."""
+    """Return the rows of a set in the folder `data`."""
     with gzip.open(data / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)
 
@@ -192,7 +198,7 @@ def _proposals(data: Path) -> Iterator[Source]:
 
 
 def human_sources(data: Path) -> Iterator[Source]:
-    """All human sets of the folder `data`, by domain."""
+    """Return all human sets of the folder `data`, by domain."""
     for row in rows(data, "movie_reviews"):
         yield "movie", _paragraphs(row["text"])
     short = sorted(rows(data, "pros_cons"), key=lambda row: str(row["kind"]))
@@ -211,16 +217,16 @@ def human_sources(data: Path) -> Iterator[Source]:
 
 
 def labelled_sources(texts: Iterable[tuple[str, str]]) -> Iterator[Source]:
-    """Any (text, topic) documents."""
+    """Return (text, topic) documents as sources."""
     for text, topic in texts:
         yield topic, _paragraphs(text)
 
 
 def human_corpus(data: Path, work: Path) -> Corpus:
-    """The corpus of the folder `data`, cut once and kept in the folder `work`.
+    """Return the corpus of the folder `data`, cut once and kept in the folder `work`.
 
     Raises:
-        FileNotFoundError: a set is missing.
+        FileNotFoundError: if a set is missing.
     """
     files = sorted(data.glob("*.jsonl.gz"))
     identity = repr([(file.name, file.stat().st_size) for file in files])

@@ -1,4 +1,4 @@
-"""What makes a generation's training text: the product through its command line, or a control."""
+"""Makers of a generation's training text: the product by its command line, or a control."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND = Path(sys.executable).with_name("outcross")
 
 
 class Mix(NamedTuple):
-    """Training text, and the share of human words in it."""
+    """Training text, and its share of human words."""
 
     documents: Documents
     human_share: float
@@ -41,14 +41,14 @@ def outcross(*arguments: object) -> None:
 
 
 def write(path: Path, world: World, documents: Documents) -> None:
-    """One JSON line a document: its text, and its topic as a column of its own."""
+    """Write one JSON line per document, with its text and its topic."""
     with path.open("w", encoding="utf-8") as file:
         for text, topic in zip(world.texts(documents), documents.topic.tolist(), strict=True):
             file.write(json.dumps({"text": text, "topic": topic}) + "\n")
 
 
 def read(folder: Path, world: World) -> tuple[Documents, Documents]:
-    """What the product has written: the synthetic documents and the human ones."""
+    """Return the documents that the product has written: synthetic ones and human ones."""
     table = pq.read_table(folder / "data", columns=["text", "topic", "outcross"])
     topics = table["topic"].to_numpy().astype(np.int32)
     documents = world.parse(table["text"].to_pylist(), topics)
@@ -59,8 +59,8 @@ def read(folder: Path, world: World) -> tuple[Documents, Documents]:
     )
 
 
-def yardstick(world: World, folder: Path) -> Path:
-    """The product's reference of the world's reference text, built by whoever comes first."""
+def build_reference(world: World, folder: Path) -> Path:
+    """Return the product's reference of the world's reference text; the first caller builds it."""
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / "reference"
     with (folder / "lock").open("w") as lock:
@@ -76,16 +76,16 @@ def yardstick(world: World, folder: Path) -> Path:
 
 @dataclass
 class Curator:
-    """One arm's curator with all that it remembers from generation to generation.
+    """Curator of one arm, with its memory from generation to generation.
 
     Attributes:
-        arm: what it does.
-        world: the seed's.
-        seed: of its draws.
-        folder: of its own, for files; what a lineage may point at stays there.
-        reference: the product's yardstick; asked for by arms that need none as well.
+        arm: arm of the experiment.
+        world: world of the seed.
+        seed: seed of its draws.
+        folder: its own folder for files; files that a lineage names stay there.
+        reference: the product's reference; arms that don't need it get it as well.
         ledger: human text bought so far, for the plain controls; the product has its own.
-        archive: candidates so far, for the same.
+        archive: candidates so far, for the plain controls.
     """
 
     arm: Arm
@@ -108,10 +108,10 @@ class Curator:
         """Make training text.
 
         Args:
-            generation: that is trained on it, from 1.
-            candidates: what the generation before has sampled.
-            fresh: human text that was bought for it.
-            words: that it shall have.
+            generation: number of the generation that is trained on it, from 1.
+            candidates: samples of the generation before.
+            fresh: human text bought for this generation.
+            words: number of words to make.
         """
         rng = np.random.default_rng([self.seed, generation])
         if self.arm.curator == "human":

@@ -1,4 +1,4 @@
-"""Documents as numbers: what generators learn and sample, and what is measured."""
+"""Documents as numbers: the form that generators learn and sample and that is measured."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ LONGEST = 130
 class Documents:
     """Documents one after the other.
 
-    `tok` int32[total] are numbers of words, each document closed by `END`; `off` int64[n + 1] are
-    their borders in `tok`; `topic` int32[n] is the generator's private topic of each.
+    Attributes:
+        tok: int32[total], numbers of words; `END` closes each document.
+        off: int64[n + 1], borders of the documents in `tok`.
+        topic: int32[n], the generator's private topic of each document.
     """
 
     tok: NDArray[np.int32]
@@ -36,11 +38,11 @@ class Documents:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each, int64[n]."""
+        """Number of tokens of each document, int64[n]."""
         return np.diff(self.off)
 
     def take(self, rows: ArrayLike) -> Documents:
-        """Those of `rows`, in that order and as often as they stand there."""
+        """Return the documents with these indices, in that order, repeats included."""
         chosen = np.asarray(rows, np.int64)
         lengths = self.lengths[chosen]
         off = borders(lengths)
@@ -57,7 +59,7 @@ def borders(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def joined(parts: Sequence[Documents]) -> Documents:
-    """All documents of all parts."""
+    """Concatenate all parts."""
     return Documents(
         np.concatenate([part.tok for part in parts]),
         borders(np.concatenate([part.lengths for part in parts])),
@@ -66,10 +68,14 @@ def joined(parts: Sequence[Documents]) -> Documents:
 
 
 def up_to(sizes: NDArray[np.int64], total: float) -> int:
-    """How many of the first documents, of these sizes, come nearest to `total`.
+    """Return how many of the first documents come nearest to `total`.
+
+    Args:
+        sizes: int64[n], size of each document.
+        total: wanted sum of the sizes.
 
     Raises:
-        ValueError: all of them together are more than one document short of it.
+        ValueError: if all of them together are more than one document short of it.
     """
     ends = borders(sizes)
     if ends[-1] + sizes.max(initial=0) < total:

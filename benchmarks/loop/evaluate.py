@@ -1,4 +1,4 @@
-"""What a generator is worth: its loss on held-out human text, and how wide its samples are.
+"""Quality of a generator: its loss on held-out human text, and the width of its samples.
 
 Nothing here is seen by a curator: the codebook is fitted on the test text, the topics of the
 generator are its own.
@@ -24,7 +24,7 @@ _COVERED = 0.25  # of a cluster's human share
 
 
 class Variety(NamedTuple):
-    """Of a corpus: distinct words, and distinct trigrams for each token."""
+    """Distinct words of a corpus, and distinct trigrams per token."""
 
     words: int
     distinct_3: float
@@ -46,8 +46,8 @@ def _beginning(documents: Documents, tokens: float) -> Documents:
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """Held-out text with all that is measured on it. Masks are bool[n] over its documents."""
+class HeldOut:
+    """Held-out text, and all that is measured on it. Masks are bool[n] over its documents."""
 
     test: Documents
     codebook: Codebook
@@ -63,8 +63,8 @@ class Yardstick:
     """Of as much human text as is sampled."""
 
     @classmethod
-    def fit(cls, world: World, first: Model, seed: int) -> Yardstick:
-        """On the test text; `first` is the generator that learned human text."""
+    def fit(cls, world: World, first: Model, seed: int) -> HeldOut:
+        """Fit the measures on the test text; `first` is the generator that learned human text."""
         test = world.test
         codebook = Codebook.fit(
             test, world.vocabulary, world.sizes.clusters, world.sizes.dimensions, seed + 99
@@ -89,7 +89,7 @@ class Yardstick:
         )
 
     def loss(self, model: Model) -> dict[str, float]:
-        """Perplexities a token: of all test text, of parts of it, and of the median document."""
+        """Return perplexities per token of all test text, of its parts and of the median document."""
         nats, tokens = model.nll(self.test), self.test.lengths
 
         def perplexity(of: NDArray[np.bool_] | slice) -> float:
@@ -104,10 +104,12 @@ class Yardstick:
         }
 
     def width(self, documents: Documents) -> dict[str, float]:
-        """Of the first so many tokens of a corpus; human text has 1, and 0 of `js`.
+        """Measure the first tokens of a corpus, as many as in human text.
+
+        Human text has ratios of 1 and a `js` of 0.
 
         Raises:
-            ValueError: it is shorter.
+            ValueError: if the corpus is shorter.
         """
         sample = _beginning(documents, self.sampled)
         share = self.codebook.shares(sample)

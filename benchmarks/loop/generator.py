@@ -1,4 +1,4 @@
-"""The generator: word-level interpolated Kneser–Ney with topics.
+"""Generator: word-level interpolated Kneser–Ney with topics.
 
     p(w | z u v) = (max(c(z u v w) − D, 0) + D · T(z u v) · p(w | z v)) / c(z u v)
 
@@ -35,11 +35,11 @@ class Model(Protocol):
     """A trained generator."""
 
     def sample(self, tokens: int, seed: int) -> Documents:
-        """Documents of 12 to 130 tokens, with their topics, until there are `tokens` of them."""
+        """Sample documents of 12 to 130 tokens with their topics, `tokens` tokens in all."""
         ...
 
     def nll(self, documents: Documents) -> NDArray[np.float64]:
-        """Negative log-likelihood of each document in nats, float64[n]."""
+        """Return the negative log-likelihood of each document in nats, float64[n]."""
         ...
 
 
@@ -47,7 +47,7 @@ class Model(Protocol):
 def _keys(
     tok: NDArray[np.int32], off: NDArray[np.int64], topic: NDArray[np.int32], words: int
 ) -> NDArray[np.int64]:
-    """(z, u, v, w) of every token as one number to the base `words`, int64[total]."""
+    """Return (z, u, v, w) of every token as one number to the base `words`, int64[total]."""
     out = np.empty(len(tok), np.int64)
     for document in range(len(off) - 1):
         u = v = np.int64(END)
@@ -71,7 +71,10 @@ def _lower_bound(keys: NDArray[np.int64], key: int, low: int, high: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _end(keys: NDArray[np.int64], key: int, low: int, high: int) -> int:
-    """First place from `low` on whose key is `key` or more; it is near, so steps double."""
+    """Return the first index from `low` on whose key is at least `key`.
+
+    It is usually near, so steps double.
+    """
     step = 1
     while low + step < high and keys[low + step] < key:
         step *= 2
@@ -88,7 +91,10 @@ def _surprisal(
     words: int,
     discounts: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """−ln p of every token, float64[total]. `distinct[l][i]`: distinct keys before place i."""
+    """Return −ln p of every token, float64[total].
+
+    `distinct[l][i]` is the number of distinct keys before index i.
+    """
     out = np.empty(len(tok), np.float64)
     for document in range(len(off) - 1):
         u = v = np.int64(END)
@@ -123,7 +129,7 @@ def _sample(
     discounts: NDArray[np.float64],
     seed: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """One document a topic: tokens, and the length of each.
+    """Sample one document per topic; return the tokens, and the length of each document.
 
     A place in a context's stretch of keys is drawn evenly, so a key comes with probability
     count / N. It is accepted with probability 1 − D / count, else the next order is asked:
@@ -169,13 +175,13 @@ def _distinct_before(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of sorted keys."""
+    """Return the distinct keys of sorted keys."""
     return keys[np.concatenate([np.ones(1, np.bool_), keys[1:] != keys[:-1]])]
 
 
 @dataclass(frozen=True)
 class KneserNey:
-    """A trained model. `levels` are the sorted keys of the orders, each as often as it counts."""
+    """A trained model. `levels` holds the sorted keys of each order, repeated by their counts."""
 
     levels: Levels
     distinct: Levels
@@ -185,7 +191,7 @@ class KneserNey:
     regime: tuple[float, float]
 
     def nll(self, documents: Documents) -> NDArray[np.float64]:
-        """In nats, the topic's included, float64[n]."""
+        """Return the negative log-likelihood in nats, the topic's included, float64[n]."""
         surprisal = _surprisal(
             self.levels,
             self.distinct,
@@ -198,7 +204,7 @@ class KneserNey:
         return documents.sums(surprisal) - np.log(self.topic_share[documents.topic])
 
     def sample(self, tokens: int, seed: int) -> Documents:
-        """Documents of 12 to 130 tokens, the same ones for a seed and number of tokens."""
+        """Sample documents of 12 to 130 tokens, the same ones for a seed and number of tokens."""
         tau, gamma = self.regime
         share = self.topic_share**gamma
         rng = np.random.default_rng(seed)
@@ -218,17 +224,17 @@ class KneserNey:
 
 
 def train(documents: Documents, vocabulary: int, topics: int, seed: int, regime: str) -> KneserNey:
-    """Count.
+    """Count the documents' n-grams.
 
     Args:
-        documents: what to learn from.
-        vocabulary: words; `topics · vocabulary³` has to be below 2^63.
-        topics: how many there are.
-        seed: of no use here: counting draws nothing. Other generators' training does.
+        documents: documents to learn from.
+        vocabulary: number of words; `topics · vocabulary³` must be below 2^63.
+        topics: number of topics.
+        seed: unused, as counting draws nothing; other generators' training does.
         regime: one of `REGIMES`.
 
     Raises:
-        ValueError: too many topics and words.
+        ValueError: if there are too many topics and words.
     """
     del seed
     if topics * vocabulary**3 >= 2**63:

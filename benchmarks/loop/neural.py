@@ -33,7 +33,10 @@ from recurrent import Batch, Floats, Ints, Network, adam, log_sum
 
 @dataclass(frozen=True)
 class Regime:
-    """Word probabilities to the power 1/temperature, in the nucleus; topic shares to `prior`."""
+    """Powers by which probabilities are sharpened.
+
+    Word probabilities get the power 1/temperature, within the nucleus; topic shares get `prior`.
+    """
 
     temperature: float
     nucleus: float
@@ -51,7 +54,7 @@ REGIMES = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes, and the course of training."""
+    """Sizes of the network, and the course of its training."""
 
     width: int = 128  # of embeddings
     hidden: int = 128
@@ -77,7 +80,7 @@ _ADDED = 0.1  # documents of each topic, so that none is impossible
 
 @dataclass(frozen=True)
 class Symbols:
-    """What the softmax is over: words of their own by falling count, then *few* and *none*."""
+    """Symbols of the softmax: frequent words by falling count, then *few* and *none*."""
 
     of: Ints  # [vocabulary] the symbol that a word is
     trained: Ints  # [vocabulary] the symbol that it is learned as: what it is to other documents
@@ -92,7 +95,7 @@ class Symbols:
 
     @staticmethod
     def fit(documents: Documents, vocabulary: int, head: int) -> Symbols:
-        """From documents none of which is a copy of another."""
+        """Choose the symbols from distinct documents."""
         document = np.repeat(np.arange(documents.n), documents.lengths)
         seen = np.unique(document * vocabulary + documents.tok)
         among = np.bincount(seen % vocabulary, minlength=vocabulary)
@@ -122,11 +125,11 @@ class Recurrent:
     regime: Regime
 
     def nll(self, documents: Documents) -> NDArray[np.float64]:
-        """In nats, the topic's included, float64[n]."""
+        """Return the negative log-likelihood in nats, the topic's included, float64[n]."""
         return self.surprisal(documents) - np.log(self.topic_share[documents.topic])
 
     def surprisal(self, documents: Documents) -> NDArray[np.float64]:
-        """−ln p(document | topic), float64[n]."""
+        """Return −ln p(document | topic), float64[n]."""
         of, within = self.symbols.of, self.symbols.within
         nats = np.zeros(documents.n)
         order = np.argsort(documents.lengths, kind="stable")
@@ -138,10 +141,10 @@ class Recurrent:
         return nats
 
     def sample(self, tokens: int, seed: int) -> Documents:
-        """Documents of 12 to 130 tokens, the same ones for a seed.
+        """Sample documents of 12 to 130 tokens, the same ones for a seed.
 
         Raises:
-            RuntimeError: the model ends its documents too early.
+            RuntimeError: if the model ends its documents too early.
         """
         rng = np.random.default_rng(seed)
         share = self.topic_share**self.regime.prior
@@ -186,7 +189,7 @@ class Recurrent:
 
 @dataclass(frozen=True)
 class Draw:
-    """Words of symbols' scores: a symbol, and of its words one, under a regime."""
+    """Draw of words by the scores of symbols: a symbol, then one of its words, under a regime."""
 
     regime: Regime
     spread: Floats  # [symbols] ln Σ p(word | symbol)^(1/temperature); -∞ without words
@@ -213,7 +216,7 @@ class Draw:
         )
 
     def words(self, scores: Floats, rng: np.random.Generator) -> Ints:
-        """One word [rows] for each row of ln p(symbol) [rows, symbols], which is overwritten."""
+        """Draw one word per row of ln p(symbol) [rows, symbols], which is overwritten."""
         scores /= np.float32(self.regime.temperature)
         scores += self.spread
         scores -= log_sum(scores)
@@ -228,10 +231,10 @@ class Draw:
 
 @njit(nogil=True, cache=True)
 def _drawn(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> Ints:
-    """A symbol of each row of `p` [rows, symbols].
+    """Draw a symbol for each row of `p` [rows, symbols].
 
-    A draw is in the nucleus when all words that are likelier have less than its mass together;
-    to draw again until it is, is to draw from the nucleus. No sorting is needed.
+    A draw is in the nucleus if all likelier words together have less than its mass. Repeating a
+    draw until it is, is drawing from the nucleus. No sorting is needed.
     """
     rows, n = p.shape
     out = np.empty(rows, np.int64)
@@ -263,17 +266,17 @@ def _drawn(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> Ints:
 
 
 def train(documents: Documents, vocabulary: int, topics: int, seed: int, regime: str) -> Recurrent:
-    """Learn `documents`, less a few to see when it has learned them.
+    """Learn `documents`, except a few that show when they have been learned.
 
     Args:
-        documents: what to learn from; copies of a document are on the same side.
-        vocabulary: words of the world, `tok` is below it; the same for models to be compared.
-        topics: how many there are.
-        seed: of the weights, batches, dropout and the documents held out.
+        documents: documents to learn from; copies of a document are on the same side.
+        vocabulary: words of the world, above all of `tok`; the same for models to be compared.
+        topics: number of topics.
+        seed: seed of the weights, batches, dropout and the documents held out.
         regime: one of `REGIMES`.
 
     Raises:
-        ValueError: fewer than two distinct documents, or words or topics out of range.
+        ValueError: if there are fewer than two distinct documents, or words or topics out of range.
     """
     for name, values, bound in (
         ("word", documents.tok, vocabulary),

@@ -23,7 +23,7 @@ Ints = NDArray[np.signedinteger]
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents side by side, the longest first, tokens in order of time: nothing is padded."""
+    """Documents side by side, the longest first, tokens ordered by time, without padding."""
 
     row: Ints  # [documents] which they are
     place: Ints  # [tokens] of which of these a token is
@@ -44,10 +44,10 @@ class Batch:
 
 
 class Network:
-    """The weights, what they predict, and the gradient.
+    """Weights, predictions and gradient.
 
-    Symbols are numbered by falling frequency: those below `head` are the softmax's first level,
-    which also holds the way to the others.
+    Symbols are numbered by falling frequency. Those below `head` are the softmax's first level,
+    which also leads to the others.
     """
 
     def __init__(self, symbols: int, head: int, topics: int, width: int, hidden: int) -> None:
@@ -83,9 +83,10 @@ class Network:
         w["bias"][-1] = np.log(frequency[self.head :].sum())
 
     def step(self, x: Floats, h: Floats) -> tuple[Floats, Floats, Floats]:
-        """One step of `x` [documents, 3·hidden] from states `h` [documents, hidden].
+        """Take one step of `x` [documents, 3·hidden] from states `h` [documents, hidden].
 
-        Returns the gates (reset, update, candidate), the state's part of the candidate, the state.
+        Returns:
+            the gates (reset, update, candidate), the state's part of the candidate, and the state.
         """
         H = self.hidden
         a = h @ self.weights["gates_state"]
@@ -102,7 +103,7 @@ class Network:
         return a, part, c + a[:, H : 2 * H] * (h - c)
 
     def states(self, x: Floats, steps: Ints) -> tuple[Floats, Floats, Floats]:
-        """What `step` returns, for all tokens of a batch."""
+        """Return the results of `step` for all tokens of a batch."""
         H = self.hidden
         gates, part, state = np.empty_like(x), np.empty_like(x[:, :H]), np.empty_like(x[:, :H])
         h = np.zeros((steps[1], H), x.dtype)
@@ -123,7 +124,7 @@ class Network:
         return np.asarray(t[:, :-1])
 
     def outputs(self, batch: Batch, read: Ints, topic: Ints) -> Floats:
-        """Outputs [tokens, width] of a batch that reads the symbols `read` [tokens]."""
+        """Return the outputs [tokens, width] of a batch that reads the symbols `read` [tokens]."""
         w, topic = self.weights, topic[batch.place]
         x = w["word"][read] @ w["gates_word"]
         x += w["gates_topic"][topic]
@@ -139,7 +140,7 @@ class Network:
             yield far, np.arange(self.head, last), due[far] - self.head
 
     def nats(self, out: Floats, due: Ints) -> NDArray[np.float64]:
-        """−ln p(due) [tokens] of outputs [tokens, width]."""
+        """Return −ln p(due) [tokens] of outputs [tokens, width]."""
         nats = np.zeros(len(out))
         for tokens, rows, target in self.levels(due):
             t = out[tokens] @ self.weights["word"][rows].T + self.weights["bias"][rows]
@@ -149,10 +150,14 @@ class Network:
     def loss(
         self, batch: Batch, read: Ints, due: Ints, topic: Ints, keep_in: Floats, keep_out: Floats
     ) -> tuple[float, Floats]:
-        """Nats of a batch, and their gradient, laid out as `flat`.
+        """Return the loss of a batch in nats, and its gradient in the layout of `flat`.
 
-        `read` and `due` [tokens] are symbols, `topic` [documents]; `keep_in` and `keep_out`
-        [documents, width] are what dropout leaves of inputs and outputs.
+        Args:
+            batch: documents side by side.
+            read: [tokens], symbols that are read.
+            due: [tokens], symbols to predict.
+            topic: [documents], topic of each document.
+            keep_in, keep_out: [documents, width], inputs and outputs that dropout leaves.
         """
         w, H, steps = self.weights, self.hidden, batch.steps
         flat = np.zeros_like(self.flat)

@@ -44,10 +44,10 @@ _SHARE = 3  # candidates by what is chosen of them
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be chosen, and how it is judged.
+    """Text to choose from, and text to judge the choice.
 
-    `human` is the human part, `reference` what the curator knows of human text, `test` what it
-    doesn't.
+    `human` is the human part, `reference` is human text that the curator knows, and `test` is human
+    text that it doesn't know.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Task:
     test: Documents
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """Perplexity, and seconds of scoring and filling."""
 
     perplexity: float
@@ -67,7 +67,7 @@ class Found(NamedTuple):
 
 
 def generated(data: Path, work: Path, seed: int) -> Task:
-    """Samples of a generator that has learned human text once."""
+    """Sample a generator that has learned human text once."""
     of = world(human_corpus(data, work), Sizes(), seed, [34_000.0], 170_000.0)
     model = train(of.first, of.vocabulary, of.sizes.topics, seed, "sharp")
     candidates = model.sample(of.tokens(136_000 * _SHARE), seed)
@@ -77,7 +77,7 @@ def generated(data: Path, work: Path, seed: int) -> Task:
 
 
 def answered(data: Path, seed: int) -> Task:
-    """Answers of language models beside human ones, both cut like all documents here."""
+    """Return answers of language models and human ones, cut like all documents here."""
     answers = {"models": data.parent / "synthetic" / "gpteacher", "people": data / "dolly_6400"}
     cut = corpus(
         labelled_sources(
@@ -100,13 +100,13 @@ def answered(data: Path, seed: int) -> Task:
 
 
 def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents, float]:
-    """The mix that the product's selection makes, and the seconds that choosing took.
+    """Return the mix that the product's selection makes, and the seconds it took.
 
     Args:
-        task: what to choose from.
-        rounds: 0 for quotas that are filled at random.
-        buckets: of the tables of n-grams.
-        seed: of the draws.
+        task: text to choose from.
+        rounds: rounds of residual selection; 0 fills quotas at random.
+        buckets: logarithm of the size of the n-gram tables.
+        seed: seed of the draws.
     """
     rng = np.random.default_rng(seed)
     words = _word_hashes(task)
@@ -150,16 +150,16 @@ def _count(
 
 
 def _word_hashes(task: Task) -> NDArray[np.uint32]:
-    """uint32[vocabulary], as the product has words."""
+    """Return the hash of each word as the product computes it, uint32[vocabulary]."""
     return np.random.default_rng(0).integers(2**32, size=task.vocabulary, dtype=np.uint32)
 
 
-def measure(task: Task, rounds: int, buckets: int, seed: int) -> Found:
+def measure(task: Task, rounds: int, buckets: int, seed: int) -> Outcome:
     """Choose, train, and look at what the result predicts."""
     mix, seconds = chosen(task, rounds, buckets, seed)
     model = train(mix, task.vocabulary, task.topics, seed, "sharp")
     loss = model.nll(task.test).sum() / len(task.test.tok)
-    return Found(float(np.exp(loss)), seconds)
+    return Outcome(float(np.exp(loss)), seconds)
 
 
 def main(line: Sequence[str] | None = None) -> int:

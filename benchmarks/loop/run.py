@@ -30,9 +30,9 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 from arms import ARMS, STANDARD
 from corpus import Corpus, corpus, human_corpus, labelled_sources
-from curator import Curator, yardstick
+from curator import Curator, build_reference
 from documents import Documents
-from evaluate import Yardstick
+from evaluate import HeldOut
 from generator import REGIMES, Model
 from world import Sizes, World, world
 
@@ -51,7 +51,7 @@ WORLDS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What all arms and seeds of an experiment have in common."""
+    """Settings that all arms and seeds of an experiment share."""
 
     world: str
     generator: str
@@ -69,7 +69,7 @@ class Settings:
         return WORLDS[self.world]
 
     def words(self, generation: int) -> float:
-        """That the generator of a generation learns from."""
+        """Return the number of words that a generation's generator learns from."""
         return self.sizes.words * self.growth**generation
 
 
@@ -87,10 +87,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Start:
-    """What all arms of a seed begin with."""
+    """State in which all arms of a seed begin."""
 
     world: World
-    yardstick: Yardstick
+    held_out: HeldOut
     model: Model
     candidates: Documents
     figures: dict[str, float]
@@ -113,7 +113,7 @@ def _train(documents: Documents, of: World, settings: Settings, seed: int) -> Mo
 
 
 def _candidates(model: Model, of: World, settings: Settings, seed: int, after: int) -> Documents:
-    """What the generator of generation `after` samples; the last one only to be measured."""
+    """Sample the generator of generation `after`; the last one is sampled for measuring only."""
     last = after == settings.generations
     words = settings.sizes.words if last else settings.candidates * settings.words(after + 1)
     return model.sample(of.tokens(words), seed * 1000 + after)
@@ -131,7 +131,7 @@ def _start(settings: Settings, seed: int, data: Path, work: Path) -> Start:
         max(words, default=0.0),
     )
     model = _train(of.first, of, settings, seed)
-    measured = Yardstick.fit(of, model, seed)
+    measured = HeldOut.fit(of, model, seed)
     candidates = _candidates(model, of, settings, seed, 0)
     figures = {**measured.loss(model), **measured.width(candidates)}
     return Start(of, measured, model, candidates, figures)
@@ -143,7 +143,7 @@ def recursion(task: Task, data: Path, work: Path) -> Iterator[dict[str, Any]]:
     start = _start(settings, seed, data, work)
     of, candidates = start.world, start.candidates
     folder = work / f"{settings.world}-{seed}-{_digest(of.reference.tok.tobytes())}"
-    reference = yardstick(of, folder) if arm.curator == "product" else folder
+    reference = build_reference(of, folder) if arm.curator == "product" else folder
     of_own = folder / f"{arm.name}-{_digest(task.key().encode())}"
     curator = Curator(arm, of, seed, of_own, reference)
 
@@ -163,7 +163,7 @@ def recursion(task: Task, data: Path, work: Path) -> Iterator[dict[str, Any]]:
         clock.append(time.perf_counter())
         candidates = _candidates(model, of, settings, seed, generation)
         clock.append(time.perf_counter())
-        figures = {**start.yardstick.loss(model), **start.yardstick.width(candidates)}
+        figures = {**start.held_out.loss(model), **start.held_out.width(candidates)}
         clock.append(time.perf_counter())
         parts = ("curate", "train", "sample", "evaluate")
         spent = {
@@ -190,7 +190,7 @@ def carry_out(task: Task, data: Path, work: Path, out: Path) -> float:
 
 
 def finished(out: Path) -> set[str]:
-    """The keys of the tasks whose last generation is there."""
+    """Return the keys of the tasks whose last generation is done."""
     done = set()
     if out.exists():
         for text in out.read_text(encoding="utf-8").splitlines():

@@ -58,7 +58,7 @@ PAIRS = (
 
 
 class Interval(NamedTuple):
-    """A mean over seeds, and half of its 95 % interval; none of one seed alone."""
+    """A mean over seeds, and half of its 95 % interval; a single seed has no interval."""
 
     mean: float
     half: float | None
@@ -77,7 +77,7 @@ class Interval(NamedTuple):
 
 
 class Experiment:
-    """All results with one setting, by arm, generation and seed; the last of equal ones holds."""
+    """Results with the same settings, by arm, generation and seed; of equal keys the last wins."""
 
     def __init__(self, lines: Iterable[Results]) -> None:
         self._found: dict[str, dict[int, dict[int, Results]]] = {}
@@ -87,21 +87,21 @@ class Experiment:
 
     @property
     def arms(self) -> list[str]:
-        """In the order in which arms are defined."""
+        """Return the arms in the order of their definition."""
         return [name for name in ARMS if name in self._found]
 
     def generations(self, arm: str) -> list[int]:
         return sorted(self._found[arm])
 
     def at(self, arm: str, generation: int) -> dict[int, Results]:
-        """By seed; none where the arm has not come so far."""
+        """Return the results of an arm by seed; empty if the arm has not come so far."""
         return self._found.get(arm, {}).get(generation, {})
 
     def mean(self, arm: str, generation: int, figure: str) -> float:
         return float(np.mean([line[figure] for line in self.at(arm, generation).values()]))
 
     def against(self, arm: str, other: str, generation: int, figure: str) -> Interval | None:
-        """A figure of an arm divided by another's of the same seed, less 1, over seeds."""
+        """Return a figure of an arm divided by another arm's of the same seed, less 1, by seed."""
         ours, theirs = self.at(arm, generation), self.at(other, generation)
         seeds = sorted(ours.keys() & theirs.keys())
         ratios = [ours[seed][figure] / theirs[seed][figure] - 1 for seed in seeds]
@@ -113,7 +113,7 @@ def _percent(interval: Interval | None) -> str:
 
 
 def table(found: Experiment, generation: int) -> Iterator[str]:
-    """One row an arm."""
+    """Return a table with one row per arm."""
     losses = ["perplexity", "above the ceiling", "median", "rare domains", "hardest decile"]
     widths = ["coverage", "effective clusters", "rare words", "distinct-3"]
     heads = ["arm", "seeds", "human share", *losses, *widths]
@@ -136,7 +136,7 @@ def table(found: Experiment, generation: int) -> Iterator[str]:
 def differences(
     found: Experiment, generation: int, pairs: Iterable[tuple[str, str]]
 ) -> Iterator[str]:
-    """One row a pair of arms that are both there: what the first one has beyond the second."""
+    """Return one row per pair of arms: the advantage of the first over the second."""
     figures = (*LOSSES, *WIDTHS)
     yield f"| arm | against | {' | '.join(name.replace('_', ' ') for name in figures)} |"
     yield "|---|---" + "|---:" * len(figures) + "|"
@@ -147,7 +147,7 @@ def differences(
 
 
 def draw(found: Experiment, path: Path) -> None:
-    """Curves over generations; arms that are trained only once are dotted lines."""
+    """Draw curves over generations; arms that are trained only once are dotted lines."""
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"svg.hashsalt": "outcross", "font.size": 9})
@@ -174,7 +174,7 @@ def draw(found: Experiment, path: Path) -> None:
 
 
 def experiments(lines: Iterable[Results]) -> dict[str, Experiment]:
-    """By what stands in their titles: the settings that all their lines share."""
+    """Group the lines by the settings that they share, which are their title."""
     names = ("world", "generator", "regime", "fresh", "generations", "growth", "candidates")
     found = defaultdict(list)
     for line in lines:

@@ -1,4 +1,4 @@
-"""Topics of documents: a small semantic space, and clusters in it."""
+"""Topics of documents: a small semantic space, and its clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDS = 30
 
 
 def _counts(documents: Documents, vocabulary: int) -> csr_matrix:
-    """ln(1 + occurrences) of every word in every document, (n, vocabulary)."""
+    """Return ln(1 + occurrences) of every word in every document, (n, vocabulary)."""
     ones = np.ones(len(documents.tok), np.float32)
     shape = (documents.n, vocabulary)
     counts = csr_matrix((ones, documents.tok.copy(), documents.off.copy()), shape)
@@ -28,8 +28,10 @@ def _counts(documents: Documents, vocabulary: int) -> csr_matrix:
 class Codebook:
     """Latent semantic analysis (Deerwester et al. 1990) with k-means on the unit sphere.
 
-    `projection` float32[vocabulary, dimensions] are the words' vectors, their inverse document
-    frequency included; `centres` float32[k, dimensions].
+    Attributes:
+        projection: float32[vocabulary, dimensions], vectors of the words, times their inverse
+            document frequency.
+        centres: float32[k, dimensions], centres of the clusters.
     """
 
     projection: NDArray[np.float32]
@@ -66,7 +68,7 @@ class Codebook:
         return len(self.centres)
 
     def assign(self, documents: Documents) -> NDArray[np.int32]:
-        """The nearest centre to each document, int32[n]."""
+        """Return the nearest centre of each document, int32[n]."""
         vectors = _vectors(_counts(documents, len(self.projection)), self.projection)
         distances = (self.centres**2).sum(axis=1) - 2 * vectors @ self.centres.T
         return distances.argmin(axis=1).astype(np.int32)

@@ -1,4 +1,4 @@
-r"""What one seed's experiments have in common: human text, split, and the generator's topics.
+r"""The common ground of one seed's experiments: split human text, and the generator's topics.
 
 All budgets are in words as the product counts them, matches of `\w+`; what a generator counts are
 tokens: signs and the ends of documents as well.
@@ -21,14 +21,14 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large an experiment is."""
+    """Sizes of an experiment."""
 
     words: int = 170_000
     """In the first generator's corpus, and in every later one unless they grow."""
     test: int = 300_000
     """Tokens of held-out text."""
     reference: int = 300_000
-    """Tokens of the yardstick's text."""
+    """Tokens of the reference's text."""
     topics: int = 40
     dimensions: int = 50
     clusters: int = 160
@@ -37,7 +37,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class World:
-    """Human text of one seed; no document stands in two of the parts, but for `ceiling`."""
+    """Human text of one seed; except for `ceiling`, no document is in two of the parts."""
 
     words: tuple[str, ...]
     weight: NDArray[np.int64]
@@ -59,11 +59,11 @@ class World:
         return len(self.words)
 
     def counted(self, documents: Documents) -> NDArray[np.int64]:
-        """Words of each document, int64[n]."""
+        """Count the words of each document, int64[n]."""
         return np.add.reduceat(self.weight[documents.tok], documents.off[:-1])
 
     def tokens(self, words: float) -> int:
-        """Tokens that hold so many words in human text."""
+        """Return the number of tokens that hold so many words in human text."""
         return round(words * len(self.first.tok) / int(self.counted(self.first).sum()))
 
     def ceiling(self, generation: int, words: float) -> Documents:
@@ -78,7 +78,7 @@ class World:
         return self.rest.take(rows[: up_to(counted[rows], words)])
 
     def texts(self, documents: Documents) -> list[str]:
-        """One text a document: its words with a space between them."""
+        """Return one text per document: its words with a space between them."""
         ends = documents.off[1:]
         return [
             " ".join([self.words[i] for i in documents.tok[start : end - 1].tolist()])
@@ -86,10 +86,10 @@ class World:
         ]
 
     def parse(self, texts: Sequence[str], topics: NDArray[np.int32]) -> Documents:
-        """The reverse of `texts`.
+        """Parse texts that `texts` has made.
 
         Raises:
-            KeyError: a word is not in the vocabulary: what came back is not what was given.
+            KeyError: if a word is not in the vocabulary, so the text is not what was given.
         """
         number_of = {word: i for i, word in enumerate(self.words)}
         rows = [[*(number_of[word] for word in text.split(" ")), END] for text in texts]
@@ -105,13 +105,13 @@ def world(
 
     Args:
         corpus: all human text.
-        sizes: of the parts.
-        seed: of the order in which documents are dealt out.
+        sizes: sizes of the parts.
+        seed: seed of the order in which documents are dealt out.
         purchases: words of fresh human text for each generation.
-        ceilings: words that have to be left for the largest corpus of human text alone.
+        ceilings: words that must be left for the largest corpus of human text alone.
 
     Raises:
-        ValueError: the corpus is too small.
+        ValueError: if the corpus is too small.
     """
     order = np.random.default_rng(1000 + seed).permutation(len(corpus.off) - 1)
     none = np.zeros(len(order), np.int32)

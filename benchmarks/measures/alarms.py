@@ -1,4 +1,4 @@
-"""Whether `outcross audit` stops what has narrowed, and lets human text go.
+"""Check that `outcross audit` stops narrowed corpora and lets human text pass.
 
     python benchmarks/measures/alarms.py [NAME ...] [--data ../shared/data]
 
@@ -80,19 +80,19 @@ _Z = 1.96
 
 @cache
 def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines."""
+    """Return the rows of a file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def human_texts(data: Path, name: str) -> list[str]:
-    """The texts of a human set that are not empty."""
+    """Return the texts of a human set that are not empty."""
     path, column = HUMAN[name]
     return [text for row in rows(data / path) if (text := row[column]).strip()]
 
 
 def halves(texts: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
-    """Two halves by a hash of the text: what is the same word for word stays together."""
+    """Split texts into two halves by hash, so that equal texts stay together."""
     both: tuple[list[str], list[str]] = ([], [])
     for text in texts:
         both[text_hash(text, seed) & 1].append(text)
@@ -106,12 +106,12 @@ def text_hash(text: str, seed: int) -> int:
 
 
 def junk(texts: Sequence[str], count: int, seed: int) -> dict[str, list[str]]:
-    """What is no text, as long as texts are, by kind.
+    """Return junk as long as the texts, by kind.
 
     Args:
-        texts: that lengths, characters and lines are taken from.
-        count: of all kinds together.
-        seed: of what is drawn.
+        texts: texts whose lengths, characters and lines are used.
+        count: number of junk texts of all kinds together.
+        seed: seed of the draws.
     """
     rng = random.Random(seed)
     drawn = rng.choices(texts, k=count)
@@ -135,14 +135,14 @@ def audited(
     gates: str | None = None,
     seed: int = 0,
 ) -> Iterator[tuple[Report, Path]]:
-    """The report of an audit in a folder of its own, which is deleted afterwards.
+    """Return the report of an audit in a temporary folder.
 
     Args:
-        human: text of the yardstick.
-        target: what is measured.
-        human_field: column of the text, where `human` is a file.
+        human: human text that the reference is made from.
+        target: corpus to audit.
+        human_field: column of the text, if `human` is a file.
         gates: contents of gates.yaml.
-        seed: of the audit.
+        seed: seed of the audit.
     """
     from outcross.pipeline.engine.engines import load_beam
 
@@ -187,18 +187,18 @@ def write_texts(path: Path, found: Corpus) -> str:
 
 
 def by_name(report: Report) -> dict[str, Measure]:
-    """The judged measures."""
+    """Return the judged measures by name."""
     assert report.judged is not None
     return {found.name: found for found in report.judged.measures}
 
 
 def shown(found: Measure) -> str:
-    """What a measure says against human text, marked by what the gates say of it."""
+    """Format a measure against human text, marked by the outcome of its gate."""
     return "–" if found.against is None else f"{found.against:.3f}{FLAGS.get(found.outcome, '')}"
 
 
 def jokes(data: Path, arguments: argparse.Namespace) -> list[str]:
-    """A model that tells the same jokes over and over is stopped, and the joke is named."""
+    """Check that a model that repeats the same jokes is stopped, and that the joke is shown."""
     corpus = data / "multisample/jokegpt.jsonl.gz"
     often = Counter(row["text"] for row in rows(corpus)).most_common(1)
     ((joke, times),) = often
@@ -222,7 +222,7 @@ def jokes(data: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def generations(data: Path, arguments: argparse.Namespace) -> list[str]:
-    """Replacing human text by a model's is stopped early; words see it before clusters do."""
+    """Check that text of a model in place of human text is stopped early, by words first."""
     texts: dict[tuple[str, int], list[str]] = defaultdict(list)
     seen = set()
     for row in rows(data / "multigen/ngram_generations.jsonl.gz"):
@@ -278,14 +278,14 @@ def generations(data: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def ordered_from(by_generation: Sequence[Sequence[Measure]], z: float) -> int:
-    """The generation, from 1, from which on sets are in order.
+    """Return the generation, from 1, from which on the sets are in order.
 
     Args:
-        by_generation: of each generation, one measure of several sets, the least diverse first.
+        by_generation: for each generation, one measure of several sets, the least diverse first.
         z: standard errors by which neighbours differ at least.
 
     Returns:
-        One more than there are generations where the last is not in order.
+        one more than the number of generations if the last is not in order.
     """
     in_order = [
         all(_less_diverse(worse, better, z) for worse, better in pairwise(sets))
@@ -307,7 +307,7 @@ def _less_diverse(worse: Measure, better: Measure, z: float) -> bool:
 
 
 def one_split(task: tuple[Path, str, int]) -> dict[str, Any]:
-    """Audits one half of a human set against the other."""
+    """Audit one half of a human set against the other."""
     data, name, seed = task
     started = time.monotonic()
     human, target = halves(human_texts(data, name), seed)
@@ -325,7 +325,7 @@ def one_split(task: tuple[Path, str, int]) -> dict[str, Any]:
 def split_all(
     data: Path, names: Sequence[str], count: int, arguments: argparse.Namespace
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the audits of so many splits of each set said."""
+    """Audit several splits of each set."""
     tasks = [(data, name, seed) for seed in range(count) for name in names]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     lines = arguments.lines.open("a") if arguments.lines else None
@@ -341,7 +341,7 @@ def split_all(
 def false_alarms(
     found: Mapping[str, Sequence[Mapping[str, Any]]], most: float, title: str
 ) -> list[str]:
-    """A table of what human text was told, and which sets were stopped too often."""
+    """Print a table of the outcomes of human text, and the sets that were stopped too often."""
     table = Table("human text", "halves", "documents", "stop", "warn", title=title)
     table.add_column("by measure, stops and warnings")
     wrong = []
@@ -376,7 +376,7 @@ def human_halves(data: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def templates(data: Path, arguments: argparse.Namespace) -> list[str]:
-    """Pages that follow a template are no narrowing against their own kind."""
+    """Check that templated pages count as no narrowing against pages of their kind."""
     found = split_all(data, TEMPLATED, TEMPLATE_HALVES, arguments)
     return false_alarms(found, 0, "Templated pages against their own kind")
 
@@ -443,7 +443,7 @@ def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def converging(data: Path, arguments: argparse.Namespace) -> list[str]:
-    """Maths is measured and not judged, where the gates say that it converges."""
+    """Check that maths is measured but not judged if the gates say that it converges."""
     gates = "domains:\n  maths: converge\n"
     human, talk = halves(human_texts(data, "dolly"), arguments.seed)
     answers = human_texts(data, "gsm8k answers")

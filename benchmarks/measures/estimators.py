@@ -1,4 +1,4 @@
-"""The measures' estimators held to known truths, to other libraries and to their definitions.
+"""The measures' estimators against known truths, other libraries and their definitions.
 
     python benchmarks/measures/estimators.py [--samples 400] [--seed 1]
 
@@ -63,7 +63,7 @@ CONSOLE = Console(width=140)
 
 
 def optional(module: str, package: str) -> Any:
-    """The module, or None and a line that says what is missing."""
+    """Return a module, or None after a line that names the missing package."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -122,7 +122,7 @@ def chao_shen_by_cells(counts: Counts) -> float:
 
 
 def error_as_counted(counts: Counts) -> float:
-    """The delete-one jackknife's standard error of the plug-in entropy, as it is mostly done."""
+    """Return the delete-one jackknife's standard error of the plug-in entropy, as commonly used."""
     n = int(counts.sum())
     cells, of_value = np.unique(counts[counts > 0], return_index=True)
     rests = np.tile(counts[counts > 0], (len(cells), 1))
@@ -140,7 +140,7 @@ def hurlbert(counts: Counts, k: int) -> float:
 
 
 def hurlbert_by_log_gamma(counts: Counts, k: int) -> float:
-    """Rarefy with log-gammas instead."""
+    """Return the rarefied richness by log-gammas."""
 
     def chosen(of: int) -> float:
         return math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1)
@@ -150,9 +150,9 @@ def hurlbert_by_log_gamma(counts: Counts, k: int) -> float:
 
 
 def agreement(rng: np.random.Generator) -> Table:
-    """The largest differences over samples of all distributions.
+    """Print the largest differences over samples of all distributions.
 
-    They fail above 1e-7: leaving out each of 10,000 documents cancels large numbers.
+    Differences above 1e-7 fail: leaving out each of 10,000 documents cancels large numbers.
     """
     skbio = optional("skbio.diversity.alpha", "scikit-bio")
     samples = [
@@ -211,7 +211,7 @@ def missed(x: int, k: int, n: int) -> Fraction:
 
 
 def entropies(rng: np.random.Generator, samples: int) -> Table:
-    """Bias and error in nats; standard errors as shares of what the estimates vary by."""
+    """Print bias and error in nats, and standard errors as shares of the estimates' deviation."""
     table = Table(title=f"Entropy of `effective_number`, nats; {samples} samples each")
     table.add_column("distribution", no_wrap=True)
     for column in ("n", "coverage", "truth", "plug-in bias", "bias", "rmse", "sd"):
@@ -251,7 +251,7 @@ def entropies(rng: np.random.Generator, samples: int) -> Table:
 
 
 def embedded(rng: np.random.Generator, n: int, spread: float) -> tuple[Floats, NDArray[np.int8]]:
-    """Unit vectors around 12 centres, and as an embedder stores them."""
+    """Return unit vectors around 12 centres, and the same vectors as an embedder stores them."""
     centres = rng.normal(size=(12, 256))
     rows = centres[rng.integers(0, 12, n)] + spread * rng.normal(size=(n, 256))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

@@ -46,7 +46,7 @@ FEW_WORDS = 5
 
 @dataclass(frozen=True)
 class Sketched:
-    """Texts as the sketches have them."""
+    """Texts in the form that sketches have."""
 
     words: Words
     ids: NDArray[np.uint32]
@@ -57,7 +57,7 @@ class Sketched:
 
 @dataclass(frozen=True)
 class Asked:
-    """The answers of one source to one prompt, and what is published of them."""
+    """Answers of one source to one prompt, and their published partition."""
 
     source: str
     half: str
@@ -70,13 +70,13 @@ Partition = Callable[[Asked], NDArray[np.int64]]
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines."""
+    """Return the rows of a file of JSON lines."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def sketched(texts: list[str]) -> Sketched:
-    """Sketches texts as the pipeline does."""
+    """Sketch texts as the pipeline does."""
     array = pa.array(texts, pa.string())
     words = split_words(array)
     return Sketched(
@@ -85,19 +85,19 @@ def sketched(texts: list[str]) -> Sketched:
 
 
 def half(prompt: str) -> str:
-    """Of the prompts: the one that the rule was chosen on, or the other."""
+    """Return the half of a prompt: the half that the rule was chosen on, or the other."""
     return HELD_OUT if hashlib.sha256(prompt.encode()).digest()[0] & 1 else CHOSEN
 
 
 def jaccard(asked: Asked, ngram: int) -> NDArray[np.float64]:
-    """Of all pairs of answers, by sets of word n-grams."""
+    """Return the similarity of all pairs of answers, by sets of word n-grams."""
     offsets, hashes = shingles(asked.sketched.words, ngram)
     sets = [set(hashes[a:b].tolist()) for a, b in pairwise(offsets)]
     return np.array([[len(a & b) / len(a | b) for b in sets] for a in sets])
 
 
 def cosine(asked: Asked) -> NDArray[np.float64]:
-    """Of all pairs of answers."""
+    """Return the cosine of all pairs of answers."""
     unit = asked.sketched.embeddings.astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
     return np.asarray(unit @ unit.T)
@@ -122,13 +122,13 @@ def above(similarity: Callable[[Asked], NDArray[np.float64]], least: float) -> P
 
 
 def ours(asked: Asked) -> NDArray[np.int64]:
-    """The partition of `outcross.transforms.measuring.answers`."""
+    """Return the partition of `outcross.transforms.measuring.answers`."""
     own = asked.sketched
     return same_answers(own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
 
 
 def by_fingerprint(asked: Asked) -> NDArray[np.int64]:
-    """Only the same words in the same order are the same."""
+    """Return the partition in which only equal words in equal order are the same."""
     return np.unique(asked.sketched.hi, return_inverse=True)[1]
 
 
@@ -143,18 +143,18 @@ RULES: dict[str, Partition] = {
 
 
 def distinct(partition: NDArray[np.int64]) -> int:
-    """Classes."""
+    """Count the classes of a partition."""
     return len(np.unique(partition))
 
 
 def pairs(partition: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Of all pairs of answers: whether they are the same."""
+    """Return for all pairs of answers True if they are the same."""
     i, j = np.triu_indices(len(partition), 1)
     return np.asarray(partition[i] == partition[j])
 
 
 def against_published(everything: list[Asked]) -> Table:
-    """A line a rule and half of the prompts."""
+    """Print a line for each rule and half of the prompts."""
     table = Table(title="against the published partitions", title_justify="left")
     for name in (
         "rule", "prompts", "Pearson", "Spearman", "distinct", "published", "precision", "recall",
@@ -207,7 +207,7 @@ def by_source(everything: list[Asked], k: int = 8) -> Table:
 
 
 def calibration(everything: list[Asked]) -> Table:
-    """How many pairs are the same, by the figure that the rule cuts."""
+    """Print the share of same pairs by the figure that the rule cuts."""
     edges = np.arange(0.4, 0.81, 0.05)
     table = Table(
         title="share of pairs that are published as the same, by mean of Jaccard and cosine",
@@ -230,7 +230,7 @@ def calibration(everything: list[Asked]) -> Table:
 
 
 def errors(everything: list[Asked]) -> Table:
-    """Kinds of pairs that we judge otherwise, with the first of each that a hash draws."""
+    """Print kinds of pairs that the product judges otherwise, with some examples of each."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], tuple[bytes, str, str]] = {}
     for asked in everything:
@@ -273,7 +273,7 @@ def errors(everything: list[Asked]) -> Table:
 
 
 def elsewhere(data: Path) -> Table:
-    """What the rule gives where no partition is published."""
+    """Print the rule's results where no partition is published."""
     table = Table(title="elsewhere", title_justify="left")
     for name in ("answers", "prompts", "answers a prompt", "k", "distinct among k", "same chance",
                  "saturates at", "collapsed"):  # fmt: skip
@@ -315,7 +315,7 @@ def elsewhere(data: Path) -> Table:
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[3] / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=default, help="holds multisample/")

@@ -66,11 +66,11 @@ class Trial:
     """One audit.
 
     Attributes:
-        check: that it belongs to.
-        corpus: name of what is audited.
-        size: documents asked for, of the reference and of the corpus.
-        seed: of what is drawn.
-        number: tells apart corpora of one name, size and seed.
+        check: name of its check.
+        corpus: name of the audited corpus.
+        size: number of documents asked for, of the reference and of the corpus.
+        seed: seed of the draws.
+        number: number among corpora with the same name, size and seed.
     """
 
     check: str
@@ -85,8 +85,8 @@ class Drawn:
     """The texts of several audits on one reference.
 
     Attributes:
-        reference: its texts.
-        corpora: names and texts.
+        reference: texts of the reference.
+        corpora: names and texts of the corpora.
     """
 
     reference: Sequence[str]
@@ -97,14 +97,14 @@ def split(texts: Sequence[str], size: int, seed: int, corpora: int = 1) -> list[
     """Draw human text and corpora from one set.
 
     Args:
-        texts: to draw from.
+        texts: texts to draw from.
         size: texts of a corpus.
-        seed: of the hash that orders texts.
-        corpora: how many at most.
+        seed: seed of the hash that orders texts.
+        corpora: most corpora to draw.
 
     Returns:
-        max(size, LEAST_HUMAN) texts, or all but one corpus, then the corpora; nothing where there
-        are less than twice `size`.
+        max(size, LEAST_HUMAN) texts, or all but one corpus, then the corpora; nothing if there are
+            fewer than twice `size` texts.
     """
     if len(texts) < 2 * size:
         return []
@@ -129,12 +129,12 @@ def templated(texts: Sequence[str], count: int, seed: int) -> list[str]:
     """Make templated documents: half of them texts in a fixed frame, half of them form letters.
 
     Args:
-        texts: that contents and letters are taken from.
-        count: documents.
-        seed: of what is drawn.
+        texts: texts that contents and letters are taken from.
+        count: number of documents.
+        seed: seed of the draws.
 
     Returns:
-        A form letter is one of a dozen texts, every third word another one.
+        the documents; a form letter is one of a dozen texts in which every third word changes.
     """
     rng = random.Random(seed)
     words = " ".join(rng.choices(texts, k=1000)).split()
@@ -153,7 +153,7 @@ def templated(texts: Sequence[str], count: int, seed: int) -> list[str]:
 
 @cache
 def generated(data: Path) -> dict[str, list[str]]:
-    """The texts of each generation, by its regime and number."""
+    """Return the texts of each generation, by its regime and number."""
     texts: dict[str, list[str]] = defaultdict(list)
     for row in rows(data / "multigen/ngram_generations.jsonl.gz"):
         if row["generation"] or row["regime"] == "replace":
@@ -202,7 +202,7 @@ def others(data: Path, size: int, seed: int) -> Iterator[Drawn]:
 
 @cache
 def set_texts(data: Path) -> dict[str, list[str]]:
-    """The texts of each human set that are not empty."""
+    """Return the texts of each human set that are not empty."""
     return {
         name: [text for row in rows(data / path) if (text := row[column]).strip()]
         for name, (path, column) in SETS.items()
@@ -248,7 +248,7 @@ def audits(drawn: Drawn, seed: int) -> Iterator[list[dict[str, Any]]]:
 def measured(
     names: Sequence[str], sizes: Sequence[int], data: Path, lines: Path
 ) -> dict[Trial, list[dict[str, Any]]]:
-    """The measures of all trials; those that stand in `lines` are not measured again."""
+    """Return the measures of all trials; those in `lines` are not measured again."""
     known: dict[Trial, list[dict[str, Any]]] = {}
     if lines.exists():
         for line in map(json.loads, lines.read_text().splitlines()):
@@ -271,7 +271,7 @@ def measured(
 
 
 def numbered(check: str, drawn: Drawn, size: int, seed: int) -> list[Trial]:
-    """The trials of some corpora."""
+    """Return the trials of some corpora."""
     often = Counter[str]()
     trials = []
     for name, _ in drawn.corpora:
@@ -283,7 +283,7 @@ def numbered(check: str, drawn: Drawn, size: int, seed: int) -> list[Trial]:
 def verdicts(
     trials: Mapping[Trial, Sequence[Mapping[str, Any]]], gates: Gates
 ) -> dict[Trial, Verdict]:
-    """What the gates say of each trial."""
+    """Return the verdict of the gates on each trial."""
     from outcross.schemas.figures import Measure
     from outcross.transforms.measuring.gate import judged, verdict
 

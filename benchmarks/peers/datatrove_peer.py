@@ -28,7 +28,7 @@ from face import Clock, arguments, cut, opened, read, write
 
 
 def clusters(folder: Path) -> Iterator[tuple[Any, int]]:
-    """The ids and clusters of the documents that a writer wrote."""
+    """Return the ids and clusters of the documents in a writer's output."""
     for path in sorted(folder.glob("*.jsonl.gz")):
         with opened(str(path)) as lines:
             for line in lines:
@@ -38,7 +38,7 @@ def clusters(folder: Path) -> Iterator[tuple[Any, int]]:
 
 
 def stages(task: Any, folder: Path) -> dict[str, LocalPipelineExecutor]:
-    """The four, by name, in order."""
+    """Return the four stages by name, in order."""
     config = MinhashConfig(n_grams=task.ngram)
     reader = JsonlReader(
         str(folder / "input"), text_key=task.text_field, id_key=task.id_field, doc_progress=False

@@ -21,16 +21,16 @@ ENVIRONMENTS = HERE.parent / ".peers"
 
 
 def known() -> list[str]:
-    """Names of all peers that have requirements."""
+    """Return the names of all peers that have requirements."""
     return sorted(path.stem for path in REQUIREMENTS.glob("*.txt"))
 
 
 def environment(name: str) -> Path:
-    """The peer's python, in an environment that is made first if it is not there.
+    """Return the path of the peer's Python; make its environment first if it is missing.
 
     Raises:
-        KeyError: there are no requirements of that name.
-        subprocess.CalledProcessError: pip could not install them.
+        KeyError: if there are no requirements of that name.
+        subprocess.CalledProcessError: if pip could not install them.
     """
     requirements = REQUIREMENTS / f"{name}.txt"
     if not requirements.exists():

@@ -1,4 +1,4 @@
-"""What all peers' scripts share: arguments, files, a clock. Standard library only.
+"""Arguments, files and clock that all peers' scripts share. Standard library only.
 
     python NAME_peer.py INPUT.jsonl[.gz] OUTPUT.jsonl [--threshold 0.8] [--ngram 5] [--workers 2]
                         [--text-field text] [--id-field id]
@@ -28,7 +28,7 @@ _WORD = re.compile(r"\w+")
 
 
 def arguments(description: str | None) -> argparse.Namespace:
-    """The arguments that all peers take."""
+    """Parse the arguments that all peers take."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("input")
     parser.add_argument("output")
@@ -49,34 +49,34 @@ class Clock:
 
     @contextlib.contextmanager
     def phase(self, name: str, aside: bool = False) -> Iterator[None]:
-        """Adds the time spent within to a phase; one `aside` is not part of the total."""
+        """Add the time spent within to a phase; a phase `aside` doesn't count in the total."""
         started = time.perf_counter()
         yield
         into = self.aside if aside else self.seconds
         into[name] = into.get(name, 0.0) + time.perf_counter() - started
 
     def report(self, **more: Any) -> None:
-        """Prints the last line."""
+        """Print the last line."""
         total = sum(self.seconds.values())
         print(json.dumps({**self.seconds, "total": total, "aside": self.aside, **more}), flush=True)
 
 
 def opened(path: str) -> IO[str]:
-    """A text file, decompressed where its name ends in .gz."""
+    """Open a text file, and decompress it if its name ends in .gz."""
     if path.endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8")
     return open(path, encoding="utf-8")
 
 
 def read(task: argparse.Namespace) -> tuple[list[Any], list[str]]:
-    """Ids and texts."""
+    """Read the ids and texts."""
     with opened(task.input) as lines:
         rows = [json.loads(line) for line in lines]
     return [row[task.id_field] for row in rows], [row[task.text_field] for row in rows]
 
 
 def cut(task: argparse.Namespace, folder: Path, files: int) -> None:
-    """Writes INPUT as several files of as many documents, for programs that share out files."""
+    """Write INPUT as several files of equal size, for programs that divide work by files."""
     folder.mkdir()
     with opened(task.input) as lines:
         rows = list(lines)
@@ -92,14 +92,22 @@ def write(
     name: str,
     others: Iterable[Any],
 ) -> None:
-    """Writes OUTPUT; `name` is partner or cluster, `others` its values."""
+    """Write OUTPUT.
+
+    Args:
+        task: arguments of the script.
+        ids: ids of the documents.
+        kept: True for each kept document.
+        name: partner or cluster.
+        others: values of that column.
+    """
     with open(task.output, "w", encoding="utf-8") as lines:
         for id_, keep, other in zip(ids, kept, others, strict=True):
             lines.write(json.dumps({"id": id_, "kept": bool(keep), name: other}) + "\n")
 
 
 def shingles(text: str, ngram: int) -> list[str]:
-    """All word n-grams, joined by spaces; what there is, where there are fewer words."""
+    """Return all word n-grams, joined by spaces; a text of fewer words is one n-gram."""
     words = _WORD.findall(text.lower())
     if len(words) <= ngram:
         return [" ".join(words) or text]

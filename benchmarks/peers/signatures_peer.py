@@ -1,4 +1,4 @@
-"""Seconds that a library takes for the signatures of texts, tokenising included, on one core.
+"""Seconds that a library takes for signatures of texts on one core, tokenising included.
 
     python signatures_peer.py rensa|rensa-rho|datasketch INPUT.jsonl [--ngram 5] [--repeat 3]
 
@@ -50,7 +50,7 @@ LIBRARIES: dict[str, Callable[[Tokens], Any]] = {
 
 
 def one_run(library: Callable[[Tokens], Any], texts: list[str], ngram: int) -> list[float]:
-    """Seconds for tokens and for signatures."""
+    """Return the seconds for tokens and for signatures."""
     seconds = [0.0, 0.0]
     for start in range(0, len(texts), BATCH):
         started = time.perf_counter()

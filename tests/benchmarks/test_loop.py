@@ -21,7 +21,7 @@ from arms import ARMS  # noqa: E402
 from corpus import corpus, cut, labelled_sources  # noqa: E402
 from curator import Curator  # noqa: E402
 from documents import END, Documents, borders, joined, up_to  # noqa: E402
-from evaluate import Yardstick, variety  # noqa: E402
+from evaluate import HeldOut, variety  # noqa: E402
 from generator import train  # noqa: E402
 from table import PAIRS, Experiment, Interval, differences, experiments, table  # noqa: E402
 from world import Sizes, world  # noqa: E402
@@ -244,29 +244,29 @@ def test_as_many_documents_are_taken_as_come_nearest(sizes, total):
 
 
 def test_human_text_measures_as_human_text(small, first_model):
-    yardstick = Yardstick.fit(small, first_model, 0)
-    found = yardstick.width(small.extra)
+    held_out = HeldOut.fit(small, first_model, 0)
+    found = held_out.width(small.extra)
     assert found["distinct_3"] == found["vocabulary"] == 1
     assert found["coverage"] == pytest.approx(1, abs=0.1)
     assert found["effective_clusters"] == pytest.approx(1, abs=0.15)
     assert 0 <= found["js"] < 0.05
-    itself = yardstick.width(joined([small.test, small.extra]))
+    itself = held_out.width(joined([small.test, small.extra]))
     assert itself["coverage"] == 1
     assert itself["js"] < found["js"]
 
 
 def test_a_single_topic_measures_as_narrow_and_predicts_the_others_badly(small, first_model):
-    yardstick = Yardstick.fit(small, first_model, 0)
+    held_out = HeldOut.fit(small, first_model, 0)
     topic = np.bincount(small.first.topic).argmax()
     rows = np.flatnonzero(small.first.topic == topic)
     narrow = small.first.take(np.resize(rows, small.first.n))
-    found, human = yardstick.width(narrow), yardstick.width(small.extra)
+    found, human = held_out.width(narrow), held_out.width(small.extra)
     for name in ("effective_clusters", "distinct_3", "vocabulary"):
         assert found[name] < 0.8 * human[name]
     assert found["coverage"] < human["coverage"]
     assert found["js"] > human["js"] + 0.1
     model = train(narrow, small.vocabulary, SIZES.topics, 0, "sharp")
-    ours, first = yardstick.loss(model), yardstick.loss(first_model)
+    ours, first = held_out.loss(model), held_out.loss(first_model)
     assert all(ours[name] > 1.2 * first[name] for name in first)
     assert first["hardest"] > 1.5 * first["perplexity"]
 

@@ -320,3 +320,18 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ConfigError, match=r"the key '(seed|human)' appears twice"):
             load_yaml(str(path))
+
+
+def test_the_json_schema_allows_the_short_forms() -> None:
+    schema = Config.model_json_schema()
+    number, by_role = schema["properties"]["max_copies"]["anyOf"]
+    assert number == {"type": "integer", "minimum": 1, "maximum": 100}
+    assert by_role == {"$ref": "#/$defs/MaxCopies"}
+    text = {"type": "string"}
+    texts = {"type": "array", "items": text}
+    assert schema["properties"]["against"]["anyOf"] == [text, texts]
+    fields = schema["$defs"]["Source"]["properties"]
+    assert fields["files"]["anyOf"] == [text, {**texts, "minItems": 1}]
+    for key in ("removed_by", "roles"):
+        assert fields[key]["anyOf"] == [text, texts, {"type": "null"}]
+    assert fields["text_field"]["anyOf"] == [text, texts]
