@@ -274,22 +274,22 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
     folder.mkdir()
     shards = 3
     for unit, rows, places in sketches.rows_of(removed):
-        rows = removed[places]
-        stages = verdicts.stage[rows].tolist()
+        documents = removed[places]
+        stages = verdicts.stage[documents].tolist()
         columns = removals(
-            ids=ids.take(pa.array(rows)),
+            ids=ids.take(pa.array(documents)),
             source=sources[sketches.units[unit].source].name,
-            kept_ids=ids.take(pa.array(verdicts.partner[rows])),
-            kept_sources=pa.array(["people"] * len(rows)),
+            kept_ids=ids.take(pa.array(verdicts.partner[documents])),
+            kept_sources=pa.array(["people"] * len(documents)),
             stage=[STAGES[stage] for stage in stages],
             rule=[RULES[stage] for stage in stages],
-            similarity=verdicts.similarity[rows],
+            similarity=verdicts.similarity[documents],
         )
         columns |= {
             "row": rows,
-            "shard": rows % shards,
-            "key": rows.astype(np.uint64),
-            "rank": standing.order.rank[rows],
+            "shard": documents % shards,
+            "key": documents.astype(np.uint64),
+            "rank": standing.order.rank[documents],
         }
         files.write_table(unit_file(str(folder), unit, "parquet"), pa.table(columns))
     layout = RemovedLayout(union(sketches), str(folder))

@@ -76,10 +76,10 @@ def by_number(rows):
 
 def union_of(sources):
     united = []
-    for number, source in enumerate(sources):
+    for number, source_config in enumerate(sources):
         units = [unit for unit in plan_units(sources) if unit.source == number]
         united.append(
-            unite(b.batch.schema for u in units for b in read_unit(u, source) if b.rows.size)
+            unite(b.batch.schema for u in units for b in read_unit(u, source_config) if b.rows.size)
         )
     return settle(united)
 
