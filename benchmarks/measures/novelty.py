@@ -5,7 +5,8 @@
 NoveltyBench (Zhang et al. 2025) has 100 prompts, answered 10 times by GPT-4o in each of four ways
 and 8 times by people, with a published partition of every prompt's answers: a classifier's that
 agreed with 79 % of held-out human judgements. Prompts are cut in two by a hash; rule and threshold
-of `outcross.transforms.measuring.answers` were chosen on the first half, the other is what counts.
+of `outcross.transforms.measuring.answer_classes` were chosen on the first half, the other is what
+counts.
 """
 
 # ruff: noqa: E402
@@ -35,7 +36,8 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "dedup_accuracy")]
 
 from score import agreement
 
-from outcross.transforms.measuring.answers import SAME, Answers, same_answers, summarise
+from outcross.transforms.measuring.answer_classes import SAME, classify_answers
+from outcross.transforms.measuring.answers import Answers, summarise
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.shingles import shingles
 from outcross.transforms.text.words import Words, fingerprints, split_words, word_ids
@@ -122,9 +124,17 @@ def above(similarity: Callable[[Asked], NDArray[np.float64]], least: float) -> P
 
 
 def ours(asked: Asked) -> NDArray[np.int64]:
-    """Return the partition of `outcross.transforms.measuring.answers`."""
-    own = asked.sketched
-    return same_answers(own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
+    """Partition by `outcross.transforms.measuring.answer_classes`."""
+    return classes_of(asked.sketched)
+
+
+def classes_of(own: Sketched) -> NDArray[np.int64]:
+    n = len(own.hi)
+    columns = (own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
+    led = classify_answers(np.ones(n, np.uint64), *columns, most=n)
+    classes = np.empty(n, np.int64)
+    classes[np.lexsort((own.lo, own.hi))] = np.unique(led.leader, return_inverse=True)[1]
+    return classes
 
 
 def by_fingerprint(asked: Asked) -> NDArray[np.int64]:
@@ -305,7 +315,7 @@ def elsewhere(data: Path) -> Table:
             str(len(found.collapsed)),
         )  # fmt: skip
         if name == "JokeGPT":
-            classes = same_answers(own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
+            classes = classes_of(own)
             largest = np.sort(np.bincount(classes))[::-1]
             table.caption = (
                 f"JokeGPT: {len(largest)} different jokes of {len(np.unique(own.hi))} texts; the "

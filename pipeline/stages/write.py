@@ -89,7 +89,7 @@ def write_shards(
     for one in missing:
         for number in one.numbers:  # a hash may send no row to a shard
             if not files.exists(shard_report(one.reports, number)):
-                write_shard(one, [one.layout.nothing()], number)
+                write_shard(one, [one.layout.no_rows()], number)
     return [
         [files.read_json(shard_report(one.reports, number)) for number in range(one.shards)]
         for one in sets

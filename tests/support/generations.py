@@ -6,8 +6,8 @@ from typing import Any
 
 from outcross.pipeline.commands.compare import CLUSTERS, WORDS
 from outcross.schemas.deduplication import Deduplication
-from outcross.schemas.figures import Figures, Stage
-from outcross.schemas.report import Achieved, Measure, ReferenceSummary, Report, Verdict
+from outcross.schemas.figures import Figures, Measure, Stage
+from outcross.schemas.report import Achieved, ReferenceSummary, Report, Verdict
 
 JUDGED = (*WORDS, *CLUSTERS)
 

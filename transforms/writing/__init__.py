@@ -1,1 +1,1 @@
-"""Rows to the shards that a trainer reads."""
+"""Writing: takes chosen rows of the sources, gives Parquet shards and a report on each shard."""

@@ -1,4 +1,4 @@
-"""The two sets of shards that a run writes: what is kept, and what was removed."""
+"""Layouts of the two sets of shards that a run writes: kept rows and removed rows."""
 
 from __future__ import annotations
 
@@ -24,26 +24,34 @@ from outcross.transforms.writing.shards import Routes, shard_of
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the row-aligned columns stand that a kept row is written from."""
+    """Folders of the row-aligned columns that kept rows are written from.
+
+    Attributes:
+        sketches: folder of the sketches.
+        verdicts: folder of `repeated_id` and `rank`.
+        assignments: folder of `cluster`; None where nothing was clustered.
+        selection: folder of `copies`.
+    """
 
     sketches: str
     verdicts: str
-    assignments: str | None  # absent when nothing was clustered
+    assignments: str | None
     selection: str
 
 
 @dataclass
 class KeptLayout:
-    """The rows that were selected, with a struct column `outcross` beside the users' own.
+    """Layout of the selected rows: the users' columns and a struct column `outcross`.
 
     Args:
         union: schema of the users' columns.
-        sources: the configuration's sources.
-        places: of each unit, where its rows stand.
-        folders: of the columns.
-        shards: how many there are.
-        seed: the run's.
-        weighted: whether a document is one row, and its copies are the row's weight.
+        sources: sources of the configuration.
+        places: places of each unit's rows.
+        folders: folders of the row-aligned columns.
+        shards: number of shards.
+        seed: seed of the run.
+        weighted: whether a document is one row that its copies give a weight.
+        name: name of the shards' files.
     """
 
     union: pa.Schema
@@ -57,20 +65,22 @@ class KeptLayout:
 
     @property
     def schema(self) -> pa.Schema:
+        """Schema of a shard."""
         return self.union.append(pa.field("outcross", OUTCROSS, nullable=False))
 
     def routes(self, unit: Unit) -> Routes:
+        """Route each copy of the unit's selected documents to a shard."""
         folders, index = self.folders, unit.index
         (copies,) = load_unit(folders.selection, index, ["copies"])
-        often = np.minimum(copies, 1) if self.weighted else copies
-        document = np.repeat(np.arange(len(often)), often)
-        starts = np.cumsum(often) - often
+        appearances = np.minimum(copies, 1) if self.weighted else copies
+        document = np.repeat(np.arange(len(appearances)), appearances)
+        starts = np.cumsum(appearances) - appearances
         copy = np.arange(len(document)) - starts[document] + 1
         sketch = files.read_table(
             unit_file(folders.sketches, index, "parquet"),
             ["row", "id", "fingerprint_hi", "fingerprint_lo", "tokens", "domain", "generation"],
         )
-        repeated, rank = load_unit(folders.verdicts, index, ["repeated_id", "rank"])
+        repeated, position = load_unit(folders.verdicts, index, ["repeated_id", "rank"])
         source = self.sources[unit.source]
         ids = document_ids(
             sketch["id"].combine_chunks(),
@@ -87,11 +97,11 @@ class KeptLayout:
                 "role": pa.repeat(source.role, rows),
                 "cluster": pa.nulls(rows, pa.int32()),
                 "copy": copy.astype(np.int32),
-                "of": often[document].astype(np.int32),
+                "of": appearances[document].astype(np.int32),
                 "domain": sketch["domain"].take(pa.array(document)),
                 "generation": sketch["generation"].take(pa.array(document)),
                 "tokens": sketch["tokens"].to_numpy()[document],
-                "weight": copies[document] / often[document],
+                "weight": copies[document] / appearances[document],
             }
         )
         if folders.assignments is not None:
@@ -102,39 +112,44 @@ class KeptLayout:
             row=document,
             shard=shard_of(hi, lo, copy, self.seed, self.shards),
             key=seeded_hash(hi, lo + copy.astype(np.uint64), self.seed, "shuffle"),
-            tie=rank[document] * 128 + copy,
+            tie=position[document] * 128 + copy,
             columns=columns,
         )
 
     def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
-        own = [columns[field.name].combine_chunks() for field in OUTCROSS]
-        struct = pa.StructArray.from_arrays(own, fields=list(OUTCROSS))
+        """Append the struct column to the users' rows."""
+        arrays = [columns[field.name].combine_chunks() for field in OUTCROSS]
+        struct = pa.StructArray.from_arrays(arrays, fields=list(OUTCROSS))
         return pa.Table.from_arrays([*rows.columns, struct], schema=self.schema)
 
-    def nothing(self) -> tuple[pa.Table, pa.Table]:
+    def no_rows(self) -> tuple[pa.Table, pa.Table]:
+        """Return a row group without rows and its columns."""
         return self.schema.empty_table(), pa.schema(list(OUTCROSS)).empty_table()
 
     @property
     def measured(self) -> list[str]:
+        """Name the columns that `measure` needs."""
         return ["source", "copy", "domain"]
 
     def measure(self, columns: pa.Table) -> dict[str, Any]:
+        """Count documents and rows by source, and rows by domain."""
         first = columns["source"].filter(pc.equal(columns["copy"], 1))
         return {
-            "documents": _counted(first),
-            "rows": _counted(columns["source"]),
-            "domains": _counted(pc.fill_null(columns["domain"], "")),
+            "documents": _counts(first),
+            "rows": _counts(columns["source"]),
+            "domains": _counts(pc.fill_null(columns["domain"], "")),
         }
 
 
 @dataclass
 class RemovedLayout:
-    """The removed rows: what each repeats, by which rule, and the row itself.
+    """Layout of the removed rows: the kept document and the rule of each, and the row itself.
 
     Args:
         union: schema of the users' columns.
-        folder: of the units' removals, with a column `row` and those of `REMOVED_FIELDS`, and
-            `shard`, `key` and `rank`.
+        folder: folder of the units' removals, with the columns `row`, `shard`, `key`, `rank` and
+            those of `REMOVED_FIELDS`.
+        name: name of the shards' files.
     """
 
     union: pa.Schema
@@ -143,14 +158,16 @@ class RemovedLayout:
 
     @property
     def schema(self) -> pa.Schema:
+        """Schema of a shard."""
         return pa.schema([*REMOVED_FIELDS, pa.field("row", pa.struct(list(self.union)))])
 
     def routes(self, unit: Unit) -> Routes:
+        """Route the unit's removed rows as its removals say."""
         path = unit_file(self.folder, unit.index, "parquet")
         if not files.exists(path):
-            none = np.zeros(0, np.int64)
-            empty = pa.schema(REMOVED_FIELDS).empty_table()
-            return Routes(none, none, none.astype(np.uint64), none, empty)
+            no_rows = np.zeros(0, np.int64)
+            no_columns = pa.schema(REMOVED_FIELDS).empty_table()
+            return Routes(no_rows, no_rows, no_rows.astype(np.uint64), no_rows, no_columns)
         table = files.read_table(path)
         return Routes(
             row=table["row"].to_numpy(),
@@ -163,24 +180,29 @@ class RemovedLayout:
         )
 
     def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
+        """Append the users' rows, as a struct, to the columns of their removal."""
         struct = pa.StructArray.from_arrays(rows.columns, fields=list(self.union))
-        own = [columns[field.name] for field in REMOVED_FIELDS]
-        return pa.Table.from_arrays([*own, struct], schema=self.schema)
+        removal = [columns[field.name] for field in REMOVED_FIELDS]
+        return pa.Table.from_arrays([*removal, struct], schema=self.schema)
 
-    def nothing(self) -> tuple[pa.Table, pa.Table]:
+    def no_rows(self) -> tuple[pa.Table, pa.Table]:
+        """Return a row group without rows and its columns."""
         return self.schema.empty_table(), pa.schema(REMOVED_FIELDS).empty_table()
 
     @property
     def measured(self) -> list[str]:
+        """Name the columns that `measure` needs."""
         return ["source", "stage"]
 
     def measure(self, columns: pa.Table) -> dict[str, Any]:
-        return {"documents": _counted(columns["source"]), "stages": _counted(columns["stage"])}
+        """Count removed documents by source and by stage."""
+        return {"documents": _counts(columns["source"]), "stages": _counts(columns["stage"])}
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str, int]:
-    found = column.value_counts()
-    return dict(sorted((pair["values"], pair["counts"]) for pair in found.to_pylist()))
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """Count the values of a column, by value."""
+    pairs = column.value_counts().to_pylist()
+    return dict(sorted((pair["values"], pair["counts"]) for pair in pairs))
 
 
 def removals(
@@ -192,7 +214,17 @@ def removals(
     rule: Sequence[str],
     similarity: NDArray[np.float32],
 ) -> dict[str, Any]:
-    """The columns of `REMOVED_FIELDS` for removed rows of one unit."""
+    """Make the columns of `REMOVED_FIELDS` for m removed rows of one unit.
+
+    Args:
+        ids: m ids of the removed documents.
+        source: name of their source.
+        kept_ids: m ids of the kept documents.
+        kept_sources: m names of the kept documents' sources.
+        stage: m stages that removed them.
+        rule: m rules that removed them.
+        similarity: float32[m], similarities to the kept documents.
+    """
     return {
         "id": ids,
         "source": pa.repeat(source, len(ids)),

@@ -1,8 +1,4 @@
-"""Rows on their way to the files that a trainer reads: text crosses one shuffle, or one disk.
-
-Engines that hold a shuffle in memory get a folder to spill to: the rows are written there as they
-are read, and only their places are shuffled. Elsewhere the rows are, compressed.
-"""
+"""Shards: Parquet files of a set, each with a report, and the rule that deals rows to them."""
 
 from __future__ import annotations
 
@@ -23,17 +19,20 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 
+ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
+_AT_ONCE = 1 << 12  # rows that are read back at once
+
 
 @dataclass(frozen=True)
 class Routes:
-    """Where rows of one unit go.
+    """Destinations of m rows of one unit.
 
     Attributes:
-        row: int64[m], valid rows of the unit, ascending; a row may stand several times.
-        shard: int64[m].
-        key: uint64[m], the order inside the shard, and
-        tie: int64[m], where keys are equal.
-        columns: what stands beside each row, m rows.
+        row: int64[m], valid rows of the unit, ascending; a row may be listed several times.
+        shard: int64[m], number of the row's shard.
+        key: uint64[m], order inside the shard.
+        tie: int64[m], order of rows with equal keys.
+        columns: m rows of columns that the layout adds.
     """
 
     row: NDArray[np.int64]
@@ -43,50 +42,56 @@ class Routes:
     columns: pa.Table
 
 
-ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
-_AT_ONCE = 1 << 12  # rows that are read back at once
-
-
 class Layout(Protocol):
-    """What a set of shards holds."""
+    """Contents of a set of shards.
 
-    name: str  # of the files, before their number
-    union: pa.Schema  # of the users' columns
+    Attributes:
+        name: name of the shards' files, before their number.
+        union: schema of the users' columns.
+    """
+
+    name: str
+    union: pa.Schema
 
     @property
     def schema(self) -> pa.Schema:
-        """Of a shard."""
+        """Schema of a shard."""
         ...
 
     def routes(self, unit: Unit) -> Routes:
-        """Which of the unit's rows are written, and where to."""
+        """Route the unit's rows that are written to their shards."""
         ...
 
     def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
-        """The shard's columns, from the users' rows and what stands beside them."""
+        """Lay out m rows of a shard.
+
+        Args:
+            rows: m rows of the users' columns.
+            columns: m rows of `Routes.columns`.
+        """
         ...
 
     @property
     def measured(self) -> Sequence[str]:
-        """The columns beside the rows that `measure` looks at."""
+        """Name the `Routes.columns` that `measure` needs."""
         ...
 
     def measure(self, columns: pa.Table) -> Any:
-        """What is counted of a shard, as JSON, from what stood beside its rows."""
+        """Count a shard's rows, as JSON, from their columns `measured`."""
         ...
 
-    def nothing(self) -> tuple[pa.Table, pa.Table]:
-        """The rows and the columns beside them of a shard without rows."""
+    def no_rows(self) -> tuple[pa.Table, pa.Table]:
+        """Return a row group without rows and its `Routes.columns`."""
         ...
 
 
 def shard_name(name: str, number: int, shards: int) -> str:
-    """train-00003-of-00016.parquet."""
+    """Name a shard's file: train-00003-of-00016.parquet."""
     return f"{name}-{number:05d}-of-{shards:05d}.parquet"
 
 
 def is_shard(path: str, name: str) -> bool:
-    """Whether a file is called as a shard is, of however many shards."""
+    """Return whether a file has the name of a shard, of any number of shards."""
     return (
         re.fullmatch(rf"{name}-\d{{5,}}-of-\d{{5,}}\.parquet", path.rpartition("/")[2]) is not None
     )
@@ -97,13 +102,13 @@ class ShardSet:
     """A folder of shards.
 
     Args:
-        layout: which rows go where, and how they are laid out.
-        folder: where the shards go.
-        reports: where the shards' own counts go.
-        numbers: of the shards to write now.
-        shards: how many there are in all.
+        layout: routes and layout of the rows.
+        folder: folder that gets the shards.
+        reports: folder that gets the shards' reports.
+        numbers: numbers of the shards to write now.
+        shards: number of shards in all.
         row_group: rows of a Parquet row group.
-        text_out: the union's last column, which gets the judged text; None for no such column.
+        text_out: last column of the union, which gets the judged text; None for no such column.
     """
 
     layout: Layout
@@ -115,19 +120,24 @@ class ShardSet:
     text_out: str | None = None
 
 
-def row_groups(one: ShardSet, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """A shard's rows in their order, and what stood beside them, a row group at a time.
+def row_groups(shard_set: ShardSet, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Sort a shard's rows, a row group at a time, so that the shard is not copied twice.
 
-    Rows are gathered from the stretches in which they came; all at once would copy the shard twice.
+    Args:
+        shard_set: set that the shard belongs to.
+        table: the shard's rows in chunks, with `row`, `key`, `tie` and `columns`.
+
+    Yields:
+        Rows of a row group as the layout has them, and their `Routes.columns`.
     """
     order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
     batches = table.select(["row", "columns"]).to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
-    for low in range(0, len(order), one.row_group):
-        rows = order[low : low + one.row_group]
-        which = np.searchsorted(starts, rows, side="right") - 1
-        by_batch = np.argsort(which, kind="stable")
-        cuts = np.searchsorted(which[by_batch], np.arange(len(batches) + 1))
+    for low in range(0, len(order), shard_set.row_group):
+        rows = order[low : low + shard_set.row_group]
+        batch_of_row = np.searchsorted(starts, rows, side="right") - 1
+        by_batch = np.argsort(batch_of_row, kind="stable")
+        cuts = np.searchsorted(batch_of_row[by_batch], np.arange(len(batches) + 1))
         parts = [
             batch.take(pa.array(rows[by_batch[begin:end]] - start))
             for batch, start, (begin, end) in zip(batches, starts, pairwise(cuts), strict=False)
@@ -136,61 +146,61 @@ def row_groups(one: ShardSet, table: pa.Table) -> Iterator[tuple[pa.Table, pa.Ta
         place = np.empty(len(rows), np.int64)
         place[by_batch] = np.arange(len(rows))
         group = pa.Table.from_batches(parts).combine_chunks().take(pa.array(place))
-        beside = flatten(group["columns"], pa.schema(list(group.schema.field("columns").type)))
-        columns = pa.Table.from_batches([beside])
-        yield one.layout.rows(flatten(group["row"], one.layout.union), columns), columns
+        members = pa.schema(list(group.schema.field("columns").type))
+        columns = pa.Table.from_batches([_flatten(group["columns"], members)])
+        users_rows = _flatten(group["row"], shard_set.layout.union)
+        yield shard_set.layout.rows(users_rows, columns), columns
 
 
 def write_shard(
-    one: ShardSet, row_groups: Iterable[tuple[pa.Table, pa.Table]], number: int
+    shard_set: ShardSet, row_groups: Iterable[tuple[pa.Table, pa.Table]], number: int
 ) -> None:
-    """One shard and its report, each whole or not at all; the report comes last.
-
-    The shard is read back before its report says that it is there.
+    """Write one shard, read it back, then write its report; no file is ever half written.
 
     Args:
-        one: the set that it belongs to.
-        row_groups: the shard's rows, in their order, and what stood beside them.
-        number: of this shard.
+        shard_set: set that the shard belongs to.
+        row_groups: rows of each row group, and their `Routes.columns`.
+        number: number of the shard.
 
     Raises:
         OSError: the shard can't be read back.
     """
-    name = shard_name(one.layout.name, number, one.shards)
-    beside: list[pa.Table] = []
+    layout = shard_set.layout
+    name = shard_name(layout.name, number, shard_set.shards)
+    parts: list[pa.Table] = []
     digest = hashlib.sha256()
     size = 0
 
     def write(file: BinaryIO) -> None:
         nonlocal size
         hashed = _Hashed(file, digest)
-        with pq.ParquetWriter(hashed, one.layout.schema, compression="zstd") as writer:
+        with pq.ParquetWriter(hashed, layout.schema, compression="zstd") as writer:
             for rows, columns in row_groups:
                 if rows.num_rows:  # some readers fail on a row group without rows
                     writer.write_table(rows, row_group_size=rows.num_rows)
-                beside.append(columns.select(list(one.layout.measured)))
+                parts.append(columns.select(list(layout.measured)))
         size = hashed.size
 
-    path = files.join(one.folder, name)
+    path = files.join(shard_set.folder, name)
     files.write_whole(path, write)
-    columns = pa.concat_tables(beside)
+    columns = pa.concat_tables(parts)
     read_back(path, columns.num_rows)
     report = {
         "file": name,
         "rows": columns.num_rows,
         "bytes": size,
         "sha256": digest.hexdigest(),
-        "measures": one.layout.measure(columns),
+        "measures": layout.measure(columns),
     }
-    files.write_json(shard_report(one.reports, number), report)
+    files.write_json(shard_report(shard_set.reports, number), report)
 
 
 def read_back(path: str, rows: int) -> None:
-    """Decode all of a written Parquet file as a reader would.
+    """Decode all of a written Parquet file, as a reader would.
 
     Args:
-        path: of the file.
-        rows: that it must hold.
+        path: path of the file.
+        rows: number of rows that it must hold.
 
     Raises:
         OSError: it can't be read, or holds another number of rows.
@@ -198,8 +208,8 @@ def read_back(path: str, rows: int) -> None:
     try:
         with files.open_input(path) as stream:
             batches = pq.ParquetFile(stream).iter_batches(_AT_ONCE, use_threads=False)
-            there = sum(batch.num_rows for batch in batches)
-        fault = None if there == rows else f"it holds {there:,} rows, {rows:,} were written"
+            count = sum(batch.num_rows for batch in batches)
+        fault = None if count == rows else f"it holds {count:,} rows, {rows:,} were written"
     except (pa.ArrowException, OSError) as error:
         fault = str(error).partition("\n")[0]
     if fault is not None:
@@ -216,56 +226,68 @@ class _Hashed(io.RawIOBase):
         self.file, self.digest, self.size = file, digest, 0
 
     def writable(self) -> bool:
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
+        """Write and hash some bytes."""
         self.file.write(data)
         self.digest.update(data)
         self.size += len(data)
         return len(data)
 
     def tell(self) -> int:
+        """Return the number of bytes written so far."""
         return self.size
 
 
 def row_group(sizes: NDArray[np.int64]) -> int:
-    """Rows of a Parquet row group, from the bytes of all rows of a set: the same for all shards."""
+    """Choose the rows of a Parquet row group, the same for all shards of a set.
+
+    Args:
+        sizes: int64[n], uncompressed bytes of each row of the set.
+    """
     return max(1, ROW_GROUP // max(1, int(sizes.mean()))) if len(sizes) else 1
 
 
 def shard_report(folder: str, number: int) -> str:
-    """The file that says what a shard holds; a shard without one is not finished."""
+    """Return the path of a shard's report; a shard without a report is unfinished."""
     return files.join(folder, f"shard-{number:05d}.json")
 
 
 def shard_of(
     hi: NDArray[np.uint64], lo: NDArray[np.uint64], copy: NDArray[Any], seed: int, shards: int
 ) -> NDArray[np.int64]:
-    """Which shard each appearance of a document goes to.
+    """Deal each appearance of a document to a shard.
 
     Args:
-        hi, lo: uint64[n], fingerprints.
-        copy: int[n], which appearance it is, from 1.
-        seed: the run's.
-        shards: how many there are.
+        hi: uint64[n], upper halves of the fingerprints.
+        lo: uint64[n], lower halves of the fingerprints.
+        copy: int[n], number of the appearance, from 1.
+        seed: seed of the run.
+        shards: number of shards.
+
+    Returns:
+        int64[n], numbers of the shards.
     """
     hashed = seeded_hash(hi, lo + copy.astype(np.uint64), seed, "shard")
     return (hashed % np.uint64(shards)).astype(np.int64)
 
 
 def count_shards(size: int, shard_mb: int, rows: int | None = None) -> int:
-    """How many shards rows of so many bytes make; no more than there are rows.
+    """Choose the number of shards; there are no more shards than rows.
 
-    Small corpora make up to 16 of 32 MB or more, so that workers can share them.
+    Small corpora make up to 16 shards of 32 MB or more, so that workers can share them.
 
     Args:
         size: uncompressed bytes of all rows.
         shard_mb: uncompressed MB that a shard may hold.
-        rows: how many there are, where that is known.
+        rows: number of rows, if known.
     """
     shards = max(-(-size // (shard_mb << 20)), min(16, -(-size // (32 << 20))))
     return max(1, shards if rows is None else min(shards, rows))
 
 
-def flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.RecordBatch:
+def _flatten(column: pa.ChunkedArray, schema: pa.Schema) -> pa.RecordBatch:
+    """Split a struct column into its members."""
     return pa.RecordBatch.from_arrays(column.combine_chunks().flatten(), schema=schema)

@@ -1,4 +1,9 @@
-"""Send rows to their shards and write them, as a transform."""
+"""A transform that sends rows to their shards and writes the shards.
+
+Text crosses one shuffle, or one disk. Engines that hold a shuffle in memory get a folder to spill
+to: rows are written there as they are read, and only their places are shuffled. Other engines
+shuffle the compressed rows.
+"""
 
 from __future__ import annotations
 
@@ -29,22 +34,22 @@ from outcross.transforms.writing.shards import (
 
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
-_Shard = tuple[int, int]  # which set, and its number there
+_Shard = tuple[int, int]  # index of the set, number of the shard in it
 
-# A stream of packed rows, or its file and where it begins and ends there.
+# Packed rows: the bytes, or their file with the first byte and the byte after the last.
 _Packed = bytes | tuple[str, int, int]
 
 
 @dataclass
 class WriteShards(beam.PTransform):
-    """Carries the chosen rows of every unit, untouched, to their shards, and measures each shard.
+    """Carry the chosen rows of every unit, untouched, to their shards, and report on each shard.
 
-    Elements in: lists of `Unit`; elements out: sets and numbers of the shards.
+    Elements in: lists of `Unit`; elements out: set and number of each shard.
 
     Args:
-        sources: the configuration's sources.
-        sets: of shards; the units are read once for all of them.
-        spill: a folder that all workers share, for the rows on their way; None to shuffle them.
+        sources: sources of the configuration.
+        sets: sets of shards; the units are read once for all of them.
+        spill: folder that all workers share, for the rows on their way; None to shuffle the rows.
     """
 
     sources: Sequence[Source]
@@ -52,6 +57,7 @@ class WriteShards(beam.PTransform):
     spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
+        """Route rows unit by unit, group them by shard, and write each shard."""
         return (
             lanes
             | beam.ParDo(_RouteRows(self.sources, self.sets, self.spill))
@@ -67,6 +73,7 @@ class _RouteRows(beam.DoFn):
         self.sources, self.sets, self.spill = sources, sets, spill
 
     def process(self, lane: Sequence[Unit]) -> Iterator[tuple[_Shard, _Packed]]:
+        """Pack the chosen rows of each unit by shard."""
         for unit in lane:
             if self.spill is None:
                 for shard, rows in self._routed(unit):
@@ -78,45 +85,47 @@ class _RouteRows(beam.DoFn):
                 with pa.OSFile(path, "wb") as file:
                     for shard, rows in self._routed(unit):
                         start = file.tell()
-                        _pack(rows, file, None)  # as it is, to be mapped and not read
+                        _pack(rows, file, None)  # uncompressed, so that it can be mapped
                         yield shard, (path, start, file.tell())
 
     def _routed(self, unit: Unit) -> Iterator[tuple[_Shard, pa.Table]]:
-        """Rows for one shard each, with what the layout puts beside them."""
-        routes = [one.layout.routes(unit) for one in self.sets]
+        """Read a unit and cut its chosen rows into tables of one shard each."""
+        routes = [shard_set.layout.routes(unit) for shard_set in self.sets]
         chosen = [
-            np.isin(own.shard, one.numbers) for one, own in zip(self.sets, routes, strict=True)
+            np.isin(route.shard, shard_set.numbers)
+            for shard_set, route in zip(self.sets, routes, strict=True)
         ]
-        if not any(own.any() for own in chosen):
+        if not any(rows.any() for rows in chosen):
             return
         start = 0
         for block in read_unit(unit, self.sources[unit.source]):
             stop = start + block.batch.num_rows
-            for which, (one, own) in enumerate(zip(self.sets, routes, strict=True)):
-                cut = slice(*np.searchsorted(own.row, [start, stop]))
-                places = np.flatnonzero(chosen[which][cut]) + cut.start
+            for index, (shard_set, route) in enumerate(zip(self.sets, routes, strict=True)):
+                cut = slice(*np.searchsorted(route.row, [start, stop]))
+                places = np.flatnonzero(chosen[index][cut]) + cut.start
                 if len(places):
-                    # By shard, so that the rows are copied once and the shards get slices.
-                    places = places[np.argsort(own.shard[places], kind="stable")]
-                    rows = _rows(block, own.row[places] - start, one)
-                    for number, part in _by_shard(rows, own, places):
-                        yield (which, number), part
+                    # Sorted by shard, the rows are copied once and the shards get slices.
+                    places = places[np.argsort(route.shard[places], kind="stable")]
+                    rows = _users_rows(block, route.row[places] - start, shard_set)
+                    for number, part in _by_shard(rows, route, places):
+                        yield (index, number), part
             count("bytes", block.bytes)
             start = stop
 
 
-def _rows(block: Block, places: NDArray[np.int64], one: ShardSet) -> pa.RecordBatch:
-    """Some rows of a block, with the columns of all rows of the set."""
+def _users_rows(block: Block, places: NDArray[np.int64], shard_set: ShardSet) -> pa.RecordBatch:
+    """Take some rows of a block, with the schema of the set's union."""
     chosen = pa.array(places)
     batch = block.batch.take(chosen)
-    if one.text_out is not None:
-        batch = batch.append_column(one.text_out, block.text.take(chosen))
-    return conform(batch, one.layout.union)
+    if shard_set.text_out is not None:
+        batch = batch.append_column(shard_set.text_out, block.text.take(chosen))
+    return conform(batch, shard_set.layout.union)
 
 
 def _by_shard(
     rows: pa.RecordBatch, routes: Routes, places: NDArray[np.int64]
 ) -> Iterator[tuple[int, pa.Table]]:
+    """Slice rows that are sorted by shard, with their keys, ties and columns."""
     table = pa.table(
         {
             "row": pa.StructArray.from_arrays(rows.columns, fields=list(rows.schema)),
@@ -157,9 +166,10 @@ class _WriteShard(beam.DoFn):
         self.sets = sets
 
     def process(self, item: tuple[_Shard, Any]) -> Iterator[_Shard]:
-        shard, packed = item
-        one = self.sets[shard[0]]
+        """Write one shard from its packed rows."""
+        (index, number), packed = item
+        shard_set = self.sets[index]
         table = pa.concat_tables([_unpack(data) for data in packed])
-        write_shard(one, row_groups(one, table), shard[1])
+        write_shard(shard_set, row_groups(shard_set, table), number)
         count("written", table.num_rows)
-        yield shard
+        yield index, number

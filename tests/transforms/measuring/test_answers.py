@@ -1,4 +1,4 @@
-"""What answers are worth: the rule against a plain reference, figures against their definitions."""
+"""Measures of answers against their definitions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import os
 from fractions import Fraction
 from math import comb, exp, log
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,150 +20,13 @@ from outcross.transforms.measuring import answers
 from outcross.transforms.measuring.answers import (
     Answers,
     Prompts,
-    same_answers,
     saturates_at,
     saturation,
     summarise,
 )
-from outcross.transforms.text.embed import load_default
-from outcross.transforms.text.words import fingerprints, split_words, word_ids
+from tests.support.answers import Documents, documents, partition, sketched
 
 DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[4] / "shared/data"))
-
-
-class Documents(NamedTuple):
-    """What the functions take of n documents."""
-
-    offsets: NDArray[np.int64]
-    words: NDArray[np.uint32]
-    hi: NDArray[np.uint64]
-    lo: NDArray[np.uint64]
-    embeddings: NDArray[np.int8]
-
-    def at(self, rows: list[int]) -> Documents:
-        parts = [self.words[self.offsets[d] : self.offsets[d + 1]] for d in rows]
-        offsets = np.cumsum([0, *map(len, parts)])
-        words = np.concatenate([*parts, np.zeros(0, np.uint32)])
-        return Documents(offsets, words, self.hi[rows], self.lo[rows], self.embeddings[rows])
-
-
-def sketched(texts: list[str]) -> Documents:
-    array = pa.array(texts, pa.string())
-    words = split_words(array)
-    embeddings = load_default().embed(words, array).vectors
-    return Documents(words.offsets, word_ids(words), *fingerprints(words), embeddings)
-
-
-@st.composite
-def documents(draw: st.DrawFn, most: int = 12) -> Documents:
-    """Few words and few directions, so that all kinds of pairs come up, copies too.
-
-    Copies have embeddings of their own now and then, as from embedders that see punctuation.
-    """
-    directions = [(0, 0), (4, 0), (4, 1), (3, 2), (2, 3), (0, 4)]
-    word_lists = st.lists(st.integers(0, 4), max_size=6)
-    kinds = draw(
-        st.lists(st.tuples(word_lists, st.sampled_from(directions)), min_size=1, max_size=6)
-    )
-    picks = draw(st.lists(st.sampled_from(range(len(kinds))), max_size=most))
-    shaken = draw(st.lists(st.booleans(), min_size=len(picks), max_size=len(picks)))
-    words = [np.array(kinds[pick][0], np.uint32) for pick in picks]
-    embeddings = np.zeros((len(picks), 256), np.int8)
-    for d, pick in enumerate(picks):
-        embeddings[d, :2] = np.array(kinds[pick][1]) * 30
-        embeddings[d, 200] += shaken[d]
-    # Kinds are in another order by fingerprint than by number, and share upper halves.
-    hi = np.array([(pick * 5) % 3 for pick in picks], np.uint64)
-    lo = np.array([(pick * 7) % 11 for pick in picks], np.uint64)
-    offsets = np.cumsum([0, *map(len, words)])
-    return Documents(offsets, np.concatenate([*words, np.zeros(0, np.uint32)]), hi, lo, embeddings)
-
-
-def alike(a: set[int], b: set[int], x: NDArray[np.int64], y: NDArray[np.int64]) -> bool:
-    """The rule as its documentation has it."""
-    if not a or not b:
-        return False
-    jaccard = len(a & b) / len(a | b)
-    squares = int((x * x).sum()) * int((y * y).sum())
-    cosine = int((x * y).sum()) / np.sqrt(float(squares)) if squares else jaccard
-    return bool(jaccard + cosine >= 2 * answers.SAME)
-
-
-def reference(own: Documents) -> list[int]:
-    """Leader clustering in plain Python."""
-    by_fingerprint: dict[tuple[int, int], list[int]] = {}
-    for d in range(len(own.hi)):
-        by_fingerprint.setdefault((int(own.hi[d]), int(own.lo[d])), []).append(d)
-    classes = [0] * len(own.hi)
-    leaders: list[tuple[set[int], NDArray[np.int64]]] = []
-    for _, copies in sorted(by_fingerprint.items()):
-        one = min(copies, key=lambda d: own.embeddings[d].tolist())
-        words = set(own.words[own.offsets[one] : own.offsets[one + 1]].tolist())
-        vector = own.embeddings[one].astype(np.int64)
-        hits = (k for k, led in enumerate(leaders) if alike(words, led[0], vector, led[1]))
-        number = next(hits, len(leaders))
-        if number == len(leaders):
-            leaders.append((words, vector))
-        for d in copies:
-            classes[d] = number
-    return classes
-
-
-@settings(max_examples=400)
-@given(documents())
-def test_the_partition_is_that_of_plain_leader_clustering(own: Documents) -> None:
-    assert same_answers(*own).tolist() == reference(own)
-
-
-@given(documents(), st.randoms(use_true_random=False))
-def test_the_partition_does_not_depend_on_the_order(own: Documents, random: object) -> None:
-    rows = list(range(len(own.hi)))
-    random.shuffle(rows)  # type: ignore[attr-defined]
-    assert same_answers(*own.at(rows)).tolist() == same_answers(*own)[rows].tolist()
-
-
-def test_there_are_no_chains() -> None:
-    """Of three in a row the outer ones are in one class only if the middle one leads it."""
-    ring = list(range(60))
-    windows = [np.array(ring[first : first + 20], np.uint32) for first in (0, 4, 8)]
-    angles = [0.0, 0.4, 0.8]
-    embeddings = np.zeros((3, 256), np.int8)
-    embeddings[:, 0] = [round(120 * np.cos(angle)) for angle in angles]
-    embeddings[:, 1] = [round(120 * np.sin(angle)) for angle in angles]
-    for fingerprint in itertools.permutations([1, 2, 3]):
-        hi = np.array(fingerprint, np.uint64)
-        classes = same_answers(np.arange(4) * 20, np.concatenate(windows), hi, hi, embeddings)
-        assert (classes[0] == classes[2]) == (fingerprint[1] == 1)
-        assert classes[1] in (classes[0], classes[2])
-
-
-def test_neither_one_template_nor_one_topic_is_the_same() -> None:
-    classes = same_answers(
-        *sketched(
-            [
-                "Sure! Name your dog Buddy, a warm and loyal classic.",
-                "You could name the dog Buddy: a warm, loyal, classic name.",
-                "Sure! Name your opera Turandot, a dark and icy tragedy.",
-                "Dogs need walks, food and water every single day of the year.",
-                "Feed a puppy well and take it outside each morning.",
-                "1984",
-                "1984.",
-                "42",
-                "!?",
-                "?!",
-            ]
-        )
-    ).tolist()
-    assert classes[0] == classes[1]
-    assert classes[5] == classes[6]
-    assert len(set(classes)) == 8
-
-
-def test_where_the_embedder_has_nothing_to_say_words_decide() -> None:
-    embeddings = np.zeros((3, 256), np.int8)
-    words = np.array([1, 2, 3, 4, 1, 2, 3, 5, 1, 6, 7, 8], np.uint32)
-    hi = np.arange(3, dtype=np.uint64)
-    assert same_answers(np.arange(4) * 4, words, hi, hi, embeddings).tolist() == [0, 0, 1]
 
 
 counts = st.lists(st.integers(1, 9), min_size=1, max_size=8).map(lambda c: np.array(c, np.int64))
@@ -271,13 +132,13 @@ def asked(draw: st.DrawFn) -> tuple[NDArray[np.uint64], Documents, list[int]]:
 def test_the_summary_does_not_depend_on_the_order(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "MOST_ANSWERS", most)
     monkeypatch.setattr(answers, "COLLAPSED_ANSWERS", 2)
 
     @given(asked())
     def check(case: tuple[NDArray[np.uint64], Documents, list[int]]) -> None:
         prompt, own, rows = case
-        there, here = summarise(prompt, *own), summarise(prompt[rows], *own.at(rows))
+        there = summarise(prompt, *own, most=most)
+        here = summarise(prompt[rows], *own.at(rows), most=most)
         assert without_rows(here) == without_rows(there)
         for a, b in zip(here.collapsed, there.collapsed, strict=True):
             assert own.hi[rows[a.row]] == own.hi[b.row]
@@ -301,7 +162,7 @@ def test_the_summary_is_that_of_each_prompt(
 ) -> None:
     prompt, own, _ = case
     classes = [
-        np.unique(same_answers(*own.at(np.flatnonzero(prompt == one).tolist())), return_counts=True)
+        np.unique(partition(own.at(np.flatnonzero(prompt == one).tolist())), return_counts=True)
         for one in np.unique(prompt[prompt != 0])
     ]
     several = [Answers(often) for _, often in classes if often.sum() > 1]
@@ -346,25 +207,6 @@ def test_a_prompt_with_very_many_answers_is_sampled_fairly() -> None:
     truth = Answers(often).same_chance
     assert found.same_chance == pytest.approx(truth, abs=0.04)
     assert found.same_chance != truth
-
-
-def test_arrays_of_different_lengths_are_refused() -> None:
-    own = sketched(["a", "b"])
-    with pytest.raises(ValueError, match="3 prompts for 2 documents"):
-        summarise(np.ones(3, np.uint64), *own)
-    with pytest.raises(ValueError, match="offsets of 2 answers, 1 and 2 halves"):
-        same_answers(own.offsets, own.words, own.hi[:1], own.lo, own.embeddings)
-
-
-def test_jokes_of_one_model() -> None:
-    """Over 90 % of these 1,008 jokes are 25 jokes (Jentzsch & Kersting 2023)."""
-    path = DATA / "multisample/jokegpt.jsonl.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not there; OUTCROSS_DATA names the folder of the corpora")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        own = sketched([json.loads(line)["text"] for line in lines])
-    largest = np.sort(np.bincount(same_answers(*own)))[::-1]
-    assert 0.9 < largest[:25].sum() / len(own.hi) < 0.95
 
 
 def test_people_repeat_themselves_less_than_models() -> None:

@@ -114,8 +114,8 @@ def test_scores_of_a_corpus_and_large_counts():
     reference, current = text(1, 300), text(2, 300)
     ref, cur = tables(reference), tables(current)
     huge = Tables(ref.unigrams * 10**9, ref.bigrams * 10**9)
-    for tables, factor in ((ref, 1), (huge, 10**9)):
-        scores = Scorer(tables, cur).score(*pack(current))
+    for human, factor in ((ref, 1), (huge, 10**9)):
+        scores = Scorer(human, cur).score(*pack(current))
         plain_reference = [[c * factor for c in t] for t in plain_counts(reference)]
         for i in range(0, 300, 50):
             wanted = plain_score(current[i], plain_reference, plain_counts(current))

@@ -36,7 +36,7 @@ FIELDS = {"id_field": "id", "domain_field": "kind", "generation_field": "turn"}
 
 
 def spread(sketches):
-    """Figures of each document that depend on its id alone, as those of a run do on content."""
+    """Derive the figures of each document from its id alone, as a run does from content."""
     number = np.array([int(name[1:]) for name in strings(sketches, "id").to_pylist()])
     return {
         "copies": (number % 4).astype(np.int32),
@@ -75,31 +75,31 @@ def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
 
 
 def write(folder, sketches, sources, layout, shards=SHARDS):
-    """All shards with their reports."""
+    """Write all shards; return their tables and reports."""
     for name in ("data", "reports"):
         (folder / name).mkdir()
     to = (str(folder / "data"), str(folder / "reports"))
     dealt = [sketches.units[::2], sketches.units[1::2]]
-    one = ShardSet(layout, *to, range(shards), shards, 1000)
-    over(dealt, WriteShards(sources, [one]))
+    shard_set = ShardSet(layout, *to, range(shards), shards, 1000)
+    over(dealt, WriteShards(sources, [shard_set]))
     tables, reports = [], []
     for number in range(shards):
         report = folder / "reports" / f"shard-{number:05d}.json"
         if not report.exists():
-            write_shard(one, [layout.nothing()], number)
+            write_shard(shard_set, [layout.no_rows()], number)
         reports.append(json.loads(report.read_text()))
         tables.append(pq.read_table(folder / "data" / shard_name(layout.name, number, shards)))
     return tables, reports
 
 
 def deal(folder, turn):
-    """The corpus in two sources; `turn` shuffles its rows and deals them to other files."""
+    """Write the corpus as two sources; `turn` shuffles its rows and deals them to other files."""
     rows = [ROWS[i] for i in np.random.default_rng(turn).permutation(len(ROWS))]
     sources = []
     for name, role, odd in (("people", "human", 1), ("gpt", "synthetic", 0)):
-        own = [row for row in rows if int(row["id"][1:]) // 2 % 2 == odd]
+        lines = [row for row in rows if int(row["id"][1:]) // 2 % 2 == odd]
         paths = [
-            write_jsonl(folder / name / f"{i}.jsonl", own[i :: turn + 1]) for i in range(turn + 1)
+            write_jsonl(folder / name / f"{i}.jsonl", lines[i :: turn + 1]) for i in range(turn + 1)
         ]
         sources.append(source(name, role, *paths, **FIELDS))
     return sources
@@ -115,30 +115,30 @@ def kept(tmp_path_factory):
 
 def test_kept_rows_say_where_they_come_from(kept):
     _, layout, tables, _ = kept
-    found = Counter()
+    arrived = Counter()
     for table in tables:
         assert table.schema.field("outcross").type == OUTCROSS
         assert table.schema.names == ["id", "text", "kind", "turn", "outcross"]
         assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
         for row in table.to_pylist():
-            own = row.pop("outcross")
+            outcross = row.pop("outcross")
             number = int(row["id"][1:])
-            found[number, own["copy"]] += 1
+            arrived[number, outcross["copy"]] += 1
             assert row == ROWS[number]
             human = number // 2 % 2
-            assert own == {
+            assert outcross == {
                 "id": row["id"],
                 "source": "people" if human else "gpt",
                 "role": "human" if human else "synthetic",
                 "cluster": number % CLUSTERS,
-                "copy": own["copy"],
+                "copy": outcross["copy"],
                 "of": number % 4,
                 "domain": row["kind"],
                 "generation": str(row["turn"]),
                 "tokens": len(row["text"].replace(",", " ").split()),
                 "weight": 1.0,
             }
-    assert found == {(i, c + 1): 1 for i in range(len(ROWS)) for c in range(i % 4)}
+    assert arrived == {(i, c + 1): 1 for i in range(len(ROWS)) for c in range(i % 4)}
 
 
 def test_copies_are_spread_over_the_shards(kept):
@@ -166,9 +166,11 @@ def test_copies_stand_in_the_shards_that_their_hashes_say(kept):
     hi, lo = (sketches.numbers(f"fingerprint_{half}") for half in ("hi", "lo"))
     for copy in (1, 2, 3):
         expected = shard_of(hi, lo, np.full(len(ids), copy), SEED, SHARDS).tolist()
-        found = {name: number for (name, own), number in where.items() if own == copy}
-        assert found
-        assert found == {name: s for name, s in zip(ids, expected, strict=True) if name in found}
+        shards = {
+            name: number for (name, appearance), number in where.items() if appearance == copy
+        }
+        assert shards
+        assert shards == {name: s for name, s in zip(ids, expected, strict=True) if name in shards}
 
 
 def test_with_weights_each_document_is_one_row_that_weighs_its_copies(kept, tmp_path):
@@ -182,20 +184,20 @@ def test_with_weights_each_document_is_one_row_that_weighs_its_copies(kept, tmp_
     sources = deal(tmp_path, 0)
     sketches, layout = kept_layout(tmp_path, sources, 300, weighted=True)
     weighted, reports = write(tmp_path, sketches, sources, layout)
-    found = {}
+    weights = {}
     for number, table in enumerate(weighted):
         assert table.schema.equals(tables[number].schema)
         for row in table.to_pylist():
-            assert row["outcross"]["id"] not in found
-            found[row["outcross"]["id"]] = number, row
-    assert found.keys() == first.keys()
-    for name, (number, row) in found.items():
+            assert row["outcross"]["id"] not in weights
+            weights[row["outcross"]["id"]] = number, row
+    assert weights.keys() == first.keys()
+    for name, (number, row) in weights.items():
         where, expected = first[name]
         assert number == where
         assert row["outcross"]["weight"] == expected["outcross"]["of"]
         expected["outcross"] |= {"of": 1, "weight": float(expected["outcross"]["of"])}
         assert row == expected
-    assert sum(row["outcross"]["weight"] for _, row in found.values()) == sum(
+    assert sum(row["outcross"]["weight"] for _, row in weights.values()) == sum(
         table.num_rows for table in tables
     )
     for report in reports:
@@ -219,16 +221,16 @@ def test_reports_add_up_to_what_is_written(kept):
 
 
 def test_shards_are_the_same_bytes_however_the_rows_lie_in_files(tmp_path):
-    made = []
+    results = []
     for turn, unit_bytes in enumerate([1 << 20, 150, 700]):
         folder = tmp_path / str(turn)
         sources = deal(folder, turn)
         sketches, layout = kept_layout(folder, sources, unit_bytes)
         write(folder, sketches, sources, layout)
-        made.append({path.name: path.read_bytes() for path in (folder / "data").iterdir()})
-    assert len(made[0]) == SHARDS
-    assert made[1] == made[0]
-    assert made[2] == made[0]
+        results.append({path.name: path.read_bytes() for path in (folder / "data").iterdir()})
+    assert len(results[0]) == SHARDS
+    assert results[1] == results[0]
+    assert results[2] == results[0]
 
 
 def test_without_clusters_there_are_none_in_the_rows(tmp_path):
@@ -242,8 +244,8 @@ def test_without_clusters_there_are_none_in_the_rows(tmp_path):
 
 def test_a_kept_shard_without_rows_has_the_schema_and_counts_nothing(kept, tmp_path):
     layout = kept[1]
-    one = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1, 1)
-    write_shard(one, [layout.nothing()], 0)
+    shard_set = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1, 1)
+    write_shard(shard_set, [layout.no_rows()], 0)
     table = pq.read_table(tmp_path / "train-00000-of-00001.parquet")
     assert table.num_rows == 0
     assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
@@ -266,44 +268,44 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
     sketches = sketched(tmp_path / "sketches", sources, unit_bytes=100)
     standing, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
     removed = np.flatnonzero(~verdicts.kept)
-    everything = ids_of(sketches, sources, np.arange(len(sketches)), np.zeros(5, bool))
-    ids = everything.combine_chunks()
+    names = ids_of(sketches, sources, np.arange(len(sketches)), np.zeros(5, bool))
+    ids = names.combine_chunks()
     folder = tmp_path / "removals"
     folder.mkdir()
     shards = 3
     for unit, rows, places in sketches.rows_of(removed):
-        here = removed[places]
-        stages = verdicts.stage[here].tolist()
+        documents = removed[places]
+        stages = verdicts.stage[documents].tolist()
         columns = removals(
-            ids=ids.take(pa.array(here)),
+            ids=ids.take(pa.array(documents)),
             source=sources[sketches.units[unit].source].name,
-            kept_ids=ids.take(pa.array(verdicts.partner[here])),
-            kept_sources=pa.array(["people"] * len(here)),
+            kept_ids=ids.take(pa.array(verdicts.partner[documents])),
+            kept_sources=pa.array(["people"] * len(documents)),
             stage=[STAGES[stage] for stage in stages],
             rule=[RULES[stage] for stage in stages],
-            similarity=verdicts.similarity[here],
+            similarity=verdicts.similarity[documents],
         )
         columns |= {
             "row": rows,
-            "shard": here % shards,
-            "key": here.astype(np.uint64),
-            "rank": standing.order.rank[here],
+            "shard": documents % shards,
+            "key": documents.astype(np.uint64),
+            "rank": standing.order.rank[documents],
         }
         files.write_table(unit_file(str(folder), unit, "parquet"), pa.table(columns))
     layout = RemovedLayout(union(sketches), str(folder))
     tables, reports = write(tmp_path, sketches, sources, layout, shards)
-    found = {row["id"]: row for table in tables for row in table.to_pylist()}
-    assert found.keys() == {"exact", "near"}
+    by_id = {row["id"]: row for table in tables for row in table.to_pylist()}
+    assert by_id.keys() == {"exact", "near"}
     for name, stage, rule in (
         ("exact", "exact", "same text"),
         ("near", "near", "minhash signature"),
     ):
-        row = found[name]
+        row = by_id[name]
         assert [row[key] for key in ("source", "kept_id", "kept_source")] == ["gpt", "h", "people"]
         assert (row["stage"], row["rule"]) == (stage, rule)
         assert row["row"] == next(r for r in gpt if r["id"] == name)
-    assert found["exact"]["similarity"] == 1
-    assert 0.8 <= found["near"]["similarity"] < 1
+    assert by_id["exact"]["similarity"] == 1
+    assert 0.8 <= by_id["near"]["similarity"] < 1
     for table in tables:
         assert table.schema.remove_metadata().equals(layout.schema.remove_metadata())
         assert table.schema.names == [*(field.name for field in REMOVED_FIELDS), "row"]
