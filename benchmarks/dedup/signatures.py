@@ -29,7 +29,8 @@ from corpora import LENGTHS, corpus, sentences, write_jsonl
 from environments import environment
 from processes import load, measured
 
-from outcross.transforms.text.minhash import SCHEME, shingles, signatures
+from outcross.transforms.text.minhash import SCHEME, signatures
+from outcross.transforms.text.shingles import shingles
 from outcross.transforms.text.words import split_words
 
 NGRAM, PERMUTATIONS, SEED = 5, 128, 1

@@ -16,11 +16,11 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.eight_bytes import eight_bytes, mark_byte, trailing_zeros
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
-from outcross.transforms.text.words import eight_bytes, trailing_zeros
 
 SURFACE = ("compression", "symbols", "repeated lines", "length")
 """The measures: estimated compressed bytes a byte, characters that are neither letters, digits,
@@ -49,9 +49,7 @@ _NATS = 24  # costs count in 2**-24 nats
 _LN2 = LN2 >> (LOG_BITS - _NATS)
 _LINES = 1 << 16  # different lines of a text that are remembered
 _PADDING = 16
-_ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _LINE_FEED = np.uint8(10)
-_FEEDS = _ONES * np.uint64(_LINE_FEED)
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
@@ -138,13 +136,6 @@ def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
     return symbols * ONE // characters
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _line_feeds_in(block):  # type: ignore[no-untyped-def]
-    """128 in place of the first of eight bytes that is a line feed; 0 where none is."""
-    others = block ^ _FEEDS
-    return (others - _ONES) & ~others & _TOPS
-
-
 @njit(nogil=True, cache=True)
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     """Bytes in lines that stood before among all bytes, in 1 / ONE; the padding ends the last."""
@@ -155,13 +146,13 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
         state = np.uint64(0)
         i = start
         block = eight_bytes(text, i)
-        feeds = _line_feeds_in(block)
+        feeds = mark_byte(block, np.uint64(_LINE_FEED))
         while not feeds:
             state = (state ^ block) * _ODD
             state ^= state >> np.uint64(32)
             i += np.uint64(8)
             block = eight_bytes(text, i)
-            feeds = _line_feeds_in(block)
+            feeds = mark_byte(block, np.uint64(_LINE_FEED))
         first = feeds & (~feeds + np.uint64(1))
         state ^= block & ((first >> np.uint64(7)) - np.uint64(1))
         stop = i + (trailing_zeros(feeds) >> np.uint64(3))

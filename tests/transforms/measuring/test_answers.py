@@ -28,7 +28,8 @@ from outcross.transforms.measuring.answers import (
     summarise,
 )
 from outcross.transforms.text.embed import load_default
-from outcross.transforms.text.words import fingerprints, split_words, word_ids
+from outcross.transforms.text.fingerprints import fingerprints
+from outcross.transforms.text.words import split_words, word_ids
 
 DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[4] / "shared/data"))
 
