@@ -27,7 +27,7 @@ from outcross.schemas.config import WRITABLE
 from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.report import Conservation, Figures, Report, Verdict
-from outcross.transforms.dedup.order import distinct
+from outcross.transforms.dedup.order import count_distinct
 from outcross.transforms.estimators.richness import OFF_SUPPORT
 from outcross.transforms.measuring.figures import FigureMaker
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
@@ -105,7 +105,7 @@ def conservation(
                 filtered=sum(report.filtered for report in reports),
                 read=sum(report.read for report in reports),
                 rejected=sum(report.rejected for report in reports),
-                distinct=distinct(hi[own], lo[own]),
+                distinct=count_distinct(hi[own], lo[own]),
                 removed=counted.removed.get(source.name, 0),
                 kept=int((kept & own).sum()),
                 written=written,

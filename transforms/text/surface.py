@@ -29,7 +29,7 @@ marks nor white space a character, bytes of lines that stood before a byte, and 
 ONE = 1 << 16
 """Shares count in 1 / ONE."""
 
-UNTOLD = (1 << 32) - 1
+MISSING = (1 << 32) - 1
 """In place of all measures but the length of a text that is too short for them."""
 
 LEAST_BYTES = 64
@@ -195,9 +195,9 @@ def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
     text = np.zeros(longest + _PADDING, np.uint8)
     for d in range(n):
         size = offsets[d + 1] - offsets[d]
-        out[d, 3] = min(size, np.int64(UNTOLD))
+        out[d, 3] = min(size, np.int64(MISSING))
         if size < LEAST_BYTES:
-            out[d, :3] = UNTOLD
+            out[d, :3] = MISSING
             continue
         text[:size] = data[offsets[d] : offsets[d + 1]]
         text[size : size + _PADDING] = _LINE_FEED
@@ -224,7 +224,7 @@ def surface(texts: pa.Array) -> NDArray[np.uint32]:
 
     Returns:
         uint32[n, 4], the measures of `SURFACE`; all but the length in 1 / `ONE`. Texts shorter than
-        `LEAST_BYTES` have `UNTOLD` for all but the length.
+        `LEAST_BYTES` have `MISSING` for all but the length.
     """
     data, offsets = buffers(texts)
     out = np.empty((len(texts), len(SURFACE)), np.uint32)
@@ -241,7 +241,7 @@ class Bands:
     """
 
     low: tuple[int, ...] = (0,) * len(SURFACE)
-    high: tuple[int, ...] = (UNTOLD,) * len(SURFACE)
+    high: tuple[int, ...] = (MISSING,) * len(SURFACE)
 
     def outside(self, measured: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """Which measures of which texts are out of their bands.
@@ -254,7 +254,7 @@ class Bands:
         """
         low, high = (np.array(limits, np.uint32) for limits in (self.low, self.high))
         out = (measured < low) | (measured > high)
-        out[:, :-1] &= measured[:, :-1] != UNTOLD
+        out[:, :-1] &= measured[:, :-1] != MISSING
         return np.asarray(out)
 
 
@@ -273,7 +273,7 @@ def set_bands(measured: NDArray[np.uint32]) -> Bands:
     for m, (least, most) in enumerate(ORDINARY):
         told = measured[:, m]
         if m < len(SURFACE) - 1:
-            told = told[told != UNTOLD]
+            told = told[told != MISSING]
         if len(told) >= LEAST_DOCUMENTS:
             ordered = np.sort(told)
             out = int(QUANTILE * len(ordered))
