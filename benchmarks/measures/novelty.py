@@ -39,8 +39,9 @@ from score import agreement
 from outcross.transforms.measuring.answer_classes import SAME, classify_answers
 from outcross.transforms.measuring.answers import Answers, summarise
 from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.shingles import shingles
-from outcross.transforms.text.words import Words, fingerprints, split_words, word_ids
+from outcross.transforms.text.words import Words, split_words, word_ids
 
 CHOSEN, HELD_OUT = "chosen on", "held out"
 FEW_WORDS = 5

@@ -21,16 +21,16 @@ from outcross.schemas.deduplication import Overlap, SourceOverlap
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.dedup.bands import part_bits
+from outcross.transforms.dedup.bands import partition_bits
 from outcross.transforms.dedup.contain import ContainIndex, build_index
 from outcross.transforms.dedup.decide import (
     CONTAINED,
     EXACT,
     NEAR,
     STAGES,
-    Contained,
+    Comparison,
+    Containment,
     Settings,
-    Standing,
     Verdicts,
     decide,
 )
@@ -116,7 +116,7 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
                 "stage": verdicts.stage[:n],
                 "similarity": verdicts.similarity[:n],
                 "open": verdicts.open[:n],
-                "rank": work.standing.order.rank[:n],
+                "rank": work.comparison.order.position[:n],
                 "repeated_id": work.repeated,
             }
             save_aligned(folder, sketches, columns)
@@ -165,7 +165,7 @@ class _Deduplication:
         everything = np.ones(len(sketched.sketches), bool)
         part = np.concatenate([everything, *(run.written() for run in earlier)])
         by_prompt = self.config.max_same_answers is not None
-        self.standing = Standing.of(self.sketches, self.parties, by_prompt, part)
+        self.comparison = Comparison.of(self.sketches, self.parties, by_prompt, part)
         self.repeated = repeated_ids(sketched.sketches, own)
 
     def verdicts(self, bands: int, rows: int) -> Verdicts:
@@ -185,7 +185,7 @@ class _Deduplication:
         )
         groups = files.list_files(files.join(folder, "part-*.npy"))
         verified = self.banded.path(f"verified-{config.verify}-{config.boilerplate or 0}.npy")
-        return decide(self.standing, self.contained, groups, settings, verified)
+        return decide(self.comparison, self.contained, groups, settings, verified)
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
@@ -193,9 +193,9 @@ class _Deduplication:
         if self.config.containment == 0:
             return np.zeros(0, np.int64)
         excluded = [p.source.role == "exclude" and p.run is None for p in self.parties]
-        standing = self.standing
-        chosen = standing.distinct & standing.rules.of_parties(excluded)
-        return np.asarray(standing.order.document[np.sort(standing.order.rank[chosen])])
+        comparison = self.comparison
+        chosen = comparison.is_first & comparison.rules.of_parties(excluded)
+        return np.asarray(comparison.order.document[np.sort(comparison.order.position[chosen])])
 
     def _find_contained(self) -> None:
         if len(self.items) == 0:
@@ -219,9 +219,9 @@ class _Deduplication:
         return ContainIndex.load(path) if files.exists(path) else None
 
     @cached_property
-    def contained(self) -> Contained:
+    def contained(self) -> Containment:
         """Which of this run's documents hold an evaluation text."""
-        contained = Contained.nothing(len(self.sketches))
+        contained = Containment.nothing(len(self.sketches))
         if self.index is not None:
             folder = self.banded.path("contained")
             for unit in self.sketched.units(*WRITABLE):
@@ -232,13 +232,13 @@ class _Deduplication:
         return contained
 
     def _group(self, bands: int, rows: int, groups: str) -> None:
-        sketches, rank = self.sketches, self.standing.order.rank
-        compared = self.standing.distinct & (self.contained.item < 0)
+        sketches, rank = self.sketches, self.comparison.order.position
+        compared = self.comparison.is_first & (self.contained.item < 0)
         ranks = self.banded.subfolder("ranks")
         for unit, part in sketches.per_unit(np.where(compared, rank, -1)):
             files.write_array(unit_file(ranks, unit.index, "npy"), part)
         units = [unit for unit in sketches.units if sketches.reports[unit.index].rows]
-        bits = part_bits(int(compared.sum()), bands)
+        bits = partition_bits(int(compared.sum()), bands)
         with self.context.spill() as spill:
             self.context.over_units(
                 units,
@@ -247,7 +247,7 @@ class _Deduplication:
 
     def found(self, verdicts: Verdicts) -> list[Overlap]:
         """What repeats each evaluation set and each source of an earlier run."""
-        party, lines = self.standing.rules.party, []
+        party, lines = self.comparison.rules.party, []
         removed = np.flatnonzero(~verdicts.kept)
         partner = verdicts.partner[removed]
         for number, fixed in enumerate(self.parties):
@@ -263,7 +263,7 @@ class _Deduplication:
                 Overlap(
                     name=fixed.name,
                     kind=self._kind(fixed),
-                    documents=int((self.standing.part & (party == number)).sum()),
+                    documents=int((self.comparison.participates & (party == number)).sum()),
                     found=len(np.unique(partner[own])),
                     whole_only=unsought,
                     removed=[
@@ -308,11 +308,11 @@ class _Deduplication:
             return shards
         named = np.unique(np.concatenate([removed, verdicts.partner[removed]]))
         ids = self._ids(named)
-        party = self.standing.rules.party
+        party = self.comparison.rules.party
         names = np.array([one.name for one in self.parties])
         rules = rule_names(config)
         hi, lo = self.sketched.fingerprints
-        rank = self.standing.order.rank
+        rank = self.comparison.order.position
         # With the rank, so that many repeats of one text don't all meet in one shard.
         mixed = lo[removed] + rank[removed].astype(np.uint64)
         hashed = seeded_hash(hi[removed], mixed, config.seed, "removed")

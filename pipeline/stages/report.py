@@ -28,7 +28,7 @@ from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.report import Conservation, Report, Verdict
 from outcross.schemas.sources import WRITABLE
-from outcross.transforms.dedup.order import distinct
+from outcross.transforms.dedup.order import count_distinct
 from outcross.transforms.estimators.richness import OFF_SUPPORT
 from outcross.transforms.measuring.figures import FigureMaker
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
@@ -106,7 +106,7 @@ def conservation(
                 filtered=sum(report.filtered for report in reports),
                 read=sum(report.read for report in reports),
                 rejected=sum(report.rejected for report in reports),
-                distinct=distinct(hi[own], lo[own]),
+                distinct=count_distinct(hi[own], lo[own]),
                 removed=counted.removed.get(source.name, 0),
                 kept=int((kept & own).sum()),
                 written=written,

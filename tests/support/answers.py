@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from outcross.transforms.measuring.answer_classes import classify_answers
 from outcross.transforms.text.embed import load_default
-from outcross.transforms.text.words import fingerprints, split_words, word_ids
+from outcross.transforms.text.fingerprints import fingerprints
+from outcross.transforms.text.words import split_words, word_ids
 
 
 class Documents(NamedTuple):

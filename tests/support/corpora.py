@@ -14,7 +14,7 @@ from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.dedup.bands import ENTRY
-from outcross.transforms.dedup.decide import Contained, Settings, Standing, decide
+from outcross.transforms.dedup.decide import Comparison, Containment, Settings, decide
 from outcross.transforms.dedup.group_bands import GroupBands
 from outcross.transforms.dedup.rules import Party
 from outcross.transforms.exchange.units import unit_file
@@ -69,23 +69,25 @@ SETTINGS = Settings(0.8, exact=False, ngram=5, num_perm=NUM_PERM)
 
 
 def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, spill=None):
-    """The standing and the verdicts, shuffled by so many bits."""
+    """The comparison and the verdicts, shuffled by so many bits."""
     parties = [Party(source) for source in sources]
     everything = np.ones(len(sketches), bool)
-    standing = Standing.of(sketches, parties, settings.same_answers is not None, everything)
+    comparison = Comparison.of(sketches, parties, settings.same_answers is not None, everything)
     ranks, groups = Path(folder) / "ranks", Path(folder) / "groups"
     for made in (ranks, groups):
         made.mkdir(parents=True)
-    for unit, part in sketches.per_unit(np.where(standing.distinct, standing.order.rank, -1)):
+    for unit, part in sketches.per_unit(
+        np.where(comparison.is_first, comparison.order.position, -1)
+    ):
         files.write_array(unit_file(str(ranks), unit.index, "npy"), part)
     bands, rows = lsh_parameters(settings.threshold, NUM_PERM)
     dealt = [sketches.units[i::lanes] for i in range(lanes)]
     grouped = GroupBands(sketches.paths, str(ranks), str(groups), bands, rows, bits, spill)
     over(dealt, grouped)
     found = files.list_files(f"{groups}/part-*.npy")
-    contained = Contained.nothing(len(sketches))
+    contained = Containment.nothing(len(sketches))
     verified = str(Path(folder) / "verified.npy")
-    return standing, decide(standing, contained, found, settings, verified)
+    return comparison, decide(comparison, contained, found, settings, verified)
 
 
 class NoEmbedder:
@@ -134,16 +136,16 @@ class HeldSketches(Sketches):
         return self.tables[unit].select(columns)
 
 
-def grouped(folder, standing, threshold, contained, parts=1, seed=0):
+def grouped(folder, comparison, threshold, contained, parts=1, seed=0):
     """What `GroupBands` would write, dealt to some files in any order."""
-    documents = np.flatnonzero(standing.distinct & (contained.item < 0))
-    signatures = standing.sketches.matrix("signature", documents, np.uint32)
+    documents = np.flatnonzero(comparison.is_first & (contained.item < 0))
+    signatures = comparison.sketches.matrix("signature", documents, np.uint32)
     entries = np.empty(0, ENTRY)
     if len(documents):
         values = band_values(signatures, *lsh_parameters(threshold, NUM_PERM))
         entries = np.empty(values.size, ENTRY)
         entries["band"] = values.ravel()
-        entries["rank"] = np.repeat(standing.order.rank[documents], values.shape[1])
+        entries["rank"] = np.repeat(comparison.order.position[documents], values.shape[1])
     _, place, often = np.unique(entries["band"], return_inverse=True, return_counts=True)
     entries = entries[often[place] > 1]
     entries = np.random.default_rng(seed).permutation(entries)

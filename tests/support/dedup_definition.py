@@ -36,24 +36,24 @@ class Definition:
     """The pairs of documents that repeat each other.
 
     Args:
-        standing: of all documents.
+        comparison: of all documents.
         settings: what decides.
         texts: of the documents.
         band_threshold: that the bands are made for.
         holds: the evaluation texts that documents hold, by document.
     """
 
-    def __init__(self, standing, settings, texts, band_threshold=None, holds=None):
-        self.standing, self.settings = standing, settings
+    def __init__(self, comparison, settings, texts, band_threshold=None, holds=None):
+        self.comparison, self.settings = comparison, settings
         self.texts, self.holds = texts, holds or {}
-        self.parties = standing.rules.parties
-        self.party = standing.rules.party
+        self.parties = comparison.rules.parties
+        self.party = comparison.rules.party
         everything = np.arange(len(texts))
-        self.signatures = standing.sketches.matrix("signature", everything, np.uint32)
+        self.signatures = comparison.sketches.matrix("signature", everything, np.uint32)
         self.shingles = [shingles_of(text, settings.ngram) for text in texts]
         self.composed = [composed(text) for text in texts]
         self.meanings = Meanings.of(split_words(pa.array(texts, pa.string())))
-        self.prompt = standing.sketches.numbers("prompt").tolist()
+        self.prompt = comparison.sketches.numbers("prompt").tolist()
         for document, number in enumerate(self.party):
             excluded = self.parties[number].source.role == "exclude"
             if excluded or settings.same_answers is None:
@@ -61,11 +61,11 @@ class Definition:
         parameters = lsh_parameters(band_threshold or settings.threshold, NUM_PERM)
         together = defaultdict(list)
         values = band_values(self.signatures, *parameters) if texts else []
-        for document in set(everything[standing.part].tolist()) - self.holds.keys():
+        for document in set(everything[comparison.participates].tolist()) - self.holds.keys():
             for value in values[document].tolist():
                 together[value].append(document)
         self.before = defaultdict(set)
-        rank = standing.order.rank
+        rank = comparison.order.position
         shared = {pair for group in together.values() for pair in combinations(group, 2)}
         limit = np.float32(settings.threshold)
         for pair in shared:
@@ -92,7 +92,7 @@ class Definition:
     def removed(self):
         """Documents walked in their order: each goes that repeats a kept one."""
         removed = set(self.holds)
-        for document in self.standing.order.document.tolist():
+        for document in self.comparison.order.document.tolist():
             if self.before[document] - removed:
                 removed.add(document)
         return removed
@@ -104,14 +104,14 @@ class Definition:
             verdicts: of `decide`.
             verified: its file of pairs.
         """
-        rank = self.standing.order.rank
+        rank = self.comparison.order.position
         kept, limit = verdicts.kept, np.float32(self.settings.threshold)
         for child in np.flatnonzero(~kept).tolist():
             partner = int(verdicts.partner[child])
             assert kept[partner]
             assert rank[partner] < rank[child]
             assert self.may(partner, child)
-            assert self.standing.part[[child, partner]].all()
+            assert self.comparison.participates[[child, partner]].all()
             equal = self.composed[partner] == self.composed[child]
             if child in self.holds:
                 assert partner == self.holds[child]
@@ -135,7 +135,7 @@ class Definition:
         """For each document those that it was compared with."""
         pairs = files.read_array(verified)
         assert (np.diff(pairs["pair"].astype(np.int64)) > 0).all()
-        document = self.standing.order.document.tolist()
+        document = self.comparison.order.document.tolist()
         tried = defaultdict(set)
         for key in pairs["pair"].tolist():
             tried[document[key >> 32]].add(document[key & 0xFFFFFFFF])
@@ -144,15 +144,15 @@ class Definition:
     def walked(self, tried):
         """Who goes, given who was compared with whom."""
         walked = set()
-        document, rank = self.standing.order.document, self.standing.order.rank
+        document, rank = self.comparison.order.document, self.comparison.order.position
         for child in document.tolist():
-            first = int(document[self.standing.first[child]])
+            first = int(document[self.comparison.first[child]])
             if child in self.holds:
                 walked.add(child)
             elif first != child:
                 assert self.composed[first] == self.composed[child]
                 assert rank[first] < rank[child]
-                if self.standing.order.fixed <= rank[child]:
+                if self.comparison.order.fixed <= rank[child]:
                     walked.add(child)
             elif tried[child] & self.before[child] - walked:
                 walked.add(child)
@@ -164,7 +164,7 @@ class Definition:
         restored, n = walked - gone, self.settings.same_answers or 1
         assert not restored & self.holds.keys()
         assert verdicts.counts["restored"] == len(restored)
-        first = self.standing.order.document[self.standing.first].tolist()
+        first = self.comparison.order.document[self.comparison.first].tolist()
         beside, room = Counter(), Counter()
         for child in set(range(len(self.texts))) - walked:
             room[self.prompt[child]] += n - 1

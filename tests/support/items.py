@@ -10,17 +10,9 @@ import pyarrow as pa
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.text.meaning import HIGH, items
 from outcross.transforms.text.words import split_words
+from tests.support.text_definition import word_hash
 
 INDENTED, TABBED = "indented ", "tabs "
-
-
-def word_hash(word: str) -> int:
-    """Return the hash of a word's bytes, by its definition."""
-    state = 0
-    encoded = word.encode()
-    for i in range(0, len(encoded), 8):
-        state = int(mix64(np.uint64(state ^ int.from_bytes(encoded[i : i + 8], "little"))))
-    return state
 
 
 def sign_hash(sign: str) -> int:

@@ -110,6 +110,21 @@ def words_of(text: str) -> list[str]:
     return [word.strip("_'") for word in words if word.strip("_'")]
 
 
+def word_hash(word: str) -> int:
+    """Return the hash of a word."""
+
+    def mix64(x: int) -> int:
+        x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+        return x ^ x >> 31
+
+    h = 0
+    encoded = word.encode()
+    for i in range(0, len(encoded), 8):
+        h = mix64(h ^ int.from_bytes(encoded[i : i + 8], "little"))
+    return h
+
+
 def shingles_of(text: str, ngram: int = 5) -> set[str | tuple[str, ...]]:
     """Return the runs of so many words; of a text without words itself."""
     words = words_of(text)

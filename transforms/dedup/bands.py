@@ -9,7 +9,7 @@ _ENTRIES_A_PART = 1 << 20
 _LARGEST_BITS = 12
 
 
-def part_bits(documents: int, bands: int) -> int:
+def partition_bits(documents: int, bands: int) -> int:
     """Leading bits of a band value by which entries are shuffled, so that a part fits any worker.
 
     Args:

@@ -252,7 +252,7 @@ def _find(  # type: ignore[no-untyped-def]
             share[d] = np.float32(np.float64(held) / np.float64(of))
 
 
-def contained(
+def find_items(
     index: ContainIndex,
     offsets: NDArray[np.int64],
     words: NDArray[np.uint32],

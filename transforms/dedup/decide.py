@@ -60,7 +60,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Comparison:
     """All documents, before near repeats are looked for.
 
     Attributes:
@@ -68,7 +68,7 @@ class Standing:
         rules: who may be removed in favour of whom.
         fingerprint: uint64[n] each, the halves.
         order: the total order.
-        part: bool[n], which documents take part; what an earlier run has not written does not.
+        participates: bool[n], which documents take part; what an earlier run has not written does not.
         first: int64[n], from `exact_repeats`.
     """
 
@@ -76,7 +76,7 @@ class Standing:
     rules: Rules
     fingerprint: Fingerprint
     order: Order
-    part: NDArray[np.bool_]
+    participates: NDArray[np.bool_]
     first: NDArray[np.int64]
 
     @classmethod
@@ -85,27 +85,27 @@ class Standing:
         sketches: Sketches,
         parties: Sequence[Party],
         by_prompt: bool,
-        part: NDArray[np.bool_],
-    ) -> Standing:
+        participates: NDArray[np.bool_],
+    ) -> Comparison:
         """Orders documents, and finds those with the same words.
 
         Args:
             sketches: of all units; `Unit.source` counts in the parties.
             parties: of this run and of earlier ones.
             by_prompt: whether answers to different prompts are not compared.
-            part: bool[n], which documents take part.
+            participates: bool[n], which documents take part.
         """
         rules = Rules.of(sketches, parties, by_prompt)
         order = total_order(sketches, rules)
         hi = sketches.numbers("fingerprint_hi")
         fingerprint = hi, sketches.numbers("fingerprint_lo")
-        first = exact_repeats(order, fingerprint, rules, part)
-        return cls(sketches, rules, fingerprint, order, part, first)
+        first = exact_repeats(order, fingerprint, rules, participates)
+        return cls(sketches, rules, fingerprint, order, participates, first)
 
     @property
-    def distinct(self) -> NDArray[np.bool_]:
+    def is_first(self) -> NDArray[np.bool_]:
         """bool[n], the documents that stand for all others with their words."""
-        return np.asarray(self.part & (self.first == self.order.rank))
+        return np.asarray(self.participates & (self.first == self.order.position))
 
     def same_words(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the documents of each pair have the same words."""
@@ -114,7 +114,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Contained:
+class Containment:
     """Which documents hold an evaluation text.
 
     Attributes:
@@ -126,7 +126,7 @@ class Contained:
     share: NDArray[np.float32]
 
     @classmethod
-    def nothing(cls, documents: int) -> Contained:
+    def nothing(cls, documents: int) -> Containment:
         """Where no evaluation set is looked for."""
         return cls(np.full(documents, -1, np.int64), np.zeros(documents, np.float32))
 
@@ -155,8 +155,8 @@ class Verdicts:
 
 
 def decide(
-    standing: Standing,
-    contained: Contained,
+    comparison: Comparison,
+    contained: Containment,
     groups: Sequence[str],
     settings: Settings,
     verified: str,
@@ -164,14 +164,14 @@ def decide(
     """Verifies the pairs that share a band, and settles who is kept.
 
     Args:
-        standing: of all documents.
+        comparison: of all documents.
         contained: which documents hold an evaluation text.
         groups: files of `GroupBands`.
         settings: what decides.
         verified: file of pairs that were verified before; it is written anew with those added.
     """
-    near, different = _resolve(standing, groups, settings, verified)
-    rank, document = standing.order.rank, standing.order.document
+    near, different = _resolve(comparison, groups, settings, verified)
+    rank, document = comparison.order.position, comparison.order.document
     n = len(rank)
     partner = np.full(n, -1, np.int64)
     similarity = np.zeros(n, np.float32)
@@ -179,9 +179,14 @@ def decide(
     partner[removed] = document[near.partner]
     similarity[removed] = near.similarity
     holds = contained.item >= 0
-    repeats = standing.part & (standing.first != rank) & (rank >= standing.order.fixed) & ~holds
+    repeats = (
+        comparison.participates
+        & (comparison.first != rank)
+        & (rank >= comparison.order.fixed)
+        & ~holds
+    )
     repeats = np.flatnonzero(repeats)
-    original = document[standing.first[repeats]]
+    original = document[comparison.first[repeats]]
     # Where the first of equal texts was itself removed, its partner is theirs too: the same words
     # have the same shingles, so the similarity is the same.
     gone = partner[original] >= 0
@@ -189,12 +194,12 @@ def decide(
     similarity[repeats] = np.where(gone, similarity[original], 1.0)
     partner[holds] = contained.item[holds]
     similarity[holds] = contained.share[holds]
-    restored = _restore(standing, partner, near, settings)
+    restored = _restore(comparison, partner, near, settings)
     partner[restored], similarity[restored] = -1, 0.0
     removed = np.flatnonzero(partner >= 0)
     stage = np.zeros(n, np.int8)
     stage[removed] = np.where(holds[removed], CONTAINED, NEAR)
-    stage[removed[standing.same_words(removed, partner[removed])]] = EXACT
+    stage[removed[comparison.same_words(removed, partner[removed])]] = EXACT
     similarity[stage == EXACT] = 1.0
     still_open = np.zeros(n, bool)
     still_open[document[near.open]] = True
@@ -204,13 +209,17 @@ def decide(
 
 
 def _restore(
-    standing: Standing, partner: NDArray[np.int64], near: Resolution, settings: Settings
+    comparison: Comparison, partner: NDArray[np.int64], near: Resolution, settings: Settings
 ) -> NDArray[np.int64]:
     """The removed documents that stay beside their partner, as answers to the same prompt."""
     if settings.same_answers is None or settings.same_answers == 1:
         return np.zeros(0, np.int64)
-    prompt, rank, document = standing.rules.prompt, standing.order.rank, standing.order.document
-    ours = rank >= standing.order.fixed
+    prompt, rank, document = (
+        comparison.rules.prompt,
+        comparison.order.position,
+        comparison.order.document,
+    )
+    ours = rank >= comparison.order.fixed
     answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & ours[partner]
     # The partner is the most similar one only. What repeats an evaluation text, a document without
     # a prompt or an earlier run as well goes.
@@ -221,7 +230,7 @@ def _restore(
     other = (partner[parent] < 0) & ((prompt[parent] != prompt[child]) | ~ours[parent])
     elsewhere = np.zeros(len(prompt), bool)
     elsewhere[child[other]] = True
-    answers &= ~elsewhere[document[standing.first]]
+    answers &= ~elsewhere[document[comparison.first]]
     removed = np.flatnonzero(answers)
     removed = removed[np.lexsort((rank[removed], partner[removed]))]
     own = partner[removed]
@@ -231,11 +240,11 @@ def _restore(
 
 
 def _resolve(
-    standing: Standing, groups: Sequence[str], settings: Settings, verified: str
+    comparison: Comparison, groups: Sequence[str], settings: Settings, verified: str
 ) -> tuple[Resolution, int]:
     """Verify the pairs that share a band; return who goes, and how many pairs meaning kept."""
-    bands, ranks = _entries(standing, groups)
-    document = standing.order.document
+    bands, ranks = _entries(comparison, groups)
+    document = comparison.order.document
     documents = np.sort(document[np.unique(ranks).astype(np.int64)])
     known = files.read_array(verified) if files.exists(verified) else np.zeros(0, _PAIR)
     parts = [np.zeros(0, _PAIR)]
@@ -243,13 +252,13 @@ def _resolve(
 
         @cache
         def measures() -> tuple[Measure, Measure]:  # not made where all pairs are known
-            meanings = Meanings.of_sketches(standing.sketches, documents, scratch_items)
+            meanings = Meanings.of_sketches(comparison.sketches, documents, scratch_items)
             if settings.exact:
                 sets = ShingleSets.of(
-                    standing.sketches, documents, settings.ngram, settings.boilerplate, scratch
+                    comparison.sketches, documents, settings.ngram, settings.boilerplate, scratch
                 )
                 return sets.similarity, meanings.agreement
-            signed = _signatures(standing.sketches, documents, settings.num_perm, scratch)
+            signed = _signatures(comparison.sketches, documents, settings.num_perm, scratch)
             return signed, meanings.agreement
 
         def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -260,7 +269,7 @@ def _resolve(
             hit = known["pair"][at] == pairs["pair"] if len(known) else np.zeros(len(pairs), bool)
             pairs[hit] = known[at[hit]]
             left, right = document[child], document[parent]
-            ask = ~hit & standing.rules.may(right, left)
+            ask = ~hit & comparison.rules.may(right, left)
             if ask.any():
                 places = (
                     np.searchsorted(documents, left[ask]),
@@ -273,7 +282,7 @@ def _resolve(
             return pairs["similarity"].copy()
 
         resolution = resolve(
-            bands, ranks, similarity, settings.threshold, fixed=standing.order.fixed
+            bands, ranks, similarity, settings.threshold, fixed=comparison.order.fixed
         )
     pairs = np.concatenate(parts)
     threshold = np.float32(settings.threshold)
@@ -283,16 +292,16 @@ def _resolve(
 
 
 def _entries(
-    standing: Standing, groups: Sequence[str]
+    comparison: Comparison, groups: Sequence[str]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
     """Band values and ranks, the values told apart by what is compared with what."""
     entries = np.concatenate([np.zeros(0, ENTRY), *(files.read_array(path) for path in groups)])
-    whose = standing.order.document[entries["rank"]]
-    bands, ranks = entries["band"] ^ standing.rules.pool[whose], entries["rank"]
-    prompted = standing.rules.prompt[whose] != 0
+    whose = comparison.order.document[entries["rank"]]
+    bands, ranks = entries["band"] ^ comparison.rules.pool[whose], entries["rank"]
+    prompted = comparison.rules.prompt[whose] != 0
     if prompted.any():
         # Documents without a prompt meet those with one in bands of their own.
-        common = entries["band"] ^ standing.rules.common[whose]
+        common = entries["band"] ^ comparison.rules.common[whose]
         met = prompted & np.isin(common, np.unique(common[~prompted]))
         bands = np.concatenate([bands, common[met]])
         ranks = np.concatenate([ranks, ranks[met]])

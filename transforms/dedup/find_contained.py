@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
-from outcross.transforms.dedup.contain import ContainIndex, contained
+from outcross.transforms.dedup.contain import ContainIndex, find_items
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.store import packed_runs
@@ -55,6 +55,6 @@ class _FindInUnit:
             return unit.index
         sketches = unit_file(self.sketches, unit.index, "parquet")
         words = packed_runs(files.read_table(sketches, ["words"]).column(0))
-        item, share = contained(self.texts, *words, self.least)
+        item, share = find_items(self.texts, *words, self.least)
         files.write_table(path, pa.table({"item": item, "share": share}))
         return unit.index

@@ -21,12 +21,12 @@ class Order:
     """The total order of all documents.
 
     Attributes:
-        rank: int64[n], place of each document; 0 is kept first.
+        position: int64[n], place of each document; 0 is kept first.
         document: int64[n], the document at each rank.
         fixed: how many documents, the first of the order, are never removed.
     """
 
-    rank: NDArray[np.int64]
+    position: NDArray[np.int64]
     document: NDArray[np.int64]
     fixed: int
 
@@ -84,7 +84,7 @@ def exact_repeats(
     order: Order,
     fingerprint: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     rules: Rules,
-    part: NDArray[np.bool_],
+    participates: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """For each document the rank of the first with the same words that may stand for it.
 
@@ -95,13 +95,13 @@ def exact_repeats(
         order: of all documents.
         fingerprint: uint64[n] each, the halves of the fingerprints.
         rules: of the run.
-        part: bool[n], which documents take part.
+        participates: bool[n], which documents take part.
     """
     hi, lo = fingerprint
-    hi = hi ^ rules.kin
-    first = order.rank.copy()
+    hi = hi ^ rules.removal_group
+    first = order.position.copy()
     # One half tells nearly all apart, and sorting by it alone is quick.
-    grouped = np.flatnonzero(part)
+    grouped = np.flatnonzero(participates)
     grouped = grouped[np.argsort(hi[grouped])]
     same = hi[grouped][1:] == hi[grouped][:-1]
     shared = np.zeros(len(grouped), bool)
@@ -110,19 +110,19 @@ def exact_repeats(
     grouped = grouped[shared]
     if len(grouped) == 0:
         return first
-    inside = np.lexsort((order.rank[grouped], lo[grouped], hi[grouped]))
+    inside = np.lexsort((order.position[grouped], lo[grouped], hi[grouped]))
     grouped = grouped[inside]
     hi, lo = hi[grouped], lo[grouped]
     differs = np.flatnonzero((hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])) + 1
     starts = np.concatenate([[0], differs, [len(grouped)]])
     alike = rules.allowed | np.diag([party.fixed for party in rules.parties])
     found = np.empty(len(grouped), np.int64)
-    _firsts(starts, order.rank[grouped], rules.party[grouped], alike, found)
+    _firsts(starts, order.position[grouped], rules.party[grouped], alike, found)
     first[grouped] = found
     return first
 
 
-def distinct(*columns: NDArray[Any]) -> int:
+def count_distinct(*columns: NDArray[Any]) -> int:
     """How many different rows columns of equal length make together."""
     if len(columns[0]) == 0:
         return 0

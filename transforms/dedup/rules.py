@@ -116,7 +116,7 @@ class Rules:
         return self.common ^ (self.prompt * _PROMPT)
 
     @property
-    def kin(self) -> NDArray[np.uint64]:
+    def removal_group(self) -> NDArray[np.uint64]:
         """uint64[n], to be mixed into fingerprints, so that a partner can be inherited.
 
         What may remove the first of equal texts of a kin may remove all that the first stands for.

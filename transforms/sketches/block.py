@@ -15,12 +15,13 @@ from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
 from outcross.transforms.sketches.digest import row_digest
 from outcross.transforms.text.embed import Embedder
+from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.meaning import items
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.signs import signs
 from outcross.transforms.text.surface import surface
-from outcross.transforms.text.words import fingerprints, split_words, word_ids
+from outcross.transforms.text.words import split_words, word_ids
 
 
 def sketch_block(

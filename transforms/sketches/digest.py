@@ -16,6 +16,7 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from outcross.schemas.columns import is_json, plain
+from outcross.transforms.base.eight_bytes import eight_bytes
 
 _Hashes = NDArray[np.uint64]
 _Sizes = NDArray[np.int64]
@@ -238,18 +239,7 @@ def _string(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     h = _P5 + np.uint64(stop - start)
     i = start
     while i + 8 <= stop:
-        # Bytes are put together in one order on every machine; LLVM makes one load of it.
-        word = (
-            np.uint64(data[i])
-            | np.uint64(data[i + 1]) << np.uint64(8)
-            | np.uint64(data[i + 2]) << np.uint64(16)
-            | np.uint64(data[i + 3]) << np.uint64(24)
-            | np.uint64(data[i + 4]) << np.uint64(32)
-            | np.uint64(data[i + 5]) << np.uint64(40)
-            | np.uint64(data[i + 6]) << np.uint64(48)
-            | np.uint64(data[i + 7]) << np.uint64(56)
-        )
-        h = _step(h, word)
+        h = _step(h, eight_bytes(data, np.uint64(i)))
         i += 8
     word = np.uint64(0)
     shift = np.uint64(0)

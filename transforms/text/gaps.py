@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from outcross.transforms.base.eight_bytes import eight_bytes
 from outcross.transforms.base.kernels import borrowing
-from outcross.transforms.text.words import NUMBER, SINGLE, SPACELESS, eight_bytes
+from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACELESS
 
 LONGEST, _MOST = 8, 4  # bytes of a gap and signs in it that can be remembered
 _BITS = 11

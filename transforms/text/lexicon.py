@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from outcross.transforms.base.hash_table import find_slot
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.kernels import borrowing
-from outcross.transforms.text.words import SPACELESS, split_words
+from outcross.transforms.text.word_hashes import SPACELESS
+from outcross.transforms.text.words import split_words
 
 _FILE = Path(__file__).parents[1] / "data" / "meaning.json"
 

@@ -18,7 +18,7 @@ from outcross.transforms.text.characters import (
     code_point,
     encoded_width,
 )
-from outcross.transforms.text.words import NUMBER, SINGLE, SPACELESS
+from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACELESS
 
 NONE = -1
 """In place of the kind of a word that isn't there."""

@@ -34,16 +34,16 @@ from outcross.transforms.text.lexicon import (
 )
 from outcross.transforms.text.lines import code_lines, shows_lines, white_space
 from outcross.transforms.text.markup import NONE, OPEN_PAIRS, PAIRS, TICKED, is_prose, signs_between
-from outcross.transforms.text.words import (
+from outcross.transforms.text.word_hashes import (
     CODE,
     NEGATED,
     NUMBER,
     SINGLE,
     SPACED,
     SPACELESS,
-    Words,
     hash_bytes,
 )
+from outcross.transforms.text.words import Words
 
 HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 """An item's hash is its upper half."""

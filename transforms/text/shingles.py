@@ -7,7 +7,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
-from outcross.transforms.text.words import Words, fingerprints
+from outcross.transforms.text.fingerprints import fingerprints
+from outcross.transforms.text.words import Words
 
 
 def shingles(words: Words, ngram: int = 5) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:

@@ -16,11 +16,11 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.eight_bytes import eight_bytes, mark_byte, trailing_zeros
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
-from outcross.transforms.text.words import eight_bytes, trailing_zeros
 
 SURFACE = ("compression", "symbols", "repeated lines", "length")
 """The measures: estimated compressed bytes a byte, characters that are neither letters, digits,
@@ -29,7 +29,7 @@ marks nor white space a character, bytes of lines that stood before a byte, and 
 ONE = 1 << 16
 """Shares count in 1 / ONE."""
 
-UNTOLD = (1 << 32) - 1
+MISSING = (1 << 32) - 1
 """In place of all measures but the length of a text that is too short for them."""
 
 LEAST_BYTES = 64
@@ -49,9 +49,7 @@ _NATS = 24  # costs count in 2**-24 nats
 _LN2 = LN2 >> (LOG_BITS - _NATS)
 _LINES = 1 << 16  # different lines of a text that are remembered
 _PADDING = 16
-_ONES, _TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _LINE_FEED = np.uint8(10)
-_FEEDS = _ONES * np.uint64(_LINE_FEED)
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
@@ -138,13 +136,6 @@ def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
     return symbols * ONE // characters
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _line_feeds_in(block):  # type: ignore[no-untyped-def]
-    """128 in place of the first of eight bytes that is a line feed; 0 where none is."""
-    others = block ^ _FEEDS
-    return (others - _ONES) & ~others & _TOPS
-
-
 @njit(nogil=True, cache=True)
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     """Bytes in lines that stood before among all bytes, in 1 / ONE; the padding ends the last."""
@@ -155,13 +146,13 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
         state = np.uint64(0)
         i = start
         block = eight_bytes(text, i)
-        feeds = _line_feeds_in(block)
+        feeds = mark_byte(block, np.uint64(_LINE_FEED))
         while not feeds:
             state = (state ^ block) * _ODD
             state ^= state >> np.uint64(32)
             i += np.uint64(8)
             block = eight_bytes(text, i)
-            feeds = _line_feeds_in(block)
+            feeds = mark_byte(block, np.uint64(_LINE_FEED))
         first = feeds & (~feeds + np.uint64(1))
         state ^= block & ((first >> np.uint64(7)) - np.uint64(1))
         stop = i + (trailing_zeros(feeds) >> np.uint64(3))
@@ -204,9 +195,9 @@ def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
     text = np.zeros(longest + _PADDING, np.uint8)
     for d in range(n):
         size = offsets[d + 1] - offsets[d]
-        out[d, 3] = min(size, np.int64(UNTOLD))
+        out[d, 3] = min(size, np.int64(MISSING))
         if size < LEAST_BYTES:
-            out[d, :3] = UNTOLD
+            out[d, :3] = MISSING
             continue
         text[:size] = data[offsets[d] : offsets[d + 1]]
         text[size : size + _PADDING] = _LINE_FEED
@@ -233,7 +224,7 @@ def surface(texts: pa.Array) -> NDArray[np.uint32]:
 
     Returns:
         uint32[n, 4], the measures of `SURFACE`; all but the length in 1 / `ONE`. Texts shorter than
-        `LEAST_BYTES` have `UNTOLD` for all but the length.
+        `LEAST_BYTES` have `MISSING` for all but the length.
     """
     data, offsets = buffers(texts)
     out = np.empty((len(texts), len(SURFACE)), np.uint32)
@@ -250,7 +241,7 @@ class Bands:
     """
 
     low: tuple[int, ...] = (0,) * len(SURFACE)
-    high: tuple[int, ...] = (UNTOLD,) * len(SURFACE)
+    high: tuple[int, ...] = (MISSING,) * len(SURFACE)
 
     def outside(self, measured: NDArray[np.uint32]) -> NDArray[np.bool_]:
         """Which measures of which texts are out of their bands.
@@ -263,7 +254,7 @@ class Bands:
         """
         low, high = (np.array(limits, np.uint32) for limits in (self.low, self.high))
         out = (measured < low) | (measured > high)
-        out[:, :-1] &= measured[:, :-1] != UNTOLD
+        out[:, :-1] &= measured[:, :-1] != MISSING
         return np.asarray(out)
 
 
@@ -282,7 +273,7 @@ def set_bands(measured: NDArray[np.uint32]) -> Bands:
     for m, (least, most) in enumerate(ORDINARY):
         told = measured[:, m]
         if m < len(SURFACE) - 1:
-            told = told[told != UNTOLD]
+            told = told[told != MISSING]
         if len(told) >= LEAST_DOCUMENTS:
             ordered = np.sort(told)
             out = int(QUANTILE * len(ordered))

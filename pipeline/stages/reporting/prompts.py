@@ -14,7 +14,7 @@ from outcross.schemas.documents import EMBEDDING_DIMS
 from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.dedup.decide import Verdicts
-from outcross.transforms.dedup.order import distinct
+from outcross.transforms.dedup.order import count_distinct
 from outcross.transforms.measuring.answers import summarise
 from outcross.transforms.measuring.wording import CollapsedPrompts
 
@@ -47,9 +47,9 @@ def prompts(
         lines.append(
             Prompts(
                 source=source.name,
-                prompts=distinct(prompt[own]),
+                prompts=count_distinct(prompt[own]),
                 answers=len(own),
-                distinct_answers=distinct(prompt[own], hi[own], lo[own]),
+                distinct_answers=count_distinct(prompt[own], hi[own], lo[own]),
                 kept_answers=int(verdicts.kept[own].sum()),
                 sampling=_sampling(context, sketched, own, prompt[own]) if embedded else None,
             )

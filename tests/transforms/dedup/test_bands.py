@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcross.transforms.base import files
-from outcross.transforms.dedup.bands import part_bits
+from outcross.transforms.dedup.bands import partition_bits
 from outcross.transforms.dedup.group_bands import GroupBands
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.text.minhash import band_values
@@ -63,6 +63,6 @@ def test_groups_are_those_that_share_a_value(tmp_path):
 
 @given(st.integers(0, 10**10), st.integers(1, 64))
 def test_parts_are_as_many_as_keep_one_small(documents, bands):
-    bits = part_bits(documents, bands)
+    bits = partition_bits(documents, bands)
     assert 2 < bits <= 12
     assert bits == 12 or documents * bands / 2**bits <= 1 << 20

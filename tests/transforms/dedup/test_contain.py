@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.base import files
-from outcross.transforms.dedup.contain import ContainIndex, build_index, contained
+from outcross.transforms.dedup.contain import ContainIndex, build_index, find_items
 from outcross.transforms.dedup.find_contained import FindContained
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
@@ -33,7 +33,7 @@ def index_of(items, ngram=8, common=32):
 
 
 def find(index, documents, least=0.5):
-    item, share = contained(index, *packed(documents), least)
+    item, share = find_items(index, *packed(documents), least)
     assert (item.dtype, share.dtype) == (np.int64, np.float32)
     return list(zip(item.tolist(), share.tolist(), strict=True))
 
@@ -219,9 +219,9 @@ def test_what_is_asked_must_make_sense():
     index = build_index(offsets, run, 2)
     for least in (0.0, -1.0, 1.01, float("nan")):
         with pytest.raises(ValueError, match="it must be above 0 and at most 1"):
-            contained(index, offsets, run, least)
+            find_items(index, offsets, run, least)
     with pytest.raises(ValueError, match="needed: int64 and uint32"):
-        contained(index, offsets, run.astype(np.int64), 0.5)
+        find_items(index, offsets, run.astype(np.int64), 0.5)
 
 
 def test_a_quoted_paragraph_is_found_where_signatures_see_nothing():
@@ -233,7 +233,7 @@ def test_a_quoted_paragraph_is_found_where_signatures_see_nothing():
         documents.append(" ".join([*around[:6], text.upper().replace(",", " -"), *around[6:]]))
     items, whole = split_words(pa.array(quoted)), split_words(pa.array(documents))
     index = build_index(items.offsets, word_ids(items))
-    item, share = contained(index, whole.offsets, word_ids(whole), 0.5)
+    item, share = find_items(index, whole.offsets, word_ids(whole), 0.5)
     assert item.tolist() == list(range(len(quoted)))
     assert (share == 1).all()
     both = signatures(split_words(pa.array(quoted + documents)))

@@ -15,9 +15,9 @@ from outcross.transforms.dedup.decide import (
     CONTAINED,
     EXACT,
     NEAR,
-    Contained,
+    Comparison,
+    Containment,
     Settings,
-    Standing,
     decide,
 )
 from outcross.transforms.dedup.resolve import resolve
@@ -107,13 +107,13 @@ def hash_of(row):
 
 
 def run(folder, sources, rows, decided, **options):
-    """Sketches, standing and verdicts of a corpus on disk, checked."""
+    """Sketches, comparison and verdicts of a corpus on disk, checked."""
     sketches = sketched(folder / "s", sources, options.pop("unit_bytes", 64 << 20))
-    standing, verdicts = deduplicated(folder / "d", sketches, sources, decided, **options)
+    comparison, verdicts = deduplicated(folder / "d", sketches, sources, decided, **options)
     text = {row["id"]: row["text"] for row in rows}
     texts = [text[name] for name in strings(sketches, "id").to_pylist()]
-    settled = Definition(standing, decided, texts).check(verdicts, f"{folder}/d/verified.npy")
-    return sketches, standing, verdicts, settled
+    settled = Definition(comparison, decided, texts).check(verdicts, f"{folder}/d/verified.npy")
+    return sketches, comparison, verdicts, settled
 
 
 def held(folder, parties, units, decided, written=None, holds=None, **options):
@@ -127,20 +127,20 @@ def held(folder, parties, units, decided, written=None, holds=None, **options):
     sketches = HeldSketches(units)
     everything = np.ones(len(sketches), bool)
     part = everything if written is None else np.array(written, bool)
-    standing = Standing.of(sketches, parties, decided.same_answers is not None, part)
-    contained = Contained.nothing(len(sketches))
+    comparison = Comparison.of(sketches, parties, decided.same_answers is not None, part)
+    contained = Containment.nothing(len(sketches))
     for document, item in (holds or {}).items():
         contained.item[document], contained.share[document] = item, 0.75
     threshold = options.pop("threshold", decided.threshold)
-    groups = grouped(folder, standing, threshold, contained, **options)
+    groups = grouped(folder, comparison, threshold, contained, **options)
     verified = str(Path(folder) / "verified.npy")
     fresh = not os.path.exists(verified)
-    verdicts = decide(standing, contained, groups, decided, verified)
+    verdicts = decide(comparison, contained, groups, decided, verified)
     if fresh:
         texts = [row["text"] for _, rows in units for row in rows]
-        definition = Definition(standing, decided, texts, threshold, holds)
+        definition = Definition(comparison, decided, texts, threshold, holds)
         definition.check(verdicts, verified)
-    return sketches, standing, verdicts
+    return sketches, comparison, verdicts
 
 
 @BOTH
@@ -166,16 +166,16 @@ def test_other_thresholds(tmp_path, threshold, exact):
     run(tmp_path, corpus(tmp_path, rows), rows, by(threshold, exact))
 
 
-def by_id(sketches, standing, verdicts):
+def by_id(sketches, comparison, verdicts):
     """All that is decided, without any place in it."""
-    rules, order = standing.rules, standing.order
+    rules, order = comparison.rules, comparison.order
     of = [rules.parties[number].name for number in rules.party]
     names = list(zip(of, strings(sketches, "id").to_pylist(), strict=True))
     told = {}
     for document, name in enumerate(names):
         partner = int(verdicts.partner[document])
         told[name] = (
-            int(order.rank[document]),
+            int(order.position[document]),
             names[partner] if partner >= 0 else None,
             int(verdicts.stage[document]),
             float(verdicts.similarity[document]),
@@ -245,13 +245,13 @@ def case(folder, *sources_rows, decided=None, names=None, runs=None):
         for name, role, priority, _ in sources_rows
     ]
     units = [(number, rows) for number, (*_, rows) in enumerate(sources_rows)]
-    sketches, standing, verdicts = held(folder, parties, units, decided or by())
+    sketches, comparison, verdicts = held(folder, parties, units, decided or by())
     ids = strings(sketches, "id").to_pylist()
     repeats = {
         ids[i]: (ids[verdicts.partner[i]], int(verdicts.stage[i]))
         for i in np.flatnonzero(~verdicts.kept)
     }
-    return [ids[i] for i in standing.order.document], repeats
+    return [ids[i] for i in comparison.order.document], repeats
 
 
 def row(name, text=TEXT, **columns):
@@ -421,11 +421,11 @@ def test_what_was_not_looked_at_is_said(tmp_path, monkeypatch):
     kinds = [("h", "human", None), ("g", "synthetic", None), ("alone", "synthetic", [])]
     parties = [Party(source(name, role, "x", removed_by=names)) for name, role, names in kinds]
     units = [*graded_units(18), (2, [row(str(i)) for i in range(4)])]
-    _, standing, verdicts = held(tmp_path, parties, units, by(0.6, True), threshold=0.4)
+    _, comparison, verdicts = held(tmp_path, parties, units, by(0.6, True), threshold=0.4)
     both = set(found[0].open.tolist()), set(found[0].left_over.tolist())
     assert both[0] - both[1]
     assert both[1] - both[0]
-    assert set(standing.order.rank[verdicts.open].tolist()) == both[0] | both[1]
+    assert set(comparison.order.position[verdicts.open].tolist()) == both[0] | both[1]
 
 
 # Restricted sources.
@@ -821,8 +821,8 @@ def test_texts_of_one_template_are_compared_by_what_differs(tmp_path):
         decided = by(0.8, exact=True, boilerplate=limit)
         parties = [Party(source("g", "synthetic", "x"))]
         sketches = HeldSketches([(0, rows)])
-        standing = Standing.of(sketches, parties, False, np.ones(len(rows), bool))
-        contained = Contained.nothing(len(rows))
-        groups = grouped(folder, standing, 0.8, contained)
-        verdicts = decide(standing, contained, groups, decided, str(folder / "verified.npy"))
+        comparison = Comparison.of(sketches, parties, False, np.ones(len(rows), bool))
+        contained = Containment.nothing(len(rows))
+        groups = grouped(folder, comparison, 0.8, contained)
+        verdicts = decide(comparison, contained, groups, decided, str(folder / "verified.npy"))
         assert verdicts.kept.sum() == kept

@@ -90,10 +90,10 @@ def test_the_total_order_is_what_python_sorts(drawn):
     order = total_order(columns, rules)
     expected = sorted(range(len(columns)), key=key)
     assert order.document.tolist() == expected
-    assert order.rank[order.document].tolist() == list(range(len(columns)))
+    assert order.position[order.document].tolist() == list(range(len(columns)))
     assert order.fixed == sum(fixed(document) for document in expected)
     assert all(fixed(document) for document in expected[: order.fixed])
-    assert order.rank.dtype == order.document.dtype == np.int64
+    assert order.position.dtype == order.document.dtype == np.int64
 
 
 @settings(max_examples=200)

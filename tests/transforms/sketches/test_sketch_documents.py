@@ -21,10 +21,11 @@ from outcross.transforms.sketches.block import sketch_block
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches, fixed_matrix, ngram_runs, packed_runs
 from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.signs import signs, with_signs
 from outcross.transforms.text.surface import surface
-from outcross.transforms.text.words import fingerprints, split_words, word_ids
+from outcross.transforms.text.words import split_words, word_ids
 from tests.support.corpora import over, sketched, source, strings, write_jsonl
 
 TEXTS = ["One two three four five six.", "ein zwei drei", "?!", "Größe 你好 ﬁne", "one TWO"]

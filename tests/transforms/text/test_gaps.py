@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from outcross.transforms.text.gaps import LEFT, LONGEST, RIGHT, gap_key, gap_memory, remember_gap
 from outcross.transforms.text.meaning import items
-from outcross.transforms.text.words import NUMBER, SINGLE, SPACED, split_words
+from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACED
+from outcross.transforms.text.words import split_words
 from tests.support.items import values
 
 GAPS = [

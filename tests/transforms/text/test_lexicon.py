@@ -20,8 +20,8 @@ from outcross.transforms.text.lexicon import (
     passes,
 )
 from outcross.transforms.text.meaning import HIGH
-from tests.support.items import hashes, word_hash
-from tests.support.text_definition import composed, folded, is_numeric, is_word, words_of
+from tests.support.items import hashes
+from tests.support.text_definition import composed, folded, is_numeric, is_word, word_hash, words_of
 
 GROUPS = json.loads((Path(module.__file__).parents[1] / "data" / "meaning.json").read_text("utf-8"))
 ENTRIES = [

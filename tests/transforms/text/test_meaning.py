@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.meaning import items
-from outcross.transforms.text.words import fingerprints, split_words
+from outcross.transforms.text.words import split_words
 from tests.support.items import hashes, places, spelled, values
 from tests.support.text_definition import words_of
 from tests.support.texts import SENTENCES, awkward, texts

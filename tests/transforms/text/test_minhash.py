@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
@@ -18,7 +17,7 @@ from outcross.transforms.text.minhash import (
     signatures,
 )
 from outcross.transforms.text.shingles import shingles
-from outcross.transforms.text.words import Words, split_words
+from tests.support.words import split
 
 documents = st.lists(
     st.lists(
@@ -27,10 +26,6 @@ documents = st.lists(
     min_size=1,
     max_size=5,
 )
-
-
-def words_of(*texts: str) -> Words:
-    return split_words(pa.array(texts, pa.string()))
 
 
 def datasketch_signature(
@@ -47,7 +42,7 @@ def datasketch_signature(
 def test_equal_to_datasketch_bit_for_bit(
     parts: list[list[str]], ngram: int, num_perm: int, seed: int
 ) -> None:
-    words = words_of(*(" ".join(p) for p in parts))
+    words = split(*(" ".join(p) for p in parts))
     offsets, hashes = shingles(words, ngram)
     found = signatures(words, ngram, num_perm, seed)
     assert found.dtype == np.uint32
@@ -57,7 +52,7 @@ def test_equal_to_datasketch_bit_for_bit(
 
 
 def test_texts_without_words_are_not_all_the_same() -> None:
-    found = signatures(words_of("!!!", "???", "!!!", "", "word"))
+    found = signatures(split("!!!", "???", "!!!", "", "word"))
     assert agreement(found, np.array([0, 0, 0, 0]), np.array([2, 1, 3, 4])).tolist() == [
         128,
         0,
@@ -73,7 +68,7 @@ def test_agreement_estimates_jaccard() -> None:
         a = rng.integers(0, 10_000, 2_000)
         b = np.where(rng.random(2_000) < share, rng.integers(0, 10_000, 2_000), a)
         texts += [" ".join(map(str, a)), " ".join(map(str, b))]
-    words = words_of(*texts)
+    words = split(*texts)
     offsets, hashes = shingles(words)
     found = signatures(words, num_perm=1024)
     left = np.arange(0, 8, 2)
@@ -145,7 +140,7 @@ def test_band_values_are_mixed() -> None:
 
 
 def test_out_of_range_is_refused() -> None:
-    words = words_of("a b c")
+    words = split("a b c")
     with pytest.raises(ValueError, match="ngram is 0"):
         signatures(words, ngram=0)
     with pytest.raises(ValueError, match="num_perm is 0"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.transforms.text.shingles import shingles
-from outcross.transforms.text.words import Words, split_words
+from tests.support.words import split
 
 documents = st.lists(
     st.lists(
@@ -19,16 +18,12 @@ documents = st.lists(
 )
 
 
-def words_of(*texts: str) -> Words:
-    return split_words(pa.array(texts, pa.string()))
-
-
 @settings(deadline=None)  # the first call compiles
 @given(documents, st.integers(1, 7))
 def test_shingles_are_equal_exactly_where_their_words_are(
     parts: list[list[str]], ngram: int
 ) -> None:
-    words = words_of(*(" ".join(p) for p in parts))
+    words = split(*(" ".join(p) for p in parts))
     offsets, hashes = shingles(words, ngram)
     seen: dict[tuple[str, ...], int] = {}
     for d, part in enumerate(parts):
@@ -43,4 +38,4 @@ def test_shingles_are_equal_exactly_where_their_words_are(
 
 def test_an_ngram_has_a_word_or_more() -> None:
     with pytest.raises(ValueError, match="ngram is 0"):
-        shingles(words_of("a b c"), 0)
+        shingles(split("a b c"), 0)

@@ -20,10 +20,10 @@ from outcross.transforms.text.characters import SILENT, WORD, character_classes
 from outcross.transforms.text.surface import (
     LEAST_BYTES,
     LEAST_DOCUMENTS,
+    MISSING,
     ONE,
     ORDINARY,
     SURFACE,
-    UNTOLD,
     Bands,
     set_bands,
     surface,
@@ -106,7 +106,7 @@ def test_measures_are_those_of_the_definition(values: list[str]) -> None:
         data = text.encode()
         assert own[LENGTH] == len(data)
         if len(data) < LEAST_BYTES:
-            assert own[:LENGTH] == [UNTOLD] * LENGTH
+            assert own[:LENGTH] == [MISSING] * LENGTH
             continue
         assert own[COMPRESSION] == pytest.approx(compressed(data) * ONE, abs=2)
         assert own[SYMBOLS] == symbols(text)
@@ -238,13 +238,13 @@ def test_too_little_human_text_makes_no_bands() -> None:
     assert set_bands(np.zeros((0, len(SURFACE)), np.uint32)) == Bands()
     # Nor does any number of texts that are too short for a measure.
     values = measured(5000)
-    values[: 5001 - LEAST_DOCUMENTS, :LENGTH] = UNTOLD
+    values[: 5001 - LEAST_DOCUMENTS, :LENGTH] = MISSING
     bands = set_bands(values)
-    assert bands.high[:LENGTH] == (UNTOLD,) * LENGTH
-    assert bands.high[LENGTH] < UNTOLD
+    assert bands.high[:LENGTH] == (MISSING,) * LENGTH
+    assert bands.high[LENGTH] < MISSING
 
 
 def test_a_measure_that_is_not_told_is_never_out_of_its_band() -> None:
     bands = Bands(low=(10,) * len(SURFACE), high=(20,) * len(SURFACE))
-    values = np.array([[UNTOLD] * LENGTH + [length] for length in (9, 10, 20, 21)], np.uint32)
+    values = np.array([[MISSING] * LENGTH + [length] for length in (9, 10, 20, 21)], np.uint32)
     assert bands.outside(values).any(axis=1).tolist() == [True, False, False, True]

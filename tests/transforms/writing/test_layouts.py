@@ -47,12 +47,12 @@ def spread(sketches):
 
 def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
     sketches = sketched(folder / "sketches", sources, unit_bytes)
-    standing, _ = deduplicated(folder / "dedup", sketches, sources)
+    comparison, _ = deduplicated(folder / "dedup", sketches, sources)
     figures = spread(sketches)
     verdicts = {
         "repeated_id": repeated_ids(sketches, sources),
         "open": figures["open"],
-        "rank": standing.order.rank,
+        "rank": comparison.order.position,
     }
     save_aligned(str(folder / "verdicts"), sketches, verdicts)
     save_aligned(str(folder / "selection"), sketches, {"copies": figures["copies"]})
@@ -266,7 +266,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
         source("gpt", "synthetic", write_jsonl(tmp_path / "g.jsonl", gpt), id_field="id"),
     ]
     sketches = sketched(tmp_path / "sketches", sources, unit_bytes=100)
-    standing, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
+    comparison, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
     removed = np.flatnonzero(~verdicts.kept)
     names = ids_of(sketches, sources, np.arange(len(sketches)), np.zeros(5, bool))
     ids = names.combine_chunks()
@@ -289,7 +289,7 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
             "row": rows,
             "shard": documents % shards,
             "key": documents.astype(np.uint64),
-            "rank": standing.order.rank[documents],
+            "rank": comparison.order.position[documents],
         }
         files.write_table(unit_file(str(folder), unit, "parquet"), pa.table(columns))
     layout = RemovedLayout(union(sketches), str(folder))
