@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File
-
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 RUNBOOKS = ROOT / "runbooks"
@@ -24,6 +22,8 @@ _FENCE = re.compile(r"^ *(```|~~~).*?^ *\1\s*$", re.DOTALL | re.MULTILINE)
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the runbooks to the site's pages."""
+    from mkdocs.structure.files import File
+
     for path in sorted(RUNBOOKS.glob("*.md")):
         files.append(File.generated(config, f"runbooks/{path.name}", abs_src_path=str(path)))
     return files

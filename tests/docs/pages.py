@@ -64,24 +64,28 @@ def blocks(path: Path) -> list[Block]:
 
 def commands(path: Path) -> Iterator[str]:
     """Return the lines of a page's code that call `outcross`."""
-    text = path.read_text()
     code = [block.code for block in blocks(path) if block.language in ("bash", "")]
-    code += _INDENTED.findall(_FENCE.sub("", text))
+    code += _INDENTED.findall(without_code(path))
     for line in "".join(code).replace("\\\n", " ").splitlines():
         if match := re.match(r"\s*(?:\w+ )?(outcross .*)", line):
             yield match[1]
 
 
+def without_code(path: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return _FENCE.sub("", path.read_text())
+
+
 def links(path: Path) -> Iterator[tuple[str, str]]:
     """Return path and anchor of each relative link of a page; one of them may be empty."""
-    for match in _LINK.finditer(_FENCE.sub("", path.read_text())):
+    for match in _LINK.finditer(without_code(path)):
         if match["path"] or match["anchor"]:
             yield match["path"], match["anchor"] or ""
 
 
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a page's headings, as mkdocs makes them."""
-    headings = _HEADING.findall(_FENCE.sub("", path.read_text()))
+    headings = _HEADING.findall(without_code(path))
     return {anchor(heading) for heading in headings}
 
 

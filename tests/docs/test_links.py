@@ -14,7 +14,7 @@ import yaml
 
 import outcross
 from outcross.pipeline.cli.main import app
-from tests.docs.pages import PAGES, ROOT, anchor, anchors, commands, links
+from tests.docs.pages import PAGES, ROOT, anchor, anchors, commands, links, without_code
 from tests.test_rooms import FLOORS
 
 DOCS = ROOT / "docs"
@@ -50,6 +50,15 @@ def test_relative_links_lead_to_a_file_and_a_heading(path: Path) -> None:
         assert target.exists(), f"{path.name}: {name}"
         if heading:
             assert heading in anchors(target), f"{path.name}: {name}#{heading}"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_lists_begin_a_paragraph(path: Path) -> None:
+    """The site takes a list for one only after a blank line."""
+    paragraphs = re.split(r"\n\s*\n", without_code(path))
+    lists = [text for text in paragraphs if re.search(r"^([-*]|\d+\.) ", text, re.MULTILINE)]
+    late = [text for text in lists if not re.match(r"\s*([-*]|\d+\.) ", text)]
+    assert late == []
 
 
 def test_anchors_are_those_of_the_site() -> None:
