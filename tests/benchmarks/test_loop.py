@@ -2,8 +2,10 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from pydoc_data.topics import topics as pages
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from outcross.transforms.text.words import split_words
+from tests.support.commands import call_program
 
 LOOP = Path(__file__).parents[2] / "benchmarks" / "loop"
 sys.path.insert(0, str(LOOP))
 
+import run as program  # noqa: E402
 from arms import ARMS  # noqa: E402
 from corpus import corpus, cut, labelled_sources  # noqa: E402
 from curator import Curator  # noqa: E402
@@ -60,7 +64,7 @@ TEXTS = st.lists(st.lists(WORDS, max_size=8).map(lambda row: [*row, END]), min_s
 
 
 def plain_probability(texts, topics, z, u, v, w):
-    """The definition, counted with dictionaries."""
+    """Return the probability by its definition, counted with dictionaries."""
     trigrams = Counter()
     for text, topic in zip(texts, topics, strict=True):
         before = [END, END, *text]
@@ -341,15 +345,39 @@ def test_pairs_and_tables_speak_of_arms_that_there_are():
     assert Experiment([]).arms == []
 
 
-# The loop itself, small: Python's own documentation, and the installed command
+# The loop itself, small: Python's own documentation, and the command
 
 RECURSIVE = ("ceiling", "replace", "naive", "residual", "residual+ledger.4")
 
 
+class SameProcess(Executor):
+    """Executor that calls a function where it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def asked(folder, *options):
+    """Return the benchmark's arguments."""
+    given = ["--world", "python", "--seeds", 0, *options]
+    given += ["--work", folder / "work", "--out", folder / "results.jsonl"]
+    return [*map(str, given)]
+
+
 def run(folder, *options):
-    line = [sys.executable, LOOP / "run.py", "--world", "python", "--seeds", 0, *options]
-    line += ["--work", folder / "work", "--out", folder / "results.jsonl"]
-    done = subprocess.run([*map(str, line)], check=False, capture_output=True, text=True)
+    """Call the benchmark and its commands in this process."""
+    with patch.object(program, "ProcessPoolExecutor", lambda jobs, mp_context: SameProcess()):
+        done = call_program(program.main, "run.py", *asked(folder, *options))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def start(folder, *options):
+    """Start the benchmark with a process for each core, as users do."""
+    line = [sys.executable, str(LOOP / "run.py"), *asked(folder, *options)]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -379,7 +407,7 @@ def test_every_arm_has_a_line_for_every_generation(looped):
 
 
 def test_a_generator_that_learns_from_itself_alone_narrows(tmp_path):
-    run(tmp_path, "--generations", 10, "--fresh", 0.01, "--arms", "replace", "ceiling")
+    start(tmp_path, "--generations", 10, "--fresh", 0.01, "--arms", "replace", "ceiling")
     found = results_of(tmp_path)
     losses = [found["replace", generation]["perplexity"] for generation in range(11)]
     assert losses == sorted(losses)

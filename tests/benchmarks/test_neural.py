@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "loop"))
 
 import neural
 from documents import END, LONGEST, SHORTEST, Documents, borders, joined
-from neural import _TRIES, Draw, Regime, Symbols, _drawn, train
+from neural import TRIES, Draw, Regime, Symbols, nucleus_draws, train
 from recurrent import Batch, Network
 
 WORDS, TOPICS = 900, 2
@@ -159,9 +159,9 @@ def test_draws_are_those_of_the_nucleus(mass, nucleus):
     likelier = np.array([p[p > q].sum() for q in p])
     inside = np.flatnonzero(likelier < nucleus - 1e-6)
     border = np.flatnonzero(np.abs(likelier - nucleus) <= 1e-6)  # either way is right
-    uniform = np.random.default_rng(0).random((400, _TRIES + 1))
+    uniform = np.random.default_rng(0).random((400, TRIES + 1))
     rows = np.repeat(p[None].astype(np.float32), 400, axis=0)
-    drawn = _drawn(rows, np.ones(len(p), np.float32), uniform, nucleus)
+    drawn = nucleus_draws(rows, np.ones(len(p), np.float32), uniform, nucleus)
     assert np.isin(drawn, [*inside, *border]).all()
     if not len(border):
         share = np.bincount(drawn, minlength=len(p)) / 400
@@ -188,9 +188,9 @@ def test_temperature_is_that_of_words_not_of_symbols():
 def test_a_class_is_in_the_nucleus_as_its_words_are():
     mass, best = [0.3, 0.2, 0.5], [1, 1, 0.001]  # the last is of a thousand words
     rows = np.repeat(np.array([mass], np.float32), 400, axis=0)
-    uniform = np.random.default_rng(0).random((400, _TRIES + 1))
+    uniform = np.random.default_rng(0).random((400, TRIES + 1))
     for nucleus, inside in ((0.25, {0}), (0.45, {0, 1}), (0.55, {0, 1, 2})):
-        assert {*_drawn(rows, np.array(best, np.float32), uniform, nucleus)} == inside
+        assert {*nucleus_draws(rows, np.array(best, np.float32), uniform, nucleus)} == inside
 
 
 def test_copies_of_a_document_are_held_out_together(monkeypatch):
