@@ -78,8 +78,8 @@ def test_the_loop_goes_on_to_its_end(work: Path, closed: Done) -> None:
     for generation in range(GENERATIONS + 1):
         for name in ("curated", "naive"):
             assert (work / name / "audits" / f"gen{generation}" / "report.html").exists()
-        said = closed.stdout.partition(f"curated gen{generation} audit: ")[2]
-        assert said.startswith(("Go: ", "Warning: "))
+        sentence = closed.stdout.partition(f"curated gen{generation} audit: ")[2]
+        assert sentence.startswith(("Go: ", "Warning: "))
         out = work / "curated" / "runs" / f"gen{generation}"
         assert (out / "manifest.json").exists()
         # The trainer's own column is there in every row, be it from the ledger or the archive.
@@ -96,15 +96,15 @@ def test_the_loop_goes_on_to_its_end(work: Path, closed: Done) -> None:
 @pytest.mark.usefixtures("closed")
 def test_the_lineage_adds_up(work: Path) -> None:
     shown = outcross("lineage", "show", work / "curated" / "lineage", "--json")
-    found = json.loads(shown.stdout)
+    summary = json.loads(shown.stdout)
     names = [f"gen{generation}" for generation in range(GENERATIONS + 1)]
-    assert [one["name"] for one in found["generations"]] == names
-    assert [line["generation"] for line in found["ledger"]] == names
-    for one, line in zip(found["generations"], found["ledger"], strict=True):
+    assert [one["name"] for one in summary["generations"]] == names
+    assert [line["generation"] for line in summary["ledger"]] == names
+    for one, line in zip(summary["generations"], summary["ledger"], strict=True):
         assert line["bought"] == one["fresh"]
         for unit in ("documents", "tokens"):
             assert line["bought"][unit] == line["used"][unit] + line["left"][unit]
-    first, *later = found["generations"]
+    first, *later = summary["generations"]
     assert first["fresh"]["tokens"] == first["tokens"]
     for one in later:
         report = load(work / "curated" / "runs" / one["name"] / "report.json")
@@ -120,6 +120,9 @@ def test_without_curation_the_last_generation_is_narrower(work: Path) -> None:
     kept = {}
     for name in ("curated", "naive"):
         report = load(work / name / "audits" / f"gen{GENERATIONS}" / "report.json")
-        kept[name] = {one["name"]: one["against"] for one in report["judged"]["measures"]}
+        kept[name] = {
+            measure_line["name"]: measure_line["against"]
+            for measure_line in report["judged"]["measures"]
+        }
     for measure in ("effective_clusters", "rare_words", "distinct_3"):
         assert kept["naive"][measure] < kept["curated"][measure] - 0.02, measure
