@@ -88,10 +88,10 @@ def test_what_is_unseen_gets_the_mass_that_it_has_elsewhere():
     rng = np.random.default_rng(5)
     share = 1 / np.arange(1, 2001) ** 0.9
     words = rng.choice(2000, (400, 24), p=share / share.sum()) + 2
-    whole = documents_of(*[[*row, END] for row in words.tolist()])
-    model = train(whole.take(np.arange(200)), 2002, 1, 0, "faithful")
-    seen = np.unique(whole.take(np.arange(200)).tok)
-    fresh = whole.take(np.arange(200, 400))
+    all_texts = documents_of(*[[*row, END] for row in words.tolist()])
+    model = train(all_texts.take(np.arange(200)), 2002, 1, 0, "faithful")
+    seen = np.unique(all_texts.take(np.arange(200)).tok)
+    fresh = all_texts.take(np.arange(200, 400))
     met = (~np.isin(fresh.tok, seen)).sum() / len(fresh.tok)
     # what it expects, on the average place of fresh text
     batch = Batch.of(fresh, np.arange(fresh.n))
@@ -104,9 +104,9 @@ def test_what_is_unseen_gets_the_mass_that_it_has_elsewhere():
 
 def test_likelihood_is_the_documents_own(models):
     model = models["sharp"]
-    whole = model.nll(FRESH)
+    all_texts = model.nll(FRESH)
     order = np.random.default_rng(2).permutation(FRESH.n)[:37]
-    assert model.nll(FRESH.take(order)) == pytest.approx(whole[order], rel=1e-5)
+    assert model.nll(FRESH.take(order)) == pytest.approx(all_texts[order], rel=1e-5)
 
 
 def test_a_seed_decides_everything(models):
@@ -201,9 +201,11 @@ def test_copies_of_a_document_are_held_out_together(monkeypatch):
     )
     assert (one.of == two.of).all()
     assert (one.written == two.written).all()
-    learned, held = ({side.take([row]).tok.tobytes() for row in range(side.n)} for side in sides[1])
-    assert held
-    assert not learned & held
+    learned, held_out = (
+        {side.take([row]).tok.tobytes() for row in range(side.n)} for side in sides[1]
+    )
+    assert held_out
+    assert not learned & held_out
     assert sides[1][0].n == 2 * sides[0][0].n
 
 
@@ -220,16 +222,16 @@ def test_the_gradient_is_the_slope():
     nats, gradient = network.loss(*given_)
     slope = np.empty_like(gradient)
     for i in range(len(slope)):
-        there = network.flat[i]
+        before = network.flat[i]
         ends = []
         for d in (1e-5, -1e-5):
-            network.flat[i] = there + d
+            network.flat[i] = before + d
             ends.append(network.loss(*given_)[0])
-        network.flat[i] = there
+        network.flat[i] = before
         slope[i] = (ends[0] - ends[1]) / 2e-5
     assert gradient == pytest.approx(slope, abs=1e-6)
-    whole = np.ones((4, 3))
-    nats = network.loss(*given_[:4], whole, whole)[0]
+    all_texts = np.ones((4, 3))
+    nats = network.loss(*given_[:4], all_texts, all_texts)[0]
     out = network.outputs(*given_[:2], given_[3])
     assert network.nats(out, batch.due).sum() == pytest.approx(nats)
     at = np.arange(len(out)), batch.due

@@ -614,14 +614,14 @@ def test_the_human_part_of_a_corpus_is_no_yardstick_for_it(curated, tmp_path):
     assert (report.judged, report.clusters) == (None, [])
     assert report.reference.human is False
     assert (report.reference.tail_mass, report.reference.near_duplicate_rate) == (None, None)
-    roles = [figures_of_role for stage in report.stages for figures_of_role in stage.roles.values()]
+    roles = [role for stage in report.stages for role in stage.roles.values()]
     roles += [shard.figures for shard in report.shards]
     assert len(roles) > 6
-    for figures_of_role in roles:
+    for role in roles:
         assert (
-            figures_of_role.measures,
-            figures_of_role.tail_mass,
-            figures_of_role.off_support,
+            role.measures,
+            role.tail_mass,
+            role.off_support,
         ) == ([], None, None)
 
 

@@ -138,14 +138,14 @@ def test_only_a_finished_run_can_be_explained(tmp_path):
             explain_removals(str(tmp_path), 3, as_json=False)
 
 
-@pytest.mark.parametrize("what", ["config", "plan", "report"])
-def test_the_schemas_describe_every_key(what):
-    schema = json.loads(outcross("schema", what).stdout)
+@pytest.mark.parametrize("name", ["config", "plan", "report"])
+def test_the_schemas_describe_every_key(name):
+    schema = json.loads(outcross("schema", name).stdout)
     TypeAdapter(dict).validate_python(schema)
     assert schema["type"] == "object"
     undescribed = [
         f"{model}.{key}"
-        for model, of in {**schema["$defs"], what: schema}.items()
+        for model, of in {**schema["$defs"], name: schema}.items()
         for key, value in of.get("properties", {}).items()
         if "description" not in value
     ]

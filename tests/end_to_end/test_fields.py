@@ -161,7 +161,7 @@ def tongues(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
         ("{lang: [no, en]}", "truth values among texts; YAML reads no and off as false"),
         ("{lang: no}", "where: lang: found False, a truth value, and the column holds texts"),
@@ -172,10 +172,12 @@ def tongues(folder: Path) -> dict[str, Any]:
         ("{lang: de, n: 1}", "lang fits 10 rows, none of which the other keys keep; n fits 1 rows"),
     ],
 )
-def test_a_filter_that_can_not_be_meant_is_refused(tmp_path: Path, where: str, said: str) -> None:
+def test_a_filter_that_can_not_be_meant_is_refused(
+    tmp_path: Path, where: str, message: str
+) -> None:
     source = tongues(tmp_path) | {"where": yaml.safe_load(where)}
     refused = outcross("run", request(tmp_path, source, people(tmp_path)), code=2)
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert not (tmp_path / "out" / "data").exists()
 
 

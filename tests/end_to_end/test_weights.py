@@ -57,20 +57,20 @@ def test_every_document_is_one_row_and_weighs_its_copies(rows, weights):
 
 
 def test_figures_are_of_the_weighted_corpus(rows, weights):
-    one, other = (dict(result.report) for result in (rows, weights))
-    told = [one.pop("asked"), other.pop("asked")]
-    assert [asked.pop("copies") for asked in told] == ["rows", "weights"]
-    assert told[0] == told[1]
-    shards = one.pop("shards"), other.pop("shards")
-    for what in ("documents", "tokens", "copies"):
-        sums = [sum(shard["figures"][what] for shard in found) for found in shards]
-        assert sums[0] == sums[1] == one["stages"][-1]["roles"]["all"][what]
-    lines = one.pop("conservation"), other.pop("conservation")
+    by_rows, by_weights = (dict(result.report) for result in (rows, weights))
+    requests = [by_rows.pop("asked"), by_weights.pop("asked")]
+    assert [asked.pop("copies") for asked in requests] == ["rows", "weights"]
+    assert requests[0] == requests[1]
+    shards = by_rows.pop("shards"), by_weights.pop("shards")
+    for measure in ("documents", "tokens", "copies"):
+        sums = [sum(shard["figures"][measure] for shard in found) for found in shards]
+        assert sums[0] == sums[1] == by_rows["stages"][-1]["roles"]["all"][measure]
+    lines = by_rows.pop("conservation"), by_weights.pop("conservation")
     assert any(line["not_selected"].get("quota") for line in lines[0])
     assert sum(line["copies"] for line in lines[0]) == len(rows.data) - len(weights.data)
     assert [line | {"copies": 0} for line in lines[0]] == lines[1]
-    assert other == one
-    assert other["achieved"]["most_copies"] == max(rows.appearances.values()) > 2
+    assert by_weights == by_rows
+    assert by_weights["achieved"]["most_copies"] == max(rows.appearances.values()) > 2
 
 
 def test_promises_hold_in_the_files_and_shard_by_shard(rows, weights):
