@@ -74,7 +74,7 @@ RECIPE = Recipe()
 _JITTER = 12  # tokens: batches are of about the same length, but not the same ones every epoch
 _BESIDE = 512  # documents sampled side by side
 _READ = 64  # documents read side by side
-_TRIES = 8  # draws until one is in the nucleus, then the likeliest word
+TRIES = 8  # draws until one is in the nucleus, then the likeliest word
 _ADDED = 0.1  # documents of each topic, so that none is impossible
 
 
@@ -221,8 +221,8 @@ class Draw:
         scores += self.spread
         scores -= log_sum(scores)
         np.exp(scores, out=scores)
-        uniform = rng.random((len(scores), _TRIES + 1))
-        symbol = _drawn(scores, self.best, uniform, self.regime.nucleus)
+        uniform = rng.random((len(scores), TRIES + 1))
+        symbol = nucleus_draws(scores, self.best, uniform, self.regime.nucleus)
         low, high = self.first[symbol], self.first[symbol + 1]
         begin, end = self.shares[low], self.shares[high]
         at = np.searchsorted(self.shares, begin + uniform[:, -1] * (end - begin), "right") - 1
@@ -230,7 +230,7 @@ class Draw:
 
 
 @njit(nogil=True, cache=True)
-def _drawn(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> Ints:
+def nucleus_draws(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> Ints:
     """Draw a symbol for each row of `p` [rows, symbols].
 
     A draw is in the nucleus if all likelier words together have less than its mass. Repeating a
@@ -240,7 +240,7 @@ def _drawn(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> Ints:
     out = np.empty(rows, np.int64)
     for row in range(rows):
         found = -1
-        for attempt in range(_TRIES):
+        for attempt in range(TRIES):
             left, s = uniform[row, attempt], 0
             while s < n - 1 and (left >= p[row, s] or p[row, s] == 0):
                 left -= p[row, s]

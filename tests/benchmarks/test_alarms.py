@@ -30,36 +30,36 @@ def measure(name, against, error=0.01, outcome="go"):
 
 @given(texts=st.lists(st.text(max_size=4), max_size=40), seed=st.integers(0, 99))
 def test_halves_hold_every_text_once_and_repeats_together_in_any_order(alarms, texts, seed):
-    one, other = alarms.halves(texts, seed)
-    assert Counter(one) + Counter(other) == Counter(texts)
-    assert not set(one) & set(other)
+    first, other = alarms.halves(texts, seed)
+    assert Counter(first) + Counter(other) == Counter(texts)
+    assert not set(first) & set(other)
     again = alarms.halves(texts[::-1], seed)
-    assert [sorted(half) for half in again] == [sorted(one), sorted(other)]
+    assert [sorted(half) for half in again] == [sorted(first), sorted(other)]
 
 
 def test_halves_of_different_seeds_cut_independently(alarms):
     texts = [f"text {i}" for i in range(4000)]
-    one, other = (set(alarms.halves(texts, seed)[0]) for seed in (0, 1))
-    assert len(one) == pytest.approx(2000, abs=150)
-    assert len(one & other) == pytest.approx(1000, abs=150)
+    first, other = (set(alarms.halves(texts, seed)[0]) for seed in (0, 1))
+    assert len(first) == pytest.approx(2000, abs=150)
+    assert len(first & other) == pytest.approx(1000, abs=150)
 
 
 def test_junk_has_the_characters_the_lines_or_the_length_of_texts(alarms):
     texts = [f"First line of {i}.\n\nAnother one, {i * i}.\n" for i in range(50)]
-    found = alarms.junk(texts, 100, 3)
-    assert sum(map(len, found.values())) == 100
-    assert found == alarms.junk(texts, 100, 3) != alarms.junk(texts, 100, 4)
+    drawn = alarms.junk(texts, 100, 3)
+    assert sum(map(len, drawn.values())) == 100
+    assert drawn == alarms.junk(texts, 100, 3) != alarms.junk(texts, 100, 4)
     characters = {"".join(sorted(text)) for text in texts}
-    assert all("".join(sorted(one)) in characters for one in found["shuffled"])
-    assert not set(found["shuffled"]) & set(texts)
+    assert all("".join(sorted(first)) in characters for first in drawn["shuffled"])
+    assert not set(drawn["shuffled"]) & set(texts)
     lines = {line for text in texts for line in text.splitlines() if line}
-    for one in found["one line"]:
-        (line,) = set(one.split("\n"))
+    for first in drawn["one line"]:
+        (line,) = set(first.split("\n"))
         assert line in lines
-        assert one.count(line) >= 10
-    for one in found["base64"]:
-        assert base64.b64encode(base64.b64decode(one, validate=True)).decode() == one
-        assert abs(len(one) - len(texts[-1])) < 10
+        assert first.count(line) >= 10
+    for first in drawn["base64"]:
+        assert base64.b64encode(base64.b64decode(first, validate=True)).decode() == first
+        assert abs(len(first) - len(texts[-1])) < 10
 
 
 def test_the_generation_from_which_on_an_order_holds(alarms):
@@ -82,10 +82,14 @@ def test_of_a_divergence_the_larger_one_is_less_diverse(alarms):
 
 def test_more_alarms_than_are_allowed_are_told_by_set(alarms):
     def split(verdict, outcome):
-        found = measure("js", 0.1, outcome=outcome).model_dump()
-        return {"verdict": verdict, "documents": 10, "measures": {"js": found}}
+        measured = measure("js", 0.1, outcome=outcome).model_dump()
+        return {"verdict": verdict, "documents": 10, "measures": {"js": measured}}
 
     quiet, loud = split("go", "go"), split("stop", "stop")
-    found = {"good": [quiet] * 100, "once": [quiet] * 99 + [loud], "bad": [quiet] * 98 + [loud] * 2}
-    assert alarms.false_alarms(found, 0.01, "") == ["bad: 2 of 100 halves are stopped"]
-    assert len(alarms.false_alarms(found, 0, "")) == 2
+    halves = {
+        "good": [quiet] * 100,
+        "once": [quiet] * 99 + [loud],
+        "bad": [quiet] * 98 + [loud] * 2,
+    }
+    assert alarms.false_alarms(halves, 0.01, "") == ["bad: 2 of 100 halves are stopped"]
+    assert len(alarms.false_alarms(halves, 0, "")) == 2

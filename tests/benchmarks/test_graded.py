@@ -41,8 +41,8 @@ def test_all_pairs_are_found_with_the_similarity_of_the_definition(texts, least,
         for i, j in combinations(range(len(texts)), 2)
         if jaccard(sets[i], sets[j]) >= least
     }
-    found = exact_pairs(texts, least, ngram)
-    assert dict(zip(zip(found.a, found.b, strict=True), found.jaccard, strict=True)) == expected
+    pairs = exact_pairs(texts, least, ngram)
+    assert dict(zip(zip(pairs.a, pairs.b, strict=True), pairs.jaccard, strict=True)) == expected
 
 
 @pytest.mark.parametrize("aim", [0.5, 0.7, 0.85, 0.97])
@@ -83,7 +83,7 @@ def test_a_chain_has_links_above_and_ends_below_the_threshold(rows):
     for family in range(40, 48):
         texts = [row.text for row in sorted(row for row in rows if row.family == family)]
         sets = [shingles(text) for text in texts]
-        links = [jaccard(one, other) for one, other in pairwise(sets)]
+        links = [jaccard(first, other) for first, other in pairwise(sets)]
         assert min(links) > LINKS[0] - 0.05
         ends.append(jaccard(sets[0], sets[-1]))
     assert max(ends) < 0.8
@@ -101,7 +101,7 @@ def test_paragraphs_are_the_same_by_their_place_in_the_book():
     refrain = "and so it went"  # shorter than an anchor: known by what stands around it
     first = [a, refrain, b, c, refrain, d + " " + e]
     other = [a.upper(), refrain, b, rewritten, refrain, d, e + " more"]
-    found = same_paragraphs(first + other, ["first"] * len(first) + ["other"] * len(other))
+    pairs = same_paragraphs(first + other, ["first"] * len(first) + ["other"] * len(other))
     at = len(first)
     same = {(0, at), (1, at + 1), (2, at + 2), (3, at + 3), (4, at + 4), (5, at + 5), (5, at + 6)}
-    assert set(found) == same
+    assert set(pairs) == same

@@ -2,8 +2,10 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from pydoc_data.topics import topics as pages
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from outcross.transforms.text.words import split_words
+from tests.support.commands import call_program
 
 LOOP = Path(__file__).parents[2] / "benchmarks" / "loop"
 sys.path.insert(0, str(LOOP))
 
+import run as program  # noqa: E402
 from arms import ARMS  # noqa: E402
 from corpus import corpus, cut, labelled_sources  # noqa: E402
 from curator import Curator  # noqa: E402
@@ -32,8 +36,8 @@ SIZES = Sizes(words=8000, test=12_000, reference=8000, topics=6, dimensions=12, 
 def documents(rows, topics=None):
     lengths = np.array([len(row) for row in rows], np.int64)
     tok = np.array([word for row in rows for word in row], np.int32)
-    found = np.zeros(len(rows)) if topics is None else np.array(topics)
-    return Documents(tok, borders(lengths), found.astype(np.int32))
+    topic = np.zeros(len(rows)) if topics is None else np.array(topics)
+    return Documents(tok, borders(lengths), topic.astype(np.int32))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ TEXTS = st.lists(st.lists(WORDS, max_size=8).map(lambda row: [*row, END]), min_s
 
 
 def plain_probability(texts, topics, z, u, v, w):
-    """The definition, counted with dictionaries."""
+    """Return the probability by its definition, counted with dictionaries."""
     trigrams = Counter()
     for text, topic in zip(texts, topics, strict=True):
         before = [END, END, *text]
@@ -91,11 +95,11 @@ def test_probabilities_are_those_of_the_definition_and_sum_to_one(texts, data):
     z = data.draw(st.integers(0, 1))
     known = model.nll(documents([prefix], [z]))[0]
     longer = documents([[*prefix, w] for w in range(VOCABULARY)], [z] * VOCABULARY)
-    found = np.exp(known - model.nll(longer))
-    assert found.sum() == pytest.approx(1)
+    probabilities = np.exp(known - model.nll(longer))
+    assert probabilities.sum() == pytest.approx(1)
     u, v = [END, END, *prefix][-2:]
     expected = [plain_probability(texts, topics, z, u, v, w) for w in range(VOCABULARY)]
-    assert found == pytest.approx(expected)
+    assert probabilities == pytest.approx(expected)
 
 
 def test_first_words_and_topics_have_probabilities_that_sum_to_one():
@@ -128,12 +132,12 @@ def test_samples_of_the_faithful_regime_follow_the_models_probabilities():
         row = sample.tok[start : min(end, start + 129)]
         for i in range(12, len(row)):
             after[int(row[i - 2]), int(row[i - 1])][int(row[i])] += 1
-    held = [(context, found) for context, found in after.items() if found.total() > 5000]
-    assert len(held) > 5
-    for (u, v), found in held:
+    frequent = [(context, counts) for context, counts in after.items() if counts.total() > 5000]
+    assert len(frequent) > 5
+    for (u, v), counts in frequent:
         known = model.nll(documents([[2, 3, u, v]]))[0]
         p = np.exp(known - model.nll(documents([[2, 3, u, v, w] for w in range(8)])))
-        seen = np.array([found[w] for w in range(8)]) / found.total()
+        seen = np.array([counts[w] for w in range(8)]) / counts.total()
         assert np.abs(seen - p).sum() / 2 < 0.03
 
 
@@ -164,22 +168,22 @@ def test_a_sharp_regime_is_narrower_than_a_faithful_one(small, first_model):
 
 @given(st.lists(st.text(alphabet="ab .!?\n1{", max_size=400), max_size=8))
 def test_cutting_keeps_all_words_in_their_order(paragraphs):
-    found = list(cut(paragraphs))
-    words = " ".join(" ".join(document) for document in found).split()
+    documents_cut = list(cut(paragraphs))
+    words = " ".join(" ".join(document) for document in documents_cut).split()
     expected = [c for part in paragraphs for c in part.replace("{", " ")]
     kept = "".join(words).replace("<num>", "1")
     assert kept.count("!") == expected.count("!")
     assert kept.count("a") == expected.count("a")
-    assert all(len(document) <= 130 for document in found)
+    assert all(len(document) <= 130 for document in documents_cut)
 
 
 def test_a_corpus_has_no_text_twice_and_keeps_to_its_caps():
     text = "\n\n".join(f"{'xyz'[i % 3] * (i % 20 + 1)} {'word ' * 45}" for i in range(90))
-    found = corpus(labelled_sources([(text, "one"), (text, "two")]), {"one": 0.3})
-    assert found.domains == ("one",)  # the other one has nothing of its own
-    assert 300 <= len(found.tok) < 300 + 131
-    whole = corpus(labelled_sources([(text, "one")]), {})
-    assert len(whole.off) - 1 == 60
+    capped = corpus(labelled_sources([(text, "one"), (text, "two")]), {"one": 0.3})
+    assert capped.domains == ("one",)  # the other one has nothing of its own
+    assert 300 <= len(capped.tok) < 300 + 131
+    uncapped = corpus(labelled_sources([(text, "one")]), {})
+    assert len(uncapped.off) - 1 == 60
 
 
 def rows_of(part):
@@ -189,8 +193,8 @@ def rows_of(part):
 
 def test_parts_of_a_world_are_disjoint_and_as_large_as_asked(small, reference_pages):
     parts = [small.test, small.first, small.reference, small.extra, *small.fresh, small.rest]
-    whole = Documents(reference_pages.tok, reference_pages.off, reference_pages.domain)
-    assert sum(map(rows_of, parts), Counter()) == rows_of(whole)
+    pages_together = Documents(reference_pages.tok, reference_pages.off, reference_pages.domain)
+    assert sum(map(rows_of, parts), Counter()) == rows_of(pages_together)
     assert len(small.test.tok) == pytest.approx(SIZES.test, abs=131)
     assert small.counted(small.first).sum() == pytest.approx(SIZES.words, abs=131)
     assert small.counted(small.fresh[1]).sum() == pytest.approx(800, abs=131)
@@ -245,14 +249,14 @@ def test_as_many_documents_are_taken_as_come_nearest(sizes, total):
 
 def test_human_text_measures_as_human_text(small, first_model):
     held_out = HeldOut.fit(small, first_model, 0)
-    found = held_out.width(small.extra)
-    assert found["distinct_3"] == found["vocabulary"] == 1
-    assert found["coverage"] == pytest.approx(1, abs=0.1)
-    assert found["effective_clusters"] == pytest.approx(1, abs=0.15)
-    assert 0 <= found["js"] < 0.05
+    width = held_out.width(small.extra)
+    assert width["distinct_3"] == width["vocabulary"] == 1
+    assert width["coverage"] == pytest.approx(1, abs=0.1)
+    assert width["effective_clusters"] == pytest.approx(1, abs=0.15)
+    assert 0 <= width["js"] < 0.05
     itself = held_out.width(joined([small.test, small.extra]))
     assert itself["coverage"] == 1
-    assert itself["js"] < found["js"]
+    assert itself["js"] < width["js"]
 
 
 def test_a_single_topic_measures_as_narrow_and_predicts_the_others_badly(small, first_model):
@@ -260,11 +264,11 @@ def test_a_single_topic_measures_as_narrow_and_predicts_the_others_badly(small, 
     topic = np.bincount(small.first.topic).argmax()
     rows = np.flatnonzero(small.first.topic == topic)
     narrow = small.first.take(np.resize(rows, small.first.n))
-    found, human = held_out.width(narrow), held_out.width(small.extra)
+    width, human = held_out.width(narrow), held_out.width(small.extra)
     for name in ("effective_clusters", "distinct_3", "vocabulary"):
-        assert found[name] < 0.8 * human[name]
-    assert found["coverage"] < human["coverage"]
-    assert found["js"] > human["js"] + 0.1
+        assert width[name] < 0.8 * human[name]
+    assert width["coverage"] < human["coverage"]
+    assert width["js"] > human["js"] + 0.1
     model = train(narrow, small.vocabulary, SIZES.topics, 0, "sharp")
     ours, first = held_out.loss(model), held_out.loss(first_model)
     assert all(ours[name] > 1.2 * first[name] for name in first)
@@ -309,15 +313,15 @@ def result(arm, seed, perplexity, generation=2, **settings):
     fixed = {"world": "w", "generator": "kn", "regime": "sharp", "fresh": 0.1, "generations": 2}
     fixed |= {"growth": 1.0, "candidates": 4.5, "human_share": 0.25}
     figures = dict.fromkeys((*FIGURES, "rare_words", "distinct_3"), 0.5)
-    own = {"arm": arm, "seed": seed, "generation": generation, "perplexity": perplexity}
-    return {**fixed, **figures, **own, **settings}
+    line = {"arm": arm, "seed": seed, "generation": generation, "perplexity": perplexity}
+    return {**fixed, **figures, **line, **settings}
 
 
 def test_intervals_are_those_of_student():
-    found = Interval.of([0.1, 0.2, 0.3])
-    assert found.mean == pytest.approx(0.2)
-    assert found.half == pytest.approx(4.30265 * 0.1 / 3**0.5, rel=1e-5)
-    assert found.percent() == "+20.0 ± 24.8 %"
+    results = Interval.of([0.1, 0.2, 0.3])
+    assert results.mean == pytest.approx(0.2)
+    assert results.half == pytest.approx(4.30265 * 0.1 / 3**0.5, rel=1e-5)
+    assert results.percent() == "+20.0 ± 24.8 %"
     assert Interval.of([0.5]).percent() == "+50.0 %"
 
 
@@ -326,13 +330,13 @@ def test_a_table_pairs_seeds_and_the_last_of_equal_lines_holds():
     lines += [result("naive", 0, 999), result("residual", 0, 105)]
     lines += [result("naive", seed, 100 * (seed + 1) * (1.1 + seed / 10)) for seed in range(3)]
     lines += [result("naive", 0, 777, generation=1), result("naive", 0, 555, regime="mid")]
-    found = experiments(lines)
-    assert len(found) == 2
-    rows = list(table(next(iter(found.values())), 2))
+    results = experiments(lines)
+    assert len(results) == 2
+    rows = list(table(next(iter(results.values())), 2))
     cells = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ") for row in rows}
     assert cells["naive"][1:5] == ["3", "0.25", "247", "+20.0 ± 24.8 %"]
     assert cells["residual"][1:5] == ["1", "0.25", "105", "+5.0 %"]
-    pairs = list(differences(next(iter(found.values())), 2, PAIRS))
+    pairs = list(differences(next(iter(results.values())), 2, PAIRS))
     assert [row.split(" | ")[:3] for row in pairs[2:]] == [["| residual", "naive", "-4.5 %"]]
 
 
@@ -341,15 +345,39 @@ def test_pairs_and_tables_speak_of_arms_that_there_are():
     assert Experiment([]).arms == []
 
 
-# The loop itself, small: Python's own documentation, and the installed command
+# The loop itself, small: Python's own documentation, and the command
 
 RECURSIVE = ("ceiling", "replace", "naive", "residual", "residual+ledger.4")
 
 
+class SameProcess(Executor):
+    """Executor that calls a function where it is submitted."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def asked(folder, *options):
+    """Return the benchmark's arguments."""
+    given = ["--world", "python", "--seeds", 0, *options]
+    given += ["--work", folder / "work", "--out", folder / "results.jsonl"]
+    return [*map(str, given)]
+
+
 def run(folder, *options):
-    line = [sys.executable, LOOP / "run.py", "--world", "python", "--seeds", 0, *options]
-    line += ["--work", folder / "work", "--out", folder / "results.jsonl"]
-    done = subprocess.run([*map(str, line)], check=False, capture_output=True, text=True)
+    """Call the benchmark and its commands in this process."""
+    with patch.object(program, "ProcessPoolExecutor", lambda jobs, mp_context: SameProcess()):
+        done = call_program(program.main, "run.py", *asked(folder, *options))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def start(folder, *options):
+    """Start the benchmark with a process for each core, as users do."""
+    line = [sys.executable, str(LOOP / "run.py"), *asked(folder, *options)]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -367,10 +395,10 @@ def results_of(folder):
 
 
 def test_every_arm_has_a_line_for_every_generation(looped):
-    found = results_of(looped)
+    results = results_of(looped)
     expected = {(arm, generation) for arm in RECURSIVE for generation in range(4)}
-    assert found.keys() == expected | {("human.1", 3)}
-    for (arm, generation), row in found.items():
+    assert results.keys() == expected | {("human.1", 3)}
+    for (arm, generation), row in results.items():
         size = 800 if arm == "human.1" else 8000
         assert row["words"] == pytest.approx(size, abs=150)
         mixed = {"replace": 0, "naive": 0.1, "residual": 0.1, "residual+ledger.4": 0.1 * generation}
@@ -379,18 +407,18 @@ def test_every_arm_has_a_line_for_every_generation(looped):
 
 
 def test_a_generator_that_learns_from_itself_alone_narrows(tmp_path):
-    run(tmp_path, "--generations", 10, "--fresh", 0.01, "--arms", "replace", "ceiling")
-    found = results_of(tmp_path)
-    losses = [found["replace", generation]["perplexity"] for generation in range(11)]
+    start(tmp_path, "--generations", 10, "--fresh", 0.01, "--arms", "replace", "ceiling")
+    results = results_of(tmp_path)
+    losses = [results["replace", generation]["perplexity"] for generation in range(11)]
     assert losses == sorted(losses)
-    assert losses[10] > 2 * found["ceiling", 10]["perplexity"]
+    assert losses[10] > 2 * results["ceiling", 10]["perplexity"]
     for name in ("coverage", "effective_clusters", "distinct_3", "rare_words", "vocabulary"):
-        assert found["replace", 10][name] < found["replace", 0][name]
+        assert results["replace", 10][name] < results["replace", 0][name]
 
 
 def test_mixing_curating_and_remembering_each_narrow_less(looped):
-    found = results_of(looped)
-    last = {arm: found[arm, 3]["perplexity"] for arm in (*RECURSIVE, "human.1")}
+    results = results_of(looped)
+    last = {arm: results[arm, 3]["perplexity"] for arm in (*RECURSIVE, "human.1")}
     assert last["ceiling"] < last["residual+ledger.4"] < last["residual"] < last["naive"]
     assert last["naive"] < 0.95 * last["replace"]
     assert last["residual+ledger.4"] < 0.97 * last["naive"]
@@ -402,5 +430,5 @@ def test_what_is_finished_is_not_done_again_and_nothing_is_left_behind(looped):
     assert run(looped, "--generations", 3, "--arms", *RECURSIVE) == ""
     assert (looped / "results.jsonl").read_text() == before
     (folder,) = (looped / "work").glob("python-0-*")
-    left = {path.name for path in folder.iterdir()}
-    assert left == {"reference", "reference.jsonl", "lock"}
+    remaining = {path.name for path in folder.iterdir()}
+    assert remaining == {"reference", "reference.jsonl", "lock"}

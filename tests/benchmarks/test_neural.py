@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "loop"))
 
 import neural
 from documents import END, LONGEST, SHORTEST, Documents, borders, joined
-from neural import _TRIES, Draw, Regime, Symbols, _drawn, train
+from neural import TRIES, Draw, Regime, Symbols, nucleus_draws, train
 from recurrent import Batch, Network
 
 WORDS, TOPICS = 900, 2
@@ -88,10 +88,10 @@ def test_what_is_unseen_gets_the_mass_that_it_has_elsewhere():
     rng = np.random.default_rng(5)
     share = 1 / np.arange(1, 2001) ** 0.9
     words = rng.choice(2000, (400, 24), p=share / share.sum()) + 2
-    whole = documents_of(*[[*row, END] for row in words.tolist()])
-    model = train(whole.take(np.arange(200)), 2002, 1, 0, "faithful")
-    seen = np.unique(whole.take(np.arange(200)).tok)
-    fresh = whole.take(np.arange(200, 400))
+    all_texts = documents_of(*[[*row, END] for row in words.tolist()])
+    model = train(all_texts.take(np.arange(200)), 2002, 1, 0, "faithful")
+    seen = np.unique(all_texts.take(np.arange(200)).tok)
+    fresh = all_texts.take(np.arange(200, 400))
     met = (~np.isin(fresh.tok, seen)).sum() / len(fresh.tok)
     # what it expects, on the average place of fresh text
     batch = Batch.of(fresh, np.arange(fresh.n))
@@ -104,9 +104,9 @@ def test_what_is_unseen_gets_the_mass_that_it_has_elsewhere():
 
 def test_likelihood_is_the_documents_own(models):
     model = models["sharp"]
-    whole = model.nll(FRESH)
+    all_texts = model.nll(FRESH)
     order = np.random.default_rng(2).permutation(FRESH.n)[:37]
-    assert model.nll(FRESH.take(order)) == pytest.approx(whole[order], rel=1e-5)
+    assert model.nll(FRESH.take(order)) == pytest.approx(all_texts[order], rel=1e-5)
 
 
 def test_a_seed_decides_everything(models):
@@ -159,9 +159,9 @@ def test_draws_are_those_of_the_nucleus(mass, nucleus):
     likelier = np.array([p[p > q].sum() for q in p])
     inside = np.flatnonzero(likelier < nucleus - 1e-6)
     border = np.flatnonzero(np.abs(likelier - nucleus) <= 1e-6)  # either way is right
-    uniform = np.random.default_rng(0).random((400, _TRIES + 1))
+    uniform = np.random.default_rng(0).random((400, TRIES + 1))
     rows = np.repeat(p[None].astype(np.float32), 400, axis=0)
-    drawn = _drawn(rows, np.ones(len(p), np.float32), uniform, nucleus)
+    drawn = nucleus_draws(rows, np.ones(len(p), np.float32), uniform, nucleus)
     assert np.isin(drawn, [*inside, *border]).all()
     if not len(border):
         share = np.bincount(drawn, minlength=len(p)) / 400
@@ -188,9 +188,9 @@ def test_temperature_is_that_of_words_not_of_symbols():
 def test_a_class_is_in_the_nucleus_as_its_words_are():
     mass, best = [0.3, 0.2, 0.5], [1, 1, 0.001]  # the last is of a thousand words
     rows = np.repeat(np.array([mass], np.float32), 400, axis=0)
-    uniform = np.random.default_rng(0).random((400, _TRIES + 1))
+    uniform = np.random.default_rng(0).random((400, TRIES + 1))
     for nucleus, inside in ((0.25, {0}), (0.45, {0, 1}), (0.55, {0, 1, 2})):
-        assert {*_drawn(rows, np.array(best, np.float32), uniform, nucleus)} == inside
+        assert {*nucleus_draws(rows, np.array(best, np.float32), uniform, nucleus)} == inside
 
 
 def test_copies_of_a_document_are_held_out_together(monkeypatch):
@@ -201,9 +201,11 @@ def test_copies_of_a_document_are_held_out_together(monkeypatch):
     )
     assert (one.of == two.of).all()
     assert (one.written == two.written).all()
-    learned, held = ({side.take([row]).tok.tobytes() for row in range(side.n)} for side in sides[1])
-    assert held
-    assert not learned & held
+    learned, held_out = (
+        {side.take([row]).tok.tobytes() for row in range(side.n)} for side in sides[1]
+    )
+    assert held_out
+    assert not learned & held_out
     assert sides[1][0].n == 2 * sides[0][0].n
 
 
@@ -220,16 +222,16 @@ def test_the_gradient_is_the_slope():
     nats, gradient = network.loss(*given_)
     slope = np.empty_like(gradient)
     for i in range(len(slope)):
-        there = network.flat[i]
+        before = network.flat[i]
         ends = []
         for d in (1e-5, -1e-5):
-            network.flat[i] = there + d
+            network.flat[i] = before + d
             ends.append(network.loss(*given_)[0])
-        network.flat[i] = there
+        network.flat[i] = before
         slope[i] = (ends[0] - ends[1]) / 2e-5
     assert gradient == pytest.approx(slope, abs=1e-6)
-    whole = np.ones((4, 3))
-    nats = network.loss(*given_[:4], whole, whole)[0]
+    all_texts = np.ones((4, 3))
+    nats = network.loss(*given_[:4], all_texts, all_texts)[0]
     out = network.outputs(*given_[:2], given_[3])
     assert network.nats(out, batch.due).sum() == pytest.approx(nats)
     at = np.arange(len(out)), batch.due

@@ -12,8 +12,8 @@ from verdicts import verdict_of
 POOL = [" ".join(f"w{n}" for n in range(i, i + 1000)) for i in range(0, 200_000, 1000)]
 
 
-def pairs(*found: tuple[int, int, float]) -> Pairs:
-    a, b, j = zip(*found, strict=True)
+def pairs(*labels_found: tuple[int, int, float]) -> Pairs:
+    a, b, j = zip(*labels_found, strict=True)
     return Pairs(np.array(a), np.array(b), np.array(j))
 
 
@@ -73,15 +73,16 @@ clustering = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=
 
 @given(clustering)
 def test_agreement_is_that_of_all_pairs_counted(labels):
-    found, truth = np.array(labels).T
+    labels_found, truth = np.array(labels).T
     cells = [
-        (found[i] == found[j], truth[i] == truth[j]) for i, j in combinations(range(len(found)), 2)
+        (labels_found[i] == labels_found[j], truth[i] == truth[j])
+        for i, j in combinations(range(len(labels_found)), 2)
     ]
     both, only_found, only_truth = (
         cells.count(cell) for cell in ((True, True), (True, False), (False, True))
     )
     neither = len(cells) - both - only_found - only_truth
-    a = agreement(found, truth)
+    a = agreement(labels_found, truth)
     assert a.precision == pytest.approx(both / (both + only_found) if both + only_found else 1)
     assert a.recall == pytest.approx(both / (both + only_truth) if both + only_truth else 1)
     # the same index from the pair confusion matrix (Steinley 2004)
@@ -99,9 +100,11 @@ def test_components_are_what_a_walk_reaches(edges):
         for a, b in edges:
             label[a] = label[b] = min(label[a], label[b])
     a, b = np.array(edges, dtype=np.int64).reshape(-1, 2).T
-    found = components(Pairs(a, b, np.ones(len(a))), 12)
+    labels_found = components(Pairs(a, b, np.ones(len(a))), 12)
     assert all(
-        (found[i] == found[j]) == (label[i] == label[j]) for i in range(12) for j in range(12)
+        (labels_found[i] == labels_found[j]) == (label[i] == label[j])
+        for i in range(12)
+        for j in range(12)
     )
 
 

@@ -68,10 +68,10 @@ def jaccard(a: str, b: str) -> float:
 
 def containment(text: str, item: str) -> float:
     """Return the share of an evaluation text's distinct runs of eight words that a text holds."""
-    held, wanted = (
+    runs_of_text, wanted = (
         {tuple(run[i : i + 8]) for i in range(len(run) - 7)} for run in (words(text), words(item))
     )
-    return len(held & wanted) / len(wanted)
+    return len(runs_of_text & wanted) / len(wanted)
 
 
 def bare(value: Any) -> Any:
@@ -188,6 +188,20 @@ def run(*arguments: Any, out: Path, code: int = 0) -> Run:
     """Call `outcross run`."""
     done = outcross("run", *arguments, code=code)
     return Run(out, done.stdout, done.stderr)
+
+
+def dedup(*arguments: Any, out: Path) -> Run:
+    """Call `outcross dedup`."""
+    done = outcross("dedup", *arguments)
+    return Run(out, done.stdout, done.stderr)
+
+
+def check_conservation(result: Run) -> None:
+    """Check that no row of any source is lost."""
+    for line in result.report["conservation"]:
+        assert line["read"] == line["kept"] + line["removed"] + line["rejected"]
+        assert line["kept"] == line["written"] + sum(line["not_selected"].values())
+        assert line["removed"] == sum(row["source"] == line["source"] for row in result.removed)
 
 
 def promised_bytes(out: Path) -> dict[str, bytes]:

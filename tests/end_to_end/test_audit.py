@@ -83,8 +83,8 @@ def corpora(tmp_path_factory) -> Corpora:
         ),
     }
     folder = tmp_path_factory.mktemp("corpora")
-    for name, own in rows.items():
-        write_rows(folder / f"{name}.jsonl", own)
+    for name, corpus_rows in rows.items():
+        write_rows(folder / f"{name}.jsonl", corpus_rows)
     with (folder / "narrow.jsonl").open("a") as file:
         file.write("not json\n" * BROKEN)
     return Corpora(folder, rows)
@@ -124,9 +124,9 @@ def audited(out: Path, *paths: Path, **asked: Any) -> Report:
     """Audit from Python."""
     asked = {"id_field": "id", "workers": 1, **asked}
     request = AuditRequest(paths=[str(path) for path in paths], out=str(out), **asked)
-    found = audit(request, progress=StageProgress(quiet=True)).report
-    assert Report.model_validate_json((out / "report.json").read_text()) == found
-    return found
+    report = audit(request, progress=StageProgress(quiet=True)).report
+    assert Report.model_validate_json((out / "report.json").read_text()) == report
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +139,7 @@ def human_like(corpora, tmp_path_factory) -> Audit:
 
 def outcomes(report: Report) -> dict[str, str]:
     assert report.judged is not None
-    return {found.name: found.outcome for found in report.judged.measures}
+    return {measure.name: measure.outcome for measure in report.judged.measures}
 
 
 def figures(report: Report) -> dict[str, Any]:
@@ -147,9 +147,9 @@ def figures(report: Report) -> dict[str, Any]:
 
     Of texts that came equally often, the first in the corpus is shown first.
     """
-    found = report.model_dump(exclude={"shards"})
-    found["deduplication"]["most_repeated"].sort(key=lambda text: (-text["times"], text["id"]))
-    return found
+    values = report.model_dump(exclude={"shards"})
+    values["deduplication"]["most_repeated"].sort(key=lambda text: (-text["times"], text["id"]))
+    return values
 
 
 def test_human_text_is_as_diverse_as_human_text(corpora, human_like):
@@ -158,8 +158,8 @@ def test_human_text_is_as_diverse_as_human_text(corpora, human_like):
     assert report.verdict.outcome in ("go", "warn")
     assert set(outcomes(report).values()) <= {"go", "warn", "noise", "shown", "too few"}
     assert report.judged.documents == report.figures("deduplicate").documents
-    for found in report.judged.measures:
-        assert found.against is not None or found.outcome == "too few", found.name
+    for measure in report.judged.measures:
+        assert measure.against is not None or measure.outcome == "too few", measure.name
     assert outcomes(report)["near_duplicates"] == outcomes(report)["effective_clusters"] == "go"
     assert report.verdict.sentence in human_like.stdout
     for heading in ("against as much human text", "effective clusters", "what deduplication took"):
@@ -218,7 +218,7 @@ def test_few_texts_many_times_stop_and_the_commonest_is_shown(corpora, collapsed
     assert first.text == COMMONEST
     assert (first.source, first.times, first.exact) == ("corpus", often[COMMONEST], 300)
     assert corpora.rows["collapsed"][int(first.id)]["text"] == COMMONEST
-    times = [found.times for found in report.deduplication.most_repeated]
+    times = [text.times for text in report.deduplication.most_repeated]
     assert times == sorted(times, reverse=True)
     assert sum(report.conservation[0].not_selected.values()) <= len(often)
     assert COMMONEST in (collapsed.out / "report.html").read_text()
@@ -237,11 +237,11 @@ def test_the_yardsticks_own_text_is_no_corpus_to_judge(corpora, yardstick, tmp_p
     (line,) = report.conservation
     (same,) = (n for why, n in line.not_selected.items() if why == "stands in the human reference")
     assert same == line.kept
-    told = f"{same:,} of {same:,} documents stand word for word in the yardstick"
-    assert any(warning.startswith(told) for warning in report.verdict.warnings)
+    warning_start = f"{same:,} of {same:,} documents stand word for word in the yardstick"
+    assert any(warning.startswith(warning_start) for warning in report.verdict.warnings)
     assert line.holds()
-    (found,) = report.deduplication.found
-    assert (found.kind, found.name) == ("reference", "reference/yardstick")
+    (line_of_reference,) = report.deduplication.found
+    assert (line_of_reference.kind, line_of_reference.name) == ("reference", "reference/yardstick")
 
 
 def test_one_text_or_four_fifths_of_one_text_stops(corpora, yardstick, tmp_path):
@@ -254,12 +254,12 @@ def test_one_text_or_four_fifths_of_one_text_stops(corpora, yardstick, tmp_path)
         stopped = command(path, *asked, out=tmp_path / name, code=3)
         verdict = stopped.report.verdict
         assert verdict.outcome == "stop"
-        (found,) = (m for m in stopped.report.judged.measures if m.name == "near_duplicates")
-        assert (found.outcome, found.n) == ("stop", 1200)
+        (repeats,) = (m for m in stopped.report.judged.measures if m.name == "near_duplicates")
+        assert (repeats.outcome, repeats.n) == ("stop", 1200)
         share = (1199 - len(different)) / 1200
         # Beside human text of this module, which hardly repeats itself.
-        assert found.value == pytest.approx(share, abs=0.01)
-        assert f"{found.value:.1%} of its documents repeat another one" in verdict.sentence
+        assert repeats.value == pytest.approx(share, abs=0.01)
+        assert f"{repeats.value:.1%} of its documents repeat another one" in verdict.sentence
         assert verdict.sentence in stopped.stdout
 
 
@@ -278,7 +278,7 @@ def thrice(corpora, yardstick, tmp_path_factory) -> Audit:
 def test_a_corpus_larger_than_its_yardstick_stops_for_its_repeats_alone(human_like, thrice):
     report, once = thrice.report, human_like.report
     assert report.verdict.outcome == "stop"
-    assert [name for name, found in outcomes(report).items() if found == "stop"] == [
+    assert [name for name, outcome in outcomes(report).items() if outcome == "stop"] == [
         "near_duplicates"
     ]
     (repeats,) = (m for m in report.judged.measures if m.name == "near_duplicates")
@@ -311,8 +311,8 @@ def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
     assert strict.verdict.reasons == ["stop: too little to judge, which these gates don't let pass"]
     assert strict.judged == report.judged
     # It is another request, whose result was there.
-    told = f"note: the result of another request in {out} is replaced\n"
-    assert capsys.readouterr().err.startswith(told)
+    note = f"note: the result of another request in {out} is replaced\n"
+    assert capsys.readouterr().err.startswith(note)
 
 
 def test_a_file_without_rows_is_a_shard_without_figures(corpora, yardstick, tmp_path):
@@ -387,8 +387,8 @@ def test_domains_that_are_meant_to_converge_are_measured_and_not_judged(corpora,
         ("stories", "open"),
         ("maths", "converge"),
     ]
-    told = "gates: no document has the domain 'math'; there are 'maths', 'stories'"
-    assert told in some.verdict.warnings
+    warning_expected = "gates: no document has the domain 'math'; there are 'maths', 'stories'"
+    assert warning_expected in some.verdict.warnings
     assert not any("gates:" in warning for warning in every.verdict.warnings)
     assert {domain.kind for domain in every.domains} == {"open"}
     assert [d.figures for d in some.domains] == [d.figures for d in every.domains]
@@ -452,8 +452,8 @@ def test_a_text_field_that_is_not_there_fails_by_name(corpora, yardstick, tmp_pa
 
 
 def test_human_text_may_have_a_field_of_its_own(corpora, tmp_path):
-    said = [{"id": row["id"], "answer": row["text"]} for row in corpora.rows["other"][:300]]
-    path = write_rows(tmp_path / "answers.jsonl", said)
+    answers = [{"id": row["id"], "answer": row["text"]} for row in corpora.rows["other"][:300]]
+    path = write_rows(tmp_path / "answers.jsonl", answers)
     asked = {"text_field": "answer", "human": [str(corpora.human)], "human_text_field": "text"}
     report = audited(tmp_path / "out", path, **asked)
     assert report.conservation[0].read == 300
@@ -470,9 +470,9 @@ def narrow(corpora, yardstick, tmp_path_factory) -> Audit:
 def test_few_words_stop_and_what_could_not_be_read_is_named(corpora, narrow):
     report = narrow.report
     assert report.verdict.outcome == "stop"
-    found = outcomes(report)
-    assert found["vocabulary"] == found["rare_words"] == "stop"
-    assert found["near_duplicates"] == "go"
+    outcome_of = outcomes(report)
+    assert outcome_of["vocabulary"] == outcome_of["rare_words"] == "stop"
+    assert outcome_of["near_duplicates"] == "go"
     assert report.conservation[0].rejected == BROKEN
     rejects = pq.read_table(narrow.out / "rejects").to_pylist()
     assert [(row["file"], row["place"], row["raw"]) for row in rejects] == [
@@ -492,13 +492,13 @@ def test_a_file_that_was_cut_off_is_warned_of(corpora, yardstick, tmp_path):
     line = report.conservation[0]
     assert line.rejected == 1
     assert 400 < line.read < 800
-    (told,) = (warning for warning in report.verdict.warnings if "could not be read" in warning)
-    assert told.startswith("source 'corpus': 1 rows or files could not be read, 1 of them as: ")
-    assert told.endswith("stand in rejects/")
+    (message,) = (warning for warning in report.verdict.warnings if "could not be read" in warning)
+    assert message.startswith("source 'corpus': 1 rows or files could not be read, 1 of them as: ")
+    assert message.endswith("stand in rejects/")
     (reject,) = pq.read_table(tmp_path / "out" / "rejects").to_pylist()
     assert reject["file"] == "b.jsonl.gz"
-    assert reject["reason"] in told
-    assert told in (tmp_path / "out" / "report.html").read_text().replace("&#x27;", "'").replace(
+    assert reject["reason"] in message
+    assert message in (tmp_path / "out" / "report.html").read_text().replace("&#x27;", "'").replace(
         "&#39;", "'"
     )
 
@@ -545,17 +545,17 @@ def curated(corpora, tmp_path_factory):
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, int]]:
-    found = [path for path in folder.rglob("*") if path.name != "lock"]
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in found}
+    paths = [path for path in folder.rglob("*") if path.name != "lock"]
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
 
 
 @pytest.fixture(scope="session")
 def of_run(curated, yardstick, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("of-run") / "audit"
     before = _state(curated.out)
-    found = command(curated.out, "--reference", yardstick, "--workers", 1, out=out)
+    audit_of_run = command(curated.out, "--reference", yardstick, "--workers", 1, out=out)
     assert _state(curated.out) == before  # the audited corpus is never written to
-    return found
+    return audit_of_run
 
 
 def test_a_runs_output_is_read_by_its_roles_without_further_copies(curated, of_run):
@@ -581,24 +581,24 @@ def test_a_runs_output_is_read_by_its_roles_without_further_copies(curated, of_r
 
 def test_the_files_of_a_run_say_the_same_wherever_they_lie(curated, of_run, yardstick, tmp_path):
     asked = {"reference": str(yardstick), "id_field": None}
-    found = audited(tmp_path / "files", curated.out / "data" / "*.parquet", **asked)
-    assert [line.source for line in found.conservation] == ["synthetic", "human"]
+    report = audited(tmp_path / "files", curated.out / "data" / "*.parquet", **asked)
+    assert [line.source for line in report.conservation] == ["synthetic", "human"]
     expected = of_run.report
-    assert [line.read for line in found.conservation] == [
+    assert [line.read for line in report.conservation] == [
         line.read for line in expected.conservation
     ]
-    assert found.judged == expected.judged
-    assert found.stages == expected.stages
-    assert found.verdict.outcome == expected.verdict.outcome
+    assert report.judged == expected.judged
+    assert report.stages == expected.stages
+    assert report.verdict.outcome == expected.verdict.outcome
 
 
 def test_a_runs_output_is_measured_on_the_yardstick_it_brings(curated, tmp_path, capsys):
     request = AuditRequest(paths=[str(curated.out)], out=str(tmp_path / "out"), workers=1)
     report = audit(request, progress=StageProgress()).report
-    own = curated.out / "reference"
-    assert f"note: measured on the run's own yardstick, {own}\n" in capsys.readouterr().err
-    made = json.loads((own / "reference.json").read_text())
-    assert (report.reference.human, report.reference.fingerprint) == (True, made["fingerprint"])
+    reference = curated.out / "reference"
+    assert f"note: measured on the run's own yardstick, {reference}\n" in capsys.readouterr().err
+    stored = json.loads((reference / "reference.json").read_text())
+    assert (report.reference.human, report.reference.fingerprint) == (True, stored["fingerprint"])
     assert report.verdict.outcome in ("go", "warn")
     # Its human part is what the yardstick was made of, and is measured all the same.
     human = next(line for line in report.conservation if line.role == "human")
@@ -615,11 +615,15 @@ def test_the_human_part_of_a_corpus_is_no_yardstick_for_it(curated, tmp_path):
     assert (report.judged, report.clusters) == (None, [])
     assert report.reference.human is False
     assert (report.reference.tail_mass, report.reference.near_duplicate_rate) == (None, None)
-    roles = [found for stage in report.stages for found in stage.roles.values()]
+    roles = [role for stage in report.stages for role in stage.roles.values()]
     roles += [shard.figures for shard in report.shards]
     assert len(roles) > 6
-    for found in roles:
-        assert (found.measures, found.tail_mass, found.off_support) == ([], None, None)
+    for role in roles:
+        assert (
+            role.measures,
+            role.tail_mass,
+            role.off_support,
+        ) == ([], None, None)
 
 
 def test_human_text_that_a_run_wrote_is_meant_to_be_there(of_run):
@@ -651,11 +655,11 @@ def test_generations_that_keep_their_diversity_go_on(human_like, tmp_path):
     other.mkdir()
     (other / "report.json").write_bytes((human_like.out / "report.json").read_bytes())
     done = outcross("compare", human_like.out, other, "--out", out)
-    found = Comparison.model_validate_json((out / "compare.json").read_text())
-    assert found.verdict.outcome == "go"
-    assert found.verdict.sentence in done.stdout
-    assert found.alarms == []
-    assert [generation.report for generation in found.generations] == [
+    comparison = Comparison.model_validate_json((out / "compare.json").read_text())
+    assert comparison.verdict.outcome == "go"
+    assert comparison.verdict.sentence in done.stdout
+    assert comparison.alarms == []
+    assert [generation.report for generation in comparison.generations] == [
         str(human_like.out / "report.json"),
         str(other / "report.json"),
     ]
@@ -664,26 +668,26 @@ def test_generations_that_keep_their_diversity_go_on(human_like, tmp_path):
 
 def test_a_generation_that_has_lost_too_much_stops(human_like, narrow):
     stopped = outcross("compare", human_like.out, narrow.out, "--json", code=3)
-    found = Comparison.model_validate_json(stopped.stdout)
-    assert found.verdict.outcome == "stop"
-    assert {"vocabulary", "rare_words"} <= {alarm.measure for alarm in found.alarms}
+    comparison = Comparison.model_validate_json(stopped.stdout)
+    assert comparison.verdict.outcome == "stop"
+    assert {"vocabulary", "rare_words"} <= {alarm.measure for alarm in comparison.alarms}
 
 
 def test_a_generation_that_says_everything_three_times_stops(human_like, thrice):
-    found = compare(read_reports([str(human_like.out), str(thrice.out)]))
-    assert found.verdict.outcome == "stop"
-    assert {alarm.measure for alarm in found.alarms} == {"near_duplicates"}
-    (alarm,) = found.alarms
+    comparison = compare(read_reports([str(human_like.out), str(thrice.out)]))
+    assert comparison.verdict.outcome == "stop"
+    assert {alarm.measure for alarm in comparison.alarms} == {"near_duplicates"}
+    (alarm,) = comparison.alarms
     assert alarm.fall == pytest.approx(2 / 3, abs=0.02)
-    assert found.verdict.sentence.startswith(
+    assert comparison.verdict.sentence.startswith(
         f"Stop: near duplicates rose by {100 * alarm.fall:.1f}"
     )
 
 
 def test_an_audit_has_removed_nothing_that_could_be_explained(human_like):
     refused = outcross("explain", human_like.out, code=2)
-    told = f"explain: {human_like.out} was made by an audit or `reference build`"
-    assert told in refused.stderr
+    message = f"explain: {human_like.out} was made by an audit or `reference build`"
+    assert message in refused.stderr
     assert "report.json has the commonest texts" in refused.stderr
 
 
@@ -711,8 +715,8 @@ def test_an_audit_goes_on_where_it_was(corpora, human_like, tmp_path):
     asked = [folder, "--human", corpora.human, "--id-field", "id", "--workers", 1, "--out", out]
 
     def units() -> dict[Path, int]:
-        found = out.glob(".outcross/sketch-*/units/unit-*.json")
-        return {path: path.stat().st_mtime_ns for path in found}
+        paths = out.glob(".outcross/sketch-*/units/unit-*.json")
+        return {path: path.stat().st_mtime_ns for path in paths}
 
     unit = rf"{out}/\.outcross/sketch-\w+/units/unit-"
     kill_at(unit, "audit", *asked, times=11, unit_bytes=TINY)

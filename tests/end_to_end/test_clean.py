@@ -44,15 +44,15 @@ def size(folder: Path) -> int:
 
 
 def test_results_stay_and_the_bytes_are_those_that_went(finished):
-    before, whole = results(finished), size(finished / WORK)
+    before, work_bytes = results(finished), size(finished / WORK)
     listed = clean(str(finished), dry_run=True)
     assert contents(finished).keys() >= {piece.path for piece in listed.removed if piece.bytes < 0}
-    assert size(finished / WORK) == whole
+    assert size(finished / WORK) == work_bytes
     cleaned = clean(str(finished))
     assert cleaned == listed.model_copy(update={"dry_run": False})
     assert results(finished) == before
     assert size(finished / WORK) == cleaned.kept_bytes
-    assert whole - cleaned.kept_bytes == cleaned.removed_bytes > 0
+    assert work_bytes - cleaned.kept_bytes == cleaned.removed_bytes > 0
     assert sum(piece.bytes for piece in cleaned.removed) == cleaned.removed_bytes
     assert cleaned.unfinished == []
     assert not any((finished / piece.path).exists() for piece in cleaned.removed)
@@ -163,8 +163,8 @@ def test_what_is_not_ours_is_refused(tmp_path, manifest):
     with pytest.raises(ConfigError, match=r"clean: .* is not an output directory of outcross"):
         clean(str(tmp_path), everything=True)
     assert contents(tmp_path) == before
-    for out, told in (("nowhere", "no directory"), ("gs://a/b", "object store")):
-        with pytest.raises(ConfigError, match=told):
+    for out, message in (("nowhere", "no directory"), ("gs://a/b", "object store")):
+        with pytest.raises(ConfigError, match=message):
             clean(out)
 
 
@@ -184,6 +184,6 @@ def test_the_work_of_an_audits_own_reference_goes(corpus, tmp_path):
     reference = {path for path in before if path.startswith(f"reference/{WORK}/")}
     assert reference
     clean(request.out)
-    left = results(tmp_path / "audit")
-    assert {path for path in before if path not in left} == reference - {f"reference/{WORK}/lock"}
+    after = results(tmp_path / "audit")
+    assert {path for path in before if path not in after} == reference - {f"reference/{WORK}/lock"}
     outcross.audit(request, progress=StageProgress(quiet=True))

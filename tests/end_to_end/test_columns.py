@@ -174,10 +174,12 @@ def written(folder, tables):
         path = folder / f"{number}.parquet"
         pq.write_table(table, path, row_group_size=25)
         source = Source(name="s", role="human", files=[str(path)], id_field="id")
-        here = [b for u in plan_units([source]) for b in read_unit(u, source, batch_bytes=2000)]
-        assert not [reject for block in here for reject in block.rejects]
-        united.append(unite(block.batch.schema for block in here))
-        blocks += here
+        source_blocks = [
+            b for u in plan_units([source]) for b in read_unit(u, source, batch_bytes=2000)
+        ]
+        assert not [reject for block in source_blocks for reject in block.rejects]
+        united.append(unite(block.batch.schema for block in source_blocks))
+        blocks += source_blocks
     union = settle(united)
     groups = [pa.Table.from_batches([conform(block.batch, union)]) for block in blocks]
     (folder / "data").mkdir()

@@ -39,9 +39,9 @@ def test_help(command: list[str]) -> None:
     assert len(on_ascii(*command)) > 4
 
 
-@pytest.mark.parametrize("what", ["config", "plan", "report", "gates", "compare", "lineage"])
-def test_schemas(what: str) -> None:
-    assert "properties" in json.loads(on_ascii("schema", what))
+@pytest.mark.parametrize("name", ["config", "plan", "report", "gates", "compare", "lineage"])
+def test_schemas(name: str) -> None:
+    assert "properties" in json.loads(on_ascii("schema", name))
 
 
 def test_what_works_on_a_corpus(corpus, base, tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import ROLES, Name, Run, containment, jaccard, run, write_rows
+from tests.end_to_end.conftest import (
+    ROLES,
+    Name,
+    Run,
+    check_conservation,
+    containment,
+    dedup,
+    jaccard,
+    run,
+    write_rows,
+)
 from tests.support.commands import outcross
 
 DRAW = random.Random(7)
@@ -42,7 +52,7 @@ def again(text: str) -> str:
 
 
 def rows(texts: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"id": own, "text": text} for own, text in texts.items()]
+    return [{"id": name, "text": text} for name, text in texts.items()]
 
 
 def configured(folder: Path, out: Path, sources: list[dict[str, Any]], **keys: Any) -> Path:
@@ -52,36 +62,24 @@ def configured(folder: Path, out: Path, sources: list[dict[str, Any]], **keys: A
     for source in sources:
         given = {key: value for key, value in source.items() if key != "texts"}
         texts = source["texts"]
-        own = rows(texts) if isinstance(texts, dict) else texts
-        path = write_rows(folder / f"{source['name']}.jsonl", own)
+        source_rows = rows(texts) if isinstance(texts, dict) else texts
+        path = write_rows(folder / f"{source['name']}.jsonl", source_rows)
         settled.append({"id_field": "id", "files": [str(path)], **given})
     path = folder / f"{out.name}.yaml"
     path.write_text(yaml.safe_dump({"out": str(out), "sources": settled, **keys}))
     return path
 
 
-def dedup(*arguments: Any, out: Path) -> Run:
-    done = outcross("dedup", *arguments)
-    return Run(out, done.stdout, done.stderr)
-
-
-def check_conservation(result: Run) -> None:
-    for line in result.report["conservation"]:
-        assert line["read"] == line["kept"] + line["removed"] + line["rejected"]
-        assert line["kept"] == line["written"] + sum(line["not_selected"].values())
-        assert line["removed"] == sum(row["source"] == line["source"] for row in result.removed)
-
-
 def check_found(result: Run) -> None:
     """Check that the table of repeats of other corpora agrees with removed/."""
     for line in result.report["deduplication"]["found"]:
-        own = [row for row in result.removed if row["kept_source"] == line["name"]]
-        assert line["found"] == len({row["kept_id"] for row in own})
-        told = {
+        removed = [row for row in result.removed if row["kept_source"] == line["name"]]
+        assert line["found"] == len({row["kept_id"] for row in removed})
+        counts = {
             (p["source"], s): p[s] for p in line["removed"] for s in ("exact", "near", "contained")
         }
-        assert {key: often for key, often in told.items() if often} == Counter(
-            (row["source"], row["stage"]) for row in own
+        assert {key: often for key, often in counts.items() if often} == Counter(
+            (row["source"], row["stage"]) for row in removed
         )
 
 
@@ -135,12 +133,12 @@ def cleaned(tmp_path_factory) -> Run:
 
 def test_evaluation_texts_are_found_inside_of_longer_ones_and_as_a_whole(cleaned):
     stages = {(row["source"], row["id"]): row["stage"] for row in cleaned.removed}
-    found = {
+    pairs = {
         name: (kept[1], stages[name]) for name, kept in cleaned.gone.items() if kept[0] == "tests"
     }
-    (ninth,) = {kept for name, (kept, _) in found.items() if name == ("web", "repeats again")}
+    (ninth,) = {kept for name, (kept, _) in pairs.items() if name == ("web", "repeats again")}
     assert ninth in ("q9", "again")  # they are the same text
-    assert found == {
+    assert pairs == {
         ("web", "holds0"): ("q0", "contained"),
         ("web", "holds1"): ("q1", "contained"),
         ("web", "holds nearly all"): ("q2", "contained"),
@@ -161,9 +159,9 @@ def test_evaluation_texts_are_found_inside_of_longer_ones_and_as_a_whole(cleaned
 def test_similarities_to_evaluation_texts_are_the_true_ones(cleaned):
     texts = {"web": WEB, "people": PEOPLE, "notes": NOTES, "tests": TESTS}
     for row in cleaned.removed:
-        own, kept = texts[row["source"]][row["id"]], texts[row["kept_source"]][row["kept_id"]]
+        text, kept = texts[row["source"]][row["id"]], texts[row["kept_source"]][row["kept_id"]]
         measure = containment if row["stage"] == "contained" else jaccard
-        assert row["similarity"] == pytest.approx(measure(own, kept))
+        assert row["similarity"] == pytest.approx(measure(text, kept))
 
 
 def test_what_was_found_again_agrees_with_what_was_removed(cleaned):
@@ -174,9 +172,9 @@ def test_what_was_found_again_agrees_with_what_was_removed(cleaned):
     assert line["documents"] == len(TESTS)
     assert line["whole_only"] == 3
     assert {row["outcross"]["source"] for row in cleaned.data} == {"web", "notes", "people"}
-    own = cleaned.report["deduplication"]
+    totals = cleaned.report["deduplication"]
     assert Counter(row["stage"] for row in cleaned.removed) == {
-        stage: own[stage] for stage in ("exact", "near", "contained")
+        stage: totals[stage] for stage in ("exact", "near", "contained")
     }
 
 
@@ -205,8 +203,8 @@ def test_the_tables_show_what_was_found(cleaned):
 
 
 def _files(*folders: Path) -> dict[Path, tuple[bytes, int]]:
-    found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
 
 GPT = {f"g{number}": prose(120) for number in range(90)}
@@ -248,17 +246,17 @@ def third(first, second, tmp_path_factory) -> Run:
     """Deduplicate new documents, with repeats of all that the earlier runs have read."""
     folder = tmp_path_factory.mktemp("third")
     gpt = {
-        own: (again(t), loud(t), edited(t, 60))[int(own[1:]) % 3]
-        for own, t in GPT.items()
-        if len(own) > 1
+        name: (again(t), loud(t), edited(t, 60))[int(name[1:]) % 3]
+        for name, t in GPT.items()
+        if len(name) > 1
     }
     texts = {
         "gpt": gpt
         | {f"new{number}": prose(120) for number in range(30)}
         | {"of b": edited(GPT["b"], 70, 90)}
-        | {f"of {own}": loud(text) for own, text in [*EXTRA.items(), *HELD_OUT.items()]},
-        "people": {f"of {own}": loud(GPT[own]) for own in gpt}
-        | {f"of {own}": edited(text, 60) for own, text in BOUGHT.items()},
+        | {f"of {name}": loud(text) for name, text in [*EXTRA.items(), *HELD_OUT.items()]},
+        "people": {f"of {name}": loud(GPT[name]) for name in gpt}
+        | {f"of {name}": edited(text, 60) for name, text in BOUGHT.items()},
     }
     assert jaccard(texts["gpt"]["of b"], GPT["b"]) > 0.8 > jaccard(texts["gpt"]["of b"], GPT["a"])
     before = _files(first.out, second.out)
@@ -276,33 +274,33 @@ def third(first, second, tmp_path_factory) -> Run:
 
 
 def test_what_an_earlier_run_has_written_is_removed_and_nothing_else_it_has_read(first, third):
-    written = {own for source, own in first.appearances if source == "gpt"}
+    written = {name for source, name in first.appearances if source == "gpt"}
     assert 20 < len(written) < len(GPT) - 20
-    gone = {own: kept for (source, own), kept in third.gone.items() if source == "gpt"}
-    numbered = {own: kept for own, kept in gone.items() if own.startswith("g")}
-    assert numbered == {own: ("run1/gpt", own) for own in written if own != "a"}
+    gone = {name: kept for (source, name), kept in third.gone.items() if source == "gpt"}
+    numbered = {name: kept for name, kept in gone.items() if name.startswith("g")}
+    assert numbered == {name: ("run1/gpt", name) for name in written if name != "a"}
     for row in third.removed:
         if row["source"] == "gpt" and row["id"] in numbered:
             stage = ("exact", "near", "near")[int(row["id"][1:]) % 3]
             assert row["stage"] == stage
             similarity = 1 if int(row["id"][1:]) % 3 < 2 else 111 / 121
             assert row["similarity"] == pytest.approx(similarity)
-    assert not any(own.startswith("new") for own in gone)
+    assert not any(name.startswith("new") for name in gone)
     assert "of b" not in gone
-    assert not any(own.startswith("of t") for own in gone)  # its evaluation set is not ours
+    assert not any(name.startswith("of t") for name in gone)  # its evaluation set is not ours
 
 
 def test_human_text_goes_in_favour_of_earlier_human_text_alone(first, third):
-    written = {own for source, own in first.appearances if source == "people"}
-    gone = {own: kept for (source, own), kept in third.gone.items() if source == "people"}
-    assert gone == {f"of {own}": ("run1/people", own) for own in written}
+    written = {name for source, name in first.appearances if source == "people"}
+    gone = {name: kept for (source, name), kept in third.gone.items() if source == "people"}
+    assert gone == {f"of {name}": ("run1/people", name) for name in written}
 
 
 def test_ids_are_those_that_the_earlier_runs_have_given(first, second, third):
-    gone = {own: kept for (_, own), kept in third.gone.items() if own.startswith("of e")}
+    gone = {name: kept for (_, name), kept in third.gone.items() if name.startswith("of e")}
     assert gone == {
-        f"of {own}": ("run2/extra", f"extra/extra.jsonl#{number}")
-        for number, own in enumerate(EXTRA)
+        f"of {name}": ("run2/extra", f"extra/extra.jsonl#{number}")
+        for number, name in enumerate(EXTRA)
     }
     assert {("extra", kept) for _, kept in gone.values()} == set(second.appearances)
     ours = {f"run1/{source}": [] for source in ("gpt", "people")}
@@ -314,14 +312,14 @@ def test_ids_are_those_that_the_earlier_runs_have_given(first, second, third):
 def test_nothing_is_lost_beside_earlier_runs(third):
     check_conservation(third)
     check_found(third)
-    found = {line["name"]: line for line in third.report["deduplication"]["found"]}
-    assert {line["kind"] for line in found.values()} == {"earlier run"}
-    assert found["run2/extra"]["documents"] == found["run2/extra"]["found"] == len(EXTRA)
-    assert found["run1/tests"]["documents"] == 0
+    lines = {line["name"]: line for line in third.report["deduplication"]["found"]}
+    assert {line["kind"] for line in lines.values()} == {"earlier run"}
+    assert lines["run2/extra"]["documents"] == lines["run2/extra"]["found"] == len(EXTRA)
+    assert lines["run1/tests"]["documents"] == 0
     assert set(third.appearances) | set(third.gone) == {
-        (line["source"], own)
+        (line["source"], name)
         for line in third.report["conservation"]
-        for own in _ids(third, line["source"])
+        for name in _ids(third, line["source"])
     }
 
 
@@ -331,8 +329,8 @@ def _ids(result: Run, source: str) -> list[str]:
 
 
 def test_earlier_texts_are_shown_beside_what_they_have_removed(third):
-    said = json.loads(outcross("explain", third.out, "--json").stdout)
-    near = [row for row in said["least_similar"] if row["stage"] == "near"]
+    explained = json.loads(outcross("explain", third.out, "--json").stdout)
+    near = [row for row in explained["least_similar"] if row["stage"] == "near"]
     assert near
     for row in near:
         assert jaccard(row["text"], row["kept_text"]) == pytest.approx(row["similarity"])
@@ -347,14 +345,14 @@ def test_earlier_texts_are_shown_beside_what_they_have_removed(third):
 
 def test_a_run_against_one_that_was_against_another(second, third, tmp_path):
     """What the middle one has not written, because the first had, it can't stand for."""
-    texts = {own: loud(text) for own, text in EXTRA.items()}
+    texts = {name: loud(text) for name, text in EXTRA.items()}
     texts |= {f"{row['outcross']['source']} {row['id']}": loud(row["text"]) for row in third.data}
     before = _files(second.out, third.out)
     out = tmp_path / "run4"
     source = {"name": "gpt", "role": "synthetic", "texts": texts}
     result = dedup(configured(tmp_path, out, [source], against=[str(third.out)]), out=out)
     assert _files(second.out, third.out) == before
-    assert {own for _, own in result.appearances} == set(EXTRA)
+    assert {name for _, name in result.appearances} == set(EXTRA)
     assert {kept for kept, _ in result.gone.values()} == {"run3/gpt", "run3/people", "run3/extra"}
     check_conservation(result)
     check_found(result)
@@ -388,8 +386,8 @@ def test_so_many_near_identical_answers_to_one_prompt_are_kept(tmp_path):
     }
     texts = [
         {"id": f"{prompt} {number}", "asked": prompt, "text": text}
-        for prompt, own in answers.items()
-        for number, text in enumerate(own)
+        for prompt, name in answers.items()
+        for number, text in enumerate(name)
     ]
     out = tmp_path / "out"
     sources = [
@@ -409,15 +407,15 @@ def test_so_many_near_identical_answers_to_one_prompt_are_kept(tmp_path):
         result = dedup(config, "--max-same-answers", most, out=out)
         check_conservation(result)
         kept[most] = Counter(
-            own.rpartition(" ")[0] for source, own in result.appearances if source == "gpt"
+            name.rpartition(" ")[0] for source, name in result.appearances if source == "gpt"
         )
         (line,) = result.report["prompts"]
         assert line["kept_answers"] == kept[most].total()
         # What names no prompt is compared with all.
-        assert [own for source, own in result.gone if source == "loose"] == ["l"]
-        for (source, own), (kept_source, kept_id) in result.gone.items():
+        assert [name for source, name in result.gone if source == "loose"] == ["l"]
+        for (source, name), (kept_source, kept_id) in result.gone.items():
             if source == kept_source == "gpt":
-                assert own.rpartition(" ")[0] == kept_id.rpartition(" ")[0]
+                assert name.rpartition(" ")[0] == kept_id.rpartition(" ")[0]
     assert kept[3] == {"near": 3, "exact": 3, "like near": 1, "apart": 4, "twice": 2}
     assert kept[1] == {"near": 1, "exact": 1, "like near": 1, "apart": 4, "twice": 1}
 
@@ -437,9 +435,11 @@ def test_prompts_that_are_not_there_are_refused(tmp_path):
 
 def test_letters_from_one_template_stay_by_what_differs(tmp_path):
     head, foot = prose(300), prose(300)
-    own = [prose(60) for _ in range(40)]
-    texts = {f"l{number}": f"{head} {text} {foot}" for number, text in enumerate(own)}
-    texts |= {f"again{number}": f"{head} {edited(own[number], 30)} {foot}" for number in range(3)}
+    bodies = [prose(60) for _ in range(40)]
+    texts = {f"l{number}": f"{head} {text} {foot}" for number, text in enumerate(bodies)}
+    texts |= {
+        f"again{number}": f"{head} {edited(bodies[number], 30)} {foot}" for number in range(3)
+    }
     texts |= {f"other{number}": prose(100) for number in range(5)}
     out = tmp_path / "out"
     config = configured(tmp_path, out, [{"name": "web", "role": "synthetic", "texts": texts}])
@@ -469,8 +469,8 @@ def _bytes(out: Path) -> dict[str, bytes]:
 
 def _banded(out: Path) -> dict[Path, tuple[int, int]]:
     """Return when each file that all thresholds share was written, and its inode."""
-    found = [*out.glob(".outcross/bands-*/*/*"), *out.glob(".outcross/sketch-*/units/*")]
-    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in found}
+    paths = [*out.glob(".outcross/bands-*/*/*"), *out.glob(".outcross/sketch-*/units/*")]
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -480,7 +480,7 @@ def thresholds(corpus, first, second, tmp_path_factory) -> dict[str, Any]:
     again = {f"x{n}": edited(t, *range(0, n % 5 * 9, 9)) for n, t in enumerate(GPT.values())}
     again |= {f"y{n}": edited(t, *range(0, n % 5 * 9, 9)) for n, t in enumerate(EXTRA.values())}
     write_rows(folder / "again.jsonl", rows(again))
-    made: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, workers, order in (("down", 1, (0.78, 0.7)), ("up", 2, (0.7, 0.78))):
         out = folder / name
         settings = yaml.safe_load(corpus.config(out).read_text())
@@ -507,7 +507,7 @@ def thresholds(corpus, first, second, tmp_path_factory) -> dict[str, Any]:
         for threshold in order:
             result = dedup(path, "--near-threshold", threshold, out=out)
             manifest = json.loads((out / "manifest.json").read_text())
-            made[name, threshold] = {
+            results[name, threshold] = {
                 "bytes": _bytes(out),
                 "banded": _banded(out),
                 "stages": set(manifest["stage_seconds"]),
@@ -516,7 +516,7 @@ def thresholds(corpus, first, second, tmp_path_factory) -> dict[str, Any]:
             }
             check_conservation(result)
             check_found(result)
-    return made
+    return results
 
 
 def test_the_same_bytes_for_any_workers_and_whatever_was_asked_before(thresholds):
@@ -544,9 +544,9 @@ def test_all_that_decides_was_at_work(thresholds):
     kept = {(name[0], partner[0]) for name, partner in gone.items()}
     assert {("again", "run1/gpt"), ("gpt", "tests"), ("people", "tests")} <= kept
     assert ("again", "run2/extra") not in kept  # its sources are not named in removed_by
-    told = thresholds["up", 0.7]["report"]["deduplication"]
-    assert told["contained"] > 0
-    assert told["counts"]["restored"] > 0
+    figures = thresholds["up", 0.7]["report"]["deduplication"]
+    assert figures["contained"] > 0
+    assert figures["counts"]["restored"] > 0
 
 
 # The report
@@ -554,12 +554,12 @@ def test_all_that_decides_was_at_work(thresholds):
 
 def test_losses_add_up_to_what_was_removed(base):
     lines = base.report["deduplication"]["losses"]
-    own = {(line["role"], line["kind"]): line for line in lines}
-    assert len(own) == len(lines) == 9
+    by_kind = {(line["role"], line["kind"]): line for line in lines}
+    assert len(by_kind) == len(lines) == 9
     for role in ("synthetic", "human", "all"):
         sources = [name for name, of in ROLES.items() if role in (of, "all")]
         gone = [row for row in base.removed if row["source"] in sources]
-        kinds = [own[role, kind] for kind in ("head", "tail", "off-support")]
+        kinds = [by_kind[role, kind] for kind in ("head", "tail", "off-support")]
         for stage in ("exact", "near", "contained"):
             assert sum(line[stage] for line in kinds) == sum(row["stage"] == stage for row in gone)
         for line in kinds:
@@ -568,15 +568,15 @@ def test_losses_add_up_to_what_was_removed(base):
         read, kept = (_figures(base, stage, role) for stage in ("read", "deduplicate"))
         assert sum(line["documents"] for line in kinds) == read["documents"]
         for line, share in zip(kinds[1:], ("tail_mass", "off_support"), strict=True):
-            left = line["documents"] - line["exact"] - line["near"] - line["contained"]
+            remaining = line["documents"] - line["exact"] - line["near"] - line["contained"]
             assert line["documents"] == pytest.approx(read[share] * read["documents"])
-            assert left == pytest.approx(kept[share] * kept["documents"])
+            assert remaining == pytest.approx(kept[share] * kept["documents"])
     assert "what deduplication took" in base.stdout
 
 
 def _figures(result: Run, stage: str, role: str) -> Any:
-    (found,) = [line for line in result.report["stages"] if line["name"] == stage]
-    return found["roles"][role]
+    (stage_line,) = [line for line in result.report["stages"] if line["name"] == stage]
+    return stage_line["roles"][role]
 
 
 def test_the_least_similar_are_in_the_report_with_how_their_texts_begin(corpus, base):
@@ -596,7 +596,7 @@ def test_the_least_similar_are_in_the_report_with_how_their_texts_begin(corpus, 
             ("text", (row["source"], row["id"])),
             ("kept_text", (row["kept_source"], row["kept_id"])),
         ):
-            whole = " ".join(corpus.texts[name].split())
+            full_text = " ".join(corpus.texts[name].split())
             assert len(row[text]) <= 300
-            assert whole.startswith(row[text].removesuffix("…"))
-            assert row[text].endswith("…") == (len(whole) > 300)
+            assert full_text.startswith(row[text].removesuffix("…"))
+            assert row[text].endswith("…") == (len(full_text) > 300)

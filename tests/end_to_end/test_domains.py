@@ -26,7 +26,7 @@ FIELDS = {"id_field": "id", "domain_field": "kind"}
 def rows() -> dict[str, list[dict[str, Any]]]:
     """1,600 documents; every ninth has no domain."""
     draw = random.Random(7)
-    found = [p for p in human_paragraphs() if 40 <= len(p.text.split()) <= 200]
+    paragraphs = [p for p in human_paragraphs() if 40 <= len(p.text.split()) <= 200]
     chosen = [
         {
             "id": f"{number:05d}",
@@ -36,7 +36,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
             else ("maths", "stories", "stories")[zlib.crc32(paragraph.topic.encode()) % 3],
             "verified": number % 2 == 0,
         }
-        for number, paragraph in enumerate(draw.sample(found, 1600))
+        for number, paragraph in enumerate(draw.sample(paragraphs, 1600))
     ]
     return {"gpt": chosen[:900], "people": chosen[900:]}
 
@@ -76,19 +76,19 @@ def entropy(counts: Counter[Any]) -> float:
 
 
 def by_domain(data: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {"*": [], "maths": [], "stories": []}
+    by_name: dict[str, list[dict[str, Any]]] = {"*": [], "maths": [], "stories": []}
     for row in data:
-        found[row["kind"] or "*"].append(row)
-    return found
+        by_name[row["kind"] or "*"].append(row)
+    return by_name
 
 
 def test_every_domain_gets_its_part_of_the_tokens_and_of_human_text(planned):
     longest = max(row["outcross"]["tokens"] for row in planned.data)
     assert [domain["name"] for domain in planned.plan["domains"]] == ["*", "maths", "stories"]
     for domain in planned.plan["domains"]:
-        own = by_domain(planned.data)[domain["name"]]
-        human = [row for row in own if row["outcross"]["role"] == "human"]
-        assert abs(tokens(own) - domain["tokens"]) <= 3 * longest
+        domain_rows = by_domain(planned.data)[domain["name"]]
+        human = [row for row in domain_rows if row["outcross"]["role"] == "human"]
+        assert abs(tokens(domain_rows) - domain["tokens"]) <= 3 * longest
         assert abs(tokens(human) - domain["human_tokens"]) <= 1.5 * longest
     shares = {domain["name"]: domain["share"] for domain in planned.plan["domains"]}
     assert shares["maths"] == pytest.approx(0.3)
@@ -98,11 +98,11 @@ def test_every_domain_gets_its_part_of_the_tokens_and_of_human_text(planned):
 
 def test_the_domains_together_are_the_reference_as_it_is_without_them(rows, planned, tmp_path):
     path = config(tmp_path / "in", planned.out, rows, tokens=55_000, domains=None)
-    whole = json.loads(outcross("plan", path, "--json").stdout)
-    (only,) = whole["domains"]
+    undivided = json.loads(outcross("plan", path, "--json").stdout)
+    (only,) = undivided["domains"]
     assert only["name"] == "*"
-    assert only["entropy"] == whole["reached"]["entropy"]
-    for quota in whole["quotas"]:
+    assert only["entropy"] == undivided["reached"]["entropy"]
+    for quota in undivided["quotas"]:
         parts = [q for q in planned.plan["quotas"] if q["cluster"] == quota["cluster"]]
         assert len(parts) == 3
         for name in ("reference_share", "synthetic_available", "human_available"):
@@ -111,24 +111,24 @@ def test_the_domains_together_are_the_reference_as_it_is_without_them(rows, plan
 
 def test_what_converges_stands_once_and_is_not_judged(planned):
     assert max(row["outcross"]["of"] for row in planned.data) == 2
-    found = by_domain(planned.data)
-    assert {row["outcross"]["of"] for row in found["maths"]} == {1}
+    by_name = by_domain(planned.data)
+    assert {row["outcross"]["of"] for row in by_name["maths"]} == {1}
     kinds = {domain["name"]: domain["kind"] for domain in planned.report["domains"]}
     assert kinds == {"": "open", "maths": "converge", "stories": "open"}
     judged = planned.report["judged"]["documents"]
-    assert judged == len(planned.data) - len(found["maths"])
+    assert judged == len(planned.data) - len(by_name["maths"])
 
 
 def test_entropies_add_up_by_the_chain_rule_over_what_is_written(planned):
     achieved = planned.report["achieved"]
     cells: Counter[Any] = Counter()
-    for name, own in by_domain(planned.data).items():
+    for name, domain_rows in by_domain(planned.data).items():
         clusters: Counter[Any] = Counter()
-        for row in own:
+        for row in domain_rows:
             clusters[row["outcross"]["cluster"]] += row["outcross"]["tokens"]
         cells.update({(name, cluster): n for cluster, n in clusters.items()})
-        (domain,) = [one for one in achieved["domains"] if one["name"] == name]
-        assert domain["tokens"] == tokens(own)
+        (domain,) = [line for line in achieved["domains"] if line["name"] == name]
+        assert domain["tokens"] == tokens(domain_rows)
         assert domain["entropy"] == pytest.approx(entropy(clusters))
     assert achieved["entropy"] == pytest.approx(entropy(cells))
     within = sum(domain["share"] * domain["entropy"] for domain in achieved["domains"])
@@ -139,7 +139,7 @@ def test_entropies_add_up_by_the_chain_rule_over_what_is_written(planned):
 
 
 def test_the_order_of_rows_and_of_domains_and_workers_do_not_matter(rows, planned, tmp_path):
-    turned = {name: list(reversed(own)) for name, own in rows.items()}
+    turned = {name: list(reversed(source_rows)) for name, source_rows in rows.items()}
     policies = dict(reversed(POLICIES.items()))
     out = tmp_path / "out"
     path = config(tmp_path / "in", out, turned, tokens=55_000, domains=policies, workers=1)
@@ -152,10 +152,10 @@ def test_the_order_of_rows_and_of_domains_and_workers_do_not_matter(rows, planne
 def test_a_plan_with_domains_is_carried_out_as_it_is(rows, planned, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(planned.out, out)
-    made = tmp_path / "plan.json"
-    shutil.copy(planned.out / "plan.json", made)
+    plan = tmp_path / "plan.json"
+    shutil.copy(planned.out / "plan.json", plan)
     shutil.rmtree(out / "data")
-    again = run(config(tmp_path / "in", out, rows, domains=None, plan=str(made)), out=out)
+    again = run(config(tmp_path / "in", out, rows, domains=None, plan=str(plan)), out=out)
     assert promised_bytes(again.out) == promised_bytes(planned.out)
     assert again.report["judged"] == planned.report["judged"]  # what converges is in the plan
 
@@ -181,8 +181,8 @@ def test_a_domain_of_verified_rows_alone(rows, tmp_path):
     ]
     values["domains"] = {"maths": {"kind": "converge"}}
     path.write_text(yaml.safe_dump(values))
-    found = run(path, out=out)
-    maths = [row for row in found.data if row["kind"] == "maths"]
+    result = run(path, out=out)
+    maths = [row for row in result.data if row["kind"] == "maths"]
     written = [row for row in maths if row["outcross"]["role"] == "synthetic"]
     assert len(written) > 20
     assert all(row["verified"] for row in written)

@@ -31,8 +31,8 @@ def test_the_least_similar_removals_come_with_both_texts(corpus, base, explained
     close = explained["least_similar"]
     assert len(close) == 12
     # What holds an evaluation text may be as unlike it as it likes.
-    whole = [row for row in base.removed if row["stage"] != "contained"]
-    every = sorted(row["similarity"] for row in whole)
+    repeats = [row for row in base.removed if row["stage"] != "contained"]
+    every = sorted(row["similarity"] for row in repeats)
     assert [row["similarity"] for row in close] == pytest.approx(every[:12])
     for row in close:
         assert base.gone[row["source"], row["id"]] == (row["kept_source"], row["kept_id"])
@@ -43,10 +43,10 @@ def test_the_least_similar_removals_come_with_both_texts(corpus, base, explained
 
 def test_the_counts_are_those_of_the_files(base, explained):
     for line in explained["sources"]:
-        own = [row for row in base.removed if row["source"] == line["source"]]
-        assert line["exact"] == sum(row["stage"] == "exact" for row in own)
-        assert line["near"] == sum(row["stage"] == "near" for row in own)
-        assert line["contained"] == sum(row["stage"] == "contained" for row in own)
+        removed = [row for row in base.removed if row["source"] == line["source"]]
+        assert line["exact"] == sum(row["stage"] == "exact" for row in removed)
+        assert line["near"] == sum(row["stage"] == "near" for row in removed)
+        assert line["contained"] == sum(row["stage"] == "contained" for row in removed)
         assert line["kept"] == base.conservation(line["source"])["kept"]
     often = [line["removed"] for line in explained["most_repeated"]]
     assert often == sorted(often, reverse=True)
@@ -69,9 +69,9 @@ def test_people_read_the_same(base, explained):
 
 def test_one_id_is_explained_in_every_source_that_has_it(base):
     row = next(row for row in base.removed if row["kept_source"] != row["source"])
-    said = outcross("explain", base.out, row["id"]).stdout
-    assert f"{row['source']}: removed: {row['stage']}" in said
-    assert f"to {row['kept_id']} ({row['kept_source']})" in said
+    answer = outcross("explain", base.out, row["id"]).stdout
+    assert f"{row['source']}: removed: {row['stage']}" in answer
+    assert f"to {row['kept_id']} ({row['kept_source']})" in answer
     kept = outcross("explain", base.out, row["kept_id"]).stdout
     assert f"{row['kept_source']}: " in kept
     assert f"{row['id']} ({row['source']})" in kept
@@ -79,12 +79,12 @@ def test_one_id_is_explained_in_every_source_that_has_it(base):
 
 def test_what_was_written_and_what_was_not(corpus, base):
     written = base.data[0]["outcross"]
-    said = outcross("explain", base.out, written["id"]).stdout
-    assert f"{written['source']}: written once, {written['tokens']} tokens" in said
+    answer = outcross("explain", base.out, written["id"]).stdout
+    assert f"{written['source']}: written once, {written['tokens']} tokens" in answer
     seen = {*base.gone, *base.gone.values(), *base.appearances}
-    left = next(name for name in corpus.texts if name not in seen and name[0] == "people")
-    said = outcross("explain", base.out, left[1]).stdout
-    assert "people: kept, but not in data/" in said
+    unwritten = next(name for name in corpus.texts if name not in seen and name[0] == "people")
+    answer = outcross("explain", base.out, unwritten[1]).stdout
+    assert "people: kept, but not in data/" in answer
     nobody = outcross("explain", base.out, "nobody", code=2)
     assert "'nobody'" in nobody.stderr
 
@@ -114,8 +114,8 @@ def test_a_run_is_explained_when_its_sources_have_changed(tmp_path):
     before = outcross("explain", out, name)
     assert before.stdout == "human: kept, but not in data/: the budget left it out\n"
     assert before.stderr == ""
-    whole = human.read_bytes()
-    for changed in (whole + b'{"text": "one more"}\n', whole.replace(b"w", b"v"), None):
+    original = human.read_bytes()
+    for changed in (original + b'{"text": "one more"}\n', original.replace(b"w", b"v"), None):
         human.unlink()
         if changed is not None:
             human.write_bytes(changed)
@@ -138,14 +138,14 @@ def test_only_a_finished_run_can_be_explained(tmp_path):
             explain_removals(str(tmp_path), 3)
 
 
-@pytest.mark.parametrize("what", ["config", "plan", "report"])
-def test_the_schemas_describe_every_key(what):
-    schema = json.loads(outcross("schema", what).stdout)
+@pytest.mark.parametrize("name", ["config", "plan", "report"])
+def test_the_schemas_describe_every_key(name):
+    schema = json.loads(outcross("schema", name).stdout)
     TypeAdapter(dict).validate_python(schema)
     assert schema["type"] == "object"
     undescribed = [
         f"{model}.{key}"
-        for model, of in {**schema["$defs"], what: schema}.items()
+        for model, of in {**schema["$defs"], name: schema}.items()
         for key, value in of.get("properties", {}).items()
         if "description" not in value
     ]
@@ -179,12 +179,12 @@ def test_texts_and_ids_from_untrusted_rows_are_not_markup(tmp_path):
     done = outcross("dedup", "--synthetic", path, "--id-field", "id", "--out", out)
     result = Run(out, done.stdout, done.stderr)
     (removed,) = result.removed
-    (told,) = result.report["deduplication"]["least_similar"]
-    assert told["text"].isprintable()
-    assert told["kept_text"].isprintable()
+    (reported,) = result.report["deduplication"]["least_similar"]
+    assert reported["text"].isprintable()
+    assert reported["kept_text"].isprintable()
     shown = outcross("explain", out).stdout
-    one = outcross("explain", out, removed["kept_id"]).stdout
+    about_one = outcross("explain", out, removed["kept_id"]).stdout
     assert "[bold]not markup[/bold]" in shown
     assert "removed [b]" in shown
-    assert "stands for 1 removed document" in one
-    assert not set("\x1b\x9b\u202e") & set(done.stdout + done.stderr + shown + one)
+    assert "stands for 1 removed document" in about_one
+    assert not set("\x1b\x9b\u202e") & set(done.stdout + done.stderr + shown + about_one)

@@ -46,9 +46,9 @@ def conversations() -> list[dict[str, Any]]:
     """Chats that share the first answer; the last two share all of it."""
     chats = []
     for number in [*range(12), 11]:
-        said = [("user", text(number, 5)), ("assistant", DULL), ("user", "Once more, please?")]
-        said.append(("assistant", text(number)))
-        turns = [{"role": role, "content": content} for role, content in said]
+        messages = [("user", text(number, 5)), ("assistant", DULL), ("user", "Once more, please?")]
+        messages.append(("assistant", text(number)))
+        turns = [{"role": role, "content": content} for role, content in messages]
         chats.append({"id": f"c{len(chats)}", "messages": turns, "note": "kept as it is"})
     return chats
 
@@ -68,8 +68,8 @@ def test_conversations_don_t_go_for_a_first_answer_that_they_share(tmp_path: Pat
         assert row["messages"] == chats[number]["messages"]
         assert row["text_judged"] == f"{DULL}\n\n{text(number)}"
     # The column that was written is what an audit of the output reads.
-    said = outcross("audit", tmp_path / "out", "--out", tmp_path / "audit", "--json")
-    (line,) = json.loads(said.stdout)["conservation"]
+    audited = outcross("audit", tmp_path / "out", "--out", tmp_path / "audit", "--json")
+    (line,) = json.loads(audited.stdout)["conservation"]
     assert (line["read"], line["rejected"]) == (12, 0)
     # The first answer alone, as `messages.1.content` has it, leaves one.
     other = request(tmp_path, chat | {"text_field": "messages.1.content"})
@@ -161,7 +161,7 @@ def tongues(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
         ("{lang: [no, en]}", "truth values among texts; YAML reads no and off as false"),
         ("{lang: no}", "where: lang: found False, a truth value, and the column holds texts"),
@@ -172,10 +172,12 @@ def tongues(folder: Path) -> dict[str, Any]:
         ("{lang: de, n: 1}", "lang fits 10 rows, none of which the other keys keep; n fits 1 rows"),
     ],
 )
-def test_a_filter_that_can_not_be_meant_is_refused(tmp_path: Path, where: str, said: str) -> None:
+def test_a_filter_that_can_not_be_meant_is_refused(
+    tmp_path: Path, where: str, message: str
+) -> None:
     source = tongues(tmp_path) | {"where": yaml.safe_load(where)}
     refused = outcross("run", request(tmp_path, source, people(tmp_path)), code=2)
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert not (tmp_path / "out" / "data").exists()
 
 

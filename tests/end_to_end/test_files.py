@@ -127,18 +127,18 @@ def test_an_open_set_of_keys_is_one_column_however_the_rows_lie(tmp_path):
     write_rows(tmp_path / "whole.jsonl", rows)
     for n in range(5):  # none of the parts has too many keys
         write_rows(tmp_path / f"part-{n}.jsonl", rows[300 * n : 300 * n + 300])
-    found = []
+    results = []
     for glob in ("whole.jsonl", "part-*.jsonl"):
         asked = ["--synthetic", tmp_path / glob, "--id-field", "id", "--near-threshold", 1]
         result = dedup(tmp_path / f"out-{glob[0]}", *asked)
         assert "more than 1,000 different keys" in result.stderr
-        found.append({row["id"]: row for row in result.data})
-        for row in found[-1].values():
+        results.append({row["id"]: row for row in result.data})
+        for row in results[-1].values():
             row.pop("outcross")
-    assert found[0] == found[1]
-    assert len(found[0]) == len(rows)
+    assert results[0] == results[1]
+    assert len(results[0]) == len(rows)
     for row in rows:
-        read = found[0][row["id"]]
+        read = results[0][row["id"]]
         assert set(read) == {"id", "text", "label", "outcross_keys"}
         rest = {k: v for k, v in row.items() if k not in ("id", "text", "label") and v is not None}
         assert json.loads(read["outcross_keys"]) == rest
@@ -146,10 +146,10 @@ def test_an_open_set_of_keys_is_one_column_however_the_rows_lie(tmp_path):
 
 def test_of_a_damaged_corpus_every_row_is_kept_removed_or_rejected(tmp_path):
     (tmp_path / "in").mkdir()
-    made = make_files(tmp_path / "in", 40, seed=3)
-    read = [read_file(file) for file in made]
+    damaged = make_files(tmp_path / "in", 40, seed=3)
+    read = [read_file(file) for file in damaged]
     asked = ["--on-broken-file", "reject", "--max-reject-share", 1]
-    files = [part for file in made for part in ("--synthetic", file.path)]
+    files = [part for file in damaged for part in ("--synthetic", file.path)]
     line = dedup(tmp_path / "out", *files, *asked).conservation("synthetic")
     assert line["rejected"] == sum(file.rejected for file in read)
     assert line["kept"] + line["removed"] == sum(file.rows for file in read)

@@ -59,9 +59,9 @@ def wide(tmp_path_factory):
 
 
 def test_workers_make_no_difference(wide):
-    one, two = (promised_bytes(wide[workers].out) for workers in (1, 2))
-    assert sum(name.startswith("data/") for name in one) > 32
-    assert one == two
+    first, second = (promised_bytes(wide[workers].out) for workers in (1, 2))
+    assert sum(name.startswith("data/") for name in first) > 32
+    assert first == second
 
 
 def test_a_shard_is_about_as_large_as_asked(wide):
@@ -94,10 +94,10 @@ def test_datasets_reads_data_and_finds_it_by_the_card(base, tmp_path, monkeypatc
 
     cache = str(tmp_path / "cache")
     if path == "out":
-        found = datasets.load_dataset(str(base.out), cache_dir=cache)
+        splits = datasets.load_dataset(str(base.out), cache_dir=cache)
     else:
-        found = datasets.load_dataset("parquet", data_dir=str(base.out / "data"), cache_dir=cache)
-    assert list(found) == ["train"]
-    train = found["train"]
+        splits = datasets.load_dataset("parquet", data_dir=str(base.out / "data"), cache_dir=cache)
+    assert list(splits) == ["train"]
+    train = splits["train"]
     assert train.num_rows == len(base.data)
     assert {row["id"] for row in train["outcross"]} == {r["outcross"]["id"] for r in base.data}

@@ -76,8 +76,8 @@ class Loop:
         later = state["generations"][generations:]
         state["generations"] = state["generations"][:generations]
         path.write_text(json.dumps(state, indent=2) + "\n")
-        for one in later:
-            for place in copied.lineage.glob(f"*/{one['name']}-*"):
+        for generation in later:
+            for place in copied.lineage.glob(f"*/{generation['name']}-*"):
                 shutil.rmtree(place)
         return copied
 
@@ -102,11 +102,11 @@ def loop(corpus, base, tmp_path_factory) -> Loop:
         )
     )
     seen = set(earlier["id"].to_pylist())
-    others = [row for row in corpus.rows["people"] if row["id"] not in seen]
-    first = [row | {"none": None, "deep": {"no": None, "n": [1, None]}} for row in others[::2]]
+    unseen = [row for row in corpus.rows["people"] if row["id"] not in seen]
+    first = [row | {"none": None, "deep": {"no": None, "n": [1, None]}} for row in unseen[::2]]
     last = [
         {("words" if key == "year" else key): value for key, value in row.items() if key != "id"}
-        for row in others[1::2]
+        for row in unseen[1::2]
     ]
     gpt = corpus.rows["gpt"]
     files: dict[str, dict[str, Path]] = {}
@@ -115,17 +115,17 @@ def loop(corpus, base, tmp_path_factory) -> Loop:
         zip(NAMES, (first, earlier.to_pylist(), last), strict=True)
     ):
         ending = ("jsonl", "parquet", "jsonl.gz")[number]
-        own = folder / f"people-{name}.{'parquet' if number == 1 else 'jsonl'}"
+        people_file = folder / f"people-{name}.{'parquet' if number == 1 else 'jsonl'}"
         if number == 1:
-            pq.write_table(earlier, own)
+            pq.write_table(earlier, people_file)
         else:
-            write_rows(own, rows)
+            write_rows(people_file, rows)
         candidates = write_rows(
             folder / f"gpt-{name}.{ending}", gpt[number * 200 : number * 200 + 200]
         )
-        files[name] = {"people": own, "gpt": candidates}
+        files[name] = {"people": people_file, "gpt": candidates}
         people[name] = {
-            f"{name}/people/" + (row["id"] if number < 2 else f"{own.name}#{place}"): row
+            f"{name}/people/" + (row["id"] if number < 2 else f"{people_file.name}#{place}"): row
             for place, row in enumerate(rows)
         }
     return Loop(folder, files, people)
@@ -141,7 +141,7 @@ def _ledger(done: Run) -> list[dict[str, Any]]:
 
 
 def test_nothing_is_lost_and_what_is_asked_is_met(generations):
-    held = 0
+    ledger_tokens = 0
     for number, done in enumerate(generations.values()):
         for line in done.report["conservation"]:
             assert line["read"] == line["kept"] + line["removed"] + line["rejected"]
@@ -155,7 +155,7 @@ def test_nothing_is_lost_and_what_is_asked_is_met(generations):
         again = sum(row["tokens"] for row in human) - fresh
         half = done.report["achieved"]["longest_document"] / 2
         assert abs(fresh - FRESH) <= half
-        assert abs(fresh + again - min(SHARE * TOKENS, FRESH + held)) <= 2 * half
+        assert abs(fresh + again - min(SHARE * TOKENS, FRESH + ledger_tokens)) <= 2 * half
         assert abs(done.report["achieved"]["tokens"] - TOKENS) <= 2 * half
         place = done.report["lineage"]
         assert (place["generation"], place["number"]) == (NAMES[number], number + 1)
@@ -168,27 +168,27 @@ def test_nothing_is_lost_and_what_is_asked_is_met(generations):
         card = (done.out / "README.md").read_text()
         assert f"Generation {number + 1} of a lineage: {fresh:,} tokens of human text" in card
         assert f"and {again:,} come from the `ledger`" in card
-        assert place["ledger"]["tokens"] == held
-        held += fresh
+        assert place["ledger"]["tokens"] == ledger_tokens
+        ledger_tokens += fresh
 
 
 def test_columns_come_out_of_the_ledger_as_they_went_in(loop, generations):
-    own = {name: row for rows in loop.people.values() for name, row in rows.items()}
+    originals = {name: row for rows in loop.people.values() for name, row in rows.items()}
     seen: dict[str, int] = dict.fromkeys(NAMES, 0)
     for done in list(generations.values())[1:]:
         ledger = _ledger(done)
         assert len(ledger) == done.report["lineage"]["reused"]["documents"] > 0
         for row in ledger:
-            told = row["outcross"]
+            provenance = row["outcross"]
             assert row["judged"] == row["text"]
-            original = dict(own[told["id"]])
+            original = dict(originals[provenance["id"]])
             if "outcross" in original:
                 original["outcross_earlier"] = original.pop("outcross")
                 assert original["outcross_earlier"]["id"] == original["id"]
             columns = {k: v for k, v in row.items() if k not in ("outcross", "judged")}
             assert bare(columns) == bare(original)
-            assert told["domain"] == original["kind"]
-            seen[told["id"].split("/")[0]] += 1
+            assert provenance["domain"] == original["kind"]
+            seen[provenance["id"].split("/")[0]] += 1
     assert seen["g1"] > 0
     assert seen["g2"] > 0
     schema = pq.read_schema(min(generations["g3"].out.glob("data/*.parquet")))
@@ -200,11 +200,13 @@ def test_a_document_keeps_its_id(loop, generations):
     texts: dict[str, set[str]] = {}
     for name, done in generations.items():
         for row in done.data:
-            told = row["outcross"]
-            if told["source"] == "people":
-                texts.setdefault(row["judged"], set()).add(f"{name}/people/{_bare_id(told['id'])}")
-            elif told["role"] == "human":
-                texts[row["judged"]].add(told["id"])  # it was bought before
+            provenance = row["outcross"]
+            if provenance["source"] == "people":
+                texts.setdefault(row["judged"], set()).add(
+                    f"{name}/people/{_bare_id(provenance['id'])}"
+                )
+            elif provenance["role"] == "human":
+                texts[row["judged"]].add(provenance["id"])  # it was bought before
     assert all(len(ids) == 1 for ids in texts.values())
     every = {name for rows in loop.people.values() for name in rows}
     assert {name for ids in texts.values() for name in ids} <= every
@@ -218,45 +220,47 @@ def test_earlier_candidates_stand_beside_the_new(loop, generations):
     names = [["gpt"], ["g1.gpt", "gpt"], ["g1.gpt", "g2.gpt", "gpt"]]
     for done, expected in zip(generations.values(), names, strict=True):
         ranking = done.report["lineage"]["ranking"]
-        assert sorted(one["name"] for one in ranking) == expected
-        far = [one["distance"] for one in ranking]
+        assert sorted(source["name"] for source in ranking) == expected
+        far = [source["distance"] for source in ranking]
         assert far == sorted(far)
-        for one in ranking:
-            line = done.conservation(one["name"])
-            assert line["kept"] == one["held"]["documents"]
+        for source in ranking:
+            line = done.conservation(source["name"])
+            assert line["kept"] == source["held"]["documents"]
             beyond = line["not_selected"].get("archive", 0)
-            assert line["kept"] - beyond == one["candidates"]["documents"]
+            assert line["kept"] - beyond == source["candidates"]["documents"]
     written = {row["outcross"]["source"] for row in generations["g3"].data}
     assert {"g1.gpt", "g2.gpt", "gpt"} <= written
 
 
 def test_show_adds_up(loop, generations):
-    told = installed("lineage", "show", loop.lineage, "--json")
-    found = LineageSummary.model_validate_json(told.stdout)
-    assert [one.name for one in found.generations] == NAMES
-    assert [line.generation for line in found.ledger] == NAMES
+    shown_json = installed("lineage", "show", loop.lineage, "--json")
+    summary = LineageSummary.model_validate_json(shown_json.stdout)
+    assert [generation.name for generation in summary.generations] == NAMES
+    assert [line.generation for line in summary.ledger] == NAMES
     uses = dict.fromkeys(NAMES, 0)
     again: dict[str, int] = {}
     for done in generations.values():
         for row in _ledger(done):
             uses[row["outcross"]["id"].split("/")[0]] += 1
             again[row["outcross"]["id"]] = row["outcross"]["tokens"]
-    for line, one in zip(found.ledger, found.generations, strict=True):
-        assert line.bought == one.fresh == line.used + line.left
-        assert sum((part.amount.tokens for part in one.bought), 0) == one.fresh.tokens
-        assert line.uses == uses[one.name]
-        own = [tokens for name, tokens in again.items() if name.startswith(f"{one.name}/")]
-        assert (line.used.documents, line.used.tokens) == (len(own), sum(own))
-        report = generations[one.name].report
-        assert one.tokens == report["achieved"]["tokens"]
+    for line, generation in zip(summary.ledger, summary.generations, strict=True):
+        assert line.bought == generation.fresh == line.used + line.left
+        assert sum((part.amount.tokens for part in generation.bought), 0) == generation.fresh.tokens
+        assert line.uses == uses[generation.name]
+        reused = [
+            tokens for name, tokens in again.items() if name.startswith(f"{generation.name}/")
+        ]
+        assert (line.used.documents, line.used.tokens) == (len(reused), sum(reused))
+        report = generations[generation.name].report
+        assert generation.tokens == report["achieved"]["tokens"]
         place = report["lineage"]
-        assert one.reused.model_dump() == place["reused"]
-        assert [ranked.model_dump() for ranked in one.ranking] == place["ranking"]
-    assert found.ledger[-1].uses == 0
+        assert generation.reused.model_dump() == place["reused"]
+        assert [ranked.model_dump() for ranked in generation.ranking] == place["ranking"]
+    assert summary.ledger[-1].uses == 0
     shown = outcross("lineage", "show", loop.lineage).stdout
-    for line in found.ledger:
+    for line in summary.ledger:
         assert f"{line.left.tokens:,}" in shown
-    for ranked in found.generations[-1].ranking:
+    for ranked in summary.generations[-1].ranking:
         assert f"{ranked.distance:.4f}" in shown
     refused = outcross("lineage", "show", loop.folder, code=2)
     assert "holds no lineage.json" in refused.stderr
@@ -273,30 +277,28 @@ def after_two(loop, generations, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("point", "after"),
+    "point",
     [
-        ("/g3/data/", False),  # in the middle of a shard
-        ("/g3/manifest.json", True),  # the result is whole, and no generation yet
-        ("/lineage/lineage.json", False),  # the ledger's files are written, and no part of it
+        "/g3/data/",  # in the middle of a shard
+        # The result is whole and the ledger's files are written, but the lineage has no generation.
+        "/lineage/lineage.json",
     ],
 )
-def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(
-    generations, loop, after_two, point, after
-):
+def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(generations, loop, after_two, point):
     other = after_two()
     before = other.held()
     config = other.config("g3")
-    kill_at(point, "run", config, after=after)
+    kill_at(point, "run", config)
     assert (other.folder / "g3" / "manifest.json").exists() == (point != "/g3/data/")
-    left = other.held()
-    assert {name: left[name] for name in before} == before
+    after = other.held()
+    assert {name: after[name] for name in before} == before
     if point == "/lineage/lineage.json":
-        assert left.keys() > before.keys()
+        assert after.keys() > before.keys()
     done = run(other.config("g3", workers=3), out=other.folder / "g3")
     # A kill and more workers: nothing of it shows, but for a hidden file that was not finished.
-    found = promised_bytes(done.out)
-    whole = {name: data for name, data in found.items() if "/." not in name}
-    assert whole == promised_bytes(generations["g3"].out)
+    written = promised_bytes(done.out)
+    finished = {name: data for name, data in written.items() if "/." not in name}
+    assert finished == promised_bytes(generations["g3"].out)
     assert other.held() == loop.held()
 
 
@@ -324,8 +326,13 @@ def test_others_read_what_a_generation_has_left(generations, loop, tmp_path):
     last = generations["g3"]
     audited = outcross("audit", last.out, "--out", tmp_path / "audit", "--json", code=None)
     assert json.loads(audited.stdout)["kind"] == "audit"
-    told = json.loads(outcross("explain", last.out, "--least-similar", 3, "--json").stdout)
-    assert {line["source"] for line in told["sources"]} >= {"ledger", "g1.gpt", "gpt", "people"}
+    explained = json.loads(outcross("explain", last.out, "--least-similar", 3, "--json").stdout)
+    assert {line["source"] for line in explained["sources"]} >= {
+        "ledger",
+        "g1.gpt",
+        "gpt",
+        "people",
+    }
     # What it has written, of the ledger and the archive too, is not written again.
     files = [loop.files[name] for name in NAMES]
     values = {
@@ -336,7 +343,7 @@ def test_others_read_what_a_generation_has_left(generations, loop, tmp_path):
             {
                 "name": name,
                 "role": role,
-                "files": [str(own[name]) for own in files],
+                "files": [str(generation_files[name]) for generation_files in files],
                 "text_field": field,
             }
             for name, role, field in (
@@ -350,8 +357,8 @@ def test_others_read_what_a_generation_has_left(generations, loop, tmp_path):
     done = outcross("dedup", config)
     assert done.stderr
     written = {row["judged"] for row in last.data}
-    left = Run(tmp_path / "out", done.stdout, done.stderr).data
-    texts = {row["text"] or row["messages"][1]["content"] for row in left}
+    remaining = Run(tmp_path / "out", done.stdout, done.stderr).data
+    texts = {row["text"] or row["messages"][1]["content"] for row in remaining}
     assert texts
     assert not texts & written
 
@@ -374,9 +381,9 @@ def test_what_is_gone_of_the_archive_is_left_out(generations, loop, after_two):
     path = other.lineage / "lineage.json"
     path.write_text(path.read_text().replace(str(loop.files["g1"]["gpt"]), str(gone)))
     done = run(other.config("g3"), out=other.folder / "g3")
-    said = f"archive: g1.gpt: {gone} has changed or is missing"
-    assert said in "".join(done.stderr.split("\n"))
-    assert [w for w in done.report["verdict"]["warnings"] if w.startswith(said)]
+    warning = f"archive: g1.gpt: {gone} has changed or is missing"
+    assert warning in "".join(done.stderr.split("\n"))
+    assert [w for w in done.report["verdict"]["warnings"] if w.startswith(warning)]
     ranking = done.report["lineage"]["ranking"]
-    assert sorted(one["name"] for one in ranking) == ["g2.gpt", "gpt"]
+    assert sorted(source["name"] for source in ranking) == ["g2.gpt", "gpt"]
     assert len(json.loads(path.read_text())["generations"]) == 3

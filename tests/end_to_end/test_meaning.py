@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Name, Run, jaccard, plain, words, write_rows
-from tests.end_to_end.test_dedup import check_conservation, dedup
+from tests.end_to_end.conftest import (
+    Name,
+    Run,
+    check_conservation,
+    dedup,
+    jaccard,
+    plain,
+    words,
+    write_rows,
+)
 from tests.support.commands import outcross
 
 EXACT_RULE = "same text but for line ends and trailing white space"

@@ -22,8 +22,8 @@ def done(tmp_path_factory) -> Run:
         "synthetic": [{"id": f"{kind}-{i}", "text": text} for i, (kind, text) in enumerate(rows)],
     }
     sources = []
-    for role, own in files.items():
-        path = write_jsonl(folder / f"{role}.jsonl", own)
+    for role, role_rows in files.items():
+        path = write_jsonl(folder / f"{role}.jsonl", role_rows)
         sources.append({"name": role, "role": role, "files": [str(path)], "id_field": "id"})
     asked = {"tokens": 25_000, "human_share": 0.02, "max_copies": {"synthetic": 4, "human": 4}}
     config = folder / "config.yaml"
@@ -36,17 +36,20 @@ def done(tmp_path_factory) -> Run:
 def test_a_twentieth_of_junk_is_neither_lifted_nor_copied(done):
     tokens = {"good": 0, "junk": 0}
     for row in done.data:
-        own = row["outcross"]
-        if own["source"] == "synthetic":
-            kind = own["id"].split("-")[0]
-            tokens[kind] += own["tokens"]
-            assert kind == "good" or own["of"] == 1
+        provenance = row["outcross"]
+        if provenance["source"] == "synthetic":
+            kind = provenance["id"].split("-")[0]
+            tokens[kind] += provenance["tokens"]
+            assert kind == "good" or provenance["of"] == 1
     assert max(done.appearances.values()) > 1
     quotas = done.plan["quotas"]
     off = sum(quota["synthetic_off_support"] for quota in quotas)
-    there = sum(quota["off_support_available"] for quota in quotas)
-    whole = there + sum(quota["synthetic_available"] for quota in quotas)
-    assert off / (off + sum(quota["synthetic"] for quota in quotas)) <= there / whole * 1.001
+    available_off = sum(quota["off_support_available"] for quota in quotas)
+    available = available_off + sum(quota["synthetic_available"] for quota in quotas)
+    assert (
+        off / (off + sum(quota["synthetic"] for quota in quotas))
+        <= available_off / available * 1.001
+    )
     longest = max(row["outcross"]["tokens"] for row in done.data)
     assert tokens["junk"] <= off + longest
     assert "look like no human text" in " ".join(done.stderr.split())

@@ -39,9 +39,9 @@ def test_a_plan_is_carried_out_as_it_is(corpus, planned, tmp_path):
     assert human
     assert {row["of"] for row in human} == {1}  # the plan's caps, not the default ones
     # What is told of the run is what was asked for, so that others can read it.
-    told = json.loads((done.out / "manifest.json").read_text())["configuration"]
-    assert told["plan"] == str(path)
-    assert not {"max_copies", "off_support", "domains"} & told.keys()
+    stored = json.loads((done.out / "manifest.json").read_text())["configuration"]
+    assert stored["plan"] == str(path)
+    assert not {"max_copies", "off_support", "domains"} & stored.keys()
     outcross("explain", done.out, "--least-similar", "1")
     audited = outcross("audit", done.out, "--out", tmp_path / "audit", "--json", code=None)
     assert json.loads(audited.stdout)["kind"] == "audit"
@@ -74,7 +74,7 @@ def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--alpha", "0.5"], "was asked for alpha = 0.7, and this run for 0.5"),
         (["--copies", "weights"], "was asked for copies = rows, and this run for weights"),
@@ -82,9 +82,9 @@ def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
         (["--seed", "1"], "was made for other documents"),
     ],
 )
-def test_a_plan_of_something_else_is_refused(planned, options, told):
+def test_a_plan_of_something_else_is_refused(planned, options, message):
     config, path, _ = planned
-    assert told in outcross("run", config, "--plan", path, *options, code=2).stderr
+    assert message in outcross("run", config, "--plan", path, *options, code=2).stderr
 
 
 def test_what_is_no_plan_is_refused(planned, tmp_path):

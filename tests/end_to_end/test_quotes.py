@@ -24,8 +24,12 @@ QUIET: dict[str, Any] = {"progress": StageProgress(quiet=True)}
 
 def texts(number: int, draw: random.Random, vocabulary: list[str]) -> list[str]:
     """Return texts of made words, some of them again with another word."""
-    own = [" ".join(draw.choices(vocabulary, k=30)) for _ in range(number)]
-    return own + [f"{text} {draw.choice(vocabulary)}" for text in own[::4]] + own[:5] * 3
+    originals = [" ".join(draw.choices(vocabulary, k=30)) for _ in range(number)]
+    return (
+        originals
+        + [f"{text} {draw.choice(vocabulary)}" for text in originals[::4]]
+        + originals[:5] * 3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +142,9 @@ def test_plan_audit_reference_and_compare(made: Path, open_: Path, tmp_path: Pat
             **fields,
         )
         outcross.audit(asked, **QUIET)
-    left = quoted(tmp_path)
-    assert left
-    assert all(path.endswith(".rejects.parquet") for path in left)
+    quoting = quoted(tmp_path)
+    assert quoting
+    assert all(path.endswith(".rejects.parquet") for path in quoting)
 
 
 def test_compare_quotes_nothing_of_reports_that_do(open_: Path, tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def messy(tmp_path_factory):
     packed = zstandard.compress(jsonl(VALID[500:550]))
     (folder / "cut.jsonl.zst").write_bytes(packed[:-20])
     (folder / "noise.parquet").write_bytes(b"neither was this a table" * 50)
-    whole = write_rows(folder / "whole.parquet", VALID[550:])
-    (folder / "cut.parquet").write_bytes(whole.read_bytes()[:-30])
-    whole.unlink()
+    table = write_rows(folder / "whole.parquet", VALID[550:])
+    (folder / "cut.parquet").write_bytes(table.read_bytes()[:-30])
+    table.unlink()
     return folder
 
 
@@ -100,10 +100,10 @@ def test_every_broken_row_and_file_is_in_rejects_and_nothing_else_is_missing(fai
     line = result.conservation("synthetic")
     assert line["read"] == line["rejected"] + line["removed"] + line["kept"]
     assert line["rejected"] == 205
-    whole = {row["id"] for row in VALID[:400]}
+    valid = {row["id"] for row in VALID[:400]}
     # Up to where it breaks, a compressed file gives what it has.
     seen = _ids(out)
-    assert whole <= seen
+    assert valid <= seen
     assert len(seen) == line["kept"] + line["removed"]
     for first, last in ((400, 500), (500, 550)):
         gained = seen & _of(first, last)

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.end_to_end.conftest import Run, promised_bytes, run, words, write_rows
+from tests.end_to_end.conftest import Run, dedup, promised_bytes, run, words, write_rows
 from tests.support.commands import Done, outcross
 from tests.support.kills import kill_at
 from tests.support.units import units_of
@@ -142,8 +142,9 @@ def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
     out = tmp_path / "out"
     for human, synthetic in ("ab", "ba"):
         options = ["--human", tmp_path / f"{human}.jsonl"]
-        options += ["--synthetic", tmp_path / f"{synthetic}.jsonl", "--rounds", 1]
-        result = run(*options, "--out", out, out=out)
+        options += ["--synthetic", tmp_path / f"{synthetic}.jsonl"]
+        result = dedup(*options, "--out", out, out=out)
+        assert {row["outcross"]["role"] for row in result.data} == {"human", "synthetic"}
         for row in result.data:
             role = "human" if row["text"].startswith(human) else "synthetic"
             assert row["outcross"]["role"] == role
@@ -155,8 +156,8 @@ def test_what_fails_leaves_a_finished_result_as_it_was(corpus, base, tmp_path):
     shutil.copytree(base.out, out)
 
     def result():
-        found = [path for path in out.rglob("*") if ".outcross" not in path.parts]
-        return {path: path.read_bytes() for path in found if path.is_file()}
+        paths = [path for path in out.rglob("*") if ".outcross" not in path.parts]
+        return {path: path.read_bytes() for path in paths if path.is_file()}
 
     before = result()
     config = corpus.config(out)
@@ -179,7 +180,7 @@ sources:
   - {{name: b, role: synthetic, files: [{tmp_path / "a.jsonl"}], where: {{n: "1"}}}}
 """
     )
-    said = run(tmp_path / "c.yaml", out=tmp_path / "out", code=2)
-    assert "source 'a': id_field 'nosuch' has no value in any of its 2 rows" in said.stderr
-    assert "columns 'm' hold values of types that don't go together" in said.stderr
-    assert "source 'b': where leaves out all 2 rows: n: no row is = \"1\"" in said.stderr
+    refused = run(tmp_path / "c.yaml", out=tmp_path / "out", code=2)
+    assert "source 'a': id_field 'nosuch' has no value in any of its 2 rows" in refused.stderr
+    assert "columns 'm' hold values of types that don't go together" in refused.stderr
+    assert "source 'b': where leaves out all 2 rows: n: no row is = \"1\"" in refused.stderr

@@ -75,28 +75,28 @@ def test_what_is_removed_repeats_a_kept_document(corpus, base):
         kept = row["kept_source"], row["kept_id"]
         assert kept in corpus.texts
         assert kept not in base.gone
-        own, partner = corpus.texts[row["source"], row["id"]], corpus.texts[kept]
-        true = jaccard(own, partner)
+        text, partner = corpus.texts[row["source"], row["id"]], corpus.texts[kept]
+        true = jaccard(text, partner)
         if row["stage"] == "exact":
             assert row["rule"] == "same text but for line ends and trailing white space"
-            assert plain(own) == plain(partner)
+            assert plain(text) == plain(partner)
             assert row["similarity"] == 1
         elif row["stage"] == "contained":
             assert row["rule"] == "holds 8-word sequences of an evaluation text"
-            assert plain(own) != plain(partner)
+            assert plain(text) != plain(partner)
             assert kept[0] == "tests"
-            assert row["similarity"] == pytest.approx(containment(own, partner))
+            assert row["similarity"] == pytest.approx(containment(text, partner))
             assert row["similarity"] >= 0.5
         else:
             assert row["rule"] == (
                 "similar 5-word sequences, by jaccard; numbers, signs and negations agree "
                 "(above 200 words in that proportion)"
             )
-            assert plain(own) != plain(partner)
+            assert plain(text) != plain(partner)
             assert THRESHOLD <= row["similarity"] <= true + 1e-6
-            if min(len(words(own)), len(words(partner))) <= STRICT:
+            if min(len(words(text)), len(words(partner))) <= STRICT:
                 assert row["similarity"] == pytest.approx(true)
-                assert items(own) == items(partner)
+                assert items(text) == items(partner)
     formed = [row for row in base.removed if row["stage"] == "near" and row["similarity"] == 1]
     assert len(formed) > 20
     assert {row["stage"] for row in base.removed} == {"exact", "near", "contained"}
@@ -129,7 +129,12 @@ def test_nothing_that_is_kept_still_repeats(corpus, base):
     for name in kept:
         for word in set(words(corpus.texts[name])[:60:6]):
             beginnings.setdefault(word, []).append(name)
-    pairs = {pair for own in beginnings.values() if len(own) < 50 for pair in combinations(own, 2)}
+    pairs = {
+        pair
+        for same_word in beginnings.values()
+        if len(same_word) < 50
+        for pair in combinations(same_word, 2)
+    }
     close = [
         (a, b)
         for a, b in ((corpus.texts[n], corpus.texts[m]) for n, m in pairs)
@@ -244,16 +249,16 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     plan = outcross("plan", config, "--entropy-floor", float(best) - 0.01, "--json")
     assert json.loads(plan.stdout)["reached"]["entropy"] > float(best) - 0.0101
     refused = outcross("plan", config, "--human-share", 0.95, code=2)
-    (held,) = re.findall(r"at most ([\d,]+) tokens the share can be held", refused.stderr)
+    (tokens_held,) = re.findall(r"at most ([\d,]+) tokens the share can be held", refused.stderr)
     asked = ("--human-share", 0.95, "--best-effort", "--json")
     short = json.loads(outcross("plan", config, *asked).stdout)
     assert short["reached"]["human_share"] < 0.95
-    assert any("not 95.0%" in said for said in short["warnings"])
-    tokens = held.replace(",", "")
+    assert any("not 95.0%" in warning for warning in short["warnings"])
+    tokens = tokens_held.replace(",", "")
     plan = outcross("plan", config, "--human-share", 0.95, "--tokens", tokens, "--json")
     assert abs(json.loads(plan.stdout)["reached"]["human_share"] - 0.95) < 1e-6
     done = run(config, "--tokens", 10_000_000, "--best-effort", out=out)
-    assert any("2,000,000" in said for said in done.report["verdict"]["warnings"])
+    assert any("2,000,000" in warning for warning in done.report["verdict"]["warnings"])
     assert "warning" in done.stderr
     assert "warning" in done.stdout
     assert max(done.appearances.values()) == 2
@@ -268,13 +273,13 @@ def test_another_generation_is_measured_on_the_same_yardstick(corpus, base, tmp_
     clusters = {
         (r["outcross"]["source"], r["outcross"]["id"]): r["outcross"]["cluster"] for r in base.data
     }
-    both = 0
+    shared = 0
     for row in later.data:
         name = row["outcross"]["source"], row["outcross"]["id"]
         if name in clusters:
             assert row["outcross"]["cluster"] == clusters[name]
-            both += 1
-    assert both > 20
+            shared += 1
+    assert shared > 20
     wrong = outcross("run", corpus.config(tmp_path / "b", reference=str(base.out)), code=2)
     assert "reference: " in wrong.stderr
     assert not (tmp_path / "b").exists()
@@ -325,10 +330,10 @@ def test_a_dry_run_checks_the_request_and_writes_nothing(tmp_path):
     (tmp_path / "some.parquet").write_bytes(b"not one")
     out = tmp_path / "out"
     options = ["--synthetic", tmp_path / "*.jsonl", "--human", tmp_path / "*.parquet"]
-    said = outcross("run", *options, "--out", out, "--dry-run")
-    assert "synthetic" in said.stdout
-    assert str(out) in said.stdout.replace("\n", "")
-    assert "disk " in said.stdout
+    printed = outcross("run", *options, "--out", out, "--dry-run")
+    assert "synthetic" in printed.stdout
+    assert str(out) in printed.stdout.replace("\n", "")
+    assert "disk " in printed.stdout
     as_json = outcross("run", *options, "--out", out, "--dry-run", "--json")
     shown = json.loads(as_json.stdout)
     assert shown["out"] == str(out)
@@ -368,9 +373,9 @@ def test_the_plan_is_shown_before_anything_is_written(corpus, base, tmp_path):
     table = outcross("plan", config, "--tokens", 20_000)
     assert "frontier" in table.stdout
     assert "…" not in table.stdout
-    said = outcross("plan", config, "--tokens", 20_000, "--json")
-    assert json.loads(said.stdout)["asked"]["tokens"] == 20_000
-    assert said.stderr == ""
+    as_json = outcross("plan", config, "--tokens", 20_000, "--json")
+    assert json.loads(as_json.stdout)["asked"]["tokens"] == 20_000
+    assert as_json.stderr == ""
     after = {path: path.read_bytes() for path in before}
     assert after == before
 
@@ -397,9 +402,9 @@ def test_the_manifest_names_what_went_in_and_came_out(corpus, base):
         assert file["sources"] == [path.rpartition("/")[2].removesuffix(".jsonl")]
         assert file["identity"].startswith(f"{os.stat(path).st_size}-")
     listed = {file["file"]: file for file in manifest["outputs"]}
-    there = [*base.out.glob("data/*"), *base.out.glob("removed/*")]
-    assert set(listed) == {str(path.relative_to(base.out)) for path in there}
-    for path in there:
+    written = [*base.out.glob("data/*"), *base.out.glob("removed/*")]
+    assert set(listed) == {str(path.relative_to(base.out)) for path in written}
+    for path in written:
         file = listed[str(path.relative_to(base.out))]
         assert file["sha256"] == sha256(path.read_bytes()).hexdigest()
         assert file["bytes"] == path.stat().st_size

@@ -35,10 +35,10 @@ def weights(corpus, rows, tmp_path_factory) -> Run:
 
 def weight_of(result: Run) -> Counter:
     """Return the weight of all rows of each document."""
-    found: Counter = Counter()
+    weights: Counter = Counter()
     for row in result.data:
-        found[row["outcross"]["source"], row["outcross"]["id"]] += row["outcross"]["weight"]
-    return found
+        weights[row["outcross"]["source"], row["outcross"]["id"]] += row["outcross"]["weight"]
+    return weights
 
 
 def test_every_document_is_one_row_and_weighs_its_copies(rows, weights):
@@ -52,25 +52,25 @@ def test_every_document_is_one_row_and_weighs_its_copies(rows, weights):
     }
     for row in weights.data:
         expected = first[row["outcross"]["source"], row["outcross"]["id"]]
-        own = expected["outcross"] | {"of": 1, "weight": float(expected["outcross"]["of"])}
-        assert row == expected | {"outcross": own}
+        provenance = expected["outcross"] | {"of": 1, "weight": float(expected["outcross"]["of"])}
+        assert row == expected | {"outcross": provenance}
 
 
 def test_figures_are_of_the_weighted_corpus(rows, weights):
-    one, other = (dict(result.report) for result in (rows, weights))
-    told = [one.pop("asked"), other.pop("asked")]
-    assert [asked.pop("copies") for asked in told] == ["rows", "weights"]
-    assert told[0] == told[1]
-    shards = one.pop("shards"), other.pop("shards")
-    for what in ("documents", "tokens", "copies"):
-        sums = [sum(shard["figures"][what] for shard in found) for found in shards]
-        assert sums[0] == sums[1] == one["stages"][-1]["roles"]["all"][what]
-    lines = one.pop("conservation"), other.pop("conservation")
+    by_rows, by_weights = (dict(result.report) for result in (rows, weights))
+    requests = [by_rows.pop("asked"), by_weights.pop("asked")]
+    assert [asked.pop("copies") for asked in requests] == ["rows", "weights"]
+    assert requests[0] == requests[1]
+    shards = by_rows.pop("shards"), by_weights.pop("shards")
+    for measure in ("documents", "tokens", "copies"):
+        sums = [sum(shard["figures"][measure] for shard in found) for found in shards]
+        assert sums[0] == sums[1] == by_rows["stages"][-1]["roles"]["all"][measure]
+    lines = by_rows.pop("conservation"), by_weights.pop("conservation")
     assert any(line["not_selected"].get("quota") for line in lines[0])
     assert sum(line["copies"] for line in lines[0]) == len(rows.data) - len(weights.data)
     assert [line | {"copies": 0} for line in lines[0]] == lines[1]
-    assert other == one
-    assert other["achieved"]["most_copies"] == max(rows.appearances.values()) > 2
+    assert by_weights == by_rows
+    assert by_weights["achieved"]["most_copies"] == max(rows.appearances.values()) > 2
 
 
 def test_promises_hold_in_the_files_and_shard_by_shard(rows, weights):
@@ -148,7 +148,7 @@ def test_a_plan_carries_the_kind_of_copies(corpus, base, weights, tmp_path):
 
 
 def test_an_audit_counts_each_document_once_in_either_kind(rows, weights, tmp_path):
-    found = []
+    reports = []
     for name, result in (("rows", rows), ("weights", weights)):
         out = tmp_path / name
         done = outcross("audit", result.out, "--out", out, "--json", code=None)
@@ -156,8 +156,8 @@ def test_an_audit_counts_each_document_once_in_either_kind(rows, weights, tmp_pa
         assert sum(line["read"] for line in report["conservation"]) == len(weights.data)
         for line in report["conservation"]:
             del line["filtered"]  # the rows of further copies
-        found.append({name: value for name, value in report.items() if name != "shards"})
-    assert found[0] == found[1]
+        reports.append({name: value for name, value in report.items() if name != "shards"})
+    assert reports[0] == reports[1]
 
 
 def test_a_later_run_knows_what_was_written(rows, weights, tmp_path):

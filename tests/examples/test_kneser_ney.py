@@ -57,7 +57,7 @@ def test_probabilities_sum_to_one_after_every_history(documents: list[Document],
 
 
 def direct(documents: list[Document], topic: str, u: str, v: str, w: str) -> float:
-    """The textbook's recursion over sets and counters, D = .8."""
+    """Return the probability by the textbook's recursion over sets and counters, D = .8."""
     grams: Counter[tuple[str, ...]] = Counter()
     for text, z in documents:
         tokens = ["", "", *tokenize(text), ""]

@@ -56,13 +56,13 @@ def corpus(folder: Path, seed: int) -> list[dict[str, Any]]:
     sources = []
     for name, role in (("gpt", "synthetic"), ("people", "human")):
         (folder / name).mkdir(parents=True)
-        left, number = rows(seed, 250), 0
-        while left:
+        remaining, number = rows(seed, 250), 0
+        while remaining:
             size = 100 if number == 3 else draw.randint(1, 9)
             ending = draw.choice(["jsonl", "jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
             ending = "jsonl" if number == 3 else ending
-            write(folder / name / f"{number:03d}.{ending}", left[:size])
-            left, number = left[size:], number + 1
+            write(folder / name / f"{number:03d}.{ending}", remaining[:size])
+            remaining, number = remaining[size:], number + 1
         (folder / name / f"{number:03d}.jsonl").write_bytes(b"")
         files = [str(folder / name / "*")]
         sources.append({"name": name, "role": role, "files": files, "id_field": "id"})
@@ -77,8 +77,8 @@ def config(out: Path, sources: list[dict[str, Any]], **keys: Any) -> Config:
 def result(out: Path) -> dict[str, Any]:
     """Return the bytes of data/ and removed/, and the rejects."""
     shards = [*out.glob("data/*"), *out.glob("removed/*")]
-    found: dict[str, Any] = {str(path.relative_to(out)): path.read_bytes() for path in shards}
-    return found | {"rejects": pq.read_table(out / "rejects").to_pylist()}
+    contents: dict[str, Any] = {str(path.relative_to(out)): path.read_bytes() for path in shards}
+    return contents | {"rejects": pq.read_table(out / "rejects").to_pylist()}
 
 
 def units_of_run(out: Path) -> int:
@@ -114,12 +114,12 @@ def test_a_whole_run_gives_the_same_bytes_in_units_of_any_size(tmp_path: Path) -
 
 
 def test_work_files_do_not_grow_with_files(tmp_path: Path) -> None:
-    made = rows(1, 600)
+    documents = rows(1, 600)
     counts = {}
     for name, size in (("one", 600), ("many", 2)):
         (tmp_path / name).mkdir()
         for at in range(0, 600, size):
-            lines = "".join(json.dumps(row) + "\n" for row in made[at : at + size])
+            lines = "".join(json.dumps(row) + "\n" for row in documents[at : at + size])
             (tmp_path / name / f"{at:04d}.jsonl").write_text(lines)
         out = tmp_path / f"{name}-out"
         source = {"name": "s", "role": "synthetic", "files": [str(tmp_path / name / "*")]}

@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import warnings
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,40 @@ def installed(
     )
     assert code is None or done.returncode == code, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def command_in_process() -> Iterator[None]:
+    """Let programs that start the installed command call it in this process."""
+    start = subprocess.run
+
+    def run(line: Sequence[object], **options: Any) -> subprocess.CompletedProcess[Any]:
+        if str(line[0]) != str(COMMAND):
+            return start(line, **options)
+        done = outcross(*line[1:], code=None)
+        if not options.get("capture_output"):
+            sys.stderr.write(done.stderr)
+        return subprocess.CompletedProcess(line, done.returncode, done.stdout, done.stderr)
+
+    with patch.object(subprocess, "run", run):
+        yield
+
+
+def call_program(main: Callable[[], Any], name: str, *arguments: Any) -> Done:
+    """Call the main function of a program in this process, and the command as well.
+
+    Args:
+        main: returns an exit code or None.
+        name: of the program, as it stands in usage errors.
+        arguments: of its command line.
+    """
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with ExitStack() as process:
+        process.enter_context(patch.object(sys, "argv", [name, *map(str, arguments)]))
+        process.enter_context(patch.multiple(sys, stdout=stdout, stderr=stderr))
+        process.enter_context(command_in_process())
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code
+    return Done(code or 0, stdout.getvalue(), stderr.getvalue())

@@ -19,10 +19,7 @@ def kill(source, target):
     global renamed
     chosen = re.search({point!r}, os.fspath(target)) is not None
     renamed += chosen
-    last = chosen and renamed == {times}
-    if last and {after}:
-        rename(source, target)
-    if last:
+    if chosen and renamed == {times}:
         os.kill(os.getpid(), signal.SIGKILL)
     rename(source, target)
 
@@ -36,7 +33,6 @@ def kill_at(
     point: str,
     *arguments: Any,
     times: int = 1,
-    after: bool = False,
     unit_bytes: int = 64 << 20,
 ) -> None:
     """Run a command in a process of its own, and kill it without warning.
@@ -47,10 +43,9 @@ def kill_at(
         point: regular expression for a part of the path that a file is renamed to.
         arguments: of the command line, after `outcross`.
         times: number of the rename to such a path at which the command is killed.
-        after: whether that file is renamed before the end.
         unit_bytes: size of the input's units.
     """
-    script = _SCRIPT.format(point=point, times=times, after=after, unit_bytes=unit_bytes)
+    script = _SCRIPT.format(point=point, times=times, unit_bytes=unit_bytes)
     killed = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=Path(__file__).parents[2],  # where `tests` is imported from
