@@ -52,8 +52,8 @@ def test_what_another_program_has_compiled_does_not_count(kept: Path) -> None:
     (kept / "other_1234").mkdir()
     (kept / "other_1234" / "kernel.nbi").write_text("")
     assert cache.is_empty()
-    (kept / "transforms_1234").mkdir()
-    (kept / "transforms_1234" / "kernel.nbi").write_text("")
+    (kept / "text_1234").mkdir()
+    (kept / "text_1234" / "kernel.nbi").write_text("")
     assert not cache.is_empty()
 
 
@@ -68,6 +68,6 @@ def test_the_installation_and_the_home_are_looked_at(
     assert not cache.is_empty()
     (tmp_path / "code" / "kernel.nbi").unlink()
     monkeypatch.setattr(cache, "code_folder", lambda: Path("nowhere"))
-    (tmp_path / "home" / "transforms_1").mkdir(parents=True)
-    (tmp_path / "home" / "transforms_1" / "kernel.nbi").write_text("")
+    (tmp_path / "home" / "text_1").mkdir(parents=True)
+    (tmp_path / "home" / "text_1" / "kernel.nbi").write_text("")
     assert not cache.is_empty()
