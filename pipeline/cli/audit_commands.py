@@ -108,7 +108,6 @@ def compare(
 
     limits = load_gates(gates)
     session: Session = ctx.obj
-    session.open_voice({})
     with session.loading():
         from outcross.pipeline.cli.compare_table import show_comparison
         from outcross.pipeline.commands.compare import compare as compare_reports

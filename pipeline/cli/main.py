@@ -85,11 +85,10 @@ def main() -> None:
     except typer.Abort:  # the same of older releases
         code = 130
     except Exception as error:  # the last place where an error can be made readable
-        code = _print_error(error, session.voice or Voice())
+        code = _print_error(error, session.voice)
     if code == 130:
         print("outcross: stopped; the same command goes on from here", file=sys.stderr)
-    if session.voice is not None:
-        session.voice.close()
+    session.voice.close()
     sys.exit(code)
 
 

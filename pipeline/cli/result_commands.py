@@ -32,7 +32,6 @@ def show_lineage(
 ) -> None:
     """Show what was bought, used and left, and how far each generation's candidates are away."""
     session: Session = ctx.obj
-    session.open_voice({})
     with session.loading():
         from outcross.pipeline.cli.lineage_table import show_lineage
         from outcross.pipeline.commands.lineage import lineage_summary
@@ -51,7 +50,6 @@ def explain(
 ) -> None:
     """Show what was removed, in favour of what, and why."""
     session: Session = ctx.obj
-    session.open_voice({})
     with session.loading():
         from outcross.pipeline.cli.explain_table import show_document, show_removals
         from outcross.pipeline.commands.explain import explain_document, explain_removals
@@ -78,7 +76,6 @@ def restore(
 ) -> None:
     """Write the removed rows back as a file with their own columns and types."""
     session: Session = ctx.obj
-    session.open_voice({})
     with session.loading():
         from outcross.pipeline.commands.restore import restore as restore_rows
         from outcross.pipeline.terminal.streams import print_json
@@ -108,7 +105,6 @@ def clean(
 ) -> None:
     """Remove work that no result needs; data, reports, plan and reference stay."""
     session: Session = ctx.obj
-    session.open_voice({})
     with session.loading():
         from outcross.pipeline.cli.clean_table import show_cleaning
         from outcross.pipeline.commands.clean import clean as clean_work

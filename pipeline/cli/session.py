@@ -6,7 +6,7 @@ import atexit
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from outcross.pipeline.terminal.voice import OPTIONS, Voice
@@ -21,11 +21,11 @@ class Session:
 
     Attributes:
         beam_args: options after `--`, which are passed on to Beam.
-        voice: prints messages beside the result. A command opens one of its own.
+        voice: prints messages beside the result.
     """
 
     beam_args: Sequence[str] = ()
-    voice: Voice | None = None
+    voice: Voice = field(default_factory=Voice)
 
     def open_voice(self, options: dict[str, Any], quiet: bool = False) -> None:
         """Take the options of a voice out of a command's options, and open the voice.
@@ -48,7 +48,7 @@ class Session:
         """Return the display of the stages' progress."""
         from outcross.pipeline.engine.progress import StageProgress
 
-        voice = self.voice or Voice()
+        voice = self.voice
         return StageProgress(quiet=voice.quiet, verbose=voice.verbose, keep=voice.keep)
 
     @contextmanager
@@ -80,7 +80,7 @@ class Session:
         from outcross.transforms.base.cache import TEMPORARY
         from outcross.transforms.base.kernels import announce
 
-        say = (self.voice or Voice()).say
+        say = self.voice.say
         if TEMPORARY is not None:
             say(
                 "note: neither the installation nor the home directory can be written; "

@@ -49,7 +49,6 @@ def init(
     from outcross.schemas.user_input import ConfigError
 
     session: Session = ctx.obj
-    session.open_voice({}, quiet=as_json)
     roles = {"synthetic": synthetic, "human": human, "exclude": exclude}
     if paths or not any(roles.values()):
         raise ConfigError(_how_to_say_roles(paths or []))
@@ -87,7 +86,6 @@ def doctor(
 ) -> None:
     """Show versions, resources, and which engines can run; exit code 1 if the local one can't."""
     session: Session = ctx.obj
-    session.open_voice({}, quiet=as_json)
     with session.loading():
         from outcross.pipeline.cli.doctor_table import show_doctor
         from outcross.pipeline.commands.doctor import examine
