@@ -149,7 +149,7 @@ def finished(lineage: Path) -> list[str]:
 def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None:
     """Run the loop in which every generation learns from the output of `outcross run`."""
     lineage = loop.folder / "lineage"
-    done = finished(lineage)
+    finished_count = finished(lineage)
     for generation in range(len(bought) + 1):
         out = loop.folder / "runs" / f"gen{generation}"
         request: list[object] = ["--lineage", lineage, "--gate"]
@@ -159,7 +159,7 @@ def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None
             request += ["--synthetic", loop.folder / "samples" / f"gen{generation - 1}.jsonl"]
             request += ["--human", bought[generation - 1], "--human-share", HUMAN_SHARE]
             request += ["--tokens", words]
-        if out.name not in done:
+        if out.name not in finished_count:
             loop.judge(f"{loop.folder.name} {out.name} run", out, "run", *request)
         loop.audit(generation, read(out / "data"))
 
@@ -170,8 +170,8 @@ def naive(loop: Loop, first: Sequence[Document], bought: Sequence[Path], words: 
     for generation, path in enumerate(bought, 1):
         fresh = [Document(**json.loads(line)) for line in path.open(encoding="utf-8")]
         samples.sort(key=lambda document: content_hash(document.text))
-        left = words - count_words(document.text for document in fresh)
-        samples = loop.audit(generation, [*fresh, *up_to(samples, left)])
+        remaining = words - count_words(document.text for document in fresh)
+        samples = loop.audit(generation, [*fresh, *up_to(samples, remaining)])
 
 
 def against_human(loops: Sequence[Loop], generations: int) -> Table:
@@ -182,13 +182,13 @@ def against_human(loops: Sequence[Loop], generations: int) -> Table:
         for loop in loops:
             table.add_column(f"{title}\n{loop.folder.name}", justify="right", no_wrap=True)
     for generation in range(generations + 1):
-        found = []
+        columns = []
         for loop in loops:
             report = loop.folder / "audits" / f"gen{generation}" / "report.json"
             measures = json.loads(report.read_text(encoding="utf-8"))["judged"]["measures"]
-            found.append({measure["name"]: measure["against"] for measure in measures})
+            columns.append({measure["name"]: measure["against"] for measure in measures})
         table.add_row(
-            str(generation), *(f"{figures[name]:.0%}" for name in SHOWN for figures in found)
+            str(generation), *(f"{figures[name]:.0%}" for name in SHOWN for figures in columns)
         )
     return table
 

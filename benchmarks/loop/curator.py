@@ -125,8 +125,8 @@ class Curator:
             self.archive.append(candidates)
             synthetic = joined(self.archive)
         human = self._plain_human(fresh, words, rng)
-        left = words - (self._words(human) if human.n else 0)
-        return self._joined(self._drawn(synthetic, left, rng), human)
+        remaining = words - (self._words(human) if human.n else 0)
+        return self._joined(self._drawn(synthetic, remaining, rng), human)
 
     def _words(self, documents: Documents) -> int:
         return int(self.world.counted(documents).sum())
