@@ -386,7 +386,7 @@ def templates(data: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
-    """HEAD, TAIL or OFF_SUPPORT of each text on a yardstick."""
+    """Return the document class (HEAD, TAIL or OFF_SUPPORT) of each text on a reference."""
     import pyarrow as pa
 
     from outcross.transforms.reference.reference import load_reference
