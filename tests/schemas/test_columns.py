@@ -167,7 +167,7 @@ values = st.booleans() | st.recursive(
 
 
 def batches_of(column):
-    """Blocks of one row each, with the type that the row alone has."""
+    """Return blocks of one row each, with the type that the row alone has."""
     blocks = []
     for value in column:
         try:
