@@ -44,7 +44,7 @@ _WORDS += ["comma,", "semi;", "tab\t", "line\nbreak"]
 
 
 @dataclass(frozen=True)
-class Made:
+class Sample:
     """A file of the corpus.
 
     Attributes:
@@ -73,7 +73,7 @@ class Read:
     broken: bool
 
 
-def make_files(folder: Path, files: int, seed: int) -> list[Made]:
+def make_files(folder: Path, files: int, seed: int) -> list[Sample]:
     """Write a corpus; the same seed gives the same files.
 
     Args:
@@ -86,7 +86,7 @@ def make_files(folder: Path, files: int, seed: int) -> list[Made]:
     ]
 
 
-def read_file(sample: Made, unit_bytes: int = UNSPLIT) -> Read:
+def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
     """Read a file, and check what must hold.
 
     Args:
@@ -130,7 +130,7 @@ def read_file(sample: Made, unit_bytes: int = UNSPLIT) -> Read:
     return Read(rows, rejected, broken)
 
 
-def _make(folder: Path, number: int, draw: random.Random) -> Made:
+def _make(folder: Path, number: int, draw: random.Random) -> Sample:
     ending, write = draw.choice(_FORMATS)
     rows = _rows(draw)
     data = write(rows, draw)
@@ -148,7 +148,7 @@ def _make(folder: Path, number: int, draw: random.Random) -> Made:
             name = f"{number:05d}{draw.choice(_FORMATS)[0]}"
     path = folder / name
     path.write_bytes(data)
-    return Made(path, documents, damage)
+    return Sample(path, documents, damage)
 
 
 def _rows(draw: random.Random) -> list[ROW]:

@@ -154,7 +154,7 @@ class Recurrent:
         have = 0
         while have < tokens:
             topics = rng.choice(len(share), _BATCH, p=share / share.sum())
-            some = self._beside(topics, draw, rng)
+            some = self._sample_batch(topics, draw, rng)
             parts.append(some.take(np.flatnonzero(some.lengths >= SHORTEST)))
             if not parts[-1].n:
                 raise RuntimeError(
@@ -165,7 +165,7 @@ class Recurrent:
         drawn = joined(parts)
         return drawn.take(np.arange(np.searchsorted(drawn.off, tokens)))
 
-    def _beside(self, topics: Ints, draw: Draw, rng: np.random.Generator) -> Documents:
+    def _sample_batch(self, topics: Ints, draw: Draw, rng: np.random.Generator) -> Documents:
         w = self.network.weights
         words = np.full((len(topics), LONGEST), END, np.int32)
         lengths = np.full(len(topics), LONGEST)

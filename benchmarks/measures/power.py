@@ -192,7 +192,7 @@ def halves(data: Path, size: int, seed: int) -> Iterator[Drawn]:
             yield Drawn(parts[0], [(name, part) for part in parts[1:]])
 
 
-def others(data: Path, size: int, seed: int) -> Iterator[Drawn]:
+def other_kinds(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text of each set on a reference of each other set."""
     texts = {name: by_hash(human_set, seed) for name, human_set in set_texts(data).items()}
     for name, human in texts.items():
@@ -213,7 +213,7 @@ CHECKS: dict[str, Callable[[Path, int, int], Iterator[Drawn]]] = {
     "generations": generations,
     "mixtures": mixtures,
     "halves": halves,
-    "others": others,
+    "others": other_kinds,
 }
 
 
