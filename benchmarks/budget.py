@@ -23,7 +23,8 @@ from rich.table import Table
 
 from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
-from outcross.schemas.config import Config, DomainPolicy
+from outcross.schemas.budget import DomainPolicy
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.transforms.budget.domains import Division
 from outcross.transforms.budget.problem import Problem

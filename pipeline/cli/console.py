@@ -20,7 +20,8 @@ from outcross.pipeline.page.advice import advice, plain
 from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import found_table, new_table, show_table
-from outcross.schemas.config import OTHERS, Config
+from outcross.schemas.budget import OTHERS
+from outcross.schemas.config import Config
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.figures import OUTCOMES, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES

@@ -14,7 +14,8 @@ import yaml
 
 from outcross.pipeline.cli import main as cli
 from outcross.pipeline.stages.context import RunError
-from outcross.schemas.config import Config, MaxCopies
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Fields
 
 
