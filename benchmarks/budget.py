@@ -23,7 +23,8 @@ from rich.table import Table
 
 from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
-from outcross.schemas.config import Config, DomainPolicy
+from outcross.schemas.budget import DomainPolicy
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.transforms.budget.domains import Division
 from outcross.transforms.budget.problem import Problem
@@ -42,21 +43,21 @@ def make_supply(clusters: int, domains: int, scarcity: float) -> Supply:
         domains: number of domains.
         scarcity: human tokens / synthetic tokens.
     """
-    each = clusters // domains
+    size_ = clusters // domains
     parts = []
     rng = np.random.default_rng(0)
     sizes = rng.dirichlet(np.full(domains, 5.0))
     for number, size in enumerate(sizes):
-        human = rng.dirichlet(np.full(each, 0.5))
-        narrow = human**1.5 * (rng.random(each) < 0.9)
-        held = MEAN_TOKENS * clusters * size
+        human = rng.dirichlet(np.full(size_, 0.5))
+        narrow = human**1.5 * (rng.random(size_) < 0.9)
+        tokens_ = MEAN_TOKENS * clusters * size
         parts.append(
             DomainSupply(
                 name=f"domain-{number:03d}",
-                synthetic=np.floor(held * narrow / narrow.sum()),
-                off_support=np.floor(0.01 * held * rng.dirichlet(np.ones(each))),
-                human=np.floor(scarcity * held * rng.dirichlet(np.full(each, 0.3))),
-                shares=0.99 * human + 0.01 / each,
+                synthetic=np.floor(tokens_ * narrow / narrow.sum()),
+                off_support=np.floor(0.01 * tokens_ * rng.dirichlet(np.ones(size_))),
+                human=np.floor(scarcity * tokens_ * rng.dirichlet(np.full(size_, 0.3))),
+                shares=0.99 * human + 0.01 / size_,
                 reference_share=float(size),
                 off_support_share=0.01,
             )
@@ -104,12 +105,12 @@ def one_solve(supply: Supply) -> None:
 def seconds(work: Callable[[], object], repeat: int) -> float:
     """Return the median time of several runs, after one that is not counted."""
     work()
-    found = []
+    times = []
     for _ in range(repeat):
         start = time.perf_counter()
         work()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 def main() -> None:
@@ -127,9 +128,9 @@ def main() -> None:
         supply = make_supply(arguments.clusters, arguments.domains, scarcity)
         config = make_config(supply)
         lines = {
-            "one solve": (lambda there=supply: one_solve(there), MOST_SOLVE),
+            "one solve": (lambda supply_=supply: one_solve(supply_), MOST_SOLVE),
             "plan with its frontier": (
-                lambda there=supply, asked=config: make_plan(asked, there).to_json(),
+                lambda supply_=supply, asked=config: make_plan(asked, supply_).to_json(),
                 MOST_PLAN,
             ),
         }

@@ -37,14 +37,14 @@ from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 
 ROW = dict[str, Any]
-WHOLE = 1 << 30
+UNSPLIT = 1 << 30
 SPLIT = 3000
 _WORDS = ["die", "Katze", "läuft", "他走了", "the", "cat", "runs", "\u2028", "quoted", '"']
 _WORDS += ["comma,", "semi;", "tab\t", "line\nbreak"]
 
 
 @dataclass(frozen=True)
-class Made:
+class Sample:
     """A file of the corpus.
 
     Attributes:
@@ -73,7 +73,7 @@ class Read:
     broken: bool
 
 
-def make_files(folder: Path, files: int, seed: int) -> list[Made]:
+def make_files(folder: Path, files: int, seed: int) -> list[Sample]:
     """Write a corpus; the same seed gives the same files.
 
     Args:
@@ -86,7 +86,7 @@ def make_files(folder: Path, files: int, seed: int) -> list[Made]:
     ]
 
 
-def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
+def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
     """Read a file, and check what must hold.
 
     Args:
@@ -96,7 +96,7 @@ def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
     Raises:
         AssertionError: if a check fails.
     """
-    source = Source(name="fuzz", role="human", files=[str(made.path)])
+    source = Source(name="fuzz", role="human", files=[str(sample.path)])
     rows = rejected = lost = 0
     broken = False
     units = plan_units([source], unit_bytes)
@@ -111,11 +111,11 @@ def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
             assert block.read == len(block.rows) + sum(r.rows for r in block.rejects)
             assert all(reject.rows >= 1 and reject.lost >= 0 for reject in block.rejects)
             lost += sum(reject.lost for reject in block.rejects)
-            here = [int(row) for row in block.rows]
-            here += [r.number for r in block.rejects if r.kind != "byte"]
-            assert len(set(here)) == len(here)
-            assert all(last < place < lines + block.lines for place in here)
-            last = max([last, *here])
+            numbers = [int(row) for row in block.rows]
+            numbers += [r.number for r in block.rejects if r.kind != "byte"]
+            assert len(set(numbers)) == len(numbers)
+            assert all(last < place < lines + block.lines for place in numbers)
+            last = max([last, *numbers])
             lines += block.lines
             rows += len(block.rows)
             rejected += sum(r.rows for r in block.rejects)
@@ -124,13 +124,13 @@ def read_file(made: Made, unit_bytes: int = WHOLE) -> Read:
             texts += block.text.to_pylist()
         if texts:
             assert texts_at(unit.pieces, source, np.concatenate(places)) == texts
-    assert lost <= max(made.path.stat().st_size, sum(unit.bytes for unit in units)), made
-    if not made.damage:
-        assert (rows, broken) == (made.documents, False), made
+    assert lost <= max(sample.path.stat().st_size, sum(unit.bytes for unit in units)), sample
+    if not sample.damage:
+        assert (rows, broken) == (sample.documents, False), sample
     return Read(rows, rejected, broken)
 
 
-def _make(folder: Path, number: int, draw: random.Random) -> Made:
+def _make(folder: Path, number: int, draw: random.Random) -> Sample:
     ending, write = draw.choice(_FORMATS)
     rows = _rows(draw)
     data = write(rows, draw)
@@ -148,7 +148,7 @@ def _make(folder: Path, number: int, draw: random.Random) -> Made:
             name = f"{number:05d}{draw.choice(_FORMATS)[0]}"
     path = folder / name
     path.write_bytes(data)
-    return Made(path, documents, damage)
+    return Sample(path, documents, damage)
 
 
 def _rows(draw: random.Random) -> list[ROW]:
@@ -259,9 +259,9 @@ def main() -> None:
         folder = Path(temporary, "in")
         folder.mkdir()
         started = time.perf_counter()
-        made = make_files(folder, asked.files, asked.seed)
+        samples = make_files(folder, asked.files, asked.seed)
         counts: Counter[str] = Counter()
-        for file in made:
+        for file in samples:
             result = read_file(file)
             assert read_file(file, SPLIT).rows == result.rows
             counts["documents written"] += file.documents
@@ -272,7 +272,7 @@ def main() -> None:
         for name, count in sorted(counts.items()):
             print(f"{name:24} {count:>8,}")
         print(f"{time.perf_counter() - started:.1f} s")
-        source = Source(name="fuzz", role="synthetic", files=[str(file.path) for file in made])
+        source = Source(name="fuzz", role="synthetic", files=[str(file.path) for file in samples])
         config = Config(
             out=f"{temporary}/out", sources=[source], max_reject_share=1, on_broken_file="reject"
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 COMMAND = Path(sys.executable).with_name("outcross")
 """The installed command of the environment that runs the benchmark."""
 
-_EVERY = 0.1  # seconds between two looks at a tree of processes
+_PERIOD = 0.1  # seconds between two looks at a tree of processes
 
 
 class Run(NamedTuple):
@@ -31,11 +31,11 @@ class Run(NamedTuple):
 
 
 def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
+    pids = [pid]
+    for parent in pids:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, task.read_text().split())
-    return found
+            pids += map(int, task.read_text().split())
+    return pids
 
 
 def _proportional(pid: int) -> int:
@@ -57,8 +57,8 @@ def _peak(pid: int) -> int:
     return 0
 
 
-def _watch(pid: int, done: threading.Event, most: list[int]) -> None:
-    while not done.wait(_EVERY):
+def _watch(pid: int, ended: threading.Event, most: list[int]) -> None:
+    while not ended.wait(_PERIOD):
         try:
             processes = _tree(pid)
             several = len(processes) > 1
@@ -74,16 +74,16 @@ def measured(command: list[str]) -> Run:
     Raises:
         RuntimeError: if it failed; the message holds the end of its stderr.
     """
-    done = threading.Event()
+    ended = threading.Event()
     most = [0]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=errors)
-        watch = threading.Thread(target=_watch, args=(process.pid, done, most))
+        watch = threading.Thread(target=_watch, args=(process.pid, ended, most))
         watch.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
-        done.set()
+        ended.set()
         watch.join()
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)

@@ -6,17 +6,17 @@ Human text is Python's own documentation, and the n-gram generator of kneser_ney
 language model; all else is as in a real loop. A first generator learns from human text. Then every
 generation goes once around:
 
-    generate   the newest generator samples
-    curate     `outcross run` chooses from the samples and adds human text, fresh and of the ledger
-    train      the next generator learns from what was written
-    audit      `outcross audit` measures what that one samples, on the yardstick of the lineage
-    compare    `outcross compare` looks for what was lost since the first generator
+    generate   the newest generator is sampled
+    curate     `outcross run` chooses from the samples and adds human text, fresh or from the ledger
+    train      the next generator learns from the result
+    audit      `outcross audit` measures its samples on the reference of the lineage
+    compare    `outcross compare` looks for losses since the first generator
 
-`outcross` is called as a shell would call it, and its exit code says what is done: 0 goes on, 3
-stops the loop because a gate has closed, 1 and 2 end it as failures. What a user does then stands
-in runbooks/closing-the-loop.md; the same command goes on from there. `--naive` sets a control
-beside it: as much text with the same fresh text in it, the rest samples drawn blindly. Where a gate
-closes on that one is noted, and not obeyed, so that the table shows where it goes.
+`outcross` is called as from a shell, and its exit code decides: 0 continues, 3 stops the loop
+because a gate has closed, 1 and 2 end it as failures. runbooks/closing-the-loop.md tells what to do
+then; the same command continues the loop. `--naive` adds a control: as much text with the same
+fresh text, and random samples for the rest. A gate that closes on the control is noted but doesn't
+stop it, so that the table shows how it develops.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ SHOWN = {"effective_clusters": "clusters", "rare_words": "rare words", "distinct
 
 
 def deal() -> tuple[list[Document], list[Document], list[Document]]:
-    """Human text, dealt out by the hashes of the texts.
+    """Split human text by the hashes of the texts into three parts.
 
-    That of the yardstick, which nothing learns from; the first generator's; what is for sale.
+    Returns:
+        text of the reference, which nothing learns from; text of the first generator; text for
+            sale.
     """
     texts = [Document(paragraph.text, paragraph.topic) for paragraph in human_paragraphs()]
     texts.sort(key=lambda document: content_hash(document.text))
@@ -107,12 +109,12 @@ def outcross(*arguments: object) -> bool:
 class Loop:
     """A loop in its own folder, with samples/, audits/ and results."""
 
-    def __init__(self, folder: Path, yardstick: Path, gates: Path, obeys: bool) -> None:
-        self.folder, self.yardstick, self.gates, self.obeys = folder, yardstick, gates, obeys
+    def __init__(self, folder: Path, reference: Path, gates: Path, obeys: bool) -> None:
+        self.folder, self.reference, self.gates, self.obeys = folder, reference, gates, obeys
         self.stopped: list[str] = []
 
     def judge(self, step: str, out: Path, *arguments: object) -> None:
-        """Run a command that judges, say what it has found, and stop the loop where it says so."""
+        """Run a command that judges, print its verdict, and stop the loop if it says so."""
         closed = outcross(*arguments, "--out", out, "--gates", self.gates)
         report = out / ("compare.json" if arguments[0] == "compare" else "report.json")
         verdict = json.loads(report.read_text(encoding="utf-8"))["verdict"]
@@ -129,7 +131,7 @@ class Loop:
         samples = train_and_sample(learned, generation)
         path = write(self.folder / "samples" / f"gen{generation}.jsonl", samples)
         audits = [self.folder / "audits" / f"gen{number}" for number in range(generation + 1)]
-        self.judge(f"{name} audit", audits[-1], "audit", path, "--reference", self.yardstick)
+        self.judge(f"{name} audit", audits[-1], "audit", path, "--reference", self.reference)
         if generation:
             self.judge(f"{name} compare", self.folder / "compared", "compare", *audits)
         return samples
@@ -149,17 +151,17 @@ def finished(lineage: Path) -> list[str]:
 def curated(loop: Loop, first: Path, bought: Sequence[Path], words: int) -> None:
     """Run the loop in which every generation learns from the output of `outcross run`."""
     lineage = loop.folder / "lineage"
-    done = finished(lineage)
+    finished_count = finished(lineage)
     for generation in range(len(bought) + 1):
         out = loop.folder / "runs" / f"gen{generation}"
         request: list[object] = ["--lineage", lineage, "--gate"]
         if generation == 0:  # the first corpus is our own, so it goes into the ledger
-            request += ["--human", first, "--human-share", 1, "--reference", loop.yardstick]
+            request += ["--human", first, "--human-share", 1, "--reference", loop.reference]
         else:
             request += ["--synthetic", loop.folder / "samples" / f"gen{generation - 1}.jsonl"]
             request += ["--human", bought[generation - 1], "--human-share", HUMAN_SHARE]
             request += ["--tokens", words]
-        if out.name not in done:
+        if out.name not in finished_count:
             loop.judge(f"{loop.folder.name} {out.name} run", out, "run", *request)
         loop.audit(generation, read(out / "data"))
 
@@ -170,8 +172,8 @@ def naive(loop: Loop, first: Sequence[Document], bought: Sequence[Path], words: 
     for generation, path in enumerate(bought, 1):
         fresh = [Document(**json.loads(line)) for line in path.open(encoding="utf-8")]
         samples.sort(key=lambda document: content_hash(document.text))
-        left = words - count_words(document.text for document in fresh)
-        samples = loop.audit(generation, [*fresh, *up_to(samples, left)])
+        remaining = words - count_words(document.text for document in fresh)
+        samples = loop.audit(generation, [*fresh, *up_to(samples, remaining)])
 
 
 def against_human(loops: Sequence[Loop], generations: int) -> Table:
@@ -182,13 +184,13 @@ def against_human(loops: Sequence[Loop], generations: int) -> Table:
         for loop in loops:
             table.add_column(f"{title}\n{loop.folder.name}", justify="right", no_wrap=True)
     for generation in range(generations + 1):
-        found = []
+        columns = []
         for loop in loops:
             report = loop.folder / "audits" / f"gen{generation}" / "report.json"
             measures = json.loads(report.read_text(encoding="utf-8"))["judged"]["measures"]
-            found.append({measure["name"]: measure["against"] for measure in measures})
+            columns.append({measure["name"]: measure["against"] for measure in measures})
         table.add_row(
-            str(generation), *(f"{figures[name]:.0%}" for name in SHOWN for figures in found)
+            str(generation), *(f"{figures[name]:.0%}" for name in SHOWN for figures in columns)
         )
     return table
 
@@ -204,7 +206,7 @@ def main() -> None:
     options = parser.parse_args()
     work: Path = options.work
 
-    reference, first, for_sale = deal()
+    human_text, first, for_sale = deal()
     words = count_words(document.text for document in first)
     bought = []
     for generation in range(1, options.generations + 1):
@@ -218,14 +220,14 @@ def main() -> None:
         gates = work / "gates.yaml"
         gates.write_text(GATES, encoding="utf-8")
 
-    yardstick = work / "yardstick"
-    human = write(work / "yardstick.jsonl", reference)
-    if not (yardstick / "manifest.json").exists():  # made once, and never changed
-        outcross("reference", "build", "--human", human, "--out", yardstick)
-    loops = [Loop(work / "curated", yardstick, gates, obeys=True)]
+    reference = work / "reference"
+    human = write(work / "reference.jsonl", human_text)
+    if not (reference / "manifest.json").exists():  # made once, and never changed
+        outcross("reference", "build", "--human", human, "--out", reference)
+    loops = [Loop(work / "curated", reference, gates, obeys=True)]
     curated(loops[0], write(work / "first.jsonl", first), bought, words)
     if options.naive:
-        loops.append(Loop(work / "naive", yardstick, gates, obeys=False))
+        loops.append(Loop(work / "naive", reference, gates, obeys=False))
         naive(loops[1], read(work / "curated" / "runs" / "gen0" / "data"), bought, words)
     Console().print(against_human(loops, options.generations))
     if options.naive:

@@ -68,15 +68,15 @@ def lexicon(texts: Iterable[str], n_words: int) -> Lexicon:
     """
     words: Counter[str] = Counter()
     bigrams: set[tuple[str, str]] = set()
-    left = n_words
+    remaining = n_words
     for text in sorted(texts, key=content_hash):
-        found = _WORD.findall(text.lower())[:left]
-        words.update(found)
-        bigrams.update(pairwise(found))
-        left -= len(found)
-        if not left:
+        tokens = _WORD.findall(text.lower())[:remaining]
+        words.update(tokens)
+        bigrams.update(pairwise(tokens))
+        remaining -= len(tokens)
+        if not remaining:
             break
-    return Lexicon(n_words - left, frozenset(words), len(bigrams))
+    return Lexicon(n_words - remaining, frozenset(words), len(bigrams))
 
 
 def count_words(texts: Iterable[str]) -> int:
@@ -148,12 +148,12 @@ def naive_mix(
     """Return the control: as much text with as much human text, drawn at random, each once."""
     mix: list[str] = []
     for texts, wanted in ((synthetic, words * (1 - share)), (human, words * share)):
-        left = wanted
+        remaining = wanted
         for text in sorted(texts, key=content_hash):
-            if left <= 0:
+            if remaining <= 0:
                 break
             mix.append(text)
-            left -= count_words([text])
+            remaining -= count_words([text])
     return mix
 
 
@@ -169,7 +169,7 @@ class Figures:
 
 def read_report(path: Path, control: Path) -> tuple[Figures, Figures, Figures, Figures]:
     """Return figures of the corpus as read, the naive mix, the corpus as written, and humans."""
-    report, naive = (json.loads(found.read_text(encoding="utf-8")) for found in (path, control))
+    report, naive = (json.loads(file.read_text(encoding="utf-8")) for file in (path, control))
     stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
     mixed = next(stage["roles"] for stage in naive["stages"] if stage["name"] == "read")
     reference = report["reference"]

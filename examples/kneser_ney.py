@@ -209,9 +209,9 @@ class KneserNey:
     ) -> NDArray[np.float64]:
         """Return p(· | topic, u, v) as float64[words]; "" stands for the boundary."""
         n_words = len(self.words)
-        z, left, right = self.topics.index(topic), self.words.index(u), self.words.index(v)
+        z, first, second = self.topics.index(topic), self.words.index(u), self.words.index(v)
         discount = _DISCOUNT * (1.0 - sharpness)
-        contexts = ((z * n_words + left) * n_words + right, z * n_words + right, right)
+        contexts = ((z * n_words + first) * n_words + second, z * n_words + second, second)
         p = np.bincount(self.levels[3], minlength=n_words) / len(self.levels[3])
         for keys, context in reversed(list(zip(self.levels[:3], contexts, strict=True))):
             low, high = np.searchsorted(keys, (context * n_words, (context + 1) * n_words))

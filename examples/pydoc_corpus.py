@@ -58,11 +58,11 @@ def docstrings(root: Path) -> Iterator[tuple[str, str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in old modules are not ours to mend
             tree = ast.parse((root / path).read_bytes(), filename=str(path))
-        found = []
+        texts = []
         for node in ast.walk(tree):
             if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
-                found.append((node.body[0].lineno, text))
-        for line, text in sorted(found):
+                texts.append((node.body[0].lineno, text))
+        for line, text in sorted(texts):
             yield f"{path.as_posix()}:{line}", text
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from outcross.pipeline.inputs.reports import read_reports
     from outcross.pipeline.stages.context import RunError
     from outcross.schemas.audit import AuditRequest, ReferenceRequest
+    from outcross.schemas.budget import DomainPolicy, MaxCopies
     from outcross.schemas.comparison import Comparison
-    from outcross.schemas.config import Config, DomainPolicy, MaxCopies
+    from outcross.schemas.config import Config
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.transforms.reading.pieces import plan_units
@@ -39,7 +40,8 @@ _MODULES = {
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
     "schemas.comparison": ["Comparison"],
-    "schemas.config": ["Config", "DomainPolicy", "MaxCopies"],
+    "schemas.budget": ["DomainPolicy", "MaxCopies"],
+    "schemas.config": ["Config"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "transforms.reading.pieces": ["plan_units"],

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from outcross.schemas.config import OTHERS, DomainPolicy, Kind
+from outcross.schemas.budget import OTHERS, DomainPolicy, Kind
 from outcross.schemas.formats import FORMAT, check_versions
 from outcross.schemas.user_input import ConfigError, Model, load_yaml, readable
 

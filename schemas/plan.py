@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from outcross.schemas.base import Strict
-from outcross.schemas.config import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
+from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document

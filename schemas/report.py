@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from outcross.schemas.base import Strict
-from outcross.schemas.config import Kind
+from outcross.schemas.budget import Kind
 from outcross.schemas.deduplication import Deduplication
 from outcross.schemas.figures import Domain, Figures, Shard, Stage
 from outcross.schemas.lineage import LineageReport

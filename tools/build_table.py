@@ -149,8 +149,8 @@ def model_files() -> dict[str, Path]:
         if spec is None or not spec.submodule_search_locations:
             raise FileNotFoundError(f"package {package} is not installed; see tools/README.md")
         path = Path(spec.submodule_search_locations[0]) / inside
-        if (found := sha256(path)) != PINNED[name]:
-            raise ValueError(f"{path} has sha256 {found}; {PINNED[name]} is pinned")
+        if (digest := sha256(path)) != PINNED[name]:
+            raise ValueError(f"{path} has sha256 {digest}; {PINNED[name]} is pinned")
         files[name] = path
     return files
 
@@ -194,11 +194,12 @@ def teach(model: Model, texts: list[str], recipe: Recipe, positions: int = 2048)
         ids[mask > 0] = np.concatenate([encoded[i] for i in part])
         states = model.states(ids, mask)
         embeddings[part] = unit((states * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True))
-        found, which = np.unique(ids[mask > 0], return_inverse=True)
-        shape = (len(found), len(which))
-        one = sp.csr_matrix((np.ones(len(which), np.float32), (which, np.arange(shape[1]))), shape)
-        sums[found] += one @ states[mask > 0]
-        occurrences[found] += np.bincount(which)
+        tokens, which = np.unique(ids[mask > 0], return_inverse=True)
+        shape = (len(tokens), len(which))
+        ones = np.ones(len(which), np.float32)
+        incidence = sp.csr_matrix((ones, (which, np.arange(shape[1]))), shape)
+        sums[tokens] += incidence @ states[mask > 0]
+        occurrences[tokens] += np.bincount(which)
     return Teaching(
         embeddings, sums.astype(np.float32), occurrences.astype(np.float32), alone(model)
     )
@@ -345,11 +346,11 @@ def learned_rows(
             sums = bag @ rows
             norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
             s = sums / norms
-            found = neighbours(s, recipe.temperature)
+            nearest = neighbours(s, recipe.temperature)
             wanted = neighbours(targets[part], recipe.temperature)
-            losses.append(-(wanted * np.log(found + 1e-9)).sum(1).mean())
+            losses.append(-(wanted * np.log(nearest + 1e-9)).sum(1).mean())
             # The gradient of the cross-entropy but for 1 / temperature, which Adam cancels.
-            d = (found - wanted) / recipe.batch
+            d = (nearest - wanted) / recipe.batch
             ds = (d + d.T) @ s
             dsums = (ds - s * (s * ds).sum(1, keepdims=True)) / norms
             drows = bag.T.tocsr() @ dsums
@@ -393,8 +394,8 @@ def build(model: Model, teaching: Teaching, counts: sp.csr_matrix, recipe: Recip
     start /= np.median(np.linalg.norm((features @ start)[often], axis=1))
     learned = learned_rows(counts, features, weighting, start, targets, recipe)
     plain = plain_table(model, teaching, counts, recipe)
-    both = np.concatenate([recipe.plain_share * scale(plain), scale(learned)], axis=1)
-    table = both @ principal_components(unit(counts[::3] @ both), recipe.dims)
+    halves = np.concatenate([recipe.plain_share * scale(plain), scale(learned)], axis=1)
+    table = halves @ principal_components(unit(counts[::3] @ halves), recipe.dims)
     table[np.setdiff1d(np.arange(model.vocabulary), model.tokens)] = 0
     return table
 

@@ -108,10 +108,10 @@ def compare(name: str, pool: list[str], folder: Path, arguments: Any) -> None:
     print("| program | documents | seconds | docs/s | × slower | CPU s | removed | peak MB |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     runs = [ours(path, folder, arguments.workers) for _ in range(arguments.repeat)]
-    whole = median([run for run, _ in runs])
-    reference = documents / whole.seconds
-    print(line("outcross dedup", documents, whole, reference))
-    without_start = whole._replace(
+    middle = median([run for run, _ in runs])
+    reference = documents / middle.seconds
+    print(line("outcross dedup", documents, middle, reference))
+    without_start = middle._replace(
         seconds=statistics.median(seconds for _, seconds in runs), cpu_seconds=None
     )
     print(line("the same without its start", documents, without_start, reference), flush=True)
@@ -142,8 +142,8 @@ def main() -> None:
         folder = Path(name)
         write_jsonl(folder / "first.jsonl", corpus(pool, "short", PER_LONG))
         ours(folder / "first.jsonl", folder, arguments.workers)  # kernels are compiled once
-        for each in arguments.corpora:
-            compare(each, pool, folder, arguments)
+        for corpus_ in arguments.corpora:
+            compare(corpus_, pool, folder, arguments)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from processes import dedup, load
 LEAST, MOST = 16, 24  # words of a document
 GROUP = 100_000  # documents of a row group
 GROUPS = 10  # row groups of a file
-EVERY = round(1 / NEAR_COPIES)  # so many documents, one is a copy
+COPY_PERIOD = round(1 / NEAR_COPIES)  # so many documents, one is a copy
 
 MOST_MEMORY = 1.5e9
 BYTES_A_DOCUMENT = 100
@@ -51,7 +51,7 @@ def texts(group: int, stream: pa.Array) -> pa.Array:
     """Return the texts of a group; every 25th is a near-copy of a text of an earlier group."""
     words, counts = original_documents(group, len(stream))
     earlier, earlier_counts = original_documents(group // 2, len(stream))
-    copies = np.arange(0, GROUP, EVERY)
+    copies = np.arange(0, GROUP, COPY_PERIOD)
     words[copies] = earlier[copies + 1]
     counts[copies] = earlier_counts[copies + 1]
     words[copies, counts[copies] - 1] += 1
@@ -65,7 +65,7 @@ def write(folder: Path, documents: int, stream: pa.Array) -> None:
     """Write the corpus as Parquet files."""
     folder.mkdir()
     groups: Iterator[int] = iter(range(-(-documents // GROUP)))
-    left = documents
+    remaining = documents
     for number in itertools.count():
         part = list(itertools.islice(groups, GROUPS))
         if not part:
@@ -74,9 +74,9 @@ def write(folder: Path, documents: int, stream: pa.Array) -> None:
         path = folder / f"part-{number:03d}.parquet"
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for group in part:
-                table = pa.table({"text": texts(group, stream).slice(0, left)})
+                table = pa.table({"text": texts(group, stream).slice(0, remaining)})
                 writer.write_table(table, row_group_size=GROUP)
-                left -= table.num_rows
+                remaining -= table.num_rows
 
 
 class Size(NamedTuple):
@@ -114,13 +114,13 @@ def report(sizes: list[Size]) -> None:
             f"| {100 * size.removed / size.documents:.2f} % "
             f"| {size.bytes / 1e6:,.0f} | {allowed / 1e6:,.0f} |"
         )
-    for one, more in itertools.pairwise(sizes):
-        times = more.documents / one.documents
-        each = (more.bytes - one.bytes) / (more.documents - one.documents)
+    for smaller, larger in itertools.pairwise(sizes):
+        times = larger.documents / smaller.documents
+        bytes_per_document = (larger.bytes - smaller.bytes) / (larger.documents - smaller.documents)
         print(
-            f"{times:g} × the documents: {more.seconds / one.seconds:.2f} × the seconds "
-            f"({more.without_start / one.without_start:.2f} × without the start; "
-            f"{times * MOST_TIMES:g} × allowed), {each:,.0f} bytes a document more"
+            f"{times:g} × the documents: {larger.seconds / smaller.seconds:.2f} × the seconds "
+            f"({larger.without_start / smaller.without_start:.2f} × without the start; "
+            f"{times * MOST_TIMES:g} × allowed), {bytes_per_document:,.0f} bytes a document more"
         )
 
 

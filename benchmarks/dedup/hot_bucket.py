@@ -31,9 +31,9 @@ def copies(words: list[str], count: int, seed: int = 0) -> list[str]:
     rng = np.random.default_rng(seed)
     template = words[:WORDS]
     places = rng.integers(0, len(template), (count, 2))
-    others = rng.integers(0, len(words), (count, 2))
+    replacements = rng.integers(0, len(words), (count, 2))
     texts = []
-    for number, (place, other) in enumerate(zip(places, others, strict=True)):
+    for number, (place, other) in enumerate(zip(places, replacements, strict=True)):
         text = template.copy()
         for k in range(1 + number % 2):
             text[place[k]] = words[other[k]]
@@ -56,8 +56,8 @@ def one_size(words: list[str], count: int, workers: int, repeat: int) -> tuple[f
                 if output["file"].startswith("data/")
             )
             runs.append((manifest["stage_seconds"]["deduplicate"], run.seconds, kept))
-    stage, whole, kepts = zip(*runs, strict=True)
-    return statistics.median(stage), statistics.median(whole), kepts[0]
+    stage, run_seconds, kepts = zip(*runs, strict=True)
+    return statistics.median(stage), statistics.median(run_seconds), kepts[0]
 
 
 def main() -> None:
@@ -72,13 +72,13 @@ def main() -> None:
     print(f"{arguments.workers} workers, median of {arguments.repeat}, {load()}\n")
     print("| copies | deduplicate, seconds | docs/s | whole run, seconds | kept |")
     print("|---:|---:|---:|---:|---:|")
-    found = []
+    results = []
     for count in sorted(arguments.sizes):
-        stage, whole, kept = one_size(words, count, arguments.workers, arguments.repeat)
-        found.append((count, stage))
-        print(f"| {count:,} | {stage:.2f} | {count / stage:,.0f} | {whole:.1f} | {kept:,} |")
-    for (one, short), (more, long) in itertools.pairwise(found):
-        print(f"{more / one:g} × the copies: {long / short:.2f} × the seconds of the stage")
+        stage, run_seconds, kept = one_size(words, count, arguments.workers, arguments.repeat)
+        results.append((count, stage))
+        print(f"| {count:,} | {stage:.2f} | {count / stage:,.0f} | {run_seconds:.1f} | {kept:,} |")
+    for (fewer, short), (more, long) in itertools.pairwise(results):
+        print(f"{more / fewer:g} × the copies: {long / short:.2f} × the seconds of the stage")
 
 
 if __name__ == "__main__":

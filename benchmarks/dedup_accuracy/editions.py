@@ -30,16 +30,16 @@ def same_paragraphs(texts: Sequence[str], editions: Sequence[str]) -> list[tuple
     """
     names = list(dict.fromkeys(editions))
     book = {name: [i for i, edition in enumerate(editions) if edition == name] for name in names}
-    found = []
-    for number, one in enumerate(names):
+    pairs_ = []
+    for number, edition_ in enumerate(names):
         for other in names[number + 1 :]:
-            found += _same(texts, book[one], book[other])
-    return found
+            pairs_ += _same(texts, book[edition_], book[other])
+    return pairs_
 
 
-def _same(texts: Sequence[str], one: list[int], other: list[int]) -> list[tuple[int, int]]:
-    a, a_paragraph = _flat(texts, one)
-    b, b_paragraph = _flat(texts, other)
+def _same(texts: Sequence[str], first: list[int], second: list[int]) -> list[tuple[int, int]]:
+    a, a_paragraph = _flat(texts, first)
+    b, b_paragraph = _flat(texts, second)
     at = aligned(a, b)
     known = np.flatnonzero(at >= 0)
     shared = Counter(zip(a_paragraph[known].tolist(), b_paragraph[at[known]].tolist(), strict=True))
@@ -86,9 +86,9 @@ def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
         before.append(end_at[place - 1] if place else -1)
         ends[place : place + 1] = [j]
         end_at[place : place + 1] = [number]
-    found = []
+    chain = []
     number = end_at[-1] if end_at else -1
     while number >= 0:
-        found.append(pairs[number])
+        chain.append(pairs[number])
         number = before[number]
-    return found[::-1]
+    return chain[::-1]

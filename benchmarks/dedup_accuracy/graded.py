@@ -78,19 +78,19 @@ def make(seeds: Sequence[str], seed: int, distractors: Sequence[str] = ()) -> li
     stars = singles + len(seeds) // 6
     aims = iter(_spread(LEAST, MOST, singles + VERSIONS * (stars - singles), rng))
     links = iter(_spread(*LINKS, VERSIONS * (len(seeds) - stars), rng))
-    found: list[Row] = []
+    rows_: list[Row] = []
     for family, text in enumerate(seeds):
-        found.append(Row(f"{family}", text, family))
+        rows_.append(Row(f"{family}", text, family))
         parent = text
         for number in range(1 if family < singles else VERSIONS):
             chained = family >= stars
             aim = next(links if chained else aims)
             kind = "reformat" if rng.random() < UNCHANGED else str(rng.choice(list(KINDS)))
             version = edited(parent, kind, aim, rng, boilerplates)
-            found.append(Row(f"{family}/{number + 1}/{kind}", version, family))
+            rows_.append(Row(f"{family}/{number + 1}/{kind}", version, family))
             parent = version if chained else parent
-    found.extend(Row(f"{len(seeds) + i}", d, len(seeds) + i) for i, d in enumerate(distractors))
-    return [found[i] for i in rng.permutation(len(found))]
+    rows_.extend(Row(f"{len(seeds) + i}", d, len(seeds) + i) for i, d in enumerate(distractors))
+    return [rows_[i] for i in rng.permutation(len(rows_))]
 
 
 def edited(
@@ -127,7 +127,7 @@ def _nearest(original: set[tuple[str, ...]], aim: float, edit: Edit) -> tuple[To
     while low < high:
         middle = (low + high) // 2
         now = tried(middle)
-        best = min(best, now, key=lambda found: abs(found[0] - aim))
+        best = min(best, now, key=lambda candidate: abs(candidate[0] - aim))
         low, high = (middle + 1, high) if now[0] > aim else (low, middle)
     return best[1], best[0]
 
@@ -210,13 +210,13 @@ KINDS: dict[str, Callable[[Tokens, np.random.Generator, Sequence[Tokens]], Edit]
 
 def _boilerplates(texts: Sequence[str], rng: np.random.Generator) -> list[Tokens]:
     """Return a few long texts that are put around many others."""
-    found = []
+    boilerplates = []
     for _ in range(BOILERPLATES):
         tokens: Tokens = []
         while len(tokens) < BOILERPLATE_WORDS:
             tokens.extend(texts[rng.integers(0, len(texts))].split())
-        found.append(tokens[:BOILERPLATE_WORDS])
-    return found
+        boilerplates.append(tokens[:BOILERPLATE_WORDS])
+    return boilerplates
 
 
 def _spread(least: float, most: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:

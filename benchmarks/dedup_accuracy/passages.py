@@ -226,11 +226,11 @@ def of_lengths(texts: Sequence[str], lengths: Iterable[int]) -> list[str]:
 
     Longest first, each from the shortest text that has as many; lengths beyond the texts are left.
     """
-    left = sorted((len(spans(text)), text) for text in texts)
+    remaining = sorted((len(spans(text)), text) for text in texts)
     result = []
     for length in sorted(lengths, reverse=True):
-        place = bisect_left(left, (length, ""))
-        if place < len(left):
-            _, text = left.pop(place)
+        place = bisect_left(remaining, (length, ""))
+        if place < len(remaining):
+            _, text = remaining.pop(place)
             result.append(text[: spans(text)[length - 1][1]])
     return result

@@ -53,9 +53,9 @@ def named_too_far(verdict: Verdict, pairs: Pairs, threshold: float) -> int:
     near = pairs.above(threshold)
     known = set(zip(near.a.tolist(), near.b.tolist(), strict=True))
     return sum(
-        not verdict.kept[other] or (min(one, other), max(one, other)) not in known
-        for one, other in enumerate(verdict.partner.tolist())
-        if other >= 0
+        not verdict.kept[partner] or (min(document, partner), max(document, partner)) not in known
+        for document, partner in enumerate(verdict.partner.tolist())
+        if partner >= 0
     )
 
 

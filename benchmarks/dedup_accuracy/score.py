@@ -127,22 +127,22 @@ class Agreement:
     adjusted_rand: float
 
 
-def agreement(found: NDArray[np.int64], truth: NDArray[np.int64]) -> Agreement:
+def agreement(clusters_: NDArray[np.int64], truth: NDArray[np.int64]) -> Agreement:
     """Pairwise precision, recall, F1 and adjusted Rand index (Hubert and Arabie 1985, eq. 5).
 
     Both int64[documents], the cluster of each document; all from the contingency table.
     """
-    _, a = np.unique(found, return_inverse=True)
+    _, a = np.unique(clusters_, return_inverse=True)
     _, b = np.unique(truth, return_inverse=True)
     cells = np.unique(a * (b.max() + 1) + b, return_counts=True)[1]
-    both, in_found, in_truth = (
+    agreed, in_found, in_truth = (
         int((sizes * (sizes - 1) // 2).sum()) for sizes in (cells, np.bincount(a), np.bincount(b))
     )
-    precision = both / in_found if in_found else 1.0
-    recall = both / in_truth if in_truth else 1.0
-    f1 = 2 * both / (in_found + in_truth) if in_found + in_truth else 1.0
-    chance = in_found * in_truth / max(len(found) * (len(found) - 1) // 2, 1)
+    precision = agreed / in_found if in_found else 1.0
+    recall = agreed / in_truth if in_truth else 1.0
+    f1 = 2 * agreed / (in_found + in_truth) if in_found + in_truth else 1.0
+    chance = in_found * in_truth / max(len(clusters_) * (len(clusters_) - 1) // 2, 1)
     most = (in_found + in_truth) / 2
     return Agreement(
-        precision, recall, f1, 1.0 if most == chance else (both - chance) / (most - chance)
+        precision, recall, f1, 1.0 if most == chance else (agreed - chance) / (most - chance)
     )

@@ -77,12 +77,12 @@ class Editor:
             token = text[start:end]
             after = text[end : places[i + 1][0]] if i + 1 < len(places) else ""
             if any(map(str.isnumeric, token)):
-                for beside in range(max(i - 1, 0), min(i + 2, len(places))):
-                    barred[beside] = True
+                for neighbour in range(max(i - 1, 0), min(i + 2, len(places))):
+                    barred[neighbour] = True
             barred[i] |= "_" in token or token[1:] != token[1:].lower()
             if re.search(r"[^\s\w.,;:!?()\"'。，、；：！？（）「」“”‘’…]", after):
-                for beside in range(i, min(i + 2, len(places))):
-                    barred[beside] = True
+                for neighbour in range(i, min(i + 2, len(places))):
+                    barred[neighbour] = True
             barred[i] |= any(a < end and start < b for a, b in kept)
         return [not mark for mark in barred]
 
@@ -118,7 +118,7 @@ class Editor:
         if kind == "swap":
             usable = [i for i in usable[:-1] if free[i + 1] and not gaps[i + 1].strip()]
         order = self.rng.permutation(usable).tolist()
-        others = self.rng.choice(len(self.vocabulary), len(words)).tolist()
+        draws = self.rng.choice(len(self.vocabulary), len(words)).tolist()
 
         def carry_out(count: int) -> str:
             changed, between = list(words), list(gaps)
@@ -126,7 +126,7 @@ class Editor:
                 if kind == "swap":
                     changed[i], changed[i + 1] = changed[i + 1], changed[i]
                 elif kind == "replace":
-                    changed[i] = self.vocabulary[others[i]]
+                    changed[i] = self.vocabulary[draws[i]]
                 else:
                     changed[i], between[i + 1] = "", between[i + 1].removeprefix(" ")
             return between[0] + "".join(w + g for w, g in zip(changed, between[1:], strict=True))
@@ -150,12 +150,12 @@ def measured(name: str, pairs: Sequence[Version], extra: Sequence[str]) -> str:
     """Return a row of the table: recall by similarity, and removals without a similar kept text."""
     texts = [text for pair in pairs for text in (pair.text, pair.edited)]
     verdict = outcross(texts, extra=extra)
-    both: NDArray[np.bool_] = np.all(verdict.kept.reshape(-1, 2), axis=1)
+    both_kept: NDArray[np.bool_] = np.all(verdict.kept.reshape(-1, 2), axis=1)
     truth = np.array([pair.jaccard for pair in pairs])
-    cells = [_share(~both[truth >= BINS[0]])]
+    cells = [_share(~both_kept[truth >= BINS[0]])]
     for low, high in zip(BINS, [*BINS[1:], 2.0], strict=True):
-        cells.append(_share(~both[(truth >= low) & (truth < high)]))
-    cells.append(_share(both[truth < FAR]))
+        cells.append(_share(~both_kept[(truth >= low) & (truth < high)]))
+    cells.append(_share(both_kept[truth < FAR]))
     gone = np.flatnonzero(~verdict.kept)
     near = [
         jaccard(shingles(tokens(texts[i])), shingles(tokens(texts[verdict.partner[i]]))) >= FAR

@@ -35,8 +35,8 @@ def shingles(text: str, ngram: int = 5) -> set[tuple[str, ...]]:
 
 def jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
     """Return |a ∩ b| / |a ∪ b|."""
-    both = len(a & b)
-    return both / (len(a) + len(b) - both)
+    common = len(a & b)
+    return common / (len(a) + len(b) - common)
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Pairs:
         `among`, bool[documents], restricts the others.
         """
         highest = np.zeros(documents)
-        for one, other in ((self.a, self.b), (self.b, self.a)):
-            counts = slice(None) if among is None else among[other]
-            np.maximum.at(highest, one[counts], self.jaccard[counts])
+        for first, second in ((self.a, self.b), (self.b, self.a)):
+            counts = slice(None) if among is None else among[second]
+            np.maximum.at(highest, first[counts], self.jaccard[counts])
         return highest
 
 
@@ -88,8 +88,8 @@ def exact_pairs(texts: Sequence[str], least: float = 0.3, ngram: int = 5) -> Pai
     a, b = _candidates(document[in_prefix], ranked[in_prefix], len(texts))
     alike = np.minimum(sizes[a], sizes[b]) >= least * np.maximum(sizes[a], sizes[b]) - 1e-9
     a, b = a[alike], b[alike]
-    both = _shared(a, b, document, ranked, start)
-    exact = both / (sizes[a] + sizes[b] - both)
+    common = _shared(a, b, document, ranked, start)
+    exact = common / (sizes[a] + sizes[b] - common)
     return Pairs(a, b, exact).above(least)
 
 
@@ -125,21 +125,21 @@ def _candidates(
     document, shingle = document[order], shingle[order]
     first = np.flatnonzero(np.diff(shingle, prepend=-1))
     size = np.diff(np.append(first, len(shingle)))
-    found = np.empty(0, dtype=np.int64)
+    codes = np.empty(0, dtype=np.int64)
     waiting: list[NDArray[np.int64]] = []
-    held = 0
+    buffered = 0
     for members in np.unique(size[size > 1]):
-        one, other = np.triu_indices(members, 1)
+        one, second = np.triu_indices(members, 1)
         groups = first[size == members]
         step = max(1, _AT_ONCE // len(one))
         for begin in range(0, len(groups), step):
             rows = document[groups[begin : begin + step, None] + np.arange(members)]
-            waiting.append(np.unique(rows[:, one] * documents + rows[:, other]))
-            held += len(waiting[-1])
-            if held > _AT_ONCE:
-                found, waiting, held = np.unique(np.concatenate([found, *waiting])), [], 0
-    found = np.unique(np.concatenate([found, *waiting]))
-    return found // documents, found % documents
+            waiting.append(np.unique(rows[:, one] * documents + rows[:, second]))
+            buffered += len(waiting[-1])
+            if buffered > _AT_ONCE:
+                codes, waiting, buffered = np.unique(np.concatenate([codes, *waiting])), [], 0
+    codes = np.unique(np.concatenate([codes, *waiting]))
+    return codes // documents, codes % documents
 
 
 def _shared(
@@ -152,7 +152,7 @@ def _shared(
     """Count the shingles that the two documents of each pair share."""
     count = int(shingle.max()) + 1
     packed = document * count + shingle  # ascending: by document, then by rank
-    both = np.zeros(len(a), dtype=np.int64)
+    common = np.zeros(len(a), dtype=np.int64)
     for block in _blocks(np.diff(start)[a]):
         length = np.diff(start)[a[block]]
         ends = np.cumsum(length)
@@ -160,8 +160,8 @@ def _shared(
         looked_up = shingle[np.repeat(start[a[block]], length) + within]
         wanted = np.repeat(b[block], length) * count + looked_up
         place = np.minimum(np.searchsorted(packed, wanted), len(packed) - 1)
-        both[block] = np.add.reduceat(packed[place] == wanted, ends - length, dtype=np.int64)
-    return both
+        common[block] = np.add.reduceat(packed[place] == wanted, ends - length, dtype=np.int64)
+    return common
 
 
 def _blocks(lengths: NDArray[np.int64]) -> Iterator[slice]:

@@ -47,7 +47,7 @@ Judges = dict[str, Callable[[Sequence[str]], Verdict]]
 def reference_pages(pool: Sequence[str], seed: int = 0) -> Groups:
     """Return, by share of boilerplate, pages of `WORDS` words with a block of substance."""
     stream = _stream(pool, random.Random(seed))
-    found: Groups = {}
+    groups: Groups = {}
     for share in SHARES:
         common = round(share * WORDS)
         templates = []
@@ -56,8 +56,8 @@ def reference_pages(pool: Sequence[str], seed: int = 0) -> Groups:
             blocks = [[next(stream) for _ in range(WORDS - common)] for _ in range(COPIES)]
             head, foot = frame[: common // 2], frame[common // 2 :]
             templates.append([" ".join(head + block + foot) for block in blocks])
-        found[f"{share:.0%} of the words"] = templates
-    return found
+        groups[f"{share:.0%} of the words"] = templates
+    return groups
 
 
 def form_letters(pool: Sequence[str], seed: int = 0) -> Groups:
@@ -65,7 +65,7 @@ def form_letters(pool: Sequence[str], seed: int = 0) -> Groups:
     rng = random.Random(seed)
     stream = _stream(pool, rng)
     names = sorted({token for text in pool for token in text.split() if token.istitle()})
-    found: Groups = {}
+    groups: Groups = {}
     for slots in SLOTS:
         places = [round((i + 0.5) * WORDS / slots) for i in range(slots)]
         templates = []
@@ -77,8 +77,8 @@ def form_letters(pool: Sequence[str], seed: int = 0) -> Groups:
                     letter[place] = rng.choice([rng.choice(names), str(rng.randrange(10**5))])
                 copies.append(" ".join(letter))
             templates.append(copies)
-        found[f"{slots} slot{'s' * (slots > 1)}"] = templates
-    return found
+        groups[f"{slots} slot{'s' * (slots > 1)}"] = templates
+    return groups
 
 
 def _stream(pool: Sequence[str], rng: random.Random) -> Iterator[str]:
@@ -101,7 +101,7 @@ def print_groups(groups: Groups, judges: Judges) -> None:
     print("|---|---:|" + "---:|" * len(verdicts))
     begin, size = 0, TEMPLATES * COPIES
     for name, group in groups.items():
-        alike = [jaccard(shingles(one), shingles(other)) for one, other, *_ in group]
+        alike = [jaccard(shingles(first), shingles(second)) for first, second, *_ in group]
         gone = [int((~v.kept[begin : begin + size]).sum()) for v in verdicts.values()]
         print(f"| {name} | {np.mean(alike):.2f} | {' | '.join(f'{n / size:.1%}' for n in gone)} |")
         begin += size
@@ -111,13 +111,13 @@ def subject(row: dict[str, Any]) -> str:
     """Return a document's subject: its prompt or its own title; empty if it has neither."""
     if "instruction" in row:
         return " ".join(words(f"{row['input']} {row['instruction']}"))
-    found = _TITLE.search(row["text"])
-    return " ".join(words(found[1])) if found else ""
+    title = _TITLE.search(row["text"])
+    return " ".join(words(title[1])) if title else ""
 
 
-def difference(one: str, other: str) -> list[tuple[str, str]]:
+def difference(first: str, second: str) -> list[tuple[str, str]]:
     """Return the runs of words in which two texts differ, as they stand in each text."""
-    a, b = words(one), words(other)
+    a, b = words(first), words(second)
     changes = SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
     return [(" ".join(a[i:j]), " ".join(b[k:m])) for tag, i, j, k, m in changes if tag != "equal"]
 
@@ -135,11 +135,11 @@ def real(name: str, judge: Callable[[Sequence[str]], Verdict], show: int) -> Non
     print("| J to the kept text | removed | about something else | words that differ, median |")
     print("|---|---:|---:|---:|")
     for least, most in pairwise(BOUNDS):
-        here = (exact >= least) & (exact < most)
-        if here.any():
+        within = (exact >= least) & (exact < most)
+        if within.any():
             label = f"{least:.2f} to {most:.2f}" if most <= 1 else "1.00"
-            median = np.median(changed[here])
-            print(f"| {label} | {here.sum()} | {other[here].sum()} | {median:.0f} |")
+            median = np.median(changed[within])
+            print(f"| {label} | {within.sum()} | {other[within].sum()} | {median:.0f} |")
     near = [i for i, j in zip(removed, exact, strict=True) if j < 0.95]
     for i in random.Random(0).sample(near, min(show, len(near))):
         print(f"\nremoved: {subject(documents[i])[:160]}")
@@ -148,8 +148,8 @@ def real(name: str, judge: Callable[[Sequence[str]], Verdict], show: int) -> Non
             print(f"    {gone[:100] or '-'}  →  {kept[:100] or '-'}")
 
 
-def _words_changed(one: str, other: str) -> int:
-    a, b = Counter(words(one)), Counter(words(other))
+def _words_changed(first: str, second: str) -> int:
+    a, b = Counter(words(first)), Counter(words(second))
     return max((a - b).total(), (b - a).total())
 
 

@@ -66,14 +66,14 @@ def outcross(
 def peers() -> dict[str, list[str]]:
     """Name and command of every peer whose environment is there."""
     folder = ROOT / "benchmarks" / "peers"
-    found = {}
+    commands = {}
     for name in sorted(path.stem for path in (folder / "requirements").glob("*.txt")):
         python = ROOT / "benchmarks" / ".peers" / name / "bin" / "python"
         if python.exists():
-            found[name] = [str(python), str(folder / f"{name}_peer.py")]
+            commands[name] = [str(python), str(folder / f"{name}_peer.py")]
         else:
             print(f"left out: {name}, whose environment is not there", file=sys.stderr)
-    return found
+    return commands
 
 
 def peer(

@@ -60,7 +60,7 @@ def known(texts: list[str]) -> Known:
 
 def english() -> Iterator[tuple[str, list[str]]]:
     """Yield kinds of English with their texts."""
-    data = Path(os.environ["OUTCROSS_DATA"])
+    data = Path(os.environ.get("OUTCROSS_DATA", "../shared/data"))
     for kind, (name, column) in KINDS.items():
         with gzip.open(data / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in islice(lines, DOCUMENTS)]

@@ -62,8 +62,8 @@ class Corpus:
 
 
 def _tokens(paragraph: str) -> list[str]:
-    found = (token.lower() for token in _TOKEN.findall(paragraph))
-    numbered = (_NUMBER if token.isdigit() else token for token in found)
+    tokens = (token.lower() for token in _TOKEN.findall(paragraph))
+    numbered = (_NUMBER if token.isdigit() else token for token in tokens)
     return [token for token in numbered if token not in _MARKUP]
 
 
@@ -102,20 +102,20 @@ def corpus(sources: Iterable[Source], caps: Mapping[str, int]) -> Corpus:
         distinct = []
         for paragraphs in texts[domain]:
             for document in cut(paragraphs):
-                whole = " ".join(document)
-                if len(document) in _LENGTHS and whole not in seen:
-                    seen.add(whole)
+                text = " ".join(document)
+                if len(document) in _LENGTHS and text not in seen:
+                    seen.add(text)
                     distinct.append(document)
         if not distinct:
             continue
         domains.append(domain)
-        left = 1000 * caps[domain] if domain in caps else sys.maxsize
+        budget = 1000 * caps[domain] if domain in caps else sys.maxsize
         for i in rng.permutation(len(distinct)):
-            if left <= 0:
+            if budget <= 0:
                 break
             documents.append(distinct[i])
             of_domain.append(len(domains) - 1)
-            left -= len(distinct[i]) + 1
+            budget -= len(distinct[i]) + 1
     counts = Counter(token for document in documents for token in document)
     words = (*SPECIAL, *(word for word, count in counts.most_common() if count >= _RARE))
     number_of = {word: i for i, word in enumerate(words)}
@@ -144,8 +144,8 @@ def _prose(markdown: str) -> str:
 
 
 def _field(pattern: str, text: str, default: str) -> str:
-    found = re.search(pattern, text, re.MULTILINE)
-    return found.group(1) if found else default
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1) if match else default
 
 
 def rows(data: Path, name: str) -> Iterator[dict[str, Any]]:
@@ -163,8 +163,8 @@ def _instructions(data: Path) -> Iterator[Source]:
     for domain, name in tasks.items():
         for row in rows(data, name):
             parts = [row["instruction"]]
-            for one in row["instances"][:1]:
-                parts += [one.get("input") or "", one.get("output") or ""]
+            for instance in row["instances"][:1]:
+                parts += [instance.get("input") or "", instance.get("output") or ""]
             yield domain, _paragraphs("\n\n".join(parts))
 
 
@@ -202,8 +202,8 @@ def human_sources(data: Path) -> Iterator[Source]:
     for row in rows(data, "movie_reviews"):
         yield "movie", _paragraphs(row["text"])
     short = sorted(rows(data, "pros_cons"), key=lambda row: str(row["kind"]))
-    for kind, own in groupby(short, key=lambda row: str(row["kind"])):
-        yield kind, [row["text"] for row in own]
+    for kind, group in groupby(short, key=lambda row: str(row["kind"])):
+        yield kind, [row["text"] for row in group]
     tasks = list(rows(data, "gsm8k"))
     yield "gsm_q", [row["question"] for row in tasks]
     yield "gsm_a", [re.sub(r"<<[^>]*>>|####.*", "", row["answer"]) for row in tasks]
@@ -232,16 +232,16 @@ def human_corpus(data: Path, work: Path) -> Corpus:
     identity = repr([(file.name, file.stat().st_size) for file in files])
     kept = work / f"corpus-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.npz"
     if not kept.exists():
-        made = corpus(human_sources(data), CAPS)
+        corpus_ = corpus(human_sources(data), CAPS)
         work.mkdir(parents=True, exist_ok=True)
         half = kept.with_suffix(".half.npz")
         np.savez(
             half,
-            words=np.array(made.words),
-            tok=made.tok,
-            off=made.off,
-            domain=made.domain,
-            domains=np.array(made.domains),
+            words=np.array(corpus_.words),
+            tok=corpus_.tok,
+            off=corpus_.off,
+            domain=corpus_.domain,
+            domains=np.array(corpus_.domains),
         )
         half.replace(kept)
     with np.load(kept) as file:

@@ -102,7 +102,7 @@ class Curator:
         if self.arm.owns_first:
             self.ledger.append(self.world.first)
             if self.arm.curator == "product":
-                self._own(self.world.first)
+                self._add_to_ledger(self.world.first)
 
     def mix(self, generation: int, candidates: Documents, fresh: Documents, words: float) -> Mix:
         """Make training text.
@@ -125,8 +125,8 @@ class Curator:
             self.archive.append(candidates)
             synthetic = joined(self.archive)
         human = self._plain_human(fresh, words, rng)
-        left = words - (self._words(human) if human.n else 0)
-        return self._joined(self._drawn(synthetic, left, rng), human)
+        remaining = words - (self._words(human) if human.n else 0)
+        return self._joined(self._drawn(synthetic, remaining, rng), human)
 
     def _words(self, documents: Documents) -> int:
         return int(self.world.counted(documents).sum())
@@ -197,7 +197,7 @@ class Curator:
         write(human, self.world, fresh)
         return "--synthetic", synthetic, "--human", human
 
-    def _own(self, documents: Documents) -> None:
+    def _add_to_ledger(self, documents: Documents) -> None:
         """Put human text into the product's ledger."""
         texts, out = self.folder / "first.jsonl", self.folder / "run-0"
         write(texts, self.world, documents)

@@ -89,7 +89,7 @@ class HeldOut:
         )
 
     def loss(self, model: Model) -> dict[str, float]:
-        """Return perplexities per token of all test text, of its parts and of the median document."""
+        """Return perplexities per token of all test text, its parts and the median document."""
         nats, tokens = model.nll(self.test), self.test.lengths
 
         def perplexity(of: NDArray[np.bool_] | slice) -> float:
@@ -113,15 +113,15 @@ class HeldOut:
         """
         sample = _beginning(documents, self.sampled)
         share = self.codebook.shares(sample)
-        own = variety(sample, len(self.rare_words))
+        sample_variety = variety(sample, len(self.rare_words))
         middle = (share + self.share) / 2
-        apart = _entropy(middle) - (_entropy(share) + _entropy(self.share)) / 2
-        held = np.bincount(sample.tok, minlength=len(self.rare_words)) > 0
+        divergence = _entropy(middle) - (_entropy(share) + _entropy(self.share)) / 2
+        present = np.bincount(sample.tok, minlength=len(self.rare_words)) > 0
         return {
             "coverage": float((share >= _COVERED * self.share).mean()),
             "effective_clusters": float(np.exp(_entropy(share) - _entropy(self.share))),
-            "js": apart,
-            "rare_words": float(held[self.rare_words].mean()),
-            "distinct_3": own.distinct_3 / self.human.distinct_3,
-            "vocabulary": own.words / self.human.words,
+            "js": divergence,
+            "rare_words": float(present[self.rare_words].mean()),
+            "distinct_3": sample_variety.distinct_3 / self.human.distinct_3,
+            "vocabulary": sample_variety.words / self.human.words,
         }

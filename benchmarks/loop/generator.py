@@ -219,8 +219,8 @@ class KneserNey:
             part = Documents(tok, borders(lengths), topics.astype(np.int32))
             parts.append(part.take(np.flatnonzero(lengths >= SHORTEST)))
             have += len(parts[-1].tok)
-        whole = joined(parts)
-        return whole.take(np.arange(np.searchsorted(whole.off, tokens)))
+        drawn = joined(parts)
+        return drawn.take(np.arange(np.searchsorted(drawn.off, tokens)))
 
 
 def train(documents: Documents, vocabulary: int, topics: int, seed: int, regime: str) -> KneserNey:

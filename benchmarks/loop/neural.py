@@ -72,7 +72,7 @@ class Recipe:
 
 RECIPE = Recipe()
 _JITTER = 12  # tokens: batches are of about the same length, but not the same ones every epoch
-_BESIDE = 512  # documents sampled side by side
+_BATCH = 512  # documents sampled side by side
 _READ = 64  # documents read side by side
 TRIES = 8  # draws until one is in the nucleus, then the likeliest word
 _ADDED = 0.1  # documents of each topic, so that none is impossible
@@ -101,18 +101,19 @@ class Symbols:
         among = np.bincount(seen % vocabulary, minlength=vocabulary)
         among[END] = max(among[END], 3)
         count = np.bincount(documents.tok, minlength=vocabulary)
-        own = np.flatnonzero(among >= 3)
-        own = own[np.lexsort((own, -count[own]))]
-        few, none = len(own), len(own) + 1
+        frequent = np.flatnonzero(among >= 3)
+        frequent = frequent[np.lexsort((frequent, -count[frequent]))]
+        few, none = len(frequent), len(frequent) + 1
         of = np.where(among > 0, few, none)
         trained = np.where(among > 1, few, none)
-        of[own] = trained[own] = np.arange(len(own))
+        of[frequent] = trained[frequent] = np.arange(len(frequent))
         weight = np.maximum(among, 1)
         within = np.log(weight / np.bincount(of, weight)[of])
         learned = np.bincount(trained, count, none + 1)
         written = count / np.maximum(learned, 1)[trained]
         frequency = (learned + 0.5) / (learned + 0.5).sum()
-        return Symbols(of, trained, within, written, frequency, max(1, min(head, len(own) - 1)))
+        head = max(1, min(head, len(frequent) - 1))
+        return Symbols(of, trained, within, written, frequency, head)
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ class Recurrent:
         for begin in range(0, documents.n, _READ):
             batch = Batch.of(documents, order[begin : begin + _READ])
             out = self.network.outputs(batch, of[batch.read], documents.topic[batch.row])
-            each = self.network.nats(out, of[batch.due]) - within[batch.due]
-            nats[batch.row] = np.bincount(batch.place, each)
+            nats_ = self.network.nats(out, of[batch.due]) - within[batch.due]
+            nats[batch.row] = np.bincount(batch.place, nats_)
         return nats
 
     def sample(self, tokens: int, seed: int) -> Documents:
@@ -152,19 +153,19 @@ class Recurrent:
         parts: list[Documents] = []
         have = 0
         while have < tokens:
-            topics = rng.choice(len(share), _BESIDE, p=share / share.sum())
-            some = self._beside(topics, draw, rng)
+            topics = rng.choice(len(share), _BATCH, p=share / share.sum())
+            some = self._sample_batch(topics, draw, rng)
             parts.append(some.take(np.flatnonzero(some.lengths >= SHORTEST)))
             if not parts[-1].n:
                 raise RuntimeError(
-                    f"none of {_BESIDE} sampled documents has {SHORTEST} tokens; "
+                    f"none of {_BATCH} sampled documents has {SHORTEST} tokens; "
                     f"the longest has {some.lengths.max()}"
                 )
             have += len(parts[-1].tok)
-        whole = joined(parts)
-        return whole.take(np.arange(np.searchsorted(whole.off, tokens)))
+        drawn = joined(parts)
+        return drawn.take(np.arange(np.searchsorted(drawn.off, tokens)))
 
-    def _beside(self, topics: Ints, draw: Draw, rng: np.random.Generator) -> Documents:
+    def _sample_batch(self, topics: Ints, draw: Draw, rng: np.random.Generator) -> Documents:
         w = self.network.weights
         words = np.full((len(topics), LONGEST), END, np.int32)
         lengths = np.full(len(topics), LONGEST)
@@ -239,11 +240,11 @@ def nucleus_draws(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> I
     rows, n = p.shape
     out = np.empty(rows, np.int64)
     for row in range(rows):
-        found = -1
+        symbol = -1
         for attempt in range(TRIES):
-            left, s = uniform[row, attempt], 0
-            while s < n - 1 and (left >= p[row, s] or p[row, s] == 0):
-                left -= p[row, s]
+            remaining, s = uniform[row, attempt], 0
+            while s < n - 1 and (remaining >= p[row, s] or p[row, s] == 0):
+                remaining -= p[row, s]
                 s += 1
             while p[row, s] == 0:  # rounding left something over, and the last have nothing
                 s -= 1
@@ -254,14 +255,14 @@ def nucleus_draws(p: Floats, best: Floats, uniform: Floats, nucleus: float) -> I
                     if p[row, other] * best[other] > bar:
                         likelier += p[row, other]
             if likelier < nucleus:
-                found = s
+                symbol = s
                 break
-        if found < 0:
-            found = 0
+        if symbol < 0:
+            symbol = 0
             for s in range(n):
-                if p[row, s] * best[s] > p[row, found] * best[found]:
-                    found = s
-        out[row] = found
+                if p[row, s] * best[s] > p[row, symbol] * best[symbol]:
+                    symbol = s
+        out[row] = symbol
     return out
 
 
@@ -298,17 +299,18 @@ def train(documents: Documents, vocabulary: int, topics: int, seed: int, regime:
     distinct = np.unique(first)
     if len(distinct) < 2:
         raise ValueError(f"{len(distinct)} distinct documents; one is held out, one learned")
-    held = rng.permutation(distinct)[: max(1, round(RECIPE.held_out * len(distinct)))]
-    symbols = Symbols.fit(documents.take(np.setdiff1d(distinct, held)), vocabulary, RECIPE.head)
+    held_out = rng.permutation(distinct)[: max(1, round(RECIPE.held_out * len(distinct)))]
+    symbols = Symbols.fit(documents.take(np.setdiff1d(distinct, held_out)), vocabulary, RECIPE.head)
     network = Network(symbols.count, symbols.head, topics, RECIPE.width, RECIPE.hidden)
     share = np.bincount(documents.topic, minlength=topics) + _ADDED
     model = Recurrent(network, symbols, share / share.sum(), REGIMES[regime])
-    learn(model, documents.take(np.flatnonzero(~np.isin(first, held))), documents.take(held), rng)
+    learned = documents.take(np.flatnonzero(~np.isin(first, held_out)))
+    learn(model, learned, documents.take(held_out), rng)
     return model
 
 
 def learn(
-    model: Recurrent, learned: Documents, held: Documents, rng: np.random.Generator
+    model: Recurrent, learned: Documents, held_out: Documents, rng: np.random.Generator
 ) -> list[float]:
     """Train `model` until `held` is not predicted better, or the rate is 0.
 
@@ -340,7 +342,7 @@ def learn(
             t += 1
             rate = RECIPE.rate * min(1, t / RECIPE.warm) * (1 - t / (epochs * batches))
             adam(network.flat, gradient, mean, square, rate, t)
-        course.append(float(model.surprisal(held).sum() / len(held.tok)))
+        course.append(float(model.surprisal(held_out).sum() / len(held_out.tok)))
         if not course[-1] < best:
             break
         best, kept = course[-1], network.flat.copy()

@@ -233,11 +233,11 @@ def _add(into: Floats, index: Ints, rows: Floats) -> None:
 @njit(nogil=True, cache=True)
 def adam(flat: Floats, gradient: Floats, mean: Floats, square: Floats, rate: float, t: int) -> None:
     a, b = np.float32(0.9), np.float32(0.999)
-    one = np.float32(1)
+    unit = np.float32(1)
     step = np.float32(rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t))
     tiny = np.float32(1e-8)
     for i in range(len(flat)):
         g = gradient[i]
-        mean[i] = a * mean[i] + (one - a) * g
-        square[i] = b * square[i] + (one - b) * g * g
+        mean[i] = a * mean[i] + (unit - a) * g
+        square[i] = b * square[i] + (unit - b) * g * g
         flat[i] -= step * mean[i] / (np.sqrt(square[i]) + tiny)

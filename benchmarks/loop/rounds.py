@@ -87,11 +87,11 @@ def answered(data: Path, seed: int) -> Task:
         ),
         {},
     )
-    whole = Documents(cut.tok, cut.off, np.zeros(len(cut.off) - 1, np.int32))
-    order = np.random.default_rng(seed).permutation(whole.n)
+    documents = Documents(cut.tok, cut.off, np.zeros(len(cut.off) - 1, np.int32))
+    order = np.random.default_rng(seed).permutation(documents.n)
     of = np.array(cut.domains)[cut.domain[order]]
-    models = whole.take(order[of == "models"])
-    people = whole.take(order[of == "people"])
+    models = documents.take(order[of == "models"])
+    people = documents.take(order[of == "people"])
     topics = Codebook.fit(people, len(cut.words), _TOPICS, _DIMENSIONS, seed)
     models, people = (replace(part, topic=topics.assign(part)) for part in (models, people))
     ends = [up_to(people.lengths, share * len(people.tok)) for share in (0.1, 0.6)]
@@ -114,10 +114,10 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
     cells = codebook.assign(task.candidates).astype(np.int64)
     sizes = task.candidates.lengths
     total = len(task.candidates.tok) / _SHARE
-    held = np.bincount(cells, sizes, _CLUSTERS)
+    tokens = np.bincount(cells, sizes, _CLUSTERS)
     human = np.bincount(codebook.assign(task.human), task.human.lengths, _CLUSTERS)
     shares = codebook.shares(task.reference) + 1e-6
-    problem = Problem.of(shares, 2 * held, human, total, float(human.sum()))
+    problem = Problem.of(shares, 2 * tokens, human, total, float(human.sum()))
     quota = problem.at(0.7).solution.synthetic
     hi, lo = rng.integers(2**64, size=(2, len(sizes)), dtype=np.uint64)
     filling = Filling(Candidates(cells, sizes, np.full(len(sizes), 2), hi, lo), quota)
@@ -126,12 +126,12 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
     fixed = _count(task.human, words, np.ones(task.human.n, np.int32), buckets)
     began = time.perf_counter()
     for number in range(1, rounds + 1):
-        left = filling.remaining
+        remaining = filling.remaining
         expected = filling.sample(noise).astype(np.int32)
         current = _count(task.candidates, words, expected, buckets).merge(fixed)
-        some = task.candidates.take(left)
+        some = task.candidates.take(remaining)
         figures = Scorer(reference, current).score(some.off, words[some.tok])
-        key = keys(figures, hi[left], lo[left], seed)
+        key = keys(figures, hi[remaining], lo[remaining], seed)
         filling.choose(key, number / rounds)
     if rounds == 0:
         filling.choose(noise[filling.remaining], 1)
@@ -143,10 +143,10 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
 def _count(
     documents: Documents, words: NDArray[np.uint32], copies: NDArray[np.int32], buckets: int
 ) -> Tables:
-    found = Tables.empty(buckets)
+    tables = Tables.empty(buckets)
     ids = words[documents.tok]
-    count_ngrams(documents.off, ids, copies, found.unigrams, found.bigrams)
-    return found
+    count_ngrams(documents.off, ids, copies, tables.unigrams, tables.bigrams)
+    return tables
 
 
 def _word_hashes(task: Task) -> NDArray[np.uint32]:
@@ -181,9 +181,11 @@ def main(line: Sequence[str] | None = None) -> int:
         tasks = {seed: make(seed) for seed in asked.seeds}
         at_random = {seed: measure(task, 0, 1 << 10, seed) for seed, task in tasks.items()}
         for rounds, bits in grid:
-            found = {seed: measure(task, rounds, 1 << bits, seed) for seed, task in tasks.items()}
-            gains = [found[s].perplexity / at_random[s].perplexity - 1 for s in tasks]
-            spent = statistics.median(one.seconds for one in found.values())
+            outcomes = {
+                seed: measure(task, rounds, 1 << bits, seed) for seed, task in tasks.items()
+            }
+            gains = [outcomes[s].perplexity / at_random[s].perplexity - 1 for s in tasks]
+            spent = statistics.median(outcome.seconds for outcome in outcomes.values())
             low, high = min(gains), max(gains)
             print(
                 f"| {tasks[asked.seeds[0]].name} | {rounds} | 2^{bits} | "

@@ -191,14 +191,14 @@ def carry_out(task: Task, data: Path, work: Path, out: Path) -> float:
 
 def finished(out: Path) -> set[str]:
     """Return the keys of the tasks whose last generation is done."""
-    done = set()
+    keys = set()
     if out.exists():
         for text in out.read_text(encoding="utf-8").splitlines():
             results = json.loads(text)
             if results["generation"] == results["generations"]:
                 settings = {name: results[name] for name in Settings.__dataclass_fields__}
-                done.add(Task(results["arm"], results["seed"], Settings(**settings)).key())
-    return done
+                keys.add(Task(results["arm"], results["seed"], Settings(**settings)).key())
+    return keys
 
 
 def arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -229,9 +229,9 @@ def main() -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     if asked.world == "human":
         human_corpus(asked.data, work)  # once, before several ask for it
-    done = finished(out)
+    finished_keys = finished(out)
     tasks = [Task(arm, seed, settings) for seed in asked.seeds for arm in asked.arms]
-    tasks = [task for task in tasks if task.key() not in done]
+    tasks = [task for task in tasks if task.key() not in finished_keys]
     failed = 0
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:

@@ -112,59 +112,66 @@ def _percent(interval: Interval | None) -> str:
     return "" if interval is None else interval.percent()
 
 
-def table(found: Experiment, generation: int) -> Iterator[str]:
+def table(experiment: Experiment, generation: int) -> Iterator[str]:
     """Return a table with one row per arm."""
     losses = ["perplexity", "above the ceiling", "median", "rare domains", "hardest decile"]
     widths = ["coverage", "effective clusters", "rare words", "distinct-3"]
     heads = ["arm", "seeds", "human share", *losses, *widths]
     yield f"| {' | '.join(heads)} |"
     yield "|---" + "|---:" * (len(heads) - 1) + "|"
-    for arm in found.arms:
-        if not found.at(arm, generation):
+    for arm in experiment.arms:
+        if not experiment.at(arm, generation):
             continue
         cells = [
             arm,
-            str(len(found.at(arm, generation))),
-            f"{found.mean(arm, generation, 'human_share'):.2f}",
-            f"{found.mean(arm, generation, 'perplexity'):.0f}",
-            *(_percent(found.against(arm, "ceiling", generation, figure)) for figure in LOSSES),
-            *(f"{found.mean(arm, generation, figure):.2f}" for figure in WIDTHS),
+            str(len(experiment.at(arm, generation))),
+            f"{experiment.mean(arm, generation, 'human_share'):.2f}",
+            f"{experiment.mean(arm, generation, 'perplexity'):.0f}",
+            *(
+                _percent(experiment.against(arm, "ceiling", generation, figure))
+                for figure in LOSSES
+            ),
+            *(f"{experiment.mean(arm, generation, figure):.2f}" for figure in WIDTHS),
         ]
         yield f"| {' | '.join(cells)} |"
 
 
 def differences(
-    found: Experiment, generation: int, pairs: Iterable[tuple[str, str]]
+    experiment: Experiment, generation: int, pairs: Iterable[tuple[str, str]]
 ) -> Iterator[str]:
     """Return one row per pair of arms: the advantage of the first over the second."""
     figures = (*LOSSES, *WIDTHS)
     yield f"| arm | against | {' | '.join(name.replace('_', ' ') for name in figures)} |"
     yield "|---|---" + "|---:" * len(figures) + "|"
     for arm, other in pairs:
-        row = [found.against(arm, other, generation, figure) for figure in figures]
+        row = [experiment.against(arm, other, generation, figure) for figure in figures]
         if row[0] is not None:
             yield f"| {arm} | {other} | {' | '.join(map(_percent, row))} |"
 
 
-def draw(found: Experiment, path: Path) -> None:
+def draw(experiment: Experiment, path: Path) -> None:
     """Draw curves over generations; arms that are trained only once are dotted lines."""
     from matplotlib import pyplot
 
     pyplot.rcParams.update({"svg.hashsalt": "outcross", "font.size": 9})
     figure, (loss, width) = pyplot.subplots(1, 2, figsize=(12, 5), layout="constrained")
     colours = pyplot.get_cmap("tab20")
-    for number, arm in enumerate(arm for arm in found.arms if arm != "ceiling"):
+    for number, arm in enumerate(arm for arm in experiment.arms if arm != "ceiling"):
         colour = colours(number % 20)
-        steps = found.generations(arm)
-        above = [found.against(arm, "ceiling", step, "perplexity") for step in steps]
-        points = [(step, 100 * one.mean) for step, one in zip(steps, above, strict=True) if one]
+        steps = experiment.generations(arm)
+        above = [experiment.against(arm, "ceiling", step, "perplexity") for step in steps]
+        points = [
+            (step, 100 * interval.mean)
+            for step, interval in zip(steps, above, strict=True)
+            if interval
+        ]
         if not ARMS[arm].recursive:
             for _, height in points:
                 loss.axhline(height, color=colour, linestyle=":", linewidth=1, label=arm)
             continue
         if points:
             loss.plot(*zip(*points, strict=True), color=colour, linewidth=1.5, label=arm)
-        clusters = [found.mean(arm, step, "effective_clusters") for step in steps]
+        clusters = [experiment.mean(arm, step, "effective_clusters") for step in steps]
         width.plot(steps, clusters, color=colour, linewidth=1.5)
     loss.set(xlabel="generation", ylabel="perplexity above the ceiling, %")
     width.set(xlabel="generation", ylabel="effective clusters, human text = 1", ylim=(0, None))
@@ -176,10 +183,10 @@ def draw(found: Experiment, path: Path) -> None:
 def experiments(lines: Iterable[Results]) -> dict[str, Experiment]:
     """Group the lines by the settings that they share, which are their title."""
     names = ("world", "generator", "regime", "fresh", "generations", "growth", "candidates")
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for line in lines:
-        found[", ".join(f"{name} {line[name]}" for name in names)].append(line)
-    return {title: Experiment(own) for title, own in found.items()}
+        groups[", ".join(f"{name} {line[name]}" for name in names)].append(line)
+    return {title: Experiment(group) for title, group in groups.items()}
 
 
 def main() -> None:
@@ -195,15 +202,15 @@ def main() -> None:
         for path in asked.results
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
-    for number, (title, found) in enumerate(experiments(lines).items()):
-        last = max(step for arm in found.arms for step in found.generations(arm))
+    for number, (title, experiment) in enumerate(experiments(lines).items()):
+        last = max(step for arm in experiment.arms for step in experiment.generations(arm))
         generation = last if asked.generation is None else asked.generation
         print(f"## {title}: generation {generation}\n")
-        print(*table(found, generation), sep="\n")
-        print(*("", *differences(found, generation, pairs), ""), sep="\n")
+        print(*table(experiment, generation), sep="\n")
+        print(*("", *differences(experiment, generation, pairs), ""), sep="\n")
         if asked.curves is not None:
             name = asked.curves.name if not number else f"{asked.curves.stem}-{number}.svg"
-            draw(found, asked.curves.with_name(name))
+            draw(experiment, asked.curves.with_name(name))
 
 
 if __name__ == "__main__":

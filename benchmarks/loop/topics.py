@@ -16,9 +16,9 @@ _ROUNDS = 30
 
 def _counts(documents: Documents, vocabulary: int) -> csr_matrix:
     """Return ln(1 + occurrences) of every word in every document, (n, vocabulary)."""
-    ones = np.ones(len(documents.tok), np.float32)
+    units = np.ones(len(documents.tok), np.float32)
     shape = (documents.n, vocabulary)
-    counts = csr_matrix((ones, documents.tok.copy(), documents.off.copy()), shape)
+    counts = csr_matrix((units, documents.tok.copy(), documents.off.copy()), shape)
     counts.sum_duplicates()
     counts.data = np.log1p(counts.data)
     return counts

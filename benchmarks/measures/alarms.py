@@ -93,10 +93,10 @@ def human_texts(data: Path, name: str) -> list[str]:
 
 def halves(texts: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
     """Split texts into two halves by hash, so that equal texts stay together."""
-    both: tuple[list[str], list[str]] = ([], [])
+    parts: tuple[list[str], list[str]] = ([], [])
     for text in texts:
-        both[text_hash(text, seed) & 1].append(text)
-    return both
+        parts[text_hash(text, seed) & 1].append(text)
+    return parts
 
 
 def text_hash(text: str, seed: int) -> int:
@@ -153,7 +153,7 @@ def audited(
     with tempfile.TemporaryDirectory(prefix="alarms-") as name:
         folder = Path(name)
         paths = [
-            write_texts(folder / f"{i}.jsonl", found) for i, found in enumerate((human, target))
+            write_texts(folder / f"{i}.jsonl", texts) for i, texts in enumerate((human, target))
         ]
         fields: dict[str, Any] = {}
         if not isinstance(target, Path) and isinstance(target[0], tuple):
@@ -174,13 +174,13 @@ def audited(
         yield outcross.audit(request, progress=StageProgress(quiet=True)).report, folder / "out"
 
 
-def write_texts(path: Path, found: Corpus) -> str:
+def write_texts(path: Path, corpus: Corpus) -> str:
     """Write texts as JSON lines, unless they stand in a file already; return its path."""
-    if isinstance(found, Path):
-        return str(found)
+    if isinstance(corpus, Path):
+        return str(corpus)
     with path.open("w", encoding="utf-8") as lines:
-        for one in found:
-            text, domain = (one, None) if isinstance(one, str) else one
+        for line in corpus:
+            text, domain = (line, None) if isinstance(line, str) else line
             row = {"text": text} if domain is None else {"text": text, "domain": domain}
             lines.write(json.dumps(row) + "\n")
     return str(path)
@@ -189,12 +189,14 @@ def write_texts(path: Path, found: Corpus) -> str:
 def by_name(report: Report) -> dict[str, Measure]:
     """Return the judged measures by name."""
     assert report.judged is not None
-    return {found.name: found for found in report.judged.measures}
+    return {measure.name: measure for measure in report.judged.measures}
 
 
-def shown(found: Measure) -> str:
+def shown(measure: Measure) -> str:
     """Format a measure against human text, marked by the outcome of its gate."""
-    return "–" if found.against is None else f"{found.against:.3f}{FLAGS.get(found.outcome, '')}"
+    if measure.against is None:
+        return "–"
+    return f"{measure.against:.3f}{FLAGS.get(measure.outcome, '')}"
 
 
 def jokes(data: Path, arguments: argparse.Namespace) -> list[str]:
@@ -207,15 +209,17 @@ def jokes(data: Path, arguments: argparse.Namespace) -> list[str]:
         page = (out / "report.html").read_text(encoding="utf-8")
     CONSOLE.print(report.verdict.sentence, *report.verdict.reasons, sep="\n")
     table = Table("came", "word for word", "text", title="Jokes that came most often")
-    found = report.deduplication.most_repeated
-    for one in found[:5]:
-        table.add_row(f"{one.times}", f"{one.exact}", one.text)
+    repeated = report.deduplication.most_repeated
+    for joke_ in repeated[:5]:
+        table.add_row(f"{joke_.times}", f"{joke_.exact}", joke_.text)
     CONSOLE.print(table)
     wrong = []
     if report.verdict.outcome != "stop":
         wrong.append(f"jokes: {report.verdict.outcome}, not stop")
-    if not found or found[0].text != joke or found[0].exact != times:
-        wrong.append(f"jokes: the commonest is {found[:1]}; in the corpus it is {joke!r}, {times}x")
+    if not repeated or repeated[0].text != joke or repeated[0].exact != times:
+        wrong.append(
+            f"jokes: the commonest is {repeated[:1]}; in the corpus it is {joke!r}, {times}x"
+        )
     if joke.split("?")[0] not in page:
         wrong.append(f"jokes: {joke!r} does not stand in report.html")
     return wrong
@@ -231,24 +235,24 @@ def generations(data: Path, arguments: argparse.Namespace) -> list[str]:
             seen.add(row["text"].strip())
     human = [text for text in human_texts(data, "gsm8k questions") if text.strip() not in seen]
     last = max(generation for _, generation in texts)
-    found: dict[tuple[str, int], tuple[str, dict[str, Measure]]] = {}
+    audits: dict[tuple[str, int], tuple[str, dict[str, Measure]]] = {}
     for regime in REGIMES:
         for generation in range(last + 1):
             with audited(human, texts[regime, generation]) as (report, _):
-                found[regime, generation] = report.verdict.outcome, by_name(report)
+                audits[regime, generation] = report.verdict.outcome, by_name(report)
     human_set = (REGIMES[0], 0)
     names = (*WORDS, *CLUSTERS, "tail_mass", "tail_coverage")
     table = Table("regime", "", "verdict", title=f"Generations against human text; {LEGEND}")
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
-    for (regime, generation), (outcome, measures) in found.items():
+    for (regime, generation), (outcome, measures) in audits.items():
         figures = [shown(measures[name]) for name in names]
         table.add_row(regime, str(generation), outcome, *figures, end_section=generation == last)
-    table.add_row("± error", "", "", *(f"{found[human_set][1][name].error:.3f}" for name in names))
+    table.add_row("± error", "", "", *(f"{audits[human_set][1][name].error:.3f}" for name in names))
     CONSOLE.print(table)
     order = {
         name: [
-            [found[key][1][name] for key in (("replace", g), ("fresh20", g), human_set)]
+            [audits[key][1][name] for key in (("replace", g), ("fresh20", g), human_set)]
             for g in range(1, last + 1)
         ]
         for name in (*WORDS, *CLUSTERS)
@@ -260,16 +264,16 @@ def generations(data: Path, arguments: argparse.Namespace) -> list[str]:
     clearly = {name: ordered_from(sets, _Z) for name, sets in order.items()}
     for family, members in FAMILIES.items():
         for name in members:
-            said = ("never" if at[name] > last else str(at[name]) for at in (first, clearly))
-            table.add_row(family, name, *said)
+            positions = ("never" if at[name] > last else str(at[name]) for at in (first, clearly))
+            table.add_row(family, name, *positions)
     CONSOLE.print(table)
     wrong = []
-    stopped = [g for g in range(last + 1) if found["replace", g][0] == "stop"]
+    stopped = [g for g in range(last + 1) if audits["replace", g][0] == "stop"]
     if not stopped or stopped[0] > STOPPED_BY or len(stopped) < last + 1 - STOPPED_BY:
         wrong.append(f"generations: replace is stopped at {stopped}, wanted: from {STOPPED_BY} on")
     for regime in REGIMES:
-        if found[regime, 0][0] != "go":
-            wrong.append(f"generations: human text of {regime} gets {found[regime, 0][0]}")
+        if audits[regime, 0][0] != "go":
+            wrong.append(f"generations: human text of {regime} gets {audits[regime, 0][0]}")
     for at, how in ((first, "on"), (clearly, "beyond chance")):
         words, clusters = (min(at[name] for name in names) for names in FAMILIES.values())
         if words > clusters:
@@ -318,7 +322,7 @@ def one_split(task: tuple[Path, str, int]) -> dict[str, Any]:
             "verdict": report.verdict.outcome,
             "documents": report.judged.documents if report.judged else 0,
             "seconds": round(time.monotonic() - started, 1),
-            "measures": {key: found.model_dump() for key, found in by_name(report).items()},
+            "measures": {key: measure.model_dump() for key, measure in by_name(report).items()},
         }
 
 
@@ -327,31 +331,31 @@ def split_all(
 ) -> dict[str, list[dict[str, Any]]]:
     """Audit several splits of each set."""
     tasks = [(data, name, seed) for seed in range(count) for name in names]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    audits: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     lines = arguments.lines.open("a") if arguments.lines else None
     method = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.workers, mp_context=method) as pool:
         for line in pool.map(one_split, tasks):
-            found[line["set"]].append(line)
+            audits[line["set"]].append(line)
             if lines is not None:
                 print(json.dumps(line), file=lines, flush=True)
-    return found
+    return audits
 
 
 def false_alarms(
-    found: Mapping[str, Sequence[Mapping[str, Any]]], most: float, title: str
+    audits: Mapping[str, Sequence[Mapping[str, Any]]], most: float, title: str
 ) -> list[str]:
     """Print a table of the outcomes of human text, and the sets that were stopped too often."""
     table = Table("human text", "halves", "documents", "stop", "warn", title=title)
     table.add_column("by measure, stops and warnings")
     wrong = []
-    for name, splits in found.items():
+    for name, splits in audits.items():
         verdicts = Counter(split["verdict"] for split in splits)
         outcomes = Counter(
             (outcome, key)
             for split in splits
-            for key, found in split["measures"].items()
-            if (outcome := found["outcome"]) in OUTCOMES
+            for key, audits in split["measures"].items()
+            if (outcome := audits["outcome"]) in OUTCOMES
         )
         by = [f"{outcome} {key} {often}" for (outcome, key), often in sorted(outcomes.items())]
         documents = round(np.mean([split["documents"] for split in splits]))
@@ -371,18 +375,18 @@ def false_alarms(
 
 def human_halves(data: Path, arguments: argparse.Namespace) -> list[str]:
     """Human text against itself raises no alarm."""
-    found = split_all(data, arguments.sets or LARGE, arguments.halves, arguments)
-    return false_alarms(found, MOST_ALARMS, "Halves of human sets against each other")
+    audits = split_all(data, arguments.sets or LARGE, arguments.halves, arguments)
+    return false_alarms(audits, MOST_ALARMS, "Halves of human sets against each other")
 
 
 def templates(data: Path, arguments: argparse.Namespace) -> list[str]:
     """Check that templated pages count as no narrowing against pages of their kind."""
-    found = split_all(data, TEMPLATED, TEMPLATE_HALVES, arguments)
-    return false_alarms(found, 0, "Templated pages against their own kind")
+    audits = split_all(data, TEMPLATED, TEMPLATE_HALVES, arguments)
+    return false_alarms(audits, 0, "Templated pages against their own kind")
 
 
 def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
-    """HEAD, TAIL or OFF_SUPPORT of each text on a yardstick."""
+    """Return the document class (HEAD, TAIL or OFF_SUPPORT) of each text on a reference."""
     import pyarrow as pa
 
     from outcross.transforms.reference.reference import load_reference
@@ -390,11 +394,11 @@ def classes(reference: Path, texts: Sequence[str]) -> NDArray[np.int8]:
     from outcross.transforms.text.surface import surface
     from outcross.transforms.text.words import split_words
 
-    made = load_reference(str(reference), load_default().fingerprint)
+    reference_ = load_reference(str(reference), load_default().fingerprint)
     array = pa.array(texts, pa.string())
     embeddings = load_default().embed(split_words(array), array).vectors
-    _, dot, density = made.codebook.assign(embeddings)
-    return made.thresholds.classify(dot, density, surface(array))
+    _, dot, density = reference_.codebook.assign(embeddings)
+    return reference_.thresholds.classify(dot, density, surface(array))
 
 
 def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
@@ -413,15 +417,15 @@ def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
             kind = classes(out / "reference", target)
             less = [
                 text
-                for text, own in zip(target, kind, strict=True)
-                if own != TAIL or text_hash(text, ~arguments.seed & 0xFF) & 1
+                for text, class_ in zip(target, kind, strict=True)
+                if class_ != TAIL or text_hash(text, ~arguments.seed & 0xFF) & 1
             ]
             rubbish = junk(target, round(JUNK_SHARE * len(less) / (1 - JUNK_SHARE)), arguments.seed)
             for way, texts in rubbish.items():
                 counts = np.bincount(classes(out / "reference", texts), minlength=len(CLASSES))
                 sorted_as.add_row(name, way, *(f"{count / len(texts):.0%}" for count in counts))
         added = [text for texts in rubbish.values() for text in texts]
-        for what, corpus in (
+        for title, corpus in (
             ("whole", target),
             ("junk added", target + added),
             ("tail halved", less),
@@ -430,8 +434,8 @@ def tail_losses(data: Path, arguments: argparse.Namespace) -> list[str]:
             with audited(human, corpus) as (report, _):
                 measures = by_name(report)
             figures = [shown(measures[key]) for key in names]
-            table.add_row(name, what, report.verdict.outcome, *figures)
-            if what == "tail halved, junk added" and not any(
+            table.add_row(name, title, report.verdict.outcome, *figures)
+            if title == "tail halved, junk added" and not any(
                 measures[key].outcome in ("stop", "warn") for key in ("tail_mass", "tail_coverage")
             ):
                 wrong.append(f"junk: {name} with half of its tail and junk isn't told so")
@@ -458,15 +462,15 @@ def converging(data: Path, arguments: argparse.Namespace) -> list[str]:
         "maths": (maths, gates),
     }
     table = Table("corpus", "verdict", "judged documents", "domains", title="Domains that converge")
-    found: dict[str, Report] = {}
+    reports: dict[str, Report] = {}
     for name, (corpus, given) in cases.items():
         with audited(human, corpus, gates=given) as (report, _):
-            found[name] = report
+            reports[name] = report
         shown_domains = [f"{d.name} ({d.kind}) {d.figures.documents:,}" for d in report.domains]
         documents = report.judged.documents if report.judged else 0
         table.add_row(name, report.verdict.sentence, f"{documents:,}", "\n".join(shown_domains))
     CONSOLE.print(table)
-    talked, mixed, repeated, ungated, alone = found.values()
+    talked, mixed, repeated, ungated, alone = reports.values()
     wrong = []
     domains = {domain.name: domain for domain in mixed.domains}
     if "maths" not in domains or not domains["maths"].figures.measures:

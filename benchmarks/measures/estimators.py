@@ -160,13 +160,13 @@ def agreement(rng: np.random.Generator) -> Table:
     ]
     # Documents that hold one sample's cells as words: their order doesn't matter for single ones.
     words = [np.repeat(np.arange(len(s)), s).astype(np.uint32) for s in samples]
-    whole = [np.array([0, len(w)], np.int64) for w in words]
+    bounds = [np.array([0, len(w)], np.int64) for w in words]
     pairs = [(s, rng.multinomial(500, s / s.sum())) for s in samples]
     differences: dict[tuple[str, str], Iterator[float]] = {
         ("entropy", "scipy.stats.entropy"): (entropy(s) - plug_in(s) for s in samples),
         ("entropy_1 of `lexical`", "scipy.stats.entropy"): (
             lexical(o, w).entropy_1 - plug_in(s)
-            for o, w, s in zip(whole, words, samples, strict=True)
+            for o, w, s in zip(bounds, words, samples, strict=True)
         ),
         ("js", "scipy, jensenshannon squared"): (
             js(p, q) - float(jensenshannon(p, q)) ** 2 for p, q in pairs
@@ -187,10 +187,10 @@ def agreement(rng: np.random.Generator) -> Table:
             math.exp(entropy(s)) / skbio.hill(s, order=1) - 1 for s in samples
         )
     table = Table("measure", "beside", "largest difference", title="Agreement")
-    for (name, beside), found in differences.items():
-        largest = max(abs(difference) for difference in found)
-        table.add_row(name, beside, f"{largest:.1e}")
-        assert largest < 1e-7, f"{name} differs from {beside} by {largest}"
+    for (name, peer), gaps in differences.items():
+        largest = max(abs(difference) for difference in gaps)
+        table.add_row(name, peer, f"{largest:.1e}")
+        assert largest < 1e-7, f"{name} differs from {peer} by {largest}"
     large = np.append(np.ones(1000, np.int64), 10**9)
     truth = float(
         sum(often * (1 - missed(x, 50, 10**9 + 1000)) for x, often in ((1, 1000), (10**9, 1)))
@@ -222,12 +222,12 @@ def entropies(rng: np.random.Generator, samples: int) -> Table:
         truth = float(scipy.stats.entropy(shares))
         for n in SIZES:
             drawn = rng.multinomial(n, shares, samples)
-            found = np.array([math.log(effective_number(s)) for s in drawn])
+            estimates = np.array([math.log(effective_number(s)) for s in drawn])
             naive = np.array([plug_in(s) for s in drawn])
             errors = np.array([standard_error(s) for s in drawn])
             as_counted = np.array([error_as_counted(s) for s in drawn])
             coverage = np.array([sample_coverage(s) for s in drawn])
-            deviation = float(found.std(ddof=1))
+            deviation = float(estimates.std(ddof=1))
             ratio = float(errors.mean()) / deviation
             table.add_row(
                 name if n == SIZES[0] else "",
@@ -235,13 +235,13 @@ def entropies(rng: np.random.Generator, samples: int) -> Table:
                 f"{coverage.mean():.2f}",
                 f"{truth:.3f}",
                 f"{naive.mean() - truth:+.3f}",
-                f"{found.mean() - truth:+.3f}",
-                f"{math.sqrt(((found - truth) ** 2).mean()):.3f}",
+                f"{estimates.mean() - truth:+.3f}",
+                f"{math.sqrt(((estimates - truth) ** 2).mean()):.3f}",
                 f"{deviation:.4f}",
                 f"{as_counted.mean() / deviation:.2f}",
                 f"{ratio:.2f}",
-                f"{(np.abs(found - truth) < 1.96 * errors).mean():.0%}",
-                f"{(np.abs(found - found.mean()) < 1.96 * errors).mean():.0%}",
+                f"{(np.abs(estimates - truth) < 1.96 * errors).mean():.0%}",
+                f"{(np.abs(estimates - estimates.mean()) < 1.96 * errors).mean():.0%}",
             )
             between = (coverage < 0.95).any() and (coverage >= 0.95).any()
             if coverage.mean() >= 0.25 and not between:

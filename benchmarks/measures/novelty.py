@@ -57,6 +57,10 @@ class Sketched:
     lo: NDArray[np.uint64]
     embeddings: NDArray[np.int8]
 
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Return what the rule for same answers reads."""
+        return self.words.offsets, self.ids, self.hi, self.lo, self.embeddings
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -111,12 +115,12 @@ def above(similarity: Callable[[Asked], NDArray[np.float64]], least: float) -> P
 
     def partition(asked: Asked) -> NDArray[np.int64]:
         same = similarity(asked) >= least
-        own = asked.sketched
-        order = np.lexsort((own.lo, own.hi))
+        sketches = asked.sketched
+        order = np.lexsort((sketches.lo, sketches.hi))
         leader = np.empty(len(order), np.int64)
         leaders: list[int] = []
         for answer in order:
-            leader[answer] = next((one for one in leaders if same[answer, one]), answer)
+            leader[answer] = next((member for member in leaders if same[answer, member]), answer)
             if leader[answer] == answer:
                 leaders.append(int(answer))
         return leader
@@ -129,12 +133,13 @@ def ours(asked: Asked) -> NDArray[np.int64]:
     return classes_of(asked.sketched)
 
 
-def classes_of(own: Sketched) -> NDArray[np.int64]:
-    n = len(own.hi)
-    columns = (own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
+def classes_of(sketches: Sketched) -> NDArray[np.int64]:
+    """Return the class of each answer of one prompt."""
+    n = len(sketches.hi)
+    columns = (sketches.words.offsets, sketches.ids, sketches.hi, sketches.lo, sketches.embeddings)
     led = classify_answers(np.ones(n, np.uint64), *columns, most=n)
     classes = np.empty(n, np.int64)
-    classes[np.lexsort((own.lo, own.hi))] = np.unique(led.leader, return_inverse=True)[1]
+    classes[np.lexsort((sketches.lo, sketches.hi))] = np.unique(led.leader, return_inverse=True)[1]
     return classes
 
 
@@ -174,17 +179,18 @@ def against_published(everything: list[Asked]) -> Table:
         table.add_column(name, justify="left" if name in ("rule", "prompts") else "right")
     for name, rule in RULES.items():
         for part in (CHOSEN, HELD_OUT, "all"):
-            own = [asked for asked in everything if part in (asked.half, "all")]
-            found = [rule(asked) for asked in own]
+            part_ = [asked for asked in everything if part in (asked.half, "all")]
+            partitions = [rule(asked) for asked in part_]
             ours_, theirs = (
-                np.array([distinct(one) for one in column])
-                for column in (found, [asked.published for asked in own])
+                np.array([distinct(partition) for partition in column])
+                for column in (partitions, [asked.published for asked in part_])
             )
-            same = np.concatenate([pairs(one) for one in found])
-            truly = np.concatenate([pairs(asked.published) for asked in own])
+            same = np.concatenate([pairs(partition) for partition in partitions])
+            truly = np.concatenate([pairs(asked.published) for asked in part_])
             hits = int((same & truly).sum())
             rand = [
-                agreement(a, b.published).adjusted_rand for a, b in zip(found, own, strict=True)
+                agreement(a, b.published).adjusted_rand
+                for a, b in zip(partitions, part_, strict=True)
             ]
             figures = (
                 pearsonr(ours_, theirs)[0], spearmanr(ours_, theirs)[0], ours_.mean(),
@@ -201,17 +207,17 @@ def by_source(everything: list[Asked], k: int = 8) -> Table:
     for name in ("source", "published", *RULES):
         table.add_column(name, justify="left" if name == "source" else "right")
 
-    def mean(own: list[Asked], rule: Partition) -> str:
-        counts = [np.unique(rule(asked), return_counts=True)[1] for asked in own]
-        return f"{np.mean([Answers(one).distinct_rarefied(k) for one in counts]):.2f}"
+    def mean(prompts: list[Asked], rule: Partition) -> str:
+        counts = [np.unique(rule(asked), return_counts=True)[1] for asked in prompts]
+        return f"{np.mean([Answers(counts_).distinct_rarefied(k) for counts_ in counts]):.2f}"
 
     for part in ("all", HELD_OUT):
         for source in sorted({asked.source for asked in everything}):
-            own = [a for a in everything if a.source == source and part in (a.half, "all")]
+            subset = [a for a in everything if a.source == source and part in (a.half, "all")]
             table.add_row(
                 f"{source}, {part}",
-                mean(own, lambda asked: asked.published),
-                *(mean(own, rule) for rule in RULES.values()),
+                mean(subset, lambda asked: asked.published),
+                *(mean(subset, rule) for rule in RULES.values()),
             )
         table.add_section()
     return table
@@ -228,12 +234,12 @@ def calibration(everything: list[Asked]) -> Table:
     for edge in edges[:-1]:
         table.add_column(f"{edge:.2f}–{edge + 0.05:.2f}", justify="right")
     for part in (CHOSEN, HELD_OUT):
-        own = [asked for asked in everything if asked.half == part]
-        i = [np.triu_indices(len(asked.texts), 1) for asked in own]
+        prompts = [asked for asked in everything if asked.half == part]
+        i = [np.triu_indices(len(asked.texts), 1) for asked in prompts]
         score = np.concatenate(
-            [((jaccard(a, 1) + cosine(a)) / 2)[at] for a, at in zip(own, i, strict=True)]
+            [((jaccard(a, 1) + cosine(a)) / 2)[at] for a, at in zip(prompts, i, strict=True)]
         )
-        truly = np.concatenate([pairs(asked.published) for asked in own])
+        truly = np.concatenate([pairs(asked.published) for asked in prompts])
         bins = np.digitize(score, edges) - 1
         cells = [truly[bins == b] for b in range(len(edges) - 1)]
         table.add_row(part, *(f"{cell.mean():.2f} ({len(cell)})" for cell in cells))
@@ -246,16 +252,16 @@ def errors(everything: list[Asked]) -> Table:
     examples: dict[tuple[str, str], tuple[bytes, str, str]] = {}
     for asked in everything:
         i, j = np.triu_indices(len(asked.texts), 1)
-        found, truly = pairs(ours(asked)), pairs(asked.published)
+        judged, truly = pairs(ours(asked)), pairs(asked.published)
         lengths, near, topic = (
             np.diff(asked.sketched.words.offsets),
             jaccard(asked, 1),
             cosine(asked),
         )
-        for pair in np.flatnonzero(found != truly):
+        for pair in np.flatnonzero(judged != truly):
             a, b = i[pair], j[pair]
             short, long = sorted((int(lengths[a]), int(lengths[b])))
-            if found[pair]:
+            if judged[pair]:
                 which = "merged"
                 kind = "mostly the same words" if near[a, b] >= 0.5 else "one topic"
                 if near[a, b] + topic[a, b] < 2 * SAME:
@@ -278,8 +284,8 @@ def errors(everything: list[Asked]) -> Table:
     for name in ("", "kind", "pairs", "such as", "and"):
         table.add_column(name, justify="right" if name == "pairs" else "left")
     for (which, kind), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1])):
-        _, one, other = examples[which, kind]
-        table.add_row(which, kind, str(count), one, other)
+        _, first, other = examples[which, kind]
+        table.add_row(which, kind, str(count), first, other)
     return table
 
 
@@ -308,19 +314,24 @@ def elsewhere(data: Path) -> Table:
     for name, answers in corpora.items():
         number = {prompt: i for i, prompt in enumerate(dict.fromkeys(p for p, _ in answers), 1)}
         prompt = np.array([number[p] for p, _ in answers], np.uint64)
-        own = sketched([text for _, text in answers])
-        found = summarise(prompt, own.words.offsets, own.ids, own.hi, own.lo, own.embeddings)
+        sketches = sketched([text for _, text in answers])
+        summary = summarise(prompt, *sketches.columns())
         table.add_row(
-            name, str(found.prompts), f"{found.answers / found.prompts:.1f}", str(found.k),
-            f"{found.distinct:.2f}", f"{found.same_chance:.3f}", str(found.saturates_at or "–"),
-            str(len(found.collapsed)),
-        )  # fmt: skip
+            name,
+            str(summary.prompts),
+            f"{summary.answers / summary.prompts:.1f}",
+            str(summary.k),
+            f"{summary.distinct:.2f}",
+            f"{summary.same_chance:.3f}",
+            str(summary.saturates_at or "–"),
+            str(len(summary.collapsed)),
+        )
         if name == "JokeGPT":
-            classes = classes_of(own)
+            classes = classes_of(sketches)
             largest = np.sort(np.bincount(classes))[::-1]
             table.caption = (
-                f"JokeGPT: {len(largest)} different jokes of {len(np.unique(own.hi))} texts; the "
-                f"25 most common are {largest[:25].sum() / len(classes):.1%} of {len(classes)}"
+                f"JokeGPT: {len(largest)} different jokes of {len(np.unique(sketches.hi))} texts; "
+                f"the 25 most common are {largest[:25].sum() / len(classes):.1%} of {len(classes)}"
             )
     return table
 

@@ -143,8 +143,8 @@ def templated(texts: Sequence[str], count: int, seed: int) -> list[str]:
     for number in range(count):
         if number % 2:
             letter = rng.choice(letters)
-            said = [rng.choice(words) if at % 3 == 2 else word for at, word in enumerate(letter)]
-            documents.append(" ".join(said))
+            words_ = [rng.choice(words) if at % 3 == 2 else word for at, word in enumerate(letter)]
+            documents.append(" ".join(words_))
         else:
             opening, closing = rng.choice(FRAMES)
             documents.append(f"{opening} {rng.choice(texts)} {closing}")
@@ -192,9 +192,9 @@ def halves(data: Path, size: int, seed: int) -> Iterator[Drawn]:
             yield Drawn(parts[0], [(name, part) for part in parts[1:]])
 
 
-def others(data: Path, size: int, seed: int) -> Iterator[Drawn]:
+def other_kinds(data: Path, size: int, seed: int) -> Iterator[Drawn]:
     """Human text of each set on a reference of each other set."""
-    texts = {name: by_hash(every, seed) for name, every in set_texts(data).items()}
+    texts = {name: by_hash(human_set, seed) for name, human_set in set_texts(data).items()}
     for name, human in texts.items():
         corpora = [(f"{other} on {name}", texts[other][:size]) for other in texts if other != name]
         yield Drawn(human[:LEAST_HUMAN], corpora)
@@ -213,7 +213,7 @@ CHECKS: dict[str, Callable[[Path, int, int], Iterator[Drawn]]] = {
     "generations": generations,
     "mixtures": mixtures,
     "halves": halves,
-    "others": others,
+    "others": other_kinds,
 }
 
 

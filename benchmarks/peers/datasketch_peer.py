@@ -31,11 +31,11 @@ def main() -> None:
             sketches = MinHash.bulk(tokens, num_perm=PERMUTATIONS, hashfunc=xxh32_intdigest)
         with clock.phase("index"):
             for i, sketch in enumerate(sketches, start):
-                found = index.query(sketch)
-                if not found:
+                candidates = index.query(sketch)
+                if not candidates:
                     index.insert(i, sketch)
-                kept.append(not found)
-                partners.append(ids[min(found)] if found else None)
+                kept.append(not candidates)
+                partners.append(ids[min(candidates)] if candidates else None)
     with clock.phase("write"):
         write(task, ids, kept, "partner", partners)
     clock.report()

@@ -15,9 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-REQUIREMENTS = HERE / "requirements"
-ENVIRONMENTS = HERE.parent / ".peers"
+FOLDER = Path(__file__).parent
+REQUIREMENTS = FOLDER / "requirements"
+ENVIRONMENTS = FOLDER.parent / ".peers"
 
 
 def known() -> list[str]:

@@ -90,7 +90,7 @@ def write(
     ids: Sequence[Any],
     kept: Sequence[bool],
     name: str,
-    others: Iterable[Any],
+    values: Iterable[Any],
 ) -> None:
     """Write OUTPUT.
 
@@ -99,10 +99,10 @@ def write(
         ids: ids of the documents.
         kept: True for each kept document.
         name: partner or cluster.
-        others: values of that column.
+        values: values of that column.
     """
     with open(task.output, "w", encoding="utf-8") as lines:
-        for id_, keep, other in zip(ids, kept, others, strict=True):
+        for id_, keep, other in zip(ids, kept, values, strict=True):
             lines.write(json.dumps({"id": id_, "kept": bool(keep), name: other}) + "\n")
 
 

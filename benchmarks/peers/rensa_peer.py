@@ -38,8 +38,8 @@ def main() -> None:
             if not keep:
                 sketch = RMinHash(num_perm=PERMUTATIONS, seed=42)
                 sketch.update(shingles(texts[i], task.ngram))
-                found = [int(key) for key in deduplicator.get_duplicates(sketch)]
-                partners[i] = ids[min(found)] if found else None
+                candidates = [int(key) for key in deduplicator.get_duplicates(sketch)]
+                partners[i] = ids[min(candidates)] if candidates else None
     with clock.phase("write"):
         write(task, ids, kept, "partner", partners)
     clock.report()

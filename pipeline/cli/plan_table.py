@@ -19,7 +19,7 @@ from outcross.pipeline.terminal.tables import (
     print_line,
     show_table,
 )
-from outcross.schemas.config import OTHERS
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.plan import Plan, Starved
 
 _BAR = 24  # characters of the longest bar

@@ -21,7 +21,8 @@ from outcross.pipeline.cli.options import (
 )
 from outcross.pipeline.cli.session import Session
 from outcross.pipeline.terminal.voice import voice_options
-from outcross.schemas.config import PLAN_KEYS, Config, MaxCopies, parse
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import PLAN_KEYS, Config, parse
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError, load_yaml, readable
 from outcross.transforms.inputs.magic import format_of

@@ -20,7 +20,7 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.config import OTHERS
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.plan import FrontierPoint, Plan, Reached
 from outcross.schemas.report import Report
 

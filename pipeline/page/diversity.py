@@ -45,7 +45,7 @@ _DOMAINS = 200
 def human(report: Report) -> Html | None:
     """Return the section that compares the corpus with human text, before and after the run."""
     series = [(stage.name, stage.roles["all"]) for stage in report.stages if "all" in stage.roles]
-    shown: list[tuple[str, Figures]] = [(key, found) for key, found in series if found.measures]
+    shown: list[tuple[str, Figures]] = [(key, stage) for key, stage in series if stage.measures]
     judged = report.judged
     if judged and judged.measures:
         if shown and _values(judged) == _values(shown[-1][1]):
@@ -63,16 +63,16 @@ def human(report: Report) -> Html | None:
     groups: dict[int, str] = {}
     for kind, title in _KINDS.items():
         for key, info in MEASURES.items():
-            found = [(stage, figures.measure(key)) for stage, figures in shown]
-            present = [(stage, measure) for stage, measure in found if measure is not None]
+            by_stage = [(stage, figures.measure(key)) for stage, figures in shown]
+            present = [(stage, measure) for stage, measure in by_stage if measure is not None]
             if info.kind != kind or not present:
                 continue
             if not groups or (kind == "difference" and title not in groups.values()):
                 groups[len(rows)] = title
-            own = [measure for _, measure in present]
-            scale = ratio if kind == "ratio" else strips.extent(own, kind)
+            values = [measure for _, measure in present]
+            scale = ratio if kind == "ratio" else strips.extent(values, kind)
             first = len(rows) in groups
-            rows.append(_row(key, present, [m for _, m in found], scale, first))
+            rows.append(_row(key, present, [m for _, m in by_stage], scale, first))
     columns = [
         Column("measure", numeric=False, heading=True),
         Column("outcome", "outcome", numeric=False),

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
 from outcross.pipeline.stages.context import Context
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.columns import LEDGER_COLUMN, OTHER_KEYS, is_json, settle, unite
-from outcross.schemas.config import OTHERS, Config
+from outcross.schemas.config import Config
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.plan import SourceTexts
 from outcross.schemas.sources import WRITABLE, Role, Source

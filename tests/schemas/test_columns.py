@@ -25,7 +25,7 @@ from outcross.schemas.supertypes import bare, cast
 
 
 def united(*types):
-    """The type of a column that has these types; None for text holding JSON."""
+    """Return the type of a column that has these types, or None for text holding JSON."""
     field = unite([pa.schema([("c", type_)]) for type_ in types]).field("c")
     return None if is_json(field) else field.type
 
@@ -167,7 +167,7 @@ values = st.booleans() | st.recursive(
 
 
 def batches_of(column):
-    """Blocks of one row each, with the type that the row alone has."""
+    """Return blocks of one row each, with the type that the row alone has."""
     blocks = []
     for value in column:
         try:

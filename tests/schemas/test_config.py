@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from outcross.schemas.config import Config, MaxCopies, band_threshold, parse, repeat_caps
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import Config, band_threshold, parse, repeat_caps
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError, load_yaml
 

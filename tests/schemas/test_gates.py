@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from outcross.schemas.config import DomainPolicy
+from outcross.schemas.budget import DomainPolicy
 from outcross.schemas.gates import Gates, Least, Most, load_gates
 from outcross.schemas.measures import LEXICAL, MEASURES
 from outcross.schemas.user_input import ConfigError

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas import plan as face
-from outcross.schemas.config import Config, DomainPolicy, MaxCopies, repeat_caps
+from outcross.schemas.budget import DomainPolicy, MaxCopies
+from outcross.schemas.config import Config, repeat_caps
 from outcross.transforms.budget.budget import Budget, plan_problem
 from outcross.transforms.budget.problem import Problem
 from outcross.transforms.budget.waterfill import Infeasible, Split, least_repeats

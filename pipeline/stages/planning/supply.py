@@ -15,7 +15,8 @@ from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.planning.draw import HumanPart, human_part
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sketch import Sketched, warnings_of_known
-from outcross.schemas.config import OTHERS, Config
+from outcross.schemas.budget import OTHERS
+from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import OFF_SUPPORT
 

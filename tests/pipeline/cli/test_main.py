@@ -13,7 +13,8 @@ import yaml
 
 from outcross.pipeline.cli.requests import config_of
 from outcross.pipeline.stages.context import RunError
-from outcross.schemas.config import Config, MaxCopies
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Fields
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
-from outcross.schemas.config import Config, MaxCopies, parse
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import Config, parse
 from outcross.schemas.plan import Plan
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.entropy import entropy, kl

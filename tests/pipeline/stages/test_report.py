@@ -27,7 +27,8 @@ from outcross.pipeline.stages.report import (
     run_report,
 )
 from outcross.pipeline.stages.sketch import Sketched
-from outcross.schemas.config import Config, MaxCopies, parse
+from outcross.schemas.budget import MaxCopies
+from outcross.schemas.config import Config, parse
 from outcross.schemas.gates import Gates
 from outcross.schemas.report import Conservation, Report
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Verdicts
