@@ -39,7 +39,7 @@ SHOWN = [name for name in MEASURES if name != "near_duplicates"]  # which no sam
 
 
 @pytest.fixture(scope="module")
-def yardstick() -> Contrast:
+def comparison() -> Contrast:
     return Contrast(reference(0, 1200, POPULATION))
 
 
@@ -90,9 +90,9 @@ def test_nothing_is_off_to_one_side(trials: dict[str, NDArray[np.float64]]) -> N
     assert abs(np.mean(list(bias.values()))) < 0.15
 
 
-def test_half_of_the_topics_is_seen(yardstick: Contrast) -> None:
+def test_half_of_the_topics_is_seen(comparison: Contrast) -> None:
     half = np.arange(0, TOPICS, 2)
-    found = by_name(judged(yardstick.measures(POPULATION.draw(600, 5, half).sample()), Gates()))
+    found = by_name(judged(comparison.measures(POPULATION.draw(600, 5, half).sample()), Gates()))
     for name in ("effective_clusters", "js", "tail_coverage"):
         assert found[name].outcome == "stop", found[name]
     effective = found["effective_clusters"]
@@ -109,14 +109,14 @@ def test_half_of_the_topics_is_seen(yardstick: Contrast) -> None:
     assert tail.against == pytest.approx(1, abs=2 * (tail.error or 0))
 
 
-def test_a_text_said_again_and_again_is_seen(yardstick: Contrast) -> None:
+def test_a_text_said_again_and_again_is_seen(comparison: Contrast) -> None:
     documents = POPULATION.draw(600, 7)
     again = documents.take(np.arange(600) % 60).sketch
     sketch = documents.sketch.drop_columns(["tokens", "words"])
     for name in ("tokens", "words"):
         sketch = sketch.append_column(name, again[name])
     sample = Documents(sketch, documents.cells).sample()
-    found = by_name(judged(yardstick.measures(sample), Gates()))
+    found = by_name(judged(comparison.measures(sample), Gates()))
     for name in ("vocabulary", "distinct_3", "rare_words"):
         assert found[name].outcome == "stop"
     repeated, opened = found["self_repetition"], found["openings"]
@@ -124,39 +124,39 @@ def test_a_text_said_again_and_again_is_seen(yardstick: Contrast) -> None:
     assert found["effective_clusters"].outcome == "go"
 
 
-def test_figures_are_those_of_the_documents_with_the_smallest_keys(yardstick: Contrast) -> None:
+def test_figures_are_those_of_the_documents_with_the_smallest_keys(comparison: Contrast) -> None:
     """At the same n whatever the size: what is beyond it changes nothing."""
     large = POPULATION.draw(3000, 8)
-    found = by_name(yardstick.measures(large.sample()))
+    found = by_name(comparison.measures(large.sample()))
     size = found["effective_clusters"].n
     assert size <= 600 < size * 2**0.25
     assert {found[name].n for name in PER_DOCUMENT & found.keys()} == {size}
     few = large.take(np.argsort(large.key)[:size])
-    again = by_name(yardstick.measures(few.sample()))
+    again = by_name(comparison.measures(few.sample()))
     for name in PER_DOCUMENT & found.keys():
         assert again[name] == found[name]
-    middle = by_name(yardstick.measures(POPULATION.draw(640, 9).sample()))
+    middle = by_name(comparison.measures(POPULATION.draw(640, 9).sample()))
     same = ("n", "human", "low", "high")
     for name in PER_DOCUMENT & found.keys():
         assert [getattr(middle[name], x) for x in same] == [getattr(found[name], x) for x in same]
 
 
-def test_sets_of_nearly_the_same_size_share_their_human_text(yardstick: Contrast) -> None:
-    one, other = (by_name(yardstick.measures(POPULATION.draw(n, 9).sample())) for n in (185, 200))
+def test_sets_of_nearly_the_same_size_share_their_human_text(comparison: Contrast) -> None:
+    one, other = (by_name(comparison.measures(POPULATION.draw(n, 9).sample())) for n in (185, 200))
     assert one["vocabulary"].n == other["vocabulary"].n == 1 << 13
     assert one["vendi"].n == other["vendi"].n
     for name in SHOWN:
         assert (one[name].human, one[name].low) == (other[name].human, other[name].low)
 
 
-def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
+def test_values_are_those_of_the_measures(comparison: Contrast) -> None:
     documents = POPULATION.draw(700, 10)
-    found = by_name(yardstick.measures(documents.sample()))
+    found = by_name(comparison.measures(documents.sample()))
     value = {name: one.value for name, one in found.items()}
     size, tokens = found["vendi"].n, found["vocabulary"].n
     first = documents.take(np.argsort(documents.key)[:size])
     cluster = np.bincount(first.cells["cluster"], minlength=TOPICS)
-    shares = yardstick.reference.counts.documents
+    shares = comparison.reference.counts.documents
     embeddings = first.sample().embeddings
     ordered = documents.take(np.argsort(documents.key))
     runs = ordered.runs
@@ -180,50 +180,50 @@ def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
         "distinct_3": read.distinct_3,
         "entropy_1": read.entropy_1,
         "entropy_2": read.entropy_2,
-        "rare_words": retained(yardstick.reference.rare, words),
+        "rare_words": retained(comparison.reference.rare, words),
         "self_repetition": read.self_repetition,
         "openings": openings(opening_hashes(*first.sample().words)),
     }
-    pool = np.bincount(yardstick.pool.column("cluster"), minlength=TOPICS)
+    pool = np.bincount(comparison.pool.column("cluster"), minlength=TOPICS)
     assert 0 < js(cluster, pool) < value["js"] < 0.2  # from as many, which is further off
 
 
-def test_a_set_is_measured_alike_however_it_was_merged(yardstick: Contrast) -> None:
+def test_a_set_is_measured_alike_however_it_was_merged(comparison: Contrast) -> None:
     documents = POPULATION.draw(900, 11)
-    whole = yardstick.measures(documents.sample())
+    whole = comparison.measures(documents.sample())
     parts = [documents.take(np.arange(start, 900, 3)).sample() for start in (2, 0, 1)]
     merged = parts[0].merge(parts[1]).merge(parts[2])
-    assert yardstick.measures(merged) == whole
-    assert Contrast(yardstick.reference).measures(merged) == whole
+    assert comparison.measures(merged) == whole
+    assert Contrast(comparison.reference).measures(merged) == whole
 
 
-def test_too_little_of_a_set_is_no_number(yardstick: Contrast) -> None:
+def test_too_little_of_a_set_is_no_number(comparison: Contrast) -> None:
     documents = POPULATION.draw(contrast.LEAST_DOCUMENTS, 12)
     few = documents.take(np.arange(contrast.LEAST_DOCUMENTS - 1))
     for sample, n in ((few.sample(), 99), (Sample.empty(), 0)):
-        found = by_name(yardstick.measures(sample))
+        found = by_name(comparison.measures(sample))
         assert list(found) == SHOWN
         for name in PER_DOCUMENT & found.keys():
             one = found[name]
             assert (one.outcome, one.n) == ("too few", n)
             numbers = (one.value, one.human, one.low, one.high, one.against, one.error)
             assert numbers == (None,) * 6
-    found = by_name(yardstick.measures(documents.sample()))
+    found = by_name(comparison.measures(documents.sample()))
     assert found["js"].outcome == "shown"
     assert found["js"].value is not None
 
 
-def test_words_and_documents_are_too_few_each_for_itself(yardstick: Contrast) -> None:
+def test_words_and_documents_are_too_few_each_for_itself(comparison: Contrast) -> None:
     # Many documents of few words, and few of many.
     documents = POPULATION.draw(200, 13)
     short = documents.sample(tokens=contrast.LEAST_TOKENS - 100)
-    found = by_name(yardstick.measures(short))
+    found = by_name(comparison.measures(short))
     each = contrast.LEAST_TOKENS // contrast.DOCUMENTS_IN_TOKENS
     words = int(np.minimum(np.diff(short.words[0]), each).sum())
     assert words < contrast.LEAST_TOKENS
     assert (found["vocabulary"].outcome, found["vocabulary"].n) == ("too few", words)
     assert found["vendi"].value is not None
-    found = by_name(yardstick.measures(documents.take(np.arange(98)).sample()))
+    found = by_name(comparison.measures(documents.take(np.arange(98)).sample()))
     assert found["vendi"].outcome == "too few"
     assert found["vocabulary"].value is not None
 
@@ -237,11 +237,11 @@ def test_a_pool_that_is_too_small_says_so() -> None:
     assert outcomes == {"too few"}
 
 
-def test_only_what_is_wanted_is_measured(yardstick: Contrast) -> None:
+def test_only_what_is_wanted_is_measured(comparison: Contrast) -> None:
     sample = POPULATION.draw(300, 15).sample()
-    whole = by_name(yardstick.measures(sample))
+    whole = by_name(comparison.measures(sample))
     for names in (("vocabulary", "js"), ("openings",), ("near_duplicates",), ()):
-        found = yardstick.measures(sample, names)
+        found = comparison.measures(sample, names)
         assert found == [whole[name] for name in SHOWN if name in names]
 
 
@@ -266,9 +266,9 @@ def test_a_measure_beside_human_text() -> None:
     assert not any(isinstance(x, float) and math.isnan(x) for _, x in nothing)
 
 
-def test_a_huge_document_counts_with_its_beginning_only(yardstick: Contrast) -> None:
+def test_a_huge_document_counts_with_its_beginning_only(comparison: Contrast) -> None:
     documents = POPULATION.draw(600, 15).sample()
-    n = by_name(yardstick.measures(documents))["vocabulary"].n
+    n = by_name(comparison.measures(documents))["vocabulary"].n
     assert n >= contrast.LEAST_TOKENS
     each = n // contrast.DOCUMENTS_IN_TOKENS
     words = np.random.default_rng(0).integers(0, 1 << 32, 50 * each).astype(np.uint32)
@@ -277,16 +277,16 @@ def test_a_huge_document_counts_with_its_beginning_only(yardstick: Contrast) -> 
         rows = documents.table.to_pylist()
         rows[0] |= {"words": words[:length].tobytes(), "tokens": length}
         table = pa.Table.from_pylist(rows, schema=documents.table.schema)
-        measures = yardstick.measures(Sample(table))
+        measures = comparison.measures(Sample(table))
         return [found for found in measures if MEASURES[found.name].per == "tokens"]
 
     assert with_first(each) == with_first(50 * each)
     assert with_first(each) != with_first(each // 2)
 
 
-def test_few_rare_clusters_judge_nothing(yardstick: Contrast) -> None:
-    found = by_name(yardstick.measures(POPULATION.draw(600, 16).sample()))["tail_coverage"]
-    few = len(yardstick.rare) < contrast.LEAST_RARE
+def test_few_rare_clusters_judge_nothing(comparison: Contrast) -> None:
+    found = by_name(comparison.measures(POPULATION.draw(600, 16).sample()))["tail_coverage"]
+    few = len(comparison.rare) < contrast.LEAST_RARE
     assert (found.outcome == "too few") is few
     assert (found.value is None) is few
 
@@ -308,13 +308,13 @@ def opened(documents: Documents, rng: np.random.Generator, kinds: int) -> Docume
     return saying(documents, runs)
 
 
-def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
+def test_common_openings_vary_as_their_error_says(comparison: Contrast) -> None:
     rng = np.random.default_rng(3)
     far = []
     for trial in range(TRIALS):
         human = opened(POPULATION.draw(600, 3000 + trial), rng, 400).pool()
         sample = opened(POPULATION.draw(200, 4000 + trial), rng, 400).sample()
-        against = Contrast(replace(yardstick.reference, pool=human))
+        against = Contrast(replace(comparison.reference, pool=human))
         (measure,) = judged(against.measures(sample, ["openings"]), Gates())
         assert measure.outcome != "stop"
         assert measure.human is not None
@@ -324,15 +324,15 @@ def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
     assert 0.65 < np.std(far) < 1.4
 
 
-def test_documents_that_begin_alike_are_stopped(yardstick: Contrast) -> None:
+def test_documents_that_begin_alike_are_stopped(comparison: Contrast) -> None:
     rng = np.random.default_rng(4)
     alike = opened(POPULATION.draw(400, 20), rng, 30).sample()
-    (measure,) = judged(yardstick.measures(alike, ["openings"]), Gates())
+    (measure,) = judged(comparison.measures(alike, ["openings"]), Gates())
     assert measure.outcome == "stop"
     assert measure.value == 1
 
 
-def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
+def test_words_that_are_all_new_judge_nothing(comparison: Contrast) -> None:
     """A text whose every word is a word of its own: no measure of words says go."""
 
     def unheard(documents: Documents, first: int) -> Documents:
@@ -341,7 +341,7 @@ def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
 
     human = unheard(POPULATION.draw(1200, 21), 0).pool()
     sample = unheard(POPULATION.draw(600, 22), 1 << 20).sample()
-    measures = Contrast(replace(yardstick.reference, pool=human)).measures(sample)
+    measures = Contrast(replace(comparison.reference, pool=human)).measures(sample)
     outcomes = by_name(judged(measures, Gates()))
     assert outcomes["vocabulary"].against == 1
     for name in ("vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"):

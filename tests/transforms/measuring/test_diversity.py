@@ -41,7 +41,7 @@ def measured(
     copies: int = 0,
     near: int = 0,
 ) -> Diversity:
-    """A set in one pass."""
+    """Accumulate a set in one pass."""
     rows = np.asarray(rows, np.int64)
     copy = np.ones_like(rows) if copy is None else np.asarray(copy, np.int64)
     found = Diversity.empty(*SIZES)
@@ -274,7 +274,7 @@ def corpus(
 def work(
     folder: Path, name: str, grouping: Grouping, units: Sequence[Sequence[Unit]], limits: Any
 ) -> dict[str, Diversity]:
-    """The sets that a pipeline measures, by name."""
+    """Measure sets by a pipeline, by name."""
     made = folder / name
     made.mkdir()
     (made / "limits.json").write_text(json.dumps(limits))
@@ -312,11 +312,11 @@ def expected_sets(
         own = {name: column[start:stop] for name, column in beside.items()}
 
         def shard(row: int, copy: int, start: int = start) -> int:
-            if not grouping.dealt:
+            if not grouping.by_hash:
                 return int(beside["shard"][start + row])
             return hashed[3 * (start + row) + copy - 1]
 
-        sets = definition(grouping.roles[unit.source], own, shard, grouping.apart)
+        sets = definition(grouping.roles[unit.source], own, shard, grouping.partly_judged)
         for name, (rows, copies, repeats) in sets.items():
             dealt.setdefault(name, []).extend((start + row, copy) for row, copy in rows)
             further[name] += copies
@@ -335,7 +335,7 @@ def test_every_set_is_that_of_one_pass_whatever_the_lanes(
 ) -> None:
     sketches, beside, folder = corpus
     dealt = not in_files
-    grouping = Grouping(ROLES, str(folder / "columns"), dealt, 3, 11, apart=not in_files)
+    grouping = Grouping(ROLES, str(folder / "columns"), dealt, 3, 11, partly_judged=not in_files)
     expected, limits = expected_sets(large, sketches, beside, grouping)
     assert {name.split("/")[0] for name in limits} == {
         *("read", "deduplicate", "shard", "domain"),
@@ -369,7 +369,7 @@ def test_shards_that_hold_what_was_kept_add_up_to_the_stage(
     beside = columns(np.random.default_rng(2), 300)
     beside["copies"] = beside["kept"].astype(np.int32)
     save_aligned(str(tmp_path / "columns"), sketches, beside)
-    grouping = Grouping(["human"], str(tmp_path / "columns"), True, 2, 0, apart=True)
+    grouping = Grouping(["human"], str(tmp_path / "columns"), True, 2, 0, partly_judged=True)
     names = ["read/human", "deduplicate/human", "shard/0/human", "shard/1/human", "judged"]
     names += [f"domain/{number}" for number in range(3)]
     lanes = [sketches.units[:1], sketches.units[1:]]

@@ -177,7 +177,7 @@ def report(
     prompts: CollapsedPrompts | None = None,
     **against: float | None,
 ) -> Any:
-    """The verdict where there are no gates but those of the given measures."""
+    """Return the verdict where only the given measures have gates."""
     others = dict.fromkeys({*RATIOS, *EXCESSES} - set(against))
     gates = Gates(too_few=too_few, **others)
     measures = [found(name, x, None if x is None else 0.001, n=n) for name, x in against.items()]

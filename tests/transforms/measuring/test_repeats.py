@@ -41,7 +41,7 @@ def test_groups_are_those_of_brute_force(seed: int, n: int) -> None:
 
 
 def test_what_repeats_a_document_outside_of_the_set_is_a_group_without_it() -> None:
-    """Else a corpus of one text that the yardstick has, too, would repeat nothing."""
+    """Else a corpus of one text that the reference has, too, would repeat nothing."""
     partner = np.array([-1, 0, 0, -1, 3, 9])
     assert group_sizes(verdicts(partner), np.ones(6, bool)).tolist() == [[1, 1], [2, 1], [3, 1]]
     some = np.array([False, True, True, True, True, True])
