@@ -20,8 +20,8 @@ GROUPS = st.dictionaries(st.integers(1, 40), st.integers(1, 50), min_size=1).map
 
 def verdicts(partner: NDArray[np.int64]) -> Verdicts:
     n = len(partner)
-    nothing = np.zeros(n, np.int8)
-    return Verdicts(partner, nothing, nothing.astype(np.float32), np.zeros(n, bool), {})
+    zeros = np.zeros(n, np.int8)
+    return Verdicts(partner, zeros, zeros.astype(np.float32), np.zeros(n, bool), {})
 
 
 @settings(max_examples=200)
@@ -34,10 +34,10 @@ def test_groups_are_those_of_brute_force(seed: int, n: int) -> None:
     rows = rng.random(n) < 0.7
     repeated = [d if kept[d] else int(partner[d]) for d in range(n) if rows[d]]
     sizes = Counter(Counter(repeated).values())
-    found = group_sizes(verdicts(partner), rows)
-    assert found.tolist() == [list(pair) for pair in sorted(sizes.items())]
-    assert found.dtype == np.int64
-    assert found.shape == (len(sizes), 2)
+    groups = group_sizes(verdicts(partner), rows)
+    assert groups.tolist() == [list(pair) for pair in sorted(sizes.items())]
+    assert groups.dtype == np.int64
+    assert groups.shape == (len(sizes), 2)
 
 
 def test_what_repeats_a_document_outside_of_the_set_is_a_group_without_it() -> None:
@@ -59,10 +59,10 @@ def test_every_document_of_a_set_is_in_one_group(seed: int, n: int) -> None:
     rows = rng.random(n) < 0.7
     groups = group_sizes(verdicts(partner), rows)
     assert groups.prod(axis=1).sum() == rows.sum()
-    # A part of a set has no group that the whole has not as large.
-    whole = group_sizes(verdicts(partner), np.ones(n, bool))
-    assert groups[:, 0].max(initial=0) <= whole[:, 0].max(initial=0)
-    assert groups[:, 1].sum() <= whole[:, 1].sum()
+    # A part of a set has no group that the complete set doesn't have as large.
+    complete = group_sizes(verdicts(partner), np.ones(n, bool))
+    assert groups[:, 0].max(initial=0) <= complete[:, 0].max(initial=0)
+    assert groups[:, 1].sum() <= complete[:, 1].sum()
 
 
 @settings(max_examples=200)
@@ -140,8 +140,8 @@ def test_the_error_is_how_far_other_groups_of_the_same_kind_lead(n: int) -> None
     rng = np.random.default_rng(0)
     shares = []
     for _ in range(2000):
-        found = np.append(often[:1], rng.poisson(often[1:]))
-        shares.append(repeated_share(np.stack([size, found], axis=1), n)[0])
+        drawn = np.append(often[:1], rng.poisson(often[1:]))
+        shares.append(repeated_share(np.stack([size, drawn], axis=1), n)[0])
     _, error = repeated_share(np.stack([size, often], axis=1), n)
     assert error == pytest.approx(np.std(shares), rel=0.1)
 
