@@ -112,17 +112,17 @@ def test_an_empty_interval_is_refused_with_both_ends(default: float) -> None:
 
 
 def refusal(seed: int, limit: str, short: float) -> tuple[Infeasible, tuple[Any, ...]]:
-    """A limit that the human tokens at hand miss by `short` of what more of them would win."""
+    """Refuse a limit that lies `short` of the way to what more human tokens would reach."""
     rng = np.random.default_rng(seed)
     r = rng.dirichlet(np.full(15, 0.5)) + 1e-3
     a, b = rng.dirichlet(np.full(15, 0.2)) * 3e6, r / r.sum() * 2e6
     total, Y = 1e6, 2e4
     kindest, figure = (0.0, "entropy") if limit == "entropy_floor" else (1.0, "kl")
-    now, *others = (
+    now, *at_more_human = (
         getattr(make_budget(r, a, b, total - human, human, alpha=kindest), figure)
         for human in np.linspace(Y, total, 20)
     )
-    best = max(others) if figure == "entropy" else min(others)
+    best = max(at_more_human) if figure == "entropy" else min(at_more_human)
     with pytest.raises(Infeasible) as refused:
         make_budget(r, a, b, total - Y, Y, **{limit: now + short * (best - now)})
     return refused.value, (r, a, b, total, Y)
@@ -280,9 +280,9 @@ def test_clusters_without_a_share_or_without_text() -> None:
 def test_everything_there_is_can_be_asked_for(seed: int, scale: float) -> None:
     r, a, b, _, Y = instance(seed, clusters=40)
     a, b, Y = a * scale, b * scale, Y * scale
-    everything = make_budget(r, a, b, float(a.sum()), float(b.sum())).solution
-    np.testing.assert_allclose(everything.synthetic, a, rtol=1e-9, atol=1e-9 * a.sum())
-    np.testing.assert_allclose(everything.human, b, rtol=1e-9, atol=1e-9 * b.sum())
+    solution = make_budget(r, a, b, float(a.sum()), float(b.sum())).solution
+    np.testing.assert_allclose(solution.synthetic, a, rtol=1e-9, atol=1e-9 * a.sum())
+    np.testing.assert_allclose(solution.human, b, rtol=1e-9, atol=1e-9 * b.sum())
     one_role = make_budget(r, a, b, float(a.sum()), Y).solution
     assert_within_bounds(one_role, a, b, (float(a.sum()), Y))
 
