@@ -34,7 +34,7 @@ def division(
 
 
 def several(seed: int) -> tuple[list[DomainProblem], Floats, float, float]:
-    """Domains, their shares of the reference, and totals that they hold."""
+    """Draw domains, their shares of the reference, and totals that they hold."""
     rng = np.random.default_rng(seed)
     domains = []
     for number in range(int(rng.integers(2, 6))):
@@ -237,7 +237,7 @@ def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None
 
 
 def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None:
-    """Of one domain: the budget of all text, to the last bit."""
+    """Compare one domain with the budget of all text, to the last bit."""
     r, a, b = np.array([0.5, 0.3, 0.2]), np.array([600.0, 300, 0]), np.array([60.0, 60, 60])
     supply = division([1.0], [a.sum()], [b.sum()])
     points = frontier([DomainProblem(r, lambda _: a, b, 0.6)], supply, 1000)

@@ -16,7 +16,7 @@ from tests.support.instances import RANDOM, SEEDS, Floats, assert_within_bounds,
 
 
 def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> float | None:
-    """KL(p ‖ π) of SLSQP's answer, made feasible exactly as it says it is; None if it gives up."""
+    """Return KL(p ‖ π) of SLSQP's answer, made exactly feasible; None if it gives up."""
     C, T = len(pi), X + Y
 
     def objective(v: Floats) -> float:
@@ -234,7 +234,7 @@ def test_the_split_in_slack_repeats_as_little_as_can_be(seed: int) -> None:
 
 
 def scipy_beside(pi: Floats, a: Floats, y: Floats, X: float) -> float | None:
-    """KL(x + y ‖ π) of SLSQP's best x; None if it gives up."""
+    """Return KL(x + y ‖ π) of SLSQP's best x; None if it gives up."""
     T = X + float(y.sum())
     fixed, caps = y / T, a / T
 

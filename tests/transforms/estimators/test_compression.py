@@ -37,7 +37,7 @@ def test_the_ratio_is_that_of_the_compressor() -> None:
 
 
 def test_sets_of_any_size_have_the_same_ratio() -> None:
-    """Blocks are compressed each for itself: what a longer text repeats further off is not seen."""
+    """Compress blocks one by one, so repeats further apart than a block are not seen."""
     texts = [noise(500, seed) for seed in range(2 * BLOCK * BLOCKS // 500)]
     ratios = [zstd_ratio(texts[: blocks * BLOCK // 500 + 1]) for blocks in (1, 2, 5, BLOCKS, 12)]
     assert ratios[0] is not None

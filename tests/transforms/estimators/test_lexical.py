@@ -28,7 +28,7 @@ CORPORA = st.lists(st.lists(WORDS, max_size=9), max_size=9)
 
 
 def columns(documents: Documents, before: int = 0):
-    """Offsets and words as Arrow has them: not writable, and perhaps part of a longer buffer."""
+    """Return offsets and words as Arrow has them: read-only, perhaps part of a longer buffer."""
     lengths = [before, *(len(document) for document in documents)]
     words = [7] * before + [word for document in documents for word in document] + [7]
     offsets = pa.array(np.cumsum(lengths), pa.int64()).to_numpy()
@@ -88,7 +88,7 @@ def test_a_phrase_that_one_document_repeats_is_no_self_repetition() -> None:
 
 
 def test_ngrams_of_a_large_set_are_told_apart() -> None:
-    """The table is filled as far as it ever is, by counts that hold in all."""
+    """Fill the hash table as far as it ever is, with counts that are known."""
     words = np.arange(1 << 16, dtype=np.uint32) * np.uint32(2654435761)
     offsets = np.arange(0, len(words) + 1, 64)
     once = lexical(offsets, words)

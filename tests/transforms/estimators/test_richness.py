@@ -196,7 +196,7 @@ def test_tail_coverage_is_the_share_of_rare_clusters_that_are_held(
 
 @pytest.mark.parametrize("total", range(11, 60))
 def test_a_cluster_that_holds_just_a_quarter_is_held(total: int) -> None:
-    """Whatever rounding makes of the share."""
+    """Allow for any rounding of the share."""
     reference = np.array([1, total - 1]) * 0.37
     assert tail_coverage(np.array([1, 4 * total - 1]), reference) == 1
     assert tail_coverage(np.array([1, 4 * total]), reference) == 0.5
@@ -204,7 +204,7 @@ def test_a_cluster_that_holds_just_a_quarter_is_held(total: int) -> None:
 
 @pytest.mark.parametrize("tenth", range(1, 40))
 def test_a_tenth_of_equal_clusters_is_rare(tenth: int) -> None:
-    """Whatever rounding makes of their sum."""
+    """Allow for any rounding of their sum."""
     covered = np.repeat([1, 0], [tenth, 9 * tenth])
     assert tail_coverage(covered, np.full(10 * tenth, 0.1 / tenth)) == 1
     assert tail_coverage(covered[::-1], np.full(10 * tenth, 0.1 / tenth)) == 0

@@ -64,7 +64,7 @@ def test_the_partition_does_not_depend_on_the_order(answers: Documents, random: 
 
 
 def test_there_are_no_chains() -> None:
-    """Of three in a row the outer ones are in one class only if the middle one leads it."""
+    """Put the outer two of three in a row into one class only if the middle one leads it."""
     ring = list(range(60))
     windows = [np.array(ring[first : first + 20], np.uint32) for first in (0, 4, 8)]
     angles = [0.0, 0.4, 0.8]

@@ -74,7 +74,7 @@ def test_where_sampling_stops_paying() -> None:
 
 
 def test_two_sources_of_answers() -> None:
-    """A prompt with one answer to give, one with many, one asked once, and no prompt."""
+    """Judge a prompt with one answer, one with many, one asked once, and no prompt."""
     jokes = ["Why did the scarecrow win an award? He was outstanding in his field."] * 5
     jokes += ["Why did the scarecrow win an award? Because he was outstanding in his field!"]
     names = ["Paris", "Oslo", "Quito", "Dakar"]
@@ -102,7 +102,7 @@ def test_the_row_of_a_collapse_leads_its_commonest_answer() -> None:
 
 
 def test_the_worst_collapse_comes_first() -> None:
-    """By chance, then by how many answers there are, then by hash."""
+    """Sort by chance, then by the number of answers, then by hash."""
     given = {9: ["a"] * 4, 5: ["a"] * 8 + ["b", "c"], 7: ["a"] * 6, 2: ["a"] * 4, 3: ["a"] * 3}
     columns = sketched([*itertools.chain(*given.values())])
     prompt = np.repeat(np.array([*given], np.uint64), [*map(len, given.values())])
@@ -195,7 +195,7 @@ def test_the_summary_is_that_of_each_prompt(
 
 
 def test_a_prompt_with_very_many_answers_is_sampled_fairly() -> None:
-    """Copies come by their number, not all or none: the chance stays what it was."""
+    """Draw copies one by one, not all or none, so that the chance stays the same."""
     frequency = np.array([1200, 800, *[1] * 2000])
     text = np.repeat(np.arange(len(frequency)), frequency)
     rng = np.random.default_rng(3)

@@ -49,7 +49,7 @@ def by_name(measures: list[Measure]) -> dict[str, Measure]:
 
 @pytest.fixture(scope="module", params=[(400, 200), (900, 120)])
 def trials(request: Any) -> dict[str, NDArray[np.float64]]:
-    """By measure, how far sets are from human text of the same distribution, in errors.
+    """Return distances of sets from human text of the same distribution, in errors, by measure.
 
     Of each trial the pool and the set are drawn anew: sets of half of the pool, and of an eighth.
     """
@@ -136,7 +136,7 @@ def test_a_text_said_again_and_again_is_seen(comparison: Contrast) -> None:
 
 
 def test_figures_are_those_of_the_documents_with_the_smallest_keys(comparison: Contrast) -> None:
-    """At the same n whatever the size: what is beyond it changes nothing."""
+    """Measure at the same n for any size: documents beyond it change nothing."""
     large = POPULATION.draw(3000, 8)
     of_large = by_name(comparison.measures(large.sample()))
     size = of_large["effective_clusters"].n
@@ -309,7 +309,7 @@ def test_few_rare_clusters_judge_nothing(comparison: Contrast) -> None:
 
 
 def saying(documents: Documents, runs: list[list[int]]) -> Documents:
-    """Documents with other words."""
+    """Replace the words of documents."""
     words = packed(np.cumsum([0, *map(len, runs)]), np.concatenate(runs).astype(np.uint32))
     sketch = documents.sketch
     for name, column in (("words", words), ("tokens", pa.array([len(run) for run in runs]))):
@@ -318,7 +318,7 @@ def saying(documents: Documents, runs: list[list[int]]) -> Documents:
 
 
 def opened(documents: Documents, rng: np.random.Generator, kinds: int) -> Documents:
-    """Documents that begin with one of some openings, the first of them the commonest."""
+    """Make documents begin with one of some openings, the first of them the commonest."""
     weight = 1 / np.arange(1, kinds + 1)
     kind = rng.choice(kinds, len(documents), p=weight / weight.sum())
     runs = [[int(k)] * 5 + run[5:] for k, run in zip(kind, documents.runs, strict=True)]
@@ -350,7 +350,7 @@ def test_documents_that_begin_alike_are_stopped(comparison: Contrast) -> None:
 
 
 def test_words_that_are_all_new_judge_nothing(comparison: Contrast) -> None:
-    """A text whose every word is a word of its own: no measure of words says go."""
+    """Make every word a new one, so that no measure of words says go."""
 
     def unheard(documents: Documents, first: int) -> Documents:
         ends = np.cumsum([0, *map(len, documents.runs)]) + first

@@ -59,7 +59,7 @@ def test_bytes_give_back_the_set(n: int) -> None:
 
 
 def test_units_add_up_beyond_the_limits_of_a_sample(large: Documents) -> None:
-    """A unit at a time, with a limit of keys or without, however the units are merged."""
+    """Add a unit at a time, with or without a limit of keys, and merge in any order."""
     n = len(large)
     complete = accumulate(large, np.arange(n))
     key = large.key

@@ -454,7 +454,7 @@ def test_what_human_text_has_none_of_is_not_judged_and_it_is_said_why() -> None:
 
 
 def test_a_sure_stop_stays_one_however_wide_its_interval_is() -> None:
-    """A small corpus of which most is gone is stopped all the same."""
+    """Stop a small corpus, too, if most of its diversity is gone."""
     (result,) = judged([make_measure("effective_clusters", 0.3, 0.1)], Gates())
     assert (result.outcome, result.unjudged) == ("stop", None)
     (result,) = judged([make_measure("effective_clusters", 0.97, 0.1)], Gates())

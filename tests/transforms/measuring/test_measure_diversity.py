@@ -30,7 +30,7 @@ POPULATION = Population()
 def corpus(
     tmp_path_factory: pytest.TempPathFactory, large: Documents
 ) -> tuple[Sketches, dict[str, NDArray[Any]], Path]:
-    """Units of three sources; the second one is not measured, and the last unit is empty."""
+    """Write units of three sources; the second is not measured, and the last unit is empty."""
     folder = tmp_path_factory.mktemp("diversity")
     sketches = large.write(folder / "sketches", 7, sources=[0, 0, 1, 2])
     cells = {name: large.cells[name] for name in ("cluster", "dot", "density", "audit_cluster")}
@@ -68,7 +68,7 @@ def work(
 def expected_sets(
     large: Documents, sketches: Sketches, unit_columns: dict[str, Any], grouping: Grouping
 ) -> tuple[dict[str, Diversity], dict[str, int]]:
-    """All sets in one pass each, from their definition, and the largest keys of their samples."""
+    """Accumulate all sets from their definition; return them and their samples' largest keys."""
     hi, lo = large.fingerprints
     dealt: dict[str, list[tuple[int, int]]] = {}
     further: Counter[str] = Counter()

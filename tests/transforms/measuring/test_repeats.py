@@ -41,7 +41,7 @@ def test_groups_are_those_of_brute_force(seed: int, n: int) -> None:
 
 
 def test_what_repeats_a_document_outside_of_the_set_is_a_group_without_it() -> None:
-    """Else a corpus of one text that the reference has, too, would repeat nothing."""
+    """Count a text of the reference, too, or a corpus of this text alone would repeat nothing."""
     partner = np.array([-1, 0, 0, -1, 3, 9])
     assert group_sizes(verdicts(partner), np.ones(6, bool)).tolist() == [[1, 1], [2, 1], [3, 1]]
     some = np.array([False, True, True, True, True, True])
@@ -135,7 +135,7 @@ def test_the_share_is_that_of_documents_drawn(n: int) -> None:
 
 @pytest.mark.parametrize("n", [300, 3000])
 def test_the_error_is_how_far_other_groups_of_the_same_kind_lead(n: int) -> None:
-    """As if other texts had been written: as many groups of each size as chance gives."""
+    """Draw as many groups of each size as chance gives, as if other texts had been written."""
     size, often = np.array([1, 2, 5, 60]), np.array([9000, 120, 30, 4])
     rng = np.random.default_rng(0)
     shares = []
@@ -147,6 +147,6 @@ def test_the_error_is_how_far_other_groups_of_the_same_kind_lead(n: int) -> None
 
 
 def test_documents_that_repeat_nothing_make_a_share_of_nothing() -> None:
-    """Not of a little less than nothing, which would be printed as -0.0 %."""
+    """Return exactly 0, as a little less would be printed as -0.0 %."""
     for n in range(1, 100):
         assert repeated_share(np.array([[1, 100]]), n) == (0, 0)

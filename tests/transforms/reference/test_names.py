@@ -30,7 +30,7 @@ def test_the_common_words_come_after_all_that_two_texts_share() -> None:
 
 
 def test_words_of_one_text_alone_come_last() -> None:
-    """They may be names of people."""
+    """Rank words of a single text last, as they may be names of people."""
     texts = {
         0: ["Maria Muster writes of copper", "copper again", "and solder", "solder too"],
         1: ["violin", "strings", "solder", "else"],

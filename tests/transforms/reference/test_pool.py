@@ -31,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Documents, Sketche
 
 
 def smallest(documents: Documents, rows: list[int], most: int, tokens: int) -> list[int]:
-    """Of some rows those with the smallest keys, until there are so many documents or words."""
+    """Choose the rows with the smallest keys, up to a number of documents and words."""
     key, lengths = documents.key, documents.sketch["tokens"].to_pylist()
     kept: list[int] = []
     before = 0

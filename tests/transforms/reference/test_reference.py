@@ -37,7 +37,7 @@ BANDS = Bands(low=(10,) * SURFACE_MEASURES, high=(20,) * SURFACE_MEASURES)
 
 
 def inside(n: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """Surfaces of texts that are like human text."""
+    """Make surface measures of texts that are like human text."""
     return np.full((n, SURFACE_MEASURES), 15, np.uint32)
 
 
