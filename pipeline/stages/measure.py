@@ -116,11 +116,11 @@ def measure(
     grouping = Grouping(
         roles=[source.role if source.role in WRITABLE else None for source in config.sources],
         folder=columns,
-        dealt=shard is None,
+        by_hash=shard is None,
         shards=shards,
         seed=config.seed,
-        apart=not bool(judged.all()),
-        together=weighted,
+        partly_judged=not bool(judged.all()),
+        copies_together=weighted,
     )
     sizes = clustered.reference.sizes
     if done.finished:

@@ -63,10 +63,12 @@ def documents(draw: st.DrawFn, most: int = 12) -> Documents:
     return Documents(offsets, np.concatenate([*words, np.zeros(0, np.uint32)]), hi, lo, embeddings)
 
 
-def partition(own: Documents) -> list[int]:
+def partition(answers: Documents) -> list[int]:
     """Return the class of each answer to one prompt, in the order of the leaders' fingerprints."""
-    n = len(own.hi)
-    led = classify_answers(np.ones(n, np.uint64), *own, most=max(n, 1))
+    n = len(answers.hi)
+    classified = classify_answers(np.ones(n, np.uint64), *answers, most=max(n, 1))
     classes = np.empty(n, np.int64)
-    classes[np.lexsort((own.lo, own.hi))] = np.unique(led.leader, return_inverse=True)[1]
+    classes[np.lexsort((answers.lo, answers.hi))] = np.unique(
+        classified.leader, return_inverse=True
+    )[1]
     return classes.tolist()

@@ -41,8 +41,8 @@ class ByNumber:
         )
 
     def rows(self, rows, columns):
-        beside = pa.StructArray.from_arrays([columns["copy"].combine_chunks()], names=["copy"])
-        return pa.Table.from_arrays([*rows.columns, beside], schema=self.schema)
+        copy_column = pa.StructArray.from_arrays([columns["copy"].combine_chunks()], names=["copy"])
+        return pa.Table.from_arrays([*rows.columns, copy_column], schema=self.schema)
 
     measured = ("number",)
 

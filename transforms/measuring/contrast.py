@@ -1,9 +1,9 @@
-"""A set of documents beside human text, and human text beside itself, always at the same n.
+"""Measures of a set of documents beside those of human text, at the same n.
 
-Diversity grows with how much is looked at, and a divergence between two samples is never quite 0:
-a figure by itself says little. So every measure of a set is taken of n of its documents (or words),
-and of n human ones that fitted nothing, in many splits: their mean is what human text would show,
-their spread how far chance alone leads.
+Diversity grows with the size of a sample, and a divergence between two samples is never quite 0. So
+a figure alone means little. Every measure of a set is taken of n of its documents (or words), and
+of n held-out human ones in many splits. The mean of the splits is what human text would show, and
+their spread is what chance alone causes.
 """
 
 from __future__ import annotations
@@ -43,30 +43,32 @@ from outcross.transforms.reference.sample import DOCUMENTS, TOKENS, Sample
 SPLITS = 20
 LEAST_DOCUMENTS = 100
 LEAST_TOKENS = 1 << 12
-LEAST_RARE = 8  # rare clusters; of fewer, one that a sample misses by chance is a large share
-DOCUMENTS_IN_TOKENS = 64  # a longer document counts with its beginning only
+LEAST_RARE = 8  # rare clusters; among fewer, one that is missed by chance is a large share
+DOCUMENTS_IN_TOKENS = 64  # a document gives at most this fraction (1/64) of the words
 _DIVERGENCES = ("js", "audit_js")
 
 Words = tuple[NDArray[np.int64], NDArray[np.uint32]]
 
 
 def stepped(n: int, steps: int) -> int:
-    """The largest 2**(i / steps) up to n: sets of nearly the same size share their human text.
+    """Round n down to 2**(i / steps), so that sets of nearly the same size share human text.
 
     Args:
-        n: at least 1.
-        steps: of a factor of two.
+        n: number of documents or words, at least 1.
+        steps: number of steps in a factor of two.
     """
     return int(2.0 ** (math.floor(math.log2(n) * steps + 1e-9) / steps))
 
 
 @dataclass(frozen=True)
 class _Human:
-    """What human text shows at one n.
+    """Measures of human text at one n.
 
     Attributes:
-        mean, deviation: of each measure; the deviation of samples that share no document.
-        n, pool: documents or words on each side, and in all.
+        mean: mean of each measure over the splits.
+        deviation: standard deviation of each measure over samples that share no document.
+        n: documents or words of a sample.
+        pool: documents or words of the pool.
     """
 
     mean: Mapping[str, float]
@@ -76,10 +78,10 @@ class _Human:
 
 
 class Contrast:
-    """Compares sets with the human text of a yardstick.
+    """Comparison of sets with the human text of a reference.
 
     Args:
-        reference: made from human text.
+        reference: reference of human text.
     """
 
     def __init__(self, reference: Reference) -> None:
@@ -96,22 +98,25 @@ class Contrast:
         self.by_tokens = cache(self._by_tokens)
 
     def measures(self, sample: Sample, names: Collection[str] = tuple(MEASURES)) -> list[Measure]:
-        """Measures of a set, in the order of `MEASURES`; nothing is judged yet.
+        """Measure a set; the outcomes are set later, by the gates.
 
         Args:
-            sample: of the set.
-            names: of the measures that are wanted.
+            sample: sample of the set.
+            names: names of the measures to take.
+
+        Returns:
+            The measures, in the order of `MEASURES`.
         """
         offsets, words = sample.words
-        # Openings are of documents whose words are known, which are the first of the sample.
+        # Only the first documents of a sample have their words, and so an opening.
         opened = len(offsets) - 1, len(self.openings) // 2
         documents = len(sample), len(self.pool) // 2
         n = {"documents": min(*documents, DOCUMENTS), "openings": min(*opened, DOCUMENTS)}
         n["tokens"] = self._tokens(np.diff(offsets))
         least = {"documents": LEAST_DOCUMENTS, "openings": LEAST_DOCUMENTS, "tokens": LEAST_TOKENS}
-        found: dict[str, Measure] = {}
+        measures: dict[str, Measure] = {}
         wanted = {_sampled(name) for name in names if name != "near_duplicates"}
-        wanted = {of for of in wanted if n[of] >= least[of]}
+        wanted = {unit for unit in wanted if n[unit] >= least[unit]}
         if "documents" in wanted:
             size = stepped(n["documents"], 4)
             rows = np.arange(size)
@@ -119,40 +124,39 @@ class Contrast:
             values |= self._divergences(sample, rows)
             if len(self.rare) < LEAST_RARE:
                 del values["tail_coverage"]
-            found |= self._against(values, self.by_documents(size))
+            measures |= self._against(values, self.by_documents(size))
         if "openings" in wanted:
             size = stepped(n["openings"], 4)
             values = {"openings": openings(opening_hashes(offsets, words)[:size])}
-            found |= self._against(values, self.by_openings(size))
+            measures |= self._against(values, self.by_openings(size))
         if "tokens" in wanted:
             values = self._of_words(offsets, words, n["tokens"])
-            found |= self._against(values, self.by_tokens(n["tokens"]))
-        none = {
+            measures |= self._against(values, self.by_tokens(n["tokens"]))
+        empty = {
             name: too_few(name, n[_sampled(name)]) for name in names if name != "near_duplicates"
         }
-        return [found.get(name, none[name]) for name in MEASURES if name in none]
+        return [measures.get(name, empty[name]) for name in MEASURES if name in empty]
 
     def _tokens(self, lengths: NDArray[np.int64]) -> int:
-        """The most words that can be compared, when no document gives more than its part.
+        """Find the most words that can be compared, with a limit on each document's words.
 
         Args:
             lengths: int64[n], words of the set's documents.
 
         Returns:
-            As many as there are where these are too few.
+            All available words where these are too few.
         """
         human = np.diff(self.words[0])
         for step in range(2 * int(math.log2(TOKENS)), 2 * int(math.log2(LEAST_TOKENS)) - 1, -1):
             n = int(2.0 ** (step / 2))
             each = n // DOCUMENTS_IN_TOKENS
-            if min(_counted(lengths, each), _counted(human, each) // 2) >= n:
+            if min(_limited(lengths, each), _limited(human, each) // 2) >= n:
                 return n
         each = LEAST_TOKENS // DOCUMENTS_IN_TOKENS
-        return min(_counted(lengths, each), _counted(human, each) // 2)
+        return min(_limited(lengths, each), _limited(human, each) // 2)
 
     def _against(self, values: Mapping[str, float], human: _Human) -> dict[str, Measure]:
-        # The set's own sample varies as much as human ones do, and the human mean is of a pool
-        # that is a sample as well.
+        # The set's sample varies as human samples do, and the pool of the mean is a sample as well.
         inflate = math.sqrt(1 + human.n / human.pool)
         return {
             name: measure(name, value, human.mean[name], human.deviation[name], inflate, human.n)
@@ -164,58 +168,58 @@ class Contrast:
         return np.argsort(seeded_hash(key, key, split, "split"), kind="stable")
 
     def _by_documents(self, n: int) -> _Human:
-        found = []
+        splits = []
         for split in range(SPLITS):
             order = self.order(split, len(self.pool))
-            one, other = order[:n], order[n : 2 * n]
-            values = self._of_documents(self.pool, one)
+            first, second = order[:n], order[n : 2 * n]
+            values = self._of_documents(self.pool, first)
             for name, (column, size) in self._codebooks.items():
                 cells = self.pool.column(column)
-                pair = (np.bincount(cells[rows], minlength=size) for rows in (one, other))
+                pair = (np.bincount(cells[rows], minlength=size) for rows in (first, second))
                 values[name] = js(*pair)
-            found.append(values)
-        return _summary(found, n, len(self.pool), self._steps(n))
+            splits.append(values)
+        return _summary(splits, n, len(self.pool), self._steps(n))
 
     def _steps(self, n: int) -> dict[str, float]:
-        """The smallest differences that shares of few things can have."""
+        """Return the smallest differences that shares of few things can have."""
         return {"tail_mass": 1 / n, "off_support": 1 / n, "tail_coverage": 1 / len(self.rare)}
 
     def _by_openings(self, n: int) -> _Human:
         documents = len(self.openings)
         orders = (self.order(split, documents)[:n] for split in range(SPLITS))
-        found = [{"openings": openings(self.openings[rows])} for rows in orders]
-        return _summary(found, n, documents, {"openings": 2 / n})
+        splits = [{"openings": openings(self.openings[rows])} for rows in orders]
+        return _summary(splits, n, documents, {"openings": 2 / n})
 
     def _by_tokens(self, n: int) -> _Human:
         offsets, words = self.words
         documents = len(offsets) - 1
         lengths = np.minimum(np.diff(offsets), n // DOCUMENTS_IN_TOKENS)
-        found = []
+        splits = []
         for split in range(SPLITS):
             order = self.order(split, documents)
             before = np.cumsum(lengths[order])
             order = order[: int(np.searchsorted(before, n)) + 1]
             runs = [words[offsets[d] : offsets[d] + lengths[d]] for d in order]
             ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
-            found.append(self._of_words(ends, np.concatenate(runs), n))
-        return _summary(found, n, int(lengths.sum()), {})
+            splits.append(self._of_words(ends, np.concatenate(runs), n))
+        return _summary(splits, n, int(lengths.sum()), {})
 
     @property
     def _codebooks(self) -> dict[str, tuple[str, int]]:
-        """By divergence, the column of the cells and how many there are."""
-        clusters, audit_clusters = self.reference.sizes
-        return {"js": ("cluster", clusters), "audit_js": ("audit_cluster", audit_clusters)}
+        """Return the column of the clusters and their number, by the name of the divergence."""
+        clusters, second_clusters = self.reference.sizes
+        return {"js": ("cluster", clusters), "audit_js": ("audit_cluster", second_clusters)}
 
     def _divergences(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
-        """From as many human documents, the mean over the splits."""
-        found = {}
+        """Average, over the splits, the divergences from as many human documents."""
+        means = {}
         for name, (column, size) in self._codebooks.items():
-            own = np.bincount(sample.column(column)[rows], minlength=size)
+            counts = np.bincount(sample.column(column)[rows], minlength=size)
             human = self.pool.column(column)
             drawn = (self.order(split, len(human))[: len(rows)] for split in range(SPLITS))
-            apart = [js(own, np.bincount(human[some], minlength=size)) for some in drawn]
-            found[name] = float(np.mean(apart))
-        return found
+            divergences = [js(counts, np.bincount(human[some], minlength=size)) for some in drawn]
+            means[name] = float(np.mean(divergences))
+        return means
 
     def _of_documents(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
         cluster, audit = (sample.column(name)[rows] for name in ("cluster", "audit_cluster"))
@@ -237,34 +241,34 @@ class Contrast:
     ) -> dict[str, float]:
         offsets, words = beginnings(offsets, words, n // DOCUMENTS_IN_TOKENS)
         offsets, words = first_tokens(offsets, words, n)
-        found = lexical(offsets, words)
+        measures = lexical(offsets, words)
         return {
-            "vocabulary": float(found.vocabulary),
-            "distinct_2": found.distinct_2,
-            "distinct_3": found.distinct_3,
-            "entropy_1": found.entropy_1,
-            "entropy_2": found.entropy_2,
+            "vocabulary": float(measures.vocabulary),
+            "distinct_2": measures.distinct_2,
+            "distinct_3": measures.distinct_3,
+            "entropy_1": measures.entropy_1,
+            "entropy_2": measures.entropy_2,
             "rare_words": retained(self.reference.rare, words),
-            "self_repetition": found.self_repetition,
+            "self_repetition": measures.self_repetition,
         }
 
 
 def _sampled(name: str) -> str:
-    """Return what a measure's samples are counted in: documents, their openings or tokens."""
+    """Return the unit of a measure's samples: documents, openings or tokens."""
     return "openings" if name == "openings" else MEASURES[name].per
 
 
-def _counted(lengths: NDArray[np.int64], each: int) -> int:
-    """Words of documents, when none gives more than its part."""
+def _limited(lengths: NDArray[np.int64], each: int) -> int:
+    """Count the words of documents, at most `each` of one document."""
     return int(np.minimum(lengths, each).sum())
 
 
 def too_few(name: str, n: int) -> Measure:
-    """A measure of what is too little to be measured.
+    """Make an empty measure of a set that is too small.
 
     Args:
-        name: of the measure.
-        n: documents or words that there are.
+        name: name of the measure.
+        n: available documents or words.
     """
     return Measure(
         name=name,
@@ -282,15 +286,15 @@ def too_few(name: str, n: int) -> Measure:
 def measure(
     name: str, value: float, human: float, deviation: float, inflate: float, n: int
 ) -> Measure:
-    """A measure beside human text, not judged yet.
+    """Make a measure beside human text, not judged yet.
 
     Args:
-        name: of the measure.
-        value: of the set.
-        human: mean of human text at the same n.
-        deviation: of human text at that n.
+        name: name of the measure.
+        value: value of the set.
+        human: mean value of human text at the same n.
+        deviation: standard deviation of human text at that n.
         inflate: standard error of value - human, in deviations.
-        n: documents or words.
+        n: number of documents or words.
     """
     error: float | None = deviation * inflate
     against: float | None = value - human
@@ -310,16 +314,16 @@ def measure(
 
 
 def _summary(
-    found: Sequence[Mapping[str, float]], n: int, pool: int, steps: Mapping[str, float]
+    splits: Sequence[Mapping[str, float]], n: int, pool: int, steps: Mapping[str, float]
 ) -> _Human:
-    """Mean and deviation over splits.
+    """Compute mean and deviation over splits.
 
-    Samples of n out of a pool of N vary less than independent ones, by 1 - n / N. Where all splits
-    agree that is no certainty: the deviation is then half of the smallest step.
+    Samples of n out of a pool of N vary less than independent ones, by 1 - n / N. The deviation is
+    at least half of the smallest step, as splits may agree by chance.
     """
     mean, deviation = {}, {}
-    for name in found[0]:
-        values = np.array([values[name] for values in found])
+    for name in splits[0]:
+        values = np.array([values[name] for values in splits])
         mean[name] = float(values.mean())
         spread = values.std(ddof=1)
         correct = 1.0 if name in _DIVERGENCES else math.sqrt(1 - n / pool)

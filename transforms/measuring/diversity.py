@@ -1,8 +1,8 @@
-"""What a report says of a set of documents, as accumulators that merge exactly.
+"""Accumulators of sets of documents that merge exactly, and the sets that a run measures.
 
-A set is a stage's documents of one role, a shard's, a domain's, or those that the gates look at.
-Counts and moments are integers, samples are those with the smallest hashes: however a set is cut
-into units, lanes and shards, what comes out is the same.
+A set is the documents of one role after a stage, in a shard, in a domain, or before the gates.
+Counts and moments are integers, and samples have the smallest hashes. So the result is the same for
+every division into units, lanes and shards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.writing.shards import shard_of
 
-_OCTAVE = 8  # bins of a length's histogram
+_OCTAVE = 8  # bins of the length histogram for a factor of two
 _EDGES = np.ceil(2 ** (np.arange(1, 64 * _OCTAVE // 2) / _OCTAVE)).astype(np.int64)
 
 Cells = Mapping[str, NDArray[Any]]
@@ -33,13 +33,13 @@ Cells = Mapping[str, NDArray[Any]]
 
 @dataclass
 class Diversity:
-    """A set of documents.
+    """Accumulators of one set of documents.
 
     Attributes:
-        counts: documents and tokens by cluster and class.
+        counts: documents and tokens by cluster and document class.
         moments: int64[64, 64], sum of x xᵀ over the unit embeddings.
         lengths: int64[bins], documents by length.
-        sample: what is looked at word by word, and compared with as much human text.
+        sample: documents that are measured word by word and compared with human text.
     """
 
     counts: ClusterCounts
@@ -48,9 +48,10 @@ class Diversity:
     sample: Sample
 
     @classmethod
-    def empty(cls, clusters: int, audit_clusters: int) -> Diversity:
+    def empty(cls, clusters: int, second_clusters: int) -> Diversity:
+        """Make a set without documents, for codebooks of these sizes."""
         return cls(
-            ClusterCounts.empty(clusters, audit_clusters),
+            ClusterCounts.empty(clusters, second_clusters),
             np.zeros((DIMS, DIMS), np.int64),
             np.zeros(len(_EDGES) + 1, np.int64),
             Sample.empty(),
@@ -65,16 +66,16 @@ class Diversity:
         copies: int = 0,
         near_duplicates: int = 0,
     ) -> None:
-        """Adds documents of one unit.
+        """Add documents of one unit.
 
         Args:
             cells: `row` int64[n], rows in `sketch`, ascending, and `cluster`, `audit_cluster` and
                 `class`, int[n].
-            sketch: the unit's, with the columns `tokens`, `embedding` and `words`.
+            sketch: sketch of the unit, with the columns `tokens`, `embedding` and `words`.
             key: uint64[n], from `sample_key`.
-            limit: the set's largest key that its sample holds.
-            copies: how many of the documents are further copies.
-            near_duplicates: how many of them repeat another document.
+            limit: largest key in the sample of the set.
+            copies: number of documents that are further copies.
+            near_duplicates: number of documents that repeat another document.
         """
         row = cells["row"]
         tokens = sketch["tokens"].to_numpy()[row]
@@ -89,12 +90,12 @@ class Diversity:
         self.moments += moments(fixed_matrix(sketch["embedding"], np.int8)[row])
         bins = np.searchsorted(_EDGES, tokens, side="right")
         self.lengths += np.bincount(bins, minlength=len(self.lengths))
-        near = np.flatnonzero(key <= np.uint64(limit))
-        chosen = {name: column[near] for name, column in cells.items()}
-        self.sample = self.sample.merge(Sample.of(key[near], chosen, sketch))
+        small = np.flatnonzero(key <= np.uint64(limit))
+        sampled = {name: column[small] for name, column in cells.items()}
+        self.sample = self.sample.merge(Sample.of(key[small], sampled, sketch))
 
     def merge(self, other: Diversity) -> Diversity:
-        """Both sets, as a new object."""
+        """Join two sets into a new one."""
         return Diversity(
             self.counts.merge(other.counts),
             self.moments + other.moments,
@@ -103,12 +104,13 @@ class Diversity:
         )
 
     def length_quantile(self, share: float) -> int:
-        """A length that so many of the documents don't reach, to within a tenth."""
+        """Return the length that a share of the documents doesn't reach, to within a tenth."""
         total = np.cumsum(self.lengths)
         place = int(np.searchsorted(total, share * total[-1], side="right"))
         return int(_EDGES[place - 1]) if place else 0
 
     def to_bytes(self) -> bytes:
+        """Serialise the accumulators."""
         return files.pack_arrays(
             {
                 "documents": self.counts.documents,
@@ -124,7 +126,7 @@ class Diversity:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Diversity:
-        """What `to_bytes` made."""
+        """Read the result of `to_bytes`."""
         arrays = files.unpack_arrays(data)
         copies, near_duplicates = arrays["further"].tolist()
         counts = ClusterCounts(
@@ -139,47 +141,50 @@ class Diversity:
         return cls(counts, arrays["moments"], arrays["lengths"], sample)
 
 
-def merged(parts: Iterable[Diversity], clusters: int, audit_clusters: int) -> Diversity:
-    """All of some sets together; an empty one where there is none."""
-    return reduce(Diversity.merge, parts, Diversity.empty(clusters, audit_clusters))
+def merged(parts: Iterable[Diversity], clusters: int, second_clusters: int) -> Diversity:
+    """Join any number of sets, for codebooks of these sizes."""
+    return reduce(Diversity.merge, parts, Diversity.empty(clusters, second_clusters))
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which sets of documents are measured.
+    """The sets of documents that a run measures.
 
     Attributes:
-        roles: of each source, None for one that is not measured.
-        folder: of row-aligned columns: `kept` bool, whether deduplication kept the document;
-            `copies` int32, how often it stands in a shard; `domain` int16, its number, -1 for
-            none that is measured; `judged` bool, whether the gates look at it; and, where no hash
-            deals copies out, `shard` int64, the number of its shard.
-        dealt: whether a hash deals copies out.
-        shards, seed: how many there are, and the run's seed, for the hash.
-        apart: whether not all documents are judged, so that those that are make a set.
-        together: whether a hash deals documents out, each with all of its copies.
+        roles: role of each source; None for a source that is not measured.
+        folder: folder of row-aligned columns: `kept` bool, whether deduplication kept the document;
+            `copies` int32, its appearances in shards; `domain` int16, number of its domain, -1
+            where that is not measured; `judged` bool, whether the gates judge it; and, without
+            `by_hash`, `shard` int64, number of its shard.
+        by_hash: whether a hash deals copies to shards.
+        shards: number of shards.
+        seed: seed of the run, for the hash.
+        partly_judged: whether only some documents are judged, so that these make a set.
+        copies_together: whether the hash deals all copies of a document to one shard.
     """
 
     roles: Sequence[str | None]
     folder: str
-    dealt: bool
+    by_hash: bool
     shards: int
     seed: int
-    apart: bool
-    together: bool = False
+    partly_judged: bool
+    copies_together: bool = False
 
     def sets(
         self, unit: Unit, hi: NDArray[np.uint64], lo: NDArray[np.uint64]
     ) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64], int, int]]:
-        """The sets that a unit's documents belong to.
+        """Split a unit's documents into sets.
 
         Args:
-            unit: of the input.
-            hi, lo: uint64[n], fingerprints of its documents.
+            unit: unit of the input.
+            hi: uint64[n], upper halves of its documents' fingerprints.
+            lo: uint64[n], lower halves of its documents' fingerprints.
 
         Yields:
-            Name of a set, rows int64[m] (ascending), which appearance each is int64[m] (from 1),
-            how many are further copies, and how many repeat another document.
+            Name of a set; its rows, int64[m], ascending; the number of each row's appearance,
+            int64[m], from 1; the number of further copies; the number of rows that repeat another
+            document.
         """
         role = self.roles[unit.source]
         if role is None:
@@ -187,30 +192,31 @@ class Grouping:
         kept, copies, domain, judged = load_unit(
             self.folder, unit.index, ["kept", "copies", "domain", "judged"]
         )
-        every = np.arange(len(kept))
-        yield f"read/{role}", every, np.ones_like(every), 0, int((~kept).sum())
+        rows = np.arange(len(kept))
+        yield f"read/{role}", rows, np.ones_like(rows), 0, int((~kept).sum())
         rows = np.flatnonzero(kept)
         yield f"deduplicate/{role}", rows, np.ones_like(rows), 0, 0
-        rows = np.repeat(every, copies)
+        rows = np.repeat(np.arange(len(kept)), copies)
         copy = np.arange(len(rows)) - (np.cumsum(copies) - copies)[rows] + 1
-        if not self.dealt:
+        if not self.by_hash:
             (shard,) = load_unit(self.folder, unit.index, ["shard"])
             shard = shard[rows]
         else:
-            dealt = np.ones_like(copy) if self.together else copy
-            shard = shard_of(hi[rows], lo[rows], dealt, self.seed, self.shards)
+            hashed_copy = np.ones_like(copy) if self.copies_together else copy
+            shard = shard_of(hi[rows], lo[rows], hashed_copy, self.seed, self.shards)
+        judged_set = judged[rows].astype(np.int64) - 1  # 0 for judged rows, -1 for the others
         numbers = {
             "shard/{}/" + role: shard,
             "domain/{}": domain[rows].astype(np.int64),
-            "judged": judged[rows].astype(np.int64) - 1 if self.apart else np.full(len(rows), -1),
+            "judged": judged_set if self.partly_judged else np.full(len(rows), -1),
         }
-        for name, of in numbers.items():
-            for number in np.unique(of[of >= 0]):
-                own = of == number
-                further = int((copy[own] > 1).sum())
-                yield name.format(number), rows[own], copy[own], further, further
+        for name, number_of_row in numbers.items():
+            for number in np.unique(number_of_row[number_of_row >= 0]):
+                members = number_of_row == number
+                further = int((copy[members] > 1).sum())
+                yield name.format(number), rows[members], copy[members], further, further
 
 
 def set_file(folder: str, name: str) -> str:
-    """Where a set's accumulators stand."""
+    """Return the path of a set's accumulators."""
     return files.join(folder, name.replace("/", "-") + ".npz")

@@ -1,4 +1,4 @@
-"""The verdict: which figures stop a loop, which warn, and which say nothing."""
+"""Gates and the verdict: the figures that stop a loop, those that warn, and those without gate."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from outcross.transforms.measuring.wording import (
 from outcross.transforms.text.known import Known
 
 STOP_Z = 2.58
-"""A stop wants to be sure: chance alone passes it once in two hundred times."""
+"""Standard errors for a stop: chance alone exceeds them once in two hundred times."""
 WARN_Z = 1.96
 DIFFERENT = 0.9
-"""Share of different words among human text's from which words are no units that could repeat."""
+"""Share of different words in human text from which words hardly repeat."""
 MANY_COLLAPSED = 0.05
-"""Share of collapsed prompts that a verdict warns of."""
+"""Share of collapsed prompts from which a verdict warns."""
 _NOISE = ("vocabulary", "distinct_3", "rare_words")
 _OF_WORDS = (*LEXICAL, "openings")
 _ANYWHERE = ("off_support", "near_duplicates")
-"""Measures that mean the same on a reference of another kind."""
+"""Measures that mean the same on any reference."""
 _HIGHEST = {"js": 0.69, "audit_js": 0.69}
-"""Of a divergence, the logarithm of 2, rounded down; no share is above 1."""
+"""Highest value of a divergence: the logarithm of 2, rounded down. That of a share is 1."""
 
 
 def judged(
@@ -41,16 +41,16 @@ def judged(
     doubts: Mapping[str, str] | None = None,
     foreign: str | None = None,
 ) -> list[Measure]:
-    """Return the measures with what the gates say of them.
+    """Return the measures with the outcomes of their gates.
 
-    Where most of a corpus is unlike the reference, only what means the same on any reference is
-    judged; the other measures are shown.
+    Where most of a corpus is unlike the reference, only measures that mean the same on any
+    reference are judged; the others are shown.
 
     Args:
-        measures: of a corpus.
-        gates: the limits.
-        doubts: by measure, why its gate can't judge, where that is known from elsewhere.
-        foreign: why the corpus is in another language than the reference; from `foreign`.
+        measures: measures of a corpus.
+        gates: limits of the measures.
+        doubts: reasons why a gate can't judge, by measure; from `unread`.
+        foreign: reason why the corpus is in another language than the reference; from `foreign`.
     """
     vocabulary = next((m for m in measures if m.name == "vocabulary"), None)
     out = []
@@ -59,7 +59,7 @@ def judged(
         if limits is None:
             out.append(measure)
             continue
-        said = outcome(measure, gates)
+        result = outcome(measure, gates)
         if foreign is not None and measure.name == "off_support":
             out.append(measure.model_copy(update={"outcome": "stop", "unjudged": foreign}))
             continue
@@ -68,9 +68,9 @@ def judged(
             out.append(measure.model_copy(update=doubted))
             continue
         why = doubt(measure, limits, vocabulary)
-        if why is None and said == "go":
+        if why is None and result == "go":
             why = too_wide(measure, limits)
-        update = {"outcome": said if why is None else "too few", "unjudged": why}
+        update = {"outcome": result if why is None else "too few", "unjudged": why}
         out.append(measure.model_copy(update=update))
     if not is_unlike(out):
         return out
@@ -84,18 +84,20 @@ def judged(
 
 
 def is_unlike(measures: Sequence[Measure]) -> bool:
-    """Return whether most of a corpus is unlike the reference: the wrong one, or no text.
+    """Return whether most of a corpus is unlike the reference.
+
+    The reference is then the wrong one, or the corpus is no text.
 
     Args:
-        measures: from `judged`.
+        measures: measures from `judged`.
     """
     return any(m.name == "off_support" and m.outcome == "stop" for m in measures)
 
 
 def outcome(measure: Measure, gates: Gates) -> str:
-    """Return what a gate says of a measure by its limits.
+    """Return the outcome of a measure's gate.
 
-    A stop is beyond its limit by more than chance explains; a warning is beyond its limit, and
+    A stop is beyond its limit by more than chance explains. A warning is beyond its limit, and
     further from human text than chance explains.
     """
     limits: Least | Most | None = getattr(gates, measure.name, None)
@@ -118,15 +120,15 @@ def outcome(measure: Measure, gates: Gates) -> str:
 
 
 def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) -> str | None:
-    """Return why a figure means nothing, whatever it is; None where it means something.
+    """Return why no value of a measure means anything; None where values mean something.
 
-    Words that hardly ever come twice can't show that a corpus repeats them. And where human text
-    has nearly all of what a gate looks for, no corpus is further beyond it than the limit.
+    Words that hardly ever occur twice can't show that a corpus repeats them. Where human text is
+    near a measure's highest value, no corpus can be beyond it by more than the limit.
 
     Args:
-        measure: with a gate.
-        limits: of the gate.
-        vocabulary: the measure of different words, of the same corpus.
+        measure: a measure with a gate.
+        limits: limits of the gate.
+        vocabulary: the measure `vocabulary` of the same corpus.
     """
     if measure.human is None:
         return None
@@ -144,14 +146,14 @@ def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) ->
 
 
 def too_wide(measure: Measure, limits: Least | Most) -> str | None:
-    """Return why a figure that passes says nothing: its interval is wider than the limit.
+    """Return why passing a gate means nothing: the interval is wider than the limit.
 
-    A stop is sure whatever the interval, and so is a warning. But where a corpus at the stop limit
-    could not be told from human text, passing is no finding.
+    A stop or a warning is sure for any interval. But where a corpus at the stop limit could not be
+    told from human text, passing means nothing.
 
     Args:
-        measure: with `against` and `error`.
-        limits: of its gate.
+        measure: a measure with `against` and `error`.
+        limits: limits of its gate.
     """
     if measure.error is None:
         return None
@@ -165,10 +167,10 @@ def unread(known: Sequence[Known]) -> dict[str, str]:
     """Return why the gates by clusters can't judge texts that the embedder can't read.
 
     Args:
-        known: words of the corpus and of its reference.
+        known: known words of the corpus and of its reference.
 
     Returns:
-        The doubts of `judged`; none where the embedder knows enough of the words.
+        The `doubts` of `judged`, by measure; empty where the embedder knows enough words.
     """
     shares = [part.share for part in known if part.share is not None and not part.enough]
     if not shares:
@@ -178,9 +180,9 @@ def unread(known: Sequence[Known]) -> dict[str, str]:
 
 
 def foreign(corpus: Known, reference: Known) -> str | None:
-    """Return why a corpus and its reference are in different languages; None where they may not be.
+    """Return why a corpus and its reference are in different languages; None if they need not be.
 
-    The embedder then knows enough words of one of them, and not of the other.
+    They are where the embedder knows enough words of one of them, and not of the other.
     """
     if corpus.share is None or reference.share is None or corpus.enough == reference.enough:
         return None
@@ -199,16 +201,16 @@ def verdict(
     """Return the verdict of judged measures.
 
     Args:
-        measures: from `judged`.
-        warnings: what else was noticed.
-        gates: that they were judged by.
-        prompts: those that have collapsed, where prompts are known.
+        measures: measures from `judged`.
+        warnings: warnings of the run.
+        gates: gates that judged them.
+        prompts: collapsed prompts, where prompts are known.
     """
     by = {
-        what: [measure for measure in measures if measure.outcome == what]
-        for what in ("stop", "warn", "noise", "go")
+        result: [measure for measure in measures if measure.outcome == result]
+        for result in ("stop", "warn", "noise", "go")
     }
-    reasons = [reason(measure) for what in ("stop", "warn", "noise") for measure in by[what]]
+    reasons = [reason(measure) for result in ("stop", "warn", "noise") for measure in by[result]]
     doubtful = [*by["warn"], *by["noise"]]
     seen = len(by["go"]) + len(by["stop"]) + len(doubtful)
     doubted = [measure for measure in measures if measure.outcome == "not judged"]
@@ -219,41 +221,41 @@ def verdict(
     if unseen:
         passed += f", {unseen} had too little to judge"
     documents = max((measure.n for measure in measures if measure.value is None), default=0)
-    said: Literal["done", "go", "warn", "stop"]
+    overall: Literal["done", "go", "warn", "stop"]
     if is_unlike(measures):
-        said, sentence = "stop", _unlike(by["stop"])
+        overall, sentence = "stop", _unlike(by["stop"])
         reasons.append(
             "not judged: the other gates, which compare with human text of the same kind"
         )
     elif by["stop"]:
-        said, sentence = "stop", f"Stop: {narrowed(by['stop'], sure=True)}."
+        overall, sentence = "stop", f"Stop: {narrowed(by['stop'], sure=True)}."
     elif blind and gates.too_few == "stop" and unseen:
-        said, sentence = "stop", f"Stop: {_too_little(seen, unseen, documents)}"
+        overall, sentence = "stop", f"Stop: {_too_little(seen, unseen, documents)}"
         reasons.append("stop: too little to judge, which these gates don't let pass")
     elif doubtful:
-        said, sentence = "warn", f"Warning: {narrowed(doubtful, sure=False)} ({passed})."
+        overall, sentence = "warn", f"Warning: {narrowed(doubtful, sure=False)} ({passed})."
     elif blind:
-        said, sentence = "done", f"Done, not judged: {_too_little(seen, unseen, documents)}"
+        overall, sentence = "done", f"Done, not judged: {_too_little(seen, unseen, documents)}"
     else:
-        said, sentence = "go", f"Go: as diverse as human text, {passed}."
+        overall, sentence = "go", f"Go: as diverse as human text, {passed}."
     if doubted and not is_unlike(measures):
         sentence += f" Clusters are not judged: {doubted[0].unjudged}."
     silent = [m for m in measures if m.unjudged is not None and m.outcome != "stop"]
     reasons += [unjudged(measure) for measure in silent]
-    result = Verdict(outcome=said, sentence=sentence, reasons=reasons, warnings=list(warnings))
+    result = Verdict(outcome=overall, sentence=sentence, reasons=reasons, warnings=list(warnings))
     return result if prompts is None else with_prompts(result, prompts)
 
 
 def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
-    """Return a verdict that names the prompts that have collapsed.
+    """Return a verdict that names the collapsed prompts.
 
-    They never stop a loop, as there may be a right answer. Many of them turn a go into a warning.
+    They never stop a loop, as a prompt may have one right answer. Many turn a go into a warning.
     """
     if not prompts.collapsed:
         return result
     many = prompts.judged and prompts.share >= MANY_COLLAPSED
-    kind = "warning" if many else "noticed"
-    reasons = [*result.reasons, f"{kind}: {prompts}: two answers to one are mostly the same"]
+    label = "warning" if many else "noticed"
+    reasons = [*result.reasons, f"{label}: {prompts}: two answers to one are mostly the same"]
     if many and result.outcome == "go":
         sentence = f"Warning: {prompts}; else {result.sentence.partition(': ')[2]}"
         return result.model_copy(
@@ -264,11 +266,11 @@ def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
 
 
 def with_findings(result: Verdict, findings: Sequence[str]) -> Verdict:
-    """Return a verdict that names what keeps a corpus from passing whatever its diversity.
+    """Return a verdict with findings that keep a corpus from passing, however diverse it is.
 
     Args:
-        result: of the gates.
-        findings: what was found, the most pressing first.
+        result: verdict of the gates.
+        findings: sentences on the corpus, the most pressing first.
     """
     if not findings:
         return result
@@ -282,21 +284,21 @@ def with_findings(result: Verdict, findings: Sequence[str]) -> Verdict:
 
 
 def _unlike(stops: Sequence[Measure]) -> str:
-    """Say first that the reference is the wrong one, then what stops on any reference."""
+    """Say that the reference is the wrong one, then name the stops that mean the same on any."""
     (strange,) = (measure for measure in stops if measure.name == "off_support")
-    others = [measure for measure in stops if measure.name != "off_support"]
+    further = [measure for measure in stops if measure.name != "off_support"]
     first = (
         f"Stop: {unlike(strange)}. Compare with a reference of the same kind before reading the "
         "rest."
     )
-    if not others:
+    if not further:
         return first
-    also = narrowed(others, sure=True)
-    return f"{first} {also[0].upper()}{also[1:]}."
+    second = narrowed(further, sure=True)
+    return f"{first} {second[0].upper()}{second[1:]}."
 
 
 def _too_little(seen: int, unseen: int, documents: int) -> str:
-    """Say why most gates say nothing."""
+    """Say why most gates can't judge."""
     if not unseen:
         return "there are no gates."
     if not documents:

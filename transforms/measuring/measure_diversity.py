@@ -1,4 +1,4 @@
-"""Measure sets of documents, as a transform."""
+"""A transform that measures sets of documents."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from outcross.transforms.sketches.store import fixed_matrix
 
 @dataclass
 class MeasureDiversity(beam.PTransform):
-    """Measures sets of documents, each into a file of its own.
+    """Accumulate sets of documents, each into a file of its own.
 
     Elements in: lists of `Unit`; elements out: names of the sets.
 
     Args:
         sketches: folder of the sketches.
-        assignments: folder of the row-aligned cells.
-        thresholds: of the classes.
+        assignments: folder of the row-aligned assignments.
+        thresholds: limits of the document classes.
         clusters: sizes of the two codebooks.
-        grouping: which sets there are.
-        limits: file of the largest key that each set's sample holds, JSON by name.
-        folder: where the sets' files go.
+        grouping: sets to measure.
+        limits: file of the largest key in each set's sample, JSON by name.
+        folder: folder that gets the sets' files.
     """
 
     sketches: str
@@ -45,6 +45,7 @@ class MeasureDiversity(beam.PTransform):
     folder: str
 
     def expand(self, lanes: Any) -> Any:
+        """Accumulate unit by unit, and merge the parts of each set."""
         return (
             lanes
             | beam.ParDo(_MeasureLane(self))
@@ -58,14 +59,16 @@ class _MeasureLane(beam.DoFn):
         self.work = work
 
     def setup(self) -> None:
+        """Load the limits of the sets' samples."""
         self.limits: dict[str, int] = files.read_json(self.work.limits)
 
     def process(self, lane: Sequence[Unit]) -> Iterator[tuple[str, bytes]]:
+        """Accumulate the sets of some units."""
         sets: dict[str, Diversity] = {}
         for unit in lane:
             self._add(unit, sets)
-        for name, found in sets.items():
-            yield name, found.to_bytes()
+        for name, part in sets.items():
+            yield name, part.to_bytes()
 
     def _add(self, unit: Unit, sets: dict[str, Diversity]) -> None:
         work = self.work
@@ -73,22 +76,22 @@ class _MeasureLane(beam.DoFn):
         sketch = files.read_table(unit_file(work.sketches, unit.index, "parquet"), columns)
         sketch = sketch.combine_chunks()
         hi, lo = (sketch[name].to_numpy() for name in columns[:2])
-        cluster, dot, density, audit = load_unit(
+        cluster, dot, density, second_cluster = load_unit(
             work.assignments, unit.index, ["cluster", "dot", "density", "audit_cluster"]
         )
         surface = fixed_matrix(sketch["surface"], np.uint32)
-        kind = work.thresholds.classify(dot, density, surface)
-        for name, rows, copy, copies, near in work.grouping.sets(unit, hi, lo):
+        document_class = work.thresholds.classify(dot, density, surface)
+        for name, rows, copy, copies, repeats in work.grouping.sets(unit, hi, lo):
             if name not in sets:
                 sets[name] = Diversity.empty(*work.clusters)
             cells = {
                 "row": rows,
                 "cluster": cluster[rows],
-                "audit_cluster": audit[rows],
-                "class": kind[rows],
+                "audit_cluster": second_cluster[rows],
+                "class": document_class[rows],
             }
             key = sample_key(hi[rows], lo[rows], copy)
-            sets[name].add(cells, sketch, key, self.limits[name], copies, near)
+            sets[name].add(cells, sketch, key, self.limits[name], copies, repeats)
         count("documents", len(hi))
 
 
@@ -97,6 +100,7 @@ class _SaveSet(beam.DoFn):
         self.folder, self.clusters = folder, clusters
 
     def process(self, item: tuple[str, Iterable[bytes]]) -> Iterator[str]:
+        """Merge the parts of one set and write it."""
         name, parts = item
         total = merged(map(Diversity.from_bytes, parts), *self.clusters)
         files.write_bytes(set_file(self.folder, name), total.to_bytes())

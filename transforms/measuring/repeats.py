@@ -1,4 +1,4 @@
-"""How much of a set repeats itself, and how much of it would in a smaller sample."""
+"""Repeats within a set of documents, and their share in a smaller sample."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from outcross.transforms.dedup.decide import Verdicts
 
 
 def group_sizes(verdicts: Verdicts, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Sizes of the groups of documents that repeat one and the same document.
+    """Count the groups of documents that repeat one document, by size.
+
+    A group is a kept document of the set with the removed ones that it stands for. Where the kept
+    document is outside the set, the group is the removed ones alone.
 
     Args:
-        verdicts: of n documents.
+        verdicts: verdicts on n documents.
         rows: bool[n], the set.
 
     Returns:
-        int64[m, 2], ascending sizes and how many groups have each. A group is a kept document of
-        the set with those that it stands for, or those alone where what they repeat is outside.
+        int64[m, 2], ascending sizes and the number of groups of each size.
     """
     partner = np.where(rows, verdicts.partner, -1)
-    own = rows & verdicts.kept
-    repeated, often = np.unique(partner[partner >= 0], return_counts=True)
-    size = own.astype(np.int64)
+    repeated, repeats = np.unique(partner[partner >= 0], return_counts=True)
+    size = (rows & verdicts.kept).astype(np.int64)
     inside = repeated < len(rows)
-    size[repeated[inside]] += often[inside]
-    value, many = np.unique(np.concatenate([size[size > 0], often[~inside]]), return_counts=True)
-    return np.stack([value, many], axis=1).astype(np.int64)
+    size[repeated[inside]] += repeats[inside]
+    sizes = np.concatenate([size[size > 0], repeats[~inside]])
+    return np.stack(np.unique(sizes, return_counts=True), axis=1).astype(np.int64)
 
 
 def repeats_within(verdicts: Verdicts, part: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     """Count in each part of a corpus the documents that repeat another document of that part.
 
-    Documents that stand for one kept document are one group, wherever the kept one is. All but one
-    of a group's documents in a part count there.
+    A kept document and those removed for it are one group, across all parts. In each part, all but
+    one of a group's documents count.
 
     Args:
-        verdicts: of n documents.
-        part: int64[n], each document's part.
-        parts: how many there are.
+        verdicts: verdicts on n documents.
+        part: int64[n], part of each document.
+        parts: number of parts.
 
     Returns:
         int64[parts], documents.
@@ -51,23 +52,23 @@ def repeats_within(verdicts: Verdicts, part: NDArray[np.int64], parts: int) -> N
 
 
 def repeated_share(groups: NDArray[np.int64], n: int) -> tuple[float, float]:
-    """Share of near duplicates that a sample of n documents would show, and its standard error.
+    """Predict the share of near duplicates in a sample of n documents, and its standard error.
 
-    A group of g documents repeats g - 1 of them; of a sample in which each document stands with
-    chance q, g q documents are expected, of which one is new if any was drawn.
+    A group of g documents has g - 1 repeats. A sample that draws each document with chance q
+    draws g q documents of the group, and one of them is new if there are any.
 
     Args:
-        groups: int64[m, 2], of `group_sizes`.
+        groups: int64[m, 2], from `group_sizes`.
         n: documents of the sample, at most those of the groups.
 
     Returns:
-        The error is that of another set from the same source, in which other texts repeat: groups
-        are drawn, not documents, and a large one comes as a whole.
+        The share and its error. The error is that of another set from the same source, where
+        groups, not documents, are drawn, and a large group comes complete.
     """
-    size, often = groups[:, 0].astype(float), groups[:, 1].astype(float)
-    total = float((size * often).sum())
+    size, number = groups[:, 0].astype(float), groups[:, 1].astype(float)
+    total = float((size * number).sum())
     if total == 0 or n == 0:
         return 0.0, 0.0
     q = min(n / total, 1.0)
-    repeats = (size * q - 1) + (1 - q) ** size  # in this order nothing remains of size 1
-    return float((often * repeats).sum() / n), float(np.sqrt((often * repeats**2).sum()) / n)
+    repeats = (size * q - 1) + (1 - q) ** size  # in this order, exactly 0 for size 1
+    return float((number * repeats).sum() / n), float(np.sqrt((number * repeats**2).sum()) / n)

@@ -1,4 +1,4 @@
-"""What a verdict says: a headline in a trainer's words, and a reason for each gate."""
+"""Wording of a verdict: a headline in a trainer's words, and a reason for each gate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from outcross.schemas.figures import OUTCOMES, Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
 
 REPEATS = frozenset({"near_duplicates", "self_repetition", "openings"})
-"""Measures of what is said again and again."""
+"""Measures of repetition."""
 MIX = frozenset({"js", "audit_js", "off_support"})
-"""Measures of what a corpus is about, which say nothing of how much it repeats."""
+"""Measures of a corpus's subjects, which don't depend on repetition."""
 
 _NAMED = 3  # clauses of a headline
 
@@ -21,9 +21,9 @@ class CollapsedPrompts:
     """Prompts that get nearly the same answer each time.
 
     Attributes:
-        prompts: that were looked at.
-        collapsed: how many of them have collapsed.
-        judged: whether that is a loss; not where answers of a domain are meant to agree.
+        prompts: number of prompts that were judged.
+        collapsed: number of collapsed prompts among them.
+        judged: whether a collapse is a loss; it is none in a domain that is meant to converge.
     """
 
     prompts: int
@@ -32,7 +32,7 @@ class CollapsedPrompts:
 
     @property
     def share(self) -> float:
-        """Of the prompts that were looked at."""
+        """Compute the share of collapsed prompts."""
         return self.collapsed / self.prompts if self.prompts else 0.0
 
     def __str__(self) -> str:
@@ -40,10 +40,10 @@ class CollapsedPrompts:
 
 
 def unlike(measure: Measure) -> str:
-    """Say that a corpus and its reference are of different kinds.
+    """Say that a corpus is unlike its reference.
 
     Args:
-        measure: `off_support`, with a value or a reason.
+        measure: the measure `off_support`, with a value or a reason.
     """
     if measure.unjudged is not None:
         return measure.unjudged
@@ -55,10 +55,10 @@ def unlike(measure: Measure) -> str:
 
 
 def narrowed(measures: Sequence[Measure], sure: bool) -> str:
-    """Say what a corpus is like whose measures are off.
+    """Describe a corpus by its measures that are off.
 
     Args:
-        measures: the worst first; at least one.
+        measures: at least one measure, the worst first.
         sure: whether gates stop for them.
     """
     names = {measure.name for measure in measures}
@@ -75,7 +75,7 @@ def narrowed(measures: Sequence[Measure], sure: bool) -> str:
 
 
 def clause(measure: Measure) -> str:
-    """Say what is off by one measure, as a clause about the corpus."""
+    """Describe a measure that is off, as a clause about the corpus."""
     info = MEASURES[measure.name]
     values = {"value": measure.value, "human": measure.human, "against": measure.against}
     return info.clause.format(**values)
@@ -90,20 +90,20 @@ def _listed(clauses: Sequence[str]) -> str:
 
 
 def reason(measure: Measure) -> str:
-    """Say what a gate says of a measure, with its numbers."""
+    """Give the outcome of a measure's gate, with its numbers."""
     info = MEASURES[measure.name]
     if measure.unjudged is not None:
         return f"{measure.outcome}: {measure.unjudged}"
-    what = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
+    labels = {"stop": "stop", "warn": "warning", "noise": "noise rather than diversity"}
     return (
-        f"{what[measure.outcome]}: {_against(measure)} "
+        f"{labels[measure.outcome]}: {_against(measure)} "
         f"({_value(measure.value, info.form, info.unit)} against "
         f"{_value(measure.human, info.form, info.unit)} in {measure.n:,} {per(measure)})"
     )
 
 
 def per(measure: Measure) -> str:
-    """Return what a measure's `n` counts."""
+    """Return the unit of a measure's `n`."""
     return "words" if MEASURES[measure.name].per == "tokens" else "documents"
 
 

@@ -34,7 +34,7 @@ def division(
 
 
 def several(seed: int) -> tuple[list[DomainProblem], Floats, float, float]:
-    """Domains, their shares of the reference, and totals that they hold."""
+    """Draw domains, their shares of the reference, and totals that they hold."""
     rng = np.random.default_rng(seed)
     domains = []
     for number in range(int(rng.integers(2, 6))):
@@ -61,12 +61,12 @@ def dividing(domains: list[DomainProblem], natural: Floats, asked: Any = None) -
 @given(SEEDS)
 def test_totals_are_met_within_what_the_domains_hold(seed: int) -> None:
     domains, natural, X, Y = several(seed)
-    there = dividing(domains, natural)
-    totals = there.divide(X, Y)
+    supply = dividing(domains, natural)
+    totals = supply.divide(X, Y)
     assert totals.synthetic.sum() == pytest.approx(X)
     assert totals.human.sum() == pytest.approx(Y)
-    assert (totals.synthetic <= there.synthetic_room * (1 + 1e-12)).all()
-    assert (totals.human <= there.human_room * (1 + 1e-12)).all()
+    assert (totals.synthetic <= supply.synthetic_room * (1 + 1e-12)).all()
+    assert (totals.human <= supply.human_room * (1 + 1e-12)).all()
     assert min(totals.synthetic.min(), totals.human.min()) >= 0
 
 
@@ -74,18 +74,18 @@ def test_totals_are_met_within_what_the_domains_hold(seed: int) -> None:
 @given(SEEDS)
 def test_no_exchange_between_two_domains_comes_nearer_to_the_reference(seed: int) -> None:
     domains, natural, X, Y = several(seed)
-    there = dividing(domains, natural)
-    totals = there.divide(X, Y)
+    supply = dividing(domains, natural)
+    totals = supply.divide(X, Y)
     reached = kl(totals.tokens, natural)
     rng = np.random.default_rng(seed)
     for _ in range(30):
-        one, other = rng.choice(len(domains), 2, replace=False)
+        giver, taker = rng.choice(len(domains), 2, replace=False)
         role = rng.integers(2)
         amounts = [totals.synthetic.copy(), totals.human.copy()]
-        room = (there.synthetic_room, there.human_room)[role]
-        step = rng.random() * min(amounts[role][one], room[other] - amounts[role][other])
-        amounts[role][one] -= step
-        amounts[role][other] += max(step, 0.0)
+        room = (supply.synthetic_room, supply.human_room)[role]
+        step = rng.random() * min(amounts[role][giver], room[taker] - amounts[role][taker])
+        amounts[role][giver] -= step
+        amounts[role][taker] += max(step, 0.0)
         assert kl(sum(amounts), natural) >= reached - 1e-9
 
 
@@ -108,18 +108,18 @@ def test_a_share_that_is_asked_for_is_exact_or_refused_with_a_range_that_would_d
 ) -> None:
     domains, natural, X, Y = several(seed)
     asked = [share, *[np.nan] * (len(domains) - 1)]
-    there = dividing(domains, natural, asked)
-    bounds = there.human_range(X + Y)
+    supply = dividing(domains, natural, asked)
+    bounds = supply.human_range(X + Y)
     try:
-        totals = there.divide(X, Y)
+        totals = supply.divide(X, Y)
     except Infeasible:
-        held = bounds is not None and bounds[0] + 1e-6 < Y < bounds[1] - 1e-6
-        room = there.synthetic_room + there.human_room
-        assert not held or share * (X + Y) > room[0] or (1 - share) * (X + Y) > room[1:].sum()
-        cut = there.divide(X, Y, best_effort=True)
+        feasible = bounds is not None and bounds[0] + 1e-6 < Y < bounds[1] - 1e-6
+        room = supply.synthetic_room + supply.human_room
+        assert not feasible or share * (X + Y) > room[0] or (1 - share) * (X + Y) > room[1:].sum()
+        cut = supply.divide(X, Y, best_effort=True)
         assert cut.warnings
-        assert (cut.synthetic <= there.synthetic_room * (1 + 1e-9)).all()
-        assert (cut.human <= there.human_room * (1 + 1e-9)).all()
+        assert (cut.synthetic <= supply.synthetic_room * (1 + 1e-9)).all()
+        assert (cut.human <= supply.human_room * (1 + 1e-9)).all()
         assert cut.tokens.sum() <= (X + Y) * (1 + 1e-9)
         return
     assert bounds is not None
@@ -189,11 +189,11 @@ def test_entropies_and_divergences_add_up_by_the_chain_rule(seed: int) -> None:
     natural = rng.dirichlet(np.ones(4))
     shares = rng.dirichlet(np.ones(CLUSTERS), 4)
     tokens = cells.sum(axis=1)
-    there = np.flatnonzero(tokens)
-    whole = chained_entropy(tokens, [entropy(cells[d]) for d in there])
-    assert whole == pytest.approx(entropy(cells.ravel()))
-    apart = chained_kl(tokens, natural, [kl(cells[d], shares[d]) for d in there])
-    assert apart == pytest.approx(kl(cells.ravel(), (natural[:, None] * shares).ravel()))
+    filled = np.flatnonzero(tokens)
+    total_entropy = chained_entropy(tokens, [entropy(cells[d]) for d in filled])
+    assert total_entropy == pytest.approx(entropy(cells.ravel()))
+    total_kl = chained_kl(tokens, natural, [kl(cells[d], shares[d]) for d in filled])
+    assert total_kl == pytest.approx(kl(cells.ravel(), (natural[:, None] * shares).ravel()))
     assert chained_entropy([3.0], [0.1 + 0.2]) == 0.1 + 0.2
 
 
@@ -201,31 +201,33 @@ def test_entropies_and_divergences_add_up_by_the_chain_rule(seed: int) -> None:
 @given(SEEDS)
 def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None:
     domains, natural, X, Y = several(seed)
-    there = dividing(domains, natural)
-    for point in frontier(domains, there, X + Y):
+    supply = dividing(domains, natural)
+    for point in frontier(domains, supply, X + Y):
         human = point.human_share * (X + Y)
         assert point.reachable == (point.reason is None)
         assert point.reachable_human_tokens is not None  # the total itself can be held
         assert point.reachable == (point.reachable_human_tokens == pytest.approx(human))
         if not point.reachable:
             continue
-        totals = there.divide((1 - point.human_share) * (X + Y), human)
+        totals = supply.divide((1 - point.human_share) * (X + Y), human)
         alone: dict[float, list[Any]] = {}
         for setting in (-1.0, 0.0, 1.0):
             alone[setting] = [
                 make_budget(
-                    one.reference,
-                    one.synthetic_cap(x),
-                    one.human_cap,
+                    domain.reference,
+                    domain.synthetic_cap(x),
+                    domain.human_cap,
                     x,
                     y,
-                    alpha={-1.0: one.alpha, 0.0: 0.0 if one.lifted else 1.0, 1.0: 1.0}[setting],
+                    alpha={-1.0: domain.alpha, 0.0: 0.0 if domain.lifted else 1.0, 1.0: 1.0}[
+                        setting
+                    ],
                     best_effort=True,  # of the totals' rounding
                 )
-                for one, x, y in zip(domains, totals.synthetic, totals.human, strict=True)
+                for domain, x, y in zip(domains, totals.synthetic, totals.human, strict=True)
             ]
         cells = np.array([plan.solution.total for plan in alone[-1.0]])
-        reference = natural[:, None] * np.array([one.reference for one in domains])
+        reference = natural[:, None] * np.array([domain.reference for domain in domains])
         assert point.entropy == pytest.approx(entropy(cells.ravel()), abs=1e-9)
         assert point.kl == pytest.approx(kl(cells.ravel(), reference.ravel()), abs=1e-9)
         highest = chained_entropy(totals.tokens, [plan.entropy for plan in alone[0.0]])
@@ -235,10 +237,10 @@ def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None
 
 
 def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None:
-    """Of one domain: the budget of all text, to the last bit."""
+    """Compare one domain with the budget of all text, to the last bit."""
     r, a, b = np.array([0.5, 0.3, 0.2]), np.array([600.0, 300, 0]), np.array([60.0, 60, 60])
-    there = division([1.0], [a.sum()], [b.sum()])
-    points = frontier([DomainProblem(r, lambda _: a, b, 0.6)], there, 1000)
+    supply = division([1.0], [a.sum()], [b.sum()])
+    points = frontier([DomainProblem(r, lambda _: a, b, 0.6)], supply, 1000)
     assert tuple(point.human_share for point in points) == FRONTIER_SHARES
     assert [point.reachable for point in points] == [False] * 4 + [True] + [False] * 2
     assert [point.reachable_human_tokens for point in points] == [100, 100, 100, 100, 100, 180, 180]
@@ -256,7 +258,7 @@ def test_a_frontier_shows_every_share_and_says_why_one_is_out_of_reach() -> None
     )
     assert reached.highest_entropy == make_budget(r, a, b, 900, 100, alpha=0).entropy
     assert reached.lowest_kl == make_budget(r, a, b, 900, 100, alpha=1).kl
-    too_many = frontier([DomainProblem(r, lambda _: a, b, 0.7)], there, 5000)
+    too_many = frontier([DomainProblem(r, lambda _: a, b, 0.7)], supply, 5000)
     assert all(point.reachable_human_tokens is None for point in too_many)
 
 
@@ -278,10 +280,10 @@ def test_the_price_of_several_domains_is_the_mean_of_a_token_shared_out() -> Non
 @given(SEEDS)
 def test_where_the_human_part_is_drawn_so_is_that_of_every_point(seed: int) -> None:
     domains, natural, X, Y = several(seed)
-    drawn = [replace(one, split="drawn") for one in domains]
-    there = dividing(domains, natural)
-    free = {point.human_share: point for point in frontier(domains, there, X + Y)}
-    for point in frontier(drawn, there, X + Y):
+    drawn = [replace(domain, split="drawn") for domain in domains]
+    supply = dividing(domains, natural)
+    free = {point.human_share: point for point in frontier(domains, supply, X + Y)}
+    for point in frontier(drawn, supply, X + Y):
         chosen = free[point.human_share]
         assert point.reachable == chosen.reachable
         if not point.reachable:
@@ -293,7 +295,7 @@ def test_where_the_human_part_is_drawn_so_is_that_of_every_point(seed: int) -> N
         assert point.lowest_kl >= chosen.lowest_kl - 1e-9
         assert point.highest_entropy is not None
         assert chosen.highest_entropy is not None
-        if all(one.lifted for one in domains):
+        if all(domain.lifted for domain in domains):
             assert point.highest_entropy <= chosen.highest_entropy + 1e-9
 
 

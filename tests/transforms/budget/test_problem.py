@@ -25,13 +25,13 @@ def problem(seed: int, clusters: int = 12) -> Problem:
 def test_the_nearest_plan_is_the_one_that_halving_finds(
     seed: int, reason: Literal["entropy_floor", "max_kl"], part: float
 ) -> None:
-    there = problem(seed)
-    ends = {alpha: there.at(alpha) for alpha in (0.0, 1.0)}
+    budget = problem(seed)
+    ends = {alpha: budget.at(alpha) for alpha in (0.0, 1.0)}
     probe = Limit(reason, 0.0)
-    kind, unkind = probe.kindest, 1 - probe.kindest
-    best, worst = probe.figure(ends[kind]), probe.figure(ends[unkind])
+    kindest, unkindest = probe.kindest, 1 - probe.kindest
+    best, worst = probe.figure(ends[kindest]), probe.figure(ends[unkindest])
     limit = replace(probe, value=worst + part * (best - worst))
-    wanted = edge(kind, unkind, ALPHA_STEP, lambda alpha: limit.holds(there.at(alpha)))
+    wanted = edge(kindest, unkindest, ALPHA_STEP, lambda alpha: limit.holds(budget.at(alpha)))
     solves = []
     original = Problem.at
 
@@ -40,11 +40,11 @@ def test_the_nearest_plan_is_the_one_that_halving_finds(
         return original(self, alpha)
 
     with patch.object(Problem, "at", counted):
-        found = there.nearest(limit, kind, unkind)
-    assert limit.holds(found)
+        nearest = budget.nearest(limit, kindest, unkindest)
+    assert limit.holds(nearest)
     assert len(solves) <= 40  # halving takes 34
-    if abs(found.alpha - wanted) > 2 * ALPHA_STEP:  # the figure is flat, to the last bit, between
-        assert limit.figure(found) == pytest.approx(limit.figure(there.at(wanted)), abs=1e-12)
+    if abs(nearest.alpha - wanted) > 2 * ALPHA_STEP:  # the figure is flat, to the last bit, between
+        assert limit.figure(nearest) == pytest.approx(limit.figure(budget.at(wanted)), abs=1e-12)
 
 
 def test_the_nearest_plan_takes_a_few_solves() -> None:
@@ -58,10 +58,10 @@ def test_the_nearest_plan_takes_a_few_solves() -> None:
 
     rng = np.random.default_rng(0)
     r, a = rng.dirichlet(np.full(200, 0.3)) + 1e-6, rng.uniform(0, 100, 200)
-    there = Problem.of(r, a, a, a.sum() / 2, a.sum() / 4)
-    middle = there.at(0.4).entropy
+    budget = Problem.of(r, a, a, a.sum() / 2, a.sum() / 4)
+    middle = budget.at(0.4).entropy
     with patch.object(Problem, "at", counted):
-        there.nearest(Limit("entropy_floor", middle), 0.0, 1.0)
+        budget.nearest(Limit("entropy_floor", middle), 0.0, 1.0)
     assert solves <= 15
 
 
@@ -75,19 +75,19 @@ def test_caps_that_follow_the_total_are_those_of_the_total_that_is_asked(
     def cap_of(synthetic: float) -> np.ndarray:
         return a * (1 - share) + share * a * min(1.0, synthetic / (a.sum() + 1.0))
 
-    there = Problem.of(r, cap_of(X), b, X, Y, cap_of=cap_of)
-    bounds = there.human_range()
+    budget = Problem.of(r, cap_of(X), b, X, Y, cap_of=cap_of)
+    bounds = budget.human_range()
     if bounds is None:
         assert (X + Y) - b.sum() > cap_of(X + Y - b.sum()).sum()
         return
     least, most = bounds
     assert most == pytest.approx(min(X + Y, b.sum()))
     for human in (least, (least + most) / 2, most):
-        held = there.with_human(human)
-        assert held.synthetic_cap == pytest.approx(np.where(r > 0, cap_of(X + Y - human), 0))
-        assert held.tokens == pytest.approx(X + Y, rel=1e-6)  # nothing had to be cut
+        at_human = budget.with_human(human)
+        assert at_human.synthetic_cap == pytest.approx(np.where(r > 0, cap_of(X + Y - human), 0))
+        assert at_human.tokens == pytest.approx(X + Y, rel=1e-6)  # nothing had to be cut
     if least > 0:
         lower = least - 2 * HUMAN_STEP * (X + Y)
         assert (X + Y - lower) > cap_of(X + Y - lower).sum()
-    best = there.best_human(1.0)
+    best = budget.best_human(1.0)
     assert least <= best <= most

@@ -1,3 +1,5 @@
+"""The exact projection against SciPy and against its optimality conditions."""
+
 import math
 from collections import Counter
 from typing import Any
@@ -14,7 +16,7 @@ from tests.support.instances import RANDOM, SEEDS, Floats, assert_within_bounds,
 
 
 def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> float | None:
-    """KL(p ‖ π) of SLSQP's answer, made feasible exactly as it says it is; None if it gives up."""
+    """Return KL(p ‖ π) of SLSQP's answer, made exactly feasible; None if it gives up."""
     C, T = len(pi), X + Y
 
     def objective(v: Floats) -> float:
@@ -32,7 +34,7 @@ def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> fl
 
     caps = np.concatenate([a, b]) / T
     start = np.concatenate([a * X / a.sum(), b * Y / b.sum()]) / T
-    found = minimize(
+    minimum = minimize(
         objective,
         start,
         jac=gradient,
@@ -41,14 +43,14 @@ def scipy_divergence(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> fl
         constraints=[total(slice(0, C), X / T), total(slice(C, 2 * C), Y / T)],
         options={"maxiter": 2000, "ftol": 1e-15},
     )
-    v = found.x
+    v = minimum.x
     feasible = (
         (v >= -1e-12).all()
         and (v <= caps + 1e-12).all()
         and abs(v[:C].sum() - X / T) < 1e-12
         and abs(v[C:].sum() - Y / T) < 1e-12
     )
-    return objective(v) if found.success and feasible else None
+    return objective(v) if minimum.success and feasible else None
 
 
 def test_never_worse_than_scipy_in_all_three_regimes() -> None:
@@ -186,26 +188,6 @@ def test_temper_raises_the_reference_to_alpha() -> None:
 
 @RANDOM
 @given(SEEDS)
-def test_entropy_and_divergence_are_what_the_logarithm_says(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    p, r = rng.dirichlet(np.full(50, 0.2)) + 1e-12, rng.dirichlet(np.full(50, 0.5)) + 1e-12
-    p, r = p / p.sum(), r / r.sum()
-    assert entropy(p * 1e12) == pytest.approx(-(p * np.log(p)).sum(), rel=1e-13)
-    assert kl(p * 1e12, r * 3) == pytest.approx((p * np.log(p / r)).sum(), rel=1e-12)
-
-
-def test_entropy_and_divergence_at_the_edges() -> None:
-    assert entropy([5, 0]) == 0
-    assert entropy([2, 2, 0, 2, 2]) == pytest.approx(math.log(4), rel=1e-15)
-    assert kl([1, 1], [2, 2]) == 0
-    assert kl([1, 1], [1, 0]) == math.inf
-    assert kl([1, 0], [1, 1]) == pytest.approx(math.log(2))
-    with pytest.raises(ValueError, match="tokens sum to 0"):
-        entropy([0, 0])
-
-
-@RANDOM
-@given(SEEDS)
 def test_what_can_be_reached_is_concave_in_the_human_tokens(seed: int) -> None:
     """So more human tokens help up to where they no longer bind, and not necessarily beyond."""
     r, a, b, X, Y = instance(seed, clusters=12)
@@ -239,7 +221,7 @@ def test_the_split_in_slack_repeats_as_little_as_can_be(seed: int) -> None:
     least = np.maximum(solution.total - b, 0)
     most = np.maximum(np.minimum(a, solution.total), least)
     n, identity, zero = solution.total, np.eye(count), np.zeros((count, count))
-    found = linprog(
+    optimum = linprog(
         np.r_[np.zeros(count), np.ones(2 * count)],  # x, repeats of x, repeats of n - x
         A_ub=np.block([[identity, -identity, zero], [-identity, zero, -identity]]),
         b_ub=np.r_[once, human - n],
@@ -247,12 +229,12 @@ def test_the_split_in_slack_repeats_as_little_as_can_be(seed: int) -> None:
         b_eq=[solution.synthetic.sum()],
         bounds=[*zip(least, most, strict=True)] + [(0, None)] * (2 * count),
     )
-    assert found.status == 0
-    assert repeats.sum() <= found.fun + 1e-6 * (X + Y)
+    assert optimum.status == 0
+    assert repeats.sum() <= optimum.fun + 1e-6 * (X + Y)
 
 
 def scipy_beside(pi: Floats, a: Floats, y: Floats, X: float) -> float | None:
-    """KL(x + y ‖ π) of SLSQP's best x; None if it gives up."""
+    """Return KL(x + y ‖ π) of SLSQP's best x; None if it gives up."""
     T = X + float(y.sum())
     fixed, caps = y / T, a / T
 
@@ -260,7 +242,7 @@ def scipy_beside(pi: Floats, a: Floats, y: Floats, X: float) -> float | None:
         p = np.maximum(x + fixed, 1e-300)
         return float((p * np.log(p / pi)).sum())
 
-    found = minimize(
+    minimum = minimize(
         objective,
         caps * (X / a.sum()),
         jac=lambda x: np.log(np.maximum(x + fixed, 1e-300) / pi) + 1,
@@ -272,11 +254,11 @@ def scipy_beside(pi: Floats, a: Floats, y: Floats, X: float) -> float | None:
         options={"maxiter": 2000, "ftol": 1e-15},
     )
     feasible = (
-        (found.x >= -1e-12).all()
-        and (found.x <= caps + 1e-12).all()
-        and abs(found.x.sum() - X / T) < 1e-12
+        (minimum.x >= -1e-12).all()
+        and (minimum.x <= caps + 1e-12).all()
+        and abs(minimum.x.sum() - X / T) < 1e-12
     )
-    return objective(found.x) if found.success and feasible else None
+    return objective(minimum.x) if minimum.success and feasible else None
 
 
 def test_beside_a_drawn_human_part_nothing_synthetic_is_nearer() -> None:
@@ -341,8 +323,8 @@ def test_a_drawn_human_part_at_the_edges() -> None:
     rich = solve(pi, [60, 60, 60], [0, 0, 40], 60, 40, split="drawn")
     np.testing.assert_allclose(rich.total, [37.5, 22.5, 40])
     assert rich.shadow_price == pytest.approx(math.log(75) - math.log(40 / 0.2))
-    whole = solve(pi, [60, 60, 60], [7, 11, 13], 60, 31, split="drawn")
-    assert whole.human.tolist() == [7, 11, 13]  # to the last bit: it is what was drawn
+    everything_drawn = solve(pi, [60, 60, 60], [7, 11, 13], 60, 31, split="drawn")
+    assert everything_drawn.human.tolist() == [7, 11, 13]  # to the last bit: it is what was drawn
     with pytest.raises(Infeasible, match="32 human tokens were asked; there are 31"):
         solve(pi, [60, 60, 60], [7, 11, 13], 60, 32, split="drawn")
     with pytest.raises(Infeasible, match="tokens were asked; the bounds hold"):

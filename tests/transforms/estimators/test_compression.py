@@ -30,18 +30,18 @@ def test_there_is_no_ratio_below_one_block() -> None:
 def test_the_ratio_is_that_of_the_compressor() -> None:
     text = noise(3 * BLOCK + 1000)
     data = f"{text}\n".encode()
-    made = zstandard.ZstdCompressor(level=3)
-    size = sum(len(made.compress(data[at * BLOCK : (at + 1) * BLOCK])) for at in range(3))
+    compressor = zstandard.ZstdCompressor(level=3)
+    size = sum(len(compressor.compress(data[at * BLOCK : (at + 1) * BLOCK])) for at in range(3))
     assert zstd_ratio([text]) == 3 * BLOCK / size
     assert zstd_ratio([text]) == pytest.approx(2, rel=0.03)
 
 
 def test_sets_of_any_size_have_the_same_ratio() -> None:
-    """Blocks are compressed each for itself: what a longer text repeats further off is not seen."""
+    """Compress blocks one by one, so repeats further apart than a block are not seen."""
     texts = [noise(500, seed) for seed in range(2 * BLOCK * BLOCKS // 500)]
-    found = [zstd_ratio(texts[: blocks * BLOCK // 500 + 1]) for blocks in (1, 2, 5, BLOCKS, 12)]
-    assert found[0] is not None
-    assert found == pytest.approx([found[0]] * 5, rel=0.01)
+    ratios = [zstd_ratio(texts[: blocks * BLOCK // 500 + 1]) for blocks in (1, 2, 5, BLOCKS, 12)]
+    assert ratios[0] is not None
+    assert ratios == pytest.approx([ratios[0]] * 5, rel=0.01)
     block = noise(BLOCK - 1)
     assert zstd_ratio([block] * 5) == pytest.approx(zstd_ratio([block]), rel=1e-6)
 
@@ -49,10 +49,10 @@ def test_sets_of_any_size_have_the_same_ratio() -> None:
 def test_what_repeats_costs_little() -> None:
     texts = [noise(1000, seed % 20) for seed in range(300)]
     other = [noise(1000, seed) for seed in range(300)]
-    repeated, own = zstd_ratio(texts), zstd_ratio(other)
+    repeated, varied = zstd_ratio(texts), zstd_ratio(other)
     assert repeated is not None
-    assert own is not None
-    assert repeated > 4 * own
+    assert varied is not None
+    assert repeated > 4 * varied
 
 
 def test_nothing_is_read_beyond_the_last_block() -> None:
@@ -64,9 +64,9 @@ def test_nothing_is_read_beyond_the_last_block() -> None:
             taken += 1
             yield noise(BLOCK - 1, taken % 3)
 
-    found = zstd_ratio(texts())
+    ratio = zstd_ratio(texts())
     assert taken == BLOCKS
-    assert found == zstd_ratio([noise(BLOCK - 1, i % 3) for i in range(1, BLOCKS + 1)] + ["x"] * 99)
+    assert ratio == zstd_ratio([noise(BLOCK - 1, i % 3) for i in range(1, BLOCKS + 1)] + ["x"] * 99)
 
 
 def test_of_one_long_text_no_more_is_looked_at_than_of_many() -> None:

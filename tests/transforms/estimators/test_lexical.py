@@ -28,7 +28,7 @@ CORPORA = st.lists(st.lists(WORDS, max_size=9), max_size=9)
 
 
 def columns(documents: Documents, before: int = 0):
-    """Offsets and words as Arrow has them: not writable, and perhaps part of a longer buffer."""
+    """Return offsets and words as Arrow has them: read-only, perhaps part of a longer buffer."""
     lengths = [before, *(len(document) for document in documents)]
     words = [7] * before + [word for document in documents for word in document] + [7]
     offsets = pa.array(np.cumsum(lengths), pa.int64()).to_numpy()
@@ -50,12 +50,12 @@ def plain_entropy(documents: Documents, n: int) -> float:
 def plain_repetition(documents: Documents, n: int) -> float:
     grams = ngrams(documents, n)
     total = sum(map(len, grams))
-    again = sum(
+    shared = sum(
         any(gram in other for j, other in enumerate(grams) if j != i)
-        for i, own in enumerate(grams)
-        for gram in own
+        for i, run in enumerate(grams)
+        for gram in run
     )
-    return again / total if total else 0.0
+    return shared / total if total else 0.0
 
 
 @given(CORPORA, st.integers(0, 3))
@@ -75,8 +75,10 @@ def test_ngrams_are_those_within_documents(documents: Documents, before: int) ->
 def test_the_order_of_documents_changes_no_bit(documents: Documents, random) -> None:
     shuffled = random.sample(documents, len(documents))
     assert lexical(*columns(shuffled)) == lexical(*columns(documents))
-    one, other = (openings(opening_hashes(*columns(d), 2), 2) for d in (shuffled, documents))
-    assert one == other
+    by_shuffled, by_order = (
+        openings(opening_hashes(*columns(d), 2), 2) for d in (shuffled, documents)
+    )
+    assert by_shuffled == by_order
 
 
 def test_a_phrase_that_one_document_repeats_is_no_self_repetition() -> None:
@@ -86,7 +88,7 @@ def test_a_phrase_that_one_document_repeats_is_no_self_repetition() -> None:
 
 
 def test_ngrams_of_a_large_set_are_told_apart() -> None:
-    """The table is filled as far as it ever is, by counts that hold in all."""
+    """Fill the hash table as far as it ever is, with counts that are known."""
     words = np.arange(1 << 16, dtype=np.uint32) * np.uint32(2654435761)
     offsets = np.arange(0, len(words) + 1, 64)
     once = lexical(offsets, words)
@@ -104,13 +106,13 @@ def test_the_first_tokens_are_whole_documents_and_one_that_is_cut(
     total = sum(map(len, documents))
     assert offsets[0] == 0
     assert offsets[-1] == len(words) == min(tokens, total)
-    found = [words[a:b].tolist() for a, b in pairwise(offsets)]
+    runs = [words[a:b].tolist() for a, b in pairwise(offsets)]
     if total <= tokens:
-        assert found == documents
+        assert runs == documents
     else:
-        whole, cut = found[:-1], found[-1:]
-        assert whole == documents[: len(whole)]
-        assert all(last and last == documents[len(whole)][: len(last)] for last in cut)
+        uncut, cut = runs[:-1], runs[-1:]
+        assert uncut == documents[: len(uncut)]
+        assert all(last and last == documents[len(uncut)][: len(last)] for last in cut)
 
 
 @given(CORPORA, st.integers(1, 4), st.integers(1, 4))
@@ -138,9 +140,9 @@ def test_a_short_document_begins_as_no_longer_one_does() -> None:
 def test_rare_words_stand_two_to_five_times(words: list[int], limit: int) -> None:
     counts = Counter(words)
     rare = sorted(word for word, count in counts.items() if 2 <= count <= 5)
-    found = rare_words(np.array(words, np.uint32))
-    assert found.dtype == np.uint32
-    assert found.tolist() == rare
+    hashes = rare_words(np.array(words, np.uint32))
+    assert hashes.dtype == np.uint32
+    assert hashes.tolist() == rare
     kept = rare_words(np.array(words, np.uint32), limit=limit)
     by_hash = sorted(rare, key=lambda word: mix64(np.uint64(word)))
     assert kept.tolist() == sorted(by_hash[:limit])
@@ -148,14 +150,14 @@ def test_rare_words_stand_two_to_five_times(words: list[int], limit: int) -> Non
 
 @given(st.sets(st.integers(0, 60)), st.lists(st.integers(0, 60)))
 def test_retained_is_the_share_of_rare_words_that_occur(rare: set[int], words: list[int]) -> None:
-    found = retained(np.array(sorted(rare), np.uint32), np.array(words, np.uint32))
-    assert found == (len(rare & set(words)) / len(rare) if rare else 0)
+    share = retained(np.array(sorted(rare), np.uint32), np.array(words, np.uint32))
+    assert share == (len(rare & set(words)) / len(rare) if rare else 0)
 
 
 def test_nothing_has_no_diversity() -> None:
     for documents in ([], [[]], [[], []]):
-        found = lexical(*columns(documents))
-        assert not any(vars(found).values())
+        measures = lexical(*columns(documents))
+        assert not any(vars(measures).values())
         assert openings(opening_hashes(*columns(documents))) == 0
     assert len(rare_words(np.zeros(0, np.uint32))) == 0
 

@@ -157,12 +157,12 @@ def test_the_standard_error_is_the_standard_deviation_of_the_estimate(
 @given(HISTOGRAMS)
 def test_a_standard_error_is_a_number_and_knows_no_order(histogram: list[int]) -> None:
     counts = np.array(histogram)
-    found = standard_error(counts)
-    assert math.isfinite(found)
-    assert found >= 0
-    assert standard_error(np.append(counts[::-1], 0)) == found
+    error = standard_error(counts)
+    assert math.isfinite(error)
+    assert error >= 0
+    assert standard_error(np.append(counts[::-1], 0)) == error
     if (counts > 0).sum() == 1:
-        assert found == pytest.approx(0, abs=1e-9)
+        assert error == pytest.approx(0, abs=1e-9)
 
 
 @given(HISTOGRAMS, HISTOGRAMS)
@@ -185,18 +185,18 @@ def test_tail_coverage_is_the_share_of_rare_clusters_that_are_held(
     for cell in sorted(range(size), key=lambda cell: reference[cell]):
         if reference[cell] and 10 * sum(reference[c] for c in rare) < sum(reference):
             rare.append(cell)
-    held = [
+    covered = [
         Fraction(counts[c], max(sum(counts), 1)) >= Fraction(reference[c], 4 * sum(reference))
         for c in rare
     ]
-    expected = sum(held) / len(held) if any(counts) else 0
+    expected = sum(covered) / len(covered) if any(counts) else 0
     for scale in (1, 0.37):  # a reference may be counts or shares
         assert tail_coverage(np.array(counts), np.array(reference) * scale) == expected
 
 
 @pytest.mark.parametrize("total", range(11, 60))
 def test_a_cluster_that_holds_just_a_quarter_is_held(total: int) -> None:
-    """Whatever rounding makes of the share."""
+    """Allow for any rounding of the share."""
     reference = np.array([1, total - 1]) * 0.37
     assert tail_coverage(np.array([1, 4 * total - 1]), reference) == 1
     assert tail_coverage(np.array([1, 4 * total]), reference) == 0.5
@@ -204,24 +204,24 @@ def test_a_cluster_that_holds_just_a_quarter_is_held(total: int) -> None:
 
 @pytest.mark.parametrize("tenth", range(1, 40))
 def test_a_tenth_of_equal_clusters_is_rare(tenth: int) -> None:
-    """Whatever rounding makes of their sum."""
-    held = np.repeat([1, 0], [tenth, 9 * tenth])
-    assert tail_coverage(held, np.full(10 * tenth, 0.1 / tenth)) == 1
-    assert tail_coverage(held[::-1], np.full(10 * tenth, 0.1 / tenth)) == 0
+    """Allow for any rounding of their sum."""
+    covered = np.repeat([1, 0], [tenth, 9 * tenth])
+    assert tail_coverage(covered, np.full(10 * tenth, 0.1 / tenth)) == 1
+    assert tail_coverage(covered[::-1], np.full(10 * tenth, 0.1 / tenth)) == 0
 
 
 def test_what_has_no_measure_is_refused() -> None:
-    one, none = np.array([1, 2]), np.zeros(2, np.int64)
+    counts, zeros = np.array([1, 2]), np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="q_counts sum to 0"):
-        js(one, none)
+        js(counts, zeros)
     with pytest.raises(ValueError, match="histograms have shapes"):
-        js(one, np.ones(3, np.int64))
+        js(counts, np.ones(3, np.int64))
     with pytest.raises(ValueError, match="reference_shares sum to 0"):
-        tail_coverage(one, none.astype(float))
+        tail_coverage(counts, zeros.astype(float))
     with pytest.raises(ValueError, match="reference shares"):
-        tail_coverage(one, np.ones(3))
-    assert tail_coverage(none, np.ones(2)) == 0
-    assert standard_error(none) == standard_error(np.array([1])) == 0
+        tail_coverage(counts, np.ones(3))
+    assert tail_coverage(zeros, np.ones(2)) == 0
+    assert standard_error(zeros) == standard_error(np.array([1])) == 0
 
 
 K, K2 = 6, 4
@@ -255,42 +255,42 @@ def test_parts_merged_in_any_order_are_the_whole(columns: Rows, parts: int, rand
     of_part = np.array([random.randrange(parts) for _ in columns["cluster"]], np.int64)
     pieces = [counted(columns, of_part == part) for part in range(parts)]
     random.shuffle(pieces)
-    whole = counted(columns).to_json()
+    complete = counted(columns).to_json()
     merged = reduce(ClusterCounts.merge, pieces).to_json()
     without = {"near_duplicates"}  # counted by part here
     assert {k: v for k, v in merged.items() if k not in without} == {
-        k: v for k, v in whole.items() if k not in without
+        k: v for k, v in complete.items() if k not in without
     }
     assert merged["near_duplicates"] == sum(piece.near_duplicates for piece in pieces)
-    left = reduce(ClusterCounts.merge, pieces)
+    folded = reduce(ClusterCounts.merge, pieces)
     right = reduce(lambda a, b: b.merge(a), pieces)
-    assert left.to_json() == right.to_json()
+    assert folded.to_json() == right.to_json()
     empty = ClusterCounts.empty(K, K2)
-    assert left.merge(empty).to_json() == left.to_json()
-    assert sum(whole["documents"]) == sum(whole["classes"]) == sum(whole["audit"])
-    assert sum(whole["tokens"]) == int(columns["tokens"].sum())
+    assert folded.merge(empty).to_json() == folded.to_json()
+    assert sum(complete["documents"]) == sum(complete["classes"]) == sum(complete["audit"])
+    assert sum(complete["tokens"]) == int(columns["tokens"].sum())
 
 
 def test_merging_leaves_both_as_they_were() -> None:
-    one, other = ClusterCounts.empty(K, K2), ClusterCounts.empty(K, K2)
-    other.add([1, 1], [5, 6], [TAIL, OFF_SUPPORT], [0, 3], copies=1)
-    both = one.merge(other)
-    both.add([0], [1], [0], [0])
-    assert one.documents.sum() == 0
-    assert other.documents.tolist() == [0, 2, 0, 0, 0, 0]
+    first, second = ClusterCounts.empty(K, K2), ClusterCounts.empty(K, K2)
+    second.add([1, 1], [5, 6], [TAIL, OFF_SUPPORT], [0, 3], copies=1)
+    union = first.merge(second)
+    union.add([0], [1], [0], [0])
+    assert first.documents.sum() == 0
+    assert second.documents.tolist() == [0, 2, 0, 0, 0, 0]
 
 
 @settings(max_examples=50, deadline=None)
 @given(rows())
 def test_json_gives_back_the_same_counts_and_figures(columns: Rows) -> None:
-    made = counted(columns)
-    read = ClusterCounts.from_json(json.loads(json.dumps(made.to_json())))
-    assert read.to_json() == made.to_json()
+    counts = counted(columns)
+    read = ClusterCounts.from_json(json.loads(json.dumps(counts.to_json())))
+    assert read.to_json() == counts.to_json()
     assert read.documents.dtype == np.int64
     shares = np.full(K, 1 / K)
-    assert read.extract(shares) == made.extract(shares)
+    assert read.extract(shares) == counts.extract(shares)
     for reference in (shares, None):
-        Figures(**made.extract(reference))  # each of them stands in the report's schema
+        Figures(**counts.extract(reference))  # each of them stands in the report's schema
 
 
 def test_the_figures_of_a_small_set() -> None:

@@ -36,9 +36,9 @@ def from_kernel(x: NDArray[Any], order: int) -> float:
 
 @given(embeddings())
 def test_rows_are_unit_vectors_rounded_by_integers_alone(x: NDArray[np.int8]) -> None:
-    found = unit_rows(x)
-    assert found.shape == (len(x), DIMS)
-    for row, out in zip(x[:, :DIMS].astype(int), found, strict=True):
+    rows = unit_rows(x)
+    assert rows.shape == (len(x), DIMS)
+    for row, out in zip(x[:, :DIMS].astype(int), rows, strict=True):
         squares = int((row**2).sum())
         for value, got in zip(row, out, strict=False):
             # |got| - 1/2 <= |value| UNIT / sqrt(squares) <= |got| + 1/2, without a root.
@@ -56,21 +56,21 @@ def test_moments_of_parts_in_any_order_are_those_of_the_whole(
     of_part = np.array([random.randrange(parts) for _ in x], np.int64)
     pieces = [moments(x[of_part == part]) for part in range(parts)]
     random.shuffle(pieces)
-    whole = moments(x)
-    assert whole.dtype == np.int64
-    assert (sum(pieces) == whole).all()
+    complete = moments(x)
+    assert complete.dtype == np.int64
+    assert (sum(pieces) == complete).all()
     rows = unit_rows(x).astype(np.int64)
-    assert (whole == rows.T @ rows).all()
+    assert (complete == rows.T @ rows).all()
 
 
 def test_moments_are_exact_over_many_batches() -> None:
     x = np.random.default_rng(0).integers(-128, 128, (20_000, 70)).astype(np.int8)
     rows = unit_rows(x).astype(np.int64)
     assert (moments(x) == rows.T @ rows).all()
-    one = np.full((100_000, 64), 0, np.int8)
-    one[:, 3] = -128
-    assert moments(one)[3, 3] == 100_000 * UNIT**2
-    assert moments(one).sum() == 100_000 * UNIT**2
+    vectors = np.full((100_000, 64), 0, np.int8)
+    vectors[:, 3] = -128
+    assert moments(vectors)[3, 3] == 100_000 * UNIT**2
+    assert moments(vectors).sum() == 100_000 * UNIT**2
 
 
 @given(embeddings(), st.sampled_from([1, 2]))
@@ -93,10 +93,10 @@ def test_known_scores() -> None:
 
 @given(embeddings())
 def test_the_scores_are_ordered_and_bounded(x: NDArray[np.int8]) -> None:
-    one, two = vendi(moments(x), 1), vendi(moments(x), 2)
-    assert two <= one * (1 + 1e-9)
-    assert one <= min(np.count_nonzero(x[:, :DIMS].any(axis=1)), DIMS) * (1 + 1e-9)
-    assert two == 0 or two >= 1 - 1e-9
+    order_1, order_2 = vendi(moments(x), 1), vendi(moments(x), 2)
+    assert order_2 <= order_1 * (1 + 1e-9)
+    assert order_1 <= min(np.count_nonzero(x[:, :DIMS].any(axis=1)), DIMS) * (1 + 1e-9)
+    assert order_2 == 0 or order_2 >= 1 - 1e-9
 
 
 def test_what_has_no_score_is_refused() -> None:

@@ -30,17 +30,17 @@ def alike(a: set[int], b: set[int], x: NDArray[np.int64], y: NDArray[np.int64]) 
     return bool(jaccard + cosine >= 2 * SAME)
 
 
-def plain_partition(own: Documents) -> list[int]:
+def plain_partition(answers: Documents) -> list[int]:
     """Leader clustering in plain Python."""
     by_fingerprint: dict[tuple[int, int], list[int]] = {}
-    for d in range(len(own.hi)):
-        by_fingerprint.setdefault((int(own.hi[d]), int(own.lo[d])), []).append(d)
-    classes = [0] * len(own.hi)
+    for d in range(len(answers.hi)):
+        by_fingerprint.setdefault((int(answers.hi[d]), int(answers.lo[d])), []).append(d)
+    classes = [0] * len(answers.hi)
     leaders: list[tuple[set[int], NDArray[np.int64]]] = []
     for _, copies in sorted(by_fingerprint.items()):
-        one = min(copies, key=lambda d: own.embeddings[d].tolist())
-        words = set(own.words[own.offsets[one] : own.offsets[one + 1]].tolist())
-        vector = own.embeddings[one].astype(np.int64)
+        row = min(copies, key=lambda d: answers.embeddings[d].tolist())
+        words = set(answers.words[answers.offsets[row] : answers.offsets[row + 1]].tolist())
+        vector = answers.embeddings[row].astype(np.int64)
         hits = (k for k, led in enumerate(leaders) if alike(words, led[0], vector, led[1]))
         number = next(hits, len(leaders))
         if number == len(leaders):
@@ -52,19 +52,19 @@ def plain_partition(own: Documents) -> list[int]:
 
 @settings(max_examples=400)
 @given(documents())
-def test_the_partition_is_that_of_plain_leader_clustering(own: Documents) -> None:
-    assert partition(own) == plain_partition(own)
+def test_the_partition_is_that_of_plain_leader_clustering(answers: Documents) -> None:
+    assert partition(answers) == plain_partition(answers)
 
 
 @given(documents(), st.randoms(use_true_random=False))
-def test_the_partition_does_not_depend_on_the_order(own: Documents, random: object) -> None:
-    rows = list(range(len(own.hi)))
+def test_the_partition_does_not_depend_on_the_order(answers: Documents, random: object) -> None:
+    rows = list(range(len(answers.hi)))
     random.shuffle(rows)  # type: ignore[attr-defined]
-    assert partition(own.at(rows)) == [partition(own)[row] for row in rows]
+    assert partition(answers.at(rows)) == [partition(answers)[row] for row in rows]
 
 
 def test_there_are_no_chains() -> None:
-    """Of three in a row the outer ones are in one class only if the middle one leads it."""
+    """Put the outer two of three in a row into one class only if the middle one leads it."""
     ring = list(range(60))
     windows = [np.array(ring[first : first + 20], np.uint32) for first in (0, 4, 8)]
     angles = [0.0, 0.4, 0.8]
@@ -110,11 +110,11 @@ def test_where_the_embedder_has_nothing_to_say_words_decide() -> None:
 
 
 def test_arrays_of_different_lengths_are_refused() -> None:
-    prompt, own = np.ones(2, np.uint64), sketched(["a", "b"])
+    prompt, answers = np.ones(2, np.uint64), sketched(["a", "b"])
     with pytest.raises(ValueError, match="3 prompts for 2 documents"):
-        classify_answers(np.ones(3, np.uint64), *own)
+        classify_answers(np.ones(3, np.uint64), *answers)
     with pytest.raises(ValueError, match="offsets of 2 answers, 1 and 2 halves"):
-        classify_answers(prompt, *own._replace(hi=own.hi[:1]))
+        classify_answers(prompt, *answers._replace(hi=answers.hi[:1]))
 
 
 def test_jokes_of_one_model() -> None:
@@ -123,6 +123,6 @@ def test_jokes_of_one_model() -> None:
     if not path.exists():
         pytest.skip(f"{path} is not there; OUTCROSS_DATA names the folder of the corpora")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        own = sketched([json.loads(line)["text"] for line in lines])
-    largest = np.sort(np.bincount(partition(own)))[::-1]
-    assert 0.9 < largest[:25].sum() / len(own.hi) < 0.95
+        jokes = sketched([json.loads(line)["text"] for line in lines])
+    largest = np.sort(np.bincount(partition(jokes)))[::-1]
+    assert 0.9 < largest[:25].sum() / len(jokes.hi) < 0.95

@@ -34,18 +34,18 @@ counts = st.lists(st.integers(1, 9), min_size=1, max_size=8).map(lambda c: np.ar
 
 @given(counts, st.integers(1, 40))
 def test_figures_are_their_definitions(c: NDArray[np.int64], draws: int) -> None:
-    own = Answers(c)
+    answers_ = Answers(c)
     n = int(c.sum())
     k = 1 + draws % n
     hurlbert = sum(1 - Fraction(comb(n - int(x), k), comb(n, k)) for x in c)
-    assert own.distinct_rarefied(k) == pytest.approx(float(hurlbert), rel=1e-12)
-    assert own.distinct_rarefied(n) == pytest.approx(own.distinct)
-    assert own.effective == pytest.approx(exp(-sum(x / n * log(x / n) for x in c.tolist())))
+    assert answers_.distinct_rarefied(k) == pytest.approx(float(hurlbert), rel=1e-12)
+    assert answers_.distinct_rarefied(n) == pytest.approx(answers_.distinct)
+    assert answers_.effective == pytest.approx(exp(-sum(x / n * log(x / n) for x in c.tolist())))
     labels = np.repeat(np.arange(len(c)), c)
     same = [a == b for a, b in itertools.combinations(labels, 2)]
-    assert own.same_chance == (sum(same) / len(same) if same else None)
+    assert answers_.same_chance == (sum(same) / len(same) if same else None)
     with pytest.raises(ValueError, match=f"of {n} answers"):
-        own.distinct_rarefied(n + 1)
+        answers_.distinct_rarefied(n + 1)
 
 
 def test_the_chance_is_unbiased() -> None:
@@ -74,58 +74,58 @@ def test_where_sampling_stops_paying() -> None:
 
 
 def test_two_sources_of_answers() -> None:
-    """A prompt with one answer to give, one with many, one asked once, and no prompt."""
+    """Judge a prompt with one answer, one with many, one asked once, and no prompt."""
     jokes = ["Why did the scarecrow win an award? He was outstanding in his field."] * 5
     jokes += ["Why did the scarecrow win an award? Because he was outstanding in his field!"]
     names = ["Paris", "Oslo", "Quito", "Dakar"]
-    own = sketched([*jokes, *names, "alone", "no prompt", "no prompt"])
+    columns = sketched([*jokes, *names, "alone", "no prompt", "no prompt"])
     prompt = np.array([7] * 6 + [9] * 4 + [3] + [0] * 2, np.uint64)
-    found = summarise(prompt, *own)
-    assert (found.prompts, found.several, found.thinned, found.answers) == (3, 2, 0, 11)
-    assert found.k == 4
-    assert found.distinct == pytest.approx((1 + 4) / 2)
-    assert found.effective == pytest.approx((1 + 4) / 2)
-    assert found.same_chance == pytest.approx(0.5)
-    assert found.gains == pytest.approx((1, 0.5, 0.5, 0.5, 0, 0))
-    assert found.reached == (3, 2, 2, 2, 1, 1)
-    assert found.saturates_at == 5
-    (worst,) = found.collapsed
+    prompts = summarise(prompt, *columns)
+    assert (prompts.prompts, prompts.several, prompts.thinned, prompts.answers) == (3, 2, 0, 11)
+    assert prompts.k == 4
+    assert prompts.distinct == pytest.approx((1 + 4) / 2)
+    assert prompts.effective == pytest.approx((1 + 4) / 2)
+    assert prompts.same_chance == pytest.approx(0.5)
+    assert prompts.gains == pytest.approx((1, 0.5, 0.5, 0.5, 0, 0))
+    assert prompts.reached == (3, 2, 2, 2, 1, 1)
+    assert prompts.saturates_at == 5
+    (worst,) = prompts.collapsed
     assert (worst.prompt, worst.answers, worst.same_chance, worst.times) == (7, 6, 1.0, 6)
     assert worst.row in range(6)
 
 
 def test_the_row_of_a_collapse_leads_its_commonest_answer() -> None:
-    own = sketched(["red", *["blue"] * 8, "green", "yellow"])
-    (worst,) = summarise(np.full(11, 5, np.uint64), *own).collapsed
+    columns = sketched(["red", *["blue"] * 8, "green", "yellow"])
+    (worst,) = summarise(np.full(11, 5, np.uint64), *columns).collapsed
     assert 1 <= worst.row <= 8
     assert worst.times == 8
 
 
 def test_the_worst_collapse_comes_first() -> None:
-    """By chance, then by how many answers there are, then by hash."""
+    """Sort by chance, then by the number of answers, then by hash."""
     given = {9: ["a"] * 4, 5: ["a"] * 8 + ["b", "c"], 7: ["a"] * 6, 2: ["a"] * 4, 3: ["a"] * 3}
-    own = sketched([*itertools.chain(*given.values())])
+    columns = sketched([*itertools.chain(*given.values())])
     prompt = np.repeat(np.array([*given], np.uint64), [*map(len, given.values())])
-    assert [one.prompt for one in summarise(prompt, *own).collapsed] == [7, 2, 9, 5]
+    assert [entry.prompt for entry in summarise(prompt, *columns).collapsed] == [7, 2, 9, 5]
 
 
 def test_nothing_to_judge() -> None:
-    own = sketched(["one", "two"])
+    columns = sketched(["one", "two"])
     for prompt, prompts in (([0, 0], 0), ([1, 2], 2)):
-        found = summarise(np.array(prompt, np.uint64), *own)
-        assert (found.prompts, found.several) == (prompts, 0)
-        assert found.k is found.distinct is found.effective is found.same_chance is None
-        assert found.collapsed == ()
-        assert found.saturates_at is None
-    assert summarise(np.zeros(0, np.uint64), *own.at([])).gains == ()
+        summary = summarise(np.array(prompt, np.uint64), *columns)
+        assert (summary.prompts, summary.several) == (prompts, 0)
+        assert summary.k is summary.distinct is summary.effective is summary.same_chance is None
+        assert summary.collapsed == ()
+        assert summary.saturates_at is None
+    assert summarise(np.zeros(0, np.uint64), *columns.at([])).gains == ()
 
 
 @st.composite
 def asked(draw: st.DrawFn) -> tuple[NDArray[np.uint64], Documents, list[int]]:
-    own = draw(documents(most=30))
-    n = len(own.hi)
+    columns = draw(documents(most=30))
+    n = len(columns.hi)
     prompt = draw(st.lists(st.sampled_from([0, 1, 2, 2**63]), min_size=n, max_size=n))
-    return np.array(prompt, np.uint64), own, draw(st.permutations(range(n)))
+    return np.array(prompt, np.uint64), columns, draw(st.permutations(range(n)))
 
 
 @pytest.mark.parametrize("most", [3, 512])
@@ -136,23 +136,26 @@ def test_the_summary_does_not_depend_on_the_order(
 
     @given(asked())
     def check(case: tuple[NDArray[np.uint64], Documents, list[int]]) -> None:
-        prompt, own, rows = case
-        there = summarise(prompt, *own, most=most)
-        here = summarise(prompt[rows], *own.at(rows), most=most)
-        assert without_rows(here) == without_rows(there)
-        for a, b in zip(here.collapsed, there.collapsed, strict=True):
-            assert own.hi[rows[a.row]] == own.hi[b.row]
-            assert own.lo[rows[a.row]] == own.lo[b.row]
-            assert own.embeddings[rows[a.row]].tolist() == own.embeddings[b.row].tolist()
+        prompt, columns, rows = case
+        expected = summarise(prompt, *columns, most=most)
+        shuffled = summarise(prompt[rows], *columns.at(rows), most=most)
+        assert without_rows(shuffled) == without_rows(expected)
+        for a, b in zip(shuffled.collapsed, expected.collapsed, strict=True):
+            assert columns.hi[rows[a.row]] == columns.hi[b.row]
+            assert columns.lo[rows[a.row]] == columns.lo[b.row]
+            assert columns.embeddings[rows[a.row]].tolist() == columns.embeddings[b.row].tolist()
 
     check()
 
 
-def without_rows(found: Prompts) -> tuple[object, ...]:
-    figures = {k: v for k, v in vars(found).items() if k != "collapsed"}
+def without_rows(summary: Prompts) -> tuple[object, ...]:
+    figures = {k: v for k, v in vars(summary).items() if k != "collapsed"}
     return (
         figures,
-        [(one.prompt, one.answers, one.same_chance, one.times) for one in found.collapsed],
+        [
+            (entry.prompt, entry.answers, entry.same_chance, entry.times)
+            for entry in summary.collapsed
+        ],
     )
 
 
@@ -160,53 +163,59 @@ def without_rows(found: Prompts) -> tuple[object, ...]:
 def test_the_summary_is_that_of_each_prompt(
     case: tuple[NDArray[np.uint64], Documents, list[int]],
 ) -> None:
-    prompt, own, _ = case
+    prompt, columns, _ = case
     classes = [
-        np.unique(partition(own.at(np.flatnonzero(prompt == one).tolist())), return_counts=True)
-        for one in np.unique(prompt[prompt != 0])
+        np.unique(
+            partition(columns.at(np.flatnonzero(prompt == entry).tolist())), return_counts=True
+        )
+        for entry in np.unique(prompt[prompt != 0])
     ]
-    several = [Answers(often) for _, often in classes if often.sum() > 1]
-    found = summarise(prompt, *own)
-    assert found.prompts == len(classes)
-    assert found.several == len(several)
-    assert list(found.gains) == pytest.approx(saturation([often for _, often in classes]))
+    several = [Answers(counts_) for _, counts_ in classes if counts_.sum() > 1]
+    summary = summarise(prompt, *columns)
+    assert summary.prompts == len(classes)
+    assert summary.several == len(several)
+    assert list(summary.gains) == pytest.approx(saturation([counts_ for _, counts_ in classes]))
     if several:
-        assert found.k == min(10, sorted(one.answers for one in several)[(len(several) - 1) // 2])
-        chances = [one.same_chance for one in several if one.same_chance is not None]
-        assert found.same_chance == pytest.approx(np.mean(chances))
-        assert found.effective == pytest.approx(np.mean([one.effective for one in several]))
-        among = [one.distinct_rarefied(found.k) for one in several if one.answers >= found.k]
-        assert found.distinct == pytest.approx(np.mean(among))
+        assert summary.k == min(
+            10, sorted(entry.answers for entry in several)[(len(several) - 1) // 2]
+        )
+        chances = [entry.same_chance for entry in several if entry.same_chance is not None]
+        assert summary.same_chance == pytest.approx(np.mean(chances))
+        assert summary.effective == pytest.approx(np.mean([entry.effective for entry in several]))
+        among = [
+            entry.distinct_rarefied(summary.k) for entry in several if entry.answers >= summary.k
+        ]
+        assert summary.distinct == pytest.approx(np.mean(among))
     expected = [
-        (-one.same_chance, -one.answers)
-        for one in several
-        if one.answers >= 4 and one.same_chance is not None and one.same_chance >= 0.5
+        (-entry.same_chance, -entry.answers)
+        for entry in several
+        if entry.answers >= 4 and entry.same_chance is not None and entry.same_chance >= 0.5
     ]
-    assert [(-one.same_chance, -one.answers) for one in found.collapsed] == sorted(expected)
+    assert [(-entry.same_chance, -entry.answers) for entry in summary.collapsed] == sorted(expected)
 
 
 def test_a_prompt_with_very_many_answers_is_sampled_fairly() -> None:
-    """Copies come by their number, not all or none: the chance stays what it was."""
-    often = np.array([1200, 800, *[1] * 2000])
-    kind = np.repeat(np.arange(len(often)), often)
+    """Draw copies one by one, not all or none, so that the chance stays the same."""
+    frequency = np.array([1200, 800, *[1] * 2000])
+    text = np.repeat(np.arange(len(frequency)), frequency)
     rng = np.random.default_rng(3)
-    vectors = rng.normal(size=(len(often), 256))
+    vectors = rng.normal(size=(len(frequency), 256))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     embeddings = np.clip(np.rint(unit * 254), -127, 127).astype(np.int8)
-    hi = rng.integers(0, 2**63, len(often)).astype(np.uint64)
-    n = len(kind)
-    found = summarise(
+    hi = rng.integers(0, 2**63, len(frequency)).astype(np.uint64)
+    n = len(text)
+    summary = summarise(
         np.full(n, 8, np.uint64),
         np.arange(n + 1),
-        kind.astype(np.uint32),
-        hi[kind],
-        hi[kind],
-        embeddings[kind],
+        text.astype(np.uint32),
+        hi[text],
+        hi[text],
+        embeddings[text],
     )
-    assert (found.answers, found.thinned, found.reached[0]) == (n, 1, 1)
-    truth = Answers(often).same_chance
-    assert found.same_chance == pytest.approx(truth, abs=0.04)
-    assert found.same_chance != truth
+    assert (summary.answers, summary.thinned, summary.reached[0]) == (n, 1, 1)
+    truth = Answers(frequency).same_chance
+    assert summary.same_chance == pytest.approx(truth, abs=0.04)
+    assert summary.same_chance != truth
 
 
 def test_people_repeat_themselves_less_than_models() -> None:

@@ -39,34 +39,43 @@ SHOWN = [name for name in MEASURES if name != "near_duplicates"]  # which no sam
 
 
 @pytest.fixture(scope="module")
-def yardstick() -> Contrast:
+def comparison() -> Contrast:
     return Contrast(reference(0, 1200, POPULATION))
 
 
 def by_name(measures: list[Measure]) -> dict[str, Measure]:
-    return {found.name: found for found in measures}
+    return {measure.name: measure for measure in measures}
 
 
 @pytest.fixture(scope="module", params=[(400, 200), (900, 120)])
 def trials(request: Any) -> dict[str, NDArray[np.float64]]:
-    """By measure, how far sets are from human text of the same distribution, in errors.
+    """Return distances of sets from human text of the same distribution, in errors, by measure.
 
     Of each trial the pool and the set are drawn anew: sets of half of the pool, and of an eighth.
     """
     pool, n = request.param
-    made = reference(1, 200, POPULATION)
-    found: dict[str, list[float]] = {name: [] for name in SHOWN}
+    whole_reference = reference(1, 200, POPULATION)
+    against: dict[str, list[float]] = {name: [] for name in SHOWN}
     for trial in range(TRIALS):
-        held = POPULATION.draw(pool, 1000 + trial).pool()
+        held_out = POPULATION.draw(pool, 1000 + trial).pool()
         sample = POPULATION.draw(n, 2000 + trial).sample()
-        for one in judged(Contrast(replace(made, pool=held)).measures(sample), Gates()):
-            assert one.against is not None
-            assert one.error is not None
-            assert one.outcome in ("go", "warn", "shown", "too few")  # never a stop, never noise
-            equal = 1 if MEASURES[one.name].kind == "ratio" else 0
+        for entry in judged(
+            Contrast(replace(whole_reference, pool=held_out)).measures(sample), Gates()
+        ):
+            assert entry.against is not None
+            assert entry.error is not None
+            assert entry.outcome in (
+                "go",
+                "warn",
+                "shown",
+                "too few",
+            )  # never a stop, never noise
+            equal = 1 if MEASURES[entry.name].kind == "ratio" else 0
             # In twenty splits of so few documents all may have as many off-support ones.
-            found[one.name].append((one.against - equal) / one.error if one.error else 0.0)
-    return {name: np.array(values) for name, values in found.items()}
+            against[entry.name].append(
+                (entry.against - equal) / entry.error if entry.error else 0.0
+            )
+    return {name: np.array(values) for name, values in against.items()}
 
 
 def test_the_same_distribution_is_alike_within_its_error(
@@ -90,73 +99,79 @@ def test_nothing_is_off_to_one_side(trials: dict[str, NDArray[np.float64]]) -> N
     assert abs(np.mean(list(bias.values()))) < 0.15
 
 
-def test_half_of_the_topics_is_seen(yardstick: Contrast) -> None:
+def test_half_of_the_topics_is_seen(comparison: Contrast) -> None:
     half = np.arange(0, TOPICS, 2)
-    found = by_name(judged(yardstick.measures(POPULATION.draw(600, 5, half).sample()), Gates()))
+    by_measure = by_name(
+        judged(comparison.measures(POPULATION.draw(600, 5, half).sample()), Gates())
+    )
     for name in ("effective_clusters", "js", "tail_coverage"):
-        assert found[name].outcome == "stop", found[name]
-    effective = found["effective_clusters"]
+        assert by_measure[name].outcome == "stop", by_measure[name]
+    effective = by_measure["effective_clusters"]
     assert effective.against == pytest.approx(0.5, abs=0.1)
     for name in ("audit_effective_clusters", "audit_js", "vendi", "distinct_2"):
-        one = found[name]
-        assert one.against is not None
-        assert one.error is not None
+        measure_ = by_measure[name]
+        assert measure_.against is not None
+        assert measure_.error is not None
         equal = 1 if MEASURES[name].kind == "ratio" else 0
         worse = -1 if MEASURES[name].better == "high" else 1
-        assert worse * (one.against - equal) > 2.58 * one.error
+        assert worse * (measure_.against - equal) > 2.58 * measure_.error
     # What is lost is not what is measured document by document.
-    tail = found["tail_mass"]
+    tail = by_measure["tail_mass"]
     assert tail.against == pytest.approx(1, abs=2 * (tail.error or 0))
 
 
-def test_a_text_said_again_and_again_is_seen(yardstick: Contrast) -> None:
+def test_a_text_said_again_and_again_is_seen(comparison: Contrast) -> None:
     documents = POPULATION.draw(600, 7)
-    again = documents.take(np.arange(600) % 60).sketch
+    repeating = documents.take(np.arange(600) % 60).sketch
     sketch = documents.sketch.drop_columns(["tokens", "words"])
     for name in ("tokens", "words"):
-        sketch = sketch.append_column(name, again[name])
+        sketch = sketch.append_column(name, repeating[name])
     sample = Documents(sketch, documents.cells).sample()
-    found = by_name(judged(yardstick.measures(sample), Gates()))
+    by_measure = by_name(judged(comparison.measures(sample), Gates()))
     for name in ("vocabulary", "distinct_3", "rare_words"):
-        assert found[name].outcome == "stop"
-    repeated, opened = found["self_repetition"], found["openings"]
+        assert by_measure[name].outcome == "stop"
+    repeated, opened = by_measure["self_repetition"], by_measure["openings"]
     assert (repeated.value, opened.value) == (1, 1)
-    assert found["effective_clusters"].outcome == "go"
+    assert by_measure["effective_clusters"].outcome == "go"
 
 
-def test_figures_are_those_of_the_documents_with_the_smallest_keys(yardstick: Contrast) -> None:
-    """At the same n whatever the size: what is beyond it changes nothing."""
+def test_figures_are_those_of_the_documents_with_the_smallest_keys(comparison: Contrast) -> None:
+    """Measure at the same n for any size: documents beyond it change nothing."""
     large = POPULATION.draw(3000, 8)
-    found = by_name(yardstick.measures(large.sample()))
-    size = found["effective_clusters"].n
+    of_large = by_name(comparison.measures(large.sample()))
+    size = of_large["effective_clusters"].n
     assert size <= 600 < size * 2**0.25
-    assert {found[name].n for name in PER_DOCUMENT & found.keys()} == {size}
+    assert {of_large[name].n for name in PER_DOCUMENT & of_large.keys()} == {size}
     few = large.take(np.argsort(large.key)[:size])
-    again = by_name(yardstick.measures(few.sample()))
-    for name in PER_DOCUMENT & found.keys():
-        assert again[name] == found[name]
-    middle = by_name(yardstick.measures(POPULATION.draw(640, 9).sample()))
+    of_few = by_name(comparison.measures(few.sample()))
+    for name in PER_DOCUMENT & of_large.keys():
+        assert of_few[name] == of_large[name]
+    middle = by_name(comparison.measures(POPULATION.draw(640, 9).sample()))
     same = ("n", "human", "low", "high")
-    for name in PER_DOCUMENT & found.keys():
-        assert [getattr(middle[name], x) for x in same] == [getattr(found[name], x) for x in same]
+    for name in PER_DOCUMENT & of_large.keys():
+        assert [getattr(middle[name], x) for x in same] == [
+            getattr(of_large[name], x) for x in same
+        ]
 
 
-def test_sets_of_nearly_the_same_size_share_their_human_text(yardstick: Contrast) -> None:
-    one, other = (by_name(yardstick.measures(POPULATION.draw(n, 9).sample())) for n in (185, 200))
-    assert one["vocabulary"].n == other["vocabulary"].n == 1 << 13
-    assert one["vendi"].n == other["vendi"].n
+def test_sets_of_nearly_the_same_size_share_their_human_text(comparison: Contrast) -> None:
+    small, large = (
+        by_name(comparison.measures(POPULATION.draw(n, 9).sample())) for n in (185, 200)
+    )
+    assert small["vocabulary"].n == large["vocabulary"].n == 1 << 13
+    assert small["vendi"].n == large["vendi"].n
     for name in SHOWN:
-        assert (one[name].human, one[name].low) == (other[name].human, other[name].low)
+        assert (small[name].human, small[name].low) == (large[name].human, large[name].low)
 
 
-def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
+def test_values_are_those_of_the_measures(comparison: Contrast) -> None:
     documents = POPULATION.draw(700, 10)
-    found = by_name(yardstick.measures(documents.sample()))
-    value = {name: one.value for name, one in found.items()}
-    size, tokens = found["vendi"].n, found["vocabulary"].n
+    by_measure = by_name(comparison.measures(documents.sample()))
+    value = {name: entry.value for name, entry in by_measure.items()}
+    size, tokens = by_measure["vendi"].n, by_measure["vocabulary"].n
     first = documents.take(np.argsort(documents.key)[:size])
     cluster = np.bincount(first.cells["cluster"], minlength=TOPICS)
-    shares = yardstick.reference.counts.documents
+    shares = comparison.reference.counts.documents
     embeddings = first.sample().embeddings
     ordered = documents.take(np.argsort(documents.key))
     runs = ordered.runs
@@ -180,69 +195,71 @@ def test_values_are_those_of_the_measures(yardstick: Contrast) -> None:
         "distinct_3": read.distinct_3,
         "entropy_1": read.entropy_1,
         "entropy_2": read.entropy_2,
-        "rare_words": retained(yardstick.reference.rare, words),
+        "rare_words": retained(comparison.reference.rare, words),
         "self_repetition": read.self_repetition,
         "openings": openings(opening_hashes(*first.sample().words)),
     }
-    pool = np.bincount(yardstick.pool.column("cluster"), minlength=TOPICS)
+    pool = np.bincount(comparison.pool.column("cluster"), minlength=TOPICS)
     assert 0 < js(cluster, pool) < value["js"] < 0.2  # from as many, which is further off
 
 
-def test_a_set_is_measured_alike_however_it_was_merged(yardstick: Contrast) -> None:
+def test_a_set_is_measured_alike_however_it_was_merged(comparison: Contrast) -> None:
     documents = POPULATION.draw(900, 11)
-    whole = yardstick.measures(documents.sample())
+    expected = comparison.measures(documents.sample())
     parts = [documents.take(np.arange(start, 900, 3)).sample() for start in (2, 0, 1)]
     merged = parts[0].merge(parts[1]).merge(parts[2])
-    assert yardstick.measures(merged) == whole
-    assert Contrast(yardstick.reference).measures(merged) == whole
+    assert comparison.measures(merged) == expected
+    assert Contrast(comparison.reference).measures(merged) == expected
 
 
-def test_too_little_of_a_set_is_no_number(yardstick: Contrast) -> None:
+def test_too_little_of_a_set_is_no_number(comparison: Contrast) -> None:
     documents = POPULATION.draw(contrast.LEAST_DOCUMENTS, 12)
     few = documents.take(np.arange(contrast.LEAST_DOCUMENTS - 1))
     for sample, n in ((few.sample(), 99), (Sample.empty(), 0)):
-        found = by_name(yardstick.measures(sample))
-        assert list(found) == SHOWN
-        for name in PER_DOCUMENT & found.keys():
-            one = found[name]
-            assert (one.outcome, one.n) == ("too few", n)
-            numbers = (one.value, one.human, one.low, one.high, one.against, one.error)
+        by_measure = by_name(comparison.measures(sample))
+        assert list(by_measure) == SHOWN
+        for name in PER_DOCUMENT & by_measure.keys():
+            entry = by_measure[name]
+            assert (entry.outcome, entry.n) == ("too few", n)
+            numbers = (entry.value, entry.human, entry.low, entry.high, entry.against, entry.error)
             assert numbers == (None,) * 6
-    found = by_name(yardstick.measures(documents.sample()))
-    assert found["js"].outcome == "shown"
-    assert found["js"].value is not None
+    by_measure = by_name(comparison.measures(documents.sample()))
+    assert by_measure["js"].outcome == "shown"
+    assert by_measure["js"].value is not None
 
 
-def test_words_and_documents_are_too_few_each_for_itself(yardstick: Contrast) -> None:
+def test_words_and_documents_are_too_few_each_for_itself(comparison: Contrast) -> None:
     # Many documents of few words, and few of many.
     documents = POPULATION.draw(200, 13)
     short = documents.sample(tokens=contrast.LEAST_TOKENS - 100)
-    found = by_name(yardstick.measures(short))
+    by_measure = by_name(comparison.measures(short))
     each = contrast.LEAST_TOKENS // contrast.DOCUMENTS_IN_TOKENS
     words = int(np.minimum(np.diff(short.words[0]), each).sum())
     assert words < contrast.LEAST_TOKENS
-    assert (found["vocabulary"].outcome, found["vocabulary"].n) == ("too few", words)
-    assert found["vendi"].value is not None
-    found = by_name(yardstick.measures(documents.take(np.arange(98)).sample()))
-    assert found["vendi"].outcome == "too few"
-    assert found["vocabulary"].value is not None
+    assert (by_measure["vocabulary"].outcome, by_measure["vocabulary"].n) == ("too few", words)
+    assert by_measure["vendi"].value is not None
+    by_measure = by_name(comparison.measures(documents.take(np.arange(98)).sample()))
+    assert by_measure["vendi"].outcome == "too few"
+    assert by_measure["vocabulary"].value is not None
 
 
 def test_a_pool_that_is_too_small_says_so() -> None:
     small = Contrast(reference(0, 2 * contrast.LEAST_DOCUMENTS - 1, POPULATION))
-    found = by_name(small.measures(POPULATION.draw(900, 14).sample()))
-    assert (found["vendi"].outcome, found["vendi"].n) == ("too few", 99)
+    by_measure = by_name(small.measures(POPULATION.draw(900, 14).sample()))
+    assert (by_measure["vendi"].outcome, by_measure["vendi"].n) == ("too few", 99)
     tiny = Contrast(reference(0, 3, POPULATION))
-    outcomes = {found.outcome for found in tiny.measures(POPULATION.draw(900, 14).sample())}
+    outcomes = {
+        by_measure.outcome for by_measure in tiny.measures(POPULATION.draw(900, 14).sample())
+    }
     assert outcomes == {"too few"}
 
 
-def test_only_what_is_wanted_is_measured(yardstick: Contrast) -> None:
+def test_only_what_is_wanted_is_measured(comparison: Contrast) -> None:
     sample = POPULATION.draw(300, 15).sample()
-    whole = by_name(yardstick.measures(sample))
+    complete = by_name(comparison.measures(sample))
     for names in (("vocabulary", "js"), ("openings",), ("near_duplicates",), ()):
-        found = yardstick.measures(sample, names)
-        assert found == [whole[name] for name in SHOWN if name in names]
+        measures = comparison.measures(sample, names)
+        assert measures == [complete[name] for name in SHOWN if name in names]
 
 
 @given(st.integers(1, 2**24), st.integers(1, 8))
@@ -261,14 +278,14 @@ def test_a_measure_beside_human_text() -> None:
     excess = measure("openings", 0.3, 0.1, 0.2, 1.5, 512)
     assert (excess.against, excess.error) == (pytest.approx(0.2), pytest.approx(0.3))
     assert excess.low == 0  # no share is negative
-    nothing = measure("tail_coverage", 0.3, 0.0, 0.0, 1.5, 512)
-    assert (nothing.against, nothing.error) == (None, None)
-    assert not any(isinstance(x, float) and math.isnan(x) for _, x in nothing)
+    without_human = measure("tail_coverage", 0.3, 0.0, 0.0, 1.5, 512)
+    assert (without_human.against, without_human.error) == (None, None)
+    assert not any(isinstance(x, float) and math.isnan(x) for _, x in without_human)
 
 
-def test_a_huge_document_counts_with_its_beginning_only(yardstick: Contrast) -> None:
+def test_a_huge_document_counts_with_its_beginning_only(comparison: Contrast) -> None:
     documents = POPULATION.draw(600, 15).sample()
-    n = by_name(yardstick.measures(documents))["vocabulary"].n
+    n = by_name(comparison.measures(documents))["vocabulary"].n
     assert n >= contrast.LEAST_TOKENS
     each = n // contrast.DOCUMENTS_IN_TOKENS
     words = np.random.default_rng(0).integers(0, 1 << 32, 50 * each).astype(np.uint32)
@@ -277,22 +294,22 @@ def test_a_huge_document_counts_with_its_beginning_only(yardstick: Contrast) -> 
         rows = documents.table.to_pylist()
         rows[0] |= {"words": words[:length].tobytes(), "tokens": length}
         table = pa.Table.from_pylist(rows, schema=documents.table.schema)
-        measures = yardstick.measures(Sample(table))
-        return [found for found in measures if MEASURES[found.name].per == "tokens"]
+        measures = comparison.measures(Sample(table))
+        return [entry for entry in measures if MEASURES[entry.name].per == "tokens"]
 
     assert with_first(each) == with_first(50 * each)
     assert with_first(each) != with_first(each // 2)
 
 
-def test_few_rare_clusters_judge_nothing(yardstick: Contrast) -> None:
-    found = by_name(yardstick.measures(POPULATION.draw(600, 16).sample()))["tail_coverage"]
-    few = len(yardstick.rare) < contrast.LEAST_RARE
-    assert (found.outcome == "too few") is few
-    assert (found.value is None) is few
+def test_few_rare_clusters_judge_nothing(comparison: Contrast) -> None:
+    coverage = by_name(comparison.measures(POPULATION.draw(600, 16).sample()))["tail_coverage"]
+    few = len(comparison.rare) < contrast.LEAST_RARE
+    assert (coverage.outcome == "too few") is few
+    assert (coverage.value is None) is few
 
 
 def saying(documents: Documents, runs: list[list[int]]) -> Documents:
-    """Documents with other words."""
+    """Replace the words of documents."""
     words = packed(np.cumsum([0, *map(len, runs)]), np.concatenate(runs).astype(np.uint32))
     sketch = documents.sketch
     for name, column in (("words", words), ("tokens", pa.array([len(run) for run in runs]))):
@@ -301,20 +318,20 @@ def saying(documents: Documents, runs: list[list[int]]) -> Documents:
 
 
 def opened(documents: Documents, rng: np.random.Generator, kinds: int) -> Documents:
-    """Documents that begin with one of some openings, the first of them the commonest."""
+    """Make documents begin with one of some openings, the first of them the commonest."""
     weight = 1 / np.arange(1, kinds + 1)
     kind = rng.choice(kinds, len(documents), p=weight / weight.sum())
     runs = [[int(k)] * 5 + run[5:] for k, run in zip(kind, documents.runs, strict=True)]
     return saying(documents, runs)
 
 
-def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
+def test_common_openings_vary_as_their_error_says(comparison: Contrast) -> None:
     rng = np.random.default_rng(3)
     far = []
     for trial in range(TRIALS):
         human = opened(POPULATION.draw(600, 3000 + trial), rng, 400).pool()
         sample = opened(POPULATION.draw(200, 4000 + trial), rng, 400).sample()
-        against = Contrast(replace(yardstick.reference, pool=human))
+        against = Contrast(replace(comparison.reference, pool=human))
         (measure,) = judged(against.measures(sample, ["openings"]), Gates())
         assert measure.outcome != "stop"
         assert measure.human is not None
@@ -324,16 +341,16 @@ def test_common_openings_vary_as_their_error_says(yardstick: Contrast) -> None:
     assert 0.65 < np.std(far) < 1.4
 
 
-def test_documents_that_begin_alike_are_stopped(yardstick: Contrast) -> None:
+def test_documents_that_begin_alike_are_stopped(comparison: Contrast) -> None:
     rng = np.random.default_rng(4)
     alike = opened(POPULATION.draw(400, 20), rng, 30).sample()
-    (measure,) = judged(yardstick.measures(alike, ["openings"]), Gates())
+    (measure,) = judged(comparison.measures(alike, ["openings"]), Gates())
     assert measure.outcome == "stop"
     assert measure.value == 1
 
 
-def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
-    """A text whose every word is a word of its own: no measure of words says go."""
+def test_words_that_are_all_new_judge_nothing(comparison: Contrast) -> None:
+    """Make every word a new one, so that no measure of words says go."""
 
     def unheard(documents: Documents, first: int) -> Documents:
         ends = np.cumsum([0, *map(len, documents.runs)]) + first
@@ -341,7 +358,7 @@ def test_words_that_are_all_new_judge_nothing(yardstick: Contrast) -> None:
 
     human = unheard(POPULATION.draw(1200, 21), 0).pool()
     sample = unheard(POPULATION.draw(600, 22), 1 << 20).sample()
-    measures = Contrast(replace(yardstick.reference, pool=human)).measures(sample)
+    measures = Contrast(replace(comparison.reference, pool=human)).measures(sample)
     outcomes = by_name(judged(measures, Gates()))
     assert outcomes["vocabulary"].against == 1
     for name in ("vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"):

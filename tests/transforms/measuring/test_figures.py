@@ -22,10 +22,10 @@ AGAINST_HUMAN = ("kl_to_reference", "tail_mass", "off_support")
 
 
 def measured(documents: Documents) -> Diversity:
-    found = Diversity.empty(TOPICS, SECOND_TOPICS)
+    diversity = Diversity.empty(TOPICS, SECOND_TOPICS)
     rows = np.arange(len(documents))
-    found.add(documents.at(rows), documents.sketch, documents.key, 2**64 - 1, 3, 5)
-    return found
+    diversity.add(documents.at(rows), documents.sketch, documents.key, 2**64 - 1, 3, 5)
+    return diversity
 
 
 @pytest.fixture(scope="module")
@@ -35,75 +35,80 @@ def maker() -> FigureMaker:
 
 def test_parts_merged_have_the_figures_of_the_whole(maker: FigureMaker) -> None:
     documents = POPULATION.draw(400, 1)
-    whole = measured(documents)
+    complete = measured(documents)
     parts = [measured(documents.take(np.arange(start, 400, 4))) for start in (2, 0, 3, 1)]
-    found = merged(parts, TOPICS, SECOND_TOPICS)
-    found.counts.copies, found.counts.near_duplicates = 3, 5
-    assert maker.figures(found) == maker.figures(whole)
-    assert Figures.model_validate_json(maker.figures(whole).model_dump_json()) == maker.figures(
-        whole
+    joined = merged(parts, TOPICS, SECOND_TOPICS)
+    joined.counts.copies, joined.counts.near_duplicates = 3, 5
+    assert maker.figures(joined) == maker.figures(complete)
+    assert Figures.model_validate_json(maker.figures(complete).model_dump_json()) == maker.figures(
+        complete
     )
 
 
 def test_the_figures_are_those_of_the_accumulators(maker: FigureMaker) -> None:
     documents = POPULATION.draw(400, 2)
-    found = measured(documents)
-    made = maker.figures(found)
-    counts = found.counts
-    assert (made.documents, made.tokens) == (400, int(counts.tokens.sum()))
-    assert (made.copies, made.near_duplicates) == (3, 5)
-    assert made.vendi == vendi(found.moments, 1)
-    assert made.vendi_2 == vendi(found.moments, 2)
+    diversity = measured(documents)
+    figures = maker.figures(diversity)
+    counts = diversity.counts
+    assert (figures.documents, figures.tokens) == (400, int(counts.tokens.sum()))
+    assert (figures.copies, figures.near_duplicates) == (3, 5)
+    assert figures.vendi == vendi(diversity.moments, 1)
+    assert figures.vendi_2 == vendi(diversity.moments, 2)
     effective = effective_number(counts.documents)
-    assert made.effective_clusters == effective
-    assert made.effective_clusters_error == effective * standard_error(counts.documents)
+    assert figures.effective_clusters == effective
+    assert figures.effective_clusters_error == effective * standard_error(counts.documents)
     lengths = np.sort(documents.sketch["tokens"].to_numpy())
-    assert made.lengths is not None
-    assert made.lengths.mean == pytest.approx(lengths.mean())
-    for share, value in ((0.05, made.lengths.least), (0.5, made.lengths.median)):
+    assert figures.lengths is not None
+    assert figures.lengths.mean == pytest.approx(lengths.mean())
+    for share, value in ((0.05, figures.lengths.least), (0.5, figures.lengths.median)):
         assert value <= lengths[int(share * 400)] < 1.1 * value
-    assert made.lengths.least < made.lengths.median < made.lengths.most <= lengths[-1]
-    assert made.measures == maker.contrast.measures(found.sample)  # type: ignore[union-attr]
-    assert made.tail_mass == pytest.approx(0.2, abs=0.06)
-    assert made.kl_to_reference is not None
+    assert figures.lengths.least < figures.lengths.median < figures.lengths.most <= lengths[-1]
+    assert figures.measures == maker.contrast.measures(diversity.sample)  # type: ignore[union-attr]
+    assert figures.tail_mass == pytest.approx(0.2, abs=0.06)
+    assert figures.kl_to_reference is not None
 
 
 def test_words_are_counted_in_a_power_of_two(maker: FigureMaker) -> None:
     documents = POPULATION.draw(400, 3)
-    found = measured(documents)
-    offsets, words = found.sample.words
-    made = maker.figures(found).lexical
-    assert made is not None
+    diversity = measured(documents)
+    offsets, words = diversity.sample.words
+    measures = maker.figures(diversity).lexical
+    assert measures is not None
     size = 1 << (len(words).bit_length() - 1)
-    assert made.tokens == size
-    assert asdict(lexical(*first_tokens(offsets, words, size))) == made.model_dump()
+    assert measures.tokens == size
+    assert asdict(lexical(*first_tokens(offsets, words, size))) == measures.model_dump()
     few = documents.take(np.arange(60))
     assert few.sketch["tokens"].to_numpy().sum() < LEAST_TOKENS
     assert maker.figures(measured(few)).lexical is None
 
 
 def test_only_the_measures_that_are_wanted(maker: FigureMaker) -> None:
-    found = measured(POPULATION.draw(200, 4))
-    names = [one.name for one in maker.figures(found, ("vocabulary", "js")).measures]
+    diversity = measured(POPULATION.draw(200, 4))
+    names = [measure.name for measure in maker.figures(diversity, ("vocabulary", "js")).measures]
     assert names == ["js", "vocabulary"]
-    assert [one.name for one in maker.figures(found).measures] == list(MEASURES)[:-1]
+    assert [measure.name for measure in maker.figures(diversity).measures] == list(MEASURES)[:-1]
 
 
 def test_without_human_text_nothing_is_called_human(maker: FigureMaker) -> None:
-    found = measured(POPULATION.draw(200, 5))
-    own = FigureMaker(reference(0, 100, POPULATION, human=False)).figures(found)
-    assert own.measures == []
-    assert [getattr(own, name) for name in AGAINST_HUMAN] == [None] * 3
-    human = maker.figures(found)
-    same = own.model_dump(exclude={"measures", *AGAINST_HUMAN})
+    diversity = measured(POPULATION.draw(200, 5))
+    figures = FigureMaker(reference(0, 100, POPULATION, human=False)).figures(diversity)
+    assert figures.measures == []
+    assert [getattr(figures, name) for name in AGAINST_HUMAN] == [None] * 3
+    human = maker.figures(diversity)
+    same = figures.model_dump(exclude={"measures", *AGAINST_HUMAN})
     assert human.model_dump(exclude={"measures", *AGAINST_HUMAN}) == same
     assert None not in [getattr(human, name) for name in AGAINST_HUMAN]
 
 
 def test_a_set_of_nothing_has_no_figures(maker: FigureMaker) -> None:
-    made = maker.figures(Diversity.empty(TOPICS, SECOND_TOPICS))
-    assert made.documents == made.tokens == 0
-    assert (made.vendi, made.lexical, made.lengths, made.measures) == (None, None, None, [])
+    figures = maker.figures(Diversity.empty(TOPICS, SECOND_TOPICS))
+    assert figures.documents == figures.tokens == 0
+    assert (figures.vendi, figures.lexical, figures.lengths, figures.measures) == (
+        None,
+        None,
+        None,
+        [],
+    )
 
 
 def test_documents_without_words_have_the_figures_that_need_none(maker: FigureMaker) -> None:
@@ -112,12 +117,12 @@ def test_documents_without_words_have_the_figures_that_need_none(maker: FigureMa
     sketch = sketch.append_column("tokens", [[0] * 120]).append_column("words", [[b""] * 120])
     schema = documents.sketch.schema
     sketch = sketch.select(schema.names).cast(schema)
-    made = maker.figures(measured(replace(documents, sketch=sketch)))
-    assert made.documents == 120
-    assert made.tokens == 0
-    assert made.lengths is not None
-    assert (made.lengths.mean, made.lengths.most) == (0, 0)
-    assert made.lexical is None
-    by_name = {one.name: one.outcome for one in made.measures}
+    figures = maker.figures(measured(replace(documents, sketch=sketch)))
+    assert figures.documents == 120
+    assert figures.tokens == 0
+    assert figures.lengths is not None
+    assert (figures.lengths.mean, figures.lengths.most) == (0, 0)
+    assert figures.lexical is None
+    by_name = {measure.name: measure.outcome for measure in figures.measures}
     assert (by_name["vocabulary"], by_name["vendi"]) == ("too few", "shown")
     assert isinstance(maker.contrast, Contrast)

@@ -33,7 +33,7 @@ NOISY = ("vocabulary", "distinct_3", "rare_words")
 TINY = 1e-9
 
 
-def found(
+def make_measure(
     name: str,
     against: float | None,
     error: float | None = 0.0,
@@ -53,11 +53,11 @@ def found(
 
 
 def least(against: float | None, error: float | None = 0.0, name: str = "vocabulary") -> str:
-    return outcome(found(name, against, error), Gates(**{name: {"warn": 0.9, "stop": 0.7}}))
+    return outcome(make_measure(name, against, error), Gates(**{name: {"warn": 0.9, "stop": 0.7}}))
 
 
 def most(against: float, error: float = 0.0) -> str:
-    return outcome(found("js", against, error), Gates(js=Most(warn=0.02, stop=0.05)))
+    return outcome(make_measure("js", against, error), Gates(js=Most(warn=0.02, stop=0.05)))
 
 
 @pytest.mark.parametrize(
@@ -111,24 +111,24 @@ def test_every_gate_stops_warns_and_lets_pass(name: str) -> None:
     limits = getattr(Gates(), name)
     middle = (limits.warn + limits.stop) / 2
     good, bad = (1.0, 0.1) if name in RATIOS else (0.0, 0.6)
-    outcomes = [outcome(found(name, against), Gates()) for against in (good, middle, bad)]
+    outcomes = [outcome(make_measure(name, against), Gates()) for against in (good, middle, bad)]
     assert outcomes == ["go", "warn", "stop"]
 
 
 def test_noise_is_said_of_words_alone_and_where_it_is_asked_for() -> None:
     for name in RATIOS:
         expected = "noise" if name in NOISY else "go"
-        assert outcome(found(name, 1.5), Gates()) == expected
-        assert outcome(found(name, 1.5), Gates(noise=None)) == "go"
-        assert outcome(found(name, 1.5), Gates(noise=2)) == "go"
+        assert outcome(make_measure(name, 1.5), Gates()) == expected
+        assert outcome(make_measure(name, 1.5), Gates(noise=None)) == "go"
+        assert outcome(make_measure(name, 1.5), Gates(noise=2)) == "go"
 
 
 def test_what_has_no_gate_is_shown() -> None:
     for name in MEASURES:
         gates = Gates(**{name: None}) if name in {*RATIOS, *EXCESSES} else Gates()
-        assert outcome(found(name, 0.0), gates) == "shown"
-        assert outcome(found(name, 9.0), gates) == "shown"
-        assert outcome(found(name, None, None, outcome="too few"), gates) == "too few"
+        assert outcome(make_measure(name, 0.0), gates) == "shown"
+        assert outcome(make_measure(name, 9.0), gates) == "shown"
+        assert outcome(make_measure(name, None, None, outcome="too few"), gates) == "too few"
 
 
 def test_what_could_not_be_compared_is_too_few() -> None:
@@ -142,10 +142,11 @@ ERRORS = st.floats(0, 2, allow_nan=False)
 
 @given(st.sampled_from([*RATIOS, *EXCESSES]), AGAINST, ERRORS, ERRORS)
 def test_more_error_never_makes_it_worse(
-    name: str, against: float, one: float, more: float
+    name: str, against: float, small: float, more: float
 ) -> None:
     sure, unsure = (
-        BADNESS[outcome(found(name, against, error), Gates())] for error in (one, one + more)
+        BADNESS[outcome(make_measure(name, against, error), Gates())]
+        for error in (small, small + more)
     )
     assert unsure <= sure
 
@@ -155,8 +156,8 @@ def test_what_is_further_off_is_never_better(
     name: str, against: float, further: float, error: float
 ) -> None:
     worse = against - further if name in RATIOS else against + further
-    one, other = (BADNESS[outcome(found(name, x, error), Gates())] for x in (against, worse))
-    assert one <= other
+    near, far = (BADNESS[outcome(make_measure(name, x, error), Gates())] for x in (against, worse))
+    assert near <= far
 
 
 @given(st.sampled_from([*RATIOS, *EXCESSES]), AGAINST, ERRORS)
@@ -165,7 +166,7 @@ def test_a_stop_is_beyond_the_limit_by_more_than_chance(
 ) -> None:
     limit = getattr(Gates(), name).stop
     beyond = limit - against if name in RATIOS else against - limit
-    stops = outcome(found(name, against, error), Gates()) == "stop"
+    stops = outcome(make_measure(name, against, error), Gates()) == "stop"
     if abs(beyond - STOP_Z * error) > TINY:
         assert stops == (beyond > STOP_Z * error)
 
@@ -177,10 +178,12 @@ def report(
     prompts: CollapsedPrompts | None = None,
     **against: float | None,
 ) -> Any:
-    """The verdict where there are no gates but those of the given measures."""
-    others = dict.fromkeys({*RATIOS, *EXCESSES} - set(against))
-    gates = Gates(too_few=too_few, **others)
-    measures = [found(name, x, None if x is None else 0.001, n=n) for name, x in against.items()]
+    """Return the verdict where only the given measures have gates."""
+    unmeasured = dict.fromkeys({*RATIOS, *EXCESSES} - set(against))
+    gates = Gates(too_few=too_few, **unmeasured)
+    measures = [
+        make_measure(name, x, None if x is None else 0.001, n=n) for name, x in against.items()
+    ]
     return verdict(judged(measures, gates), ["a warning"], gates, prompts)
 
 
@@ -264,7 +267,7 @@ def test_what_most_gates_could_not_look_at_is_not_judged() -> None:
 
 
 def test_a_gate_whose_measure_is_not_there_has_judged_nothing() -> None:
-    result = verdict(judged([found("vocabulary", 1.0)], Gates()), [], Gates())
+    result = verdict(judged([make_measure("vocabulary", 1.0)], Gates()), [], Gates())
     assert result.outcome == "done"
     assert result.sentence.startswith("Done, not judged: ")
 
@@ -320,7 +323,9 @@ def test_go_is_said_only_of_what_was_looked_at(
     known = sum(x is not None for x in against.values())
     sighted = known >= len(against) - known
     outcomes = {
-        outcome(found(name, x, 0.001), Gates()) for name, x in against.items() if x is not None
+        outcome(make_measure(name, x, 0.001), Gates())
+        for name, x in against.items()
+        if x is not None
     }
     if "stop" in outcomes or (too_few == "stop" and not sighted):
         expected = "stop"
@@ -347,7 +352,11 @@ def test_the_sentence_begins_with_what_the_badge_says(
 
 
 def test_judging_changes_the_outcome_alone() -> None:
-    measures = [found("vocabulary", 0.5), found("vendi", 0.5), found("js", None, None)]
+    measures = [
+        make_measure("vocabulary", 0.5),
+        make_measure("vendi", 0.5),
+        make_measure("js", None, None),
+    ]
     result = judged(measures, Gates())
     assert [measure.outcome for measure in result] == ["stop", "shown", "too few"]
     same = [measure.model_copy(update={"outcome": "shown"}) for measure in result]
@@ -360,7 +369,7 @@ def test_judging_changes_the_outcome_alone() -> None:
 GATED = st.sampled_from([*RATIOS, *EXCESSES])
 
 
-def said(measures: Sequence[Measure], **more: Any) -> dict[str, Measure]:
+def judged_by_name(measures: Sequence[Measure], **more: Any) -> dict[str, Measure]:
     return {measure.name: measure for measure in judged(measures, Gates(), **more)}
 
 
@@ -369,10 +378,10 @@ def test_words_that_hardly_come_twice_judge_nothing(
     different: float, against: float, error: float
 ) -> None:
     words = ["vocabulary", "distinct_3", "rare_words", "self_repetition", "openings"]
-    measures = [found(name, against, error, human=0.5) for name in words[1:]]
-    measures += [found("vocabulary", against, error, human=different * 8192)]
-    measures += [found("effective_clusters", against, error)]
-    result = said(measures)
+    measures = [make_measure(name, against, error, human=0.5) for name in words[1:]]
+    measures += [make_measure("vocabulary", against, error, human=different * 8192)]
+    measures += [make_measure("effective_clusters", against, error)]
+    result = judged_by_name(measures)
     for name in words:
         if different >= DIFFERENT:
             assert result[name].outcome == "too few"
@@ -387,7 +396,7 @@ def test_a_figure_passes_only_where_a_loss_at_the_limit_would_have_shown(
     name: str, against: float, error: float, human: float
 ) -> None:
     limits = getattr(Gates(), name)
-    measure = found(name, against, error, human=human)
+    measure = make_measure(name, against, error, human=human)
     (result,) = judged([measure], Gates())
     assert (result.outcome == "too few") == (result.unjudged is not None)
     lost = limits.stop if isinstance(limits, Least) else -limits.stop
@@ -397,7 +406,7 @@ def test_a_figure_passes_only_where_a_loss_at_the_limit_would_have_shown(
         # What is lost twice as much is told from human text.
         further = 2 * abs(lost) - equal if isinstance(limits, Least) else 2 * limits.stop
         beyond = further - 1e-6 if isinstance(limits, Least) else further + 1e-6
-        assert outcome(found(name, beyond, error, human=human), Gates()) == "stop"
+        assert outcome(make_measure(name, beyond, error, human=human), Gates()) == "stop"
     if result.outcome in ("stop", "warn", "noise"):
         assert result.outcome == outcome(measure, Gates())
 
@@ -407,7 +416,7 @@ def test_an_excess_that_can_not_reach_its_limit_judges_nothing(
     name: str, against: float, error: float, human: float
 ) -> None:
     top = 0.69 if MEASURES[name].unit == "nats" else 1.0
-    (result,) = judged([found(name, against, error, human=human)], Gates())
+    (result,) = judged([make_measure(name, against, error, human=human)], Gates())
     if human + getattr(Gates(), name).stop >= top:
         assert result.outcome == "too few"
         assert "no corpus can have much more" in (result.unjudged or "")
@@ -419,10 +428,10 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
     gates = Gates()
     measures = judged(
         [
-            found("tail_coverage", 0.95, 0.2),
-            found("vocabulary", 1.0, 0.01, human=8100),
-            found("near_duplicates", 0.0, 0.001, human=0.97),
-            found("js", 0.0, 0.001),
+            make_measure("tail_coverage", 0.95, 0.2),
+            make_measure("vocabulary", 1.0, 0.01, human=8100),
+            make_measure("near_duplicates", 0.0, 0.001, human=0.97),
+            make_measure("js", 0.0, 0.001),
         ],
         gates,
     )
@@ -438,23 +447,25 @@ def test_why_a_figure_says_nothing_stands_in_the_reasons() -> None:
 
 
 def test_what_human_text_has_none_of_is_not_judged_and_it_is_said_why() -> None:
-    nothing = found("rare_words", None, None, human=0.0, value=0.0)
-    (result,) = judged([nothing], Gates())
+    empty = make_measure("rare_words", None, None, human=0.0, value=0.0)
+    (result,) = judged([empty], Gates())
     assert result.outcome == "too few"
     assert result.unjudged == "human text has none of what it counts in 8,192 words"
 
 
 def test_a_sure_stop_stays_one_however_wide_its_interval_is() -> None:
-    """A small corpus of which most is gone is stopped all the same."""
-    (result,) = judged([found("effective_clusters", 0.3, 0.1)], Gates())
+    """Stop a small corpus, too, if most of its diversity is gone."""
+    (result,) = judged([make_measure("effective_clusters", 0.3, 0.1)], Gates())
     assert (result.outcome, result.unjudged) == ("stop", None)
-    (result,) = judged([found("effective_clusters", 0.97, 0.1)], Gates())
+    (result,) = judged([make_measure("effective_clusters", 0.97, 0.1)], Gates())
     assert result.outcome == "too few"
 
 
 def test_what_is_known_from_elsewhere_is_not_judged() -> None:
-    measures = [found("effective_clusters", 0.1), found("vocabulary", 1.0)]
-    result = said(measures, doubts={"effective_clusters": "the embedder knows 12% of the words"})
+    measures = [make_measure("effective_clusters", 0.1), make_measure("vocabulary", 1.0)]
+    result = judged_by_name(
+        measures, doubts={"effective_clusters": "the embedder knows 12% of the words"}
+    )
     assert result["effective_clusters"].outcome == "not judged"
     assert result["effective_clusters"].unjudged == "the embedder knows 12% of the words"
     assert result["vocabulary"].outcome == "go"
@@ -465,7 +476,7 @@ def test_what_is_known_from_elsewhere_is_not_judged() -> None:
 
 def unlike(share: float, **against: float) -> Any:
     values = {"off_support": share, "vocabulary": 2.3, "effective_clusters": 0.6, **against}
-    measures = judged([found(name, x, 0.004) for name, x in values.items()], Gates())
+    measures = judged([make_measure(name, x, 0.004) for name, x in values.items()], Gates())
     return measures, verdict(measures, [], Gates())
 
 
@@ -498,7 +509,7 @@ def test_most_of_a_corpus_has_to_be_unlike_the_reference(share: float) -> None:
 
 
 def test_what_the_embedder_can_not_read_is_not_called_unlike_the_reference() -> None:
-    measures = [found("off_support", 0.9, 0.004), found("vocabulary", 0.5, 0.004)]
+    measures = [make_measure("off_support", 0.9, 0.004), make_measure("vocabulary", 0.5, 0.004)]
     result = judged(measures, Gates(), {"off_support": "the embedder knows 12% of the words"})
     assert [measure.outcome for measure in result] == ["not judged", "stop"]
     sentence = verdict(result, [], Gates()).sentence
@@ -507,7 +518,9 @@ def test_what_the_embedder_can_not_read_is_not_called_unlike_the_reference() -> 
 
 def test_who_insists_is_judged_on_the_wrong_reference() -> None:
     gates = Gates(off_support=None)
-    measures = judged([found("off_support", 0.9, 0.004), found("vocabulary", 2.3, 0.004)], gates)
+    measures = judged(
+        [make_measure("off_support", 0.9, 0.004), make_measure("vocabulary", 2.3, 0.004)], gates
+    )
     assert [measure.outcome for measure in measures] == ["shown", "noise"]
     assert "unlike" not in verdict(measures, [], gates).sentence
 
@@ -566,7 +579,7 @@ def test_clusters_of_texts_that_can_t_be_read_are_shown_and_not_judged(
     known: list[Known], share: str
 ) -> None:
     gates = Gates(too_few="stop")
-    fine = [found(name, 1.0 if MEASURES[name].kind == "ratio" else 0.0) for name in MEASURES]
+    fine = [make_measure(name, 1.0 if MEASURES[name].kind == "ratio" else 0.0) for name in MEASURES]
     figures = judged(fine, gates, unread(known))
     doubted = {figure.name for figure in figures if figure.outcome == "not judged"}
     assert doubted == {name for name in BY_CLUSTERS if getattr(gates, name, None)} | {"off_support"}
@@ -575,7 +588,9 @@ def test_clusters_of_texts_that_can_t_be_read_are_shown_and_not_judged(
     assert result.outcome == "go"
     sentence = f"Clusters are not judged: the embedder knows {share} of the words."
     assert result.sentence.endswith(sentence)
-    broken = [found(name, 0.1 if MEASURES[name].kind == "ratio" else 1.0) for name in MEASURES]
+    broken = [
+        make_measure(name, 0.1 if MEASURES[name].kind == "ratio" else 1.0) for name in MEASURES
+    ]
     figures = judged(broken, gates, unread(known))
     stops = {figure.name for figure in figures if figure.outcome == "stop"}
     words = {"vocabulary", "distinct_3", "rare_words", "near_duplicates"}
@@ -588,15 +603,19 @@ def test_a_corpus_in_another_language_than_the_reference_is_said_first() -> None
         (Known(1000, 0), Known(1000, 940), "0% of its words and 94%"),
         (Known(1000, 940), Known(1000, 0), "94% of its words and 0%"),
     ):
-        measures = [found(name, 30.0) for name in MEASURES]
+        measures = [make_measure(name, 30.0) for name in MEASURES]
         doubts = unread([corpus, reference])
         result = judged(measures, Gates(), doubts, foreign(corpus, reference))
         assert {m.outcome for m in result if m.name in ("vocabulary", "rare_words")} == {"shown"}
-        said = verdict(result, [], Gates())
-        assert said.outcome == "stop"
-        assert said.sentence.startswith("Stop: the corpus is in another language than the ")
-        assert f"the embedder knows {shares} of the reference's" in said.sentence
-        assert not any("noise" in reason or "clusters" in reason for reason in said.reasons)
+        judged_by_name = verdict(result, [], Gates())
+        assert judged_by_name.outcome == "stop"
+        assert judged_by_name.sentence.startswith(
+            "Stop: the corpus is in another language than the "
+        )
+        assert f"the embedder knows {shares} of the reference's" in judged_by_name.sentence
+        assert not any(
+            "noise" in reason or "clusters" in reason for reason in judged_by_name.reasons
+        )
     for known in (Known(1000, 0), Known(1000, 940), Known(10, 0)):
         assert foreign(known, known) is None
     assert foreign(Known(10, 0), Known(1000, 940)) is None
@@ -608,7 +627,7 @@ def test_clusters_of_texts_that_can_be_read_are_judged_as_ever() -> None:
 
 
 def test_a_finding_keeps_a_corpus_from_passing_and_hides_no_stop() -> None:
-    passing = [found(name, 1.0) for name in RATIOS]
+    passing = [make_measure(name, 1.0) for name in RATIOS]
     passed = verdict(judged(passing, Gates()), [], Gates())
     assert passed.outcome == "go"
     assert with_findings(passed, []) == passed
@@ -616,7 +635,7 @@ def test_a_finding_keeps_a_corpus_from_passing_and_hides_no_stop() -> None:
     assert warned.outcome == "warn"
     assert warned.sentence.startswith("Warning: one document is most of it; else as diverse as")
     assert warned.reasons[-1] == "warning: one document is most of it"
-    stopped = verdict(judged([found("vocabulary", 0.1)], Gates()), [], Gates())
+    stopped = verdict(judged([make_measure("vocabulary", 0.1)], Gates()), [], Gates())
     still = with_findings(stopped, ["one document is most of it"])
     assert (still.outcome, still.sentence) == ("stop", stopped.sentence)
     assert still.reasons[-1] == "warning: one document is most of it"

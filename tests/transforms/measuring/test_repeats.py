@@ -20,8 +20,8 @@ GROUPS = st.dictionaries(st.integers(1, 40), st.integers(1, 50), min_size=1).map
 
 def verdicts(partner: NDArray[np.int64]) -> Verdicts:
     n = len(partner)
-    nothing = np.zeros(n, np.int8)
-    return Verdicts(partner, nothing, nothing.astype(np.float32), np.zeros(n, bool), {})
+    zeros = np.zeros(n, np.int8)
+    return Verdicts(partner, zeros, zeros.astype(np.float32), np.zeros(n, bool), {})
 
 
 @settings(max_examples=200)
@@ -34,14 +34,14 @@ def test_groups_are_those_of_brute_force(seed: int, n: int) -> None:
     rows = rng.random(n) < 0.7
     repeated = [d if kept[d] else int(partner[d]) for d in range(n) if rows[d]]
     sizes = Counter(Counter(repeated).values())
-    found = group_sizes(verdicts(partner), rows)
-    assert found.tolist() == [list(pair) for pair in sorted(sizes.items())]
-    assert found.dtype == np.int64
-    assert found.shape == (len(sizes), 2)
+    groups = group_sizes(verdicts(partner), rows)
+    assert groups.tolist() == [list(pair) for pair in sorted(sizes.items())]
+    assert groups.dtype == np.int64
+    assert groups.shape == (len(sizes), 2)
 
 
 def test_what_repeats_a_document_outside_of_the_set_is_a_group_without_it() -> None:
-    """Else a corpus of one text that the yardstick has, too, would repeat nothing."""
+    """Count a text of the reference, too, or a corpus of this text alone would repeat nothing."""
     partner = np.array([-1, 0, 0, -1, 3, 9])
     assert group_sizes(verdicts(partner), np.ones(6, bool)).tolist() == [[1, 1], [2, 1], [3, 1]]
     some = np.array([False, True, True, True, True, True])
@@ -59,10 +59,10 @@ def test_every_document_of_a_set_is_in_one_group(seed: int, n: int) -> None:
     rows = rng.random(n) < 0.7
     groups = group_sizes(verdicts(partner), rows)
     assert groups.prod(axis=1).sum() == rows.sum()
-    # A part of a set has no group that the whole has not as large.
-    whole = group_sizes(verdicts(partner), np.ones(n, bool))
-    assert groups[:, 0].max(initial=0) <= whole[:, 0].max(initial=0)
-    assert groups[:, 1].sum() <= whole[:, 1].sum()
+    # A part of a set has no group that the complete set doesn't have as large.
+    complete = group_sizes(verdicts(partner), np.ones(n, bool))
+    assert groups[:, 0].max(initial=0) <= complete[:, 0].max(initial=0)
+    assert groups[:, 1].sum() <= complete[:, 1].sum()
 
 
 @settings(max_examples=200)
@@ -135,18 +135,18 @@ def test_the_share_is_that_of_documents_drawn(n: int) -> None:
 
 @pytest.mark.parametrize("n", [300, 3000])
 def test_the_error_is_how_far_other_groups_of_the_same_kind_lead(n: int) -> None:
-    """As if other texts had been written: as many groups of each size as chance gives."""
+    """Draw as many groups of each size as chance gives, as if other texts had been written."""
     size, often = np.array([1, 2, 5, 60]), np.array([9000, 120, 30, 4])
     rng = np.random.default_rng(0)
     shares = []
     for _ in range(2000):
-        found = np.append(often[:1], rng.poisson(often[1:]))
-        shares.append(repeated_share(np.stack([size, found], axis=1), n)[0])
+        drawn = np.append(often[:1], rng.poisson(often[1:]))
+        shares.append(repeated_share(np.stack([size, drawn], axis=1), n)[0])
     _, error = repeated_share(np.stack([size, often], axis=1), n)
     assert error == pytest.approx(np.std(shares), rel=0.1)
 
 
 def test_documents_that_repeat_nothing_make_a_share_of_nothing() -> None:
-    """Not of a little less than nothing, which would be printed as -0.0 %."""
+    """Return exactly 0, as a little less would be printed as -0.0 %."""
     for n in range(1, 100):
         assert repeated_share(np.array([[1, 100]]), n) == (0, 0)

@@ -60,8 +60,8 @@ def test_assignment_is_that_of_whole_numbers_in_any_batch(
 def test_the_lowest_number_wins_a_tie_and_a_vector_of_nothing_is_in_the_first_cell() -> None:
     rng = np.random.default_rng(0)
     centroids = unit_vectors(rng, 3)[[2, 0, 1, 0, 1]]
-    nothing = np.zeros((1, EMBEDDING_DIMS), np.int8)
-    nearest, dot, density = codebook(centroids).assign(np.concatenate([centroids, nothing]))
+    zeros = np.zeros((1, EMBEDDING_DIMS), np.int8)
+    nearest, dot, density = codebook(centroids).assign(np.concatenate([centroids, zeros]))
     assert nearest.tolist() == [0, 1, 2, 1, 2, 0]
     assert dot[-1] == 0
     assert density[-1] == pytest.approx(5 * np.exp(-10) * 2**30, rel=0.01)
@@ -77,8 +77,8 @@ def test_the_density_is_the_kernels_sum_and_grows_with_what_is_near() -> None:
     cosine = x.astype(float) @ centroids.T.astype(float) / SCALE**2
     exact = (counts * np.exp(10 * (np.minimum(cosine, 1) - 1))).sum(1)
     assert np.abs(density / 2**30 / exact - 1).max() < 0.01
-    there = exact > np.median(exact)
-    assert density[there].min() >= density[~there].max() * 0.99
+    nonzero = exact > np.median(exact)
+    assert density[nonzero].min() >= density[~nonzero].max() * 0.99
     more = counts.copy()
     more[3] += 50
     _, _, denser = codebook(centroids, more).assign(x)
@@ -87,8 +87,8 @@ def test_the_density_is_the_kernels_sum_and_grows_with_what_is_near() -> None:
     toward, away = unit_vectors(rng, 2).astype(float)
     angles = np.linspace(0, np.pi, 200)[:, None]
     circle = np.rint(np.cos(angles) * toward + np.sin(angles) * away).clip(-127, 127)
-    one = codebook(toward[None])
-    _, dot, falling = one.assign(circle.astype(np.int8))
+    single = codebook(toward[None])
+    _, dot, falling = single.assign(circle.astype(np.int8))
     order = np.argsort(-dot, kind="stable")
     assert (np.diff(falling[order]) <= 0).all()
     assert falling.max() == pytest.approx(2**30, rel=0.02)
@@ -143,7 +143,7 @@ def test_fewer_documents_than_clusters_and_none_at_all() -> None:
     assert fit_codebook(with_nothing, 50, 0, EVERY).size == 3
     repeated = fit_codebook(np.repeat(few[:1], 10, axis=0), 4, 0, EVERY)
     assert repeated.counts.sum() == 10
-    for nothing in (np.zeros((0, EMBEDDING_DIMS), np.int8), with_nothing[3:]):
-        book = fit_codebook(nothing, 50, 0, EVERY)
+    for wordless in (np.zeros((0, EMBEDDING_DIMS), np.int8), with_nothing[3:]):
+        book = fit_codebook(wordless, 50, 0, EVERY)
         assert (book.size, book.counts.sum()) == (1, 0)
         assert book.assign(few)[0].tolist() == [0, 0, 0]

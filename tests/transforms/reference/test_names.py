@@ -18,8 +18,8 @@ TEXTS = {
 
 
 def test_a_cluster_is_told_by_what_the_others_do_not_say() -> None:
-    found = distinctive_words(TEXTS, 2)
-    assert found == {0: ["copper", "solder"], 1: ["violin", "strings"], 7: ["dough", "yeast"]}
+    names = distinctive_words(TEXTS, 2)
+    assert names == {0: ["copper", "solder"], 1: ["violin", "strings"], 7: ["dough", "yeast"]}
     assert all(len(words) == WORDS for words in distinctive_words(TEXTS).values())
     assert not set(distinctive_words(TEXTS)[1]) & {"copper", "yeast"}
 
@@ -30,7 +30,7 @@ def test_the_common_words_come_after_all_that_two_texts_share() -> None:
 
 
 def test_words_of_one_text_alone_come_last() -> None:
-    """They may be names of people."""
+    """Rank words of a single text last, as they may be names of people."""
     texts = {
         0: ["Maria Muster writes of copper", "copper again", "and solder", "solder too"],
         1: ["violin", "strings", "solder", "else"],
@@ -49,10 +49,10 @@ def test_a_word_counts_once_a_text() -> None:
 
 def test_words_are_of_letters_alone_and_whole() -> None:
     text = "x86 été größer ab id_number 12345 " + "z" * 24 + " " + "q" * 25
-    found = set(distinctive_words({0: [text, text]}, 50)[0])
-    assert {"été", "größer", "number", "z" * 24} <= found
-    assert not {"ab", "x86", "12345"} & found
-    assert not any(word[0] == "q" for word in found)  # part of a word says nothing
+    names = set(distinctive_words({0: [text, text]}, 50)[0])
+    assert {"été", "größer", "number", "z" * 24} <= names
+    assert not {"ab", "x86", "12345"} & names
+    assert not any(word[0] == "q" for word in names)  # part of a word says nothing
 
 
 def test_clusters_without_texts_or_words_have_no_names() -> None:
@@ -71,10 +71,10 @@ def test_clusters_without_texts_or_words_have_no_names() -> None:
     st.randoms(use_true_random=False),
 )
 def test_the_order_of_the_texts_does_not_matter(texts: dict[int, list[str]], random: Any) -> None:
-    found = distinctive_words(texts)
+    names = distinctive_words(texts)
     clusters = random.sample(sorted(texts), len(texts))
     turned = {cluster: random.sample(texts[cluster], len(texts[cluster])) for cluster in clusters}
-    assert distinctive_words(turned) == found
-    for cluster, words in found.items():
+    assert distinctive_words(turned) == names
+    for cluster, words in names.items():
         assert len(words) == len(set(words)) <= WORDS
         assert all(any(word in text.lower() for text in texts[cluster]) for word in words)

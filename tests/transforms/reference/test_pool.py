@@ -31,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Documents, Sketche
 
 
 def smallest(documents: Documents, rows: list[int], most: int, tokens: int) -> list[int]:
-    """Of some rows those with the smallest keys, until there are so many documents or words."""
+    """Choose the rows with the smallest keys, up to a number of documents and words."""
     key, lengths = documents.key, documents.sketch["tokens"].to_pylist()
     kept: list[int] = []
     before = 0
@@ -42,7 +42,7 @@ def smallest(documents: Documents, rows: list[int], most: int, tokens: int) -> l
     return kept
 
 
-def made(corpus: tuple[Documents, Sketches], rows: list[int]) -> Pool:
+def make_pool(corpus: tuple[Documents, Sketches], rows: list[int]) -> Pool:
     documents, sketches = corpus
     chosen = np.array(rows, np.int64)
     return Pool.of(sketches, chosen, documents.take(chosen).cells)
@@ -68,16 +68,16 @@ def test_a_pool_is_the_documents_with_the_smallest_keys(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "DOCUMENTS", most)
         patch.setattr(pool, "TOKENS", tokens)
-        found = made(corpus, rows)
-        sample = found.sample
+        chosen_pool = make_pool(corpus, rows)
+        sample = chosen_pool.sample
     documents = corpus[0]
     kept = smallest(documents, rows, most, tokens)
     expected = documents.take(kept)
-    assert len(found) == len(kept)
+    assert len(chosen_pool) == len(kept)
     for name in ("fingerprint_hi", "fingerprint_lo", "tokens", "signature", "embedding", "words"):
-        assert found.sketch[name].to_pylist() == expected.sketch[name].to_pylist()
+        assert chosen_pool.sketch[name].to_pylist() == expected.sketch[name].to_pylist()
     for name, column in expected.cells.items():
-        assert found.cells[name].to_pylist() == column.tolist()
+        assert chosen_pool.cells[name].to_pylist() == column.tolist()
     assert sample.column("key").tolist() == expected.key.tolist()
     for name in ("cluster", "audit_cluster", "class"):
         assert sample.column(name).tolist() == expected.cells[name].tolist()
@@ -85,24 +85,24 @@ def test_a_pool_is_the_documents_with_the_smallest_keys(
 
 
 def test_nothing_that_names_a_document_is_handed_on(corpus: tuple[Documents, Sketches]) -> None:
-    found = made(corpus, list(range(120)))
+    pool = make_pool(corpus, list(range(120)))
     assert corpus[0].sketch["domain"].null_count == 0
     for name in ("id", "domain", "generation"):
-        assert found.sketch[name].null_count == 120
+        assert pool.sketch[name].null_count == 120
 
 
 @pytest.mark.parametrize("rows", [list(range(0, 120, 3)), [7], []])
 def test_what_is_loaded_is_what_was_saved_and_a_sketch(
     corpus: tuple[Documents, Sketches], tmp_path: Path, rows: list[int]
 ) -> None:
-    found = made(corpus, rows)
-    found.save(str(tmp_path))
+    pool = make_pool(corpus, rows)
+    pool.save(str(tmp_path))
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == sorted(POOL_FILES)
     loaded = Pool.load(str(tmp_path))
-    assert loaded.sketch.equals(found.sketch)
-    assert loaded.cells.equals(found.cells)
-    assert loaded.fingerprint == found.fingerprint
-    assert loaded.sample.table.equals(found.sample.table)
+    assert loaded.sketch.equals(pool.sketch)
+    assert loaded.cells.equals(pool.cells)
+    assert loaded.fingerprint == pool.fingerprint
+    assert loaded.sample.table.equals(pool.sample.table)
     schema = sketch_schema(16)
     assert loaded.sketch.schema.names == schema.names
     assert loaded.sketch.schema.types == schema.types
@@ -118,7 +118,7 @@ def test_what_is_loaded_is_what_was_saved_and_a_sketch(
 
 
 def test_other_documents_are_another_pool(corpus: tuple[Documents, Sketches]) -> None:
-    prints = [made(corpus, rows).fingerprint for rows in ([1, 2, 3], [1, 2], [1, 2, 4], [])]
+    prints = [make_pool(corpus, rows).fingerprint for rows in ([1, 2, 3], [1, 2], [1, 2, 4], [])]
     assert len(set(prints)) == 4
 
 
@@ -126,8 +126,8 @@ def test_deduplication_reads_a_pool_like_a_run(tmp_path: Path) -> None:
     texts = paragraphs()[:40]
     texts += [texts[5] + " \r\n", f"{texts[9]} and so on"]
     rows = [{"text": text, "id": f"d{i}"} for i, text in enumerate(texts)]
-    made = source("people", "human", write_jsonl(tmp_path / "h.jsonl", rows), id_field="id")
-    sketches = sketched(tmp_path / "sketches", [made], unit_bytes=9000)
+    people = source("people", "human", write_jsonl(tmp_path / "h.jsonl", rows), id_field="id")
+    sketches = sketched(tmp_path / "sketches", [people], unit_bytes=9000)
     assert len(sketches.units) > 1
     n = len(texts)
     cells = {name: np.zeros(n, int) for name in ("cluster", "dot", "density", "audit_cluster")}
@@ -135,7 +135,7 @@ def test_deduplication_reads_a_pool_like_a_run(tmp_path: Path) -> None:
     made_pool.save(str(tmp_path / "reference"))
     read = pool_sketches(str(tmp_path / "reference"))
     assert read.table(0, ["signature"]).schema.field(0).type == pa.binary(4 * NUM_PERM)
-    _, verdicts = deduplicated(tmp_path / "dedup", read, [made], bits=1, lanes=1)
+    _, verdicts = deduplicated(tmp_path / "dedup", read, [people], bits=1, lanes=1)
     assert (~verdicts.kept).sum() == 2
     hi = read.numbers("fingerprint_hi")
     same = [hi[i] == hi[verdicts.partner[i]] for i in np.flatnonzero(~verdicts.kept)]
@@ -150,17 +150,17 @@ def test_words_are_taken_until_there_are_enough(
     documents, sketches = corpus
     tokens = up_to(documents, rows, place, more)
     chosen = np.array(rows, np.int64)
-    found = words_until(sketches, chosen, documents.key[chosen], tokens)
+    taken = words_until(sketches, chosen, documents.key[chosen], tokens)
     kept = smallest(documents, rows, len(rows), tokens)
     expected = [word for row in kept for word in documents.runs[row]]
-    assert sorted(found.tolist()) == sorted(expected)
-    assert found.dtype == np.uint32
+    assert sorted(taken.tolist()) == sorted(expected)
+    assert taken.dtype == np.uint32
 
 
 def test_a_pools_files_hold_what_deduplication_needs(
     corpus: tuple[Documents, Sketches], tmp_path: Path
 ) -> None:
-    made(corpus, list(range(120))).save(str(tmp_path))
+    make_pool(corpus, list(range(120))).save(str(tmp_path))
     table = files.read_table(str(tmp_path / POOL_FILES[0]))
     hi, lo = (table[f"fingerprint_{half}"].to_numpy() for half in ("hi", "lo"))
     assert (np.diff(sample_key(hi, lo, np.ones(120, np.int64)).astype(float)) >= 0).all()

@@ -37,82 +37,83 @@ BANDS = Bands(low=(10,) * SURFACE_MEASURES, high=(20,) * SURFACE_MEASURES)
 
 
 def inside(n: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """Surfaces of texts that are like human text."""
+    """Make surface measures of texts that are like human text."""
     return np.full((n, SURFACE_MEASURES), 15, np.uint32)
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
-    made = reference(pool=20)
-    thresholds = dataclasses.replace(made.thresholds, bands=BANDS)
-    made = dataclasses.replace(made, thresholds=thresholds)
-    assert made.save(str(tmp_path)) == made.fingerprint()
+    saved = reference(pool=20)
+    thresholds = dataclasses.replace(saved.thresholds, bands=BANDS)
+    saved = dataclasses.replace(saved, thresholds=thresholds)
+    assert saved.save(str(tmp_path)) == saved.fingerprint()
     loaded = load_reference(str(tmp_path), "e-1")
-    assert loaded.fingerprint() == made.fingerprint()
-    assert loaded.thresholds == made.thresholds
+    assert loaded.fingerprint() == saved.fingerprint()
+    assert loaded.thresholds == saved.thresholds
     assert loaded.human is True
     x = np.random.default_rng(1).integers(-127, 128, (50, 256)).astype(np.int8)
     for name in ("codebook", "second_codebook"):
-        for one, other in zip(
-            getattr(loaded, name).assign(x), getattr(made, name).assign(x), strict=True
+        for mine, theirs in zip(
+            getattr(loaded, name).assign(x), getattr(saved, name).assign(x), strict=True
         ):
-            assert (one == other).all()
+            assert (mine == theirs).all()
     for name in ("counts", "held_out"):
-        assert getattr(loaded, name).to_json() == getattr(made, name).to_json()
-    assert (loaded.ngrams.bigrams == made.ngrams.bigrams).all()
-    assert (loaded.shares == made.shares).all()
-    assert loaded.pool.sketch.equals(made.pool.sketch)
-    assert loaded.pool.cells.equals(made.pool.cells)
+        assert getattr(loaded, name).to_json() == getattr(saved, name).to_json()
+    assert (loaded.ngrams.bigrams == saved.ngrams.bigrams).all()
+    assert (loaded.shares == saved.shares).all()
+    assert loaded.pool.sketch.equals(saved.pool.sketch)
+    assert loaded.pool.cells.equals(saved.pool.cells)
     for name in ("rare", "members", "repeats"):
-        assert getattr(loaded, name).dtype == getattr(made, name).dtype
-        assert getattr(loaded, name).tolist() == getattr(made, name).tolist()
+        assert getattr(loaded, name).dtype == getattr(saved, name).dtype
+        assert getattr(loaded, name).tolist() == getattr(saved, name).tolist()
     for name in ("ngram", "num_perm", "zstd_ratio", "sizes"):
-        assert getattr(loaded, name) == getattr(made, name)
-    assert loaded.names.equals(made.names)
-    again = tmp_path / "again"
-    loaded.save(str(again))
-    written = {path for path in tmp_path.rglob("*.*") if path.is_relative_to(again)}
-    assert {str(path.relative_to(again)) for path in written} == set(REFERENCE_FILES)
+        assert getattr(loaded, name) == getattr(saved, name)
+    assert loaded.names.equals(saved.names)
+    copy_folder = tmp_path / "again"
+    loaded.save(str(copy_folder))
+    written = {path for path in tmp_path.rglob("*.*") if path.is_relative_to(copy_folder)}
+    assert {str(path.relative_to(copy_folder)) for path in written} == set(REFERENCE_FILES)
     for path in written:
-        one, other = path, tmp_path / path.relative_to(again)
+        mine, theirs = path, tmp_path / path.relative_to(copy_folder)
         if path.suffix == ".parquet":
-            assert pq.read_table(one).equals(pq.read_table(other))
+            assert pq.read_table(mine).equals(pq.read_table(theirs))
         else:
-            assert one.read_bytes() == other.read_bytes()
+            assert mine.read_bytes() == theirs.read_bytes()
     copied = tmp_path / "copied"
-    copy_reference(str(again), str(copied))
-    assert load_reference(str(copied), "e-1").fingerprint() == made.fingerprint()
+    copy_reference(str(copy_folder), str(copied))
+    assert load_reference(str(copied), "e-1").fingerprint() == saved.fingerprint()
 
 
 def test_a_reference_of_too_little_text_has_no_ratio(tmp_path: Path) -> None:
-    made = dataclasses.replace(reference(pool=2), zstd_ratio=None)
-    made.save(str(tmp_path))
+    saved = dataclasses.replace(reference(pool=2), zstd_ratio=None)
+    saved.save(str(tmp_path))
     assert load_reference(str(tmp_path), "e-1").zstd_ratio is None
 
 
 def test_the_fingerprint_tells_every_part_apart() -> None:
-    made, other = reference(pool=5), reference(1, pool=5)
+    first, second = reference(pool=5), reference(1, pool=5)
     changed = [
-        dataclasses.replace(made, **{name: getattr(other, name)})
+        dataclasses.replace(first, **{name: getattr(second, name)})
         for name in ("codebook", "second_codebook", "counts", "held_out", "ngrams", "pool", "rare")
     ]
     changed += [
-        dataclasses.replace(made, **{name: getattr(other, name)}) for name in ("members", "repeats")
+        dataclasses.replace(first, **{name: getattr(second, name)})
+        for name in ("members", "repeats")
     ]
     changed += [
-        dataclasses.replace(made, human=False),
-        dataclasses.replace(made, embedder="e-2"),
-        dataclasses.replace(made, thresholds=Thresholds(density=200, dot=11)),
-        dataclasses.replace(made, thresholds=dataclasses.replace(made.thresholds, bands=BANDS)),
+        dataclasses.replace(first, human=False),
+        dataclasses.replace(first, embedder="e-2"),
+        dataclasses.replace(first, thresholds=Thresholds(density=200, dot=11)),
+        dataclasses.replace(first, thresholds=dataclasses.replace(first.thresholds, bands=BANDS)),
         dataclasses.replace(
-            made,
+            first,
             second_codebook=dataclasses.replace(
-                made.second_codebook, dims=made.second_codebook.dims[::-1]
+                first.second_codebook, dims=first.second_codebook.dims[::-1]
             ),
         ),
     ]
-    prints = [made.fingerprint(), *(reference.fingerprint() for reference in changed)]
+    prints = [first.fingerprint(), *(reference.fingerprint() for reference in changed)]
     assert len(set(prints)) == len(prints)
-    assert reference(pool=5).fingerprint() == made.fingerprint()
+    assert reference(pool=5).fingerprint() == first.fingerprint()
 
 
 def test_another_embedder_format_or_folder_is_refused_by_name(tmp_path: Path) -> None:
@@ -160,17 +161,20 @@ def test_files_of_two_references_are_not_taken_for_one(tmp_path: Path) -> None:
 def test_a_damaged_reference_is_refused_by_its_folder(tmp_path: Path) -> None:
     """Cut, overwritten, emptied, gone: no file of it leads anywhere but to a message."""
     draw = random.Random(3)
-    made = reference(pool=20)
-    fingerprint = made.save(str(tmp_path))
+    saved = reference(pool=20)
+    fingerprint = saved.save(str(tmp_path))
     for name in REFERENCE_FILES:
         path = tmp_path / name
-        whole = path.read_bytes()
-        cuts = [whole[: len(whole) * part // 8] for part in range(8)]
-        holes = [whole[:at] + whole[at + 50 :] for at in draw.choices(range(len(whole) - 50), k=8)]
+        data_before = path.read_bytes()
+        cuts = [data_before[: len(data_before) * part // 8] for part in range(8)]
+        holes = [
+            data_before[:at] + data_before[at + 50 :]
+            for at in draw.choices(range(len(data_before) - 50), k=8)
+        ]
         flips = []
         for _ in range(24):
-            changed = bytearray(whole)
-            for at in draw.choices(range(len(whole)), k=20):
+            changed = bytearray(data_before)
+            for at in draw.choices(range(len(data_before)), k=20):
                 changed[at] = draw.randrange(256)
             flips.append(bytes(changed))
         refused = []
@@ -187,8 +191,8 @@ def test_a_damaged_reference_is_refused_by_its_folder(tmp_path: Path) -> None:
             else:
                 assert damaged not in (*cuts, b"[]", b"{}", None), name
         assert len(refused) >= 0.8 * (len(cuts) + len(holes) + len(flips))
-        assert all(str(tmp_path) in told for told in refused)
-        path.write_bytes(whole)
+        assert all(str(tmp_path) in message for message in refused)
+        path.write_bytes(data_before)
     assert load_reference(str(tmp_path), "e-1").fingerprint() == fingerprint
 
 
@@ -262,15 +266,15 @@ def test_without_text_for_thresholds_nothing_is_called_rare() -> None:
 
 
 def test_shares_are_smoothed_by_half_a_mean_document() -> None:
-    made = reference(pool=2)
-    for column in (made.counts.tokens, made.counts.documents):
+    small = reference(pool=2)
+    for column in (small.counts.tokens, small.counts.documents):
         column[:] = 0
-    made.counts.tokens[:3] = [100, 0, 50]
-    made.counts.documents[:3] = [2, 0, 1]
+    small.counts.tokens[:3] = [100, 0, 50]
+    small.counts.documents[:3] = [2, 0, 1]
     expected = np.array([125, 25, 75, *[25] * (TOPICS - 3)])
-    assert made.shares == pytest.approx(expected / expected.sum())
-    made.counts.tokens[:] = 0
-    assert made.shares == pytest.approx(np.full(TOPICS, 1 / TOPICS))
+    assert small.shares == pytest.approx(expected / expected.sum())
+    small.counts.tokens[:] = 0
+    assert small.shares == pytest.approx(np.full(TOPICS, 1 / TOPICS))
 
 
 # Few halves, so that some are the same, and the smallest and largest ones that there are.
@@ -284,9 +288,9 @@ def test_a_reference_holds_the_texts_that_it_is_made_of(
     members: set[tuple[int, int]], asked: list[tuple[int, int]]
 ) -> None:
     table = np.array(sorted(members), np.uint64).reshape(-1, 2)
-    made = dataclasses.replace(SMALL, members=table)
+    small = dataclasses.replace(SMALL, members=table)
     hi, lo = np.array(asked, np.uint64).reshape(-1, 2).T
-    assert made.holds(hi, lo).tolist() == [pair in members for pair in asked]
+    assert small.holds(hi, lo).tolist() == [pair in members for pair in asked]
 
 
 def test_a_reference_holds_its_own_texts_and_no_others() -> None:

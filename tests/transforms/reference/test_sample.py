@@ -38,18 +38,18 @@ def row(key: int) -> dict[str, Any]:
 def sample(keys: list[int], documents: int, tokens: int) -> Sample:
     rows = [row(key) for key in keys]
     n = len(rows)
-    words = [made["words"] for made in rows]
+    words = [entry["words"] for entry in rows]
     offsets = np.cumsum([0, *map(len, words)])
     sketch = pa.table(
         {
-            "tokens": pa.array([made["tokens"] for made in rows], pa.int64()),
+            "tokens": pa.array([entry["tokens"] for entry in rows], pa.int64()),
             "embedding": fixed(np.array([r["embedding"] for r in rows], np.int8).reshape(n, WIDE)),
             "words": packed(offsets, np.concatenate([np.zeros(0, np.uint32), *words])),
         }
     )
     # The rows of the sketch stand in another order than the keys.
     turned = np.arange(n)[::-1]
-    cells = {name: np.array([made[name] for made in rows], int) for name in CELLS}
+    cells = {name: np.array([entry[name] for entry in rows], int) for name in CELLS}
     cells = {name: column[turned] for name, column in cells.items()} | {"row": turned}
     return Sample.of(np.array(keys, np.uint64)[turned], cells, sketch, documents, tokens)
 
@@ -62,10 +62,10 @@ def definition(keys: list[int], documents: int, tokens: int) -> list[dict[str, A
     kept: list[dict[str, Any]] = []
     before = 0
     for key in sorted(keys)[:documents]:
-        made = row(key)
-        words = made["words"].tobytes() if before < tokens else b""
-        kept.append(made | {"embedding": made["embedding"][:DIMS].tobytes(), "words": words})
-        before += made["tokens"]
+        entry = row(key)
+        words = entry["words"].tobytes() if before < tokens else b""
+        kept.append(entry | {"embedding": entry["embedding"][:DIMS].tobytes(), "words": words})
+        before += entry["tokens"]
     return kept
 
 
@@ -77,14 +77,14 @@ KEYS = st.lists(st.one_of(st.integers(0, 9), st.integers(2**64 - 9, 2**64 - 1)),
 @settings(max_examples=150)
 @given(KEYS, LIMITS)
 def test_a_sample_is_that_of_its_definition(keys: list[int], limits: tuple[int, int]) -> None:
-    made = sample(keys, *limits)
+    drawn = sample(keys, *limits)
     expected = definition(keys, *limits)
-    assert made.table.to_pylist() == expected
-    assert len(made) == len(expected)
-    assert made.embeddings.tobytes() == b"".join(kept["embedding"] for kept in expected)
-    assert made.embeddings.shape == (len(expected), DIMS)
+    assert drawn.table.to_pylist() == expected
+    assert len(drawn) == len(expected)
+    assert drawn.embeddings.tobytes() == b"".join(kept["embedding"] for kept in expected)
+    assert drawn.embeddings.shape == (len(expected), DIMS)
     before = np.cumsum([0, *(kept["tokens"] for kept in expected)])
-    offsets, words = made.words
+    offsets, words = drawn.words
     assert offsets.tolist() == before[: len(offsets)].tolist()
     assert words.tobytes() == b"".join(kept["words"] for kept in expected)
     assert offsets[-1] >= min(before[-1], limits[1])
@@ -108,12 +108,12 @@ def test_parts_merged_in_any_order_are_the_whole(
 @settings(max_examples=50)
 @given(KEYS, LIMITS)
 def test_bytes_give_back_the_sample(keys: list[int], limits: tuple[int, int]) -> None:
-    made = sample(keys, *limits)
-    read = Sample.from_bytes(made.to_bytes(), *limits)
-    assert read.table.equals(made.table)
+    drawn = sample(keys, *limits)
+    read = Sample.from_bytes(drawn.to_bytes(), *limits)
+    assert read.table.equals(drawn.table)
     assert (read.documents, read.tokens) == limits
-    assert read.to_bytes() == made.to_bytes()
-    assert [part.tolist() for part in read.words] == [part.tolist() for part in made.words]
+    assert read.to_bytes() == drawn.to_bytes()
+    assert [part.tolist() for part in read.words] == [part.tolist() for part in drawn.words]
 
 
 def test_nothing_is_a_sample_that_changes_nothing() -> None:
@@ -136,10 +136,10 @@ def test_samples_of_other_limits_do_not_merge() -> None:
 
 
 def test_merging_leaves_both_as_they_were() -> None:
-    one, other = sample([1, 2, 7], 4, 9), sample([3, 4, 5], 4, 9)
-    before = [made.table.to_pylist() for made in (one, other)]
-    reduce(Sample.merge, [one, other, one])
-    assert [made.table.to_pylist() for made in (one, other)] == before
+    first, second = sample([1, 2, 7], 4, 9), sample([3, 4, 5], 4, 9)
+    before = [part.table.to_pylist() for part in (first, second)]
+    reduce(Sample.merge, [first, second, first])
+    assert [part.table.to_pylist() for part in (first, second)] == before
 
 
 def test_keys_are_those_of_the_text_and_the_appearance_alone() -> None:

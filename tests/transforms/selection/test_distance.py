@@ -93,7 +93,7 @@ def test_a_human_part_that_is_not_there_does_not_count() -> None:
 
 
 def test_a_source_that_mimics_the_human_part_is_not_the_nearest_for_it() -> None:
-    """What the human part lacks is worth more than what it has already."""
+    """Prefer a source with text that the human part lacks."""
     reference = counted([[1, 1], [2, 2], [3, 3], [4, 4]] * 10)
     human = counted([[1, 1], [2, 2]] * 10)
     alike, beyond = counted([[1, 1], [2, 2], [3, 3]] * 10), counted([[3, 3], [4, 4]] * 10)

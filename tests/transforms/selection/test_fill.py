@@ -14,7 +14,7 @@ COLUMNS = ("cell", "key", "tie", "tokens", "cap")
 
 @st.composite
 def corpora(draw: st.DrawFn, keys: tuple[str, ...] = ("float", "hash", "ties")) -> Columns:
-    """Documents and quotas, from far below to far above what there is."""
+    """Draw documents and quotas, from far below to far above the supply."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, C = draw(st.integers(1, 40)), draw(st.integers(1, 6))
     longest = draw(st.sampled_from([1, 5, 100, 10_000]))

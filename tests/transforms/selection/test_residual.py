@@ -52,7 +52,7 @@ def plain_score(document, reference, current, buckets=BUCKETS):
         )
 
     def q(counts, i):
-        """How likely the word is by itself, and after the one before."""
+        """Return the word's probability by itself, and after the word before."""
         b = document[i] % buckets
         p = q = (counts[0][b] + 0.5) / (sum(counts[0]) + 0.5 * buckets)
         if i:
@@ -79,7 +79,7 @@ corpora = st.lists(st.lists(words, max_size=12), max_size=8)
 
 
 def text(seed, documents, words_each=40, vocabulary=2000):
-    """Documents with Zipf's frequencies."""
+    """Draw documents with Zipf's frequencies."""
     rng = np.random.default_rng(seed)
     hashes = np.random.default_rng(0).integers(0, 2**32, vocabulary)
     draws = np.minimum(rng.zipf(1.3, (documents, words_each)), vocabulary) - 1
@@ -160,7 +160,7 @@ def test_scores_do_not_depend_on_the_batch():
 
 
 def test_values_never_change():
-    """Other bits would mean other documents: change these only with the format's version."""
+    """Pin the bits: other bits mean other documents, and need a new version of the format."""
     reference, current = text(8, 100), text(9, 100)
     scorer = Scorer(tables(reference), tables(current))
     scores = scorer.score(*pack(current[:4]))
@@ -282,7 +282,7 @@ def test_what_the_mix_lacks_comes_first():
 
 
 def test_noise_is_not_what_is_lacking():
-    """Of two documents that are new to the mix, the one in human order is wanted, not the salad."""
+    """Prefer, of two documents that are new to the mix, the one in human word order."""
     rng = np.random.default_rng(0)
     vocabulary = rng.integers(0, 2**32, 400)
     follows = rng.integers(0, 400, (400, 3))  # in human text a word has three successors
