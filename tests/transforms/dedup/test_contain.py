@@ -43,7 +43,7 @@ def grams(run, ngram):
 
 
 def reference_counted(items, ngram, common):
-    """The n-grams by which each item is looked for; none where it is not."""
+    """Return the n-grams by which each item is looked for; none where it is not."""
     sets = [grams(item, ngram) for item in items]
     often = Counter(gram for different in set(sets) for gram in different)
     left = [{gram for gram in found if often[gram] <= common} for found in sets]

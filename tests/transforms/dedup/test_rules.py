@@ -117,14 +117,14 @@ def test_pools_part_only_what_is_not_compared(by_prompt):
 
 
 @pytest.mark.parametrize("by_prompt", [False, True])
-def test_a_partner_can_be_inherited_within_a_kin(by_prompt):
+def test_a_partner_can_be_inherited_within_a_removal_group(by_prompt):
     rules, _, _, may = every_document(by_prompt)
     n = len(rules.party)
     may, removal_group = may.reshape(n, n), rules.removal_group
     inherited = 0
     for first in range(n):
         for repeat in range(n):
-            if removal_group[first] == kin[repeat] and may[first, repeat]:
+            if removal_group[first] == removal_group[repeat] and may[first, repeat]:
                 assert (may[:, repeat] | ~may[:, first]).all()
                 inherited += first != repeat
     assert inherited > 10

@@ -20,10 +20,10 @@ from outcross.transforms.text.characters import SILENT, WORD, character_classes
 from outcross.transforms.text.surface import (
     LEAST_BYTES,
     LEAST_DOCUMENTS,
+    MISSING,
     ONE,
     ORDINARY,
     SURFACE,
-    MISSING,
     Bands,
     set_bands,
     surface,
