@@ -112,7 +112,7 @@ class Meanings:
         return cls(tokens.astype(np.int64), letters, wording, offsets, values)
 
     def agreement(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the agreement of each pair: float32[m], the similarity of their multisets of items.
+        """Return the similarity of each pair's multisets of items: float32[m].
 
         Where the shorter text has up to `STRICT_TOKENS` words, the agreement is 1 or 0. Texts
         whose other words are equal then need the same items at the same places. Other texts must
