@@ -33,7 +33,7 @@ WHOLE = 64 << 20
 
 
 def paragraphs(least_words=40):
-    """Python's own documentation: real text that every machine has."""
+    """Return paragraphs of Python's documentation: real text that every machine has."""
     found = {
         " ".join(part.split()) for text in topics.topics.values() for part in text.split("\n\n")
     }
@@ -52,12 +52,12 @@ def write_jsonl(path, rows):
 
 
 def over(elements, transform):
-    """Runs one transform over elements, and returns the counters."""
+    """Run one transform over elements, and return the counters."""
     return run_pipeline(lambda root: root | beam.Create(elements) | transform, OPTIONS)
 
 
 def sketched(folder, sources, unit_bytes=WHOLE, lanes=2):
-    """The sketches of some sources, in units of about so many bytes."""
+    """Sketch some sources, in units of about so many bytes."""
     units = plan_units(sources, unit_bytes)
     Path(folder).mkdir(parents=True)
     dealt = [units[i::lanes] for i in range(lanes)]
@@ -69,40 +69,40 @@ SETTINGS = Settings(0.8, exact=False, ngram=5, num_perm=NUM_PERM)
 
 
 def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, spill=None):
-    """The comparison and the verdicts, shuffled by so many bits."""
+    """Deduplicate, with entries shuffled by so many bits; return comparison and verdicts."""
     parties = [Party(source) for source in sources]
     everything = np.ones(len(sketches), bool)
     comparison = Comparison.of(sketches, parties, settings.same_answers is not None, everything)
-    ranks, groups = Path(folder) / "ranks", Path(folder) / "groups"
-    for made in (ranks, groups):
-        made.mkdir(parents=True)
+    positions, groups = Path(folder) / "positions", Path(folder) / "groups"
+    for subfolder in (positions, groups):
+        subfolder.mkdir(parents=True)
     for unit, part in sketches.per_unit(
         np.where(comparison.is_first, comparison.order.position, -1)
     ):
-        files.write_array(unit_file(str(ranks), unit.index, "npy"), part)
+        files.write_array(unit_file(str(positions), unit.index, "npy"), part)
     bands, rows = lsh_parameters(settings.threshold, NUM_PERM)
     dealt = [sketches.units[i::lanes] for i in range(lanes)]
-    grouped = GroupBands(sketches.paths, str(ranks), str(groups), bands, rows, bits, spill)
+    grouped = GroupBands(sketches.paths, str(positions), str(groups), bands, rows, bits, spill)
     over(dealt, grouped)
-    found = files.list_files(f"{groups}/part-*.npy")
-    contained = Containment.nothing(len(sketches))
+    paths = files.list_files(f"{groups}/part-*.npy")
+    containment = Containment.nothing(len(sketches))
     verified = str(Path(folder) / "verified.npy")
-    return comparison, decide(comparison, contained, found, settings, verified)
+    return comparison, decide(comparison, containment, paths, settings, verified)
 
 
 class NoEmbedder:
-    """For what looks at words alone."""
+    """Stands in for an embedder where only words matter."""
 
     def embed(self, words, texts):
         return Embedded(np.zeros((len(words), 256), np.int8), Known(0, 0))
 
 
 class HeldSketches(Sketches):
-    """Sketches in memory, as a run makes them but for the embeddings.
+    """Sketches in memory, as a run makes them, without embeddings.
 
     Args:
-        units: of each the number of its source and its rows, which have a text and may have an id,
-            a prompt and a score, their priority.
+        units: number of the source, and rows, of each unit. Rows have a text and may have an id, a
+            prompt and a score, which is their priority.
     """
 
     SCHEMA = pa.schema(
@@ -129,16 +129,16 @@ class HeldSketches(Sketches):
     def sketch(self, rows):
         batch = pa.RecordBatch.from_pylist(rows, self.SCHEMA)
         block = Block(batch, batch.column("text"), np.arange(len(rows)), [], 0, len(rows), 0)
-        made, _ = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
-        return pa.Table.from_batches([made])
+        sketches, _ = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
+        return pa.Table.from_batches([sketches])
 
     def table(self, unit, columns):
         return self.tables[unit].select(columns)
 
 
-def grouped(folder, comparison, threshold, contained, parts=1, seed=0):
-    """What `GroupBands` would write, dealt to some files in any order."""
-    documents = np.flatnonzero(comparison.is_first & (contained.item < 0))
+def grouped(folder, comparison, threshold, containment, parts=1, seed=0):
+    """Write groups as `GroupBands` does, dealt to some files in any order."""
+    documents = np.flatnonzero(comparison.is_first & (containment.item < 0))
     signatures = comparison.sketches.matrix("signature", documents, np.uint32)
     entries = np.empty(0, ENTRY)
     if len(documents):
@@ -156,20 +156,20 @@ def grouped(folder, comparison, threshold, contained, parts=1, seed=0):
 
 
 def union(sketches):
-    """The schema of all users' columns."""
+    """Return the schema of all users' columns."""
     reports = [report for report in sketches.reports if report.rows]
     return settle([unite([report.arrow_schema() for report in reports])])
 
 
 def strings(sketches, column):
-    """A text column over all documents."""
+    """Return a text column over all documents."""
     parts = [sketches.table(unit.index, [column]).column(0) for unit in sketches.units]
     chunks = [chunk for part in parts for chunk in part.chunks]
     return pa.chunked_array(chunks, type=pa.string())
 
 
 def places_in(unit, blocks):
-    """Where the valid rows of a unit's blocks stand: number of the piece, and row in it."""
+    """Return the places of the valid rows in a unit's blocks: number of the piece, row in it."""
     lines = np.zeros(len(unit.pieces), np.int64)
     for block in blocks:
         for piece, count in block.pieces:

@@ -1,4 +1,4 @@
-"""What deduplication promises, in plain Python: every pair of documents that share a band."""
+"""Definition of deduplication in plain Python: every pair of documents that share a band."""
 
 from collections import Counter, defaultdict
 from itertools import combinations
@@ -16,7 +16,7 @@ from tests.support.text_definition import composed, shingles_of
 
 
 def may(kept, removed):
-    """Whether a party's documents may stand for another's."""
+    """Return whether a party's documents may stand for another's."""
     if removed.run is not None or removed.source.role == "exclude":
         return False
     if "reference" in (kept.source.role, removed.source.role):
@@ -36,11 +36,11 @@ class Definition:
     """The pairs of documents that repeat each other.
 
     Args:
-        comparison: of all documents.
-        settings: what decides.
-        texts: of the documents.
-        band_threshold: that the bands are made for.
-        holds: the evaluation texts that documents hold, by document.
+        comparison: documents that are compared.
+        settings: settings that decide on near repeats.
+        texts: texts of the documents.
+        band_threshold: threshold that the bands are made for.
+        holds: evaluation texts that documents hold, by document.
     """
 
     def __init__(self, comparison, settings, texts, band_threshold=None, holds=None):
@@ -65,11 +65,11 @@ class Definition:
             for value in values[document].tolist():
                 together[value].append(document)
         self.before = defaultdict(set)
-        rank = comparison.order.position
+        position = comparison.order.position
         shared = {pair for group in together.values() for pair in combinations(group, 2)}
         limit = np.float32(settings.threshold)
         for pair in shared:
-            kept, removed = sorted(pair, key=lambda document: rank[document])
+            kept, removed = sorted(pair, key=lambda document: position[document])
             if self.may(kept, removed) and self.similarity(kept, removed) >= limit:
                 self.before[removed].add(kept)
 
@@ -80,7 +80,7 @@ class Definition:
         return may(self.parties[self.party[kept]], self.parties[self.party[removed]])
 
     def similarity(self, one, other):
-        """The likeness of the words, or of what they mean where that is less."""
+        """Return the similarity that decides: of words or of items, the smaller one."""
         pair = np.array([one]), np.array([other])
         return min(self.likeness(one, other), self.meanings.agreement(*pair)[0])
 
@@ -90,7 +90,7 @@ class Definition:
         return np.float32((self.signatures[one] == self.signatures[other]).mean())
 
     def removed(self):
-        """Documents walked in their order: each goes that repeats a kept one."""
+        """Walk the documents in their order; remove each that repeats a kept one."""
         removed = set(self.holds)
         for document in self.comparison.order.document.tolist():
             if self.before[document] - removed:
@@ -98,18 +98,18 @@ class Definition:
         return removed
 
     def check(self, verdicts, verified):
-        """Asserts what holds of all verdicts; returns whether they are those of `removed`.
+        """Assert what holds for all verdicts; return whether they are those of `removed`.
 
         Args:
-            verdicts: of `decide`.
-            verified: its file of pairs.
+            verdicts: result of `decide`.
+            verified: file of pairs that it wrote.
         """
-        rank = self.comparison.order.position
+        position = self.comparison.order.position
         kept, limit = verdicts.kept, np.float32(self.settings.threshold)
         for child in np.flatnonzero(~kept).tolist():
             partner = int(verdicts.partner[child])
             assert kept[partner]
-            assert rank[partner] < rank[child]
+            assert position[partner] < position[child]
             assert self.may(partner, child)
             assert self.comparison.participates[[child, partner]].all()
             equal = self.composed[partner] == self.composed[child]
@@ -132,7 +132,7 @@ class Definition:
         return walked == self.removed()
 
     def tried(self, verified):
-        """For each document those that it was compared with."""
+        """Return the documents that each document was compared with."""
         pairs = files.read_array(verified)
         assert (np.diff(pairs["pair"].astype(np.int64)) > 0).all()
         document = self.comparison.order.document.tolist()
@@ -142,24 +142,24 @@ class Definition:
         return tried
 
     def walked(self, tried):
-        """Who goes, given who was compared with whom."""
+        """Return the documents to remove, given which were compared."""
         walked = set()
-        document, rank = self.comparison.order.document, self.comparison.order.position
+        document, position = self.comparison.order.document, self.comparison.order.position
         for child in document.tolist():
             first = int(document[self.comparison.first[child]])
             if child in self.holds:
                 walked.add(child)
             elif first != child:
                 assert self.composed[first] == self.composed[child]
-                assert rank[first] < rank[child]
-                if self.comparison.order.fixed <= rank[child]:
+                assert position[first] < position[child]
+                if self.comparison.order.fixed <= position[child]:
                     walked.add(child)
             elif tried[child] & self.before[child] - walked:
                 walked.add(child)
         return walked
 
     def check_answers(self, verdicts, tried, walked):
-        """Asserts what holds of answers to one prompt."""
+        """Assert what holds for answers to one prompt."""
         gone = set(np.flatnonzero(~verdicts.kept).tolist())
         restored, n = walked - gone, self.settings.same_answers or 1
         assert not restored & self.holds.keys()

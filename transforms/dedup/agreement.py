@@ -1,4 +1,4 @@
-"""How far two texts mean the same beyond their words, by their items."""
+"""Agreement of two texts beyond their words: the similarity of their items (half of `near`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from outcross.transforms.text.meaning import SHIFT, items
 from outcross.transforms.text.words import Words
 
 STRICT_TOKENS = 200
-"""Up to so many words all items must agree; above, as large a share as the threshold asks for."""
+"""Number of words up to which all items must agree; above it the threshold's share is enough."""
 
 
 @njit(nogil=True, cache=True)
@@ -43,30 +43,30 @@ def _equal(left, right):  # type: ignore[no-untyped-def]
 def _agreement(tokens, letters, wording, offsets, items, left, right, out):  # type: ignore[no-untyped-def]
     for pair in range(len(left)):
         first, second = left[pair], right[pair]
-        ours = items[offsets[first] : offsets[first + 1]]
-        theirs = items[offsets[second] : offsets[second + 1]]
+        left_items = items[offsets[first] : offsets[first + 1]]
+        right_items = items[offsets[second] : offsets[second + 1]]
         strict = min(tokens[first], tokens[second]) <= STRICT_TOKENS
         if strict and wording[first] == wording[second]:
-            out[pair] = np.float32(_equal(ours, theirs))
-        elif strict and (letters[first] == letters[second] or len(ours) != len(theirs)):
+            out[pair] = np.float32(_equal(left_items, right_items))
+        elif strict and (letters[first] == letters[second] or len(left_items) != len(right_items)):
             out[pair] = np.float32(0)
-        elif len(ours) == 0 and len(theirs) == 0:
+        elif len(left_items) == 0 and len(right_items) == 0:
             out[pair] = np.float32(1)
         else:
-            share = _shared(np.sort(ours >> SHIFT), np.sort(theirs >> SHIFT))
+            share = _shared(np.sort(left_items >> SHIFT), np.sort(right_items >> SHIFT))
             out[pair] = np.float32(np.floor(share)) if strict else np.float32(share)
 
 
 @dataclass(frozen=True, eq=False)
 class Meanings:
-    """What some documents mean beyond their words.
+    """Items of some documents, and hashes of their words.
 
     Attributes:
         tokens: int64[n], words of each document.
-        letters: uint64[n], as in `Words`.
-        wording: uint64[n], as from `items`.
+        letters: uint64[n], hashes of `Words.letters`.
+        wording: uint64[n], hashes of the words that are no items.
         offsets: int64[n + 1]; document d has the items offsets[d] to offsets[d + 1].
-        items: uint64[total], as from `items`.
+        items: uint64[total], result of `items`.
     """
 
     tokens: NDArray[np.int64]
@@ -88,9 +88,9 @@ class Meanings:
         """Read the meanings of some documents from their sketches.
 
         Args:
-            sketches: of all units.
+            sketches: sketches of all units.
             documents: ascending document numbers.
-            scratch: an empty file that the items are kept in.
+            scratch: empty file that gets the items.
         """
         names = ["tokens", "letters", "wording"]
         columns: list[list[NDArray[Any]]] = [[np.zeros(0, np.uint64)] for _ in names]
@@ -112,16 +112,15 @@ class Meanings:
         return cls(tokens.astype(np.int64), letters, wording, offsets, values)
 
     def agreement(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return how far the documents of each pair mean the same beyond their words.
+        """Return the similarity of each pair's multisets of items: float32[m].
 
-        It is the Jaccard similarity of their multisets of items. Where the shorter has up to
-        `STRICT_TOKENS` words it is 1 or 0: texts that differ in items alone need the same ones at
-        the same places, and the others must not be the same letters with other vowel signs, tone
-        marks or accents.
+        Where the shorter text has up to `STRICT_TOKENS` words, the agreement is 1 or 0. Texts
+        whose other words are equal then need the same items at the same places. Other texts must
+        not have the same letters with different vowel signs, tone marks or accents.
 
         Args:
             left: int64[m], places in the documents.
-            right: int64[m], those to compare them with.
+            right: int64[m], places of the second documents.
         """
         shares = np.empty(len(left), np.float32)
         _agreement(

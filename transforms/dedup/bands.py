@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 ENTRY = np.dtype([("band", "<u8"), ("rank", "<u4")])
-_ENTRIES_A_PART = 1 << 20
+_ENTRIES_A_PARTITION = 1 << 20
 _LARGEST_BITS = 12
 
 
 def partition_bits(documents: int, bands: int) -> int:
-    """Leading bits of a band value by which entries are shuffled, so that a part fits any worker.
+    """Return the number of leading bits of a band value that choose an entry's partition.
+
+    A partition then fits any worker.
 
     Args:
-        documents: that take part.
-        bands: entries of each.
+        documents: number of documents that participate.
+        bands: number of entries of each document.
     """
-    parts = max(4, documents * bands // _ENTRIES_A_PART)
-    return min(parts.bit_length(), _LARGEST_BITS)
+    partitions = max(4, documents * bands // _ENTRIES_A_PARTITION)
+    return min(partitions.bit_length(), _LARGEST_BITS)

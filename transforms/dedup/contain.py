@@ -1,4 +1,4 @@
-"""Evaluation texts that stand inside longer documents, found by the word n-grams they share.
+"""Containment: evaluation texts inside longer documents, found by the word n-grams they share.
 
 A question quoted in a long document leaves their Jaccard similarity low, so neither the exact nor
 the near rule finds it. What counts is *containment*, the share of the evaluation text's distinct
@@ -57,32 +57,32 @@ class ContainIndex:
 
     @property
     def unsought(self) -> NDArray[np.bool_]:
-        """Which items are never found: bool[n].
+        """Mark the items that no document is said to hold: bool[n].
 
-        With `distinct` of 0 they are too short, else nearly all of what they say is a template.
+        Where `distinct` is 0 an item is too short, else nearly all of its n-grams are a template's.
         """
         return np.asarray(self.counted == 0)
 
     @cached_property
     def prefixes(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """A bitmap of the hashes' prefixes, and where each shorter prefix begins in `hashes`."""
+        """Return a bitmap of prefixes of the hashes, and the places of shorter prefixes."""
         bits = max(6, len(self.hashes).bit_length())
         starts = np.zeros((1 << bits) + 1, np.int64)
         prefix = (self.hashes >> np.uint64(64 - bits)).astype(np.int64)
         np.cumsum(np.bincount(prefix, minlength=1 << bits), out=starts[1:])
-        there = np.zeros(1 << (bits + _SPARE_BITS), np.bool_)
-        there[self.hashes >> np.uint64(64 - bits - _SPARE_BITS)] = True
-        return np.packbits(there, bitorder="little"), starts
+        present = np.zeros(1 << (bits + _SPARE_BITS), np.bool_)
+        present[self.hashes >> np.uint64(64 - bits - _SPARE_BITS)] = True
+        return np.packbits(present, bitorder="little"), starts
 
     def save(self, path: str) -> None:
-        """Writes the index as one file."""
+        """Write the index as one file."""
         names = ("hashes", "offsets", "holders", "counted", "distinct")
         arrays = {name: getattr(self, name) for name in names}
         files.write_bytes(path, files.pack_arrays({"ngram": np.array(self.ngram), **arrays}))
 
     @classmethod
     def load(cls, path: str) -> ContainIndex:
-        """What `save` has written."""
+        """Read an index that `save` wrote."""
         arrays = files.unpack_arrays(files.read_bytes(path))
         names = ("hashes", "offsets", "holders", "counted", "distinct")
         return cls(int(arrays["ngram"]), *(arrays[name] for name in names))
@@ -106,24 +106,23 @@ def build_index(
     ngram: int = NGRAM,
     common: int = COMMON,
 ) -> ContainIndex:
-    """The n-grams by which evaluation texts are looked for.
+    """Index the n-grams of evaluation texts.
 
-    N-grams that stand in many items are the evaluation set's own phrases (instructions, answer
-    formats, the examples of few-shot prompts); documents that are written in the same format hold
-    them too. So they are not looked for, and an item's share is of its other n-grams. Items with
-    the same set of n-grams are one item here, else a set that is given often enough would hide
-    itself; documents are said to hold the first of them.
+    N-grams in many items are phrases of the evaluation set: instructions, answer formats, examples
+    of few-shot prompts. Other documents in the same format hold them too. So they are not looked
+    for, and an item's share counts its other n-grams alone. Items with the same set of n-grams
+    count as one item, else a set that is given often enough would hide itself. Documents are said
+    to hold the first of them.
 
-    An item is looked for as long as half of its n-grams are left, or `ngram` of them: so many hold
-    a single word of its own in the midst of a template. With fewer than both, a phrase at the
-    template's edge would pass for the item; such items, and those shorter than `ngram`, are
-    `unsought`.
+    An item is looked for if half of its n-grams are left, or `ngram` of them: so many hold a single
+    word in the midst of a template. With fewer than both, a phrase at the template's edge would
+    pass for the item. Such items, and those shorter than `ngram`, are `unsought`.
 
     Args:
         offsets: int64[n + 1], where each item's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
         ngram: words in an n-gram.
-        common: in how many different items an n-gram may stand and still be looked for.
+        common: largest number of different items that an n-gram may stand in.
 
     Raises:
         ValueError: `ngram` or `common` is less than 1; shapes, types or offsets don't fit.
@@ -152,8 +151,8 @@ def build_index(
     np.add.at(sums, item, hashes)
     _, earliest, same = np.unique(sums, return_index=True, return_inverse=True)
     model = earliest[same]
-    own = model[item] == item
-    hashes, item = hashes[own], item[own]
+    is_model = model[item] == item
+    hashes, item = hashes[is_model], item[is_model]
 
     _, which, often = np.unique(hashes, return_inverse=True, return_counts=True)
     rare = often[which] <= common
@@ -213,11 +212,11 @@ def _find(  # type: ignore[no-untyped-def]
         reached = 0
         end = offsets[d + 1] - ngram + 1
         for begin in range(offsets[d], end, _BLOCK):
-            here = min(end - begin, _BLOCK)
-            hash_ngrams(words, begin, begin + here + ngram - 1, ngram, leaving, block)
+            count = min(end - begin, _BLOCK)
+            hash_ngrams(words, begin, begin + count + ngram - 1, ngram, leaving, block)
             # A loop of its own, without branches: so its many looks at the memory overlap.
             passed = 0
-            for k in range(here):
+            for k in range(count):
                 bit = block[k] >> bitmap_shift
                 byte = bitmap[bit >> np.uint64(3)]
                 block[passed] = block[k]
@@ -238,18 +237,18 @@ def _find(  # type: ignore[no-untyped-def]
                         reached += 1
                     hits[holder] += 1
         best = np.int64(-1)
-        held = np.int64(0)
-        of = np.int64(1)
+        shared = np.int64(0)
+        total = np.int64(1)
         for t in range(reached):
             other = np.int64(touched[t])
             # Shares are compared as fractions, so that ties are ties.
-            mine, its = held * np.int64(counted[other]), hits[other] * of
-            if its > mine or (its == mine and other < best):
-                best, held, of = other, hits[other], np.int64(counted[other])
+            best_share, other_share = shared * np.int64(counted[other]), hits[other] * total
+            if other_share > best_share or (other_share == best_share and other < best):
+                best, shared, total = other, hits[other], np.int64(counted[other])
             hits[other] = 0
-        if best >= 0 and np.float64(held) / np.float64(of) >= least:
+        if best >= 0 and np.float64(shared) / np.float64(total) >= least:
             item[d] = best
-            share[d] = np.float32(np.float64(held) / np.float64(of))
+            share[d] = np.float32(np.float64(shared) / np.float64(total))
 
 
 def find_items(
@@ -258,13 +257,13 @@ def find_items(
     words: NDArray[np.uint32],
     least: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The item of which each document holds the largest share, if it is large enough.
+    """Find the item of which each document holds the largest share, if it is large enough.
 
     Args:
-        index: of the evaluation texts.
+        index: index of the evaluation texts.
         offsets: int64[n + 1], where each document's words begin and end in `words`.
         words: uint32[total], 32-bit word hashes.
-        least: of an item's counted n-grams, above 0 and up to 1.
+        least: least share of an item's counted n-grams, above 0 and up to 1.
 
     Returns:
         item int64[n], the first of those with the same share, and share float32[n]; -1 and 0

@@ -1,7 +1,8 @@
-"""Who repeats whom: word for word, within an evaluation set, and near, every pair verified.
+"""Verdicts: which documents are exact or near repeats, or hold an evaluation text.
 
-Decisions are made on ranks in one total order of all documents, which content and configuration
+Decisions are made on positions in one total order of all documents, which content and configuration
 alone decide. Workers group the band values; the driver resolves the groups over packed arrays.
+The near rule is `similarity` within `_resolve`: the smaller of shingles' and items' similarity.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ EXACT, NEAR, CONTAINED = 1, 2, 3
 STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained"}
 
 _PAIR = np.dtype([("pair", "<u8"), ("similarity", "<f4"), ("shingles", "<f4")])
-"""A verified pair: child << 32 | parent, ranks; the similarity that decides, and that of shingles
-alone, which is larger where the two differ in what carries meaning beside the words."""
+"""A verified pair: child << 32 | parent, as positions; the similarity that decides; and the
+similarity of shingles alone, which is larger where the two texts differ in items."""
 
 Fingerprint = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
@@ -38,17 +39,17 @@ Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides on near repeats.
+    """Settings that decide on near repeats.
 
     Attributes:
-        threshold: similarity from which two documents repeat.
-        exact: whether it is the Jaccard similarity itself, not the signatures' estimate.
+        threshold: least similarity of near repeats.
+        exact: True for the Jaccard similarity itself, False for the signatures' estimate.
         ngram: words in a shingle.
-        num_perm: permutations of the signatures.
-        boilerplate: shingles in so many of the documents that share a band are that: without them,
-            too, documents have to reach the threshold.
-        same_answers: near-identical answers to one prompt that are kept; None where prompts don't
-            matter.
+        num_perm: number of permutations of a signature.
+        boilerplate: number of documents, among those that share a band, from which a shingle is
+            boilerplate. Documents must reach the threshold without boilerplate too.
+        same_answers: number of near-identical answers to one prompt that are kept; None where
+            prompts don't matter.
     """
 
     threshold: float
@@ -61,15 +62,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All documents, before near repeats are looked for.
+    """Documents that are compared, their order and their exact repeats.
 
     Attributes:
-        sketches: of all units, earlier runs' included.
-        rules: who may be removed in favour of whom.
-        fingerprint: uint64[n] each, the halves.
-        order: the total order.
-        participates: bool[n], which documents take part; what an earlier run has not written does not.
-        first: int64[n], from `exact_repeats`.
+        sketches: sketches of all units, of earlier runs too.
+        rules: rules of removal.
+        fingerprint: uint64[n] each, the halves of the fingerprints.
+        order: total order of the documents.
+        participates: bool[n], documents that are compared; rows that an earlier run has not
+            written are not.
+        first: int64[n], result of `exact_repeats`.
     """
 
     sketches: Sketches
@@ -87,13 +89,13 @@ class Comparison:
         by_prompt: bool,
         participates: NDArray[np.bool_],
     ) -> Comparison:
-        """Orders documents, and finds those with the same words.
+        """Order documents, and find the exact repeats.
 
         Args:
-            sketches: of all units; `Unit.source` counts in the parties.
-            parties: of this run and of earlier ones.
-            by_prompt: whether answers to different prompts are not compared.
-            participates: bool[n], which documents take part.
+            sketches: sketches of all units; `Unit.source` is an index into the parties.
+            parties: parties of this run and of earlier ones.
+            by_prompt: True if answers to different prompts are not compared.
+            participates: bool[n], documents that are compared.
         """
         rules = Rules.of(sketches, parties, by_prompt)
         order = total_order(sketches, rules)
@@ -104,22 +106,22 @@ class Comparison:
 
     @property
     def is_first(self) -> NDArray[np.bool_]:
-        """bool[n], the documents that stand for all others with their words."""
+        """Mark the documents that stand for all exact repeats of theirs: bool[n]."""
         return np.asarray(self.participates & (self.first == self.order.position))
 
-    def same_words(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the documents of each pair have the same words."""
+    def are_exact(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether the documents of each pair are exact repeats: bool[m]."""
         hi, lo = self.fingerprint
         return np.asarray((hi[left] == hi[right]) & (lo[left] == lo[right]))
 
 
 @dataclass(frozen=True)
 class Containment:
-    """Which documents hold an evaluation text.
+    """Evaluation texts that documents hold.
 
     Attributes:
-        item: int64[n], the document of the evaluation set, -1 for none.
-        share: float32[n], of its n-grams that the document holds.
+        item: int64[n], document of the evaluation set, -1 for none.
+        share: float32[n], share of its n-grams that the document holds.
     """
 
     item: NDArray[np.int64]
@@ -127,20 +129,20 @@ class Containment:
 
     @classmethod
     def nothing(cls, documents: int) -> Containment:
-        """Where no evaluation set is looked for."""
+        """Return the value of n documents that hold no evaluation text."""
         return cls(np.full(documents, -1, np.int64), np.zeros(documents, np.float32))
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What deduplication decided, by document.
+    """Verdicts of deduplication, by document.
 
     Attributes:
-        partner: int64[n], the kept document that this one repeats; -1 for kept documents.
+        partner: int64[n], kept document that this one repeats; -1 for kept documents.
         stage: int8[n], EXACT, NEAR, CONTAINED or 0.
-        similarity: float32[n], with the partner.
-        open: bool[n], kept although not everything that it might repeat was looked at.
-        counts: what the resolver did.
+        similarity: float32[n], similarity to the partner.
+        open: bool[n], documents kept although not all their candidates were verified.
+        counts: counts of the resolver's work.
     """
 
     partner: NDArray[np.int64]
@@ -151,55 +153,56 @@ class Verdicts:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
+        """Mark the kept documents: bool[n]."""
         return np.asarray(self.partner < 0)
 
 
 def decide(
     comparison: Comparison,
-    contained: Containment,
+    containment: Containment,
     groups: Sequence[str],
     settings: Settings,
     verified: str,
 ) -> Verdicts:
-    """Verifies the pairs that share a band, and settles who is kept.
+    """Verify the pairs that share a band, and decide which documents are kept.
 
     Args:
-        comparison: of all documents.
-        contained: which documents hold an evaluation text.
+        comparison: documents that are compared.
+        containment: evaluation texts that documents hold.
         groups: files of `GroupBands`.
-        settings: what decides.
-        verified: file of pairs that were verified before; it is written anew with those added.
+        settings: settings that decide on near repeats.
+        verified: file of pairs that were verified before; it is written again with new pairs.
     """
     near, different = _resolve(comparison, groups, settings, verified)
-    rank, document = comparison.order.position, comparison.order.document
-    n = len(rank)
+    position, document = comparison.order.position, comparison.order.document
+    n = len(position)
     partner = np.full(n, -1, np.int64)
     similarity = np.zeros(n, np.float32)
     removed = document[near.removed]
     partner[removed] = document[near.partner]
     similarity[removed] = near.similarity
-    holds = contained.item >= 0
+    holds = containment.item >= 0
     repeats = (
         comparison.participates
-        & (comparison.first != rank)
-        & (rank >= comparison.order.fixed)
+        & (comparison.first != position)
+        & (position >= comparison.order.fixed)
         & ~holds
     )
     repeats = np.flatnonzero(repeats)
     original = document[comparison.first[repeats]]
     # Where the first of equal texts was itself removed, its partner is theirs too: the same words
     # have the same shingles, so the similarity is the same.
-    gone = partner[original] >= 0
-    partner[repeats] = np.where(gone, partner[original], original)
-    similarity[repeats] = np.where(gone, similarity[original], 1.0)
-    partner[holds] = contained.item[holds]
-    similarity[holds] = contained.share[holds]
+    inherits = partner[original] >= 0
+    partner[repeats] = np.where(inherits, partner[original], original)
+    similarity[repeats] = np.where(inherits, similarity[original], 1.0)
+    partner[holds] = containment.item[holds]
+    similarity[holds] = containment.share[holds]
     restored = _restore(comparison, partner, near, settings)
     partner[restored], similarity[restored] = -1, 0.0
     removed = np.flatnonzero(partner >= 0)
     stage = np.zeros(n, np.int8)
     stage[removed] = np.where(holds[removed], CONTAINED, NEAR)
-    stage[removed[comparison.same_words(removed, partner[removed])]] = EXACT
+    stage[removed[comparison.are_exact(removed, partner[removed])]] = EXACT
     similarity[stage == EXACT] = 1.0
     still_open = np.zeros(n, bool)
     still_open[document[near.open]] = True
@@ -211,47 +214,47 @@ def decide(
 def _restore(
     comparison: Comparison, partner: NDArray[np.int64], near: Resolution, settings: Settings
 ) -> NDArray[np.int64]:
-    """The removed documents that stay beside their partner, as answers to the same prompt."""
+    """Find removed documents that stay after all, as further answers to their partner's prompt."""
     if settings.same_answers is None or settings.same_answers == 1:
         return np.zeros(0, np.int64)
-    prompt, rank, document = (
+    prompt, position, document = (
         comparison.rules.prompt,
         comparison.order.position,
         comparison.order.document,
     )
-    ours = rank >= comparison.order.fixed
-    answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & ours[partner]
+    of_this_run = position >= comparison.order.fixed
+    answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & of_this_run[partner]
     # The partner is the most similar one only. What repeats an evaluation text, a document without
     # a prompt or an earlier run as well goes.
-    keys, found = near.pairs
-    keys = keys[found >= np.float32(settings.threshold)]
+    keys, similarity = near.pairs
+    keys = keys[similarity >= np.float32(settings.threshold)]
     child, parent = (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
     child, parent = document[child], document[parent]
-    other = (partner[parent] < 0) & ((prompt[parent] != prompt[child]) | ~ours[parent])
-    elsewhere = np.zeros(len(prompt), bool)
-    elsewhere[child[other]] = True
-    answers &= ~elsewhere[document[comparison.first]]
+    other = (partner[parent] < 0) & ((prompt[parent] != prompt[child]) | ~of_this_run[parent])
+    repeats_other = np.zeros(len(prompt), bool)
+    repeats_other[child[other]] = True
+    answers &= ~repeats_other[document[comparison.first]]
     removed = np.flatnonzero(answers)
-    removed = removed[np.lexsort((rank[removed], partner[removed]))]
-    own = partner[removed]
-    starts = np.flatnonzero(np.append(True, own[1:] != own[:-1])) if len(own) else own
-    place = np.arange(len(own)) - np.repeat(starts, np.diff(np.append(starts, len(own))))
+    removed = removed[np.lexsort((position[removed], partner[removed]))]
+    group = partner[removed]
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else group
+    place = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
     return np.asarray(removed[place < settings.same_answers - 1])
 
 
 def _resolve(
     comparison: Comparison, groups: Sequence[str], settings: Settings, verified: str
 ) -> tuple[Resolution, int]:
-    """Verify the pairs that share a band; return who goes, and how many pairs meaning kept."""
-    bands, ranks = _entries(comparison, groups)
+    """Verify the pairs that share a band; return the resolution, and how many pairs items kept."""
+    bands, positions = _entries(comparison, groups)
     document = comparison.order.document
-    documents = np.sort(document[np.unique(ranks).astype(np.int64)])
+    documents = np.sort(document[np.unique(positions).astype(np.int64)])
     known = files.read_array(verified) if files.exists(verified) else np.zeros(0, _PAIR)
     parts = [np.zeros(0, _PAIR)]
     with tempfile.TemporaryFile() as scratch, tempfile.TemporaryFile() as scratch_items:
 
         @cache
-        def measures() -> tuple[Measure, Measure]:  # not made where all pairs are known
+        def measures() -> tuple[Measure, Measure]:  # not called where all pairs are known
             meanings = Meanings.of_sketches(comparison.sketches, documents, scratch_items)
             if settings.exact:
                 sets = ShingleSets.of(
@@ -269,20 +272,20 @@ def _resolve(
             hit = known["pair"][at] == pairs["pair"] if len(known) else np.zeros(len(pairs), bool)
             pairs[hit] = known[at[hit]]
             left, right = document[child], document[parent]
-            ask = ~hit & comparison.rules.may(right, left)
-            if ask.any():
+            unknown = ~hit & comparison.rules.may(right, left)
+            if unknown.any():
                 places = (
-                    np.searchsorted(documents, left[ask]),
-                    np.searchsorted(documents, right[ask]),
+                    np.searchsorted(documents, left[unknown]),
+                    np.searchsorted(documents, right[unknown]),
                 )
                 shingles, agreement = (measure(*places) for measure in measures())
-                pairs["shingles"][ask] = shingles
-                pairs["similarity"][ask] = np.minimum(shingles, agreement)
+                pairs["shingles"][unknown] = shingles
+                pairs["similarity"][unknown] = np.minimum(shingles, agreement)
             parts.append(pairs)
             return pairs["similarity"].copy()
 
         resolution = resolve(
-            bands, ranks, similarity, settings.threshold, fixed=comparison.order.fixed
+            bands, positions, similarity, settings.threshold, fixed=comparison.order.fixed
         )
     pairs = np.concatenate(parts)
     threshold = np.float32(settings.threshold)
@@ -294,24 +297,24 @@ def _resolve(
 def _entries(
     comparison: Comparison, groups: Sequence[str]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Band values and ranks, the values told apart by what is compared with what."""
+    """Read band values and positions; mix pools into values, so that others share none."""
     entries = np.concatenate([np.zeros(0, ENTRY), *(files.read_array(path) for path in groups)])
-    whose = comparison.order.document[entries["rank"]]
-    bands, ranks = entries["band"] ^ comparison.rules.pool[whose], entries["rank"]
-    prompted = comparison.rules.prompt[whose] != 0
+    documents = comparison.order.document[entries["rank"]]
+    bands, positions = entries["band"] ^ comparison.rules.pool[documents], entries["rank"]
+    prompted = comparison.rules.prompt[documents] != 0
     if prompted.any():
         # Documents without a prompt meet those with one in bands of their own.
-        common = entries["band"] ^ comparison.rules.common[whose]
-        met = prompted & np.isin(common, np.unique(common[~prompted]))
-        bands = np.concatenate([bands, common[met]])
-        ranks = np.concatenate([ranks, ranks[met]])
-    return bands, np.ascontiguousarray(ranks)
+        common = entries["band"] ^ comparison.rules.common[documents]
+        shared = prompted & np.isin(common, np.unique(common[~prompted]))
+        bands = np.concatenate([bands, common[shared]])
+        positions = np.concatenate([positions, positions[shared]])
+    return bands, np.ascontiguousarray(positions)
 
 
 def _signatures(
     sketches: Sketches, documents: NDArray[np.int64], num_perm: int, scratch: IO[bytes]
 ) -> Measure:
-    """The estimate of the signatures, which a scratch file holds."""
+    """Return a measure that estimates similarities from signatures, read into a scratch file."""
     matrix: NDArray[np.uint32] = np.memmap(
         scratch, np.uint32, "w+", shape=(len(documents), num_perm)
     )
@@ -324,7 +327,7 @@ def _signatures(
 
 
 def _united(known: NDArray[np.void], pairs: NDArray[np.void]) -> NDArray[np.void]:
-    """Pairs of two runs, ascending, each once."""
-    both = np.concatenate([known, pairs])
-    _, at = np.unique(both["pair"], return_index=True)
-    return both[at]
+    """Merge pairs of two runs, ascending, each once."""
+    merged = np.concatenate([known, pairs])
+    _, at = np.unique(merged["pair"], return_index=True)
+    return merged[at]

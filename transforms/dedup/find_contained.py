@@ -1,4 +1,4 @@
-"""Find evaluation texts inside the documents of units, as a transform."""
+"""The transform that finds evaluation texts inside the documents of units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outcross.transforms.sketches.store import packed_runs
 
 @dataclass
 class FindContained(beam.PTransform):
-    """Finds the evaluation text that each document holds, in a row-aligned file.
+    """Find the evaluation text that each document holds; write row-aligned files.
 
     Elements in: lists of `Unit`; elements out: indexes of the units. Units that have their file
     are skipped.
@@ -26,8 +26,8 @@ class FindContained(beam.PTransform):
     Args:
         sketches: folder of the sketches.
         index: file of a `ContainIndex`.
-        least: share of an item's n-grams that a document must hold.
-        folder: where the columns `item` (int64, -1 for none) and `share` (float32) go.
+        least: least share of an item's n-grams that a document must hold.
+        folder: folder of the files, with columns `item` (int64, -1 for none) and `share` (float32).
     """
 
     sketches: str
@@ -36,6 +36,7 @@ class FindContained(beam.PTransform):
     folder: str
 
     def expand(self, lanes: Any) -> Any:
+        """Look through the units of each lane."""
         return lanes | PerUnit(_FindInUnit(self.sketches, self.index, self.least, self.folder))
 
 

@@ -1,4 +1,4 @@
-"""Group documents that share the value of a band, as a transform."""
+"""The transform that groups documents that share the value of a band."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ _Packed = bytes | tuple[str, int, int]
 
 @dataclass
 class GroupBands(beam.PTransform):
-    """Groups documents by their LSH band values.
+    """Group documents by their LSH band values.
 
-    Elements in: lists of `Unit`; elements out: names of files that hold (band value, rank) entries
-    of the groups with two members or more. What is shuffled is one packed array a unit and prefix
-    of the band value, since Beam's cost is per element, or only where it lies on disk.
+    Elements in: lists of `Unit`; elements out: names of files that hold (band value, position)
+    entries of the groups with two members or more. Beam's cost is per element, so one packed array
+    for each unit and partition is shuffled, or the place on disk where it lies.
 
     Args:
-        sketches: for each unit by its index, the file of its sketches.
-        ranks: folder of row-aligned ranks; -1 for documents that take no part.
-        folder: where the groups go.
-        bands, rows: of the LSH.
-        bits: of the prefix.
-        spill: a folder that all workers share, for the entries on their way; None to shuffle them.
+        sketches: files of the units' sketches, by index of the unit.
+        positions: folder of row-aligned positions in the order; -1 for documents that don't
+            participate.
+        folder: folder of the groups' files.
+        bands, rows: numbers of bands, and of signature values in a band.
+        bits: number of leading bits of a band value that choose its partition.
+        spill: folder that all workers share, for entries on their way; None to shuffle them.
     """
 
     sketches: Sequence[str]
-    ranks: str
+    positions: str
     folder: str
     bands: int
     rows: int
@@ -49,12 +50,13 @@ class GroupBands(beam.PTransform):
     spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
+        """Deal entries to partitions, and group each partition."""
         return lanes | beam.ParDo(_Entries(self)) | beam.GroupByKey() | beam.ParDo(_Groups(self))
 
 
 class _Entries(beam.DoFn):
     def __init__(self, settings: GroupBands) -> None:
-        self.sketches, self.ranks = settings.sketches, settings.ranks
+        self.sketches, self.positions = settings.sketches, settings.positions
         self.bands, self.rows, self.bits = settings.bands, settings.rows, settings.bits
         self.spill = settings.spill
 
@@ -64,27 +66,27 @@ class _Entries(beam.DoFn):
             path = None if self.spill is None else unit_file(self.spill, unit.index, "entries")
             if path is not None:
                 entries.tofile(path)
-            for part, (start, stop) in enumerate(pairwise(cuts)):
+            for partition, (start, stop) in enumerate(pairwise(cuts)):
                 if stop > start:
-                    here = entries[start:stop].tobytes() if path is None else (path, start, stop)
-                    yield part, here
+                    span = entries[start:stop].tobytes() if path is None else (path, start, stop)
+                    yield partition, span
 
     def _entries(self, unit: Unit) -> tuple[NDArray[Any], list[int]]:
-        """A unit's entries by part, and where the parts are cut."""
-        rank = files.read_array(unit_file(self.ranks, unit.index, "npy"))
-        count("documents", len(rank))
-        taking_part = rank >= 0
-        if not taking_part.any():
+        """Return a unit's entries by partition, and the places where partitions begin and end."""
+        position = files.read_array(unit_file(self.positions, unit.index, "npy"))
+        count("documents", len(position))
+        participates = position >= 0
+        if not participates.any():
             return np.zeros(0, ENTRY), [0]
         column = files.read_table(self.sketches[unit.index], ["signature"]).column(0)
-        signatures = fixed_matrix(column, np.uint32)[taking_part]
+        signatures = fixed_matrix(column, np.uint32)[participates]
         values = band_values(signatures, self.bands, self.rows).ravel()
-        part = (values >> np.uint64(64 - self.bits)).astype(np.uint16)
-        order = np.argsort(part, kind="stable")  # of two bytes a radix sort
+        partition = (values >> np.uint64(64 - self.bits)).astype(np.uint16)
+        order = np.argsort(partition, kind="stable")  # of two bytes a radix sort
         entries = np.empty(len(order), ENTRY)
         entries["band"] = values[order]
-        entries["rank"] = rank[taking_part][order // self.bands]
-        ends = np.cumsum(np.bincount(part, minlength=1 << self.bits))
+        entries["rank"] = position[participates][order // self.bands]
+        ends = np.cumsum(np.bincount(partition, minlength=1 << self.bits))
         return entries, [0, *ends.tolist()]
 
 
@@ -93,8 +95,8 @@ class _Groups(beam.DoFn):
         self.folder = settings.folder
 
     def process(self, item: tuple[int, Any]) -> Iterator[str]:
-        part, packed = item
-        entries = np.concatenate([_unpack(one) for one in packed])
+        partition, packed = item
+        entries = np.concatenate([_unpack(span) for span in packed])
         # Hardly any are shared, and sorting by one number is quick.
         bands = np.ascontiguousarray(entries["band"])
         order = np.argsort(bands)
@@ -103,7 +105,7 @@ class _Groups(beam.DoFn):
         shared[1:] |= same
         shared[:-1] |= same
         entries = entries[order[shared]]
-        path = files.join(self.folder, f"part-{part:04d}.npy")
+        path = files.join(self.folder, f"part-{partition:04d}.npy")
         files.write_array(path, entries[np.lexsort((entries["rank"], entries["band"]))])
         yield path
 

@@ -1,7 +1,7 @@
-"""The Jaccard similarity of shingle sets itself, for the few pairs that share a band.
+"""Jaccard similarity of shingle sets, for the few pairs that share a band (half of `near`).
 
-Sets are made pair by pair from the words, in hash tables that stay in the cache. Pairs come by
-their second document, which many may share, and whose set is then made once. Sorting the sets
+Sets are made pair by pair from the words, in hash tables that stay in the cache. Pairs are sorted
+by their second document, which many may share, and whose set is then made once. Sorting the sets
 once and merging them took six times as long.
 """
 
@@ -25,7 +25,7 @@ _MOST = np.uint16(0xFFFF)
 
 @njit(nogil=True, cache=True)
 def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
-    """The words of some rows, one after another, and where each row ends."""
+    """Gather the words of some rows; return the end of each row, and the words."""
     ends = np.empty(len(rows), np.int64)
     filled = 0
     for r in range(len(rows)):
@@ -40,30 +40,31 @@ def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, inline="always")
 def _places(shingle, mask):  # type: ignore[no-untyped-def]
+    """Return the two places where a shingle is counted."""
     return shingle & mask, mix64(shingle) & mask
 
 
 @njit(nogil=True, cache=True)
 def _count(offsets, words, wordless, ngram, leaving, table):  # type: ignore[no-untyped-def]
-    """Adds every document's distinct shingles to the counts."""
+    """Count the documents of every shingle, in `table`."""
     longest = most_shingles(offsets, ngram)
-    own = np.empty(longest, np.uint64)
+    shingles = np.empty(longest, np.uint64)
     keys = np.empty(table_size(longest), np.uint64)
     stamps = np.full(len(keys), -1, np.int64)
     places = np.uint64(len(table) - 1)
     for d in range(len(offsets) - 1):
-        often = document_shingles(offsets, words, wordless, d, ngram, leaving, own)
-        size = table_size(often)
-        for i in range(often):
-            slot = find_slot(own[i], own[i], keys, stamps, d, size)
+        count = document_shingles(offsets, words, wordless, d, ngram, leaving, shingles)
+        size = table_size(count)
+        for i in range(count):
+            slot = find_slot(shingles[i], shingles[i], keys, stamps, d, size)
             if stamps[slot] >= d:
                 continue
-            stamps[slot], keys[slot] = d, own[i]
-            one, other = _places(own[i], places)
-            if table[one] < _MOST:
-                table[one] += np.uint16(1)
-            if other != one and table[other] < _MOST:
-                table[other] += np.uint16(1)
+            stamps[slot], keys[slot] = d, shingles[i]
+            first, second = _places(shingles[i], places)
+            if table[first] < _MOST:
+                table[first] += np.uint16(1)
+            if second != first and table[second] < _MOST:
+                table[second] += np.uint16(1)
 
 
 @njit(nogil=True, cache=True)
@@ -72,10 +73,10 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
     for pair in order:
         for document in (left[pair], right[pair]):
             longest = max(longest, offsets[document + 1] - offsets[document] - ngram + 1)
-    own = np.empty(longest, np.uint64)
+    shingles = np.empty(longest, np.uint64)
     room = table_size(longest)
     # Of the second document: its shingles, in which turn they were made, whether they are rare,
-    # and which pair has found them last. Of the first: those that the second lacks.
+    # and which pair met them last. Of the first: those that the second lacks.
     keys, made = np.empty(room, np.uint64), np.full(room, -1, np.int64)
     rare, met = np.empty(room, np.bool_), np.full(room, -1, np.int64)
     lacking, missed = np.empty(room, np.uint64), np.full(room, -1, np.int64)
@@ -87,37 +88,39 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
         pair = order[n]
         if n == 0 or right[pair] != right[order[n - 1]]:
             turn = n
-            often = document_shingles(offsets, words, wordless, right[pair], ngram, leaving, own)
-            slots = table_size(often)
+            count = document_shingles(
+                offsets, words, wordless, right[pair], ngram, leaving, shingles
+            )
+            slots = table_size(count)
             size = rare_size = 0
-            for i in range(often):
-                slot = find_slot(own[i], own[i], keys, made, turn, slots)
+            for i in range(count):
+                slot = find_slot(shingles[i], shingles[i], keys, made, turn, slots)
                 if made[slot] < turn:
-                    made[slot], keys[slot] = turn, own[i]
+                    made[slot], keys[slot] = turn, shingles[i]
                     size += 1
                     if limit:
-                        one, other = _places(own[i], places)
-                        rare[slot] = min(table[one], table[other]) < limit
+                        first, second = _places(shingles[i], places)
+                        rare[slot] = min(table[first], table[second]) < limit
                         rare_size += rare[slot]
-        often = document_shingles(offsets, words, wordless, left[pair], ngram, leaving, own)
-        own_slots = table_size(often)
+        count = document_shingles(offsets, words, wordless, left[pair], ngram, leaving, shingles)
+        left_slots = table_size(count)
         common = rare_common = 0
         either, rare_either = size, rare_size
-        for i in range(often):
-            slot = find_slot(own[i], own[i], keys, made, turn, slots)
+        for i in range(count):
+            slot = find_slot(shingles[i], shingles[i], keys, made, turn, slots)
             if made[slot] >= turn:
                 if met[slot] != n:
                     met[slot] = n
                     common += 1
                     rare_common += limit > 0 and rare[slot]
                 continue
-            slot = find_slot(own[i], own[i], lacking, missed, n, own_slots)
+            slot = find_slot(shingles[i], shingles[i], lacking, missed, n, left_slots)
             if missed[slot] < n:
-                missed[slot], lacking[slot] = n, own[i]
+                missed[slot], lacking[slot] = n, shingles[i]
                 either += 1
                 if limit:
-                    one, other = _places(own[i], places)
-                    rare_either += min(table[one], table[other]) < limit
+                    first, second = _places(shingles[i], places)
+                    rare_either += min(table[first], table[second]) < limit
         similarity = common / either
         if rare_either:
             similarity = min(similarity, rare_common / rare_either)
@@ -131,7 +134,7 @@ class ShingleSets:
     Attributes:
         offsets: int64[n + 1]; document d has the words offsets[d] to offsets[d + 1].
         words: uint32[total], their hashes.
-        wordless: uint64[n], by which a document without words is known.
+        wordless: uint64[n], hashes that stand for documents without words.
         ngram: words in a shingle; of shorter texts there is one shingle of what there is.
         limit: shingles in so many documents or more are boilerplate; 0 for none.
         table: uint16[2**k], in how many documents a shingle stands, by two of its hashes, of which
@@ -154,21 +157,21 @@ class ShingleSets:
         boilerplate: int | None,
         scratch: IO[bytes],
     ) -> ShingleSets:
-        """The sets of some documents, from the words in their sketches.
+        """Read the shingle sets of some documents from their sketches.
 
         Args:
-            sketches: of all units.
+            sketches: sketches of all units.
             documents: ascending document numbers.
             ngram: words in a shingle.
-            boilerplate: shingles in so many of these documents or more are that.
-            scratch: an empty file that the words are kept in.
+            boilerplate: least number of these documents that a shingle of boilerplate stands in.
+            scratch: empty file that gets the words.
         """
         ends = [np.zeros(1, np.int64)]
         wordless = [np.zeros(0, np.uint64)]
         for unit, rows, _ in sketches.rows_of(documents):
             table = sketches.table(unit, ["words", "fingerprint_lo"])
-            own, words = gather(*packed_runs(table["words"]), rows)
-            ends.append(own + ends[-1][-1])
+            unit_ends, words = gather(*packed_runs(table["words"]), rows)
+            ends.append(unit_ends + ends[-1][-1])
             words.tofile(scratch)
             # A text without words is known by its characters, and repeats none that differs.
             wordless.append(table["fingerprint_lo"].to_numpy()[rows])
@@ -187,17 +190,17 @@ class ShingleSets:
         return cls(offsets, kept, characters, ngram, limit, counts)
 
     def similarity(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of each pair, the share of shingles that both have among those that either has.
+        """Return the Jaccard similarity of each pair: float32[m].
 
-        With a limit it is the smaller of that share and the one without boilerplate, so that more
-        is kept and nothing is removed for its substance alone. Where all shingles of a pair are
+        With a limit it is the smaller of two similarities, with and without boilerplate. So more
+        is kept, and nothing is removed for its substance alone. Where all shingles of a pair are
         boilerplate, all count.
 
         Args:
             left: int64[m], places in the documents.
-            right: int64[m], those to compare them with.
+            right: int64[m], places of the second documents.
         """
-        found = np.empty(len(left), np.float32)
+        similarity = np.empty(len(left), np.float32)
         _similarities(
             self.offsets,
             self.words,
@@ -209,6 +212,6 @@ class ShingleSets:
             left,
             right,
             np.argsort(right, kind="stable"),
-            found,
+            similarity,
         )
-        return found
+        return similarity

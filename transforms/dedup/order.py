@@ -1,4 +1,4 @@
-"""The total order of all documents, and who repeats whom word for word."""
+"""Total order of all documents, and the exact repeats among them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ROLES: dict[Role, int] = {"exclude": 0, "reference": 1, "human": 2, "synthetic"
 
 @dataclass(frozen=True)
 class Order:
-    """The total order of all documents.
+    """Total order of all documents.
 
     Attributes:
-        position: int64[n], place of each document; 0 is kept first.
-        document: int64[n], the document at each rank.
-        fixed: how many documents, the first of the order, are never removed.
+        position: int64[n], position of each document; the lowest is kept first.
+        document: int64[n], document at each position.
+        fixed: number of documents, at the first positions, that are never removed.
     """
 
     position: NDArray[np.int64]
@@ -32,15 +32,14 @@ class Order:
 
 
 def total_order(sketches: Sketches, rules: Rules) -> Order:
-    """Orders documents by role, source priority, own priority, length, fingerprint, row.
+    """Order documents by role, priority of the source and of the row, length, fingerprint, row.
 
-    What is never removed comes first: evaluation sets and what earlier runs have written. Rows that
-    are the same in every column stay in the order of the input; nothing but their place tells them
-    apart.
+    Documents that are never removed come first: evaluation sets, and rows that earlier runs wrote.
+    Rows that are equal in every column stay in the order of the input.
 
     Args:
-        sketches: of all units.
-        rules: of the run.
+        sketches: sketches of all units.
+        rules: rules of the run.
     """
     parties = rules.parties
     role = [0 if party.fixed else _ROLES[party.source.role] for party in parties]
@@ -56,28 +55,28 @@ def total_order(sketches: Sketches, rules: Rules) -> Order:
     ]
     telling = [key for key in least_to_most if len(key) and (key != key[0]).any()]
     document = np.lexsort(telling) if telling else np.arange(len(sketches))
-    rank = np.empty(len(document), np.int64)
-    rank[document] = np.arange(len(document))
+    position = np.empty(len(document), np.int64)
+    position[document] = np.arange(len(document))
     fixed = int(rules.of_parties([party.fixed for party in parties]).sum())
-    return Order(rank, document.astype(np.int64), fixed)
+    return Order(position, document.astype(np.int64), fixed)
 
 
 @njit(nogil=True, cache=True)
-def _firsts(starts, rank, party, alike, first):  # type: ignore[no-untyped-def]
-    """In groups of equal texts in order: the lowest rank kept that may stand for each member."""
+def _firsts(starts, position, party, alike, first):  # type: ignore[no-untyped-def]
+    """Find the first kept document that may stand for each member of groups of equal texts."""
     none = np.int64(1) << np.int64(62)
     kept = np.empty(len(alike), np.int64)
     for g in range(len(starts) - 1):
         kept[:] = none
         for i in range(starts[g], starts[g + 1]):
-            own = party[i]
+            member = party[i]
             best = none
             for other in range(len(alike)):
-                if alike[other, own]:
+                if alike[other, member]:
                     best = min(best, kept[other])
-            first[i] = best if best != none else rank[i]
+            first[i] = best if best != none else position[i]
             if best == none:
-                kept[own] = min(kept[own], rank[i])
+                kept[member] = min(kept[member], position[i])
 
 
 def exact_repeats(
@@ -86,16 +85,16 @@ def exact_repeats(
     rules: Rules,
     participates: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """For each document the rank of the first with the same words that may stand for it.
+    """Return the position of the first equal text that may stand for each document: int64[n].
 
-    It is the document's own rank if there is none. What is never removed points to the first of its
-    own party too: only that one needs to be compared with others.
+    Without such a text it is the document's position. A document that is never removed points to
+    the first equal text of its party too, as only that one needs to be compared with others.
 
     Args:
-        order: of all documents.
+        order: order of all documents.
         fingerprint: uint64[n] each, the halves of the fingerprints.
-        rules: of the run.
-        participates: bool[n], which documents take part.
+        rules: rules of the run.
+        participates: bool[n], documents that are compared.
     """
     hi, lo = fingerprint
     hi = hi ^ rules.removal_group
@@ -116,14 +115,14 @@ def exact_repeats(
     differs = np.flatnonzero((hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])) + 1
     starts = np.concatenate([[0], differs, [len(grouped)]])
     alike = rules.allowed | np.diag([party.fixed for party in rules.parties])
-    found = np.empty(len(grouped), np.int64)
-    _firsts(starts, order.position[grouped], rules.party[grouped], alike, found)
-    first[grouped] = found
+    firsts = np.empty(len(grouped), np.int64)
+    _firsts(starts, order.position[grouped], rules.party[grouped], alike, firsts)
+    first[grouped] = firsts
     return first
 
 
 def count_distinct(*columns: NDArray[Any]) -> int:
-    """How many different rows columns of equal length make together."""
+    """Count the different rows that columns of equal length make together."""
     if len(columns[0]) == 0:
         return 0
     order = np.lexsort(columns)

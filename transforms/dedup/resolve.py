@@ -1,12 +1,12 @@
-"""Who is removed and who is kept, given what shares a band: the same whatever the order.
+"""Resolving groups of candidates into kept and removed documents, in any order of the entries.
 
-A document is known by its rank in the total order of the corpus (0 comes first and is never
-removed). It is removed only if a *kept* document of lower rank is within the threshold of it, so
-similarity is never passed on: with A ~ B ~ C and A not ~ C, A and C stay.
+A document is known by its position in the total order of the corpus; 0 is never removed. It is
+removed only if a *kept* document before it reaches the threshold. So similarity is never passed on:
+with A ~ B ~ C and A not ~ C, A and C stay.
 
 State: some 36 bytes an entry beside the arguments at the peak (sorting, or the first star being
 proposed), 4 bytes an entry and 8 a group otherwise; 12 bytes a distinct pair, twice that while new
-pairs are merged in; one byte a document up to the largest rank.
+pairs are merged in; one byte a document up to the largest position.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.kernels import lower_bound
 
-Ranks = NDArray[np.int64]
-Similarity = Callable[[Ranks, Ranks], NDArray[np.float32]]
+Positions = NDArray[np.int64]
+Similarity = Callable[[Positions, Positions], NDArray[np.float32]]
 
-# A document tries this many kept documents a band and round, the lowest ranks first: groups of up
+# A document tries this many kept documents a band and round, the first ones first: groups of up
 # to 17 are searched whole at once, and a large group costs at most 16 pairs a member and round.
-# Lowest first, because in a group that holds copies the survivors that the others were removed for
-# have the low ranks.
+# First ones first, because in a group that holds copies they are the kept ones that the others were
+# removed for.
 CANDIDATES_A_ROUND = 16
 
 _PAIRS_A_CALL = 1 << 16  # bounds what `similarity` gathers at once: 64 MB of 128 x 4 byte pairs
@@ -59,34 +59,34 @@ class Counts:
 
 @dataclass(frozen=True)
 class Resolution:
-    """The verdict on a corpus.
+    """Kept and removed documents, by their positions.
 
     Attributes:
-        removed: int64[r], ranks, ascending.
-        partner: int64[r], the kept document that each removed one is most similar to among
-            those it was verified against; of equally similar ones the lowest rank.
-        similarity: float32[r], between the two.
-        open: int64[], ranks kept, ascending, that still had kept documents in their bands to try
+        removed: int64[r], removed documents, ascending.
+        partner: int64[r], most similar kept document that each removed one was verified against;
+            the first of equally similar ones.
+        similarity: float32[r], similarity to the partner.
+        open: int64[], kept documents, ascending, with kept documents in their bands still to try
             when the rounds were used up.
-        left_over: int64[], ranks kept, ascending, that had members of a group before them still
-            untried when its stars were used up.
-        counts: what it took.
-        pairs: uint64[v] and float32[v], all pairs that were verified as child << 32 | parent,
-            ascending, and their similarities.
+        left_over: int64[], kept documents, ascending, with members of a group before them still to
+            try when its stars were used up.
+        counts: counts of the work.
+        pairs: uint64[v] and float32[v], all verified pairs as child << 32 | parent, ascending, and
+            their similarities.
     """
 
-    removed: Ranks
-    partner: Ranks
+    removed: Positions
+    partner: Positions
     similarity: NDArray[np.float32]
-    open: Ranks
-    left_over: Ranks
+    open: Positions
+    left_over: Positions
     counts: Counts
     pairs: tuple[NDArray[np.uint64], NDArray[np.float32]]
 
 
 @njit("uint64[:](int64[:], uint32[:], int64)", nogil=True, cache=True)
 def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
-    """An edge from every member but the first of each group to the first: child << 32 | hub."""
+    """Propose an edge from every other member of a group to its first: child << 32 | hub."""
     out = np.empty(len(members) - len(starts) + 1, np.uint64)
     k = 0
     for g in range(len(starts) - 1):
@@ -102,7 +102,7 @@ def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
     "Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:], int64)", nogil=True, cache=True
 )
 def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
-    """The groups of those without an edge or whose edge failed, two and more.
+    """Return the groups of members without an edge or whose edge failed, of two or more.
 
     `agreed` has the order of `_star`. A group of fixed members alone has nothing to decide.
     """
@@ -138,7 +138,7 @@ def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-
 
 @njit("void(uint64[:], float32[:], float32, uint8[:])", nogil=True, cache=True)
 def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
-    """Documents in total order; keys ascend by child, so that each parent is decided before."""
+    """Walk the documents in order; keys ascend by child, so each parent is decided before."""
     state[:] = _KEPT
     for i in range(len(keys)):
         child = keys[i] >> np.uint64(32)
@@ -149,7 +149,7 @@ def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
 
 @njit("void(uint64[:], float32[:], uint8[:], int64[:], float32[:])", nogil=True, cache=True)
 def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untyped-def]
-    """The most similar kept parent of each removed document, in the order of their ranks."""
+    """Find the most similar kept parent of each removed document, in their order."""
     at = -1
     last = np.int64(-1)
     for i in range(len(keys)):
@@ -161,17 +161,17 @@ def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untype
             last = child
             best[at] = -np.inf
         parent = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
-        # Parents ascend: the strict comparison leaves ties to the lowest rank.
+        # Parents ascend: the strict comparison leaves ties to the first.
         if state[parent] != _REMOVED and similarity[i] > best[at]:
             partner[at], best[at] = parent, similarity[i]
 
 
 @njit("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)", nogil=True, cache=True)
 def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-untyped-def]
-    """For each kept member of each group: the first `limit` before it that it has yet to try.
+    """Propose to each kept member of a group the first `limit` members that it has yet to try.
 
-    Those are all kept ones for an orphan. For others it is the orphans: they had left the stars
-    with a hub that was removed, before the others came to try them.
+    An orphan tries all kept members before it. Others try the orphans before them: those had left
+    the stars with a hub that was removed, before the others came to try them.
     """
     children = 0
     for i in range(starts[0], starts[-1]):
@@ -183,56 +183,56 @@ def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-unt
         orphans = np.empty(len(kept), np.uint64)
         n_kept = n_orphans = 0
         for i in range(starts[g], starts[g + 1]):
-            own = state[members[i]]
-            if own == _REMOVED:
+            member = state[members[i]]
+            if member == _REMOVED:
                 continue
-            choices, n_choices = (kept, n_kept) if own == _ORPHAN else (orphans, n_orphans)
+            choices, n_choices = (kept, n_kept) if member == _ORPHAN else (orphans, n_orphans)
             if n_choices:
                 child = np.uint64(members[i]) << np.uint64(32)
                 tried = lower_bound(keys, child)
-                found = 0
+                count = 0
                 for j in range(n_choices):
                     key = child | choices[j]
                     while tried < len(keys) and keys[tried] < key:
                         tried += 1
                     if tried == len(keys) or keys[tried] != key:
-                        out[filled + found] = key
-                        found += 1
-                        if found == limit:
+                        out[filled + count] = key
+                        count += 1
+                        if count == limit:
                             break
-                filled += found
+                filled += count
             kept[n_kept] = np.uint64(members[i])
             n_kept += 1
-            if own == _ORPHAN:
+            if member == _ORPHAN:
                 orphans[n_orphans] = np.uint64(members[i])
                 n_orphans += 1
     return out[:filled].copy()
 
 
 def _differs(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each value is another than the one before it; the first is."""
+    """Return whether each value differs from the one before it; the first does."""
     out = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=out[1:])
     return out
 
 
 def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The values, ascending, each once; NumPy's own `unique` hashes, which takes longer."""
+    """Sort values, each once; NumPy's own `unique` hashes, which takes longer."""
     ordered = np.sort(values)
     return ordered[_differs(ordered)]
 
 
 def _group(
-    group: NDArray[np.uint64] | NDArray[np.int64], rank: NDArray[np.uint32]
-) -> tuple[Ranks, NDArray[np.uint32]]:
-    """Entries as (starts int64[g + 1], members uint32[]): ranks ascend, repeats are dropped."""
+    group: NDArray[np.uint64] | NDArray[np.int64], position: NDArray[np.uint32]
+) -> tuple[Positions, NDArray[np.uint32]]:
+    """Group entries: starts int64[g + 1], members uint32[], ascending and each once."""
     order = np.argsort(group)
     values = group[order]
     first = _differs(values)
     del values
     packed = np.cumsum(first, dtype=np.uint64)
     packed <<= np.uint64(32)
-    packed |= rank[order]
+    packed |= position[order]
     del order, first
     packed.sort()
     distinct = _differs(packed)
@@ -244,7 +244,7 @@ def _group(
 
 
 class _Pairs:
-    """Every pair verified so far, failed ones included, so that none is verified twice."""
+    """Every pair verified so far, failed pairs too, so that none is verified twice."""
 
     def __init__(self, similarity: Similarity, threshold: float) -> None:
         self._verify = similarity
@@ -259,20 +259,20 @@ class _Pairs:
         if len(self.keys):
             fresh = self.keys[np.minimum(at, len(self.keys) - 1)] != new
             new, at = new[fresh], at[fresh]
-        found = np.empty(len(new), np.float32)
+        similarity = np.empty(len(new), np.float32)
         for begin in range(0, len(new), _PAIRS_A_CALL):
-            part = new[begin : begin + _PAIRS_A_CALL]
-            child = (part >> np.uint64(32)).astype(np.int64)
-            parent = (part & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            batch = new[begin : begin + _PAIRS_A_CALL]
+            child = (batch >> np.uint64(32)).astype(np.int64)
+            parent = (batch & np.uint64(0xFFFFFFFF)).astype(np.int64)
             answer = self._verify(child, parent)
-            if answer.shape != part.shape:
+            if answer.shape != batch.shape:
                 raise ValueError(
-                    f"similarity of {len(part)} pairs returned shape {answer.shape}; "
-                    f"it must be ({len(part)},)"
+                    f"similarity of {len(batch)} pairs returned shape {answer.shape}; "
+                    f"it must be ({len(batch)},)"
                 )
-            found[begin : begin + len(part)] = answer
+            similarity[begin : begin + len(batch)] = answer
         self.keys = np.insert(self.keys, at, new)
-        self.similarity = np.insert(self.similarity, at, found)
+        self.similarity = np.insert(self.similarity, at, similarity)
 
     def agreed(self, proposals: NDArray[np.uint64]) -> NDArray[np.bool_]:
         out: NDArray[np.bool_] = _agreed(self.keys, self.similarity, self.threshold, proposals)
@@ -283,9 +283,9 @@ class _Pairs:
 
 
 def _propose_again(
-    starts: Ranks, members: NDArray[np.uint32], state: NDArray[np.uint8], pairs: _Pairs
+    starts: Positions, members: NDArray[np.uint32], state: NDArray[np.uint8], pairs: _Pairs
 ) -> NDArray[np.uint64]:
-    """Untried pairs, distinct. All see the same `pairs`, whatever the slice."""
+    """Propose distinct pairs that are untried; all slices see the same `pairs`."""
     cuts = np.searchsorted(starts, np.arange(0, len(members), _ENTRIES_A_SLICE))
     cuts = np.unique(np.append(cuts, len(starts) - 1))
     parts = [np.empty(0, np.uint64)]
@@ -300,7 +300,7 @@ def _propose_again(
 
 def resolve(
     group: NDArray[np.uint64] | NDArray[np.int64],
-    rank: NDArray[np.uint32],
+    position: NDArray[np.uint32],
     similarity: Similarity,
     threshold: float,
     *,
@@ -318,33 +318,34 @@ def resolve(
     `rounds` times at most.
 
     Args:
-        group: 64-bit integers[m], which (band, value) an entry belongs to; only equality counts.
-        rank: uint32[m], the document of the entry. Entries may stand in any order and repeat.
+        group: 64-bit integers[m], (band, value) of each entry; only equality counts.
+        position: uint32[m], document of each entry. Entries may stand in any order and repeat.
         similarity: verifies pairs: (child int64[k], parent int64[k]) -> float32[k], parent <
             child, each pair at most once, at most 65,536 a call.
         threshold: the least similarity at which a document is removed, compared as float32, so
             that 9 of 10 reaches 0.9.
-        fixed: documents of lower ranks than this are never removed, so they propose no edge.
-        stars: stars a group, at least 1.
-        rounds: rounds of proposing again, 0 or more.
+        fixed: documents before this position are never removed, so they propose no edge.
+        stars: number of stars of a group, at least 1.
+        rounds: number of rounds of proposing again, 0 or more.
 
     Returns:
-        The verdict: it depends on the entries as a set, not on their order or on the groups'
-        numbers.
+        The resolution. It depends on the set of entries, not on their order or the groups' numbers.
 
     Raises:
-        ValueError: the arrays don't match, `rank` isn't uint32, or `stars` or `rounds` is too
+        ValueError: the arrays don't match, `position` isn't uint32, or `stars` or `rounds` is too
             small.
     """
-    if group.ndim != 1 or group.shape != rank.shape:
-        raise ValueError(f"group has shape {group.shape} and rank {rank.shape}; both must be (m,)")
-    if rank.dtype != np.uint32:
-        raise ValueError(f"rank is {rank.dtype}; it must be uint32")
+    if group.ndim != 1 or group.shape != position.shape:
+        raise ValueError(
+            f"group has shape {group.shape} and position {position.shape}; both must be (m,)"
+        )
+    if position.dtype != np.uint32:
+        raise ValueError(f"position is {position.dtype}; it must be uint32")
     if stars < 1 or rounds < 0:
         raise ValueError(f"stars={stars}, rounds={rounds}; needed are stars >= 1, rounds >= 0")
 
     pairs = _Pairs(similarity, threshold)
-    all_starts, all_members = _group(group, rank)
+    all_starts, all_members = _group(group, position)
     starts, members = all_starts, all_members
     stars_used = 0
     while stars_used < stars and len(members) > len(starts) - 1:

@@ -1,4 +1,4 @@
-"""Which source's documents may stand for which others: who may be removed in favour of whom."""
+"""Rules of removal: which source's documents may be removed in favour of which others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Party:
     """A source as deduplication sees it.
 
     Attributes:
-        source: its configuration.
+        source: configuration of the source.
         run: name of the earlier run that wrote it; None for a source of this run.
     """
 
@@ -30,20 +30,20 @@ class Party:
 
     @property
     def name(self) -> str:
-        """As removed/ and the report call it."""
+        """Return the name that removed/ and the report use."""
         return self.source.name if self.run is None else f"{self.run}/{self.source.name}"
 
     @property
     def fixed(self) -> bool:
-        """Whether nothing of it is ever removed: it is not this run's to change."""
+        """Return whether none of its documents is ever removed, as other runs or users own them."""
         return self.run is not None or self.source.role == "exclude"
 
 
 def may_stand_for(kept: Party, removed: Party) -> bool:
-    """Whether documents of one party may be removed in favour of the other's.
+    """Return whether documents of a party may be removed in favour of another party's.
 
-    The yardstick is compared with itself only, because it is never written. Human text never goes
-    in favour of synthetic text, of an earlier run either.
+    The reference is compared with itself only, because it is never written. Human text is never
+    removed in favour of synthetic text, not even of an earlier run.
     """
     roles = kept.source.role, removed.source.role
     if removed.fixed or (roles[0] == "reference") != (roles[1] == "reference"):
@@ -57,13 +57,13 @@ def may_stand_for(kept: Party, removed: Party) -> bool:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is compared with what, by document.
+    """Rules of a run, by document: which documents are compared, and which may be removed.
 
     Attributes:
-        parties: of the run, and of earlier ones.
-        party: int16[n], each document's.
-        allowed: bool[p, p], whether documents of the first may stand for those of the second.
-        prompt: uint64[n], hash of the prompt, 0 where it doesn't matter: documents with different
+        parties: parties of the run, and of earlier runs.
+        party: int16[n], party of each document.
+        allowed: bool[p, p], True where documents of the first party may stand for the second's.
+        prompt: uint64[n], hash of the prompt, 0 where it doesn't matter. Documents with different
             prompts are not compared.
     """
 
@@ -74,12 +74,12 @@ class Rules:
 
     @classmethod
     def of(cls, sketches: Sketches, parties: Sequence[Party], by_prompt: bool) -> Rules:
-        """The rules of a run.
+        """Set the rules of a run.
 
         Args:
-            sketches: of all units; `Unit.source` counts in the parties.
-            parties: of this run and of earlier ones.
-            by_prompt: whether answers to different prompts are not compared.
+            sketches: sketches of all units; `Unit.source` is an index into the parties.
+            parties: parties of this run and of earlier ones.
+            by_prompt: True if answers to different prompts are not compared.
         """
         rows = np.diff(sketches.offsets)
         party = np.repeat(np.array([u.source for u in sketches.units], np.int16), rows)
@@ -92,24 +92,24 @@ class Rules:
         return cls(parties, party, allowed, prompt)
 
     def may(self, kept: NDArray[np.int64], removed: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these documents may stand for which others, pair by pair."""
+        """Return which documents may stand for the others, pair by pair: bool[m]."""
         fits = self.allowed[self.party[kept], self.party[removed]]
-        one, other = self.prompt[kept], self.prompt[removed]
-        return np.asarray(fits & ((one == other) | (one == 0) | (other == 0)))
+        first, second = self.prompt[kept], self.prompt[removed]
+        return np.asarray(fits & ((first == second) | (first == 0) | (second == 0)))
 
     def of_parties(self, flags: Sequence[bool]) -> NDArray[np.bool_]:
-        """bool[n] by document, from one by party."""
+        """Return the flags of the documents' parties: bool[n]."""
         return np.asarray(np.array(flags, bool)[self.party])
 
     @property
     def common(self) -> NDArray[np.uint64]:
-        """uint64[n], the pool of documents without a prompt, which those with one meet as well."""
-        apart = self.of_parties([p.source.role == "reference" for p in self.parties])
-        return np.where(apart, _REFERENCE, np.uint64(0))
+        """Return uint64[n], the pool in which documents with a prompt meet those without."""
+        is_reference = self.of_parties([p.source.role == "reference" for p in self.parties])
+        return np.where(is_reference, _REFERENCE, np.uint64(0))
 
     @property
     def pool(self) -> NDArray[np.uint64]:
-        """uint64[n], to be mixed into band values: nearly all that is not compared differs in it.
+        """Return uint64[n], mixed into band values so that they differ where nothing is compared.
 
         Documents of different pools are compared only if one has no prompt.
         """
@@ -117,11 +117,12 @@ class Rules:
 
     @property
     def removal_group(self) -> NDArray[np.uint64]:
-        """uint64[n], to be mixed into fingerprints, so that a partner can be inherited.
+        """Return uint64[n], mixed into fingerprints so that equal texts can inherit a partner.
 
-        What may remove the first of equal texts of a kin may remove all that the first stands for.
+        A document that may remove the first of equal texts of a removal group may remove all texts
+        that the first stands for.
         """
         number = np.arange(1, len(self.parties) + 1, dtype=np.uint64)
         chosen = [party.source.removed_by is not None for party in self.parties]
-        own = np.where(chosen, number, np.uint64(0))[self.party]
-        return self.pool ^ (own * _PARTY)
+        group = np.where(chosen, number, np.uint64(0))[self.party]
+        return self.pool ^ (group * _PARTY)

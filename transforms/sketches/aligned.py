@@ -15,27 +15,27 @@ from outcross.transforms.sketches.store import Sketches
 
 
 def save_aligned(folder: str, sketches: Sketches, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Writes columns over all documents, cut into the units' parts.
+    """Write columns over all documents, one file for each unit.
 
     Args:
-        folder: of the artifact.
-        sketches: say which documents are whose.
-        columns: arrays over all documents.
+        folder: folder of the artifact.
+        sketches: sketches of all units.
+        columns: arrays[n] by name, one value for each document.
     """
     files.make_folder(folder)
     for unit in sketches.units:
-        part = slice(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
-        table = pa.table({name: values[part] for name, values in columns.items()})
+        rows = slice(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
+        table = pa.table({name: values[rows] for name, values in columns.items()})
         files.write_table(unit_file(folder, unit.index, "parquet"), table)
 
 
 def load_aligned(folder: str, sketches: Sketches, columns: Sequence[str]) -> list[NDArray[Any]]:
-    """The columns over all documents, in the order asked for."""
+    """Read columns over all documents: arrays[n], in the order of `columns`."""
     tables = [load_unit(folder, unit.index, columns) for unit in sketches.units]
     return [np.concatenate([table[i] for table in tables]) for i in range(len(columns))]
 
 
 def load_unit(folder: str, unit: int, columns: Sequence[str]) -> list[NDArray[Any]]:
-    """The columns of one unit, in the order asked for."""
+    """Read columns of one unit, in the order of `columns`."""
     table = files.read_table(unit_file(folder, unit, "parquet"), columns)
     return [table[name].to_numpy() for name in columns]

@@ -27,15 +27,18 @@ from outcross.transforms.text.words import split_words, word_ids
 def sketch_block(
     block: Block, source: Source, embedder: Embedder | None, ngram: int, num_perm: int
 ) -> tuple[pa.RecordBatch, Known]:
-    """The sketches of a block's valid rows, with `sketch_schema`, and what the embedder knows.
+    """Sketch the valid rows of a block.
 
     Args:
-        block: what was read.
-        source: says which columns hold id, prompt, domain, generation and priority.
-        embedder: makes int8 embeddings from words; None for sketches without, and without surfaces
-            and signs.
+        block: n valid rows and their texts.
+        source: configuration that names the columns of id, prompt, domain, generation, priority.
+        embedder: embedder of the documents; None for sketches without embeddings, surfaces and
+            signs.
         ngram: words in a shingle.
-        num_perm: permutations of the signature.
+        num_perm: number of permutations of a signature.
+
+    Returns:
+        The sketches, n rows with `sketch_schema`, and how many words the embedder knows.
     """
     batch, text = block.batch, block.text
     schema = sketch_schema(num_perm, embedder is not None)
@@ -75,27 +78,28 @@ def sketch_block(
     return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
 
 
-def name_columns(batch: pa.RecordBatch) -> dict[str, int]:
+def count_fields(batch: pa.RecordBatch) -> dict[str, int]:
+    """Count the sketches that have an id, a domain, a generation, a prompt."""
     columns = {name: batch.column(name) for name in ("id", "domain", "generation")}
-    found = {name: len(column) - column.null_count for name, column in columns.items()}
-    return found | {"prompt": int(np.count_nonzero(batch.column("prompt").to_numpy()))}
+    counts = {name: len(column) - column.null_count for name, column in columns.items()}
+    return counts | {"prompt": int(np.count_nonzero(batch.column("prompt").to_numpy()))}
 
 
 def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:
-    found = string_field(batch, path)
-    return pa.nulls(batch.num_rows, pa.string()) if found is None else found
+    column = string_field(batch, path)
+    return pa.nulls(batch.num_rows, pa.string()) if column is None else column
 
 
 def _priority(batch: pa.RecordBatch, path: str | None) -> pa.Array:
-    """A document's own priority: a number, or text of one; whatever else there is counts as 0.
+    """Return the priorities of documents: numbers, or text of numbers; anything else counts as 0.
 
     Text of numbers counts because a block in which one row holds text has them all as text.
     """
     if path is None:
         return pa.array(np.zeros(batch.num_rows))
-    found = extract(batch, path)
-    if pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
-        values = pc.fill_null(found.cast(pa.float64(), safe=False), 0.0).to_numpy()
+    column = extract(batch, path)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values = pc.fill_null(column.cast(pa.float64(), safe=False), 0.0).to_numpy()
     else:
         texts = _text_column(batch, path).to_pylist()
         values = np.array([_number(text) for text in texts], np.float64)
@@ -112,20 +116,20 @@ def _number(text: str | None) -> float:
 def _prompt(batch: pa.RecordBatch, path: str | None) -> pa.Array:
     if path is None:
         return pa.array(np.zeros(batch.num_rows, np.uint64))
-    found = string_field(batch, path)
-    hashed, _ = row_digest(pa.record_batch([found], names=["prompt"]))
-    return pa.array(np.where(pc.is_valid(found).to_numpy(zero_copy_only=False), hashed, 0))
+    column = string_field(batch, path)
+    hashed, _ = row_digest(pa.record_batch([column], names=["prompt"]))
+    return pa.array(np.where(pc.is_valid(column).to_numpy(zero_copy_only=False), hashed, 0))
 
 
 def _fixed(values: NDArray[Any]) -> pa.Array:
-    """The rows of a matrix as fixed-size binary values."""
+    """Pack the rows of a matrix as fixed-size binary values."""
     width = values.shape[1] * values.itemsize
     data = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.binary(width), len(values), [None, data])
 
 
 def pack_runs(offsets: NDArray[np.int64], values: NDArray[Any]) -> pa.Array:
-    """Runs of numbers as binary values: Parquet copies bytes, lists it would encode."""
+    """Pack runs of numbers as binary values: Parquet copies bytes, but encodes lists."""
     starts = pa.py_buffer(np.ascontiguousarray(offsets * values.itemsize))
     data = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, starts, data])

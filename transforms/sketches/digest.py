@@ -1,4 +1,4 @@
-"""A hash of a whole row's content that does not depend on how the row is held.
+"""Hash of a row's content that does not depend on how the row is stored.
 
 The same row has the same digest in any batch, column order and file format: integers and floats
 of equal value agree, as do text types, dictionaries and their values, nulls and absent columns.
@@ -28,7 +28,7 @@ _P3 = np.uint64(0x165667B19E3779F9)
 _P4 = np.uint64(0x85EBCA77C2B2AE63)
 _P5 = np.uint64(0x27D4EB2F165667C5)
 
-# What keeps values of different kinds apart.
+# Tags that make values of different types differ.
 _MASK = 2**64 - 1
 _INT, _BIG, _FLOAT, _BOOL, _LIST, _OBJECT, _TIME, _ROW = (
     np.uint64(i * int(_P3) & _MASK) for i in range(1, 9)
@@ -40,7 +40,7 @@ _hashes_in = types.Array(types.uint64, 1, "C", readonly=True)
 
 
 def row_digest(batch: pa.RecordBatch) -> tuple[_Hashes, _Sizes]:
-    """Hash and size of every row.
+    """Hash every row, and count its bytes.
 
     Args:
         batch: n rows.
@@ -59,7 +59,7 @@ def row_digest(batch: pa.RecordBatch) -> tuple[_Hashes, _Sizes]:
 
 
 def _values(array: pa.Array) -> tuple[_Hashes, _Sizes]:
-    """Hash and size of every value; the hash of null is 0, and of nothing else."""
+    """Hash every value, and count its bytes; the hash is 0 for null alone."""
     type_ = array.type
     rows = len(array)
     if isinstance(type_, pa.BaseExtensionType):
@@ -158,7 +158,7 @@ def _without_nulls(array: pa.Array, hashes: _Hashes, sizes: _Sizes) -> tuple[_Ha
 
 
 def _loaded(column: pa.Array) -> tuple[_Hashes, _Sizes]:
-    """Text that holds JSON counts as what it holds: only its block decides whether it is text."""
+    """Hash the value in JSON text: a value is text in some blocks and not in others."""
     return _pythons([v if v is None else json.loads(v) for v in column.to_pylist()])
 
 
@@ -169,7 +169,7 @@ def _pythons(values: list[Any]) -> tuple[_Hashes, _Sizes]:
 
 
 def _python(value: Any) -> tuple[int, int]:
-    """The kernels' hash and size of one value."""
+    """Return the hash and the size of one Python value, as the kernels hash it."""
     if value is None:
         return 0, 0
     if isinstance(value, str):
@@ -208,7 +208,7 @@ def _mixed(value: int) -> int:
 
 
 def _floats(values: NDArray[np.float64]) -> _Hashes:
-    """A float of integral value is that integer; all NaNs are one."""
+    """Hash floats: one of integral value as that integer, all NaNs alike."""
     whole = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
     signed = np.where(whole, values, 0.0).astype(np.int64).view(np.uint64)
     bits = np.where(np.isnan(values), math.nan, values).view(np.uint64)
@@ -268,7 +268,7 @@ def _tagged(values: _Hashes, tag: np.uint64) -> _Hashes:
 
 @njit(types.void(types.uint64[::1], types.uint64, _hashes_in), nogil=True, cache=True)
 def _add_members(total: _Hashes, name: np.uint64, values: _Hashes) -> None:
-    """Sums, so that members may come in any order; null is as if absent."""
+    """Add hashes of members, so that their order doesn't count; null counts as absent."""
     for row in range(total.size):
         if values[row] != np.uint64(0):
             total[row] += _avalanche(_step(name, values[row]))

@@ -1,4 +1,4 @@
-"""What documents are called: their own id, else source/file#row."""
+"""Ids of documents: the id in the row, else source/file#row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from outcross.transforms.sketches.store import Sketches
 
 
 def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bool_]:
-    """Which documents have an id that another document of their source has as well.
+    """Mark the documents whose id another document of their source has as well: bool[n].
 
-    The other may have it from its place, because it has no id of its own, or a repeated one.
+    The other document may get that id from its place, if its row has no id or a repeated one.
     """
     repeated = np.zeros(len(sketches), bool)
     for number, source in enumerate(sources):
@@ -55,16 +55,16 @@ def _hashed(ids: pa.Array) -> NDArray[np.uint64]:
     return hashes
 
 
-def document_ids(own: pa.Array, places: pa.Array, repeated: NDArray[np.bool_]) -> pa.Array:
-    """The ids of a unit's documents, unique in their source.
+def document_ids(ids: pa.Array, places: pa.Array, repeated: NDArray[np.bool_]) -> pa.Array:
+    """Make the ids of a unit's documents unique in their source.
 
     Args:
-        own: string[n], the documents' own ids, null where there is none.
-        places: string[n], the ids that are made of their places.
-        repeated: bool[n], whose own id isn't unique in the source; their place is added.
+        ids: string[n], ids of the rows, null where a row has none.
+        places: string[n], ids made of the rows' places.
+        repeated: bool[n], documents whose id isn't unique; their place is added to it.
     """
-    unique = pc.binary_join_element_wise(own, places, "@")
-    return pc.coalesce(pc.if_else(pa.array(repeated), unique, own), places)
+    unique = pc.binary_join_element_wise(ids, places, "@")
+    return pc.coalesce(pc.if_else(pa.array(repeated), unique, ids), places)
 
 
 def ids_of(
@@ -73,13 +73,13 @@ def ids_of(
     documents: NDArray[np.int64],
     repeated: NDArray[np.bool_],
 ) -> pa.ChunkedArray:
-    """The ids of some documents of the run.
+    """Return the ids of some documents of the run.
 
     Args:
-        sketches: of all units.
-        sources: the configuration's sources.
+        sketches: sketches of all units.
+        sources: sources of the configuration.
         documents: ascending document numbers.
-        repeated: bool[n] over all documents, from `repeated_ids`.
+        repeated: bool[n] over all documents, result of `repeated_ids`.
     """
     parts = []
     for unit, rows, among in sketches.rows_of(documents):

@@ -1,4 +1,4 @@
-"""What is kept of a document for deciding: fingerprint, signature, embedding, surface, counts."""
+"""The transform that sketches documents: fingerprint, signature, embedding, surface, counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.blocks import Reject
 from outcross.transforms.rows.damage import damages
 from outcross.transforms.rows.filters import Met
-from outcross.transforms.sketches.block import name_columns, sketch_block
+from outcross.transforms.sketches.block import count_fields, sketch_block
 from outcross.transforms.sketches.store import UnitReport
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
@@ -35,16 +35,16 @@ from outcross.transforms.text.known import Known
 
 @dataclass
 class SketchDocuments(beam.PTransform):
-    """Sketches each unit into a row-aligned Parquet file; units that have theirs are skipped.
+    """Sketch each unit into a row-aligned Parquet file; units that have one are skipped.
 
     Elements in: lists of `Unit`; elements out: indexes of the units.
 
     Args:
-        sources: the configuration's sources; `Unit.source` counts in them.
-        folder: where the files go.
+        sources: sources of the configuration; `Unit.source` is an index into them.
+        folder: folder of the files.
         ngram: words in a shingle.
-        num_perm: permutations of the signature.
-        embedded: whether embeddings, surfaces and signs are made; deduplication needs none.
+        num_perm: number of permutations of a signature.
+        embedded: True to make embeddings, surfaces and signs, which deduplication doesn't need.
     """
 
     sources: Sequence[Source]
@@ -54,6 +54,7 @@ class SketchDocuments(beam.PTransform):
     embedded: bool = True
 
     def expand(self, lanes: Any) -> Any:
+        """Sketch the units of each lane."""
         work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm, self.embedded)
         return lanes | PerUnit(work)
 
@@ -76,17 +77,17 @@ class _SketchUnit:
             return unit.index
         source = self.sources[unit.source]
         schema = sketch_schema(self.num_perm, self.embedded)
-        found: list[UnitReport] = []
+        reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:
             # Signatures and embeddings don't compress, and are read back by every later stage.
             with pq.ParquetWriter(
                 sink, schema, compression="none", use_dictionary=False, write_statistics=False
             ) as writer:
-                found.append(self._blocks(unit, source, writer))
+                reports.append(self._blocks(unit, source, writer))
 
         files.write_whole(unit_file(self.folder, unit.index, "parquet"), write)
-        files.write_json(report_path, asdict(found[0]))
+        files.write_json(report_path, asdict(reports[0]))
         return unit.index
 
     def _blocks(self, unit: Unit, source: Source, writer: pq.ParquetWriter) -> UnitReport:
@@ -109,7 +110,7 @@ class _SketchUnit:
                 schemas.append(block.batch.schema)
                 full = {c for c in block.batch.schema.names if not block.batch[c].null_count}
                 everywhere = full if everywhere is None else everywhere & full
-            named.update(name_columns(batch))
+            named.update(count_fields(batch))
             rows += batch.num_rows
             for piece, covered in block.pieces:
                 lines[piece] += covered

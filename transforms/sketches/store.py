@@ -1,4 +1,4 @@
-"""Load the sketches of all units as columns."""
+"""Reading sketches: columns and matrices over the documents of all units."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ NGRAM_COLUMNS = ["words", "signs"]
 
 @dataclass(frozen=True)
 class UnitReport:
-    """What was found in one unit.
+    """Counts and schema of one unit.
 
     Attributes:
-        unit: the unit's index.
+        unit: index of the unit.
         rows: valid rows, each with a sketch.
         lines: lines or rows in each piece, valid or not, for numbering what follows it.
         piece_rows: valid rows of each piece.
-        read, rejected, filtered: rows, for conservation.
+        read, rejected, filtered: numbers of rows; read rows are valid, rejected or filtered.
         lost: input bytes that could not be read.
         reasons: why rows were rejected, with counts.
-        damaged: what could not be read of files that are broken, the largest parts first.
-        schema: Arrow schema of the user's columns, serialised.
+        damaged: unreadable parts of broken files, the largest first.
+        schema: serialised Arrow schema of the user's columns.
         everywhere: columns with a value in every valid row.
-        named: by field, how many valid rows have an id, a domain, a generation, a prompt.
+        named: numbers of valid rows with an id, a domain, a generation, a prompt, by field.
         tokens: words in the valid rows.
-        words, known: of the embedder, as `Known` has them; 0 without one.
-        met: what the keys of the source's `where` met, in their order, as `Met` has it.
+        words, known: numbers of `Known`; 0 without an embedder.
+        met: a `Met` for each key of the source's `where`, in their order.
     """
 
     unit: int
@@ -63,17 +63,17 @@ class UnitReport:
     met: list[dict[str, Any]] = field(default_factory=list)
 
     def arrow_schema(self) -> pa.Schema:
-        """The user's columns in this unit."""
+        """Return the Arrow schema of the user's columns in this unit."""
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
 
 
 class Sketches:
-    """The sketches of a run, as the driver and the later stages see them.
+    """Sketches of a run, as the driver and the later stages read them.
 
-    Documents are counted through: document `offsets[u] + i` is the i-th valid row of unit u.
+    Documents are numbered through: document `offsets[u] + i` is the i-th valid row of unit u.
 
     Args:
-        folder: where `SketchDocuments` put them.
+        folder: folder that `SketchDocuments` wrote.
         units: all units, in order.
     """
 
@@ -92,29 +92,29 @@ class Sketches:
         return int(self.offsets[-1])
 
     def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
-        """Some columns of one unit's sketches."""
+        """Read some columns of one unit's sketches."""
         return files.read_table(self.paths[unit], columns)
 
     def numbers(self, column: str) -> NDArray[Any]:
-        """A numeric column over all documents."""
+        """Read a numeric column over all documents: array[n]."""
         kind = np.dtype(str(sketch_schema(8).field(column).type))
         out = np.empty(len(self), kind)
-        for unit, part in self.per_unit(out):
+        for unit, view in self.per_unit(out):
             at = 0
             for chunk in self.table(unit.index, [column]).column(0).chunks:
-                part[at : at + len(chunk)] = chunk.to_numpy()
+                view[at : at + len(chunk)] = chunk.to_numpy()
                 at += len(chunk)
         return out
 
     def per_unit(self, values: NDArray[Any]) -> Iterable[tuple[Unit, NDArray[Any]]]:
-        """Cuts an array over all documents into the units' parts."""
+        """Cut an array over all documents into a view for each unit."""
         for unit in self.units:
             yield unit, values[self.offsets[unit.index] : self.offsets[unit.index + 1]]
 
     def rows_of(
         self, documents: NDArray[np.int64]
     ) -> Iterable[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-        """For ascending documents: unit, their rows in it, and their places in `documents`."""
+        """Yield units with rows in them, and places in `documents`, which ascend."""
         cuts = np.searchsorted(documents, self.offsets)
         for unit in range(len(self.units)):
             places = np.arange(cuts[unit], cuts[unit + 1])
@@ -128,23 +128,23 @@ class Sketches:
         dtype: Any,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """A fixed-width column of some documents as a matrix.
+        """Read a fixed-width column of some documents as a matrix.
 
         Args:
             column: "signature", "embedding" or "surface".
             documents: ascending document numbers.
-            dtype: of the entries.
-            out: filled when given, such as a memory map.
+            dtype: type of the entries.
+            out: array to fill, such as a memory map; None for a new one.
         """
         for unit, rows, places in self.rows_of(documents):
-            part = fixed_matrix(self.table(unit, [column]).column(0), dtype)
+            rows_of_unit = fixed_matrix(self.table(unit, [column]).column(0), dtype)
             if out is None:
-                out = np.empty((len(documents), part.shape[1]), dtype)
-            out[places] = part[rows]
+                out = np.empty((len(documents), rows_of_unit.shape[1]), dtype)
+            out[places] = rows_of_unit[rows]
         return np.zeros((0, 0), dtype) if out is None else out
 
     def words(self, documents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """The word hashes of some documents, few enough for memory.
+        """Read the word hashes of some documents, few enough for memory.
 
         Args:
             documents: document numbers in any order.
@@ -163,28 +163,28 @@ class Sketches:
 
     @cached_property
     def places(self) -> list[Places]:
-        """Of each unit, where its rows stand."""
+        """Return the places of each unit's rows."""
         return places_of(self.units, [report.lines for report in self.reports])
 
     def rejects(self, sources: Sequence[Source]) -> pa.Table:
-        """All rejected rows, with their places in the files.
+        """Read all rejected rows, with their places in the files.
 
         Args:
-            sources: the configuration's sources.
+            sources: sources of the configuration.
         """
         rows: list[dict[str, Any]] = []
         for unit, report in zip(self.units, self.reports, strict=True):
             if not report.rejected:
                 continue
-            own = self.places[unit.index]
+            places = self.places[unit.index]
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
             for reject in table.to_pylist():
                 at = reject["kind"], reject["number"], reject["piece"]
                 rows.append(
                     {
                         "source": sources[unit.source].name,
-                        "file": own.names[own.piece(*at)],
-                        "place": own.place_of(*at),
+                        "file": places.names[places.piece(*at)],
+                        "place": places.place_of(*at),
                         "reason": reject["reason"],
                         "rows": reject["rows"],
                         "raw": reject["raw"],
@@ -194,7 +194,7 @@ class Sketches:
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
-    """A fixed-size binary column as a matrix, one row a document, without a copy where possible."""
+    """View a fixed-size binary column as a matrix, one row for each document."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     width = array.type.byte_width // np.dtype(dtype).itemsize
     flat = np.frombuffer(array.buffers()[1], dtype) if len(array) else np.zeros(0, dtype)
@@ -202,17 +202,20 @@ def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
 
 
 def packed_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The `words` column as (offsets int64[n + 1], word hashes uint32[total])."""
+    """Unpack the `words` column: offsets int64[n + 1], word hashes uint32[total]."""
     return _unpacked(column, np.uint32)
 
 
 def item_runs(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Return the `items` column as (offsets int64[n + 1], items uint64[total])."""
+    """Unpack the `items` column: offsets int64[n + 1], items uint64[total]."""
     return _unpacked(column, np.uint64)
 
 
 def ngram_runs(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """What n-grams are counted of, words, signs and borders, from the columns `NGRAM_COLUMNS`.
+    """Unpack the words, signs and borders that n-grams are counted of.
+
+    Args:
+        table: columns `NGRAM_COLUMNS` of n documents.
 
     Returns:
         int64[n + 1] offsets and uint32[total] hashes.
@@ -221,7 +224,7 @@ def ngram_runs(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
 
 
 def _unpacked(column: pa.ChunkedArray, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The reverse of `pack_runs`."""
+    """Unpack runs of numbers that `pack_runs` packed."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if len(array) == 0:
         return np.zeros(1, np.int64), np.zeros(0, dtype)

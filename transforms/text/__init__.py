@@ -1,1 +1,5 @@
-"""Text to numbers: words, signs, signatures, embeddings."""
+"""Text to numbers.
+
+Takes Arrow strings; gives their words, signs, items, shingles, signatures, surfaces and embeddings
+as NumPy arrays.
+"""

@@ -164,7 +164,7 @@ def skeletons() -> Substitutes:
 
 @njit(nogil=True, cache=True, inline="always")
 def code_point(data, i, width):  # type: ignore[no-untyped-def]
-    """The code point that `width` bytes of valid UTF-8 at `i` encode, width 2 to 4."""
+    """Decode the code point at `i`, of `width` bytes (2 to 4) of valid UTF-8."""
     if width == 2:
         return (np.uint32(data[i] & 31) << np.uint32(6)) | np.uint32(data[i + 1] & 63)
     if width == 3:
@@ -183,7 +183,7 @@ def code_point(data, i, width):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, inline="always")
 def encoded_width(lead):  # type: ignore[no-untyped-def]
-    """How many bytes a character takes that begins with this byte (1 to 4)."""
+    """Return the number of bytes (1 to 4) of a character from its first byte."""
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
@@ -241,25 +241,25 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
                 break
             width = encoded_width(data[i])
             c = code_point(data, i, width)
-            kind = classes[c]
-            own = combining[c]
-            if kind & LINKED or (folded and (own != 0 or kind & SECOND)):
+            class_bits = classes[c]
+            combining_class = combining[c]
+            if class_bits & LINKED or (folded and (combining_class != 0 or class_bits & SECOND)):
                 bits[d] |= np.uint8(_LINKS)
-            folded = kind & REPLACED != 0
+            folded = class_bits & REPLACED != 0
             if folded:
                 r = lower_bound(replaced, c)
                 size += offsets[r + 1] - offsets[r] - width
                 bits[d] |= np.uint8(_FOLDS)
             if (
-                kind & UNSTABLE
-                or (own != 0 and own < before)
-                or (kind & SECOND and _composes(starter, c, pairs))
+                class_bits & UNSTABLE
+                or (combining_class != 0 and combining_class < before)
+                or (class_bits & SECOND and _composes(starter, c, pairs))
                 # It may move before a mark of a composed letter: é + ◌̧ is ȩ + ◌́.
-                or (kind & SECOND and own != 0 and classes[starter] & DRESSED)
+                or (class_bits & SECOND and combining_class != 0 and classes[starter] & DRESSED)
             ):
                 bits[d] |= np.uint8(_LOOSE)
-            before = own
-            if own == 0:
+            before = combining_class
+            if combining_class == 0:
                 starter = c
             i += width
         sizes[d] = size
@@ -297,7 +297,7 @@ def _fold(  # type: ignore[no-untyped-def]
 
 
 def buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Arrow's bytes and offsets as they are: uint8[bytes], int64[n + 1]."""
+    """Return Arrow's bytes and offsets without a copy: uint8[bytes], int64[n + 1]."""
     if not len(texts):
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     _, offsets, data = texts.buffers()

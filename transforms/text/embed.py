@@ -62,23 +62,23 @@ class Embedded(NamedTuple):
 
 
 class Embedder(Protocol):
-    """What turns documents into embeddings.
+    """Turns documents into embeddings.
 
-    An instance belongs to one thread: it may remember what it has seen, though what it returns
-    for a document depends on that document alone.
+    An instance belongs to one thread and may remember words. The embedding of a document still
+    depends on that document alone.
     """
 
     @property
     def name(self) -> str:
-        """For people: the model and its variant."""
+        """Name the model and its variant for people."""
 
     @property
     def dims(self) -> int:
-        """The length of an embedding."""
+        """Return the length of an embedding."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal exactly where embeddings are comparable: a hash of all that decides them."""
+        """Hash all that decides embeddings: they are comparable where it is equal."""
 
     def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
         """Embed n documents.
@@ -91,7 +91,7 @@ class Embedder(Protocol):
 
 @njit(nogil=True, cache=True)
 def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
-    """Each word's entry, or -1."""
+    """Return the entry of each word, -1 for words that the table lacks."""
     out = np.empty(len(hashes), np.int32)
     for i in range(len(hashes)):
         out[i] = entries[find_slot(hashes[i], hashes[i], keys, entries, 0, len(keys))]
@@ -109,7 +109,7 @@ def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
-    """Where each word stands first: a hash table takes a tenth of what sorting does."""
+    """Return the first position of each distinct word; sorting takes ten times as long."""
     size = table_size(len(positions))
     keys, used = np.empty(size, np.uint64), np.zeros(size, np.uint8)
     out = np.empty(len(positions), np.int64)
@@ -126,7 +126,7 @@ def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _quantise(total, out):  # type: ignore[no-untyped-def]
-    """Unit vector of `total` times SCALE; only correctly rounded operations on exact integers."""
+    """Scale a vector to length SCALE, by correctly rounded operations on exact integers alone."""
     largest = np.int64(0)
     for q in range(len(total)):
         largest = max(largest, abs(total[q]))
@@ -163,7 +163,7 @@ def _look(data, spans):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _embed(offsets, found, starts, rows, states, table):  # type: ignore[no-untyped-def]
+def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     counted = known = np.int64(0)
     dims = table.shape[1]
@@ -174,9 +174,9 @@ def _embed(offsets, found, starts, rows, states, table):  # type: ignore[no-unty
         total[:] = 0
         pending = 0
         for i in range(offsets[d], offsets[d + 1]):
-            counted += states[found[i]] & _COUNTED
-            known += states[found[i]] // _KNOWN
-            for p in range(starts[found[i]], starts[found[i] + 1]):
+            counted += states[entries[i]] & _COUNTED
+            known += states[entries[i]] // _KNOWN
+            for p in range(starts[entries[i]], starts[entries[i] + 1]):
                 row = np.uint64(rows[p])  # a view of the row would cost as much as adding it up
                 for q in range(dims):
                     sums[q] = np.int16(sums[q] + table[row, q])
@@ -208,9 +208,9 @@ class _Memory:
         return len(self._hashes) + len(self.rows)
 
     def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """The words' entries, -1 for those that are not known."""
-        found: NDArray[np.int32] = _find(hashes, self._keys, self._entries)
-        return found
+        """Return the entries of words, -1 for unknown words."""
+        entries: NDArray[np.int32] = _find(hashes, self._keys, self._entries)
+        return entries
 
     def add(
         self,
@@ -235,7 +235,7 @@ class _Memory:
 
 @functools.lru_cache(maxsize=1)
 def _wordpiece(tokenizer: Tokenizer) -> WordPiece:
-    """Of the tokenizer used last: every thread needs the same, which is only read."""
+    """Build the splitter of a tokenizer; threads share the last one, which is only read."""
     return WordPiece(tokenizer)
 
 
@@ -293,13 +293,13 @@ class StaticEmbedder:
     def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
         """Embed n documents by their words alone; see `Embedder.embed`."""
         del texts
-        found = self._memory.find(words.hashes)
-        if found.size and found.min() < 0:
-            self._learn(words, np.flatnonzero(found < 0))
-            found = self._memory.find(words.hashes)
+        entries = self._memory.find(words.hashes)
+        if entries.size and entries.min() < 0:
+            self._learn(words, np.flatnonzero(entries < 0))
+            entries = self._memory.find(words.hashes)
         memory = self._memory
         out, counted, known = _embed(
-            words.offsets, found, memory.starts, memory.rows, memory.states, self._table
+            words.offsets, entries, memory.starts, memory.rows, memory.states, self._table
         )
         return Embedded(out, Known(counted, known))
 
@@ -342,10 +342,10 @@ def _sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _checked(name: str, sha256: str) -> bytes:
     content = (_DATA / name).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
         raise ValueError(
-            f"{_DATA / name} has sha256 {found}; static_table.json, which was built with it, "
+            f"{_DATA / name} has sha256 {actual}; static_table.json, which was built with it, "
             f"says {sha256}: install the package again"
         )
     return content
@@ -369,7 +369,7 @@ def _default_parts() -> tuple[NDArray[np.int8], Tokenizer, str]:
 
 
 def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:
-    """The default embedder, from the files in the package: 256 dimensions.
+    """Load the default embedder, of 256 dimensions, from the files in the package.
 
     Args:
         remembered: see `StaticEmbedder`.

@@ -66,10 +66,10 @@ def remember_gap(text, begin, stop, key, signs, count, touches, memory):  # type
 
     Args:
         text, begin, stop: the gap.
-        key: from `gap_key`.
-        signs, count: the signs that count in it.
+        key: result of `gap_key`.
+        signs, count: signs of the gap that count, and their number.
         touches: bits `LEFT` and `RIGHT`.
-        memory: from `gap_memory`.
+        memory: result of `gap_memory`.
     """
     gaps, arounds, results, counts, kept = memory
     if count > _MOST:

@@ -1,4 +1,4 @@
-"""How many of a text's words an embedder knows: of others, clusters say little.
+"""Share of words that an embedder knows; clusters say little about texts of other words.
 
 Measured by `benchmarks/languages/coverage.py`.
 """
@@ -15,11 +15,12 @@ LEAST_WORDS = 500
 
 
 class Known(NamedTuple):
-    """Words of some texts, and how many of them an embedder knows.
+    """Number of words in some texts, and how many of them an embedder knows.
 
     Attributes:
-        words: that were looked at; numbers and single ASCII characters are of every language.
-        known: those of them that are whole words of the embedder's vocabulary.
+        words: words counted; numbers and single ASCII characters are not, as every language has
+            them.
+        known: words counted that are whole words of the embedder's vocabulary.
     """
 
     words: int
@@ -32,7 +33,7 @@ class Known(NamedTuple):
 
     @property
     def enough(self) -> bool:
-        """Whether figures by clusters say something of the texts, as far as is known."""
+        """Return whether the share is high enough for figures by clusters, or unknown."""
         return self.share is None or self.share >= LEAST_KNOWN
 
     @classmethod
@@ -45,11 +46,11 @@ class Known(NamedTuple):
 
 
 def warning(source: str, known: Known) -> str:
-    """Return what is said of a source that the embedder can't read.
+    """Return the warning about a source whose words the embedder doesn't know.
 
     Args:
-        source: its name.
-        known: of its texts, not enough.
+        source: name of the source.
+        known: words of its texts, with a share below LEAST_KNOWN.
     """
     return (
         f"source {source!r}: the embedder knows {known.share:.0%} of its words, and below "

@@ -1,4 +1,4 @@
-"""Words that carry meaning beside their likeness: negations, numbers, units.
+"""Words that carry meaning of their own: negations, numbers, units.
 
 They stand in `data/meaning.json`, by language. A near repeat may differ in no such word.
 """

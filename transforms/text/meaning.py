@@ -1,4 +1,4 @@
-"""What a text means beyond its words: numbers, signs, units, negations, emoji, and case in code.
+"""Items of a text: numbers, signs, units, negations, emoji, and case in code.
 
 Near repeats are told by the words that they share. "-5" and "5", C and C++, two emoji, "is" and
 "is not" share nearly all of them and say different things. So each text also has *items*: all that
@@ -246,13 +246,13 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
         size = stops[d] - starts[d]
         text[:size] = data[starts[d] : stops[d]]
         text[size : size + _PADDING] = _SPACE
-        here = slice(offsets[d], offsets[d + 1])
-        own = edges[2 * offsets[d] : 2 * offsets[d + 1]]
+        span = slice(offsets[d], offsets[d + 1])
+        document_edges = edges[2 * offsets[d] : 2 * offsets[d + 1]]
         count = -1
         for looked in (False, True):
             if count < 0:
                 count, wording[d] = _document(
-                    *(text, size, own, hashes[here], kinds[here], classes, entries),
+                    *(text, size, document_edges, hashes[span], kinds[span], classes, entries),
                     *(codes, looked, pairs, signs, memory, out[ends[d] :]),
                 )
         ends[d + 1] = ends[d] + count
@@ -262,7 +262,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
 def items(
     words: Words,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
-    """Find what carries meaning beyond the words of n documents.
+    """Find the items of n documents: all that carries meaning beyond their words.
 
     Returns:
         int64[n + 1] offsets and uint64[total] items in reading order: the upper half is the hash of

@@ -20,14 +20,15 @@ from outcross.transforms.text.words import Words
 SCHEME = "affine32"
 
 _WEIGHTS = (0.02, 0.98)
-"""Of false positives and false negatives. Candidates are verified, so only the latter are lost."""
+"""Weights of false positives and false negatives. Only the latter are lost, as candidates are
+verified."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
 @functools.cache
 def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Parameters of datasketch's permutations, a and b: uint32[num_perm] each.
+    """Return the parameters a and b of datasketch's permutations: uint32[num_perm] each.
 
     Raises:
         ValueError: `num_perm` is less than 1 or more than 65,535.
@@ -44,7 +45,7 @@ def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[
 
 @functools.cache
 def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
-    """Bands and rows with the fewest errors around a Jaccard threshold.
+    """Choose the bands and rows with the fewest errors around a Jaccard threshold.
 
     They are datasketch's `MinHashLSH(threshold, num_perm, weights=(.02, .98))`: (17, 7) for .8
     and 128 permutations, which find 98 of 100 pairs at the threshold. A missed pair weighs 49
@@ -96,13 +97,13 @@ def _minima(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
 def signatures(
     words: Words, ngram: int = 5, num_perm: int = 128, seed: int = 1
 ) -> NDArray[np.uint32]:
-    """MinHash signatures: uint32[n, num_perm].
+    """Return the MinHash signatures of n documents: uint32[n, num_perm].
 
     Args:
-        words: of n documents.
+        words: words of n documents.
         ngram: words in a shingle.
-        num_perm: permutations.
-        seed: of the permutations.
+        num_perm: number of permutations.
+        seed: seed of the permutations.
 
     Raises:
         ValueError: `ngram` or `num_perm` is out of range.
@@ -126,7 +127,7 @@ def _band_values(signatures, bands, rows):  # type: ignore[no-untyped-def]
 
 
 def band_values(signatures: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]:
-    """One hash for every band of every signature: uint64[n, bands].
+    """Hash every band of every signature: uint64[n, bands].
 
     The number of the band goes into the hash, so that all bands can share one table.
 
@@ -159,7 +160,7 @@ def _agreement(signatures, left, right):  # type: ignore[no-untyped-def]
 def agreement(
     signatures: NDArray[np.uint32], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> NDArray[np.uint16]:
-    """In how many positions the signatures of each pair agree.
+    """Count the positions in which the signatures of each pair agree.
 
     Divided by num_perm it is the estimate of the pair's Jaccard similarity (Broder 1997).
 

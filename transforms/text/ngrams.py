@@ -23,6 +23,7 @@ UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
 
 @njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
 def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
+    """Return the bucket of a pair of words; `mask` is the number of buckets less 1."""
     return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
 
 
@@ -42,6 +43,7 @@ def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-
 
 
 def check_documents(offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:
+    """Raise ValueError unless `offsets` (int64[n + 1]) cut `ids` (uint32) into documents."""
     if offsets.dtype != np.int64 or ids.dtype != np.uint32:
         raise ValueError(f"offsets are {offsets.dtype}, ids {ids.dtype}; needed: int64 and uint32")
     if offsets.ndim != 1 or not len(offsets) or (np.diff(offsets) < 0).any():
@@ -110,16 +112,16 @@ class Tables:
 
     @classmethod
     def empty(cls, buckets: int = BUCKETS) -> Tables:
-        """Tables of nothing."""
+        """Return tables that count nothing."""
         return cls(np.zeros(buckets, np.int64), np.zeros(buckets, np.int64))
 
     @property
     def totals(self) -> tuple[int, int]:
-        """How many unigrams and bigrams were counted."""
+        """Return the numbers of unigrams and bigrams counted."""
         return int(self.unigrams.sum()), int(self.bigrams.sum())
 
     def to_bytes(self) -> bytes:
-        """The buckets that hold anything: most small corpora see few of them."""
+        """Pack the buckets that count anything; a small corpus fills few."""
         columns: list[NDArray[Any]] = [np.array([len(self.unigrams)], np.int64)]
         for table in (self.unigrams, self.bigrams):
             places = np.flatnonzero(table)
@@ -128,7 +130,7 @@ class Tables:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Tables:
-        """What `to_bytes` made."""
+        """Unpack tables that `to_bytes` packed."""
         numbers = np.frombuffer(data, "<i8")
         tables, at = [], 1
         for _ in range(2):
@@ -140,7 +142,7 @@ class Tables:
         return cls(*tables)
 
     def merge(self, other: Tables) -> Tables:
-        """The tables of both, as if they had been counted together."""
+        """Add two tables, as if their documents had been counted together."""
         if len(self.unigrams) != len(other.unigrams):
             raise ValueError(
                 f"tables of {len(self.unigrams)} and {len(other.unigrams)} buckets don't merge"

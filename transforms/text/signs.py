@@ -1,4 +1,4 @@
-"""What stands between words, and where texts begin and end: n-grams count it as they count words.
+"""Signs between words, and borders of texts: n-grams count them as they count words.
 
 A generator writes signs and ends as it writes words, and a mix can lack them likewise: questions,
 lists, quotations, long texts. Where only words count, choosing by what is lacking drifts to short
@@ -25,7 +25,7 @@ _SPACE = np.uint8(ord(" "))
 
 @borrowing()
 def _gap(data, i, stop, classes, out, at):  # type: ignore[no-untyped-def]
-    """Writes the signs among the characters from `i` to `stop`; returns where they end in `out`."""
+    """Write the signs among the characters from `i` to `stop`; return where they end in `out`."""
     before = np.uint32(0)
     while i < stop:
         lead = data[i]
@@ -66,14 +66,14 @@ def _signs(data, starts, stops, offsets, edges, classes):  # type: ignore[no-unt
 
 
 def signs(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Words and signs in reading order, a byte for each.
+    """Return the words and signs of n documents in reading order, a byte for each.
 
     Returns:
         int64[n + 1] offsets and uint8[total]: 0 for a word, a sign of ASCII itself, for any other
         sign 128 or more, a hash of it.
     """
     characters = words.characters
-    offsets, found = _signs(
+    offsets, values = _signs(
         characters.data,
         characters.starts,
         characters.stops,
@@ -81,7 +81,7 @@ def signs(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         words.edges,
         character_classes(),
     )
-    return offsets, found
+    return offsets, values
 
 
 @njit(nogil=True, cache=True)
@@ -115,12 +115,12 @@ def with_signs(
     sign_offsets: NDArray[np.int64],
     signs: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Words and signs as they follow each other, between a text's beginning and its end.
+    """Merge words and signs into one sequence, between the borders of each text.
 
     Args:
         offsets: int64[n + 1], where each document's words begin and end.
         ids: uint32[total], 32-bit word hashes.
-        sign_offsets, signs: of the same documents, as from `signs`.
+        sign_offsets, signs: result of `signs` for the same documents.
 
     Returns:
         int64[n + 1] offsets and uint32 hashes; none of a document without words and signs.

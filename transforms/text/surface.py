@@ -1,4 +1,4 @@
-"""What a text looks like, whatever it says: how far it compresses, its symbols, lines and length.
+"""Surface of a text, whatever it says: how far it compresses, its symbols, lines and length.
 
 Text that is unlike human text is far from all human embeddings, if the embedder knows its words. A
 page of base64, a word said a thousand times or a table of dashes may lie anywhere. Such text is
@@ -30,10 +30,10 @@ ONE = 1 << 16
 """Shares count in 1 / ONE."""
 
 MISSING = (1 << 32) - 1
-"""In place of all measures but the length of a text that is too short for them."""
+"""The text is shorter than LEAST_BYTES, so only its length is measured."""
 
 LEAST_BYTES = 64
-"""Of a text that has all measures: shares of a few words say nothing."""
+"""Least length of a text that has all measures: shares of a few words say nothing."""
 
 LEAST_DOCUMENTS = 1000
 QUANTILE = 0.001
@@ -55,7 +55,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 @njit(nogil=True, cache=True)
 def _entropy(text, size, often):  # type: ignore[no-untyped-def]
-    """Of a byte of a text, in 2**-24 nats, with Miller's correction for few of them (1955)."""
+    """Estimate the entropy of a byte, in 2**-24 nats, with Miller's correction (1955)."""
     often[:] = 0
     i = np.uint64(0)
     # Runs of one byte would wait for themselves in one row.
@@ -80,19 +80,19 @@ def _entropy(text, size, often):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
-    """Estimated compressed bytes a byte, in 1 / ONE."""
+    """Estimate the compressed bytes a byte, in 1 / ONE."""
     cost = np.int64(0)  # of matches, in bits
     alone = np.int64(size)  # bytes that no match covers
     at = np.int64(0)
     missed = np.int64(0)
     while at + 8 <= size:
-        own = eight_bytes(text, np.uint64(at))
-        slot = (own * _ODD) >> np.uint64(64 - _SLOTS)
+        block = eight_bytes(text, np.uint64(at))
+        slot = (block * _ODD) >> np.uint64(64 - _SLOTS)
         before = table[slot] - base
         table[slot] = base + at
         # One branch, that is hardly ever taken, for three that no processor foresees.
         near = (before >= 0) & (at - before <= _WINDOW)
-        if not near & (eight_bytes(text, np.uint64(max(before, np.int64(0)))) == own):
+        if not near & (eight_bytes(text, np.uint64(max(before, np.int64(0)))) == block):
             at += 1 + (missed >> _PATIENCE)
             missed += 1
             continue
@@ -111,7 +111,7 @@ def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
-    """Characters that are symbols among all characters, in 1 / ONE."""
+    """Return the share of symbols among characters, in 1 / ONE."""
     symbols = np.int64(0)
     more = np.int64(0)
     for i in range(size):
@@ -138,7 +138,7 @@ def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
-    """Bytes in lines that stood before among all bytes, in 1 / ONE; the padding ends the last."""
+    """Return the share of bytes in repeated lines, in 1 / ONE; the padding ends the last line."""
     found = np.int64(0)
     remembered = np.int64(0)
     start = np.uint64(0)
@@ -207,7 +207,7 @@ def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
 
 
 def surface(texts: pa.Array) -> NDArray[np.uint32]:
-    """What texts look like, in integers that are the same on every machine.
+    """Measure the surface of texts, in integers that are the same on every machine.
 
     *Compression*: the text is parsed greedily, as by LZ4, with a table of where eight bytes stood
     last, and no further back than 4 KiB, so that long texts compress little further than short
@@ -234,17 +234,17 @@ def surface(texts: pa.Array) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True)
 class Bands:
-    """What the surface of human text looks like.
+    """Bands of human text.
 
     Attributes:
-        low, high: of each measure of `SURFACE`, the least and the most that is like human text.
+        low, high: least and largest value of human text, for each measure of `SURFACE`.
     """
 
     low: tuple[int, ...] = (0,) * len(SURFACE)
     high: tuple[int, ...] = (MISSING,) * len(SURFACE)
 
     def outside(self, measured: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """Which measures of which texts are out of their bands.
+        """Mark the measures of texts that are outside of their bands.
 
         Args:
             measured: uint32[n, 4], from `surface`.
@@ -259,7 +259,7 @@ class Bands:
 
 
 def set_bands(measured: NDArray[np.uint32]) -> Bands:
-    """The bands of human text: its .1 % and 99.9 % quantiles, and all that is `ORDINARY`.
+    """Set the bands of human text: its .1 % and 99.9 % quantiles, and all that is `ORDINARY`.
 
     The quantiles are order statistics, so they are exact. Of a measure that fewer than
     `LEAST_DOCUMENTS` texts have there is no band: from the smallest to the largest of n values is a
@@ -267,15 +267,15 @@ def set_bands(measured: NDArray[np.uint32]) -> Bands:
     that a few hundred texts would call some percent of all human text noise.
 
     Args:
-        measured: uint32[n, 4], of human texts, from `surface`.
+        measured: uint32[n, 4], result of `surface` for human texts.
     """
     low, high = list(Bands.low), list(Bands.high)
     for m, (least, most) in enumerate(ORDINARY):
-        told = measured[:, m]
+        values = measured[:, m]
         if m < len(SURFACE) - 1:
-            told = told[told != MISSING]
-        if len(told) >= LEAST_DOCUMENTS:
-            ordered = np.sort(told)
+            values = values[values != MISSING]
+        if len(values) >= LEAST_DOCUMENTS:
+            ordered = np.sort(values)
             out = int(QUANTILE * len(ordered))
             low[m] = min(int(ordered[out]), least)
             high[m] = max(int(ordered[-1 - out]), most)

@@ -1,4 +1,4 @@
-"""Texts to words: each word of the folded text as a 64-bit hash, and what follows from it.
+"""Texts to words: each word of the folded text as a 64-bit hash.
 
 Words are split once; MinHash, embeddings, n-gram counts and budgets all start from the same hashes.
 `word_edges` says what a word is, `word_hashes` what its hash is.
@@ -69,6 +69,9 @@ def split_words(texts: pa.Array | pa.ChunkedArray) -> Words:
     Args:
         texts: n texts, Arrow string or large_string, none of them null.
 
+    Returns:
+        The words of all texts.
+
     Raises:
         TypeError: `texts` is not an array of strings.
         ValueError: a text is null or not valid UTF-8; the message names its row.
@@ -115,10 +118,10 @@ def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
         size = stops[d] - starts[d]
         copy_bytes(data, starts[d], stops[d], raw)
         raw[size : size + PADDING] = _SPACE
-        here = edges[2 * total :]
-        filled, ascii_ = find_edges(raw, lowered, size, classes, here, special)
+        document_edges = edges[2 * total :]
+        filled, ascii_ = find_edges(raw, lowered, size, classes, document_edges, special)
         count, letters[d] = hash_words(
-            *(raw, lowered, here, filled, special, ascii_),
+            *(raw, lowered, document_edges, filled, special, ascii_),
             *(classes, bare, scratch, hashes[total:], kinds[total:]),
         )
         total += count

@@ -10,15 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from outcross.schemas.documents import Piece, Unit
-from outcross.transforms.base import files
 from outcross.transforms.dedup.contain import ContainIndex, build_index, find_items
-from outcross.transforms.dedup.find_contained import FindContained
-from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.text.minhash import agreement, signatures
 from outcross.transforms.text.words import split_words, word_ids
-from tests.support.corpora import over, paragraphs
+from tests.support.corpora import paragraphs
 
 LARGEST = 2**32 - 1
 
@@ -43,7 +38,7 @@ def grams(run, ngram):
 
 
 def reference_counted(items, ngram, common):
-    """The n-grams by which each item is looked for; none where it is not."""
+    """Return the n-grams by which each item is looked for; none where it is not."""
     sets = [grams(item, ngram) for item in items]
     often = Counter(gram for different in set(sets) for gram in different)
     left = [{gram for gram in found if often[gram] <= common} for found in sets]
@@ -239,43 +234,3 @@ def test_a_quoted_paragraph_is_found_where_signatures_see_nothing():
     both = signatures(split_words(pa.array(quoted + documents)))
     rows = np.arange(len(quoted))
     assert np.median(agreement(both, rows, rows + len(quoted)) / 128) < 0.3
-
-
-def test_each_unit_has_its_documents_items_beside_it_and_is_worked_once(tmp_path):
-    rng = np.random.default_rng(0)
-    items = [words(rng, 20) for _ in range(3)]
-    index = index_of(items)
-    index.save(str(tmp_path / "index.npz"))
-    runs = [
-        [words(rng, 30), items[1] + words(rng, 50), []],
-        [],
-        [words(rng, 9) + items[2], items[0][:13], items[0][:15]],
-    ]
-    folder = tmp_path / "contained"
-    folder.mkdir()
-    for unit, found in enumerate(runs):
-        binary = [np.array(run, np.uint32).tobytes() for run in found]
-        table = pa.table({"words": pa.array(binary, pa.large_binary())})
-        files.write_table(unit_file(str(tmp_path), unit, "parquet"), table)
-    lanes = [
-        [Unit(i, 0, (Piece(f"{i}.jsonl", "jsonl", 0, -1, 1),)) for i in lane]
-        for lane in ([2, 0], [1])
-    ]
-    transform = FindContained(str(tmp_path), str(tmp_path / "index.npz"), 0.5, str(folder))
-    over(lanes, transform)
-    half = float(np.float32(8 / 13))
-    expected = [[(-1, 0.0), (1, 1.0), (-1, 0.0)], [], [(2, 1.0), (-1, 0.0), (0, half)]]
-
-    def written():
-        for unit in range(3):
-            item, share = load_unit(str(folder), unit, ["item", "share"])
-            assert (item.dtype, share.dtype) == (np.int64, np.float32)
-            yield list(zip(item.tolist(), share.tolist(), strict=True))
-
-    assert list(written()) == expected
-    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    (folder / "unit-000000.parquet").unlink()
-    over(lanes, transform)
-    after = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert {path.name for path in after if after[path] != before[path]} == {"unit-000000.parquet"}
-    assert list(written()) == expected

@@ -44,12 +44,12 @@ def by(threshold=THRESHOLD, exact=False, **options):
 
 
 def named(number):
-    """A word of letters alone: those with digits carry meaning beside the words."""
+    """Return a word of letters alone, as one with digits is an item."""
     return "x" + "".join("bcdfghjklm"[int(digit)] for digit in str(number))
 
 
 def edited(text, edits, rng):
-    """The text with some of its plain words replaced."""
+    """Replace some plain words of a text."""
     words = text.split()
     plain = [at for at, word in enumerate(words) if word.isalpha() and word.islower()]
     for at in rng.choice(plain, min(edits, len(plain)), replace=False):
@@ -117,7 +117,7 @@ def run(folder, sources, rows, decided, **options):
 
 
 def held(folder, parties, units, decided, written=None, holds=None, **options):
-    """The same in memory; `units` are those of `HeldSketches`.
+    """Deduplicate in memory; `units` are those of `HeldSketches`.
 
     Args:
         written: bool[n], which documents take part.

@@ -17,7 +17,7 @@ from tests.support.text_definition import shingles_of, words_of
 
 
 def held(texts, units=1):
-    """The texts in some units, one of them empty; they are numbered through."""
+    """Sketch texts in some units, one of them empty; they are numbered through."""
     cuts = [len(texts) * i // units for i in range(units + 1)]
     parts = [texts[a:b] for a, b in pairwise(cuts)]
     return HeldSketches([(0, [{"text": text} for text in part]) for part in [*parts, []]])

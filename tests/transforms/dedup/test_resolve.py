@@ -32,16 +32,16 @@ def constant(value):
 
 
 def entries(groups):
-    """[(group id, ranks), ...] as packed arrays."""
-    group = [g for g, ranks in groups for _ in ranks]
-    rank = [r for _, ranks in groups for r in ranks]
-    return np.array(group, np.uint64), np.array(rank, np.uint32)
+    """[(group id, positions), ...] as packed arrays."""
+    group = [g for g, positions in groups for _ in positions]
+    position = [r for _, positions in groups for r in positions]
+    return np.array(group, np.uint64), np.array(position, np.uint32)
 
 
-def candidates(group, rank):
+def candidates(group, position):
     """For each document, those before it that share a group with it."""
     together = defaultdict(set)
-    for g, r in zip(group.tolist(), rank.tolist(), strict=True):
+    for g, r in zip(group.tolist(), position.tolist(), strict=True):
         together[g].add(r)
     before = defaultdict(set)
     for members in together.values():
@@ -50,10 +50,10 @@ def candidates(group, rank):
     return before
 
 
-def greedy(group, rank, table, threshold=THRESHOLD, fixed=0):
-    """The definition: every pair of every group verified, documents walked in total order."""
+def greedy(group, position, table, threshold=THRESHOLD, fixed=0):
+    """Verify every pair of every group, and walk the documents in order: the definition."""
     removed = set()
-    for child, parents in sorted(candidates(group, rank).items()):
+    for child, parents in sorted(candidates(group, position).items()):
         like = (p for p in parents if table[child, p] >= np.float32(threshold))
         if child >= fixed and any(p not in removed for p in like):
             removed.add(child)
@@ -69,7 +69,7 @@ def symmetric(n, pairs):
 
 @st.composite
 def corpora(draw, clustered=False, documents=14):
-    """Groups of documents and a similarity: any, or 1 inside clusters and 0 outside.
+    """Draw groups of documents and a similarity: any, or 1 inside clusters and 0 outside.
 
     With 5 clusters 8 stars lose nothing. A similarity of -1 is that of a pair that may not be.
     """
@@ -89,11 +89,11 @@ def corpora(draw, clustered=False, documents=14):
 
 @given(corpora())
 def test_what_is_removed_has_a_kept_partner_before_it(corpus):
-    group, rank, table = corpus
+    group, position, table = corpus
     asked = Pairs(table)
-    r = resolve(group, rank, asked, THRESHOLD)
+    r = resolve(group, position, asked, THRESHOLD)
     removed = set(r.removed.tolist())
-    before = candidates(group, rank)
+    before = candidates(group, position)
     assert (np.diff(r.removed) > 0).all()
     for child, partner, value in zip(r.removed, r.partner, r.similarity, strict=True):
         assert partner < child
@@ -109,11 +109,11 @@ def test_what_is_removed_has_a_kept_partner_before_it(corpus):
 
 @given(corpora())
 def test_every_component_and_every_first_document_stays(corpus):
-    group, rank, table = corpus
-    removed = set(resolve(group, rank, Pairs(table), THRESHOLD).removed.tolist())
-    before = candidates(group, rank)
+    group, position, table = corpus
+    removed = set(resolve(group, position, Pairs(table), THRESHOLD).removed.tolist())
+    before = candidates(group, position)
     root = {}
-    for child in sorted(set(rank.tolist())):  # union of everything that is similar in a group
+    for child in sorted(set(position.tolist())):  # union of everything that is similar in a group
         root[child] = child
         for parent in before[child]:
             if table[child, parent] >= np.float32(THRESHOLD):
@@ -121,8 +121,8 @@ def test_every_component_and_every_first_document_stays(corpus):
                 root = {k: new if v == old else v for k, v in root.items()}
     for component in set(root.values()):
         assert any(v == component and k not in removed for k, v in root.items())
-    assert min(rank.tolist()) not in removed
-    for document in set(rank.tolist()):
+    assert min(position.tolist()) not in removed
+    for document in set(position.tolist()):
         assert before[document] or document not in removed
 
 
@@ -133,25 +133,25 @@ def test_every_component_and_every_first_document_stays(corpus):
     st.booleans(),
 )
 def test_order_and_numbers_of_groups_do_not_matter(corpus, random, names, signed):
-    group, rank, table = corpus
-    order = list(range(len(rank)))
+    group, position, table = corpus
+    order = list(range(len(position)))
     random.shuffle(order)
     renamed = np.array([names[g] for g in group.tolist()], np.int64)
     renamed = renamed if signed else renamed.view(np.uint64)
-    one = resolve(group, rank, Pairs(table), THRESHOLD)
-    two = resolve(renamed[order], rank[order], Pairs(table), THRESHOLD)
+    one = resolve(group, position, Pairs(table), THRESHOLD)
+    two = resolve(renamed[order], position[order], Pairs(table), THRESHOLD)
     for field in ("removed", "partner", "similarity", "open", "left_over"):
         assert (getattr(one, field) == getattr(two, field)).all(), field
-    repeated = resolve(np.tile(group, 2), np.tile(rank, 2), Pairs(table), THRESHOLD)
+    repeated = resolve(np.tile(group, 2), np.tile(position, 2), Pairs(table), THRESHOLD)
     assert (repeated.removed == one.removed).all()
     assert repeated.counts == one.counts == two.counts
 
 
 @given(corpora(clustered=True))
 def test_equals_brute_force_where_stars_suffice(corpus):
-    group, rank, table = corpus
-    r = resolve(group, rank, Pairs(table), THRESHOLD, rounds=50)
-    assert set(r.removed.tolist()) == greedy(group, rank, table)
+    group, position, table = corpus
+    r = resolve(group, position, Pairs(table), THRESHOLD, rounds=50)
+    assert set(r.removed.tolist()) == greedy(group, position, table)
     assert not len(r.open)
     assert not len(r.left_over)
 
@@ -163,10 +163,10 @@ def test_equals_brute_force_where_stars_try_every_pair(corpus, fixed):
 
     Where that hub is removed, they are tried after it.
     """
-    group, rank, table = corpus
+    group, position, table = corpus
     asked = Pairs(table)
-    r = resolve(group, rank, asked, THRESHOLD, fixed=fixed, rounds=50)
-    assert set(r.removed.tolist()) == greedy(group, rank, table, fixed=fixed)
+    r = resolve(group, position, asked, THRESHOLD, fixed=fixed, rounds=50)
+    assert set(r.removed.tolist()) == greedy(group, position, table, fixed=fixed)
     assert not len(r.open)
     assert not len(r.left_over)
 
@@ -174,15 +174,15 @@ def test_equals_brute_force_where_stars_try_every_pair(corpus, fixed):
 @given(corpora(), st.integers(0, 14), st.integers(1, 8), st.integers(0, 3))
 def test_what_is_fixed_is_never_removed(corpus, fixed, stars, rounds):
     """Nor asked about: it proposes to nobody."""
-    group, rank, table = corpus
+    group, position, table = corpus
     asked = Pairs(table)
-    r = resolve(group, rank, asked, THRESHOLD, fixed=fixed, stars=stars, rounds=rounds)
-    for ranks in (r.removed, r.open, r.left_over):
-        assert (ranks >= fixed).all()
+    r = resolve(group, position, asked, THRESHOLD, fixed=fixed, stars=stars, rounds=rounds)
+    for positions in (r.removed, r.open, r.left_over):
+        assert (positions >= fixed).all()
     assert all(child >= fixed for child, _ in asked.asked)
     assert set(r.removed.tolist()) <= {c for c, p in asked.asked if table[c, p] >= THRESHOLD - 1e-6}
     if fixed == 0:
-        free = resolve(group, rank, Pairs(table), THRESHOLD, stars=stars, rounds=rounds)
+        free = resolve(group, position, Pairs(table), THRESHOLD, stars=stars, rounds=rounds)
         assert (free.removed == r.removed).all()
 
 
@@ -197,9 +197,9 @@ def test_what_is_fixed_stands_for_others_though_it_repeats_itself():
 
 @given(corpora(), st.integers(0, 4), st.integers(1, 3), st.integers(0, 3))
 def test_pairs_are_what_was_asked(corpus, fixed, stars, rounds):
-    group, rank, table = corpus
+    group, position, table = corpus
     asked = Pairs(table)
-    r = resolve(group, rank, asked, THRESHOLD, fixed=fixed, stars=stars, rounds=rounds)
+    r = resolve(group, position, asked, THRESHOLD, fixed=fixed, stars=stars, rounds=rounds)
     keys, similarity = r.pairs
     assert keys.tolist() == sorted(child << 32 | parent for child, parent in asked.asked)
     assert similarity.dtype == np.float32
@@ -224,9 +224,9 @@ def points(seed, n=150, cells=4):
 def test_equals_brute_force_where_similarity_is_a_distance():
     total = 0
     for seed in range(20):
-        group, rank, table = points(seed)
-        r = resolve(group, rank, Pairs(table), 0.9)
-        expected = greedy(group, rank, table, 0.9)
+        group, position, table = points(seed)
+        r = resolve(group, position, Pairs(table), 0.9)
+        expected = greedy(group, position, table, 0.9)
         assert set(r.removed.tolist()) == expected
         total += len(expected)
         assert not len(r.open)
@@ -308,8 +308,8 @@ def test_stars_run_out_and_say_so():
     assert two.left_over.tolist() == list(range(3, 12))
     # What another band removes is not left over.
     table = symmetric(12, [(0, 11, 1)])
-    group, rank = entries([(0, range(1, 12)), (1, [0, 11])])
-    assert resolve(group, rank, Pairs(table), THRESHOLD).left_over.tolist() == [10]
+    group, position = entries([(0, range(1, 12)), (1, [0, 11])])
+    assert resolve(group, position, Pairs(table), THRESHOLD).left_over.tolist() == [10]
 
 
 def test_a_large_group_is_searched_a_few_at_a_time(monkeypatch):
@@ -337,12 +337,12 @@ def test_what_was_removed_takes_no_candidate_s_place(monkeypatch):
 
 
 def test_slices_of_work_do_not_change_the_answer(monkeypatch):
-    group, rank, table = points(1)
-    whole = resolve(group, rank, Pairs(table), 0.9)
+    group, position, table = points(1)
+    whole = resolve(group, position, Pairs(table), 0.9)
     assert whole.counts.rounds >= 1
     monkeypatch.setattr(module, "_ENTRIES_A_SLICE", 7)
     monkeypatch.setattr(module, "_PAIRS_A_CALL", 13)
-    cut = resolve(group, rank, Pairs(table), 0.9)
+    cut = resolve(group, position, Pairs(table), 0.9)
     assert cut.counts == whole.counts
     assert (cut.removed == whole.removed).all()
     assert (cut.partner == whole.partner).all()
@@ -351,24 +351,24 @@ def test_slices_of_work_do_not_change_the_answer(monkeypatch):
 def test_a_hot_bucket_costs_its_size():
     n, bands = 20_000, 14
     group = np.repeat(np.arange(bands, dtype=np.uint64), n)
-    rank = np.tile(np.arange(n, dtype=np.uint32)[::-1], bands)
-    r = resolve(group, rank, constant(1), THRESHOLD)
+    position = np.tile(np.arange(n, dtype=np.uint32)[::-1], bands)
+    r = resolve(group, position, constant(1), THRESHOLD)
     assert (r.removed == np.arange(1, n)).all()
     assert (r.partner == 0).all()
     assert (r.counts.proposed, r.counts.verified) == (bands * (n - 1), n - 1)
-    different = resolve(group, rank, constant(0), THRESHOLD)
+    different = resolve(group, position, constant(0), THRESHOLD)
     assert different.counts.proposed <= 8 * bands * n
     assert not len(different.removed)
 
 
 def test_nothing_to_decide():
-    for group, rank in (entries([]), entries([(0, [5])]), entries([(0, [5, 5]), (1, [6])])):
-        r = resolve(group, rank, constant(1), THRESHOLD)
+    for group, position in (entries([]), entries([(0, [5])]), entries([(0, [5, 5]), (1, [6])])):
+        r = resolve(group, position, constant(1), THRESHOLD)
         assert [len(a) for a in (r.removed, r.partner, r.similarity, r.open)] == [0, 0, 0, 0]
         assert (r.counts.proposed, r.counts.stars) == (0, 0)
 
 
-def test_ranks_near_the_limit():
+def test_positions_near_the_limit():
     top = 2**22
     r = resolve(*entries([(0, [top, top - 1])]), constant(1), THRESHOLD)
     assert (r.removed.tolist(), r.partner.tolist()) == ([top], [top - 1])
@@ -377,8 +377,8 @@ def test_ranks_near_the_limit():
 @settings(max_examples=20)
 @given(corpora(), st.integers(1, 3), st.integers(0, 2))
 def test_few_stars_and_rounds_are_as_sound(corpus, stars, rounds):
-    group, rank, table = corpus
-    r = resolve(group, rank, Pairs(table), THRESHOLD, stars=stars, rounds=rounds)
+    group, position, table = corpus
+    r = resolve(group, position, Pairs(table), THRESHOLD, stars=stars, rounds=rounds)
     assert not set(r.partner.tolist()) & set(r.removed.tolist())
     assert not set(r.open.tolist()) & set(r.removed.tolist())
     assert r.counts.stars <= stars
@@ -386,12 +386,12 @@ def test_few_stars_and_rounds_are_as_sound(corpus, stars, rounds):
 
 
 def test_wrong_input_is_named():
-    group, rank = entries([(0, [0, 1])])
-    with pytest.raises(ValueError, match=r"\(2,\) and rank \(1,\)"):
-        resolve(group, rank[:1], constant(1), THRESHOLD)
-    with pytest.raises(ValueError, match="rank is int64"):
-        resolve(group, rank.astype(np.int64), constant(1), THRESHOLD)  # type: ignore[arg-type]
+    group, position = entries([(0, [0, 1])])
+    with pytest.raises(ValueError, match=r"\(2,\) and position \(1,\)"):
+        resolve(group, position[:1], constant(1), THRESHOLD)
+    with pytest.raises(ValueError, match="position is int64"):
+        resolve(group, position.astype(np.int64), constant(1), THRESHOLD)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="stars=0"):
-        resolve(group, rank, constant(1), THRESHOLD, stars=0)
+        resolve(group, position, constant(1), THRESHOLD, stars=0)
     with pytest.raises(ValueError, match=r"1 pairs returned shape \(1, 1\)"):
-        resolve(group, rank, lambda c, p: np.ones((1, 1), np.float32), THRESHOLD)
+        resolve(group, position, lambda c, p: np.ones((1, 1), np.float32), THRESHOLD)
