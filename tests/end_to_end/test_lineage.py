@@ -196,7 +196,7 @@ def test_columns_come_out_of_the_ledger_as_they_went_in(loop, generations):
 
 
 def test_a_document_keeps_its_id(loop, generations):
-    """A fresh document has its own, and from then on that of its generation and source."""
+    """Give a fresh document its own id, and later one with its generation and source."""
     texts: dict[str, set[str]] = {}
     for name, done in generations.items():
         for row in done.data:
