@@ -50,16 +50,16 @@ def test_junk_has_the_characters_the_lines_or_the_length_of_texts(alarms):
     assert sum(map(len, drawn.values())) == 100
     assert drawn == alarms.junk(texts, 100, 3) != alarms.junk(texts, 100, 4)
     characters = {"".join(sorted(text)) for text in texts}
-    assert all("".join(sorted(first)) in characters for first in drawn["shuffled"])
+    assert all("".join(sorted(junk)) in characters for junk in drawn["shuffled"])
     assert not set(drawn["shuffled"]) & set(texts)
     lines = {line for text in texts for line in text.splitlines() if line}
-    for first in drawn["one line"]:
-        (line,) = set(first.split("\n"))
+    for junk in drawn["one line"]:
+        (line,) = set(junk.split("\n"))
         assert line in lines
-        assert first.count(line) >= 10
-    for first in drawn["base64"]:
-        assert base64.b64encode(base64.b64decode(first, validate=True)).decode() == first
-        assert abs(len(first) - len(texts[-1])) < 10
+        assert junk.count(line) >= 10
+    for junk in drawn["base64"]:
+        assert base64.b64encode(base64.b64decode(junk, validate=True)).decode() == junk
+        assert abs(len(junk) - len(texts[-1])) < 10
 
 
 def test_the_generation_from_which_on_an_order_holds(alarms):

@@ -102,7 +102,7 @@ class Corpus:
 
     @cached_property
     def texts(self) -> dict[Name, str]:
-        """Of the rows that pass the filter."""
+        """Texts of the rows that pass the filter, by source and id."""
         return {
             (source, row["id"]): self.text(source, row)
             for source in self.rows
@@ -175,7 +175,7 @@ class Run:
 
     @property
     def gone(self) -> dict[Name, Name]:
-        """The document that each removed document repeats."""
+        """Kept document that each removed document repeats."""
         return {
             (row["source"], row["id"]): (row["kept_source"], row["kept_id"]) for row in self.removed
         }

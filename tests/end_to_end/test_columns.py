@@ -153,7 +153,7 @@ def random_tables(seed):
 
 @dataclass
 class AsRead:
-    """A layout of the users' columns alone."""
+    """Layout of the users' columns alone."""
 
     union: pa.Schema
     name: str = "train"
@@ -208,7 +208,7 @@ def by_datasets(path):
 
 
 def known_to_datasets(field):
-    """Whether `datasets` has a name for a type; it reads no file that has another."""
+    """Return whether `datasets` has a name for a type; it reads no file that has another."""
     import datasets
 
     try:

@@ -344,7 +344,7 @@ def test_earlier_texts_are_shown_beside_what_they_have_removed(third):
 
 
 def test_a_run_against_one_that_was_against_another(second, third, tmp_path):
-    """What the middle one has not written, because the first had, it can't stand for."""
+    """Compare with a run that left out what the first run had written."""
     texts = {name: loud(text) for name, text in EXTRA.items()}
     texts |= {f"{row['outcross']['source']} {row['id']}": loud(row["text"]) for row in third.data}
     before = _files(second.out, third.out)

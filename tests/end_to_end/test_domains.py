@@ -170,7 +170,7 @@ def test_a_loaded_yardstick_knows_no_domains(rows, planned, tmp_path):
 
 
 def test_a_domain_of_verified_rows_alone(rows, tmp_path):
-    """The same file twice, each time other rows of it."""
+    """Read one file as two sources, each with other rows of it."""
     out = tmp_path / "out"
     path = config(tmp_path / "in", out, rows)
     values = yaml.safe_load(path.read_text())

@@ -102,7 +102,7 @@ def test_a_run_without_its_sources_is_still_explained(corpus, base, tmp_path):
 
 
 def test_a_run_is_explained_when_its_sources_have_changed(tmp_path):
-    """What the run did is known from its own work; only texts need the files as they were."""
+    """Explain from the run's work; only texts need the files as they were."""
     draw = random.Random(1)
     for name in ("human", "synthetic"):
         texts = (" ".join(f"w{draw.randrange(3000)}" for _ in range(50)) for _ in range(400))

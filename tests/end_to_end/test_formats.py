@@ -25,7 +25,7 @@ def deduplicated(corpus, base, tmp_path_factory):
 
 @pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.zst", "parquet"])
 def test_the_format_of_the_input_makes_no_difference(corpus, deduplicated, tmp_path, ending):
-    """A whole run over all formats together stands in test_resume."""
+    """Deduplicate only: test_resume has a whole run over all formats together."""
     files = {
         source: [write_rows(tmp_path / f"{source}.{ending}", rows)]
         for source, rows in corpus.rows.items()

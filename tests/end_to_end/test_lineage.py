@@ -81,7 +81,7 @@ class Loop:
                 shutil.rmtree(place)
         return copied
 
-    def held(self) -> dict[str, bytes]:
+    def lineage_files(self) -> dict[str, bytes]:
         """Return the files of the lineage, without the places of its generations' results."""
         files = {path: path.read_bytes() for path in self.lineage.rglob("*") if path.is_file()}
         return {
@@ -196,7 +196,7 @@ def test_columns_come_out_of_the_ledger_as_they_went_in(loop, generations):
 
 
 def test_a_document_keeps_its_id(loop, generations):
-    """A fresh document has its own, and from then on that of its generation and source."""
+    """Give a fresh document its own id, and later one with its generation and source."""
     texts: dict[str, set[str]] = {}
     for name, done in generations.items():
         for row in done.data:
@@ -286,11 +286,11 @@ def after_two(loop, generations, tmp_path_factory):
 )
 def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(generations, loop, after_two, point):
     other = after_two()
-    before = other.held()
+    before = other.lineage_files()
     config = other.config("g3")
     kill_at(point, "run", config)
     assert (other.folder / "g3" / "manifest.json").exists() == (point != "/g3/data/")
-    after = other.held()
+    after = other.lineage_files()
     assert {name: after[name] for name in before} == before
     if point == "/lineage/lineage.json":
         assert after.keys() > before.keys()
@@ -299,14 +299,14 @@ def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(generations, loop,
     written = promised_bytes(done.out)
     finished = {name: data for name, data in written.items() if "/." not in name}
     assert finished == promised_bytes(generations["g3"].out)
-    assert other.held() == loop.held()
+    assert other.lineage_files() == loop.lineage_files()
 
 
 def test_a_plan_changes_nothing_and_is_carried_out(generations, loop, after_two):
     other = after_two()
-    before = other.held()
+    before = other.lineage_files()
     planned = json.loads(outcross("plan", other.config("g3"), "--json").stdout)
-    assert other.held() == before
+    assert other.lineage_files() == before
     path = other.folder / "g3" / "plan.json"
     done = run(other.config("g3", plan=str(path)), out=other.folder / "g3")
     assert done.plan == planned
@@ -364,13 +364,13 @@ def test_others_read_what_a_generation_has_left(generations, loop, tmp_path):
 
 
 def test_dedup_does_without_it(generations, loop, tmp_path):
-    before = loop.held()
+    before = loop.lineage_files()
     config = loop.config("g3", out=str(tmp_path / "out"))
     outcross("dedup", config)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [line["source"] for line in report["conservation"]] == ["gpt", "people"]
     assert report["lineage"] is None
-    assert loop.held() == before
+    assert loop.lineage_files() == before
     refused = outcross("dedup", config, "--lineage", loop.lineage, code=2)
     assert "--lineage" in refused.stderr
 

@@ -55,7 +55,7 @@ _CONTRAST = """() => {
 
 @dataclass
 class Opened:
-    """A page in a tab, and what it has said, asked for and thrown."""
+    """Page in a tab, with its messages, requests and errors."""
 
     tab: Any
     said: list[str] = field(default_factory=list)

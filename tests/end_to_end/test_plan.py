@@ -67,6 +67,7 @@ def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
     path = write_rows(tmp_path / "gpt.jsonl", rows)
     source = {"name": "gpt", "role": "synthetic", "files": [str(path)]}
     config = {"out": str(tmp_path / "out"), "sources": [source], "workers": 1, "num_perm": 128}
+    config["rounds"] = 1
     done = library.run(parse(config | asked))
     planned, used = done.plan.near_duplicates, done.report.deduplication
     assert (planned.bands, planned.rows) == (used.bands, used.rows)

@@ -123,7 +123,7 @@ def _of(start, stop):
 
 
 def _ids(out):
-    """Of all documents that were sketched."""
+    """Return the ids of all documents that were sketched."""
     return {
         name
         for path in out.glob(".outcross/sketch-*/units/unit-*[0-9].parquet")

@@ -66,7 +66,7 @@ def copied(base, tmp_path_factory):
     return out
 
 
-def _said(result: Run | Done) -> dict[str, bool]:
+def _reused(result: Run | Done) -> dict[str, bool]:
     """Return by stage whether it was done earlier; `report` is made every time."""
     names = [line[:13].strip() for line in result.stderr.splitlines()]
     return {
@@ -88,7 +88,7 @@ def _work(out):
 def test_a_finished_run_does_nothing_again(corpus, base, copied):
     before = _work(copied)
     again = run(corpus.config(copied), out=copied)
-    assert _said(again) == dict.fromkeys(STAGES, True)
+    assert _reused(again) == dict.fromkeys(STAGES, True)
     assert _work(copied) == before  # the report's texts are not looked up again either
     assert promised_bytes(copied) == promised_bytes(base.out)
     assert again.report == base.report
@@ -100,14 +100,14 @@ def test_only_the_shards_that_are_missing_are_written(corpus, base, copied):
     assert before
     first.unlink()
     again = run(corpus.config(copied), out=copied)
-    assert [name for name, earlier in _said(again).items() if not earlier] == ["write"]
+    assert [name for name, earlier in _reused(again).items() if not earlier] == ["write"]
     assert [path.stat().st_mtime_ns for path in others] == before
     assert promised_bytes(copied) == promised_bytes(base.out)
 
 
 def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
     other = run(corpus.config(copied, tokens=12_000, human_share=0.3), out=copied)
-    assert _said(other) == {
+    assert _reused(other) == {
         "sketch": True,
         "deduplicate": True,
         "cluster": True,
@@ -129,9 +129,9 @@ def test_input_that_changed_is_read_again(corpus, copied, tmp_path):
     rows[-1]["text"] = rows[-1]["text"][::-1]
     files = {"tests": [write_rows(tmp_path / "tests.jsonl", rows)]}
     changed = outcross("plan", corpus.config(copied, files))
-    assert _said(changed)["sketch"] is False
+    assert _reused(changed)["sketch"] is False
     before = outcross("plan", corpus.config(copied))
-    assert set(_said(before).values()) != {False}
+    assert set(_reused(before).values()) != {False}
 
 
 def test_files_that_change_places_are_not_mistaken_for_each_other(tmp_path):
