@@ -75,9 +75,9 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
             longest = max(longest, offsets[document + 1] - offsets[document] - ngram + 1)
     shingles = np.empty(longest, np.uint64)
     room = table_size(longest)
-    # Of the second document: its shingles, in which turn they were made, whether they are rare,
-    # and which pair met them last. Of the first: those that the second lacks.
-    keys, made = np.empty(room, np.uint64), np.full(room, -1, np.int64)
+    # The second document's shingles, the turn in which each was added, whether it is rare, and the
+    # last pair that has it in common. Then the first document's shingles that the second lacks.
+    keys, turns = np.empty(room, np.uint64), np.full(room, -1, np.int64)
     rare, met = np.empty(room, np.bool_), np.full(room, -1, np.int64)
     lacking, missed = np.empty(room, np.uint64), np.full(room, -1, np.int64)
     places = np.uint64(len(table) - 1)
@@ -94,9 +94,9 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
             slots = table_size(count)
             size = rare_size = 0
             for i in range(count):
-                slot = find_slot(shingles[i], shingles[i], keys, made, turn, slots)
-                if made[slot] < turn:
-                    made[slot], keys[slot] = turn, shingles[i]
+                slot = find_slot(shingles[i], shingles[i], keys, turns, turn, slots)
+                if turns[slot] < turn:
+                    turns[slot], keys[slot] = turn, shingles[i]
                     size += 1
                     if limit:
                         first, second = _places(shingles[i], places)
@@ -107,8 +107,8 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
         common = rare_common = 0
         either, rare_either = size, rare_size
         for i in range(count):
-            slot = find_slot(shingles[i], shingles[i], keys, made, turn, slots)
-            if made[slot] >= turn:
+            slot = find_slot(shingles[i], shingles[i], keys, turns, turn, slots)
+            if turns[slot] >= turn:
                 if met[slot] != n:
                     met[slot] = n
                     common += 1

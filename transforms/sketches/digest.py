@@ -209,10 +209,10 @@ def _mixed(value: int) -> int:
 
 def _floats(values: NDArray[np.float64]) -> _Hashes:
     """Hash floats: one of integral value as that integer, all NaNs alike."""
-    whole = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
-    signed = np.where(whole, values, 0.0).astype(np.int64).view(np.uint64)
+    is_integer = (np.floor(values) == values) & (np.abs(values) < 2.0**63)
+    signed = np.where(is_integer, values, 0.0).astype(np.int64).view(np.uint64)
     bits = np.where(np.isnan(values), math.nan, values).view(np.uint64)
-    mixed: _Hashes = np.where(whole, signed ^ _INT, bits ^ _FLOAT)
+    mixed: _Hashes = np.where(is_integer, signed ^ _INT, bits ^ _FLOAT)
     return _tagged(mixed, np.uint64(0))
 
 

@@ -329,8 +329,8 @@ class StaticEmbedder:
             offsets, ids: the words' tokens.
         """
         pieces = np.diff(_sums(ids != self._apostrophe)[offsets])
-        whole = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
-        is_whole = np.diff(whole[offsets]) == pieces
+        whole_words = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
+        is_whole = np.diff(whole_words[offsets]) == pieces
         is_known = is_whole & (characters > 0) & (characters >= 2 * pieces)
         return (_COUNTED * (characters > 0) + _KNOWN * is_known).astype(np.uint8)
 

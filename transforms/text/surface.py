@@ -139,7 +139,7 @@ def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     """Return the share of bytes in repeated lines, in 1 / ONE; the padding ends the last line."""
-    found = np.int64(0)
+    repeated = np.int64(0)
     remembered = np.int64(0)
     start = np.uint64(0)
     while start < np.uint64(size):
@@ -160,21 +160,21 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
             state = mix64(mix64(state) + (stop - start))
             place = find_slot(state, state, lines, stamps, stamp, len(lines))
             if stamps[place] >= stamp:
-                found += np.int64(stop - start)
+                repeated += np.int64(stop - start)
             elif remembered < _LINES:
                 stamps[place] = stamp
                 lines[place] = state
                 remembered += 1
         start = stop + np.uint64(1)
-    return found * ONE // size
+    return repeated * ONE // size
 
 
 @njit(nogil=True, cache=True)
 def _line_feeds(data, start, stop):  # type: ignore[no-untyped-def]
-    found = np.int64(0)
+    count = np.int64(0)
     for i in range(start, stop):
-        found += np.int64(data[i] == _LINE_FEED)
-    return found
+        count += np.int64(data[i] == _LINE_FEED)
+    return count
 
 
 @njit(nogil=True, cache=True)

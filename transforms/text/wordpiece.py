@@ -57,24 +57,24 @@ def _split(data, spans, keys, ids, longest_token, longest_word, unknown):  # typ
                 while stop < spans[w, 1] and data[stop] not in _PUNCTUATION:
                     stop += 1
             first = position
-            whole = i
+            start = i
             while i < stop:
-                found = np.int32(-1)
+                token = np.int32(-1)
                 after = stop
-                if stop - whole <= longest_word:
-                    key = _INITIAL if i == whole else _CONTINUED
+                if stop - start <= longest_word:
+                    key = _INITIAL if i == start else _CONTINUED
                     for k in range(i, min(i + longest_token, stop)):
                         c = data[k]
                         key = _extended(key, c + 32 if 65 <= c <= 90 else c)
                         candidate = ids[find_slot(key, mix64(key), keys, ids, 0, len(keys))]
                         if candidate >= 0:
-                            found = candidate
+                            token = candidate
                             after = k + 1
-                if found < 0:
+                if token < 0:
                     out[first] = unknown
                     position = first + 1
                     break
-                out[position] = found
+                out[position] = token
                 position += 1
                 i = after
             i = stop
@@ -107,7 +107,7 @@ class WordPiece:
         serialised = tokenizer.to_str()
         described: dict[str, Any] = json.loads(serialised)
         model = described["model"]
-        found = (
+        rules = (
             model["type"],
             model.get("continuing_subword_prefix"),
             (described["normalizer"] or {}).get("type"),
@@ -115,8 +115,8 @@ class WordPiece:
             (described["pre_tokenizer"] or {}).get("type"),
         )
         expected = ("WordPiece", _PREFIX, "BertNormalizer", True, "BertPreTokenizer")
-        if found != expected:
-            raise ValueError(f"the tokenizer has {found}; {expected} is needed")
+        if rules != expected:
+            raise ValueError(f"the tokenizer has {rules}; {expected} is needed")
         self._tokenizer = Tokenizer.from_str(serialised)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -167,11 +167,11 @@ class WordPiece:
         )
         words = [data[a:b].tobytes().decode() for a, b in spans[~ascii_]]
         encodings = self._tokenizer.encode_batch(words, add_special_tokens=False)
-        others = [np.array(encoding.ids, np.int32) for encoding in encodings]
-        counts[~ascii_] = [len(ids) for ids in others]
+        encoded = [np.array(encoding.ids, np.int32) for encoding in encodings]
+        counts[~ascii_] = [len(ids) for ids in encoded]
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         is_plain = np.repeat(ascii_, counts)
         tokens = np.empty(offsets[-1], np.int32)
         tokens[is_plain] = plain
-        tokens[~is_plain] = np.concatenate([np.zeros(0, np.int32), *others])
+        tokens[~is_plain] = np.concatenate([np.zeros(0, np.int32), *encoded])
         return offsets, tokens
