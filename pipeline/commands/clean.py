@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from outcross.pipeline.commands.job import alone
+from outcross.pipeline.commands.job import lock_out
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
@@ -43,7 +43,7 @@ def clean(out: str, everything: bool = False, dry_run: bool = False) -> Cleaning
     folders = [_work(out), *_of_reference(out)]
     removed: list[Path] = []
     unfinished: list[Path] = []
-    with alone(out):
+    with lock_out(out):
         for folder in folders:
             unneeded = list(_unneeded(folder))
             waiting = [] if everything else _newer(folder, unneeded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from outcross.pipeline.stages.sketch import source_texts
+from outcross.pipeline.stages.columns import source_texts
 from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.config import Config, Source
 from outcross.schemas.documents import Unit

@@ -6,7 +6,6 @@ What a lineage is stands in lineage.json alone, so writing that file whole is wh
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import re
@@ -21,6 +20,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from outcross.pipeline.engine.artifacts import WORK
+from outcross.pipeline.engine.locks import LOCK, lock
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
@@ -38,7 +38,6 @@ LINEAGE = "lineage.json"
 USED = "used.parquet"
 """Name of a generation's file of the ledger's documents that it has written again."""
 _REFERENCE = "reference"
-_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def read_lineage(folder: str) -> Lineage:
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # What a killed first run may leave, its own directory included.
-        ours = {_LOCK, _REFERENCE, "ledger", "archive"}
+        ours = {LOCK, _REFERENCE, "ledger", "archive"}
         found = {
             entry.name
             for entry in Path(folder).iterdir()
@@ -162,25 +161,20 @@ def _begin_anew(folder: str) -> str:
 
 
 @contextmanager
-def held(folder: str) -> Iterator[None]:
-    """Keeps a second run off the same lineage; the system lets go of it with the process.
+def lock_lineage(folder: str) -> Iterator[None]:
+    """Keep a second run off the same lineage.
 
     Raises:
         ConfigError: when another run is at work on it, or the folder is something else.
     """
-    if not files.is_local(folder):  # object stores have no locks; the commit looks again
-        yield
-        return
-    read_lineage(folder)  # what is something else is left as it is
-    files.make_folder(folder)
-    with Path(folder, _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"lineage: another run is at work on {folder}; wait for it, as each generation "
-                "builds on the one before"
-            ) from None
+    if files.is_local(folder):
+        read_lineage(folder)  # a folder of something else is left as it is
+        files.make_folder(folder)
+    refusal = (
+        f"lineage: another run is at work on {folder}; wait for it, as each generation builds on "
+        "the one before"
+    )
+    with lock(folder, refusal):
         yield
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outcross.pipeline.commands.job import alone, check_out, job
+from outcross.pipeline.commands.job import check_out, job, lock_out
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config, ConfigError, parse
@@ -35,12 +35,12 @@ def finish(made: Config, **described: Any) -> None:
 
 def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    with alone(out):
-        with pytest.raises(ConfigError, match="another run is at work"), alone(out):
+    with lock_out(out):
+        with pytest.raises(ConfigError, match="another run is at work"), lock_out(out):
             pass
-        with alone(str(tmp_path / "other")):
+        with lock_out(str(tmp_path / "other")):
             pass
-    with alone(out):
+    with lock_out(out):
         pass
 
 

@@ -22,7 +22,7 @@ from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (
     RunLineage,
     expected_mix,
-    held,
+    lock_lineage,
     read_lineage,
     within_lineage,
 )
@@ -167,7 +167,7 @@ def test_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("words")
     with pytest.raises(ConfigError, match=r"holds files and no lineage\.json; choose an empty"):
         read_lineage(str(tmp_path))
-    with pytest.raises(ConfigError, match="holds files"), held(str(tmp_path)):
+    with pytest.raises(ConfigError, match="holds files"), lock_lineage(str(tmp_path)):
         pass
     with pytest.raises(ConfigError, match=r"thesis\.txt is a file; a directory is expected"):
         read_lineage(str(tmp_path / "thesis.txt"))
@@ -501,12 +501,12 @@ def test_two_at_once_are_refused(made: Loop, third: tuple[Path, Path]) -> None:
         for command in (run, plan):
             with pytest.raises(ConfigError, match=r"another run is at work on .*; wait for it"):
                 command(made.config("g3", *third), (), StageProgress(quiet=True))
-        with held(str(made.folder / "another")):  # which is nobody's business here
+        with lock_lineage(str(made.folder / "another")):  # which is nobody's business here
             pass
         assert not (made.folder / "g3").exists()
         other.kill()
     assert made.files() == before
-    with held(str(made.lineage)):
+    with lock_lineage(str(made.lineage)):
         pass
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.pipeline.stages.plan import make_plan
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas.config import Config, ConfigError, parse
 from outcross.schemas.plan import Copies, Plan

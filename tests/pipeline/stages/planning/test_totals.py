@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.draw import HumanPart
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.planning.totals import totals_asked
 from outcross.schemas.config import Config, ConfigError, parse
