@@ -69,6 +69,7 @@ def job(
         config = with_standard_input(config)
         inputs = check_request(config, kind)
         context = Context(with_plan(config), beam_args, progress or StageProgress(), lineage)
+        _ = context.options  # a wrong one is refused before any work
         if remembers:
             check_disk(config, inputs)
         _note_replaced(context, kind)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +52,6 @@ class Context:
         lineage: lineage of the run; None without one.
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
-        options: Beam's options for every stage.
     """
 
     config: Config
@@ -60,12 +60,11 @@ class Context:
     lineage: RunLineage | None = None
     started: float = field(default_factory=time.time)
     warnings: list[str] = field(default_factory=list)
-    options: Any = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        # Made at once, so that a wrong option is refused before any work.
-        options = pipeline_options(self.config.workers, self.beam_args)
-        object.__setattr__(self, "options", options)
+    @cached_property
+    def options(self) -> Any:
+        """Beam's options for every stage."""
+        return pipeline_options(self.config.workers, self.beam_args)
 
     def warn(self, message: str) -> None:
         """Print a warning, and keep it for the report."""
