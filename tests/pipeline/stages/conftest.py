@@ -46,9 +46,9 @@ def repeats(rng: np.random.Generator, originals: Sequence[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured[Written[Selected]]:
-    """A run over 40 rows of an evaluation set, 480 human and 360 synthetic ones.
+    """Run all stages over 40 rows of an evaluation set, 480 human and 360 synthetic ones.
 
-    Of each source two rows are rejected and three filtered. Some documents repeat others, hold a
+    Two rows of each source are rejected and three filtered. Some documents repeat others, hold a
     text of the evaluation set, or are strange.
     """
     rng = np.random.default_rng(0)

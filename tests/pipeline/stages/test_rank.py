@@ -1,4 +1,4 @@
-"""Which synthetic documents there are to choose from: the nearest sources, each evenly."""
+"""Candidates among synthetic documents: the nearest sources, each evenly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REFERENCE = replace(reference(), ngrams=tables(range(100), BUCKETS))
 
 @pytest.fixture(scope="module")
 def sketches(tmp_path_factory: pytest.TempPathFactory) -> Sketches:
-    """Documents of three synthetic sources, people and a ledger; some of them without a word."""
+    """Write documents of three synthetic sources, people and a ledger, some without a word."""
     rng = np.random.default_rng(0)
     n = EACH * len(NAMES)
     lengths = rng.integers(1, 60, n)
@@ -59,7 +59,7 @@ def sketches(tmp_path_factory: pytest.TempPathFactory) -> Sketches:
 
 
 class Stages:
-    """What stands before `rank`.
+    """Results of the stages before `rank`.
 
     The reference is words 0 to 99; `gpt` has 50 of them, `llm` 80 and an archived source all.
     """
@@ -121,7 +121,7 @@ class Stages:
     def rank(self) -> Ranking:
         return rank(self.clustered)
 
-    def held(self, *names: str) -> int:
+    def supply(self, *names: str) -> int:
         return int(self.tokens[self.kept & self.of_sources(*names)].sum())
 
 
@@ -147,7 +147,7 @@ def test_the_nearest_come_first_and_none_gives_more_than_its_cap(
     far = [source.distance for source in ranking.sources]
     assert far == sorted(far)
     assert 0 == far[0] < far[1]
-    assert ranking.new == stages.held("gpt", "llm")
+    assert ranking.new == stages.supply("gpt", "llm")
     longest = stages.tokens.max()
     # 1,800 tokens are to be written: 2.5 times as many of all, 1.5 times of one.
     for source, tokens in zip(ranking.sources, (2700, 1800, 0), strict=True):
@@ -177,7 +177,7 @@ def test_a_part_of_a_source_is_an_even_sample_of_it(sketches: Sketches, tmp_path
         often = often + candidate
     rows = stages.kept & stages.of_sources("first.gpt")
     share = often[rows].sum() / seeds / rows.sum()
-    assert share == pytest.approx(1500 / stages.held("first.gpt"), rel=0.05)
+    assert share == pytest.approx(1500 / stages.supply("first.gpt"), rel=0.05)
     deviation = (seeds * share * (1 - share)) ** 0.5
     assert abs(often[rows] - seeds * share).max() < 5 * deviation
     assert often[rows].std() == pytest.approx(deviation, rel=0.2)
@@ -185,7 +185,7 @@ def test_a_part_of_a_source_is_an_even_sample_of_it(sketches: Sketches, tmp_path
 
 
 def test_all_of_a_source_is_all_of_it(sketches: Sketches, tmp_path: Path) -> None:
-    """With the documents that have no words: nothing is left out for being short."""
+    """Include the documents without words: none is left out for being short."""
     stages = Stages(sketches, tmp_path, lineage="l", archive=1000, archive_source=1000)
     ranking = stages.rank()
     np.testing.assert_array_equal(ranking.candidate, stages.kept & stages.of_role("synthetic"))
@@ -211,10 +211,10 @@ def test_how_much_there_is_to_choose_from_follows_from_what_will_be_written(
     stages = Stages(sketches, tmp_path, lineage="l", archive=1, archive_source=1, **asked)
     wanted = asked.get("tokens")
     if wanted is None:  # two thirds of the new synthetic tokens, and what there is of the human
-        synthetic = 2 / 3 * stages.held("gpt", "llm")
+        synthetic = 2 / 3 * stages.supply("gpt", "llm")
         share = asked.get("human_share")
         human = asked["human_tokens"] if share is None else synthetic * share / (1 - share)
-        wanted = synthetic + min(human, stages.held("people", "ledger"))
+        wanted = synthetic + min(human, stages.supply("people", "ledger"))
     candidates = sum(source.candidates.tokens for source in stages.rank().sources)
-    wanted = min(wanted, stages.held("gpt", "llm", "first.gpt"))
+    wanted = min(wanted, stages.supply("gpt", "llm", "first.gpt"))
     assert wanted <= candidates < wanted + stages.tokens.max()

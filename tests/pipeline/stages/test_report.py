@@ -41,7 +41,7 @@ ROWS = {"of-synthetic": 360, "of-human": 480, "of-exclude": 40}
 
 @pytest.fixture
 def run(measured: Run) -> Run:
-    """The run with warnings of its own, so that no test sees another test's."""
+    """Return the run with a list of warnings for one test."""
     return changed(measured, Context, warnings=[])
 
 
