@@ -23,7 +23,9 @@ from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.embed import load_default
 
-_LEAST_UNIT, _LARGEST_UNIT, _UNITS = 8 << 20, 256 << 20, 256
+LEAST_UNIT = 8 << 20
+"""Bytes of a unit, at least."""
+_LARGEST_UNIT, _UNITS = 256 << 20, 256
 
 
 def sketch(context: Context, embedded: bool = True) -> Sketched:
@@ -96,9 +98,9 @@ def _plan_input(config: Config) -> tuple[list[Unit], dict[str, Identity]]:
     Raises:
         ConfigError: when a glob matches nothing, or a file is of no known format.
     """
-    units = plan_units(config.sources, _LEAST_UNIT)
+    units = plan_units(config.sources, LEAST_UNIT)
     total = sum(unit.bytes for unit in units)
-    if total > _LEAST_UNIT * _UNITS:
+    if total > LEAST_UNIT * _UNITS:
         units = plan_units(config.sources, min(total // _UNITS, _LARGEST_UNIT))
     paths = sorted({piece.file for unit in units for piece in unit.pieces})
     return units, identify_all(paths, config.workers)

@@ -700,7 +700,7 @@ def test_two_yardsticks_are_not_compared(human_like, narrow, tmp_path):
 
 
 TINY_UNITS = (
-    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 12; "
+    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch.LEAST_UNIT = 1 << 12; "
     "from outcross.pipeline.cli.main import main; main()"
 )
 """The command in units of 4 KiB, of which the small corpus has many."""

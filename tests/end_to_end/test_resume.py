@@ -41,7 +41,7 @@ def _units(out):
 
 
 SMALL_UNITS = (
-    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch._LEAST_UNIT = 1 << 15; "
+    "import sys; import outcross.pipeline.stages.sketch as sketch; sketch.LEAST_UNIT = 1 << 15; "
     "from outcross.pipeline.cli.main import main; main()"
 )
 """The command in units of 32 KiB, of which the small corpus has many."""

@@ -51,18 +51,18 @@ def write(path: Path, some: list[dict[str, Any]]) -> None:
 
 
 def corpus(folder: Path, seed: int) -> list[dict[str, Any]]:
-    """The sources of a corpus in some 40 small files and two larger ones, of all formats."""
+    """Write a corpus in some 40 small files and two larger ones, and return its sources."""
     draw = random.Random(seed)
     sources = []
     for name, role in (("gpt", "synthetic"), ("people", "human")):
         (folder / name).mkdir(parents=True)
-        left, number = rows(seed, 400), 0
-        while left:
+        remaining, number = rows(seed, 400), 0
+        while remaining:
             size = 150 if number == 3 else draw.randint(1, 12)
             ending = draw.choice(["jsonl", "jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
             ending = "jsonl" if number == 3 else ending
-            write(folder / name / f"{number:03d}.{ending}", left[:size])
-            left, number = left[size:], number + 1
+            write(folder / name / f"{number:03d}.{ending}", remaining[:size])
+            remaining, number = remaining[size:], number + 1
         (folder / name / f"{number:03d}.jsonl").write_bytes(b"")
         files = [str(folder / name / "*")]
         sources.append({"name": name, "role": role, "files": files, "id_field": "id"})
@@ -77,8 +77,8 @@ def config(out: Path, sources: list[dict[str, Any]], **keys: Any) -> Config:
 def result(out: Path) -> dict[str, Any]:
     """Bytes of data/ and removed/, and the rejects."""
     shards = [*out.glob("data/*"), *out.glob("removed/*")]
-    found: dict[str, Any] = {str(path.relative_to(out)): path.read_bytes() for path in shards}
-    return found | {"rejects": pq.read_table(out / "rejects").to_pylist()}
+    contents: dict[str, Any] = {str(path.relative_to(out)): path.read_bytes() for path in shards}
+    return contents | {"rejects": pq.read_table(out / "rejects").to_pylist()}
 
 
 def units_of(out: Path) -> int:
@@ -92,7 +92,7 @@ def test_no_decision_depends_on_what_makes_a_unit(
     sources = corpus(tmp_path / "in", seed)
     results, units = [], []
     for size in (1 << 10, 64 << 10, 64 << 20):
-        monkeypatch.setattr(stage, "_LEAST_UNIT", size)
+        monkeypatch.setattr(stage, "LEAST_UNIT", size)
         out = tmp_path / f"{size}" / "out"
         dedup(config(out, sources))
         results.append(result(out))
@@ -110,7 +110,7 @@ def test_a_whole_run_gives_the_same_bytes_in_units_of_any_size(
     sources = corpus(tmp_path / "in", 3)
     results = []
     for size in (4 << 10, 64 << 20):
-        monkeypatch.setattr(stage, "_LEAST_UNIT", size)
+        monkeypatch.setattr(stage, "LEAST_UNIT", size)
         out = tmp_path / f"{size}" / "out"
         run(config(out, sources, tokens=6000))
         results.append(result(out) | {"plan": (out / "plan.json").read_bytes()})
@@ -118,12 +118,12 @@ def test_a_whole_run_gives_the_same_bytes_in_units_of_any_size(
 
 
 def test_work_files_do_not_grow_with_files(tmp_path: Path) -> None:
-    made = rows(1, 600)
+    documents = rows(1, 600)
     counts = {}
     for name, size in (("one", 600), ("many", 2)):
         (tmp_path / name).mkdir()
         for at in range(0, 600, size):
-            lines = "".join(json.dumps(row) + "\n" for row in made[at : at + size])
+            lines = "".join(json.dumps(row) + "\n" for row in documents[at : at + size])
             (tmp_path / name / f"{at:04d}.jsonl").write_text(lines)
         out = tmp_path / f"{name}-out"
         source = {"name": "s", "role": "synthetic", "files": [str(tmp_path / name / "*")]}
@@ -148,7 +148,7 @@ class Editing(StageProgress):
 
 
 def edit(path: Path) -> None:
-    """Puts another word of the same length into the middle of the file."""
+    """Put another word of the same length into the middle of the file."""
     data = path.read_bytes()
     at = data.index(b'"text": "w', len(data) // 2) + len(b'"text": "')
     path.write_bytes(data[:at] + (b"v" if data[at : at + 1] == b"w" else b"w") + data[at + 1 :])
