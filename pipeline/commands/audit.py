@@ -75,9 +75,9 @@ def build_reference(
         pool = len(clustered.reference.pool)
         if pool < 2 * LEAST_DOCUMENTS:
             context.warn(
-                f"the yardstick has {pool:,} documents to compare with, those that nothing was "
-                f"fitted on; audits need {2 * LEAST_DOCUMENTS}, about {4 * LEAST_DOCUMENTS} "
-                "different human texts in all"
+                f"the reference has {pool:,} documents to compare with, which were held out; audits "
+                f"need {2 * LEAST_DOCUMENTS}, about {4 * LEAST_DOCUMENTS} different human texts in "
+                "all"
             )
         copy_reference(clustered.reference_folder, config.out)
         described = manifest(clustered.sketched, clustered.reference, "reference")
@@ -117,7 +117,7 @@ def audit(
     elif reference is None and len(request.paths) == 1:
         reference = _run_reference(request.paths[0])
         if reference is not None:
-            progress.say(f"note: measured on the run's own yardstick, {reference}")
+            progress.say(f"note: measured on the run's own reference, {reference}")
     config = _config(request, sources, reference)
     with job(config, beam_args, progress, "audit") as context:
         indices = [] if reference is None else [ReferencePool(reference)]

@@ -75,7 +75,7 @@ def read_corpus(clustered: Clustered) -> Audited:
     if known.any():
         clustered.context.warn(
             f"{int(known.sum()):,} of {int(kept.sum()):,} documents stand word for word in the "
-            "yardstick, and are left out of all figures"
+            "reference, and are left out of all figures"
         )
     names, sizes, file = _files(sketched.sketches)
     verdicts, total = clustered.deduplicated.verdicts, len(names)

@@ -125,7 +125,7 @@ def _given_plan(path: str, ranking: Ranking) -> Plan:
     result = read_plan(path)
     if result.made_for != supply_key(ranking):
         raise ConfigError(
-            f"plan: {path} was made for other documents, another yardstick or other settings of "
+            f"plan: {path} was made for other documents, another reference or other settings of "
             "deduplication; make it again with `outcross plan` and this configuration"
         )
     return result

@@ -236,7 +236,7 @@ def test_the_yardsticks_own_text_is_no_corpus_to_judge(corpora, yardstick, tmp_p
     (line,) = report.conservation
     (same,) = (n for why, n in line.not_selected.items() if why == "stands in the human reference")
     assert same == line.kept
-    told = f"{same:,} of {same:,} documents stand word for word in the yardstick"
+    told = f"{same:,} of {same:,} documents stand word for word in the reference"
     assert any(warning.startswith(told) for warning in report.verdict.warnings)
     assert line.holds()
     (found,) = report.deduplication.found
@@ -594,7 +594,7 @@ def test_a_runs_output_is_measured_on_the_yardstick_it_brings(curated, tmp_path,
     request = AuditRequest(paths=[str(curated.out)], out=str(tmp_path / "out"), workers=1)
     report = audit(request, progress=StageProgress()).report
     own = curated.out / "reference"
-    assert f"note: measured on the run's own yardstick, {own}\n" in capsys.readouterr().err
+    assert f"note: measured on the run's own reference, {own}\n" in capsys.readouterr().err
     made = json.loads((own / "reference.json").read_text())
     assert (report.reference.human, report.reference.fingerprint) == (True, made["fingerprint"])
     assert report.verdict.outcome in ("go", "warn")

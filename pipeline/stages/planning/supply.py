@@ -282,7 +282,7 @@ def _without_reference(names: Sequence[str], config: Config) -> list[str]:
     if not config.domains or not names:
         return []
     why = (
-        "a yardstick that was loaded knows no domains"
+        "a reference that was loaded knows no domains"
         if config.reference is not None
         else "the human reference has no text of them"
     )

@@ -46,7 +46,7 @@ def gate(corpus: Groups, human: Groups = NOTHING_TWICE) -> str:
         {1000: 1},  # one text
         {1: 200, 800: 1},  # four fifths are one text
         {3: 400},
-        {3: 100_000},  # every text three times, in a corpus much larger than the yardstick
+        {3: 100_000},  # every text three times, in a corpus much larger than the reference
         {1: 9000, 2: 800},
         {1: 90_000, 10_000: 1},
     ],
