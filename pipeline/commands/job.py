@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
-from outcross.pipeline.engine.locks import lock
+from outcross.pipeline.engine.locks import lock_file
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
@@ -138,10 +138,12 @@ def lock_out(out: str) -> Iterator[None]:
     Raises:
         ConfigError: when another job is at work there.
     """
-    work = files.join(out, WORK)
-    files.make_folder(work)
-    refusal = f"out: another run is at work in {out}; wait for it, or choose another directory"
-    with lock(work, refusal):
+    files.make_folder(files.join(out, WORK))
+    if not files.is_local(out):  # object stores have no locks
+        yield
+        return
+    message = f"out: another run is at work in {out}; wait for it, or choose another directory"
+    with lock_file(files.join(out, WORK, "lock"), message):
         yield
 
 

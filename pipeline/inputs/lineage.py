@@ -20,7 +20,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from outcross.pipeline.engine.artifacts import WORK
-from outcross.pipeline.engine.locks import LOCK, lock
+from outcross.pipeline.engine.locks import lock_file
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, ConfigError, Fields, Source, readable
@@ -38,6 +38,7 @@ LINEAGE = "lineage.json"
 USED = "used.parquet"
 """Name of a generation's file of the ledger's documents that it has written again."""
 _REFERENCE = "reference"
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def read_lineage(folder: str) -> Lineage:
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # What a killed first run may leave, its own directory included.
-        ours = {LOCK, _REFERENCE, "ledger", "archive"}
+        ours = {_LOCK, _REFERENCE, "ledger", "archive"}
         found = {
             entry.name
             for entry in Path(folder).iterdir()
@@ -167,14 +168,16 @@ def lock_lineage(folder: str) -> Iterator[None]:
     Raises:
         ConfigError: when another run is at work on it, or the folder is something else.
     """
-    if files.is_local(folder):
-        read_lineage(folder)  # a folder of something else is left as it is
-        files.make_folder(folder)
-    refusal = (
+    if not files.is_local(folder):  # object stores have no locks; the commit looks again
+        yield
+        return
+    read_lineage(folder)  # a folder of something else is left as it is
+    files.make_folder(folder)
+    message = (
         f"lineage: another run is at work on {folder}; wait for it, as each generation builds on "
         "the one before"
     )
-    with lock(folder, refusal):
+    with lock_file(files.join(folder, _LOCK), message):
         yield
 
 
