@@ -156,7 +156,7 @@ def _write_bought(
             continue
         name = f"ledger/{place}/{source.name}.parquet"
         notes = _notes(deduplicated, lineage.name, source, np.flatnonzero(bought))
-        copied = _copy_rows(
+        copied = copy_rows(
             shards, source.name, _columns(sketched, source), notes, lineage.path(name)
         )
         if copied != len(notes):
@@ -221,7 +221,7 @@ def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
     }
 
 
-def _copy_rows(
+def copy_rows(
     shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
 ) -> int:
     """Copy the first copies of a source's rows from data/, each with its note.

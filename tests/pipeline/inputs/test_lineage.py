@@ -685,7 +685,7 @@ def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
 def test_a_bought_row_that_is_gone_from_data_stops_the_commit(
     loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, whole = loop.files(), generation._copy_rows
+    before, whole = loop.files(), generation.copy_rows
 
     def cut(shards: Any, *rest: Any) -> int:
         (path,) = shards
@@ -696,7 +696,7 @@ def test_a_bought_row_that_is_gone_from_data_stops_the_commit(
         )
         return whole(shards, *rest)
 
-    monkeypatch.setattr(generation, "_copy_rows", cut)
+    monkeypatch.setattr(generation, "copy_rows", cut)
     with pytest.raises(RunError, match=r"of \d+ documents of source 'people' that were bought"):
         loop.run("g3", *third)
     assert loop.files()["lineage.json"] == before["lineage.json"]
