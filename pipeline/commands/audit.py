@@ -75,9 +75,9 @@ def build_reference(
         pool = len(clustered.reference.pool)
         if pool < 2 * LEAST_DOCUMENTS:
             context.warn(
-                f"the reference has {pool:,} documents to compare with, which were held out; audits "
-                f"need {2 * LEAST_DOCUMENTS}, about {4 * LEAST_DOCUMENTS} different human texts in "
-                "all"
+                f"the reference has {pool:,} documents to compare with, which were held out; "
+                f"audits need {2 * LEAST_DOCUMENTS}, about {4 * LEAST_DOCUMENTS} different human "
+                "texts in all"
             )
         copy_reference(clustered.reference_folder, config.out)
         described = manifest(clustered.sketched, clustered.reference, "reference")

@@ -37,7 +37,7 @@ class Audited:
 
     @property
     def copies(self) -> NDArray[np.int32]:
-        """int32[n], 1 for each measured document, else 0."""
+        """Array int32[n]: 1 for each measured document, else 0."""
         return (self.deduplicated.kept & ~self.known).astype(np.int32)
 
     @property

@@ -104,7 +104,7 @@ class Clustered:
 
     @property
     def off_support(self) -> NDArray[np.bool_]:
-        """bool[n], off-support documents."""
+        """Mask of the off-support documents, bool[n]."""
         return self.document_class == OFF_SUPPORT
 
 

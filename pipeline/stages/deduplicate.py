@@ -82,12 +82,12 @@ class Deduplicated:
 
     @property
     def sketches(self) -> Sketches:
-        """Sketches of the run."""
+        """Store of the run's sketches."""
         return self.sketched.sketches
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """bool[n], kept documents."""
+        """Mask of the kept documents, bool[n]."""
         return self.verdicts.kept
 
     @property
@@ -229,7 +229,7 @@ class _Deduplication:
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
-        """int64[m], documents of evaluation sets that containment looks for, in the total order."""
+        """Array int64[m]: documents of evaluation sets that containment looks for, in total order."""
         if self.config.containment == 0:
             return np.zeros(0, np.int64)
         excluded = [p.source.role == "exclude" and p.run is None for p in self.parties]

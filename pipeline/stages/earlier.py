@@ -32,22 +32,22 @@ class Index(Protocol):
 
     @property
     def identity(self) -> list[str]:
-        """Strings that decide its contents."""
+        """Identity of its contents, as strings."""
         ...
 
     @property
     def sources(self) -> list[Source]:
-        """Sources of its documents."""
+        """List of the sources of its documents."""
         ...
 
     @property
     def parties(self) -> list[Party]:
-        """Sources as parties of deduplication."""
+        """List of the sources as parties of deduplication."""
         ...
 
     @property
     def sketches(self) -> Sketches:
-        """Sketches of its n documents."""
+        """Store of the sketches of its n documents."""
         ...
 
     def written(self) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ class ReferencePool:
 
     @property
     def identity(self) -> list[str]:
-        """Strings that decide its contents."""
+        """Identity of its contents, as strings."""
         return [
             self.name,
             files.read_json(files.join(self.folder, "reference.json"))["fingerprint"],
@@ -85,12 +85,12 @@ class ReferencePool:
 
     @property
     def parties(self) -> list[Party]:
-        """Sources as parties of deduplication."""
+        """List of the sources as parties of deduplication."""
         return [Party(source, self.name) for source in self.sources]
 
     @cached_property
     def sketches(self) -> Sketches:
-        """Sketches of the pool."""
+        """Store of the pool's sketches."""
         return pool_sketches(self.folder)
 
     def written(self) -> NDArray[np.bool_]:
@@ -117,12 +117,12 @@ class EarlierRun:
 
     @property
     def name(self) -> str:
-        """Last part of its directory, so that removed/ holds no path of a machine."""
+        """Name of its folder without the path, so that removed/ holds no path of a machine."""
         return whole(self.out).rpartition("/")[2]
 
     @property
     def identity(self) -> list[str]:
-        """Strings that decide which documents it has written."""
+        """Identity of the documents that it has written, as strings."""
         return [self.name, *self.manifest["work"].values()]
 
     @cached_property
@@ -132,12 +132,12 @@ class EarlierRun:
 
     @property
     def sources(self) -> list[Source]:
-        """Sources of the run."""
+        """List of the run's sources."""
         return self.config.sources
 
     @property
     def parties(self) -> list[Party]:
-        """Sources as parties of deduplication."""
+        """List of the sources as parties of deduplication."""
         return [Party(source, self.name) for source in self.sources]
 
     def path(self, name: str) -> str:
@@ -146,7 +146,7 @@ class EarlierRun:
 
     @cached_property
     def sketches(self) -> Sketches:
-        """Sketches of its documents."""
+        """Store of the sketches of its documents."""
         folder = self.path("sketch")
         return Sketches(files.join(folder, "units"), saved_units(folder))
 

@@ -62,7 +62,7 @@ class Measured(Generic[CorpusT]):
 
     @property
     def copies(self) -> NDArray[np.int32]:
-        """int32[n], copies of each document."""
+        """Array int32[n]: copies of each document."""
         return self.corpus.copies
 
     @property
@@ -77,7 +77,7 @@ class Measured(Generic[CorpusT]):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Sizes of the two codebooks."""
+        """Pair of the codebooks' sizes."""
         return self.clustered.reference.sizes
 
     @cached_property
@@ -98,7 +98,7 @@ class Measured(Generic[CorpusT]):
 
     @cached_property
     def last(self) -> dict[str, Diversity]:
-        """Sets of all shards together, by role and in all."""
+        """Union of all shards, by role and in all."""
         shards = range(len(self.corpus.files))
         sets = {
             role: merged((self.load(f"shard/{n}/{role}") for n in shards), *self.sizes)

@@ -72,7 +72,7 @@ class Ranking:
 
     @property
     def ledger(self) -> NDArray[np.bool_]:
-        """bool[n], documents of the lineage's ledger; none without a lineage."""
+        """Mask of the documents of the lineage's ledger, bool[n]; empty without a lineage."""
         lineage = self.context.lineage
         return self.sketched.of_sources(*(() if lineage is None else lineage.ledger))
 

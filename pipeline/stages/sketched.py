@@ -68,18 +68,18 @@ class Sketched:
 
     @cached_property
     def source_numbers(self) -> NDArray[np.int64]:
-        """int64[n], number of each document's source."""
+        """Array int64[n]: number of each document's source."""
         numbers = np.array([unit.source for unit in self.sketches.units], np.int64)
         return np.repeat(numbers, np.diff(self.sketches.offsets))
 
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
-        """int64[n], tokens of each document."""
+        """Array int64[n]: tokens of each document."""
         return self.sketches.numbers("tokens")
 
     @cached_property
     def fingerprints(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """uint64[n] twice, upper and lower halves of the documents' fingerprints."""
+        """Pair of arrays uint64[n]: upper and lower halves of the documents' fingerprints."""
         hi = self.sketches.numbers("fingerprint_hi")
         return hi, self.sketches.numbers("fingerprint_lo")
 

@@ -55,7 +55,7 @@ class Written(Generic[SelectionT]):
 
     @property
     def copies(self) -> NDArray[np.int32]:
-        """int32[n], copies of each document."""
+        """Array int32[n]: copies of each document."""
         return self.selected.copies
 
     @property

@@ -44,7 +44,7 @@ class HumanText:
 
     @property
     def by_domain(self) -> Floats:
-        """float64[D], tokens of each domain."""
+        """Array float64[D]: tokens of each domain."""
         tokens = np.bincount(self.domain, self.candidates.tokens, self.shape[0])
         return tokens.astype(np.float64)
 

@@ -58,7 +58,7 @@ class Part:
 
     @property
     def human_cap(self) -> NDArray[np.float64]:
-        """float64[C], human tokens that may be taken."""
+        """Array float64[C]: human tokens that may be taken."""
         return self.caps.human * self.supply.human
 
     def synthetic_cap(self, tokens: float) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ class Drawn:
 
     @property
     def total(self) -> NDArray[np.float64]:
-        """float64[C], tokens of both origins."""
+        """Array float64[C]: tokens of both origins."""
         return self.fresh + self.ledger
 
 
@@ -124,7 +124,7 @@ class Solved:
 
     @property
     def tokens(self) -> float:
-        """Tokens of both roles."""
+        """Number of tokens of both roles."""
         return self.synthetic_tokens + self.human_tokens
 
     @property
@@ -134,7 +134,7 @@ class Solved:
 
     @property
     def amounts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """float64[C] twice, synthetic and human tokens by cluster."""
+        """Pair of arrays float64[C]: synthetic and human tokens by cluster."""
         if self.budget is None:
             nothing = np.zeros_like(self.off_cap)
             return nothing, nothing

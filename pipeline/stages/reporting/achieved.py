@@ -62,12 +62,12 @@ class _Cells:
 
     @property
     def cell(self) -> NDArray[np.int64]:
-        """int64[n], cell of each document."""
+        """Array int64[n]: cell of each document."""
         return self.domain * self.shape[1] + self.cluster
 
     @cached_property
     def by_cell(self) -> NDArray[np.float64]:
-        """float64[D, C], tokens by domain and cluster."""
+        """Array float64[D, C]: tokens by domain and cluster."""
         counted = np.bincount(self.cell, self.tokens, self.shape[0] * self.shape[1])
         return counted.astype(np.float64).reshape(self.shape)
 
