@@ -56,7 +56,7 @@ class Deduplicated:
         verdicts: verdicts on the run's n documents; a partner from n on is of an earlier run.
         repeated: bool[n], documents whose own id isn't unique in their source.
         removed_shards: number of shards of removed/.
-        found: repeats of evaluation sets and of earlier runs.
+        repeats: counts of the repeats of evaluation sets and of earlier runs.
         bands: number of bands.
         rows: rows of a band.
     """
@@ -66,7 +66,7 @@ class Deduplicated:
     verdicts: Verdicts
     repeated: NDArray[np.bool_]
     removed_shards: int
-    found: list[Found]
+    repeats: list[Found]
     bands: int
     rows: int
 
@@ -229,7 +229,7 @@ class _Deduplication:
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
-        """Array int64[m]: documents of evaluation sets that containment looks for, in total order."""
+        """Array int64[m]: evaluation texts that containment looks for, in the total order."""
         if self.config.containment == 0:
             return np.zeros(0, np.int64)
         excluded = [p.source.role == "exclude" and p.run is None for p in self.parties]

@@ -244,8 +244,8 @@ def domain_quotas(solved: Solved) -> list[face.Quota]:
     """
     supply, off_cap, cap = solved.part.supply, solved.off_cap, solved.part.caps.synthetic
     x, y = solved.amounts
-    held = supply.synthetic + supply.off_support
-    off = np.minimum(off_cap, x * supply.off_support / np.maximum(held, 1.0))
+    total = supply.synthetic + supply.off_support
+    off = np.minimum(off_cap, x * supply.off_support / np.maximum(total, 1.0))
     off = np.maximum(off, x - cap * supply.synthetic)
     off = np.clip(off, 0.0, off_cap)
     columns = {

@@ -224,13 +224,13 @@ def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) ->
     elif config.lineage is None and "human_share" in config.model_fields_set:
         part = config.human_share * total
     misses = []
-    for name, kind, written, wanted in (
+    for name, role, written, wanted in (
         ("tokens", "", tokens, total),
         (key, " human", human, part),
     ):
         if abs(written - wanted) > longest / 2 + ROUNDING * wanted:
             misses.append(
-                f"{name}: {written:,}{kind} tokens are written where {wanted:,.0f} were to be, and "
+                f"{name}: {written:,}{role} tokens are written where {wanted:,.0f} were to be, and "
                 f"no document fits what is missing (half of the longest one written is "
                 f"{longest / 2:,.0f})"
             )

@@ -43,7 +43,7 @@ def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> De
         bands=deduplicated.bands,
         rows=deduplicated.rows,
         counts=verdicts.counts,
-        found=deduplicated.found,
+        found=deduplicated.repeats,
         losses=[] if clustered is None else losses(clustered),
         most_repeated=most_repeated(deduplicated),
         least_similar=least_similar(deduplicated),
