@@ -44,11 +44,7 @@ NOTES = pa.struct(
 
 
 def lineage_report(selected: Selected) -> LineageReport | None:
-    """Describe a run's place in its lineage; return None without a lineage.
-
-    Args:
-        selected: result of `select`.
-    """
+    """Describe a run's place in its lineage; return None without a lineage."""
     lineage, tokens = selected.context.lineage, selected.sketched.tokens
     if lineage is None:
         return None

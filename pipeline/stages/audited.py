@@ -62,11 +62,7 @@ class Audited:
 
 
 def read_corpus(clustered: Clustered) -> Audited:
-    """Return the documents to measure: those that repeat nothing and aren't in the reference.
-
-    Args:
-        clustered: result of `cluster`.
-    """
+    """Return the documents to measure: those that repeat nothing and aren't in the reference."""
     reference, kept = clustered.reference, clustered.deduplicated.kept
     sketched = clustered.sketched
     known = np.zeros(len(kept), bool)

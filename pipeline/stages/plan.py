@@ -62,9 +62,6 @@ class Planned:
 def plan(ranking: Ranking) -> Planned:
     """Solve the budget, or take the plan that the run was given.
 
-    Args:
-        ranking: result of `rank`.
-
     Raises:
         ConfigError: when the request can't be met, with the numbers that would do; or when the
             given plan was made for something else.

@@ -78,11 +78,7 @@ class Ranking:
 
 
 def rank(clustered: Clustered) -> Ranking:
-    """Rank the synthetic sources: the run's own and those of earlier generations.
-
-    Args:
-        clustered: result of `cluster`.
-    """
+    """Rank the synthetic sources: the run's own and those of earlier generations."""
     context, config, sketched = clustered.context, clustered.config, clustered.sketched
     deduplicated, lineage, tokens = clustered.deduplicated, context.lineage, sketched.tokens
     current = sketched.of_sources(

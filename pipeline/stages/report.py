@@ -82,9 +82,6 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
 def dedup_report(written: Written[Kept]) -> Report:
     """Return the report of a deduplication: nothing is measured or judged.
 
-    Args:
-        written: result of `write`.
-
     Raises:
         RunError: when rows are lost.
     """
@@ -101,9 +98,6 @@ def dedup_report(written: Written[Kept]) -> Report:
 
 def audit_report(measured: Measured[Audited]) -> Report:
     """Return the report of an audit.
-
-    Args:
-        measured: result of `measure`.
 
     Raises:
         RunError: when rows are lost.

@@ -131,11 +131,7 @@ class Kept:
 
 
 def keep(deduplicated: Deduplicated) -> Kept:
-    """Choose all kept documents that may be written, once each.
-
-    Args:
-        deduplicated: result of `deduplicate`.
-    """
+    """Choose all kept documents that may be written, once each."""
     sketched = deduplicated.sketched
     done = artifact(deduplicated.config.out, "keep", deduplicate=deduplicated.artifact.key)
     copies = (deduplicated.kept & sketched.of_role(*WRITABLE)).astype(np.int32)
@@ -145,11 +141,7 @@ def keep(deduplicated: Deduplicated) -> Kept:
 
 
 def select(planned: Planned) -> Selected:
-    """Fill the human quotas by hash, the synthetic quotas by rounds of residual selection.
-
-    Args:
-        planned: result of `plan`.
-    """
+    """Fill the human quotas by hash, the synthetic quotas by rounds of residual selection."""
     context, config, sketches = planned.context, planned.config, planned.sketched.sketches
     done = artifact(
         config.out,

@@ -52,11 +52,7 @@ class Selection:
 
     @classmethod
     def of(cls, planned: Planned) -> Selection:
-        """Return the selection of a run.
-
-        Args:
-            planned: result of `plan`.
-        """
+        """Return the selection of a run."""
         sketched, clustered, ranking = planned.sketched, planned.clustered, planned.ranking
         lineage = planned.context.lineage
         return cls(

@@ -128,9 +128,6 @@ def supply_key(ranking: Ranking) -> str:
     """Return a hash of the documents that may be written, and of the reference.
 
     The files that hold the documents don't matter.
-
-    Args:
-        ranking: result of `rank`.
     """
     state = xxhash.xxh3_128(ranking.clustered.reference.fingerprint().encode())
     hi, lo = ranking.sketched.fingerprints
@@ -148,9 +145,6 @@ def supply_key(ranking: Ranking) -> str:
 
 def measure_supply(ranking: Ranking) -> Supply:
     """Count the tokens that may be written, by domain and cluster.
-
-    Args:
-        ranking: result of `rank`.
 
     Raises:
         ConfigError: when a share is wanted of a domain that has no text.

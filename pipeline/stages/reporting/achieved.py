@@ -84,9 +84,6 @@ class _Cells:
 def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
     """Compare the documents of data/ with the plan.
 
-    Args:
-        measured: result of `measure`.
-
     Raises:
         RunError: when the budget was missed, or a document has too many copies.
     """
@@ -119,11 +116,7 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
 
 
 def achieved_by_dedup(written: Written[Kept]) -> Achieved:
-    """Count the tokens that `dedup` has kept.
-
-    Args:
-        written: result of `write`.
-    """
+    """Count the tokens that `dedup` has kept."""
     kept, sketched = written.selected, written.sketched
     chosen = kept.copies > 0
     tokens = {
@@ -179,9 +172,6 @@ def check_budget(selected: Selected) -> None:
     """Compare the selection with the request, before any of it is written.
 
     With `best_effort` a miss is a warning.
-
-    Args:
-        selected: result of `select`.
 
     Raises:
         ConfigError: when the tokens or the human part are missed.

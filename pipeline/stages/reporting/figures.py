@@ -47,9 +47,6 @@ def stages(measured: AnyMeasured) -> list[Stage]:
 
     A run reads, deduplicates and writes; an audit reads and deduplicates. The figures of all
     documents after the last stage hold the ratio at which a sample of their texts compresses.
-
-    Args:
-        measured: result of `measure`.
     """
     maker = measured.maker
     result = [_stage("read", measured.roles("read"), maker)]
@@ -88,11 +85,7 @@ def human_share(roles: Mapping[str, Diversity]) -> float | None:
 
 
 def shards(measured: AnyMeasured) -> list[Shard]:
-    """Return the figures of each shard or audited file.
-
-    Args:
-        measured: result of `measure`.
-    """
+    """Return the figures of each shard or audited file."""
     result = []
     for number, file in enumerate(measured.corpus.files):
         roles = measured.roles(f"shard/{number}")
@@ -185,9 +178,6 @@ def judge(measures: Sequence[Measure], measured: AnyMeasured) -> list[Measure]:
 
 def clusters(measured: AnyMeasured) -> list[Cluster]:
     """Return the clusters, with example texts of the most starved and most swollen ones.
-
-    Args:
-        measured: result of `measure`.
 
     Returns:
         An empty list without a human reference.

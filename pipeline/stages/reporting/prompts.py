@@ -26,9 +26,6 @@ def prompts(deduplicated: Deduplicated) -> list[Prompts]:
     """Describe the answers by prompt of each source that names a column of prompts.
 
     Without embeddings answers can't be compared.
-
-    Args:
-        deduplicated: result of `deduplicate`.
     """
     sketched = deduplicated.sketched
     sources = sketched.config.sources
@@ -59,10 +56,6 @@ def collapsed_prompts(measured: AnyMeasured, lines: Sequence[Prompts]) -> Collap
     """Count the prompts that have collapsed, over all synthetic sources.
 
     They are judged where no domain may converge.
-
-    Args:
-        measured: result of `measure`.
-        lines: result of `prompts`.
 
     Returns:
         None where no synthetic source has a prompt with several answers that could be compared.

@@ -51,11 +51,7 @@ def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> De
 
 
 def losses(clustered: Clustered) -> list[Loss]:
-    """Count the removals of each document class, by role, among documents that may be written.
-
-    Args:
-        clustered: result of `cluster`.
-    """
+    """Count the removals of each document class, by role, among documents that may be written."""
     sketched, verdicts = clustered.sketched, clustered.deduplicated.verdicts
     lines = []
     for role, rows in (
@@ -82,11 +78,7 @@ def losses(clustered: Clustered) -> list[Loss]:
 
 
 def most_repeated(deduplicated: Deduplicated) -> list[Repeated]:
-    """Return the kept documents that most others repeat; of equal ones the lower fingerprints.
-
-    Args:
-        deduplicated: result of `deduplicate`.
-    """
+    """Return the kept documents that most others repeat; of equal ones the lower fingerprints."""
     sketched, sketches = deduplicated.sketched, deduplicated.sketches
     verdicts, sources = deduplicated.verdicts, deduplicated.config.sources
     repeats = (verdicts.partner >= 0) & (verdicts.partner < len(sketches))
@@ -112,11 +104,7 @@ def most_repeated(deduplicated: Deduplicated) -> list[Repeated]:
 
 
 def least_similar(deduplicated: Deduplicated) -> list[Removal]:
-    """Return the near removals of least similarity; of equal ones the first in the total order.
-
-    Args:
-        deduplicated: result of `deduplicate`.
-    """
+    """Return the near removals of least similarity; of equal ones the first in the total order."""
     sketches, verdicts = deduplicated.sketches, deduplicated.verdicts
     near = np.flatnonzero(verdicts.stage == NEAR)
     if len(near) == 0:
