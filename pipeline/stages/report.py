@@ -61,11 +61,10 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
     written = measured.corpus
     lines = conservation(written)
     achieved = measure_achieved(measured)
-    plan, config = written.selected.planned.plan, written.config
-    written_tokens = achieved.tokens, achieved.human_tokens, achieved.longest_document
-    findings = missed(config, plan, *written_tokens) + dominant(
-        written.deduplicated, written.copies
-    )
+    selected, plan = written.selected, written.selected.planned.plan
+    tokens = achieved.tokens, achieved.human_tokens, achieved.longest_document
+    findings = missed(written.config, plan, *tokens)
+    findings += dominant(written.deduplicated, written.copies)
     return _report(
         written,
         measured,
@@ -74,7 +73,7 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
         conservation=lines,
         asked=plan.asked,
         achieved=achieved,
-        too_long=written.selected.ranking.too_long.facts,
+        too_long=selected.ranking.too_long.facts,
         lineage=lineage,
     )
 
@@ -129,7 +128,7 @@ def _report(
         parts: parts of the report that depend on the kind of job.
     """
     answers = prompts(corpus.deduplicated)
-    losing = None  # clusters that show how much of each document class was removed
+    classified = None
     if measured is None:
         parts |= {"stages": [], "shards": [], "domains": [], "clusters": []}
         parts |= {"judged": None, "reference": None}
@@ -141,7 +140,7 @@ def _report(
         )
     else:
         reference = measured.clustered.reference
-        losing = measured.clustered if reference.human else None
+        classified = measured.clustered if reference.human else None
         judged = _judged(measured)
         result = _verdict(measured, judged, collapsed_prompts(measured, answers))
         parts |= {
@@ -155,7 +154,7 @@ def _report(
         }
     return Report(
         verdict=with_findings(result, findings),
-        deduplication=deduplication(corpus.deduplicated, losing),
+        deduplication=deduplication(corpus.deduplicated, classified),
         prompts=answers,
         **parts,
     )
