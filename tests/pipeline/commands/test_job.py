@@ -53,7 +53,8 @@ def test_a_directory_keeps_to_one_kind_of_job(tmp_path: Path, earlier: str) -> N
         if kind == earlier:
             check_out(asked.out, kind)
             continue
-        message = rf"out: {asked.out} holds what `outcross {KINDS[earlier]}` has made; choose another"
+        command = KINDS[earlier]
+        message = rf"out: {asked.out} holds what `outcross {command}` has made; choose another"
         with pytest.raises(ConfigError, match=message), job(asked, (), None, kind):
             pass
     assert Path(asked.out, MANIFEST).read_bytes() == before
