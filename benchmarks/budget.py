@@ -21,7 +21,7 @@ from processes import load
 from rich.console import Console
 from rich.table import Table
 
-from outcross.pipeline.stages.plan import make_plan
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas.budget import DomainPolicy
 from outcross.schemas.config import Config

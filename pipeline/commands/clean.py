@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from outcross.pipeline.commands.job import alone
+from outcross.pipeline.commands.job import lock_out
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.schemas.cleaning import Cleaning, Piece
 from outcross.schemas.user_input import ConfigError
@@ -37,7 +37,7 @@ def clean(out: str, everything: bool = False, dry_run: bool = False) -> Cleaning
     folders = [_work_folder(out), *_reference_work(out)]
     removed: list[Path] = []
     unfinished: list[Path] = []
-    with alone(out):
+    with lock_out(out):
         for folder in folders:
             unneeded = list(_unneeded(folder))
             waiting = [] if everything else _newer(folder, unneeded)

@@ -1,4 +1,4 @@
-"""A finished run as a generation of its lineage: what it says of itself, and its commit."""
+"""Generations: a finished run's place in its lineage, and its commit."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import artifact
 from outcross.pipeline.inputs.lineage import LINEAGE, USED, RunLineage, read_lineage
-from outcross.pipeline.stages.cluster import Clustered
-from outcross.pipeline.stages.context import Context, RunError
+from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.plan import Planned
-from outcross.pipeline.stages.rank import Ranking, amount, count_documents
+from outcross.pipeline.stages.rank import amount, count_documents
 from outcross.pipeline.stages.select import Selected
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import LEDGER_COLUMN, is_json, original_name, settle, unite, unsettled
 from outcross.schemas.lineage import (
-    Amount,
     ArchivedSource,
     Generation,
     LedgerPart,
@@ -31,10 +28,9 @@ from outcross.schemas.lineage import (
 )
 from outcross.schemas.sources import Fields, Source
 from outcross.transforms.base import files
+from outcross.transforms.base.files import absolute_path
 from outcross.transforms.inputs.input_files import pattern_of
 from outcross.transforms.reference.reference import copy_reference
-from outcross.transforms.sketches.aligned import load_aligned
-from outcross.transforms.sketches.identity import ids_of
 
 NOTES = pa.struct(
     [
@@ -45,73 +41,61 @@ NOTES = pa.struct(
         pa.field("tokens", pa.int64(), nullable=False),
     ]
 )
-"""What the ledger notes of a row beside its own columns."""
+"""Type of the notes that the ledger adds to a row."""
 
 
-def lineage_report(
-    context: Context, sketched: Sketched, ranking: Ranking, planned: Planned, selected: Selected
-) -> LineageReport | None:
-    """A run's place in its lineage; None where it has none."""
-    lineage = context.lineage
+def lineage_report(selected: Selected) -> LineageReport | None:
+    """Describe a run's place in its lineage; return None without a lineage."""
+    lineage, tokens = selected.context.lineage, selected.sketched.tokens
     if lineage is None:
         return None
-    reached = planned.plan.reached
-    fresh, reused = (_human(sketched, lineage, selected, old) for old in (False, True))
+    reached = selected.planned.plan.reached
+    fresh, reused = _human(selected)
     return LineageReport(
         generation=lineage.name,
         number=lineage.number,
-        fresh=amount(fresh, sketched.tokens),
-        reused=amount(reused, sketched.tokens),
+        fresh=amount(fresh, tokens),
+        reused=amount(reused, tokens),
         planned_fresh_tokens=reached.human_tokens - reached.ledger_tokens,
         planned_reused_tokens=reached.ledger_tokens,
         ledger=lineage.before.ledger,
-        ranking=list(ranking.sources),
+        ranking=list(selected.ranking.sources),
     )
 
 
-def _human(
-    sketched: Sketched, lineage: RunLineage, selected: Selected, old: bool
-) -> NDArray[np.bool_]:
-    """Human documents that were written, of the ledger or not."""
-    of_ledger = sketched.of_sources(*lineage.ledger)
-    written = (selected.copies > 0) & sketched.of_role("human")
-    return np.asarray(written & (of_ledger if old else ~of_ledger))
+def _human(selected: Selected) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return bool[n] twice: written human documents that are fresh, and those of the ledger."""
+    written = (selected.copies > 0) & selected.sketched.of_role("human")
+    ledger = selected.ranking.ledger
+    return written & ~ledger, written & ledger
 
 
-def commit(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    clustered: Clustered,
-    ranking: Ranking,
-    selected: Selected,
-    tokens: int,
-) -> None:
-    """Appends a finished run to its lineage.
+def commit(selected: Selected, tokens: int) -> None:
+    """Append a finished run to its lineage.
 
-    All its files are written first; that lineage.json names them makes them part of the lineage.
+    Its files are written first. They are part of the lineage once lineage.json names them.
 
     Args:
-        context, sketched, deduplicated, clustered, ranking, selected: of the run, whose data/ is
-            written.
-        tokens: that it has written.
+        selected: result of `select`, whose data/ is written.
+        tokens: tokens that the run has written.
 
     Raises:
         RunError: when another run was committed meanwhile.
     """
-    lineage = context.lineage
+    config, sketched, clustered = selected.config, selected.sketched, selected.clustered
+    lineage = selected.context.lineage
     if lineage is None:
         return
-    done = artifact(context.config.out, "commit", select=selected.artifact.key)
+    done = artifact(config.out, "commit", select=selected.artifact.key)
     place = f"{lineage.name}-{done.key[:8]}"
     for kind in ("ledger", "archive"):
         files.make_folder(lineage.path(f"{kind}/{place}"))
-    fresh, reused = (_human(sketched, lineage, selected, old) for old in (False, True))
-    bought = _write_bought(context, sketched, deduplicated, lineage, fresh, place)
+    fresh, reused = _human(selected)
+    bought = _write_bought(selected.deduplicated, lineage, fresh, place)
     ngrams = used = None
     if fresh.any():
         ngrams = f"ledger/{place}/bought.ngrams"
-        count_documents(context, sketched, done, fresh, lineage.path(ngrams))
+        count_documents(sketched, done, fresh, lineage.path(ngrams))
     if reused.any():
         used = f"ledger/{place}/{USED}"
         hi, lo = (half[reused] for half in sketched.fingerprints)
@@ -120,8 +104,8 @@ def commit(
         files.write_table(lineage.path(used), table)
     generation = Generation(
         name=lineage.name,
-        out=files.absolute_path(context.config.out),
-        seed=context.config.seed,
+        out=absolute_path(config.out),
+        seed=config.seed,
         reference=clustered.reference.fingerprint(),
         tokens=tokens,
         fresh=amount(fresh, sketched.tokens),
@@ -129,43 +113,46 @@ def commit(
         bought=bought,
         used=used,
         ngrams=ngrams,
-        sources=_archived(context, sketched, lineage, ranking, place),
-        ranking=list(ranking.sources),
+        sources=_archived(selected, lineage, place),
+        ranking=list(selected.ranking.sources),
     )
     if read_lineage(lineage.folder) != lineage.state:
         raise RunError(
             f"lineage: {lineage.folder} has changed during the run; the result in "
-            f"{context.config.out} is whole, but no generation of the lineage. Run again, so that "
+            f"{config.out} is absolute_path, but no generation of the lineage. Run again, so that "
             "it builds on what is there now"
         )
     shared = files.exists(files.join(lineage.reference, "reference.json"))
     first = not (shared and lineage.before.generations)
-    if first and clustered.reference.human:  # else a later one that has human text makes it
+    if first and clustered.reference.human:  # else a later run with human text copies it
         files.make_folder(lineage.reference)
         copy_reference(clustered.reference_folder, lineage.reference)
     state = Lineage(generations=[*lineage.before.generations, generation])
     text = state.model_dump_json(indent=2) + "\n"
     files.write_bytes(lineage.path(LINEAGE), text.encode())
-    _forget_others(lineage.folder, state)
+    _delete_others(lineage.folder, state)
 
 
 def _write_bought(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    lineage: RunLineage,
-    fresh: NDArray[np.bool_],
-    place: str,
+    deduplicated: Deduplicated, lineage: RunLineage, fresh: NDArray[np.bool_], place: str
 ) -> list[LedgerPart]:
-    """Copies the rows that were bought from data/ into the ledger, a file for each source."""
+    """Copy the bought rows from data/ into the ledger, a file for each source.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+        lineage: lineage of the run.
+        fresh: bool[n], documents that were bought.
+        place: name of the folder in the ledger.
+    """
+    sketched, config = deduplicated.sketched, deduplicated.config
     parts = []
-    shards = files.list_files(files.join(context.config.out, "data", "*.parquet"))
-    for source in context.config.sources:
-        own = fresh & sketched.of_sources(source.name)
-        if not own.any():
+    shards = files.list_files(files.join(config.out, "data", "*.parquet"))
+    for source in config.sources:
+        bought = fresh & sketched.of_sources(source.name)
+        if not bought.any():
             continue
         name = f"ledger/{place}/{source.name}.parquet"
-        notes = _notes(sketched, deduplicated, lineage.name, source, np.flatnonzero(own))
+        notes = _notes(deduplicated, lineage.name, source, np.flatnonzero(bought))
         copied = copy_rows(
             shards, source.name, _columns(sketched, source), notes, lineage.path(name)
         )
@@ -179,23 +166,25 @@ def _write_bought(
                 source=source.name,
                 file=name,
                 fields=Fields(**source.model_dump(include=set(Fields.model_fields) - {"id_field"})),
-                amount=amount(own, sketched.tokens),
+                amount=amount(bought, sketched.tokens),
             )
         )
     return parts
 
 
 def _notes(
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    generation: str,
-    source: Source,
-    documents: NDArray[np.int64],
+    deduplicated: Deduplicated, generation: str, source: Source, documents: NDArray[np.int64]
 ) -> pa.Table:
-    """What the ledger notes of documents, and the `key` that they have in data/."""
-    sources = sketched.context.config.sources
-    (repeated,) = load_aligned(deduplicated.folder, sketched.sketches, ["repeated_id"])
-    key = ids_of(sketched.sketches, sources, documents, repeated).combine_chunks()
+    """Return the notes of documents for the ledger, and as `key` their ids in data/.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+        generation: name of the generation.
+        source: source of the documents.
+        documents: int64[m], ascending numbers of documents.
+    """
+    sketched = deduplicated.sketched
+    key = pa.array(deduplicated.ids(documents), pa.string())
     # The same id may come again from another file of the same name, or another source.
     prefix = f"{generation}/{source.name}/"
     bare = pc.replace_substring_regex(key, f"^{source.name.replace('.', '[.]')}/", "")
@@ -213,37 +202,36 @@ def _notes(
 
 
 def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
-    """The columns that a source has values in: by their names in data/, what they were.
+    """Return the columns in which a source has values: the original fields by names in data/.
 
-    What is null in all rows has no type, and must not be given one for the rows of others.
+    A column that is null in all rows has no type, and must not get that of other sources.
     """
-    config = sketched.context.config
-    own = unite(
-        sketched.sketches.reports[unit.index].arrow_schema()
-        for unit in sketched.sketches.units
-        if config.sources[unit.source].name == source.name
-        and sketched.sketches.reports[unit.index].rows
-    )
-    there = {field.name for field in own if is_json(field) or not pa.types.is_null(field.type)}
-    was = {original_name(field): field.with_name(original_name(field)) for field in settle([own])}
+    number = [source.name for source in sketched.config.sources].index(source.name)
+    reports = [report for report in sketched.reports(number) if report.rows]
+    schema = unite(report.arrow_schema() for report in reports)
+    filled = {field.name for field in schema if is_json(field) or not pa.types.is_null(field.type)}
+    fields = {original_name(field): field for field in settle([schema])}
     return {
-        field.name: was[original_name(field)]
+        field.name: fields[original_name(field)].with_name(original_name(field))
         for field in sketched.union
-        if original_name(field) in there and field.name != sketched.text_out
+        if original_name(field) in filled and field.name != sketched.text_out
     }
 
 
 def copy_rows(
     shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
 ) -> int:
-    """Copies the first copies of a source's rows from data/, each with its note; says how many.
+    """Copy the first copies of a source's rows from data/, each with its note.
 
     Args:
         shards: files of data/.
         source: name of the source.
-        columns: of the source.
-        notes: of its documents.
-        path: of the copy.
+        columns: original fields of the source, by their names in data/.
+        notes: notes of its documents.
+        path: path of the copy.
+
+    Returns:
+        The number of copied rows.
     """
     writer: pq.ParquetWriter | None = None
     copied = 0
@@ -255,26 +243,26 @@ def copy_rows(
                 data = pq.ParquetFile(stream)
                 for number in range(data.num_row_groups):
                     rows = data.read_row_group(number)
-                    told = rows["outcross"].combine_chunks()
-                    own = pc.and_(
-                        pc.equal(told.field("source"), source), pc.equal(told.field("copy"), 1)
+                    facts = rows["outcross"].combine_chunks()
+                    first = pc.and_(
+                        pc.equal(facts.field("source"), source), pc.equal(facts.field("copy"), 1)
                     )
-                    if not pc.any(own).as_py():
+                    if not pc.any(first).as_py():
                         continue
-                    ids = told.field("id").filter(own)
-                    found = notes.take(pc.index_in(ids, value_set=notes["key"].combine_chunks()))
+                    ids = facts.field("id").filter(first)
+                    noted = notes.take(pc.index_in(ids, value_set=notes["key"].combine_chunks()))
                     struct = pa.StructArray.from_arrays(
-                        [found[field.name].combine_chunks() for field in NOTES],
+                        [noted[field.name].combine_chunks() for field in NOTES],
                         fields=list(NOTES),
                     )
-                    taken = unsettled(rows.select(list(columns)).filter(own), columns)
-                    taken = taken.append_column(
+                    copies = unsettled(rows.select(list(columns)).filter(first), columns)
+                    copies = copies.append_column(
                         pa.field(LEDGER_COLUMN, NOTES, nullable=False), struct
                     )
                     if writer is None:
-                        writer = pq.ParquetWriter(sink, taken.schema, compression="zstd")
-                    writer.write_table(taken)
-                    copied += len(taken)
+                        writer = pq.ParquetWriter(sink, copies.schema, compression="zstd")
+                    writer.write_table(copies)
+                    copied += len(copies)
         if writer is not None:
             writer.close()
 
@@ -282,14 +270,19 @@ def copy_rows(
     return copied
 
 
-def _archived(
-    context: Context, sketched: Sketched, lineage: RunLineage, ranking: Ranking, place: str
-) -> list[ArchivedSource]:
-    """The run's own synthetic sources, as later generations will find them."""
-    held: dict[str, Amount] = {one.name: one.held for one in ranking.sources}
-    found = []
-    for number, source in enumerate(context.config.sources):
-        if not lineage.is_new(source) or held[source.name].documents == 0:
+def _archived(selected: Selected, lineage: RunLineage, place: str) -> list[ArchivedSource]:
+    """Archive the run's own synthetic sources for later generations.
+
+    Args:
+        selected: result of `select`.
+        lineage: lineage of the run.
+        place: name of the folder in the archive.
+    """
+    sketched, ranking = selected.sketched, selected.ranking
+    supply = {source.name: source.held for source in ranking.sources}
+    archived = []
+    for number, source in enumerate(sketched.config.sources):
+        if not lineage.is_new(source) or supply[source.name].documents == 0:
             continue
         columns = {
             piece.file: piece.columns
@@ -300,7 +293,7 @@ def _archived(
         paths = sorted(columns)
         name = f"archive/{place}/{source.name}.ngrams"
         files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams[source.name]))
-        found.append(
+        archived.append(
             ArchivedSource(
                 source=source.model_copy(
                     update={
@@ -308,30 +301,30 @@ def _archived(
                         "removed_by": None,
                     }
                 ),
-                identities={files.absolute_path(path): sketched.identities[path] for path in paths},
-                amount=held[source.name],
+                identities={absolute_path(path): sketched.identities[path] for path in paths},
+                amount=supply[source.name],
                 ngrams=name,
             )
         )
-    return found
+    return archived
 
 
-def _forget_others(folder: str, state: Lineage) -> None:
-    """Deletes what a killed run, or an earlier state of this one, has left."""
+def _delete_others(folder: str, state: Lineage) -> None:
+    """Delete the files of a killed run, or of an earlier state of this run."""
     named = {
         name
-        for one in state.generations
+        for generation in state.generations
         for name in (
-            *(part.file for part in one.bought),
-            *(source.ngrams for source in one.sources),
-            *(path for path in (one.used, one.ngrams) if path is not None),
+            *(part.file for part in generation.bought),
+            *(source.ngrams for source in generation.sources),
+            *(path for path in (generation.used, generation.ngrams) if path is not None),
         )
     }
     patterns = [f"{kind}/*/{name}" for kind in ("ledger", "archive") for name in ("*", ".*.tmp")]
-    found = [
+    paths = [
         path
         for pattern in (*patterns, f".{LINEAGE}.*.tmp")
         for path in files.list_files(files.join(folder, pattern))
     ]
     inside = files.join(folder, "")
-    files.delete_files([path for path in found if path.removeprefix(inside) not in named])
+    files.delete_files([path for path in paths if path.removeprefix(inside) not in named])

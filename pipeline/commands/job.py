@@ -1,4 +1,4 @@
-"""What every command begins and ends with: checks, a directory of its own, a manifest."""
+"""Frame of every command: checks of the request, a folder of its own, a manifest."""
 
 from __future__ import annotations
 
@@ -11,29 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
 from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.locks import lock_file
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
-from outcross.pipeline.inputs.plans import check_asked
+from outcross.pipeline.inputs.plans import check_asked, with_plan
 from outcross.pipeline.inputs.standard_input import is_copy, with_standard_input
-from outcross.pipeline.stages.cluster import Clustered
-from outcross.pipeline.stages.context import Context, RunError
-from outcross.pipeline.stages.deduplicate import Deduplicated, deduplicate
-from outcross.pipeline.stages.earlier import Index, earlier_runs
-from outcross.pipeline.stages.filters import check_filters, check_synthetic
-from outcross.pipeline.stages.sketch import (
-    Sketched,
-    check_prompts,
-    missing_of_ledger,
-    plan_input,
-    sketch,
-    too_many_rejects,
-    warn_of_sources,
-)
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.earlier import earlier_runs
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import check_folders
 from outcross.schemas.config import Config, band_threshold
 from outcross.schemas.documents import FORMAT_VERSION, Unit
@@ -41,10 +28,9 @@ from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.reading.pieces import plan_units
-from outcross.transforms.reference.reference import load_reference
+from outcross.transforms.reference.reference import Reference, load_reference
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.minhash import lsh_parameters
-from outcross.transforms.writing.shards import read_back
 
 Kind = Literal["run", "audit", "reference"]
 _COMMANDS = {"run": "run", "audit": "audit", "reference": "reference build"}
@@ -57,14 +43,23 @@ def job(
     progress: StageProgress | None,
     kind: Kind = "run",
     remembers: bool = False,
-) -> Iterator[tuple[Context, float]]:
-    """What every command begins with: a checked request, and a directory of its own.
+) -> Iterator[Context]:
+    """Check a request, and lock its output folder while the command works.
 
     Args:
-        config, beam_args, progress: of the command.
-        kind: of the job.
-        remembers: whether it is a run or its plan. It then works with its lineage, if there is
-            one, which is this job's alone until the end; and its files have to fit the disk.
+        config: configuration of the job.
+        beam_args: Beam's own options.
+        progress: output that shows the stages; None for the default.
+        kind: kind of the job.
+        remembers: True for a run or its plan. It works with its lineage, if there is one, and
+            locks it. Its files have to fit the disk.
+
+    Yields:
+        The context of the stages. Its configuration has the sources that the lineage adds, and
+        the settings that the plan brings.
+
+    Raises:
+        ConfigError: when the request is wrong, or another job is at work in the folder.
     """
     shared = config.lineage if remembers else None
     with nullcontext() if shared is None else lock_lineage(shared):
@@ -73,18 +68,20 @@ def job(
             config, lineage = within_lineage(config)
         check_out(config.out, kind)
         config = with_standard_input(config)
-        context = Context(config, beam_args, progress or StageProgress(), lineage=lineage)
         inputs = check_request(config, kind)
+        context = Context(with_plan(config), beam_args, progress or StageProgress(), lineage)
+        _ = context.options  # a wrong one is refused before any work
         if remembers:
             check_disk(config, inputs)
         _note_replaced(context, kind)
-        with alone(config.out):
+        with lock_out(config.out):
             for warning in [] if lineage is None else lineage.warnings:
                 context.warn(warning)
-            yield context, time.time()
+            yield context
 
 
 def _note_replaced(context: Context, kind: Kind) -> None:
+    """Print a note where the result of another request will be replaced."""
     config = context.config
     path = files.join(config.out, MANIFEST)
     if kind != "run" and files.exists(path):
@@ -94,7 +91,11 @@ def _note_replaced(context: Context, kind: Kind) -> None:
 
 
 def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
-    """Checks all that can be checked without reading the sources.
+    """Check all that can be checked without reading the sources.
+
+    Args:
+        config: configuration of the job.
+        kind: kind of the job.
 
     Returns:
         The files of all sources, each as one piece.
@@ -129,11 +130,14 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
 
 
 @contextmanager
-def alone(out: str) -> Iterator[None]:
-    """Keeps a second run out of the same directory; the system lets go of it with the process.
+def lock_out(out: str) -> Iterator[None]:
+    """Keep a second job out of an output folder.
+
+    Args:
+        out: the folder.
 
     Raises:
-        ConfigError: when another run is at work there.
+        ConfigError: when another job is at work there.
     """
     files.make_folder(files.join(out, WORK))
     if not files.is_local(out):  # object stores have no locks
@@ -145,39 +149,39 @@ def alone(out: str) -> Iterator[None]:
 
 
 def check_out(out: str, kind: Kind) -> None:
-    """A directory that holds something else is never written into.
+    """Refuse an output folder that holds something else.
 
     Args:
-        out: the directory.
-        kind: of the job that wants to write there.
+        out: the folder.
+        kind: kind of the job that will write there.
 
     Raises:
-        ConfigError: when it holds other files, or what another kind of job has made.
+        ConfigError: when it holds other files, or the result of another kind of job.
     """
     path = files.join(out, MANIFEST)
     if files.exists(path):
         manifest = read_manifest(out)
         if manifest is None:
             raise ConfigError(f"out: {path} is not of an outcross run; choose another directory")
-        if (made := manifest.get("kind", "run")) != kind:
+        if (earlier := manifest.get("kind", "run")) != kind:
             raise ConfigError(
-                f"out: {out} holds what `outcross {_COMMANDS.get(made, made)}` has made; choose "
-                "another directory"
+                f"out: {out} holds what `outcross {_COMMANDS.get(earlier, earlier)}` has made; "
+                "choose another directory"
             )
     if files.exists(files.join(out, WORK)) or not files.exists(out):
         return
     if files.is_local(out):
         if not Path(out).is_dir():
             raise ConfigError(f"out: {out} is a file; a directory is expected")
-        other = any(names for _, _, names in os.walk(out))
+        filled = any(names for _, _, names in os.walk(out))
     else:
-        other = any(files.list_files(files.join(out, glob)) for glob in ("*", "*/*"))
+        filled = any(files.list_files(files.join(out, glob)) for glob in ("*", "*/*"))
     if files.exists(files.join(out, MANIFEST)):
         raise ConfigError(
             f"out: {out} holds the result of a run that has lost its {WORK}, without which no "
             "other goes on from it; choose another directory, or delete this one"
         )
-    if other:
+    if filled:
         raise ConfigError(
             f"out: {out} holds files that are not of an outcross run; choose an empty directory"
         )
@@ -189,68 +193,15 @@ def _inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip("/") + "/")
 
 
-def sketch_and_deduplicate(
-    context: Context, embedded: bool = True, beside: Sequence[Index] = ()
-) -> tuple[Sketched, Deduplicated]:
-    """Sketches the sources, and settles who repeats whom.
+def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run") -> dict[str, Any]:
+    """Return the contents of manifest.json: versions, configuration, inputs and times.
 
     Args:
-        context: of the run.
-        embedded: whether embeddings are made, for the stages after `deduplicate`.
-        beside: further texts whose repeats go.
-
-    Raises:
-        ConfigError: there is nothing to read.
-        RunError: too much of it could not be read.
+        sketched: result of `sketch`.
+        reference: reference of the job; None if it has none.
+        kind: kind of the job.
     """
-    units, identities = plan_input(context.config)
-    sketched = sketch(context, units, identities, embedded)
-    warn_of_sources(sketched)
-    check_filters(sketched)
-    if (told := missing_of_ledger(sketched)) is not None:
-        raise RunError(told)
-    if (told := too_many_rejects(sketched)) is not None:
-        # A result that stands there keeps its own rejects.
-        out = context.config.out
-        finished = files.exists(files.join(out, MANIFEST))
-        path = write_rejects(sketched, files.join(out, WORK) if finished else out)
-        raise RunError(f"{told}\nAll that could not be read is in {path}.")
-    if len(sketched.sketches) == 0:
-        raise ConfigError("sources: there is no row with a text in any of them")
-    check_synthetic(sketched)
-    check_prompts(sketched)
-    return sketched, deduplicate(context, sketched, beside)
-
-
-def write_rejects(sketched: Sketched, out: str) -> str:
-    """Writes rejects/ below `out`, reads it back, and returns the file's path."""
-    files.make_folder(files.join(out, "rejects"))
-    config = sketched.context.config
-    table = sketched.sketches.rejects(config.sources)
-    if not config.texts:
-        raw = table.schema.get_field_index("raw")
-        table = table.set_column(raw, table.schema.field(raw), pa.nulls(len(table), pa.binary()))
-    path = files.join(out, "rejects", "rejects.parquet")
-    files.write_table(path, table)
-    read_back(path, table.num_rows)
-    return path
-
-
-def manifest(
-    context: Context,
-    sketched: Sketched,
-    clustered: Clustered | None,
-    started: float,
-    kind: Kind = "run",
-) -> dict[str, Any]:
-    """What manifest.json says of every job: versions, configuration, inputs, times.
-
-    Args:
-        context, sketched, clustered: of the job; None where nothing was clustered.
-        started: seconds since 1970.
-        kind: of the job.
-    """
-    config = context.config
+    context, config = sketched.context, sketched.config
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.units:
@@ -275,11 +226,11 @@ def manifest(
         "seed": config.seed,
         "workers": config.workers,
         "beam_options": list(context.beam_args),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 3),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.started)),
+        "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,
         "host": platform.node(),
         "embedder": load_default().fingerprint,
-        "reference": None if clustered is None else clustered.reference.fingerprint(),
+        "reference": None if reference is None else reference.fingerprint(),
         "inputs": inputs,
     }

@@ -10,7 +10,7 @@ from outcross.pipeline.commands.estimate import check_disk, estimate
 from outcross.pipeline.commands.job import check_request
 from outcross.pipeline.engine.engines import pipeline_options
 from outcross.pipeline.inputs.lineage import within_lineage
-from outcross.pipeline.stages.sketch import source_texts
+from outcross.pipeline.stages.columns import source_texts
 from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit

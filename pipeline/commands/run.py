@@ -1,51 +1,40 @@
-"""Runs jobs: curate a corpus, plan it, or deduplicate it; the same from Python and the console."""
+"""Runs: curate a corpus, plan it, or deduplicate it; from Python as from the console."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from outcross.pipeline.commands.generation import commit, lineage_report
-from outcross.pipeline.commands.job import job, manifest, sketch_and_deduplicate, write_rejects
-from outcross.pipeline.engine.artifacts import MANIFEST, Artifact, artifact
+from outcross.pipeline.commands.job import job, manifest
+from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.page.card import dataset_card
 from outcross.pipeline.page.document import page
-from outcross.pipeline.stages.cluster import Clustered, cluster
-from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.deduplicate import Deduplicated, removed_output
+from outcross.pipeline.stages.cluster import cluster
+from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import measure
-from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.plan import plan as plan_stage
 from outcross.pipeline.stages.rank import rank
-from outcross.pipeline.stages.report import Rows, conservation, reasons_not_selected, run_report
+from outcross.pipeline.stages.report import dedup_report, run_gates, run_report
 from outcross.pipeline.stages.reporting.achieved import check_budget
-from outcross.pipeline.stages.reporting.prompts import prompts
-from outcross.pipeline.stages.reporting.removals import deduplication
-from outcross.pipeline.stages.select import select
-from outcross.pipeline.stages.sketch import Sketched
-from outcross.pipeline.stages.write import Output, write_shards
+from outcross.pipeline.stages.select import Kept, Selected, keep, select
+from outcross.pipeline.stages.sketch import sketch
+from outcross.pipeline.stages.sources import write_rejects
+from outcross.pipeline.stages.write import Written, write
 from outcross.schemas.config import Config
 from outcross.schemas.gates import load_gates
 from outcross.schemas.plan import Plan
-from outcross.schemas.report import Achieved, Report, Verdict
-from outcross.schemas.sources import WRITABLE
+from outcross.schemas.report import Report
 from outcross.transforms.base import files
 from outcross.transforms.reference.reference import REFERENCE_FILES, copy_reference
-from outcross.transforms.sketches.aligned import save_aligned
-from outcross.transforms.writing.layouts import Folders, KeptLayout
-from outcross.transforms.writing.shards import count_shards, row_group
 
 PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run has made.
+    """Result of a run.
 
     Attributes:
         out: the output directory.
@@ -61,245 +50,99 @@ class RunResult:
 def run(
     config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
 ) -> RunResult:
-    """Curates a corpus: sketch, deduplicate, cluster, plan, select, write, report.
+    """Curate a corpus: sketch, deduplicate, cluster, plan, select, write, report.
 
     Args:
-        config: what to do.
+        config: configuration of the run.
         beam_args: Beam's own options, such as ["--runner", "FlinkRunner"].
-        progress: shows stages; by default a bar on a terminal and lines elsewhere.
+        progress: output that shows the stages; by default a bar on a terminal, else lines.
 
     Raises:
-        ConfigError: the request is wrong or can't be met.
-        RunError: the run could not be finished.
+        ConfigError: when the request is wrong or can't be met.
+        RunError: when the run could not be finished.
     """
     gates = load_gates(config.gates)
-    with job(config, beam_args, progress, remembers=True) as (context, started):
-        sketched, deduplicated = sketch_and_deduplicate(context)
-        clustered = cluster(context, sketched, deduplicated)
-        ranking = rank(context, sketched, deduplicated, clustered)
-        planned = plan_stage(context, sketched, deduplicated, clustered, ranking)
-        gates = gates.of_run(context.config.domains)  # those of the plan, where one was given
-        selected = select(context, sketched, clustered, ranking, planned)
-        check_budget(context, sketched, planned, selected)
-        # Only now, as a request that can't be met leaves an earlier result alone.
-        write_rejects(sketched, config.out)
-        _write_plan(config.out, planned.plan)
-        copies = selected.copies
-        rows = int((np.minimum(copies, 1) if config.copies == "weights" else copies).sum())
-        shards = max(1, min(planned.plan.shards, rows))
-        layout = _layout(context, sketched, deduplicated, selected.folder, shards, clustered)
-        done = artifact(
-            config.out, "write", select=selected.artifact.key, text_out=sketched.text_out
-        )
-        removed, written = _write(context, sketched, deduplicated, layout, copies, done)
-        measured = measure(
-            context,
-            sketched,
-            deduplicated,
-            clustered,
-            copies,
-            gates,
-            None,
-            shards,
-        )
+    with job(config, beam_args, progress, remembers=True) as context:
+        out = context.config.out
+        selected = select(plan_stage(rank(cluster(deduplicate(sketch(context))))))
+        check_budget(selected)
+        # Only now, as a request that can't be met leaves an earlier result unchanged.
+        write_rejects(selected.sketched, out)
+        plan = selected.planned.plan
+        files.write_bytes(files.join(out, PLAN), plan.to_json())
+        written = write(selected)
+        gates = run_gates(gates.of_run(context.config.domains), selected.copies)
+        measured = measure(written, gates)
         with context.progress.stage("report"):
-            report = run_report(
-                context,
-                sketched,
-                deduplicated,
-                clustered,
-                ranking,
-                planned,
-                selected,
-                measured,
-                gates,
-                removed,
-                written,
-                lineage_report(context, sketched, ranking, planned, selected),
-            )
-        report = context.shown(report)
-        copy_reference(clustered.reference_folder, files.join(config.out, "reference"))
-        work = _Work(sketched, deduplicated, selected.folder)
-        _finish(context, work, report, removed, written, started, clustered, planned.plan)
-        tokens = 0 if report.achieved is None else report.achieved.tokens
-        commit(context, sketched, deduplicated, clustered, ranking, selected, tokens)
-        return RunResult(config.out, report, planned.plan)
+            report = context.shown(run_report(measured, lineage_report(selected)))
+        copy_reference(selected.clustered.reference_folder, files.join(out, "reference"))
+        _finish(written, report)
+        commit(selected, 0 if report.achieved is None else report.achieved.tokens)
+        return RunResult(out, report, plan)
 
 
 def plan(
     config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
 ) -> Plan:
-    """What a run would take from where, and what other human shares would reach.
+    """Return the plan of a run: the sources of its tokens, and the results of other human shares.
 
-    Arguments and errors are those of `run`. What it has sketched, a later run doesn't do again.
+    A later run reuses the sketches. Arguments and errors are those of `run`.
     """
-    with job(config, beam_args, progress, remembers=True) as (context, _):
-        sketched, deduplicated = sketch_and_deduplicate(context)
-        clustered = cluster(context, sketched, deduplicated)
-        ranking = rank(context, sketched, deduplicated, clustered)
-        planned: Planned = plan_stage(context, sketched, deduplicated, clustered, ranking)
-        if not files.exists(
-            files.join(config.out, MANIFEST)
-        ):  # else it is the plan of what is there
-            _write_plan(config.out, planned.plan)
+    with job(config, beam_args, progress, remembers=True) as context:
+        planned = plan_stage(rank(cluster(deduplicate(sketch(context)))))
+        out = context.config.out
+        if not files.exists(files.join(out, MANIFEST)):  # else plan.json is of the result there
+            files.write_bytes(files.join(out, PLAN), planned.plan.to_json())
         return planned.plan
 
 
 def dedup(
     config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
 ) -> RunResult:
-    """Sketches, deduplicates and writes what is kept, nothing else.
+    """Sketch, deduplicate and write the kept documents, nothing else.
 
     Arguments and errors are those of `run`.
     """
-    with job(config, beam_args, progress) as (context, started):
-        sketched, deduplicated = sketch_and_deduplicate(context, embedded=False)
-        write_rejects(sketched, config.out)
-        done = artifact(
-            config.out, "keep", deduplicate=deduplicated.artifact.key, text_out=sketched.text_out
-        )
-        kept = deduplicated.verdicts.kept & sketched.of_role(*WRITABLE)
-        copies = kept.astype(np.int32)
-        save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
-        size = int(sketched.sketches.numbers("size")[kept].sum())
-        shards = count_shards(size, config.shard_mb, int(kept.sum()))
-        layout = _layout(context, sketched, deduplicated, done.path("selection"), shards, None)
-        removed, written = _write(context, sketched, deduplicated, layout, copies, done)
-        stale = [files.join(config.out, PLAN)]
-        stale += [files.join(config.out, "reference", name) for name in REFERENCE_FILES]
+    with job(config, beam_args, progress) as context:
+        out = context.config.out
+        kept = keep(deduplicate(sketch(context, embedded=False)))
+        write_rejects(kept.sketched, out)
+        written = write(kept)
+        stale = [files.join(out, PLAN)]
+        stale += [files.join(out, "reference", name) for name in REFERENCE_FILES]
         files.delete_files([path for path in stale if files.exists(path)])
-        none = np.zeros(len(copies), bool)
-        reasons = reasons_not_selected(sketched, deduplicated, copies, none, none, none)
-        tokens = {
-            role: int(sketched.tokens[kept & sketched.of_role(role)].sum()) for role in WRITABLE
-        }
-        total = sum(tokens.values())
-        whole = Report(
-            verdict=Verdict(
-                outcome="done",
-                sentence="Done; nothing was judged, as `dedup` only removes what repeats.",
-                reasons=[],
-                warnings=context.warnings,
-            ),
-            conservation=conservation(
-                context, sketched, deduplicated, reasons, Rows.of_files(removed, written)
-            ),
-            kind="dedup",
-            asked=None,
-            achieved=Achieved(
-                tokens=total,
-                synthetic_tokens=tokens["synthetic"],
-                human_tokens=tokens["human"],
-                human_share=tokens["human"] / total if total else None,
-                planned_human_tokens=None,
-                longest_document=int(sketched.tokens[kept].max(initial=0)),
-                entropy=None,
-                planned_entropy=None,
-                kl=None,
-                most_copies=int(copies.max(initial=0)),
-            ),
-            stages=[],
-            judged=None,
-            shards=[],
-            deduplication=deduplication(context, sketched, deduplicated, None),
-            prompts=prompts(context, sketched, deduplicated.verdicts, embedded=False),
-            domains=[],
-            clusters=[],
-            reference=None,
-        )
-        report = context.shown(whole)
-        work = _Work(sketched, deduplicated, done.path("selection"))
-        _finish(context, work, report, removed, written, started, None, None)
-        return RunResult(config.out, report, None)
+        report = context.shown(dedup_report(written))
+        _finish(written, report)
+        return RunResult(out, report, None)
 
 
-def _write(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    layout: KeptLayout,
-    copies: NDArray[np.int32],
-    done: Artifact,
-) -> list[list[Any]]:
-    """Writes removed/ and data/, and returns their shards' reports."""
-    rows = row_group(sketched.sketches.numbers("size")[copies > 0])
-    data = Output("data", layout, layout.shards, rows, done, sketched.text_out)
-    outputs = [removed_output(sketched, deduplicated), data]
-    return write_shards(context, outputs, sketched.units(*WRITABLE, "reference"))
+def _finish(written: Written[Selected] | Written[Kept], report: Report) -> None:
+    """Write report.json, report.html, README.md and, last, manifest.json.
 
-
-def _write_plan(out: str, made: Plan) -> None:
-    files.write_bytes(files.join(out, PLAN), made.to_json())
-
-
-def _layout(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    selection: str,
-    shards: int,
-    clustered: Clustered | None,
-) -> KeptLayout:
-    sketches = sketched.sketches
-    return KeptLayout(
-        union=sketched.union,
-        sources=context.config.sources,
-        places=sketches.places,
-        folders=Folders(
-            sketches=sketches.folder,
-            verdicts=deduplicated.folder,
-            assignments=None if clustered is None else clustered.folder,
-            selection=selection,
-        ),
-        shards=shards,
-        seed=context.config.seed,
-        weighted=context.config.copies == "weights",
-    )
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a finished run leaves for later ones that name it in `against`."""
-
-    sketched: Sketched
-    deduplicated: Deduplicated
-    selection: str
-
-    def folders(self, out: str) -> dict[str, str]:
-        """Below the output directory."""
-        whole = {
-            "sketch": self.sketched.artifact.folder,
-            "verdicts": self.deduplicated.folder,
-            "selection": self.selection,
-        }
-        return {what: path[len(files.join(out, "")) :] for what, path in whole.items()}
-
-
-def _finish(
-    context: Context,
-    work: _Work,
-    report: Report,
-    removed: Sequence[Any],
-    written: Sequence[Any],
-    started: float,
-    clustered: Clustered | None,
-    planned: Plan | None,
-) -> None:
-    """Writes report.json, report.html, README.md and, last, manifest.json."""
-    config, out, sketched = context.config, context.config.out, work.sketched
-    files.write_bytes(
-        files.join(out, "report.json"), (report.model_dump_json(indent=2) + "\n").encode()
-    )
+    Args:
+        written: result of `write`.
+        report: report of the run.
+    """
+    config, selected = written.config, written.selected
+    out, plan, reference = config.out, None, None
+    if isinstance(selected, Selected):
+        plan, reference = selected.planned.plan, selected.clustered.reference
+    data = (report.model_dump_json(indent=2) + "\n").encode()
+    files.write_bytes(files.join(out, "report.json"), data)
     files.write_bytes(files.join(out, "README.md"), dataset_card(config, report).encode())
-    described = manifest(context, sketched, clustered, started)
-    described |= {
-        "work": work.folders(out),
-        "outputs": [
-            {"file": f"{folder}/{shard['file']}"}
-            | {name: shard[name] for name in ("rows", "bytes", "sha256")}
-            for folder, shards in (("data", written), ("removed", removed))
-            for shard in shards
-        ],
+    described = manifest(written.sketched, reference)
+    # Folders that later runs read when they name this run in `against`.
+    work = {
+        "sketch": written.sketched.artifact.folder,
+        "verdicts": written.deduplicated.folder,
+        "selection": selected.folder,
     }
-    files.write_bytes(files.join(out, "report.html"), page(report, planned, described).encode())
+    described["work"] = {name: path[len(files.join(out, "")) :] for name, path in work.items()}
+    described["outputs"] = [
+        {"file": f"{folder}/{shard['file']}"}
+        | {name: shard[name] for name in ("rows", "bytes", "sha256")}
+        for folder, shards in (("data", written.files), ("removed", written.removed))
+        for shard in shards
+    ]
+    files.write_bytes(files.join(out, "report.html"), page(report, plan, described).encode())
     files.write_json(files.join(out, MANIFEST), described)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
+from outcross.schemas.budget import MaxCopies
 from outcross.schemas.config import PLAN_KEYS, Config, repeat_caps
 from outcross.schemas.formats import FORMAT, check_json
 from outcross.schemas.plan import Plan
@@ -24,6 +27,28 @@ def read_plan(path: str) -> Plan:
         return Plan.from_json(text)
     except ValidationError as error:
         raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+
+
+def with_plan(config: Config) -> Config:
+    """Return a configuration with the settings that its plan brings.
+
+    The set of keys that the user has given stays the same, so that the manifest repeats the
+    request.
+
+    Args:
+        config: configuration of the run; without a plan it is returned as it is.
+
+    Raises:
+        ConfigError: when the file holds no plan.
+    """
+    if config.plan is None:
+        return config
+    asked = read_plan(config.plan).asked
+    keys = ("off_support", "long_documents", "copies", "max_kl", "entropy_floor", "domains")
+    settings: dict[str, Any] = {key: getattr(asked, key) for key in keys}
+    settings["max_copies"] = MaxCopies(**asked.max_copies.model_dump())
+    fields = dict(config) | settings
+    return Config.model_construct(_fields_set=config.model_fields_set, **fields)
 
 
 def check_asked(config: Config, path: str) -> None:

@@ -1,15 +1,12 @@
-"""Each document's class, and what to say where many look like no human text."""
+"""Document classes, and the warning where many documents look like no human text."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.sketch import Sketched
 from outcross.transforms.reference.reference import Thresholds
-from outcross.transforms.sketches.identity import ids_of, repeated_ids
 from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.surface import ONE, SURFACE
 
@@ -18,57 +15,62 @@ _BYTES = SURFACE.index("length")
 
 
 def classify_documents(
-    context: Context,
-    sketched: Sketched,
     deduplicated: Deduplicated,
     thresholds: Thresholds,
     dot: NDArray[np.int32],
     density: NDArray[np.int64],
 ) -> NDArray[np.int8]:
-    """HEAD, TAIL or OFF_SUPPORT of each document.
+    """Assign each document to a class.
 
-    Warns where more than 1 % of the synthetic documents that are kept are off-support by their
-    surface alone.
+    Warns where more than 1 % of the kept synthetic documents are off-support by their surface
+    alone.
 
     Args:
-        context, sketched, deduplicated: of the run.
-        thresholds: of the yardstick.
-        dot: int32[n], dot products with the nearest centroids.
-        density: int64[n].
+        deduplicated: result of `deduplicate`.
+        thresholds: thresholds of the reference.
+        dot: int32[n], dot product of each document with its nearest centroid.
+        density: int64[n], density of the reference around each document.
+
+    Returns:
+        int8[n]: HEAD, TAIL or OFF_SUPPORT.
     """
-    sketches = sketched.sketches
-    kind = np.empty(len(sketches), np.int8)
-    out = np.zeros((len(sketches), len(SURFACE)), bool)
+    sketched, sketches = deduplicated.sketched, deduplicated.sketches
+    classes = np.empty(len(sketches), np.int8)
+    outside = np.zeros((len(sketches), len(SURFACE)), bool)
     for unit in sketches.units:
-        own = slice(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
+        part = slice(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
         column = sketches.table(unit.index, ["surface"]).column(0)
         surface = fixed_matrix(column, np.uint32)
-        kind[own] = thresholds.classify(dot[own], density[own], surface)
-        out[own] = thresholds.bands.outside(surface)
-    synthetic = deduplicated.verdicts.kept & sketched.of_role("synthetic")
-    out[~synthetic | (dot < thresholds.dot)] = False
-    alone, among = int(out.any(axis=1).sum()), int(synthetic.sum())
+        classes[part] = thresholds.classify(dot[part], density[part], surface)
+        outside[part] = thresholds.bands.outside(surface)
+    synthetic = deduplicated.kept & sketched.of_role("synthetic")
+    outside[~synthetic | (dot < thresholds.dot)] = False
+    alone, among = int(outside.any(axis=1).sum()), int(synthetic.sum())
     if alone > _MANY * among:
-        context.warn(
+        deduplicated.context.warn(
             f"{alone:,} of {among:,} synthetic documents ({alone / among:.1%}) look like no human "
             "text, whatever they say, and count as off-support (off_support: drop leaves all of "
-            "that out): " + "; ".join(_reasons(context, sketched, thresholds, out))
+            "that out): " + "; ".join(_reasons(deduplicated, thresholds, outside))
         )
-    return kind
+    return classes
 
 
 def _reasons(
-    context: Context, sketched: Sketched, thresholds: Thresholds, out: NDArray[np.bool_]
+    deduplicated: Deduplicated, thresholds: Thresholds, outside: NDArray[np.bool_]
 ) -> list[str]:
-    """By measure, how many documents are out of its band, and one of them."""
-    sketches, sources = sketched.sketches, context.config.sources
-    hi, lo = sketched.fingerprints
-    repeated = repeated_ids(sketches, sources)
+    """Count the documents outside the band of each measure, and name an example.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+        thresholds: thresholds of the reference.
+        outside: bool[n, measures], documents outside the band of each measure.
+    """
+    hi, lo = deduplicated.sketched.fingerprints
     reasons = []
-    for m in np.flatnonzero(out.any(axis=0)):
-        documents = np.flatnonzero(out[:, m])
+    for m in np.flatnonzero(outside.any(axis=0)):
+        documents = np.flatnonzero(outside[:, m])
         first = documents[np.lexsort((lo[documents], hi[documents]))[:1]]
-        (example,) = ids_of(sketches, sources, first, repeated).to_pylist()
+        (example,) = deduplicated.ids(first)
         ends = thresholds.bands.low[m], thresholds.bands.high[m]
         if m == _BYTES:
             band = " to ".join(f"{end:,}" for end in ends) + " bytes"

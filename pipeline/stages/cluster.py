@@ -1,8 +1,7 @@
-"""Stage `cluster`: the yardstick, made or loaded, and every document's place on it."""
+"""Stage `cluster`: make or load the reference, and assign every document to its clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +13,15 @@ from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.classes import classify_documents
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
+from outcross.schemas.config import Config
 from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.lexical import rare_words
-from outcross.transforms.estimators.richness import ClusterCounts
+from outcross.transforms.estimators.richness import OFF_SUPPORT, ClusterCounts
 from outcross.transforms.measuring.repeats import group_sizes
 from outcross.transforms.reference.assign_clusters import AssignClusters
 from outcross.transforms.reference.codebook import (
@@ -52,44 +52,72 @@ from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.surface import Bands, set_bands
 
-AUDIT_DIMS = 64
-_RARE_AMONG = 1 << 20  # words in which a rare one stands two to five times
-_NAMED_BY = 6, 24  # texts that a cluster's name is taken from
-_NAMING = 4_000  # texts that names are taken from in all
-_SHOWN = 2  # of them that a report may show
+SECOND_DIMS = 64
+"""Dimensions of the embedding that the second codebook sees."""
+_RARE_AMONG = 1 << 20  # words among which a rare word stands two to five times
+_NAMED_BY = 6, 24  # least and most texts that name a cluster
+_NAMING = 4_000  # texts that name clusters, in all
+_SHOWN = 2  # of them, texts of a cluster that a report may show
 
 
-@dataclass
+@dataclass(frozen=True)
 class Clustered:
-    """After `cluster`: the yardstick and the documents' cells on it."""
+    """Reference, and the clusters and classes of the n documents; result of `cluster`.
 
+    Attributes:
+        deduplicated: result of `deduplicate`.
+        artifact: artifact of the stage.
+        reference: reference that the run made or loaded.
+        cluster: int32[n], nearest centroid of each document.
+        document_class: int8[n], HEAD, TAIL or OFF_SUPPORT.
+    """
+
+    deduplicated: Deduplicated
     artifact: Artifact
     reference: Reference
     cluster: NDArray[np.int32]
-    kind: NDArray[np.int8]
-    audit: NDArray[np.int32]
+    document_class: NDArray[np.int8]
+
+    @property
+    def sketched(self) -> Sketched:
+        """Result of `sketch`."""
+        return self.deduplicated.sketched
+
+    @property
+    def context(self) -> Context:
+        """Context of the run."""
+        return self.deduplicated.context
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the run."""
+        return self.deduplicated.config
 
     @property
     def folder(self) -> str:
-        """Of the row-aligned assignments."""
+        """Folder of the row-aligned assignments."""
         return self.artifact.path("assignments")
 
     @property
     def reference_folder(self) -> str:
+        """Folder of the reference."""
         return self.artifact.path("reference")
 
+    @property
+    def off_support(self) -> NDArray[np.bool_]:
+        """Mask of the off-support documents, bool[n]."""
+        return self.document_class == OFF_SUPPORT
 
-def cluster(
-    context: Context, sketched: Sketched, deduplicated: Deduplicated, audited: bool = False
-) -> Clustered:
-    """Makes or loads the reference, and assigns every document to its codebooks.
+
+def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
+    """Make or load the reference, and assign every document to its codebooks.
 
     Args:
-        context, sketched, deduplicated: of the run.
-        audited: whether the sources are a corpus that is measured: its own human part is then no
-            yardstick for it.
+        deduplicated: result of `deduplicate`.
+        audited: True if the sources are a corpus that is measured. Its own human part is then no
+            reference for it.
     """
-    config, sketches = context.config, sketched.sketches
+    context, config, sketches = deduplicated.context, deduplicated.config, deduplicated.sketches
     embedder = load_default().fingerprint
     loaded = None if config.reference is None else load_reference(config.reference, embedder)
     done = artifact(
@@ -107,166 +135,166 @@ def cluster(
         context.progress.skipped("cluster")
     else:
         with context.progress.stage("cluster", documents=len(sketches)):
-            yardstick = np.zeros(0, np.int64)
             if loaded is None:
-                roles = WRITABLE if audited else _yardstick_roles(sketched)
-                chosen = sketched.of_role(*roles)
-                yardstick = np.flatnonzero(chosen & deduplicated.verdicts.kept)
-                codebook, audit = _fit(context, sketched, yardstick)
-                weights, counted = done.subfolder("weights"), done.path(NGRAMS)
-                copies = np.zeros(len(sketches), np.int32)
-                copies[yardstick] = 1
-                save_aligned(weights, sketches, {"copies": copies})
+                roles = WRITABLE if audited else _reference_roles(deduplicated.sketched)
+                loaded = _make_reference(deduplicated, done, roles)
             else:
-                codebook, audit = loaded.codebook, loaded.second_codebook
-
-            def wire(units: Any) -> None:
-                units | AssignClusters(sketches.folder, assignments, codebook, audit)
-                if loaded is None:
-                    units | CountNgrams(sketches.folder, weights, counted)
-
-            context.over_units(sketches.units, wire)
-            if loaded is None:
-                loaded = _measure(
-                    context,
-                    sketched,
-                    deduplicated,
-                    chosen,
-                    roles,
-                    codebook,
-                    audit,
-                    assignments,
-                    counted,
-                    embedder,
+                work = AssignClusters(
+                    sketches.folder, assignments, loaded.codebook, loaded.second_codebook
                 )
+                context.over_units(sketches.units, lambda p: p | work)
             if not config.texts:
                 loaded = replace(loaded, names=NAMES.empty_table())
             loaded.save(folder)
         done.finish()
     reference = load_reference(folder, embedder)
-    cells, dot, density, audit_cells = load_aligned(
-        assignments, sketches, ["cluster", "dot", "density", "audit_cluster"]
-    )
-    kind = classify_documents(context, sketched, deduplicated, reference.thresholds, dot, density)
-    return Clustered(done, reference, cells, kind, audit_cells)
+    nearest, dot, density = load_aligned(assignments, sketches, ["cluster", "dot", "density"])
+    classes = classify_documents(deduplicated, reference.thresholds, dot, density)
+    return Clustered(deduplicated, done, reference, nearest, classes)
 
 
-def _yardstick_roles(sketched: Sketched) -> tuple[Role, ...]:
-    """Whose text is the yardstick: `reference` sources, else human ones, else the corpus."""
+def _reference_roles(sketched: Sketched) -> tuple[Role, ...]:
+    """Return the roles that the reference is made of: `reference`, else human, else synthetic."""
     for role in ("reference", "human", "synthetic"):
         if sketched.units(role):
             return (role,)
     return ("synthetic",)
 
 
-def yardstick_documents(sketched: Sketched, deduplicated: Deduplicated) -> NDArray[np.int64]:
-    """The documents that a yardstick is made from, if the run makes one."""
-    chosen = sketched.of_role(*_yardstick_roles(sketched)) & deduplicated.verdicts.kept
-    return np.flatnonzero(chosen)
+def reference_documents(deduplicated: Deduplicated) -> NDArray[np.int64]:
+    """Return the documents that the reference is made of, if the run makes one.
+
+    Returns:
+        int64[m], ascending numbers of documents.
+    """
+    sketched = deduplicated.sketched
+    return np.flatnonzero(sketched.of_role(*_reference_roles(sketched)) & deduplicated.kept)
 
 
-def _fit(
-    context: Context, sketched: Sketched, yardstick: NDArray[np.int64]
-) -> tuple[Codebook, Codebook]:
-    hi, lo = (half[yardstick] for half in sketched.fingerprints)
-    seed = context.config.seed
-    fit = reference_part(hi, lo, seed) == FIT
-    if not fit.any():  # a handful of documents, all of them in the other parts
-        fit[:] = True
-    clusters = default_clusters(len(yardstick))
-    order = seeded_hash(hi, lo, seed, "codebook")
-    sample = yardstick[fit][smallest(order[fit], clusters * POINTS_PER_CENTROID)]
-    by_number = np.sort(sample)
-    embeddings = sketched.sketches.matrix("embedding", by_number, np.int8)
-    embeddings = embeddings.reshape(-1, EMBEDDING_DIMS)[np.searchsorted(by_number, sample)]
-    every = np.arange(EMBEDDING_DIMS)
-    drawn = seeded_hash(every.astype(np.uint64), every.astype(np.uint64), seed, "audit dims")
-    some = np.sort(smallest(drawn, AUDIT_DIMS))
-    return (
-        fit_codebook(embeddings, clusters, seed, every),
-        fit_codebook(embeddings, max(1, clusters * 2 // 3), seed + 1, some),
-    )
-
-
-def _measure(
-    context: Context,
-    sketched: Sketched,
-    deduplicated: Deduplicated,
-    chosen: NDArray[np.bool_],
-    roles: Sequence[Role],
-    codebook: Codebook,
-    audit: Codebook,
-    assignments: str,
-    counted: str,
-    embedder: str,
+def _make_reference(
+    deduplicated: Deduplicated, done: Artifact, roles: tuple[Role, ...]
 ) -> Reference:
-    sketches, human = sketched.sketches, "synthetic" not in roles
-    yardstick = np.flatnonzero(chosen & deduplicated.verdicts.kept)
+    """Fit the codebooks of a reference, assign every document, and measure the reference.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+        done: artifact of the stage.
+        roles: roles of the sources that the reference is made of.
+    """
+    sketched, sketches = deduplicated.sketched, deduplicated.sketches
+    chosen = sketched.of_role(*roles)
+    documents = np.flatnonzero(chosen & deduplicated.kept)
+    codebook, second = _fit(sketched, documents)
+    assignments, weights = done.subfolder("assignments"), done.subfolder("weights")
+    counted = done.path(NGRAMS)
+    copies = np.zeros(len(sketches), np.int32)
+    copies[documents] = 1
+    save_aligned(weights, sketches, {"copies": copies})
+
+    def wire(units: Any) -> None:
+        units | AssignClusters(sketches.folder, assignments, codebook, second)
+        units | CountNgrams(sketches.folder, weights, counted)
+
+    sketched.context.over_units(sketches.units, wire)
     cells = {
-        field.name: column[yardstick]
+        field.name: column[documents]
         for field, column in zip(
             ASSIGNMENTS, load_aligned(assignments, sketches, ASSIGNMENTS.names), strict=True
         )
     }
-    hi, lo = (half[yardstick] for half in sketched.fingerprints)
-    part = reference_part(hi, lo, context.config.seed)
-    held = part == THRESHOLDS
-    surface = sketches.matrix("surface", yardstick, np.uint32).reshape(-1, SURFACE_MEASURES)
-    # Junk in a corpus that is its own yardstick is as natural to it as the rest.
+    hi, lo = (half[documents] for half in sketched.fingerprints)
+    part = reference_part(hi, lo, sketched.config.seed)
+    surface = sketches.matrix("surface", documents, np.uint32).reshape(-1, SURFACE_MEASURES)
+    # Junk in a corpus that is its own reference is as natural to it as the rest.
+    human = "synthetic" not in roles
     bands = set_bands(surface) if human else Bands()
-    thresholds = set_thresholds(cells["dot"][held], cells["density"][held], bands)
+    calibrates = part == THRESHOLDS
+    thresholds = set_thresholds(cells["dot"][calibrates], cells["density"][calibrates], bands)
     cells["class"] = thresholds.classify(cells["dot"], cells["density"], surface)
-    tokens = sketched.tokens[yardstick]
+    tokens = sketched.tokens[documents]
 
     def counts(rows: NDArray[np.bool_]) -> ClusterCounts:
-        total = ClusterCounts.empty(codebook.size, audit.size)
+        total = ClusterCounts.empty(codebook.size, second.size)
         total.add(
             cells["cluster"][rows], tokens[rows], cells["class"][rows], cells["audit_cluster"][rows]
         )
         return total
 
     fit = part == FIT
-    key = sample_key(hi, lo, np.ones(len(yardstick), np.int64))
-    own = {name: column[~fit] for name, column in cells.items()}
+    key = sample_key(hi, lo, np.ones(len(documents), np.int64))
+    pooled = {name: column[~fit] for name, column in cells.items()}
     return Reference(
         human=human,
-        embedder=embedder,
+        embedder=load_default().fingerprint,
         codebook=codebook,
-        second_codebook=audit,
+        second_codebook=second,
         thresholds=thresholds,
-        counts=counts(np.ones(len(yardstick), bool)),
+        counts=counts(np.ones(len(documents), bool)),
         held_out=counts(part == HELD_OUT),
         ngrams=read_tables(counted),
-        pool=Pool.of(sketches, yardstick[~fit], own),
-        rare=rare_words(words_until(sketches, yardstick[fit], key[fit], _RARE_AMONG)),
+        pool=Pool.of(sketches, documents[~fit], pooled),
+        rare=rare_words(words_until(sketches, documents[fit], key[fit], _RARE_AMONG)),
         members=np.stack([hi, lo], axis=1)[np.lexsort((lo, hi))],
         repeats=group_sizes(deduplicated.verdicts, chosen),
-        ngram=context.config.ngram,
-        num_perm=context.config.num_perm,
-        names=_names(context, sketched, yardstick, cells["cluster"], key),
-        zstd_ratio=zstd_ratio(texts_by_hash(context, sketched, yardstick)),
+        ngram=sketched.config.ngram,
+        num_perm=sketched.config.num_perm,
+        names=_names(sketched, documents, cells["cluster"], key),
+        zstd_ratio=zstd_ratio(texts_by_hash(sketched, documents)),
         known=Known.total(sketched.known(*roles).values()),
     )
 
 
+def _fit(sketched: Sketched, documents: NDArray[np.int64]) -> tuple[Codebook, Codebook]:
+    """Fit the codebook and the second codebook of a reference.
+
+    Args:
+        sketched: result of `sketch`.
+        documents: int64[m], ascending numbers of the reference's documents.
+    """
+    hi, lo = (half[documents] for half in sketched.fingerprints)
+    seed = sketched.config.seed
+    fit = reference_part(hi, lo, seed) == FIT
+    if not fit.any():  # a handful of documents, all of them in the other parts
+        fit[:] = True
+    clusters = default_clusters(len(documents))
+    order = seeded_hash(hi, lo, seed, "codebook")
+    sample = documents[fit][smallest(order[fit], clusters * POINTS_PER_CENTROID)]
+    by_number = np.sort(sample)
+    embeddings = sketched.sketches.matrix("embedding", by_number, np.int8)
+    embeddings = embeddings.reshape(-1, EMBEDDING_DIMS)[np.searchsorted(by_number, sample)]
+    dims = np.arange(EMBEDDING_DIMS)
+    drawn = seeded_hash(dims.astype(np.uint64), dims.astype(np.uint64), seed, "audit dims")
+    second_dims = np.sort(smallest(drawn, SECOND_DIMS))
+    return (
+        fit_codebook(embeddings, clusters, seed, dims),
+        fit_codebook(embeddings, max(1, clusters * 2 // 3), seed + 1, second_dims),
+    )
+
+
 def _names(
-    context: Context,
     sketched: Sketched,
-    yardstick: NDArray[np.int64],
+    documents: NDArray[np.int64],
     cluster: NDArray[np.int32],
     key: NDArray[np.uint64],
 ) -> pa.Table:
-    """What the clusters are about, from a few of their texts."""
+    """Name clusters by the distinctive words of a few of their texts.
+
+    Args:
+        sketched: result of `sketch`.
+        documents: int64[m], ascending numbers of the reference's documents.
+        cluster: int32[m], their clusters.
+        key: uint64[m], hashes that decide which texts are taken.
+    """
     order = np.lexsort((key, cluster))
     starts = np.searchsorted(cluster[order], cluster[order])
     least, most = _NAMED_BY
-    each = max(least, min(most, _NAMING // (int(cluster.max(initial=0)) + 1)))
-    few = np.sort(order[np.arange(len(order)) - starts < each])
-    texts = texts_of_documents(context, sketched, yardstick[few])
+    count = max(least, min(most, _NAMING // (int(cluster.max(initial=0)) + 1)))
+    sample = np.sort(order[np.arange(len(order)) - starts < count])
+    texts = texts_of_documents(sketched, documents[sample])
     by_cluster: dict[int, list[str]] = {}
-    for place in few[np.argsort(key[few], kind="stable")]:
-        by_cluster.setdefault(int(cluster[place]), []).append(texts[int(yardstick[place])])
+    for place in sample[np.argsort(key[sample], kind="stable")]:
+        by_cluster.setdefault(int(cluster[place]), []).append(texts[int(documents[place])])
     words = distinctive_words(by_cluster)
-    shown = {number: list(map(beginning, own[:_SHOWN])) for number, own in by_cluster.items()}
+    shown = {number: list(map(beginning, group[:_SHOWN])) for number, group in by_cluster.items()}
     rows = [{"cluster": c, "words": words[c], "texts": shown[c]} for c in sorted(by_cluster)]
     return pa.Table.from_pylist(rows, schema=NAMES)

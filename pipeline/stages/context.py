@@ -1,12 +1,14 @@
-"""What every stage of one run shares."""
+"""Context: what all stages of one run share."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,29 +41,33 @@ class RunError(RuntimeError):
     """A run that could not be finished, with what a person can do about it (exit code 1)."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Context:
-    """A run's configuration, engine and voice.
+    """Configuration, Beam options, progress output and warnings of one run.
 
     Attributes:
-        config: of the run.
-        beam_args: Beam's own options.
-        progress: shows stages.
-        warnings: said so far, in order; they also stand in the report.
-        lineage: that the run stands in, if it does.
+        config: configuration of the run, with the settings of its plan if it has one.
+        beam_args: Beam's own options, as the user wrote them.
+        progress: output that shows the stages.
+        lineage: lineage of the run; None without one.
+        started: seconds since 1970 at which the run began.
+        warnings: warnings so far, in order; they also stand in the report.
     """
 
     config: Config
     beam_args: Sequence[str] = ()
     progress: StageProgress = field(default_factory=StageProgress)
-    warnings: list[str] = field(default_factory=list)
     lineage: RunLineage | None = None
+    started: float = field(default_factory=time.time)
+    warnings: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.options = pipeline_options(self.config.workers, self.beam_args)
-        self.local = runs_in_process(self.options)
+    @cached_property
+    def options(self) -> Any:
+        """Beam's options for every stage."""
+        return pipeline_options(self.config.workers, self.beam_args)
 
     def warn(self, message: str) -> None:
+        """Print a warning, and keep it for the report."""
         self.warnings.append(message)
         self.progress.say(f"warning: {message}")
 
@@ -71,30 +77,33 @@ class Context:
 
     @contextmanager
     def spill(self) -> Iterator[str | None]:
-        """A folder on this machine's disk for what is too large to shuffle in memory.
+        """Yield a folder on this machine's disk for what is too large to shuffle in memory.
 
-        It is gone afterwards; after a killed run, the next time. None where the engine's workers
-        share no disk and its shuffle spills by itself.
+        The folder is removed afterwards. What a killed run leaves is removed by the next run.
+
+        Yields:
+            The folder; None where the engine's workers share no disk and its shuffle spills by
+            itself.
         """
-        if not self.local:
+        if not runs_in_process(self.options):
             yield None
             return
-        beside = Path(self.config.out, WORK) if files.is_local(self.config.out) else None
-        for left in () if beside is None else beside.glob("spill-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="spill-", dir=beside) as folder:
+        work = Path(self.config.out, WORK) if files.is_local(self.config.out) else None
+        for leftover in () if work is None else work.glob("spill-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="spill-", dir=work) as folder:
             yield folder
 
     def over_units(
         self, units: Sequence[Unit], wire: Callable[[Any], Any], reading: bool = False
     ) -> dict[str, int]:
-        """Runs one pipeline over units.
+        """Run one pipeline over units.
 
         Args:
-            units: in any order.
-            wire: applies the transforms to the collection of lanes, lists of units.
-            reading: whether the workers read the input; else they get the units without their
-                pieces, of which there may be thousands.
+            units: units in any order.
+            wire: function that applies transforms to the collection of lanes (lists of units).
+            reading: True if the workers read the input. Otherwise they get the units without
+                their pieces, as there may be thousands of these.
 
         Returns:
             Beam's counters.

@@ -1,4 +1,4 @@
-"""Stage `deduplicate`: who repeats whom, and what is said of it."""
+"""Stage `deduplicate`: decide which documents repeat others, and describe the removals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.earlier import Index, ReferencePool, earlier_runs
-from outcross.pipeline.stages.sketch import Sketched
-from outcross.pipeline.stages.write import Output
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config, band_threshold
 from outcross.schemas.deduplication import Overlap, SourceOverlap
 from outcross.schemas.sources import WRITABLE
@@ -42,44 +41,80 @@ from outcross.transforms.inputs.places import file_names
 from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
 from outcross.transforms.sketches.identity import ids_of, repeated_ids
 from outcross.transforms.sketches.joined import JoinedSketches
+from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.minhash import lsh_parameters
-from outcross.transforms.writing.layouts import RemovedLayout, removals
-from outcross.transforms.writing.shards import count_shards, row_group
+from outcross.transforms.writing.layouts import removals
+from outcross.transforms.writing.shards import count_shards
 
 
-@dataclass
+@dataclass(frozen=True)
 class Deduplicated:
-    """After `deduplicate`: who is kept.
+    """Kept documents, and what the others repeat; result of `deduplicate`.
 
     Attributes:
-        verdicts: of this run's documents; a partner beyond them is of an earlier run.
-        removed_shards: how many shards removed/ has.
-        found: what repeats evaluation sets and earlier runs.
-        bands, rows: of the LSH.
+        sketched: result of `sketch`.
+        artifact: artifact of the stage.
+        verdicts: verdicts on the run's n documents; a partner from n on is of an earlier run.
+        repeated: bool[n], documents whose own id isn't unique in their source.
+        removed_shards: number of shards of removed/.
+        repeats: counts of the repeats of evaluation sets and of earlier runs.
+        bands: number of bands.
+        rows: rows of a band.
     """
 
+    sketched: Sketched
     artifact: Artifact
     verdicts: Verdicts
+    repeated: NDArray[np.bool_]
     removed_shards: int
-    found: list[Overlap]
+    repeats: list[Overlap]
     bands: int
     rows: int
 
     @property
+    def context(self) -> Context:
+        """Context of the run."""
+        return self.sketched.context
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the run."""
+        return self.sketched.config
+
+    @property
+    def sketches(self) -> Sketches:
+        """Store of the run's sketches."""
+        return self.sketched.sketches
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Mask of the kept documents, bool[n]."""
+        return self.verdicts.kept
+
+    @property
     def folder(self) -> str:
-        """Of the row-aligned verdicts."""
+        """Folder of the row-aligned verdicts."""
         return self.artifact.path("verdicts")
 
+    def ids(self, documents: NDArray[np.int64]) -> list[str]:
+        """Return the ids of documents.
 
-def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = ()) -> Deduplicated:
-    """Settles who repeats whom, and what removed/ will say of it.
+        Args:
+            documents: int64[m], ascending numbers of documents.
+        """
+        ids = ids_of(self.sketches, self.config.sources, documents, self.repeated)
+        return list(ids.to_pylist())
+
+
+def deduplicate(sketched: Sketched, indices: Sequence[Index] = ()) -> Deduplicated:
+    """Decide which documents repeat others, and describe the removals for removed/.
 
     Args:
-        context, sketched: of the run.
-        beside: further texts whose repeats go, beside those of earlier runs.
+        sketched: result of `sketch`.
+        indices: further texts whose repeats are removed, in addition to those of earlier runs.
     """
-    config, sketches = context.config, sketched.sketches
-    earlier = [*earlier_runs(config), *beside]
+    context, config, sketches = sketched.context, sketched.config, sketched.sketches
+    earlier = [*earlier_runs(config), *indices]
     bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
     banded = artifact(
         config.out,
@@ -95,7 +130,7 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
         config.out,
         "deduplicate",
         bands=banded.key,
-        files=list(file_names(sketches.units).values()),  # they stand in ids
+        files=list(file_names(sketches.units).values()),  # ids contain them
         threshold=config.near_threshold,
         verify=config.verify,
         boilerplate=config.boilerplate,
@@ -108,7 +143,7 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
         context.progress.skipped("deduplicate")
     else:
         with context.progress.stage("deduplicate", documents=len(sketches)):
-            work = _Deduplication(context, sketched, earlier, banded)
+            work = _Deduplication(sketched, earlier, banded)
             verdicts = work.verdicts(bands, rows)
             n = len(sketches)
             columns: dict[str, NDArray[Any]] = {
@@ -121,8 +156,8 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
             }
             save_aligned(folder, sketches, columns)
             shards = work.save_removals(done, verdicts)
-            found = [line.model_dump() for line in work.found(verdicts)]
-        done.finish({"counts": verdicts.counts, "removed_shards": shards, "found": found})
+            repeats = [line.model_dump() for line in work.repeats(verdicts)]
+        done.finish({"counts": verdicts.counts, "removed_shards": shards, "found": repeats})
     partner, stage, similarity, still_open, repeated = load_aligned(
         folder, sketches, ["partner", "stage", "similarity", "open", "repeated_id"]
     )
@@ -133,8 +168,10 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
         )
     stats = done.stats()
     return Deduplicated(
+        sketched,
         done,
         Verdicts(partner, stage, similarity, still_open, stats["counts"]),
+        repeated,
         stats["removed_shards"],
         [Overlap(**line) for line in stats["found"]],
         bands,
@@ -143,33 +180,37 @@ def deduplicate(context: Context, sketched: Sketched, beside: Sequence[Index] = 
 
 
 class _Deduplication:
-    """What is at hand while the stage works.
+    """Work of the stage, over the documents of the run and of the indices.
 
     Args:
-        context, sketched: of the run.
-        earlier: texts whose repeats go.
-        banded: artifact of what every threshold shares.
+        sketched: result of `sketch`.
+        earlier: indices of texts whose repeats are removed.
+        banded: artifact of the bands, which all thresholds share.
     """
 
-    def __init__(
-        self, context: Context, sketched: Sketched, earlier: list[Index], banded: Artifact
-    ) -> None:
-        self.context, self.sketched, self.earlier = context, sketched, earlier
-        self.config, self.banded = context.config, banded
-        own = self.config.sources
-        self.parties = [Party(source) for source in own]
+    def __init__(self, sketched: Sketched, earlier: list[Index], banded: Artifact) -> None:
+        self.sketched, self.earlier = sketched, earlier
+        self.config, self.banded = sketched.config, banded
+        sources = self.config.sources
+        self.parties = [Party(source) for source in sources]
         self.parties += [party for run in earlier for party in run.parties]
+        current = sketched.sketches, len(sources)
         self.sketches = JoinedSketches(
-            [(sketched.sketches, len(own)), *((run.sketches, len(run.sources)) for run in earlier)]
+            [current, *((run.sketches, len(run.sources)) for run in earlier)]
         )
         everything = np.ones(len(sketched.sketches), bool)
-        part = np.concatenate([everything, *(run.written() for run in earlier)])
+        participates = np.concatenate([everything, *(run.written() for run in earlier)])
         by_prompt = self.config.max_same_answers is not None
-        self.comparison = Comparison.of(self.sketches, self.parties, by_prompt, part)
-        self.repeated = repeated_ids(sketched.sketches, own)
+        self.comparison = Comparison.of(self.sketches, self.parties, by_prompt, participates)
+        self.repeated = repeated_ids(sketched.sketches, sources)
 
     def verdicts(self, bands: int, rows: int) -> Verdicts:
-        """Who repeats whom, over this run's and the earlier ones' documents."""
+        """Decide which documents repeat others.
+
+        Args:
+            bands: number of bands.
+            rows: rows of a band.
+        """
         config, folder = self.config, self.banded.subfolder("groups")
         if not self.banded.finished:
             self._find_contained()
@@ -189,7 +230,7 @@ class _Deduplication:
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
-        """The documents of evaluation sets that containment looks for, in the total order."""
+        """Array int64[m]: evaluation texts that containment looks for, in the total order."""
         if self.config.containment == 0:
             return np.zeros(0, np.int64)
         excluded = [p.source.role == "exclude" and p.run is None for p in self.parties]
@@ -198,6 +239,7 @@ class _Deduplication:
         return np.asarray(comparison.order.document[np.sort(comparison.order.position[chosen])])
 
     def _find_contained(self) -> None:
+        """Search the documents that may be written for texts of evaluation sets."""
         if len(self.items) == 0:
             return
         offsets, words = self.sketches.words(self.items)
@@ -207,20 +249,18 @@ class _Deduplication:
         units = self.sketched.units(*WRITABLE)
         folder = self.banded.subfolder("contained")
         least = self.config.containment
-        self.context.over_units(
-            units,
-            lambda p: p | FindContained(self.sketched.sketches.folder, path, least, folder),
-        )
+        work = FindContained(self.sketched.sketches.folder, path, least, folder)
+        self.sketched.context.over_units(units, lambda p: p | work)
 
     @cached_property
     def index(self) -> ContainIndex | None:
-        """Of the evaluation texts, if there are any."""
+        """Index of the evaluation texts, if there are any."""
         path = self.banded.path("items.npz")
         return ContainIndex.load(path) if files.exists(path) else None
 
     @cached_property
     def contained(self) -> Containment:
-        """Which of this run's documents hold an evaluation text."""
+        """Evaluation text that each of the run's documents holds, if it holds one."""
         contained = Containment.nothing(len(self.sketches))
         if self.index is not None:
             folder = self.banded.path("contained")
@@ -232,6 +272,13 @@ class _Deduplication:
         return contained
 
     def _group(self, bands: int, rows: int, groups: str) -> None:
+        """Group the documents with a band in common.
+
+        Args:
+            bands: number of bands.
+            rows: rows of a band.
+            groups: folder of the result.
+        """
         sketches, rank = self.sketches, self.comparison.order.position
         compared = self.comparison.is_first & (self.contained.item < 0)
         ranks = self.banded.subfolder("ranks")
@@ -239,57 +286,57 @@ class _Deduplication:
             files.write_array(unit_file(ranks, unit.index, "npy"), part)
         units = [unit for unit in sketches.units if sketches.reports[unit.index].rows]
         bits = partition_bits(int(compared.sum()), bands)
-        with self.context.spill() as spill:
-            self.context.over_units(
+        context = self.sketched.context
+        with context.spill() as spill:
+            context.over_units(
                 units,
                 lambda p: p | GroupBands(sketches.paths, ranks, groups, bands, rows, bits, spill),
             )
 
-    def found(self, verdicts: Verdicts) -> list[Overlap]:
-        """What repeats each evaluation set and each source of an earlier run."""
+    def repeats(self, verdicts: Verdicts) -> list[Overlap]:
+        """Count the repeats of each evaluation set and of each source of an earlier run."""
         party, lines = self.comparison.rules.party, []
         removed = np.flatnonzero(~verdicts.kept)
         partner = verdicts.partner[removed]
         for number, fixed in enumerate(self.parties):
             if not fixed.fixed:
                 continue
-            own = party[partner] == number
+            repeating = party[partner] == number
+            stages = party[removed[repeating]], verdicts.stage[removed[repeating]]
             counts = np.zeros((len(self.config.sources), 4), np.int64)
-            np.add.at(counts, (party[removed[own]], verdicts.stage[removed[own]]), 1)
+            np.add.at(counts, stages, 1)
             unsought = 0
             if self.index is not None:
                 unsought = int((party[self.items][self.index.unsought] == number).sum())
             lines.append(
                 Overlap(
                     name=fixed.name,
-                    kind=self._kind(fixed),
+                    kind=_kind(fixed),
                     documents=int((self.comparison.participates & (party == number)).sum()),
-                    found=len(np.unique(partner[own])),
+                    found=len(np.unique(partner[repeating])),
                     whole_only=unsought,
                     removed=[
                         SourceOverlap(
                             source=source.name,
-                            exact=int(stages[EXACT]),
-                            near=int(stages[NEAR]),
-                            contained=int(stages[CONTAINED]),
+                            exact=int(often[EXACT]),
+                            near=int(often[NEAR]),
+                            contained=int(often[CONTAINED]),
                         )
-                        for source, stages in zip(self.config.sources, counts, strict=True)
-                        if stages.any()
+                        for source, often in zip(self.config.sources, counts, strict=True)
+                        if often.any()
                     ],
                 )
             )
         return lines
 
-    @staticmethod
-    def _kind(party: Party) -> Literal["exclude", "earlier run", "reference"]:
-        if party.run is None:
-            return "exclude"
-        return "reference" if party.run == ReferencePool.name else "earlier run"
-
     def _ids(self, documents: NDArray[np.int64]) -> pa.Array:
-        """Ids of ascending documents, of earlier runs too."""
-        own = len(self.sketched.sketches)
-        cuts = np.cumsum([own, *(len(run.sketches) for run in self.earlier)])
+        """Return the ids of documents of the run and of the indices.
+
+        Args:
+            documents: int64[m], ascending numbers of documents.
+        """
+        current = len(self.sketched.sketches)
+        cuts = np.cumsum([current, *(len(run.sketches) for run in self.earlier)])
         parts = np.split(documents, np.searchsorted(documents, cuts[:-1]))
         ids = ids_of(self.sketched.sketches, self.config.sources, parts[0], self.repeated)
         chunks = ids.chunks
@@ -298,7 +345,15 @@ class _Deduplication:
         return pa.chunked_array(chunks, type=pa.string()).combine_chunks()
 
     def save_removals(self, done: Artifact, verdicts: Verdicts) -> int:
-        """For each unit, what is written of its removed rows; returns the number of shards."""
+        """Save the columns of removed/ for each unit's removed rows.
+
+        Args:
+            done: artifact of the stage.
+            verdicts: verdicts on the documents of the run and of the indices.
+
+        Returns:
+            The number of shards.
+        """
         config, sketches = self.config, self.sketched.sketches
         folder = done.subfolder("removals")
         removed = np.flatnonzero(~verdicts.kept)
@@ -309,37 +364,43 @@ class _Deduplication:
         named = np.unique(np.concatenate([removed, verdicts.partner[removed]]))
         ids = self._ids(named)
         party = self.comparison.rules.party
-        names = np.array([one.name for one in self.parties])
-        rules = rule_names(config)
+        names = np.array([source.name for source in self.parties])
+        rules = _rules(config)
         hi, lo = self.sketched.fingerprints
         rank = self.comparison.order.position
         # With the rank, so that many repeats of one text don't all meet in one shard.
         mixed = lo[removed] + rank[removed].astype(np.uint64)
         hashed = seeded_hash(hi[removed], mixed, config.seed, "removed")
         for unit, rows, places in sketches.rows_of(removed):
-            here = removed[places]
-            partner = verdicts.partner[here]
+            documents = removed[places]
+            partner = verdicts.partner[documents]
             columns = removals(
-                ids=ids.take(pa.array(np.searchsorted(named, here))),
+                ids=ids.take(pa.array(np.searchsorted(named, documents))),
                 source=config.sources[sketches.units[unit].source].name,
                 kept_ids=ids.take(pa.array(np.searchsorted(named, partner))),
                 kept_sources=pa.array(names[party[partner]]),
-                stage=[STAGES[int(stage)] for stage in verdicts.stage[here]],
-                rule=[rules[int(stage)] for stage in verdicts.stage[here]],
-                similarity=verdicts.similarity[here],
+                stage=[STAGES[int(stage)] for stage in verdicts.stage[documents]],
+                rule=[rules[int(stage)] for stage in verdicts.stage[documents]],
+                similarity=verdicts.similarity[documents],
             )
             columns |= {
                 "row": rows,
                 "shard": (hashed[places] % np.uint64(shards)).astype(np.int64),
                 "key": hashed[places],
-                "rank": rank[here],
+                "rank": rank[documents],
             }
             files.write_table(unit_file(folder, unit, "parquet"), pa.table(columns))
         return shards
 
 
-def rule_names(config: Config) -> dict[int, str]:
-    """Return what removed/ says of why a document went, by stage."""
+def _kind(party: Party) -> Literal["exclude", "earlier run", "reference"]:
+    if party.run is None:
+        return "exclude"
+    return "reference" if party.run == ReferencePool.name else "earlier run"
+
+
+def _rules(config: Config) -> dict[int, str]:
+    """Return the reasons for a removal that removed/ gives, by stage."""
     measure = "jaccard" if config.verify == "exact" else "minhash estimate"
     near = f"similar {config.ngram}-word sequences, by {measure}"
     if config.boilerplate is not None:
@@ -349,10 +410,3 @@ def rule_names(config: Config) -> dict[int, str]:
         NEAR: f"{near}; numbers, signs and negations agree (above 200 words in that proportion)",
         CONTAINED: f"holds {config.containment_ngram}-word sequences of an evaluation text",
     }
-
-
-def removed_output(sketched: Sketched, done: Deduplicated) -> Output:
-    """What removed/ is made of."""
-    layout = RemovedLayout(sketched.removed_union, done.artifact.path("removals"))
-    rows = row_group(sketched.sketches.numbers("size")[~done.verdicts.kept])
-    return Output("removed", layout, done.removed_shards, rows, done.artifact)

@@ -1,4 +1,4 @@
-"""Earlier runs as an index: what they have written, from the sketches that they left."""
+"""Indices of texts whose repeats are removed: earlier runs and the pool of a reference."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import MANIFEST, check_manifest, read_manifest
-from outcross.pipeline.stages.sketch import saved_units
+from outcross.pipeline.stages.sketched import saved_units
 from outcross.schemas.config import Config, parse
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.files import absolute_path
 from outcross.transforms.dedup.rules import Party
 from outcross.transforms.reference.pool import pool_sketches
 from outcross.transforms.sketches.aligned import load_aligned
@@ -24,42 +25,48 @@ from outcross.transforms.sketches.store import Sketches
 
 
 class Index(Protocol):
-    """Texts beside a run's own: what repeats one of them is removed."""
+    """Further texts: a document of the run that repeats one of them is removed."""
 
     @property
     def name(self) -> str:
-        """Stands before its sources' names in removed/."""
+        """Name before its sources' names in removed/."""
         ...
 
     @property
     def identity(self) -> list[str]:
-        """What it holds depends on this alone."""
+        """Identity of its contents, as strings."""
         ...
 
     @property
-    def sources(self) -> list[Source]: ...
+    def sources(self) -> list[Source]:
+        """List of the sources of its documents."""
+        ...
 
     @property
-    def parties(self) -> list[Party]: ...
+    def parties(self) -> list[Party]:
+        """List of the sources as parties of deduplication."""
+        ...
 
     @property
-    def sketches(self) -> Sketches: ...
+    def sketches(self) -> Sketches:
+        """Store of the sketches of its n documents."""
+        ...
 
     def written(self) -> NDArray[np.bool_]:
-        """bool[n], which of its documents take part."""
+        """Return bool[n]: the documents that participate."""
         ...
 
     def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
-        """Ids of ascending documents."""
+        """Return the ids of documents, which are given in ascending order."""
         ...
 
 
 @dataclass(frozen=True)
 class ReferencePool:
-    """The human text that a yardstick keeps to compare with.
+    """Human documents that a reference keeps to compare with.
 
     Attributes:
-        folder: of the yardstick.
+        folder: folder of the reference.
     """
 
     folder: str
@@ -67,6 +74,7 @@ class ReferencePool:
 
     @property
     def identity(self) -> list[str]:
+        """Identity of its contents, as strings."""
         return [
             self.name,
             files.read_json(files.join(self.folder, "reference.json"))["fingerprint"],
@@ -74,31 +82,36 @@ class ReferencePool:
 
     @property
     def sources(self) -> list[Source]:
+        """Source that stands for all documents of the pool."""
         return [Source(name="yardstick", role="human", files=[self.folder])]
 
     @property
     def parties(self) -> list[Party]:
+        """List of the sources as parties of deduplication."""
         return [Party(source, self.name) for source in self.sources]
 
     @cached_property
     def sketches(self) -> Sketches:
+        """Store of the pool's sketches."""
         return pool_sketches(self.folder)
 
     def written(self) -> NDArray[np.bool_]:
+        """Return bool[n]: all documents participate."""
         return np.ones(len(self.sketches), bool)
 
     def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
+        """Return the ids of documents, which are their numbers in the pool."""
         names = [f"yardstick#{document}" for document in documents.tolist()]
         return pa.chunked_array([names], pa.string())
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A finished run, as a later one sees it.
+    """A finished run, as a later run sees it.
 
     Attributes:
-        out: its output directory.
-        manifest: its manifest.json.
+        out: output directory.
+        manifest: contents of manifest.json.
     """
 
     out: str
@@ -106,51 +119,59 @@ class EarlierRun:
 
     @property
     def name(self) -> str:
-        """The last part of its directory, so that removed/ holds no path of a machine."""
-        return files.absolute_path(self.out).rpartition("/")[2]
+        """Name of its folder without the path, so that removed/ holds no path of a machine."""
+        return absolute_path(self.out).rpartition("/")[2]
 
     @property
     def identity(self) -> list[str]:
-        """What it has written depends on this alone."""
+        """Identity of the documents that it has written, as strings."""
         return [self.name, *self.manifest["work"].values()]
 
     @cached_property
     def config(self) -> Config:
+        """Configuration of the run."""
         return parse(self.manifest["configuration"])
 
     @property
     def sources(self) -> list[Source]:
+        """List of the run's sources."""
         return self.config.sources
 
     @property
     def parties(self) -> list[Party]:
+        """List of the sources as parties of deduplication."""
         return [Party(source, self.name) for source in self.sources]
 
-    def path(self, what: str) -> str:
-        """The folder of its "sketch", its "verdicts" or its "selection"."""
-        return files.join(self.out, self.manifest["work"][what])
+    def path(self, name: str) -> str:
+        """Return a folder of its work: "sketch", "verdicts" or "selection"."""
+        return files.join(self.out, self.manifest["work"][name])
 
     @cached_property
     def sketches(self) -> Sketches:
+        """Store of the sketches of its documents."""
         folder = self.path("sketch")
         return Sketches(files.join(folder, "units"), saved_units(folder))
 
     def written(self) -> NDArray[np.bool_]:
-        """bool[n], which of its documents stand in its data/."""
+        """Return bool[n]: the documents that stand in its data/."""
         (copies,) = load_aligned(self.path("selection"), self.sketches, ["copies"])
         return np.asarray(copies > 0)
 
     def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
-        """Ids of ascending documents, as its data/ has them."""
+        """Return the ids of documents, as its data/ has them.
+
+        Args:
+            documents: int64[m], ascending numbers of documents.
+        """
         (repeated,) = load_aligned(self.path("verdicts"), self.sketches, ["repeated_id"])
         return ids_of(self.sketches, self.sources, documents, repeated)
 
 
 def earlier_runs(config: Config) -> list[EarlierRun]:
-    """The runs that a configuration names in `against`.
+    """Return the runs that a configuration names in `against`.
 
     Raises:
-        ConfigError: when one is not finished, has lost its work directory, was made with other
+        ConfigError: when a run is not finished, has lost its work directory, was made with other
             shingles, or is the run itself.
     """
     runs = [_earlier_run(out, config) for out in config.against]
@@ -165,7 +186,8 @@ def earlier_runs(config: Config) -> list[EarlierRun]:
 
 
 def _earlier_run(out: str, config: Config) -> EarlierRun:
-    if files.absolute_path(out) == files.absolute_path(config.out):
+    """Return a run that can be an index of the run with this configuration."""
+    if absolute_path(out) == absolute_path(config.out):
         raise ConfigError(
             f"against: {out} is out itself, whose result this run replaces; choose another out"
         )
@@ -189,16 +211,16 @@ def _earlier_run(out: str, config: Config) -> EarlierRun:
     check_manifest("against", out, manifest, f"; or give its data by `--exclude '{data}'` instead")
     run = EarlierRun(out, manifest)
     for key in ("ngram", "num_perm"):
-        one, other = getattr(run.config, key), getattr(config, key)
-        if one != other:
+        earlier, current = getattr(run.config, key), getattr(config, key)
+        if earlier != current:
             raise ConfigError(
-                f"against: {out} was made with {key} = {one}, this run has {other}; use the same, "
-                "or give its data/ as a source of role exclude"
+                f"against: {out} was made with {key} = {earlier}, this run has {current}; use the "
+                "same, or give its data/ as a source of role exclude"
             )
-    for what in manifest["work"]:
-        if not files.exists(run.path(what)):
+    for name, folder in manifest["work"].items():
+        if not files.exists(run.path(name)):
             raise ConfigError(
-                f"against: {out} has lost {manifest['work'][what]}, the index that it left; run it "
+                f"against: {out} has lost {folder}, the index that it left; run it "
                 "again, or give its data/ as a source of role exclude"
             )
     return run

@@ -1,17 +1,16 @@
-"""Say what a source's filter meets, and refuse what it leaves empty."""
+"""Filters of sources: warnings of keys that fit no row, refusal of empty sources."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
 
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.schemas.where import Clause, Scalar, clauses, cure_of, shown
 from outcross.transforms.reading.lookup import first_columns
 from outcross.transforms.rows.filters import Met
-from outcross.transforms.sketches.store import UnitReport
 
 _OF_A_RUN = {"outcross.role", "outcross.source", "outcross.copy"}
 
@@ -20,40 +19,39 @@ def check_filters(sketched: Sketched) -> None:
     """Warn of each key and value of a `where` that fits no row.
 
     Raises:
-        ConfigError: where a filter leaves out all rows of a source, or asks for a truth value of a
+        ConfigError: when a filter leaves out all rows of a source, or asks for a truth value of a
             column of texts.
     """
     context = sketched.context
     for number, source in enumerate(context.config.sources):
-        reports = _reports(sketched, number)
+        reports = sketched.reports(number)
         parts = [[Met.of(met) for met in report.met] for report in reports if report.met]
         if not parts or set(source.where) <= _OF_A_RUN:
             continue
-        met = dict(
-            zip(source.where, (Met.total(own) for own in zip(*parts, strict=True)), strict=True)
-        )
-        for path, one in met.items():
-            _refuse_truths(source, path, one)
+        totals = (Met.total(column) for column in zip(*parts, strict=True))
+        by_path = dict(zip(source.where, totals, strict=True))
+        for path, met in by_path.items():
+            _refuse_truths(source, path, met)
         filtered = sum(report.filtered for report in reports)
         if filtered and not sum(report.read for report in reports):
-            raise ConfigError(_left_empty(sketched, number, met, filtered))
-        for path, one in met.items():
-            for what in _unmatched(source, path, one):
-                context.warn(f"source {source.name!r}: where: {what}")
+            raise ConfigError(_left_empty(sketched, number, by_path, filtered))
+        for path, met in by_path.items():
+            for finding in _unmatched(source, path, met):
+                context.warn(f"source {source.name!r}: where: {finding}")
 
 
 def check_synthetic(sketched: Sketched) -> None:
     """Make sure that a run of synthetic sources has synthetic text.
 
     Raises:
-        ConfigError: where all their rows were filtered or rejected.
+        ConfigError: when all their rows were filtered or rejected.
     """
-    sources = sketched.context.config.sources
+    sources = sketched.config.sources
     gone = []
     for number, source in enumerate(sources):
         if source.role != "synthetic":
             continue
-        reports = _reports(sketched, number)
+        reports = sketched.reports(number)
         if sum(report.rows for report in reports) or set(source.where) & _OF_A_RUN:
             return
         filtered = sum(report.filtered for report in reports)
@@ -66,19 +64,14 @@ def check_synthetic(sketched: Sketched) -> None:
         )
 
 
-def _reports(sketched: Sketched, source: int) -> list[UnitReport]:
-    sketches = sketched.sketches
-    return [sketches.reports[unit.index] for unit in sketches.units if unit.source == source]
-
-
 def _hits(source: Source, path: str, met: Met) -> list[tuple[Clause, Scalar | None, int]]:
     """Return the values of a key's condition, each with its clause and the rows that it fits."""
-    pairs = [(one, value) for one in clauses(source.where[path]) for value in one.values]
+    pairs = [(clause, value) for clause in clauses(source.where[path]) for value in clause.values]
     return [(*pair, rows) for pair, rows in zip(pairs, met.hits, strict=True)]
 
 
 def _refuse_truths(source: Source, path: str, met: Met) -> None:
-    """Refuse a truth value that is asked of texts: YAML has made it of a word."""
+    """Refuse a truth value for a column of texts: YAML made it from a word such as `yes`."""
     for _, value, rows in _hits(source, path, met):
         texts = "a string" in met.kinds and "a boolean" not in met.kinds
         if isinstance(value, bool) and not rows and texts:
@@ -88,20 +81,21 @@ def _refuse_truths(source: Source, path: str, met: Met) -> None:
             )
 
 
-def _left_empty(sketched: Sketched, number: int, met: dict[str, Met], filtered: int) -> str:
-    source = sketched.context.config.sources[number]
+def _left_empty(sketched: Sketched, number: int, by_path: dict[str, Met], filtered: int) -> str:
+    """Explain why a source's filter leaves out all of its rows."""
+    source = sketched.config.sources[number]
     lines = []
-    for path, one in met.items():
-        if one.kept:
-            lines.append(f"{path} fits {one.kept:,} rows, none of which the other keys keep")
-        elif one.there == 0:
+    for path, met in by_path.items():
+        if met.kept:
+            lines.append(f"{path} fits {met.kept:,} rows, none of which the other keys keep")
+        elif met.there == 0:
             lines.append(f"no row has a value in {path!r}{_columns(sketched, number, path)}")
         else:
             asked = ", ".join(
                 f"{'not ' if clause.operator == 'not' else ''}{shown(clause, value)}"
-                for clause, value, _ in _hits(source, path, one)
+                for clause, value, _ in _hits(source, path, met)
             )
-            lines.append(f"{path}: no row is {asked}{_seen(one)}")
+            lines.append(f"{path}: no row is {asked}{_seen(met)}")
     return (
         f"source {source.name!r}: where leaves out all {filtered:,} rows: {'; '.join(lines)}. "
         "Mend the filter, or leave out the source"
@@ -113,7 +107,7 @@ def _seen(met: Met) -> str:
 
 
 def _columns(sketched: Sketched, number: int, path: str) -> str:
-    """Return the columns that there are, and the one that may have been meant."""
+    """List the columns of a source's first row, and the one that may have been meant."""
     units = [unit for unit in sketched.sketches.units if unit.source == number]
     names = first_columns(units[0].pieces[0])
     near = difflib.get_close_matches(path, names, n=1)
@@ -122,7 +116,7 @@ def _columns(sketched: Sketched, number: int, path: str) -> str:
 
 
 def _unmatched(source: Source, path: str, met: Met) -> Iterator[str]:
-    """Return what to say of a key, or of values, that fit no row."""
+    """Describe a key that fits no row, or each of its values that fits none."""
     kinds = f" ({path!r} holds {' and '.join(met.kinds)})" if met.kinds else ""
     for clause, value, rows in _hits(source, path, met):
         if rows:
@@ -130,6 +124,6 @@ def _unmatched(source: Source, path: str, met: Met) -> Iterator[str]:
         if met.there == 0 and value is not None:
             yield f"no row has a value in {path!r}; is the name right?"
             return
-        what = "is null or missing" if value is None else f"is {shown(clause, value)}"
+        condition = "is null or missing" if value is None else f"is {shown(clause, value)}"
         excluded = ", so that `not` leaves nothing out" if clause.operator == "not" else ""
-        yield f"{path}: no row {what}{excluded}{kinds}"
+        yield f"{path}: no row {condition}{excluded}{kinds}"

@@ -1,4 +1,4 @@
-"""Documents that are too long for a corpus: one of them would decide its totals alone."""
+"""Limits on the length of documents, so that no single one decides a corpus's totals."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.sketch import Sketched
 from outcross.pipeline.stages.texts import printable
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, repeat_caps
 from outcross.schemas.plan import LengthLimits
 from outcross.schemas.report import LongDocument, LongDocuments
 from outcross.schemas.sources import WRITABLE, Role
-from outcross.transforms.sketches.aligned import load_aligned
-from outcross.transforms.sketches.identity import ids_of
 
 PERCENT = 100
-"""A document may hold one part in so many of the tokens to write, whatever the others' lengths."""
+"""Limit: a document may hold 1/PERCENT of the tokens to write, however short the others are."""
 MEDIANS = 20
-"""A document may be so many times as long as the median of its role, whatever is to be written."""
+"""Limit: a document may be MEDIANS times as long as the median, however little is written."""
 _NAMED = 10  # documents that are named
 
 Lengths = NDArray[np.int64]
@@ -33,9 +30,9 @@ class TooLong:
     """Documents that are left out because they are too long.
 
     Attributes:
-        rows: bool[n], which documents they are.
+        rows: bool[n], the documents.
         limits: tokens of the longest document that may be written, by role; None: no limit.
-        facts: what the report says of them; None where there are none.
+        facts: entry of the report about them; None where there are none.
     """
 
     rows: NDArray[np.bool_]
@@ -44,7 +41,7 @@ class TooLong:
 
     @property
     def warning(self) -> str | None:
-        """Name the documents, their sources and lengths, and say how they are written."""
+        """Warning that names the documents, and the setting that keeps them."""
         if self.facts is None:
             return None
         named = ", ".join(
@@ -60,7 +57,7 @@ class TooLong:
 
     @property
     def hint(self) -> str:
-        """What a refusal adds, as the documents that were left out may be what it lacks."""
+        """Hint for an error message, as these documents may be the ones that are lacking."""
         if self.facts is None:
             return ""
         return (
@@ -69,43 +66,41 @@ class TooLong:
         )
 
 
-def too_long(
-    config: Config, sketched: Sketched, deduplicated: Deduplicated, current: NDArray[np.bool_]
-) -> TooLong:
+def too_long(deduplicated: Deduplicated, current: NDArray[np.bool_]) -> TooLong:
     """Find the documents that are too long, from content and configuration alone.
 
     Args:
-        config: of the run, with what its plan asks for.
-        sketched, deduplicated: of the run.
+        deduplicated: result of `deduplicate`.
         current: bool[n], synthetic documents of the run's own sources, not of earlier generations.
     """
-    kept, tokens = deduplicated.verdicts.kept, sketched.tokens
+    config, sketched = deduplicated.config, deduplicated.sketched
+    kept, tokens = deduplicated.kept, sketched.tokens
     rows = np.zeros(len(kept), bool)
     roles = {role: kept & sketched.of_role(role) for role in WRITABLE}
     limits = None
     if config.plan is not None:
         limits = read_plan(config.plan).length_limits
     elif config.long_documents == "leave_out":
-        there = {role: tokens[documents] for role, documents in roles.items()}
+        lengths = {role: tokens[documents] for role, documents in roles.items()}
         new = tokens[roles["synthetic"] & current]
-        limits = length_limits(config, there, new if new.any() else there["synthetic"])
+        limits = length_limits(config, lengths, new if new.any() else lengths["synthetic"])
     if limits is None:
         return TooLong(rows, None, None)
     for role, documents in roles.items():
         rows |= documents & (tokens > getattr(limits, role))
-    return TooLong(rows, limits, _facts(sketched, deduplicated, rows, limits))
+    return TooLong(rows, limits, _facts(deduplicated, rows, limits))
 
 
 def length_limits(config: Config, tokens: dict[Role, Lengths], new: Lengths) -> LengthLimits:
     """Return the length up to which documents may be written, by role.
 
-    A limit is the larger one of 1 % of the tokens to write and 20 times the median length. Where
-    the tokens to write follow from what there is, they count without what is beyond the limits.
+    A limit is the larger one of 1 % of the tokens to write and 20 times the median length. By
+    default the tokens to write depend on the supply, which counts no document above the limits.
 
     Args:
-        config: of the run.
-        tokens: int64[n], lengths of the documents of each role that survived deduplication.
-        new: int64[m], those of the synthetic documents that the default total is a part of.
+        config: configuration of the run.
+        tokens: int64[n], lengths of the kept documents of each role, in tokens.
+        new: int64[m], lengths of the synthetic documents that decide the default total.
     """
     least = {role: MEDIANS * median(lengths) for role, lengths in tokens.items()}
     ordered: dict[Role, Lengths] = {"synthetic": np.sort(new), "human": np.sort(tokens["human"])}
@@ -114,8 +109,8 @@ def length_limits(config: Config, tokens: dict[Role, Lengths], new: Lengths) -> 
     def within(role: Role, limit: int) -> int:
         return int(sums[role][np.searchsorted(ordered[role], limit, side="right")])
 
-    limits = dict.fromkeys(WRITABLE, 1 << 62)  # which leave out nothing
-    while True:  # limits only fall, so it ends
+    limits = dict.fromkeys(WRITABLE, 1 << 62)  # these leave out nothing
+    while True:  # ends, as limits only fall
         wanted = tokens_wanted(config, *(within(role, limits[role]) for role in WRITABLE))
         lower = {
             role: min(limits[role], max(int(wanted) // PERCENT, least[role])) for role in WRITABLE
@@ -133,11 +128,12 @@ def median(tokens: Lengths) -> int:
 
 
 def tokens_wanted(config: Config, synthetic: float, human: float) -> float:
-    """Return the tokens that a run would write, whether or not it can.
+    """Return the tokens that a run would write, even if it can't.
 
     Args:
-        config: of the run.
-        synthetic, human: tokens there are, each document once.
+        config: configuration of the run.
+        synthetic: supply of synthetic tokens, each document once.
+        human: supply of human tokens, each document once.
     """
     if config.tokens is not None:
         return config.tokens
@@ -150,39 +146,39 @@ def tokens_wanted(config: Config, synthetic: float, human: float) -> float:
     return generated + min(generated * share / (1 - share), repeat_caps(config).human * human)
 
 
-def dominant(
-    sketched: Sketched, deduplicated: Deduplicated, copies: NDArray[np.int32]
-) -> list[str]:
-    """Say where one document holds more than half of the tokens of its source or of the corpus.
+def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]:
+    """Name each document that holds more than half of the tokens of its source or of the corpus.
 
     Args:
-        sketched, deduplicated: of the run.
-        copies: int32[n], how often each document counts.
+        deduplicated: result of `deduplicate`.
+        copies: int32[n], copies of each document.
     """
+    sketched = deduplicated.sketched
     weight = copies * sketched.tokens
     if np.count_nonzero(weight) < 2:
         return []
-    said = []
-    for source in sketched.context.config.sources:
+    findings = []
+    for source in sketched.config.sources:
         part = np.where(sketched.of_sources(source.name), weight, 0)
-        whole, name = int(part.sum()), source.name
+        total, name = int(part.sum()), source.name
         if np.count_nonzero(part) == 1:  # it is all of its source, so the corpus counts
-            whole, name = int(weight.sum()), "the corpus"
-        if 2 * (most := int(part.max())) > whole:
-            (longest,) = _named(sketched, deduplicated, np.array([part.argmax()]))
-            said.append(
-                f"one document, {printable(longest.id)}, holds {most / whole:.0%} of the "
-                f"{whole:,} tokens of {name}"
+            total, name = int(weight.sum()), "the corpus"
+        if 2 * (most := int(part.max())) > total:
+            (longest,) = _named(deduplicated, np.array([part.argmax()]))
+            findings.append(
+                f"one document, {printable(longest.id)}, holds {most / total:.0%} of the "
+                f"{total:,} tokens of {name}"
             )
-    return said
+    return findings
 
 
 def _facts(
-    sketched: Sketched, deduplicated: Deduplicated, rows: NDArray[np.bool_], limits: LengthLimits
+    deduplicated: Deduplicated, rows: NDArray[np.bool_], limits: LengthLimits
 ) -> LongDocuments | None:
     documents = np.flatnonzero(rows)
     if len(documents) == 0:
         return None
+    sketched = deduplicated.sketched
     hi, lo = (half[documents] for half in sketched.fingerprints)
     lengths = sketched.tokens[documents]
     longest = documents[np.lexsort((lo, hi, -lengths))[:_NAMED]]
@@ -190,27 +186,22 @@ def _facts(
         documents=len(documents),
         tokens=int(lengths.sum()),
         limits=limits,
-        longest=_named(sketched, deduplicated, longest),
+        longest=_named(deduplicated, longest),
     )
 
 
-def _named(
-    sketched: Sketched, deduplicated: Deduplicated, documents: NDArray[np.int64]
-) -> Sequence[LongDocument]:
+def _named(deduplicated: Deduplicated, documents: NDArray[np.int64]) -> Sequence[LongDocument]:
     """Name documents, in their order."""
-    sketches, sources = sketched.sketches, sketched.context.config.sources
-    (repeated,) = load_aligned(deduplicated.folder, sketches, ["repeated_id"])
+    sketched = deduplicated.sketched
     ascending = np.sort(documents)
-    ids = ids_of(sketches, sources, ascending, repeated).to_pylist()
-    names = dict(zip(ascending.tolist(), ids, strict=True))
-    units = np.searchsorted(sketches.offsets, documents, side="right") - 1
+    names = dict(zip(ascending.tolist(), deduplicated.ids(ascending), strict=True))
     return [
         LongDocument(
             id=names[document],
-            source=sources[sketches.units[unit].source].name,
+            source=sketched.config.sources[sketched.source_numbers[document]].name,
             tokens=int(sketched.tokens[document]),
         )
-        for document, unit in zip(documents.tolist(), units.tolist(), strict=True)
+        for document in documents.tolist()
     ]
 
 

@@ -1,6 +1,6 @@
-"""Stage `rank`: which documents a run may choose from, the nearest synthetic sources first.
+"""Stage `rank`: choose the candidates of a run, the nearest synthetic sources first.
 
-Without a lineage all of them are candidates, but for those that are too long.
+Without a lineage all documents are candidates, but for those that are too long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.lengths import TooLong, too_long
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.sketched import Sketched
+from outcross.schemas.config import Config
 from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
@@ -29,17 +30,19 @@ from outcross.transforms.text.ngrams import Tables
 
 @dataclass(frozen=True)
 class Ranking:
-    """Which documents there are to choose from.
+    """Documents that may be written; result of `rank`.
 
     Attributes:
+        clustered: result of `cluster`.
         candidate: bool[n], kept synthetic documents that may be written.
         human: bool[n], kept human documents that may be written.
         too_long: kept documents of both roles that are left out for their length.
-        new: synthetic tokens, after deduplication, of the run's own sources.
-        sources: nearest first; empty without a lineage.
-        ngrams: by source of the run itself, the file of its n-gram counts.
+        new: synthetic tokens of the run's own sources, after deduplication.
+        sources: synthetic sources, nearest first; empty without a lineage.
+        ngrams: file of n-gram counts of each of the run's own sources, by its name.
     """
 
+    clustered: Clustered
     candidate: NDArray[np.bool_]
     human: NDArray[np.bool_]
     too_long: TooLong
@@ -47,48 +50,75 @@ class Ranking:
     sources: Sequence[RankedSource]
     ngrams: dict[str, str]
 
+    @property
+    def deduplicated(self) -> Deduplicated:
+        """Result of `deduplicate`."""
+        return self.clustered.deduplicated
 
-def rank(
-    context: Context, sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered
-) -> Ranking:
-    """Ranks the synthetic sources, the run's own and those of earlier generations."""
-    config, lineage, tokens = context.config, context.lineage, sketched.tokens
+    @property
+    def sketched(self) -> Sketched:
+        """Result of `sketch`."""
+        return self.clustered.sketched
+
+    @property
+    def context(self) -> Context:
+        """Context of the run."""
+        return self.clustered.context
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the run."""
+        return self.clustered.config
+
+    @property
+    def ledger(self) -> NDArray[np.bool_]:
+        """Mask of the documents of the lineage's ledger, bool[n]; empty without a lineage."""
+        lineage = self.context.lineage
+        return self.sketched.of_sources(*(() if lineage is None else lineage.ledger))
+
+
+def rank(clustered: Clustered) -> Ranking:
+    """Rank the synthetic sources: the run's own and those of earlier generations."""
+    context, config, sketched = clustered.context, clustered.config, clustered.sketched
+    deduplicated, lineage, tokens = clustered.deduplicated, context.lineage, sketched.tokens
     current = sketched.of_sources(
         *(source.name for source in config.sources if lineage is None or lineage.is_new(source))
     )
-    long = too_long(config, sketched, deduplicated, current)
+    long = too_long(deduplicated, current)
     if long.warning is not None:
         context.warn(long.warning)
     human, kept = (
-        deduplicated.verdicts.kept & sketched.of_role(role) & ~long.rows
-        for role in ("human", "synthetic")
+        deduplicated.kept & sketched.of_role(role) & ~long.rows for role in ("human", "synthetic")
     )
     if lineage is None:
-        return Ranking(kept, human, long, int(tokens[kept].sum()), [], {})
+        return Ranking(clustered, kept, human, long, int(tokens[kept].sum()), [], {})
     by_source = {
         source.name: kept & sketched.of_sources(source.name)
         for source in config.sources
         if source.role == "synthetic"
     }
-    held = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
-    own = {name: rows for name, rows in by_source.items() if name in lineage.run_sources}
-    new = sum(held[name] for name in own)
+    supply = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
+    new_sources = {name: rows for name, rows in by_source.items() if name in lineage.run_sources}
+    new = sum(supply[name] for name in new_sources)
     limits = None if long.limits is None else long.limits.model_dump()
     done = artifact(
-        config.out, "rank", cluster=clustered.artifact.key, own=sorted(own), limits=limits
+        config.out, "rank", cluster=clustered.artifact.key, own=sorted(new_sources), limits=limits
     )
-    ngrams = {name: done.path(f"{name}.ngrams") for name in own}
+    ngrams = {name: done.path(f"{name}.ngrams") for name in new_sources}
     if done.finished:
         context.progress.skipped("rank")
     else:
         with context.progress.stage("rank", documents=int(kept.sum())):
-            for name, rows in own.items():
-                sample = _evenly(context, sketched, rows, SAMPLE_TOKENS)
-                count_documents(context, sketched, done, sample, ngrams[name])
+            for name, rows in new_sources.items():
+                sample = _even_sample(sketched, rows, SAMPLE_TOKENS)
+                count_documents(sketched, done, sample, ngrams[name])
         done.finish()
-    old = sketched.of_sources(*lineage.ledger)
+    ledger = sketched.of_sources(*lineage.ledger)
     mix = expected_mix(
-        lineage.asked, float(tokens[human & ~old].sum()), float(tokens[human & old].sum()), new
+        lineage.asked,
+        float(tokens[human & ~ledger].sum()),
+        float(tokens[human & ledger].sum()),
+        new,
     )
     assert mix is not None
     far = distances(
@@ -102,23 +132,23 @@ def rank(
         folded(clustered.reference.ngrams),
         mix.human_share,
     )
-    taken = [float(tokens) for tokens in held.values()]
+    taken = [float(tokens) for tokens in supply.values()]
     if config.archive > 0:
         most = config.archive_source * mix.tokens
         nearest = take_nearest(far, taken, config.archive * mix.tokens, most)
-        # A domain may be there in the new text alone, so where there are some, all of it stays.
-        stays = [bool(config.domains) and name in own for name in by_source]
+        # A domain may occur in the new text alone, so with domains all new text stays.
+        stays = [bool(config.domains) and name in new_sources for name in by_source]
         taken = list(np.where(stays, taken, nearest))
-    for name, some in zip(by_source, taken, strict=True):
-        if name in own and some == 0 < held[name]:
+    for name, amount_taken in zip(by_source, taken, strict=True):
+        if name in new_sources and amount_taken == 0 < supply[name]:
             context.warn(
                 f"archive: none of {name!r} is chosen from, as earlier candidates are nearer to "
                 "human text and enough; archive: 0 takes the new ones alone"
             )
     candidate = np.zeros_like(kept)
     ranked = []
-    for name, distance, some in zip(by_source, far, taken, strict=True):
-        rows = _evenly(context, sketched, by_source[name], some)
+    for name, distance, amount_taken in zip(by_source, far, taken, strict=True):
+        rows = _even_sample(sketched, by_source[name], amount_taken)
         candidate |= rows
         ranked.append(
             RankedSource(
@@ -128,49 +158,52 @@ def rank(
                 candidates=amount(rows, tokens),
             )
         )
-    ranked.sort(key=lambda one: one.distance)
-    return Ranking(candidate, human, long, new, ranked, ngrams)
+    ranked.sort(key=lambda source: source.distance)
+    return Ranking(clustered, candidate, human, long, new, ranked, ngrams)
 
 
 def amount(rows: NDArray[np.bool_], tokens: NDArray[np.int64]) -> Amount:
-    """How much some documents are.
+    """Count documents and their tokens.
 
     Args:
-        rows: bool[n], which.
-        tokens: int64[n].
+        rows: bool[n], documents to count.
+        tokens: int64[n], tokens of all documents.
     """
     return Amount(documents=int(rows.sum()), tokens=int(tokens[rows].sum()))
 
 
-def count_documents(
-    context: Context, sketched: Sketched, done: Artifact, rows: NDArray[np.bool_], path: str
-) -> None:
-    """Counts the n-grams of some documents, in as few buckets as distances need.
+def count_documents(sketched: Sketched, done: Artifact, rows: NDArray[np.bool_], path: str) -> None:
+    """Count the n-grams of some documents, in as few buckets as distances need.
 
     Args:
-        context, sketched: of the run.
-        done: artifact that has room for what lies between.
-        rows: bool[n], which documents.
-        path: of the file.
+        sketched: result of `sketch`.
+        done: artifact that holds the files in between.
+        rows: bool[n], documents to count.
+        path: path of the result.
     """
-    weights, whole = done.subfolder("weights"), done.path("all.ngrams")
+    weights, counted = done.subfolder("weights"), done.path("all.ngrams")
     save_aligned(weights, sketched.sketches, {"copies": rows})
-    context.over_units(
-        sketched.units("synthetic", "human"),
-        lambda p: p | CountNgrams(sketched.sketches.folder, weights, whole),
-    )
-    files.write_bytes(path, folded(read_tables(whole)).to_bytes())
+    work = CountNgrams(sketched.sketches.folder, weights, counted)
+    sketched.context.over_units(sketched.units("synthetic", "human"), lambda p: p | work)
+    files.write_bytes(path, folded(read_tables(counted)).to_bytes())
 
 
-def _evenly(
-    context: Context, sketched: Sketched, rows: NDArray[np.bool_], tokens: float
-) -> NDArray[np.bool_]:
-    """So many tokens of some documents, by a seeded hash: all where there are no more."""
+def _even_sample(sketched: Sketched, rows: NDArray[np.bool_], tokens: float) -> NDArray[np.bool_]:
+    """Draw a number of tokens from some documents by a seeded hash.
+
+    Args:
+        sketched: result of `sketch`.
+        rows: bool[n], documents to draw from.
+        tokens: tokens to draw.
+
+    Returns:
+        bool[n]; all of the documents if they have no more tokens.
+    """
     places = np.flatnonzero(rows)
-    if tokens >= float(sketched.tokens[places].sum()):  # with those that have no words at all
+    if tokens >= float(sketched.tokens[places].sum()):  # with the documents without words
         return rows
     hi, lo = (half[places] for half in sketched.fingerprints)
-    order = np.argsort(seeded_hash(hi, lo, context.config.seed, "archive"), kind="stable")
+    order = np.argsort(seeded_hash(hi, lo, sketched.config.seed, "archive"), kind="stable")
     reached = np.cumsum(sketched.tokens[places][order])
     drawn = np.zeros_like(rows)
     if tokens > 0:

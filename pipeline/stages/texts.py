@@ -1,4 +1,4 @@
-"""Texts of documents that a run has written, removed or only read."""
+"""Texts of documents that a run has written, removed or read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import MANIFEST, artifact
-from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.earlier import earlier_runs
-from outcross.pipeline.stages.sketch import Sketched, saved_units
+from outcross.pipeline.stages.earlier import EarlierRun, earlier_runs
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
@@ -28,11 +27,9 @@ from outcross.transforms.reading.look_up_texts import LookUpTexts
 from outcross.transforms.reading.lookup import TextKind, texts_at
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.rows.text_fields import text_of
-from outcross.transforms.sketches.identity import ids_of, repeated_ids
-from outcross.transforms.sketches.store import Sketches
 
 SHOWN = 300  # characters of a text
-LOOKED_UP = 4 * SHOWN  # white space and what can't be printed is taken out of them
+LOOKED_UP = 4 * SHOWN  # characters read, as white space and control characters are taken out
 Name = tuple[str, str]  # source and id, since an id is unique in its source only
 
 
@@ -41,11 +38,11 @@ class Documents:
     """Some documents of one unit.
 
     Attributes:
-        source: of the unit.
-        unit: of the run.
-        places: of the unit's rows.
-        ids: of the n documents.
-        rows: int64[n], their rows in the unit, ascending.
+        source: source of the unit.
+        unit: unit of the run.
+        places: places of the unit's rows in their files.
+        ids: ids of the n documents.
+        rows: int64[n], rows of the documents in the unit, ascending.
     """
 
     source: Source
@@ -56,18 +53,24 @@ class Documents:
 
 
 def printable(text: str) -> str:
-    """A text on one line, without what could steer a terminal."""
+    """Replace the characters of a text that could steer a terminal, and line ends, by blanks."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def beginning(text: str) -> str:
-    """The first characters of a text, printable."""
+    """Return the first characters of a text as one printable line."""
     line = " ".join(printable(text[:LOOKED_UP]).split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def texts_in_data(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts of documents that are in data/."""
+    """Read texts of documents from data/.
+
+    Args:
+        out: output directory of the run.
+        config: configuration of the run.
+        wanted: names of the documents.
+    """
     texts: dict[Name, str] = {}
     for path in files.list_files(files.join(out, "data", "*.parquet")):
         table = files.read_table(path)
@@ -85,9 +88,14 @@ def texts_in_data(out: str, config: Config, wanted: set[Name]) -> dict[Name, str
 
 
 def texts_of_earlier(config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Texts that earlier runs have written; their sources have the run's name before their own.
+    """Read texts that earlier runs have written.
 
-    None where one of the runs is no longer there as it was.
+    Args:
+        config: configuration of the run.
+        wanted: names of documents, each with the earlier run's name before the source's.
+
+    Returns:
+        The texts by name; nothing if one of the runs has changed or is gone.
     """
     try:
         runs = earlier_runs(config)
@@ -95,143 +103,155 @@ def texts_of_earlier(config: Config, wanted: set[Name]) -> dict[Name, str]:
         return {}
     texts: dict[Name, str] = {}
     for run in runs:
-        own = {party.name: party.source.name for party in run.parties}
-        names = {(own[source], name) for source, name in wanted if source in own}
+        sources = {party.name: party.source.name for party in run.parties}
+        names = {(sources[source], name) for source, name in wanted if source in sources}
         if names:
-            found = texts_in_data(run.out, run.config, names)
-            texts |= {(f"{run.name}/{source}", name): t for (source, name), t in found.items()}
+            in_data = texts_in_data(run.out, run.config, names)
+            texts |= {(f"{run.name}/{source}", name): t for (source, name), t in in_data.items()}
     return texts
 
 
 def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterator[Documents]:
-    """Which of some documents a run has read, from its sketches alone: no source is opened."""
-    manifest = files.read_json(files.join(out, MANIFEST))
-    folder = files.join(out, manifest["work"]["sketch"])
+    """Yield the documents that a run has read, from its work folder: no source is opened.
+
+    Args:
+        out: output directory of the run.
+        config: configuration of the run.
+        wanted: names of the documents.
+    """
+    run = EarlierRun(out, files.read_json(files.join(out, MANIFEST)))
     try:
-        sketches = Sketches(files.join(folder, "units"), saved_units(folder))
-    except OSError:  # the work directory is gone
+        sketches = run.sketches
+        ids = run.ids(np.arange(len(sketches)))
+    except OSError:  # the work folder is gone
         return
-    repeated = repeated_ids(sketches, config.sources)
     for unit in sketches.units:
         source = config.sources[unit.source]
         names = {name for name in wanted if name[0] == source.name}
         if not names:
             continue
-        first = sketches.offsets[unit.index]
-        ids = ids_of(
-            sketches, config.sources, np.arange(first, sketches.offsets[unit.index + 1]), repeated
-        )
-        chosen = np.flatnonzero(pc.is_in(ids, ids_array(names)).to_numpy())
+        first, end = sketches.offsets[unit.index : unit.index + 2].tolist()
+        unit_ids = ids.slice(first, end - first)
+        chosen = np.flatnonzero(pc.is_in(unit_ids, ids_array(names)).to_numpy())
         if len(chosen):
             rows = sketches.table(unit.index, ["row"]).column(0).to_numpy()[chosen]
-            own = ids.take(pa.array(chosen)).to_pylist()
-            yield Documents(source, unit, sketches.places[unit.index], own, rows)
+            chosen_ids = unit_ids.take(pa.array(chosen)).to_pylist()
+            yield Documents(source, unit, sketches.places[unit.index], chosen_ids, rows)
 
 
 def texts_of_sources(
     out: str, config: Config, wanted: set[Name]
 ) -> tuple[dict[Name, str], dict[Name, str]]:
-    """Texts of documents that only the sources hold.
+    """Read texts of documents from the sources of a run.
+
+    Args:
+        out: output directory of the run.
+        config: configuration of the run.
+        wanted: names of the documents.
 
     Returns:
-        The texts, and for documents whose files are not what they were when the run read them,
-        the paths of these.
+        The texts, and for documents whose files have changed since the run, the files' paths.
     """
     texts: dict[Name, str] = {}
     changed: dict[Name, str] = {}
     for documents in documents_of_sources(out, config, wanted):
         pieces = documents.places.piece_of(documents.rows)
         for number in np.unique(pieces).tolist():
-            piece, own = documents.unit.pieces[number], np.flatnonzero(pieces == number)
-            rows = documents.rows[own] - documents.places.starts[number]
-            names = [(documents.source.name, documents.ids[place]) for place in own.tolist()]
+            piece, chosen = documents.unit.pieces[number], np.flatnonzero(pieces == number)
+            rows = documents.rows[chosen] - documents.places.starts[number]
+            names = [(documents.source.name, documents.ids[place]) for place in chosen.tolist()]
             try:
-                found = texts_at([piece], documents.source, np.stack([0 * rows, rows], 1))
+                piece_texts = texts_at([piece], documents.source, np.stack([0 * rows, rows], 1))
             except (ChangedError, OSError):
                 changed |= dict.fromkeys(names, piece.file)
                 continue
-            texts |= dict(zip(names, found, strict=True))
+            texts |= dict(zip(names, piece_texts, strict=True))
     return texts, changed
 
 
 def texts_of_documents(
-    context: Context,
     sketched: Sketched,
     documents: NDArray[np.int64],
     characters: int = LOOKED_UP,
-    what: TextKind = "text",
+    part: TextKind = "text",
 ) -> dict[int, str]:
-    """Texts of documents of a run, from their beginning.
+    """Read the beginnings of some documents of the run, by their numbers.
 
     Args:
-        context, sketched: of the run.
-        documents: ascending.
-        characters: of each text.
-        what: the judged text, or the prompt.
+        sketched: result of `sketch`.
+        documents: int64[m], ascending numbers of documents.
+        characters: characters of each text.
+        part: "text" for the judged text, "prompt" for the prompt.
     """
-    sources = context.config.sources
+    context, config = sketched.context, sketched.config
     done = artifact(
-        context.config.out,
+        config.out,
         "texts",
         sketch=sketched.artifact.key,
         documents=xxhash.xxh3_128_hexdigest(documents.tobytes()),
         characters=characters,
-        what=what,
+        what=part,
     )
-    sketches, found = sketched.sketches, done.subfolder("found")
+    sketches, folder = sketched.sketches, done.subfolder("found")
     parts = list(sketches.rows_of(documents))
     if not done.finished:
         wanted = done.subfolder("wanted")
         for number, rows, _ in parts:
             lines = sketches.table(number, ["row"]).column(0).to_numpy()[rows]
-            own = sketches.places[number]
-            piece = own.piece_of(lines)
-            files.write_array(
-                unit_file(wanted, number, "npy"), np.stack([piece, lines - own.starts[piece]], 1)
-            )
+            places = sketches.places[number]
+            piece = places.piece_of(lines)
+            rows_of_pieces = np.stack([piece, lines - places.starts[piece]], 1)
+            files.write_array(unit_file(wanted, number, "npy"), rows_of_pieces)
         units = [sketches.units[number] for number, _, _ in parts]
-        context.over_units(
-            units, lambda p: p | LookUpTexts(sources, wanted, found, characters, what), reading=True
-        )
-        if context.config.texts:
+        work = LookUpTexts(config.sources, wanted, folder, characters, part)
+        context.over_units(units, lambda p: p | work, reading=True)
+        if config.texts:
             done.finish()
     texts: dict[int, str] = {}
-    for number, _, places in parts:
-        table = files.read_table(unit_file(found, number, "parquet"))
-        texts |= dict(zip(documents[places].tolist(), table["text"].to_pylist(), strict=True))
-    if not context.config.texts:  # nothing that could be read stays in the work
-        files.delete_files([unit_file(found, number, "parquet") for number, _, _ in parts])
+    for number, _, chosen in parts:
+        table = files.read_table(unit_file(folder, number, "parquet"))
+        texts |= dict(zip(documents[chosen].tolist(), table["text"].to_pylist(), strict=True))
+    if not config.texts:  # no readable text stays in the work folder
+        files.delete_files([unit_file(folder, number, "parquet") for number, _, _ in parts])
     return texts
 
 
-def texts_by_hash(context: Context, sketched: Sketched, documents: NDArray[np.int64]) -> list[str]:
-    """Whole texts of the documents with the smallest hashes, as many as compression looks at.
+def texts_by_hash(sketched: Sketched, documents: NDArray[np.int64]) -> list[str]:
+    """Read the texts of the documents with the smallest hashes, as many as compression needs.
 
     Args:
-        context, sketched: of the run.
-        documents: ascending, to choose from.
+        sketched: result of `sketch`.
+        documents: int64[m], ascending numbers of documents to choose from.
     """
     hi, lo = (half[documents] for half in sketched.fingerprints)
     order = np.argsort(sample_key(hi, lo, np.ones(len(documents), np.int64)), kind="stable")
     length = np.minimum(sketched.sketches.numbers("length")[documents][order], BLOCK)
     chosen = documents[order[np.cumsum(length) - length < BLOCK * BLOCKS]]
-    texts = texts_of_documents(context, sketched, np.sort(chosen), characters=BLOCK)
+    texts = texts_of_documents(sketched, np.sort(chosen), characters=BLOCK)
     return [texts[document] for document in chosen.tolist()]
 
 
 def ids_array(wanted: set[Name]) -> pa.Array:
+    """Return the different ids of some names, sorted."""
     return pa.array(sorted({name for _, name in wanted}), pa.string())
 
 
 def _by_name(source: str, ids: pa.ChunkedArray, texts: pa.Array) -> dict[Name, str]:
     pairs = zip(ids.to_pylist(), texts.to_pylist(), strict=True)
-    return {(source, own): text for own, text in pairs}
+    return {(source, name): text for name, text in pairs}
 
 
 def judged_texts(
     config: Config, ids: pa.ChunkedArray, sources: pa.ChunkedArray, rows: pa.ChunkedArray
 ) -> dict[Name, str]:
-    """The judged texts of rows."""
+    """Return the judged texts of rows by their names.
+
+    Args:
+        config: configuration of the run.
+        ids: string[n], id of each row.
+        sources: string[n], name of each row's source.
+        rows: struct[n], all columns of each row.
+    """
     texts: dict[Name, str] = {}
     for source in config.sources:
         mask = pc.equal(sources, source.name)

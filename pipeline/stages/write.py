@@ -1,20 +1,33 @@
-"""Stage `write`: the chosen rows, untouched, in their shards."""
+"""Stage `write`: copy the chosen rows and the removed rows into the shards of data/ and removed/.
+
+The users' columns are copied as they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
-from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
+from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
-from outcross.schemas.documents import Unit
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.sketched import Sketched
+from outcross.schemas.config import Config
+from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import (
     Layout,
     ShardSet,
     is_shard,
+    row_group,
     shard_name,
     shard_report,
     write_shard,
@@ -22,20 +35,68 @@ from outcross.transforms.writing.shards import (
 from outcross.transforms.writing.write_shards import WriteShards
 
 FOLDERS = {"data": "train", "removed": "removed"}
-"""The folders of shards, and what their shards are called."""
+"""Folders of shards, and the names of their shards."""
+
+SelectionT = TypeVar("SelectionT", Selected, Kept)
 
 
 @dataclass(frozen=True)
-class Output:
-    """A folder of the result, made of shards.
+class Written(Generic[SelectionT]):
+    """Files of data/ and removed/; result of `write`.
 
     Attributes:
-        folder: its name.
-        layout: of the shards.
-        shards: how many.
+        selected: documents of data/.
+        files: reports of the shards of data/.
+        removed: reports of the shards of removed/.
+    """
+
+    selected: SelectionT
+    files: Sequence[Mapping[str, Any]]
+    removed: Sequence[Mapping[str, Any]]
+    file: ClassVar[None] = None  # a hash deals the copies out to files
+
+    @property
+    def copies(self) -> NDArray[np.int32]:
+        """Array int32[n]: copies of each document."""
+        return self.selected.copies
+
+    @property
+    def clustered(self: Written[Selected]) -> Clustered:
+        """Result of `cluster`."""
+        return self.selected.clustered
+
+    @property
+    def deduplicated(self) -> Deduplicated:
+        """Result of `deduplicate`."""
+        return self.selected.deduplicated
+
+    @property
+    def sketched(self) -> Sketched:
+        """Result of `sketch`."""
+        return self.selected.sketched
+
+    @property
+    def context(self) -> Context:
+        """Context of the run."""
+        return self.selected.context
+
+    @property
+    def config(self) -> Config:
+        """Configuration of the run."""
+        return self.selected.config
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Folder of shards that is to be written.
+
+    Attributes:
+        folder: name of the folder.
+        layout: layout of the shards.
+        shards: number of shards.
         row_group: rows of a Parquet row group.
-        done: artifact that the shards' reports belong to.
-        text_out: column that gets the judged text, if there is to be one.
+        done: artifact that keeps the shards' reports.
+        text_out: column that gets the judged text; None for no such column.
     """
 
     folder: str
@@ -46,11 +107,40 @@ class Output:
     text_out: str | None = None
 
 
+def write(selected: SelectionT) -> Written[SelectionT]:
+    """Write removed/ and data/, but for shards that are there already.
+
+    Args:
+        selected: documents of data/.
+    """
+    context, config, sketched = selected.context, selected.config, selected.sketched
+    outputs = [_removed_output(selected.deduplicated), _data_output(selected)]
+    sets = [_shard_set(context, output) for output in outputs]
+    missing = [shards for shards in sets if shards.numbers]
+    if missing:
+        units = sketched.units(*WRITABLE, "reference")
+        size = sum(unit.bytes for unit in units)
+        with context.progress.stage("write", size=size), context.spill() as spill:
+            work = WriteShards(config.sources, missing, spill)
+            context.over_units(units, lambda p: p | work, reading=True)
+    else:
+        context.progress.skipped("write")
+    for shards in missing:
+        for number in shards.numbers:  # a hash may send no row to a shard
+            if not files.exists(shard_report(shards.reports, number)):
+                write_shard(shards, [shards.layout.no_rows()], number)
+    removed, data = (
+        [files.read_json(shard_report(shards.reports, number)) for number in range(shards.shards)]
+        for shards in sets
+    )
+    return Written(selected, data, removed)
+
+
 def check_folders(out: str) -> None:
     """Refuse a file that a loader would read with the shards, and that no run wrote.
 
     Args:
-        out: the output directory.
+        out: output directory.
 
     Raises:
         ConfigError: naming the file.
@@ -64,44 +154,40 @@ def check_folders(out: str) -> None:
                 )
 
 
-def write_shards(
-    context: Context, outputs: Sequence[Output], units: Sequence[Unit]
-) -> list[list[Any]]:
-    """Writes the shards that are not there yet, and returns the reports of all, by output.
-
-    Args:
-        context: of the run.
-        outputs: to write; the units are read once for all of them.
-        units: that rows come from.
-    """
-    sets = [_shard_set(context, output) for output in outputs]
-    missing = [one for one in sets if one.numbers]
-    if missing:
-        size = sum(unit.bytes for unit in units)
-        with context.progress.stage("write", size=size), context.spill() as spill:
-            context.over_units(
-                units,
-                lambda p: p | WriteShards(context.config.sources, missing, spill),
-                reading=True,
-            )
-    else:
-        context.progress.skipped("write")
-    for one in missing:
-        for number in one.numbers:  # a hash may send no row to a shard
-            if not files.exists(shard_report(one.reports, number)):
-                write_shard(one, [one.layout.no_rows()], number)
-    return [
-        [files.read_json(shard_report(one.reports, number)) for number in range(one.shards)]
-        for one in sets
-    ]
+def _data_output(selected: Selected | Kept) -> _Output:
+    sketched, config = selected.sketched, selected.config
+    done = artifact(config.out, "write", select=selected.artifact.key, text_out=sketched.text_out)
+    layout = KeptLayout(
+        union=sketched.union,
+        sources=config.sources,
+        places=sketched.sketches.places,
+        folders=Folders(
+            sketches=sketched.sketches.folder,
+            verdicts=selected.deduplicated.folder,
+            assignments=selected.assignments,
+            selection=selected.folder,
+        ),
+        shards=selected.shards,
+        seed=config.seed,
+        weighted=config.copies == "weights",
+    )
+    rows = row_group(sketched.sketches.numbers("size")[selected.copies > 0])
+    return _Output("data", layout, layout.shards, rows, done, sketched.text_out)
 
 
-def _shard_set(context: Context, output: Output) -> ShardSet:
-    """The shards of an output, of which those that are not there are to be written."""
+def _removed_output(deduplicated: Deduplicated) -> _Output:
+    done = deduplicated.artifact
+    layout = RemovedLayout(deduplicated.sketched.removed_union, done.path("removals"))
+    rows = row_group(deduplicated.sketches.numbers("size")[~deduplicated.kept])
+    return _Output("removed", layout, deduplicated.removed_shards, rows, done)
+
+
+def _shard_set(context: Context, output: _Output) -> ShardSet:
+    """Return the shards of an output, of which the missing ones are to be written."""
     target = files.join(context.config.out, output.folder)
     files.make_folder(target)
     reports = output.done.subfolder(f"{output.folder}-shards")
-    _forget_other_runs(context, output.folder, target, output.done.key)
+    _delete_other_shards(context, output)
     names = [shard_name(output.layout.name, n, output.shards) for n in range(output.shards)]
     missing = [
         number
@@ -120,21 +206,21 @@ def _shard_set(context: Context, output: Output) -> ShardSet:
     )
 
 
-def _forget_other_runs(context: Context, folder: str, target: str, key: str) -> None:
-    """Deletes shards that an earlier run with other settings left under the same names.
+def _delete_other_shards(context: Context, output: _Output) -> None:
+    """Delete the shards that an earlier run with other settings left under the same names.
 
-    The key of what stands in the folder is noted beside it before the first shard is written, so
-    that a killed run goes on with its own shards, and no other's. What has lost its shards is no
-    finished run any more.
+    The key of the shards is noted in the work folder before the first shard is written. So a run
+    that was killed goes on with its own shards, and never with those of another run. A result
+    without its shards is no longer finished, so its manifest is deleted too.
     """
-    out = context.config.out
-    note = files.join(out, WORK, f"{folder}.key")
+    out, key = context.config.out, output.done.key
+    note = files.join(out, WORK, f"{output.folder}.key")
     if files.exists(note) and files.read_bytes(note).decode() == key:
         return
     files.delete_files(files.list_files(files.join(out, MANIFEST)))
-    every = files.list_files(files.join(target, "*.parquet"))
-    earlier = [path for path in every if is_shard(path, FOLDERS[folder])]
+    paths = files.list_files(files.join(out, output.folder, "*.parquet"))
+    earlier = [path for path in paths if is_shard(path, FOLDERS[output.folder])]
     if earlier:
-        context.progress.say(f"note: {folder}/ of a run with other settings is replaced")
+        context.progress.say(f"note: {output.folder}/ of a run with other settings is replaced")
     files.delete_files(earlier)
     files.write_bytes(note, key.encode())

@@ -163,7 +163,7 @@ def test_a_plan_with_domains_is_carried_out_as_it_is(rows, planned, tmp_path):
 def test_a_loaded_yardstick_knows_no_domains(rows, planned, tmp_path):
     path = config(tmp_path / "in", tmp_path / "out", rows)
     done = outcross("plan", path, "--reference", planned.out / "reference", "--json")
-    assert "a yardstick that was loaded knows no domains" in done.stdout
+    assert "a reference that was loaded knows no domains" in done.stdout
     wrong = config(tmp_path / "in", tmp_path / "other", rows, domains={"math": {"share": 0.1}})
     refused = outcross("plan", wrong, code=2)
     assert "domains.math.share: 0.1 was asked, but no document" in refused.stderr

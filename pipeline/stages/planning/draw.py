@@ -1,8 +1,8 @@
-"""The human part of a run with a lineage: fresh text and an even sample of the ledger, once each.
+"""Human part of a run with a lineage: fresh text and an even sample of the ledger, once each.
 
-It is drawn before the budget is solved, so that what fills the clusters beside it can be chosen
-well. Documents are taken by a seeded hash that is another one in every generation, lest the same
-part of a ledger came again and again.
+It is drawn before the budget is solved, so that the synthetic text can be chosen to complement it.
+A seeded hash chooses the documents. It differs in every generation, so that each generation gets
+another part of the ledger.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.pipeline.inputs.lineage import RunLineage
-from outcross.pipeline.stages.cluster import Clustered
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.rank import Ranking
 from outcross.transforms.budget.waterfill import waterfill
 from outcross.transforms.selection.select import Candidates, fill_by_hash
 
@@ -27,12 +25,13 @@ class HumanText:
     """Human documents of one origin that may be written, each once.
 
     Attributes:
-        documents: int64[n], ascending.
+        documents: int64[n], ascending numbers of the documents.
         domain: int64[n], their domains.
-        cluster: int64[n].
-        candidates: how they are drawn.
-        shape: how many domains and clusters there are.
-        seed, salt: of the hash that decides.
+        cluster: int64[n], their clusters.
+        candidates: the documents as candidates of their domains.
+        shape: numbers of domains and of clusters.
+        seed: seed of the hash that chooses.
+        salt: salt of the hash that chooses.
     """
 
     documents: NDArray[np.int64]
@@ -45,15 +44,18 @@ class HumanText:
 
     @property
     def by_domain(self) -> Floats:
-        """float64[D], tokens held."""
-        held = np.bincount(self.domain, self.candidates.tokens, self.shape[0])
-        return held.astype(np.float64)
+        """Array float64[D]: tokens of each domain."""
+        tokens = np.bincount(self.domain, self.candidates.tokens, self.shape[0])
+        return tokens.astype(np.float64)
 
     def fill(self, quota: Floats) -> Floats:
-        """What meets a quota for each domain, as tokens by domain and cluster.
+        """Draw documents that fill a quota for each domain.
 
         Args:
-            quota: float64[D], tokens.
+            quota: float64[D], tokens for each domain.
+
+        Returns:
+            float64[D, C], drawn tokens by domain and cluster.
         """
         # By hash alone, so that the quotas of the clusters draw the same documents again.
         copies = fill_by_hash(self.candidates, quota, self.seed, self.salt, topped_up=False)
@@ -65,10 +67,10 @@ class HumanText:
 
 @dataclass(frozen=True)
 class HumanPart:
-    """What a run's human part is drawn from.
+    """Human text that a run's human part is drawn from.
 
     Attributes:
-        fresh: text of the run's own human sources, that is bought when it is written.
+        fresh: text of the run's own human sources, which is bought when it is written.
         ledger: text that earlier generations bought.
         generation: number of the run in its lineage.
     """
@@ -78,25 +80,25 @@ class HumanPart:
     generation: int
 
     def draw(self, human: Floats, fresh: float) -> tuple[Floats, Floats]:
-        """Draws the human part.
+        """Draw the human part.
 
         Args:
-            human: float64[D], tokens for each domain.
-            fresh: tokens that are to be fresh, of all domains together; no more are bought.
+            human: float64[D], human tokens for each domain.
+            fresh: most fresh tokens, of all domains together.
 
         Returns:
             Fresh tokens and the ledger's, float64[D, C] each.
         """
-        held = self.ledger.by_domain
+        ledger = self.ledger.by_domain
         high = np.minimum(human, self.fresh.by_domain)
         total = min(fresh, float(high.sum()))
-        low = np.minimum(np.maximum(human - held, 0.0), high)
+        low = np.minimum(np.maximum(human - ledger, 0.0), high)
         if float(low.sum()) > total:  # all of it goes where the ledger lacks text
             low, high = np.zeros_like(low), low
         bought = self.fresh.fill(waterfill(human, low, high, total)[0])
-        # What whole documents have given too much or too little is the ledger's to make good, and
-        # what it lacks of one domain, its other domains'.
-        room = np.where(human > 0, held, 0.0)
+        # The ledger makes up for the rounding of fresh text to whole documents. What it lacks of
+        # one domain comes from its other domains.
+        room = np.where(human > 0, ledger, 0.0)
         owed = min(max(float(human.sum()) - float(bought.sum()), 0.0), float(room.sum()))
         rest = np.minimum(np.maximum(human - bought.sum(axis=1), 0.0), room)
         if float(rest.sum()) > owed:
@@ -106,26 +108,21 @@ class HumanPart:
         return bought, self.ledger.fill(rest)
 
 
-def human_part(
-    sketched: Sketched,
-    clustered: Clustered,
-    lineage: RunLineage,
-    human: NDArray[np.bool_],
-    names: Sequence[str],
-) -> HumanPart:
-    """What the human part is drawn from.
+def human_part(ranking: Ranking, names: Sequence[str]) -> HumanPart | None:
+    """Return the human text of a run with a lineage; None without one.
 
     Args:
-        sketched, clustered: of the run.
-        lineage: that it stands in.
-        human: bool[n], human documents that may be written.
-        names: of the domains.
+        ranking: result of `rank`.
+        names: names of the domains.
     """
-    old = sketched.of_sources(*lineage.ledger)
+    lineage, sketched, clustered = ranking.context.lineage, ranking.sketched, ranking.clustered
+    if lineage is None:
+        return None
+    generation = lineage.number
     number = sketched.domains(names).astype(np.int64)
     hi, lo = sketched.fingerprints
 
-    def of(rows: NDArray[np.bool_], origin: str) -> HumanText:
+    def text(rows: NDArray[np.bool_], origin: str) -> HumanText:
         documents = np.flatnonzero(rows & (number >= 0))
         tokens = sketched.tokens[documents]
         domain = number[documents]
@@ -135,15 +132,16 @@ def human_part(
             clustered.cluster[documents].astype(np.int64),
             Candidates(domain, tokens, np.ones_like(tokens), hi[documents], lo[documents]),
             (len(names), clustered.reference.codebook.size),
-            sketched.context.config.seed,
-            draw_salt(origin, lineage.number),
+            sketched.config.seed,
+            draw_salt(origin, generation),
         )
 
-    return HumanPart(of(human & ~old, "fresh"), of(human & old, "ledger"), lineage.number)
+    human, ledger = ranking.human, ranking.ledger
+    return HumanPart(text(human & ~ledger, "fresh"), text(human & ledger, "ledger"), generation)
 
 
 def draw_salt(origin: str, generation: int) -> str:
-    """Names the hash by which a generation draws its human text.
+    """Return the salt of the hash by which a generation draws its human text.
 
     Args:
         origin: "fresh" or "ledger".

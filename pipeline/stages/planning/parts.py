@@ -1,4 +1,4 @@
-"""A domain's part of the budget: what is wanted of it, what there is, and its own solution."""
+"""Domains of the budget: their request, their supply and their solution."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from outcross.transforms.estimators.entropy import entropy
 
 @dataclass(frozen=True)
 class Part:
-    """A domain's part of the budget: what is wanted of it, and what there is.
+    """Request and supply of a domain.
 
     Attributes:
-        policy, supply: of the domain.
-        caps: how often its documents may appear.
-        mode: what becomes of off-support text.
-        alpha: the tempering that it begins with.
-        split: whether the human part is a choice, or drawn.
+        policy: policy of the domain.
+        supply: supply of the domain.
+        caps: most copies of its documents.
+        mode: treatment of off-support text: keep, cap or drop.
+        alpha: tempering at the beginning.
+        split: "fill" if the human part is a choice, "drawn" if it is given.
     """
 
     policy: DomainPolicy
@@ -38,6 +39,12 @@ class Part:
 
     @classmethod
     def of(cls, config: Config, supply: DomainSupply) -> Part:
+        """Return the part of a domain.
+
+        Args:
+            config: configuration of the run.
+            supply: supply of the domain.
+        """
         policy = config.domains.get(supply.name, DomainPolicy())
         open_ = policy.kind == "open"
         alpha = config.alpha if policy.alpha is None else policy.alpha
@@ -52,39 +59,59 @@ class Part:
 
     @property
     def human_cap(self) -> NDArray[np.float64]:
+        """Array float64[C]: human tokens that may be taken."""
         return self.caps.human * self.supply.human
 
     def synthetic_cap(self, tokens: float) -> NDArray[np.float64]:
-        """Synthetic tokens that may be taken, for a total."""
+        """Return float64[C]: the synthetic tokens that may be taken.
+
+        Args:
+            tokens: synthetic tokens of the domain.
+        """
         return self.synthetic_caps(tokens)[0]
 
     def synthetic_caps(self, tokens: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Synthetic tokens that may be taken, and off-support ones among them, for a total."""
+        """Return the synthetic tokens that may be taken, and the off-support ones among them.
+
+        Args:
+            tokens: synthetic tokens of the domain.
+
+        Returns:
+            float64[C] twice.
+        """
         off = self.supply.off_support_cap(self.mode, tokens, self.caps.synthetic)
         return self.caps.synthetic * self.supply.synthetic + off, off
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A domain's human part that was drawn: float64[C] of fresh text and of a ledger's."""
+    """Human part of a domain, drawn before the budget is solved.
+
+    Attributes:
+        fresh: float64[C], tokens of fresh text.
+        ledger: float64[C], tokens of the ledger.
+    """
 
     fresh: NDArray[np.float64]
     ledger: NDArray[np.float64]
 
     @property
     def total(self) -> NDArray[np.float64]:
+        """Array float64[C]: tokens of both origins."""
         return self.fresh + self.ledger
 
 
 @dataclass(frozen=True)
 class Solved:
-    """A domain's budget, solved.
+    """Solution of a domain.
 
     Attributes:
-        part: what was to be solved.
-        synthetic_cap, off_cap: float64[C], tokens that may be taken, and off-support among them.
-        synthetic_tokens, human_tokens: that it comes to.
-        budget: None where it gets no tokens.
+        part: request and supply of the domain.
+        synthetic_cap: float64[C], synthetic tokens that may be taken.
+        off_cap: float64[C], off-support tokens among them.
+        synthetic_tokens: synthetic tokens of the solution.
+        human_tokens: human tokens of the solution.
+        budget: the domain's budget; None where it gets no tokens.
         ledger: float64[C], human tokens that come from a ledger.
     """
 
@@ -98,15 +125,17 @@ class Solved:
 
     @property
     def tokens(self) -> float:
+        """Number of tokens of both roles."""
         return self.synthetic_tokens + self.human_tokens
 
     @property
     def alpha(self) -> float:
+        """Tempering of the solution."""
         return self.part.alpha if self.budget is None else self.budget.alpha
 
     @property
     def amounts(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Synthetic and human tokens by cluster."""
+        """Pair of arrays float64[C]: synthetic and human tokens by cluster."""
         if self.budget is None:
             nothing = np.zeros_like(self.off_cap)
             return nothing, nothing
@@ -122,32 +151,34 @@ def solve_part(
     human: float,
     drawn: Drawn | None = None,
 ) -> Solved:
-    """One domain's budget, by itself.
+    """Solve the budget of one domain.
 
     Args:
-        config: of the run.
-        part: of the domain.
-        synthetic_cap, off_cap: float64[C], of `Part.synthetic_caps`.
-        synthetic, human: the domain's tokens.
-        drawn: the human part, where it is no choice.
+        config: configuration of the run.
+        part: request and supply of the domain.
+        synthetic_cap: float64[C], synthetic tokens that may be taken.
+        off_cap: float64[C], off-support tokens among them.
+        synthetic: synthetic tokens of the domain.
+        human: human tokens of the domain.
+        drawn: the human part where it is drawn; None where it is a choice.
 
     Raises:
-        Infeasible: naming the domain where there are any.
+        Infeasible: when the request can't be met; names the domain where there are several.
     """
     ledger = np.zeros_like(off_cap) if drawn is None else drawn.ledger
     human_cap, split = part.human_cap, part.split
     if drawn is not None:
-        human_cap, asked = drawn.total, synthetic + human
+        human_cap, total = drawn.total, synthetic + human
         human = float(human_cap.sum())
-        synthetic = min(max(asked - human, 0.0), float(synthetic_cap.sum()))
+        synthetic = min(max(total - human, 0.0), float(synthetic_cap.sum()))
     if synthetic + human <= 0:
         return Solved(part, synthetic_cap, off_cap, 0.0, 0.0, None, ledger)
-    there = part.supply
+    supply = part.supply
     floor = config.entropy_floor if part.policy.entropy_floor is None else part.policy.entropy_floor
     try:
         budget = plan_problem(
             Problem.of(
-                there.shares,
+                supply.shares,
                 synthetic_cap,
                 human_cap,
                 synthetic,
@@ -162,10 +193,10 @@ def solve_part(
         )
     except Infeasible as refusal:
         if config.domains:
-            raise Infeasible(f"domains.{there.name}: {refusal}", **refusal.detail) from None
+            raise Infeasible(f"domains.{supply.name}: {refusal}", **refusal.detail) from None
         raise
     solution = least_repeats(
-        budget.solution, there.synthetic + off_cap, there.human, synthetic_cap, human_cap
+        budget.solution, supply.synthetic + off_cap, supply.human, synthetic_cap, human_cap
     )
     budget = replace(budget, solution=solution)
     return Solved(
@@ -180,19 +211,19 @@ def solve_part(
 
 
 def domain_plan(solved: Solved, supply: Supply, tokens: float) -> face.DomainPlan:
-    """What plan.json says of a domain.
+    """Describe a domain for plan.json.
 
     Args:
-        solved: the domain.
-        supply: of all domains.
-        tokens: of all domains.
+        solved: solution of the domain.
+        supply: supply of all domains.
+        tokens: tokens of all domains.
     """
-    there, budget, human = solved.part.supply, solved.budget, supply.human_reference
+    domain, budget, human = solved.part.supply, solved.budget, supply.human_reference
     return face.DomainPlan(
-        name=there.name,
+        name=domain.name,
         kind=solved.part.policy.kind,
         share=solved.tokens / tokens,
-        reference_share=there.reference_share,
+        reference_share=domain.reference_share,
         tokens=solved.tokens,
         synthetic_tokens=solved.synthetic_tokens,
         human_tokens=solved.human_tokens,
@@ -200,25 +231,29 @@ def domain_plan(solved: Solved, supply: Supply, tokens: float) -> face.DomainPla
         alpha=solved.alpha,
         entropy=None if budget is None else budget.entropy,
         kl=None if budget is None or not human else budget.kl,
-        reference_entropy=entropy(there.shares) if human else None,
+        reference_entropy=entropy(domain.shares) if human else None,
         regime=None if budget is None else budget.solution.regime,
         shadow_price=None if budget is None else budget.solution.shadow_price,
     )
 
 
 def domain_quotas(solved: Solved) -> list[face.Quota]:
-    """Splits each cluster's synthetic quota: off-support documents get no more than their part."""
-    there, off_cap, cap = solved.part.supply, solved.off_cap, solved.part.caps.synthetic
+    """Return the quotas of a domain; off-support documents get no more than their share.
+
+    Args:
+        solved: solution of the domain.
+    """
+    supply, off_cap, cap = solved.part.supply, solved.off_cap, solved.part.caps.synthetic
     x, y = solved.amounts
-    held = there.synthetic + there.off_support
-    off = np.minimum(off_cap, x * there.off_support / np.maximum(held, 1.0))
-    off = np.maximum(off, x - cap * there.synthetic)
+    total = supply.synthetic + supply.off_support
+    off = np.minimum(off_cap, x * supply.off_support / np.maximum(total, 1.0))
+    off = np.maximum(off, x - cap * supply.synthetic)
     off = np.clip(off, 0.0, off_cap)
     columns = {
-        "reference_share": there.reference_share * there.shares,
-        "synthetic_available": there.synthetic,
-        "human_available": there.human,
-        "off_support_available": there.off_support,
+        "reference_share": supply.reference_share * supply.shares,
+        "synthetic_available": supply.synthetic,
+        "human_available": supply.human,
+        "off_support_available": supply.off_support,
         "synthetic": np.maximum(x - off, 0.0),
         "synthetic_off_support": off,
         "human": y,
@@ -226,6 +261,6 @@ def domain_quotas(solved: Solved) -> list[face.Quota]:
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [
-        face.Quota(domain=there.name, cluster=c, **dict(zip(columns, row, strict=True)))
+        face.Quota(domain=supply.name, cluster=c, **dict(zip(columns, row, strict=True)))
         for c, row in enumerate(rows)
     ]

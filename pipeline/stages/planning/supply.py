@@ -1,4 +1,4 @@
-"""What there is to take: tokens by domain and cluster, and how the reference shares them out."""
+"""Supply of tokens by domain and cluster, and the reference's shares of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.cluster import Clustered, yardstick_documents
-from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.cluster import reference_documents
 from outcross.pipeline.stages.planning.draw import HumanPart, human_part
 from outcross.pipeline.stages.rank import Ranking
-from outcross.pipeline.stages.sketch import Sketched, warnings_of_known
+from outcross.pipeline.stages.sources import warnings_of_known
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import OFF_SUPPORT
+from outcross.transforms.reference.reference import Reference
 
 Floats = NDArray[np.float64]
 
@@ -29,10 +29,12 @@ class DomainSupply:
 
     Attributes:
         name: value of the domain column, or '*'.
-        synthetic, off_support, human: float64[C]; synthetic without off-support.
+        synthetic: float64[C], synthetic tokens without off-support ones.
+        off_support: float64[C], off-support tokens.
+        human: float64[C], human tokens.
         shares: float64[C], the reference's smoothed shares within the domain.
         reference_share: the domain's share of the reference.
-        off_support_share: of the reference's documents that are off-support by its thresholds.
+        off_support_share: share of the reference's documents that are off-support.
     """
 
     name: str
@@ -44,8 +46,13 @@ class DomainSupply:
     off_support_share: float
 
     def writable(self, mode: str) -> float:
-        """Synthetic tokens that may be written, each document once: those that are not off-support
-        and as many off-support ones as may go with them.
+        """Return the synthetic tokens that may be written, each document once.
+
+        They are the tokens that are not off-support, and as many off-support ones as the mode
+        allows.
+
+        Args:
+            mode: treatment of off-support text: keep, cap or drop.
         """
         clean, off = float(self.synthetic.sum()), float(self.off_support.sum())
         if mode == "drop":
@@ -55,18 +62,21 @@ class DomainSupply:
         return min(clean + off, clean / (1 - self.off_support_share))
 
     def off_support_cap(self, mode: str, synthetic_tokens: float, copies: int) -> Floats:
-        """Off-support tokens that may be taken: each document once, never more than their share.
+        """Return the off-support tokens that may be taken, each document once.
 
         Args:
-            mode: `keep` the share that they have, `cap` it at the reference's, or `drop` them.
-            synthetic_tokens: that are asked for.
-            copies: how often a synthetic document may appear; what is asked beyond that can't be
-                written, and so lends off-support text no share.
+            mode: `keep` their natural share, `cap` it at the reference's, or `drop` them.
+            synthetic_tokens: synthetic tokens that are wanted.
+            copies: most copies of a synthetic document. Wanted tokens beyond that can't be
+                written, so they give off-support text no share.
+
+        Returns:
+            float64[C].
         """
-        everything = self.synthetic.sum() + self.off_support.sum()
-        if mode == "drop" or everything == 0:
+        available = self.synthetic.sum() + self.off_support.sum()
+        if mode == "drop" or available == 0:
             return np.zeros_like(self.off_support)
-        natural = self.off_support * min(1.0, synthetic_tokens / everything)
+        natural = self.off_support * min(1.0, synthetic_tokens / available)
         if mode == "keep" or natural.sum() == 0:
             return natural
         total, share = synthetic_tokens, self.off_support_share
@@ -77,18 +87,18 @@ class DomainSupply:
 
 @dataclass(frozen=True)
 class Supply:
-    """What there is to take, and what it is measured on.
+    """Tokens that may be written.
 
     Attributes:
-        domains: in the order of their names; a single '*' where none are asked for.
-        bytes_per_token: of synthetic and of human rows.
-        human_reference: whether the reference is human text.
-        names: by cluster, the words that set it apart and some human texts.
-        key: names all of this.
-        warnings: what has to be said about the sources and domains.
+        domains: supply of each domain, in the order of their names; a single '*' without domains.
+        bytes_per_token: bytes of a token in synthetic and in human rows.
+        human_reference: True if the reference is human text.
+        names: distinctive words and some human texts of each cluster, by its number.
+        key: hash of the documents and the reference.
+        warnings: warnings about the sources and domains.
         new: synthetic tokens of the run's own sources; None where there are no others.
-        part: what the human part is drawn from; None without a lineage.
-        documents: by role, how many there are, with words or without.
+        part: human text that the human part is drawn from; None without a lineage.
+        documents: number of documents by role, with words or without.
     """
 
     domains: Sequence[DomainSupply]
@@ -102,12 +112,12 @@ class Supply:
     documents: Mapping[str, int] = field(default_factory=dict)
 
     def about(self, cluster: int) -> dict[str, Any]:
-        """The words of a cluster, and a human text of it."""
+        """Return the words of a cluster, and a human text."""
         named = self.names.get(cluster, {"words": [], "texts": []})
         return {"words": named["words"], "text": named["texts"][0] if named["texts"] else None}
 
     def writable(self, mode: str) -> float:
-        """Synthetic tokens of all domains that may be written, each document once."""
+        """Return the synthetic tokens of all domains that may be written, each document once."""
         return sum(domain.writable(mode) for domain in self.domains)
 
     @property
@@ -116,17 +126,18 @@ class Supply:
         return sum(float(domain.human.sum()) for domain in self.domains)
 
 
-def supply_key(sketched: Sketched, clustered: Clustered, ranking: Ranking) -> str:
-    """Names the documents that may be written, whatever files they stand in, and the yardstick."""
-    state = xxhash.xxh3_128(clustered.reference.fingerprint().encode())
-    hi, lo = sketched.fingerprints
-    lineage = sketched.context.lineage
-    human = ranking.human
+def supply_key(ranking: Ranking) -> str:
+    """Return a hash of the documents that may be written, and of the reference.
+
+    The files that hold the documents don't matter.
+    """
+    state = xxhash.xxh3_128(ranking.clustered.reference.fingerprint().encode())
+    hi, lo = ranking.sketched.fingerprints
+    human, lineage = ranking.human, ranking.context.lineage
     parts = {"synthetic": ranking.candidate, "human": human}
-    if lineage is not None:  # what it has bought is drawn apart, and otherwise every time
-        old = sketched.of_sources(*lineage.ledger)
+    if lineage is not None:  # the ledger has a draw of its own in every generation
         number = f"ledger of generation {lineage.number}"
-        parts |= {"human": human & ~old, number: human & old}
+        parts |= {"human": human & ~ranking.ledger, number: human & ranking.ledger}
     for name, rows in parts.items():
         order = np.lexsort((lo[rows], hi[rows]))
         state.update(np.stack([hi[rows], lo[rows]], axis=1)[order].tobytes())
@@ -134,18 +145,17 @@ def supply_key(sketched: Sketched, clustered: Clustered, ranking: Ranking) -> st
     return str(state.hexdigest())
 
 
-def measure_supply(
-    sketched: Sketched, deduplicated: Deduplicated, clustered: Clustered, ranking: Ranking
-) -> Supply:
-    """What there is to take, by domain and cluster.
+def measure_supply(ranking: Ranking) -> Supply:
+    """Count the tokens that may be written, by domain and cluster.
 
     Raises:
-        ConfigError: where a share is asked for of a domain that has no text.
+        ConfigError: when a share is wanted of a domain that has no text.
     """
-    config, tokens = sketched.context.config, sketched.tokens
+    clustered, sketched = ranking.clustered, ranking.sketched
+    config, tokens = sketched.config, sketched.tokens
     size = sketched.sketches.numbers("size")
     synthetic, human = ranking.candidate, ranking.human
-    off = clustered.kind == OFF_SUPPORT
+    off = clustered.off_support
     names = sorted({*config.domains, OTHERS})
     number = sketched.domains(names)
     clusters = clustered.reference.codebook.size
@@ -159,87 +169,92 @@ def measure_supply(
     def per_token(rows: NDArray[np.bool_]) -> float:
         return float(size[rows].sum() / max(tokens[rows].sum(), 1))
 
-    yardstick = np.zeros(0, np.int64)
+    reference = np.zeros(0, np.int64)
     if config.reference is None:
-        yardstick = yardstick_documents(sketched, deduplicated)
-        # What is too long to be written would else say what its cluster is to have.
-        yardstick = yardstick[~ranking.too_long.rows[yardstick]]
-    plain, strange, given = (by_cell(r) for r in (synthetic & ~off, synthetic & off, human))
-    there = np.bincount(number[synthetic | human], minlength=len(names)) > 0
-    there |= np.bincount(number[yardstick], minlength=len(names)) > 0
-    warnings = _without_text(
-        [name for name, some in zip(names, there, strict=True) if not some], config
-    )
+        reference = reference_documents(ranking.deduplicated)
+        # A document that is too long to be written must not decide its cluster's share.
+        reference = reference[~ranking.too_long.rows[reference]]
+    plain, strange, people = (by_cell(r) for r in (synthetic & ~off, synthetic & off, human))
+    occurs = np.bincount(number[synthetic | human], minlength=len(names)) > 0
+    occurs |= np.bincount(number[reference], minlength=len(names)) > 0
+    absent = [name for name, occurring in zip(names, occurs, strict=True) if not occurring]
+    warnings = _without_text(absent, config)
     shares, natural, bare = _reference_shares(
-        clustered, by_cell(yardstick), (plain + strange + given).sum(axis=1)
+        clustered.reference, by_cell(reference), (plain + strange + people).sum(axis=1)
     )
-    warnings += _without_reference(
-        [n for n, b in zip(names, bare & there, strict=True) if b], config
-    )
+    unknown = [name for name, lacks in zip(names, bare & occurs, strict=True) if lacks]
+    warnings += _without_reference(unknown, config)
     classes = clustered.reference.counts.classes
     off_support_share = float(classes[OFF_SUPPORT] / max(classes.sum(), 1))
-    lineage, found = sketched.context.lineage, np.flatnonzero(there)
-    part = None
-    if lineage is not None:
-        own = [names[d] for d in found]
-        part = human_part(sketched, clustered, lineage, human, own)
+    present = np.flatnonzero(occurs)
     return Supply(
         domains=[
             DomainSupply(
                 name=names[d],
                 synthetic=plain[d],
                 off_support=strange[d],
-                human=given[d],
+                human=people[d],
                 shares=shares[d],
                 reference_share=float(natural[d]),
                 off_support_share=off_support_share,
             )
-            for d in found
+            for d in present
         ],
         bytes_per_token=(per_token(synthetic), per_token(human)),
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
-        key=supply_key(sketched, clustered, ranking),
+        key=supply_key(ranking),
         warnings=[*warnings_of_known(sketched), *warnings],
-        new=None if lineage is None else ranking.new,
-        part=part,
+        new=None if ranking.context.lineage is None else ranking.new,
+        part=human_part(ranking, [names[d] for d in present]),
         documents={"synthetic": int(synthetic.sum()), "human": int(human.sum())},
     )
 
 
 def _reference_shares(
-    clustered: Clustered, yardstick: Floats, held: Floats
+    reference: Reference, tokens: Floats, supply: Floats
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """The reference's shares of the clusters in each domain and of the domains, and which domains
-    it has no text of.
+    """Return the reference's shares of the clusters in each domain, and of the domains.
 
-    The half document that smooths a cluster is shared out like the reference itself, so that all
-    domains together are the reference as it is without any. A domain that it has no text of is held
-    against all of its clusters, and has the share that it has of the text there is to write.
+    Half a document smooths each cluster. It is divided among the domains like the reference, so
+    that all domains together are the reference without domains. A domain without reference text
+    gets the shares of the whole reference, and its share of the supply.
 
     Args:
-        clustered: the yardstick.
-        yardstick: float64[D, C], its tokens, as far as they are the run's own documents.
-        held: float64[D], tokens there are to write.
+        reference: reference of the run.
+        tokens: float64[D, C], tokens of the reference that are the run's own documents.
+        supply: float64[D], tokens that may be written.
+
+    Returns:
+        float64[D, C], shares of the clusters in each domain; float64[D], shares of the domains;
+        bool[D], domains without reference text.
     """
-    reference = clustered.reference
-    own = yardstick.sum(axis=1)
-    bare = own == 0
-    shares = np.broadcast_to(reference.shares, yardstick.shape).copy()
-    natural = held / max(float(held.sum()), 1.0)
+    totals = tokens.sum(axis=1)
+    bare = totals == 0
+    shares = np.broadcast_to(reference.shares, tokens.shape).copy()
+    natural = supply / max(float(supply.sum()), 1.0)
     if bare.all():
         return shares, natural, bare
     documents = max(int(reference.counts.documents.sum()), 1)
-    share = own / own.sum()
-    half = 0.5 * max(own.sum(), 1.0) / documents
+    share = totals / totals.sum()
+    half = 0.5 * max(totals.sum(), 1.0) / documents
     for d in np.flatnonzero(~bare):
-        smoothed = yardstick[d] + half * share[d]
+        smoothed = tokens[d] + half * share[d]
         shares[d] = smoothed / smoothed.sum()
     natural = np.where(bare, natural, share * (1 - float(natural[bare].sum())))
     return shares, natural, bare
 
 
 def _without_text(names: Sequence[str], config: Config) -> list[str]:
+    """Return warnings of the domains that no document has.
+
+    Args:
+        names: names of these domains.
+        config: configuration of the run.
+
+    Raises:
+        ConfigError: when a share is wanted of such a domain.
+    """
     warnings = []
     for name in names:
         policy = config.domains.get(name)
@@ -254,10 +269,16 @@ def _without_text(names: Sequence[str], config: Config) -> list[str]:
 
 
 def _without_reference(names: Sequence[str], config: Config) -> list[str]:
+    """Return a warning of the domains that the reference has no text of.
+
+    Args:
+        names: names of these domains.
+        config: configuration of the run.
+    """
     if not config.domains or not names:
         return []
     why = (
-        "a yardstick that was loaded knows no domains"
+        "a reference that was loaded knows no domains"
         if config.reference is not None
         else "the human reference has no text of them"
     )

@@ -1,4 +1,4 @@
-"""How many synthetic and human tokens a run asks for, from its configuration and what there is."""
+"""Totals of synthetic and human tokens that a run asks for, from its request and supply."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from outcross.transforms.estimators.entropy import ROUNDING
 
 
 class Totals(NamedTuple):
-    """Tokens that are asked for.
+    """Wanted tokens of all domains together.
 
     Attributes:
-        synthetic, human: of all domains together.
-        fresh: human ones among them that a lineage doesn't have yet; all without a lineage.
-        warnings: what has to be said about them.
+        synthetic: synthetic tokens.
+        human: human tokens.
+        fresh: human tokens that the lineage doesn't have yet; all without a lineage.
+        warnings: warnings about these totals.
     """
 
     synthetic: float
@@ -28,32 +29,46 @@ class Totals(NamedTuple):
 
 
 def totals_asked(config: Config, supply: Supply) -> Totals:
-    """The tokens of a configuration.
+    """Return the totals of a request.
+
+    Args:
+        config: configuration of the run.
+        supply: tokens that may be written.
 
     Raises:
-        ConfigError: when there is nothing to write, or not what is asked for.
+        ConfigError: when there is nothing to write, or too little for the request.
     """
-    synthetic_held = supply.writable(config.off_support)
-    human_held = supply.human
-    if synthetic_held + human_held == 0:
+    synthetic_supply = supply.writable(config.off_support)
+    human_supply = supply.human
+    if synthetic_supply + human_supply == 0:
         raise ConfigError(
             f"sources: there is nothing to write: {_without(config, supply, 'synthetic')}; "
             f"{_without(config, supply, 'human')}"
         )
     if supply.part is not None:
-        return _with_ledger(config, supply, supply.part, synthetic_held)
-    synthetic, human, warnings = _of_sources(config, supply, synthetic_held, human_held)
+        return _with_ledger(config, supply, supply.part, synthetic_supply)
+    synthetic, human, warnings = _of_sources(config, supply, synthetic_supply, human_supply)
     return Totals(synthetic, human, human, warnings)
 
 
 def _of_sources(
-    config: Config, supply: Supply, synthetic_held: float, human_held: float
+    config: Config, supply: Supply, synthetic_supply: float, human_supply: float
 ) -> tuple[float, float, list[str]]:
-    """Synthetic and human tokens where all human text is the run's own."""
+    """Return the totals without a lineage.
+
+    Args:
+        config: configuration of the run.
+        supply: tokens that may be written.
+        synthetic_supply: supply of synthetic tokens.
+        human_supply: supply of human tokens.
+
+    Returns:
+        Synthetic tokens, human tokens and warnings.
+    """
     warnings: list[str] = []
     share = config.human_share if config.effective_ratio is None else 0.0
     asked = "human_share" in config.model_fields_set and not config.best_effort
-    if human_held == 0 and config.human_tokens is None:
+    if human_supply == 0 and config.human_tokens is None:
         if share > 0 and asked:
             raise ConfigError(
                 f"human_share: {share} was asked, but {_without(config, supply, 'human')}; add a "
@@ -61,7 +76,7 @@ def _of_sources(
             )
         warnings.append(f"{_without(config, supply, 'human')}: nothing stops a loop from narrowing")
         share = 0.0
-    if synthetic_held == 0 and config.human_tokens is None:
+    if synthetic_supply == 0 and config.human_tokens is None:
         if share < 1 and asked:
             raise ConfigError(
                 f"human_share: {share} was asked, but {_without(config, supply, 'synthetic')}; add "
@@ -72,7 +87,7 @@ def _of_sources(
     if config.tokens is not None:
         human = share * config.tokens if config.human_tokens is None else config.human_tokens
         return config.tokens - human, float(human), warnings
-    synthetic = _by_default(synthetic_held)
+    synthetic = _by_default(synthetic_supply)
     if config.human_tokens is not None:
         if synthetic + config.human_tokens == 0:
             raise ConfigError(
@@ -81,87 +96,105 @@ def _of_sources(
             )
         return synthetic, float(config.human_tokens), warnings
     if share == 1:
-        return 0.0, human_held, warnings
+        return 0.0, human_supply, warnings
     wanted = synthetic * share / (1 - share)
     most = sum(float(Part.of(config, domain).human_cap.sum()) for domain in supply.domains)
     if wanted > most:
-        told = (
-            f"there are {human_held:,.0f} human tokens, each at most {config.max_copies.human} "
+        reason = (
+            f"there are {human_supply:,.0f} human tokens, each at most {config.max_copies.human} "
             f"times, and {wanted:,.0f} would be needed; with at most {int(most / share):,} tokens "
             "the share can be held"
         )
         if asked:
-            raise ConfigError(f"human_share: {share} was asked, and {told}")
+            raise ConfigError(f"human_share: {share} was asked, and {reason}")
         warnings.append(
             f"the human share is {most / (synthetic + most):.1%} of the tokens, not {share:.1%}: "
-            + told
+            + reason
         )
     return synthetic, min(wanted, most), warnings
 
 
 def _without(config: Config, supply: Supply, role: str) -> str:
-    """Say why no text of a role can be written: no document, none with a word, none that may."""
-    said = f"there is no {role} text"
+    """Say why no text of a role can be written: no document, none with a word, all off-support.
+
+    Args:
+        config: configuration of the run.
+        supply: tokens that may be written.
+        role: "synthetic" or "human".
+    """
+    lack = f"there is no {role} text"
     if role == "synthetic" and any(domain.off_support.sum() for domain in supply.domains):
-        return f"{said} that may be written: off_support = {config.off_support} leaves out all"
+        return f"{lack} that may be written: off_support = {config.off_support} leaves out all"
     documents = supply.documents.get(role, 0)
-    return said if documents == 0 else f"{said}: {documents:,} documents, none has a word"
+    return lack if documents == 0 else f"{lack}: {documents:,} documents, none has a word"
 
 
-def _by_default(synthetic_held: float) -> float:
-    return float(max(int(DEFAULT_SYNTHETIC * synthetic_held), min(synthetic_held, 1)))
+def _by_default(synthetic_supply: float) -> float:
+    """Return the synthetic tokens of a request that names no total."""
+    return float(max(int(DEFAULT_SYNTHETIC * synthetic_supply), min(synthetic_supply, 1)))
 
 
-def _with_ledger(config: Config, supply: Supply, part: HumanPart, synthetic_held: float) -> Totals:
-    """Fresh human text first, then the ledger, up to the human share; the rest is synthetic."""
-    fresh_held, ledger_held = (float(text.by_domain.sum()) for text in (part.fresh, part.ledger))
-    share = config.human_share if synthetic_held > 0 else 1.0
-    synthetic = _by_default(min(synthetic_held, supply.new or synthetic_held))
+def _with_ledger(
+    config: Config, supply: Supply, part: HumanPart, synthetic_supply: float
+) -> Totals:
+    """Return the totals with a lineage: fresh human text first, then the ledger.
+
+    Args:
+        config: configuration of the run.
+        supply: tokens that may be written.
+        part: human text that may be drawn.
+        synthetic_supply: supply of synthetic tokens.
+    """
+    fresh_supply, ledger_supply = (
+        float(text.by_domain.sum()) for text in (part.fresh, part.ledger)
+    )
+    share = config.human_share if synthetic_supply > 0 else 1.0
+    synthetic = _by_default(min(synthetic_supply, supply.new or synthetic_supply))
     if config.human_tokens is not None:
         wanted = float(config.human_tokens)
     elif config.tokens is not None:
         wanted = share * config.tokens
     else:
-        wanted = fresh_held + ledger_held if share == 1 else synthetic * share / (1 - share)
+        wanted = fresh_supply + ledger_supply if share == 1 else synthetic * share / (1 - share)
     if config.tokens is None and share == 1:
         synthetic = 0.0
-    fresh, warnings = _fresh(config, fresh_held, wanted)
-    human = min(wanted, fresh + ledger_held)
+    fresh, warnings = _fresh(config, fresh_supply, wanted)
+    human = min(wanted, fresh + ledger_supply)
     if human < wanted * (1 - ROUNDING):
-        told = (
+        available = (
             f"{human:,.0f} human tokens, where {wanted:,.0f} were asked for: {fresh:,.0f} fresh "
-            f"ones, and all {ledger_held:,.0f} of the ledger"
+            f"ones, and all {ledger_supply:,.0f} of the ledger"
         )
         if config.human_tokens is not None and not config.best_effort:
-            raise ConfigError(f"human_tokens: there are {told}; ask for fewer, or buy more")
-        warnings.append(f"the human part is {told}")
+            raise ConfigError(f"human_tokens: there are {available}; ask for fewer, or buy more")
+        warnings.append(f"the human part is {available}")
     if config.tokens is not None:
         synthetic = config.tokens - human
     return Totals(synthetic, human, fresh, warnings)
 
 
-def _fresh(config: Config, held: float, wanted: float) -> tuple[float, list[str]]:
-    """Fresh tokens to take, and what has to be said about them.
+def _fresh(config: Config, supply: float, wanted: float) -> tuple[float, list[str]]:
+    """Return the fresh tokens to buy, and warnings about them.
 
     Args:
-        config: of the run.
-        held: fresh tokens there are.
-        wanted: human tokens of all kinds.
+        config: configuration of the run.
+        supply: supply of fresh tokens.
+        wanted: human tokens of both origins.
     """
     asked = config.fresh_human_tokens
     if asked is None:
-        return min(held, wanted), []
-    said = []
-    if asked > held:
-        said.append(
-            f"fresh_human_tokens: {asked:,} were asked, and the human sources hold {held:,.0f} "
+        return min(supply, wanted), []
+    misses = []
+    if asked > supply:
+        misses.append(
+            f"fresh_human_tokens: {asked:,} were asked, and the human sources hold {supply:,.0f} "
             "that no earlier generation has bought"
         )
     if asked > wanted * (1 + ROUNDING):
-        said.append(
+        misses.append(
             f"fresh_human_tokens: {asked:,} were asked, and the human part is to be {wanted:,.0f} "
             "in all; raise human_share"
         )
-    if said and not config.best_effort:
-        raise ConfigError(said[0])
-    return min(float(asked), held, wanted), said
+    if misses and not config.best_effort:
+        raise ConfigError(misses[0])
+    return min(float(asked), supply, wanted), misses

@@ -1,19 +1,18 @@
-"""What was written against the plan: tokens, copies and entropies, and the promises about them."""
+"""Written tokens, copies and entropies against the plan, and the checks of its promises."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context, RunError
-from outcross.pipeline.stages.plan import Planned
+from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.reporting import figures
-from outcross.pipeline.stages.select import Selected
-from outcross.pipeline.stages.sketch import Sketched
+from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.write import Written
 from outcross.schemas.config import Config
 from outcross.schemas.plan import DomainPlan, Plan
 from outcross.schemas.report import Achieved, AchievedDomain
@@ -21,22 +20,22 @@ from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
-from outcross.transforms.measuring.diversity import Diversity
 
-_DOCUMENTS_A_CELL = 20  # from which rounding to whole documents hardly moves the entropy
+_DOCUMENTS_A_CELL = 20  # from here on rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01
 
 
 @dataclass(frozen=True)
-class _Written:
-    """Documents that were written, as columns of n rows, in the cells of the plan.
+class _Cells:
+    """The n written documents in the cells of the plan.
 
     Attributes:
-        copies: int64[n], at least 1.
-        tokens: int64[n], of all copies together.
-        domain, cluster: int64[n], places in the plan.
-        human: bool[n].
-        shape: how many domains and clusters there are.
+        copies: int64[n], copies of each document, at least 1.
+        tokens: int64[n], tokens of all copies together.
+        domain: int64[n], places of the domains in the plan.
+        cluster: int64[n], clusters.
+        human: bool[n], human documents.
+        shape: numbers of domains and of clusters.
     """
 
     copies: NDArray[np.int64]
@@ -47,135 +46,166 @@ class _Written:
     shape: tuple[int, int]
 
     @classmethod
-    def of(
-        cls, sketched: Sketched, clustered: Clustered, copies: NDArray[np.int32], made: Plan
-    ) -> _Written:
-        rows = np.flatnonzero(copies)
-        domain = sketched.domains([one.name for one in made.domains])
-        often = copies[rows].astype(np.int64)
+    def of(cls, selected: Selected) -> _Cells:
+        """Return the cells of a run's documents."""
+        sketched, clustered = selected.sketched, selected.clustered
+        domains = selected.planned.plan.domains
+        rows = np.flatnonzero(selected.copies)
+        domain = sketched.domains([domain.name for domain in domains])
+        copies = selected.copies[rows].astype(np.int64)
         return cls(
-            often,
-            often * sketched.tokens[rows],
+            copies,
+            copies * sketched.tokens[rows],
             domain[rows].astype(np.int64),
             clustered.cluster[rows].astype(np.int64),
             sketched.of_role("human")[rows],
-            (len(made.domains), clustered.reference.codebook.size),
+            (len(domains), clustered.reference.codebook.size),
         )
 
     @property
     def cell(self) -> NDArray[np.int64]:
+        """Array int64[n]: cell of each document."""
         return self.domain * self.shape[1] + self.cluster
 
-    @property
+    @cached_property
     def by_cell(self) -> NDArray[np.float64]:
-        """float64[D, C], tokens."""
+        """Array float64[D, C]: tokens by domain and cluster."""
         counted = np.bincount(self.cell, self.tokens, self.shape[0] * self.shape[1])
         return counted.astype(np.float64).reshape(self.shape)
 
     def most_copies(self, domain: int, human: bool) -> int:
+        """Return the most copies of a document.
+
+        Args:
+            domain: place of the domain.
+            human: True for human documents, False for synthetic ones.
+        """
         return int(self.copies[(self.domain == domain) & (self.human == human)].max(initial=0))
 
 
-def measure_achieved(
-    context: Context,
-    sketched: Sketched,
-    clustered: Clustered,
-    planned: Planned,
-    selected: Selected,
-    written: Mapping[str, Diversity],
-) -> Achieved:
-    """What stands in data/, against the plan.
+def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
+    """Compare the documents of data/ with the plan.
 
     Raises:
-        RunError: when the budget was missed, or a document stands there too often.
+        RunError: when the budget was missed, or a document has too many copies.
     """
-    made = planned.plan
-    tokens = {role: int(part.counts.tokens.sum()) for role, part in written.items()}
-    found = _Written.of(sketched, clustered, selected.copies, made)
-    cells = found.by_cell
-    shares = [quota.reference_share for quota in made.quotas]
+    selected, last = measured.corpus.selected, measured.last
+    plan, context = selected.planned.plan, selected.context
+    tokens = {role: int(part.counts.tokens.sum()) for role, part in last.items()}
+    cells = _Cells.of(selected)
+    by_cell = cells.by_cell
+    human_reference = selected.clustered.reference.human
+    shares = [quota.reference_share for quota in plan.quotas]
     achieved = Achieved(
         tokens=tokens["all"],
         synthetic_tokens=tokens["synthetic"],
         human_tokens=tokens["human"],
-        human_share=figures.human_share(written),
-        planned_human_tokens=made.reached.human_tokens,
-        planned_tokens=made.reached.tokens,
-        longest_document=int(sketched.tokens[selected.copies > 0].max(initial=0)),
-        entropy=_entropy(cells),
-        planned_entropy=made.reached.entropy,
-        domain_entropy=_entropy(cells.sum(axis=1)),
-        kl=kl(cells.ravel(), shares) if clustered.reference.human and cells.any() else None,
-        domains=[
-            _domain(
-                one, own, int(found.tokens[found.human & (found.domain == number)].sum()), cells
-            )
-            for number, (one, own) in enumerate(zip(made.domains, cells, strict=True))
-        ],
+        human_share=figures.human_share(last),
+        planned_human_tokens=plan.reached.human_tokens,
+        planned_tokens=plan.reached.tokens,
+        longest_document=_longest(selected),
+        entropy=_entropy(by_cell),
+        planned_entropy=plan.reached.entropy,
+        domain_entropy=_entropy(by_cell.sum(axis=1)),
+        kl=kl(by_cell.ravel(), shares) if human_reference and by_cell.any() else None,
+        domains=[_domain(cells, number, domain) for number, domain in enumerate(plan.domains)],
         most_copies=int(selected.copies.max(initial=0)),
     )
-    _check_promises(context, found, made, achieved)
+    _check_promises(selected, cells, achieved)
     _check_limits(context, achieved)
-    _check_entropy(context, found, achieved)
+    _check_entropy(context, cells, achieved)
     return achieved
+
+
+def achieved_by_dedup(written: Written[Kept]) -> Achieved:
+    """Count the tokens that `dedup` has kept."""
+    kept, sketched = written.selected, written.sketched
+    chosen = kept.copies > 0
+    tokens = {
+        role: int(sketched.tokens[chosen & sketched.of_role(role)].sum()) for role in WRITABLE
+    }
+    total = sum(tokens.values())
+    return Achieved(
+        tokens=total,
+        synthetic_tokens=tokens["synthetic"],
+        human_tokens=tokens["human"],
+        human_share=tokens["human"] / total if total else None,
+        planned_human_tokens=None,
+        longest_document=_longest(kept),
+        entropy=None,
+        planned_entropy=None,
+        kl=None,
+        most_copies=int(kept.copies.max(initial=0)),
+    )
+
+
+def _longest(selected: Selected | Kept) -> int:
+    """Return the tokens of the longest document that is written."""
+    return int(selected.sketched.tokens[selected.copies > 0].max(initial=0))
 
 
 def _entropy(tokens: NDArray[np.float64]) -> float | None:
     return entropy(tokens.ravel()) if tokens.any() else None
 
 
-def _domain(
-    planned: DomainPlan, own: NDArray[np.float64], human: int, cells: NDArray[np.float64]
-) -> AchievedDomain:
+def _domain(cells: _Cells, number: int, planned: DomainPlan) -> AchievedDomain:
+    """Compare the documents of a domain with its plan.
+
+    Args:
+        cells: written documents.
+        number: place of the domain.
+        planned: plan of the domain.
+    """
+    tokens, human = cells.by_cell[number], cells.human & (cells.domain == number)
     return AchievedDomain(
         name=planned.name,
         kind=planned.kind,
-        tokens=int(own.sum()),
-        share=float(own.sum()) / max(float(cells.sum()), 1.0),
-        human_tokens=human,
+        tokens=int(tokens.sum()),
+        share=float(tokens.sum()) / max(float(cells.by_cell.sum()), 1.0),
+        human_tokens=int(cells.tokens[human].sum()),
         planned_tokens=planned.tokens,
         planned_human_tokens=planned.human_tokens,
-        entropy=_entropy(own),
+        entropy=_entropy(tokens),
         planned_entropy=planned.entropy,
     )
 
 
-def check_budget(
-    context: Context, sketched: Sketched, planned: Planned, selected: Selected
-) -> None:
-    """Check what was chosen against what was asked, before any of it is written.
+def check_budget(selected: Selected) -> None:
+    """Compare the selection with the request, before any of it is written.
 
-    With `best_effort` what is missed is a warning.
-
-    Args:
-        context, sketched, planned, selected: of the run.
+    With `best_effort` a miss is a warning.
 
     Raises:
         ConfigError: when the tokens or the human part are missed.
     """
+    config, sketched = selected.config, selected.sketched
     chosen = selected.copies * sketched.tokens
-    longest = int(sketched.tokens[selected.copies > 0].max(initial=0))
     human = int(chosen[sketched.of_role("human")].sum())
-    said = missed(context.config, planned.plan, int(chosen.sum()), human, longest)
-    if said and not context.config.best_effort:
+    plan, longest = selected.planned.plan, _longest(selected)
+    misses = missed(config, plan, int(chosen.sum()), human, longest)
+    if misses and not config.best_effort:
         raise ConfigError(
-            f"{said[0]}; ask for another amount, or take the nearest there is with best_effort"
+            f"{misses[0]}; ask for another amount, or take the nearest there is with best_effort"
         )
-    for line in said:
-        context.warn(line)
+    for miss in misses:
+        selected.context.warn(miss)
 
 
 def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) -> list[str]:
-    """Say where tokens differ from what was asked by more than half of the longest document.
+    """Compare tokens with the request, to within half of the longest document.
 
-    What wasn't asked for is compared with what the plan has by default. With a lineage the human
-    part is drawn before the plan, which says where it is less than was asked.
+    Amounts that the request leaves open are compared with the plan. With a lineage the human part
+    is drawn before the plan, which warns where it is less than was asked.
 
     Args:
-        config: of the run.
-        plan: of the run.
-        tokens, human: that are written.
+        config: configuration of the run.
+        plan: plan of the run.
+        tokens: tokens that are written.
+        human: human tokens that are written.
         longest: tokens of the longest document that is written.
+
+    Returns:
+        A sentence for each amount that is missed.
     """
     total = plan.reached.tokens if config.tokens is None else float(config.tokens)
     part, key = plan.reached.human_tokens, "human_share"
@@ -185,36 +215,39 @@ def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) ->
         part = float(config.human_tokens)
     elif config.lineage is None and "human_share" in config.model_fields_set:
         part = config.human_share * total
-    said = []
-    for name, what, written, wanted in (
+    misses = []
+    for name, role, written, wanted in (
         ("tokens", "", tokens, total),
         (key, " human", human, part),
     ):
         if abs(written - wanted) > longest / 2 + ROUNDING * wanted:
-            said.append(
-                f"{name}: {written:,}{what} tokens are written where {wanted:,.0f} were to be, and "
+            misses.append(
+                f"{name}: {written:,}{role} tokens are written where {wanted:,.0f} were to be, and "
                 f"no document fits what is missing (half of the longest one written is "
                 f"{longest / 2:,.0f})"
             )
-    return said
+    return misses
 
 
-def _check_promises(context: Context, found: _Written, made: Plan, achieved: Achieved) -> None:
-    config = context.config
-    said = missed(config, made, achieved.tokens, achieved.human_tokens, achieved.longest_document)
-    if said and not config.best_effort:
-        raise RunError(said[0])
+def _check_promises(selected: Selected, cells: _Cells, achieved: Achieved) -> None:
+    """Refuse a result that misses the budget or has too many copies of a document."""
+    config, plan = selected.config, selected.planned.plan
+    written = achieved.tokens, achieved.human_tokens, achieved.longest_document
+    misses = missed(config, plan, *written)
+    if misses and not config.best_effort:
+        raise RunError(misses[0])
     for role in WRITABLE:
-        for number, one in enumerate(made.domains):
-            most, cap = found.most_copies(number, role == "human"), getattr(one.max_copies, role)
+        for number, domain in enumerate(plan.domains):
+            most, cap = cells.most_copies(number, role == "human"), getattr(domain.max_copies, role)
             if most > cap:
-                where = "" if len(made.domains) == 1 else f" of the domain {one.name!r}"
+                where = "" if len(plan.domains) == 1 else f" of the domain {domain.name!r}"
                 raise RunError(
                     f"a {role} document{where} was written {most} times; its cap is {cap}"
                 )
 
 
 def _check_limits(context: Context, achieved: Achieved) -> None:
+    """Warn where rounding to whole documents breaks `max_kl` or `entropy_floor`."""
     config = context.config
     if achieved.entropy is None or not achieved.planned_entropy:
         return
@@ -224,10 +257,10 @@ def _check_limits(context: Context, achieved: Achieved) -> None:
             f"the KL written, {achieved.kl:.6f}, is above max_kl {config.max_kl}: {rounding}"
         )
     floors = [("", config.entropy_floor, achieved.entropy)]
-    for one in achieved.domains:
-        policy = config.domains.get(one.name)
-        if policy is not None and one.entropy is not None:
-            floors.append((f"domains.{one.name}: ", policy.entropy_floor, one.entropy))
+    for domain in achieved.domains:
+        policy = config.domains.get(domain.name)
+        if policy is not None and domain.entropy is not None:
+            floors.append((f"domains.{domain.name}: ", policy.entropy_floor, domain.entropy))
     for where, floor, reached in floors:
         if floor is not None and reached < floor - TOLERANCE:
             context.warn(
@@ -236,12 +269,13 @@ def _check_limits(context: Context, achieved: Achieved) -> None:
             )
 
 
-def _check_entropy(context: Context, found: _Written, achieved: Achieved) -> None:
+def _check_entropy(context: Context, cells: _Cells, achieved: Achieved) -> None:
+    """Warn where the entropy of the written documents is far from the plan's, and say why."""
     if achieved.entropy is None or not achieved.planned_entropy:
         return
     gap = abs(achieved.entropy - achieved.planned_entropy) / achieved.planned_entropy
     if gap > _ENTROPY_GAP:
-        mean = int(found.copies.sum()) / len(np.unique(found.cell))
+        mean = int(cells.copies.sum()) / len(np.unique(cells.cell))
         why = (
             f"clusters hold {mean:.1f} documents on average, too few for whole documents to meet "
             "their quotas"

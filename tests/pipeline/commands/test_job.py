@@ -1,4 +1,4 @@
-"""A job's frame: its directory is its own, and keeps to one kind of job."""
+"""Frame of a job: a directory of its own, which keeps to one kind of job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outcross.pipeline.commands.job import alone, check_out, job
+from outcross.pipeline.commands.job import check_out, job, lock_out
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config, parse
@@ -26,36 +26,37 @@ def config(out: Path, **keys: Any) -> Config:
     return parse({"out": str(out), "sources": [source], **keys})
 
 
-def finish(made: Config, **described: Any) -> None:
-    """Leaves what every finished job does."""
-    Path(made.out, WORK).mkdir(parents=True, exist_ok=True)
+def finish(config: Config, **described: Any) -> None:
+    """Write the files that every finished job leaves."""
+    Path(config.out, WORK).mkdir(parents=True, exist_ok=True)
     value = {**versions(FORMAT_VERSION), **described}
-    value["configuration"] = made.model_dump(mode="json", exclude_unset=True)
-    Path(made.out, MANIFEST).write_text(json.dumps(value))
+    value["configuration"] = config.model_dump(mode="json", exclude_unset=True)
+    Path(config.out, MANIFEST).write_text(json.dumps(value))
 
 
 def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    with alone(out):
-        with pytest.raises(ConfigError, match="another run is at work"), alone(out):
+    with lock_out(out):
+        with pytest.raises(ConfigError, match="another run is at work"), lock_out(out):
             pass
-        with alone(str(tmp_path / "other")):
+        with lock_out(str(tmp_path / "other")):
             pass
-    with alone(out):
+    with lock_out(out):
         pass
 
 
-@pytest.mark.parametrize("made", KINDS)
-def test_a_directory_keeps_to_one_kind_of_job(tmp_path: Path, made: str) -> None:
+@pytest.mark.parametrize("earlier", KINDS)
+def test_a_directory_keeps_to_one_kind_of_job(tmp_path: Path, earlier: str) -> None:
     asked = config(tmp_path / "out")
-    finish(asked, kind=made)
+    finish(asked, kind=earlier)
     before = Path(asked.out, MANIFEST).read_bytes()
     for kind in KINDS:
-        if kind == made:
+        if kind == earlier:
             check_out(asked.out, kind)
             continue
-        told = rf"out: {asked.out} holds what `outcross {KINDS[made]}` has made; choose another"
-        with pytest.raises(ConfigError, match=told), job(asked, (), None, kind):
+        command = KINDS[earlier]
+        message = rf"out: {asked.out} holds what `outcross {command}` has made; choose another"
+        with pytest.raises(ConfigError, match=message), job(asked, (), None, kind):
             pass
     assert Path(asked.out, MANIFEST).read_bytes() == before
 
@@ -83,15 +84,15 @@ def test_somebody_elses_manifest_is_left_alone(tmp_path: Path, manifest: str) ->
 def test_that_another_requests_result_is_replaced_is_said(tmp_path: Path, capsys: Any) -> None:
     asked = config(tmp_path / "out", seed=1)
 
-    def said(request: Config, kind: str) -> str:
+    def printed(request: Config, kind: str) -> str:
         with job(request, (), StageProgress(), kind):
             return capsys.readouterr().err
 
     for kind in ("audit", "reference"):
-        assert said(asked, kind) == ""  # there is none
+        assert printed(asked, kind) == ""  # there is none
         finish(asked, kind=kind)
-        assert said(asked, kind) == ""  # it is the same
-        told = f"note: the result of another request in {asked.out} is replaced\n"
-        assert said(config(tmp_path / "out", seed=2), kind) == told
-        assert said(config(tmp_path / "out"), kind) == told
+        assert printed(asked, kind) == ""  # it is the same
+        message = f"note: the result of another request in {asked.out} is replaced\n"
+        assert printed(config(tmp_path / "out", seed=2), kind) == message
+        assert printed(config(tmp_path / "out"), kind) == message
         Path(asked.out, MANIFEST).unlink()

@@ -1,4 +1,4 @@
-"""Junk among synthetic text: never lifted, never copied, and told of."""
+"""Junk among synthetic text: never preferred, never copied, and named in a warning."""
 
 import random
 import re
@@ -28,7 +28,7 @@ def texts(seed: int, documents: int, topics: list[list[str]]) -> list[str]:
 
 
 def junk(seed: int, documents: int) -> list[str]:
-    """Characters, and words of the rare topic said over and over."""
+    """Return texts of random characters, and of repeated words of the rare topic."""
     rng = random.Random(seed)
     return [
         "".join(rng.choices(string.printable[:95], k=rng.randrange(100, 400)))
@@ -44,15 +44,15 @@ JUNK = junk(4, 50)
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthetic text lacks a quarter of the human topics but for the junk."""
+    """Write synthetic text that lacks a quarter of the human topics but for the junk."""
     folder = tmp_path_factory.mktemp("corpus")
-    for name, own in (("human", texts(1, 1600, WORDS)), ("synthetic", GOOD + JUNK)):
-        write_jsonl(folder / f"{name}.jsonl", [{"text": text} for text in own])
+    for name, documents in (("human", texts(1, 1600, WORDS)), ("synthetic", GOOD + JUNK)):
+        write_jsonl(folder / f"{name}.jsonl", [{"text": text} for text in documents])
     return folder
 
 
 def run(corpus: Path, out: Path) -> tuple[RunResult, list[dict[str, Any]], list[dict[str, Any]]]:
-    """The result, and the junk and the other synthetic rows that it wrote."""
+    """Return the result, its rows of junk and its other synthetic rows."""
     asked = {"tokens": 25_000, "human_share": 0.02, "max_copies": {"synthetic": 4, "human": 4}}
     result, rows = select(corpus, out, **asked)
     rows = [row for row in rows if row["role"] == "synthetic"]
@@ -61,22 +61,24 @@ def run(corpus: Path, out: Path) -> tuple[RunResult, list[dict[str, Any]], list[
 
 
 def of_junk(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> float:
-    own, rest = (sum(row["tokens"] for row in part) for part in (rows, others))
-    return own / (own + rest)
+    bad, good = (sum(row["tokens"] for row in part) for part in (rows, others))
+    return bad / (bad + good)
 
 
 def test_junk_is_written_once_and_no_more_than_its_share(corpus: Path, tmp_path: Path) -> None:
     result, bad, good = run(corpus, tmp_path / "out")
-    there, given = ([len(re.findall(r"\w+", text)) for text in own] for own in (JUNK, GOOD))
-    natural = sum(there) / (sum(there) + sum(given))
+    junk_lengths, good_lengths = (
+        [len(re.findall(r"\w+", text)) for text in documents] for documents in (JUNK, GOOD)
+    )
+    natural = sum(junk_lengths) / (sum(junk_lengths) + sum(good_lengths))
     assert {row["of"] for row in bad} <= {1}
     assert len({row["id"] for row in bad}) == len(bad)
-    assert of_junk(bad, good) <= natural * 1.02 + max(there) / 20_000
+    assert of_junk(bad, good) <= natural * 1.02 + max(junk_lengths) / 20_000
     assert max(row["of"] for row in good) > 1
-    (told,) = [w for w in result.report.verdict.warnings if "look like no human text" in w]
-    assert "of 980 synthetic documents" in told
+    (warning,) = [w for w in result.report.verdict.warnings if "look like no human text" in w]
+    assert "of 980 synthetic documents" in warning
     band = r"by their compression, not 1\d\.\d% to 66\.\d%"
-    assert re.search(band + r" \(such as synthetic/synthetic\.jsonl#9\d\d\)", told)
+    assert re.search(band + r" \(such as synthetic/synthetic\.jsonl#9\d\d\)", warning)
 
 
 def test_without_bands_junk_would_be_copied(

@@ -1,4 +1,4 @@
-"""Earlier runs as an index: which can be one, and what the others are told."""
+"""Earlier runs as an index, and the messages where a folder can be none."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def config(folder: Path, out: str, **keys: Any) -> Config:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has written a part of what it has read."""
+    """Write a run that has selected a part of its documents."""
     folder = tmp_path_factory.mktemp("earlier")
     result = run(config(folder, "run1", tokens=200))
     assert 5 < result.report.conservation[0].written < 55
@@ -85,8 +85,8 @@ def _change(out: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def _lose(out: Path, what: str) -> None:
-    shutil.rmtree(out / json.loads((out / "manifest.json").read_text())["work"][what])
+def _lose(out: Path, name: str) -> None:
+    shutil.rmtree(out / json.loads((out / "manifest.json").read_text())["work"][name])
 
 
 BROKEN = {
@@ -123,11 +123,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize("fault", BROKEN)
 def test_what_can_be_no_index_is_refused_before_anything_is_made(
-    copied: Path, tmp_path: Path, what: str
+    copied: Path, tmp_path: Path, fault: str
 ) -> None:
-    change, message = BROKEN[what]
+    change, message = BROKEN[fault]
     change(copied)
     against = config(tmp_path, "out", against=[str(copied)])
     with pytest.raises(ConfigError, match=f"against: .*{message}"):
@@ -160,18 +160,23 @@ def test_a_run_is_no_index_of_itself(
 ) -> None:
     before = _ids(copied)
     monkeypatch.chdir(tmp_path)
-    for own in (str(copied), f"{copied}/", "run1", "./run1/"):
+    for out in (str(copied), f"{copied}/", "run1", "./run1/"):
         with pytest.raises(ConfigError, match=r"against: .* is out itself"):
-            dedup(config(tmp_path, "run1", against=[own]))
+            dedup(config(tmp_path, "run1", against=[out]))
     assert _ids(copied) == before
 
 
 def test_texts_of_earlier_runs_are_found_by_their_name(finished: Path, tmp_path: Path) -> None:
     against = config(tmp_path, "out", against=[str(finished)])
-    own = _ids(finished)[0]
-    left = next(str(n) for n in range(len(TEXTS)) if str(n) not in _ids(finished))
-    wanted = {("run1/gpt", own), ("run1/gpt", left), ("gpt", own), ("run2/gpt", own)}
-    assert texts_of_earlier(against, wanted) == {("run1/gpt", own): TEXTS[int(own)]}
+    written = _ids(finished)[0]
+    unwritten = next(str(n) for n in range(len(TEXTS)) if str(n) not in _ids(finished))
+    wanted = {
+        ("run1/gpt", written),
+        ("run1/gpt", unwritten),
+        ("gpt", written),
+        ("run2/gpt", written),
+    }
+    assert texts_of_earlier(against, wanted) == {("run1/gpt", written): TEXTS[int(written)]}
 
 
 def test_an_earlier_run_that_is_gone_has_no_texts_and_is_no_error(
@@ -183,14 +188,14 @@ def test_an_earlier_run_that_is_gone_has_no_texts_and_is_no_error(
 
 
 def test_texts_of_sources_that_have_changed_are_not_shown(copied: Path, tmp_path: Path) -> None:
-    own = config(tmp_path, "run1", tokens=200)
-    run(own)  # the copied result is of sources elsewhere
+    request = config(tmp_path, "run1", tokens=200)
+    run(request)  # the copied result is of sources elsewhere
     wanted = {("gpt", "3"), ("gpt", "no such id")}
-    assert texts_of_sources(str(copied), own, wanted) == ({("gpt", "3"): TEXTS[3]}, {})
-    path = Path(own.sources[0].files[0])
+    assert texts_of_sources(str(copied), request, wanted) == ({("gpt", "3"): TEXTS[3]}, {})
+    path = Path(request.sources[0].files[0])
     before = path.read_text()
     for changed in (before.replace("text 3", "test 3"), before + "{}\n", before[:-9]):
         path.write_text(changed)
-        assert texts_of_sources(str(copied), own, wanted) == ({}, {("gpt", "3"): str(path)})
+        assert texts_of_sources(str(copied), request, wanted) == ({}, {("gpt", "3"): str(path)})
     path.unlink()
-    assert texts_of_sources(str(copied), own, wanted) == ({}, {("gpt", "3"): str(path)})
+    assert texts_of_sources(str(copied), request, wanted) == ({}, {("gpt", "3"): str(path)})

@@ -1,10 +1,9 @@
-"""Asked is what you get, whatever the lengths: long documents are left out, and misses are said."""
+"""Requests are met whatever the lengths: long documents are left out, and misses are reported."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from outcross.pipeline.commands.audit import audit
 from outcross.pipeline.commands.run import RunResult, dedup, plan, run
 from outcross.pipeline.stages.lengths import MEDIANS, length_limits, median, tokens_wanted
-from outcross.pipeline.stages.plan import make_plan
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.reporting.achieved import missed
-from outcross.pipeline.stages.select import _Selection
+from outcross.pipeline.stages.selection import Selection
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import Config, parse
 from outcross.schemas.plan import LengthLimits, Plan
@@ -40,7 +39,7 @@ def config(**asked: Any) -> Config:
 
 
 def lengths(draw: st.DrawFn, rng: np.random.Generator, least: int) -> Lengths:
-    """Lengths from 1 to a million: alike, spread over all magnitudes, or with some runaways."""
+    """Draw lengths from 1 to a million: alike, of all magnitudes, or with some runaways."""
     n = draw(st.integers(least, 80))
     tokens = {
         "alike": rng.integers(40, 61, n),
@@ -53,12 +52,12 @@ def lengths(draw: st.DrawFn, rng: np.random.Generator, least: int) -> Lengths:
 
 @st.composite
 def corpora(draw: st.DrawFn) -> tuple[Config, Lengths, Lengths, Lengths, Lengths]:
-    """A request, the lengths of synthetic and human documents, their clusters and classes."""
+    """Draw a request, the lengths of synthetic and human documents, their clusters and classes."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     synthetic, human = lengths(draw, rng, 3), lengths(draw, rng, 3)
     n = len(synthetic) + len(human)
     clusters = draw(st.sampled_from([1, 2, 7]))
-    kind = np.where(rng.random(n) < draw(st.sampled_from([0.0, 0.2])), OFF_SUPPORT, HEAD)
+    classes = np.where(rng.random(n) < draw(st.sampled_from([0.0, 0.2])), OFF_SUPPORT, HEAD)
     asked: dict[str, Any] = {
         "select": "random",
         "max_copies": {role: draw(st.integers(1, 3)) for role in ("synthetic", "human")},
@@ -72,20 +71,20 @@ def corpora(draw: st.DrawFn) -> tuple[Config, Lengths, Lengths, Lengths, Lengths
     if draw(st.booleans()):
         total = int(synthetic.sum() + human.sum())
         asked["tokens"] = max(1, int(total * draw(st.sampled_from([0.01, 0.3, 0.7, 1.0]))))
-    return config(**asked), synthetic, human, rng.integers(0, clusters, n), kind
+    return config(**asked), synthetic, human, rng.integers(0, clusters, n), classes
 
 
 def carried_out(
-    asked: Config, synthetic: Lengths, human: Lengths, cluster: Lengths, kind: Lengths
+    asked: Config, synthetic: Lengths, human: Lengths, cluster: Lengths, classes: Lengths
 ) -> tuple[Plan, Lengths, NDArray[np.bool_]]:
-    """The plan of a request, how often each document is written, and which may be."""
+    """Return the plan of a request, the copies of each document, and those that may be written."""
     tokens = np.concatenate([synthetic, human])
     people = np.arange(len(tokens)) >= len(synthetic)
     writable = np.ones(len(tokens), bool)
     if asked.long_documents == "leave_out":
         limits = length_limits(asked, {"synthetic": synthetic, "human": human}, synthetic)
         writable = tokens <= np.where(people, limits.human, limits.synthetic)
-    off, size = kind == OFF_SUPPORT, int(cluster.max()) + 1
+    off, size = classes == OFF_SUPPORT, int(cluster.max()) + 1
 
     def by_cluster(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         counted = np.bincount(cluster[rows], tokens[rows], size)
@@ -101,23 +100,26 @@ def carried_out(
         reference_share=1.0,
         off_support_share=0.05,
     )
-    made = make_plan(asked, Supply([domain], (5.0, 5.0), True, {}, "what there is"))
+    solved = make_plan(asked, Supply([domain], (5.0, 5.0), True, {}, "what there is"))
     hi = np.arange(len(tokens), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    sketched: Any = SimpleNamespace(
-        sketches=range(len(tokens)),
+
+    def unscored(*_: Any) -> Any:
+        raise AssertionError("with select: random nothing is scored")
+
+    selection = Selection(
+        config=asked,
+        plan=solved,
         tokens=tokens,
         fingerprints=(hi, hi ^ np.uint64(12345)),
-        domains=lambda names: np.zeros(len(tokens), np.int16),
+        domain=np.zeros(len(tokens), np.int16),
+        cluster=cluster.astype(np.int32),
+        clusters=size,
+        synthetic=writable & ~people & ~off,
+        off_support=writable & ~people & off,
+        human=writable & people,
+        ledger=np.zeros(len(tokens), bool),
     )
-    codebook = SimpleNamespace(codebook=SimpleNamespace(size=size))
-    clustered: Any = SimpleNamespace(
-        kind=kind, cluster=cluster, reference=codebook, reference_folder=""
-    )
-    ranking: Any = SimpleNamespace(candidate=writable & ~people, human=writable & people)
-    context: Any = SimpleNamespace(config=asked, lineage=None)
-    planned: Any = SimpleNamespace(plan=made)
-    selection = _Selection(context, None, sketched, clustered, ranking, planned)  # type: ignore[arg-type]
-    return made, selection.run(), writable
+    return solved, selection.copies(unscored), writable
 
 
 @settings(max_examples=400, deadline=None)
@@ -127,27 +129,27 @@ def test_total_and_share_are_met_within_half_of_the_longest_document_used_or_it_
 ) -> None:
     asked, synthetic, human, *_ = corpus
     try:
-        made, copies, writable = carried_out(*corpus)
-    except ConfigError:  # which says what can't be met
+        solved, copies, writable = carried_out(*corpus)
+    except ConfigError:  # the request can't be met
         return
     tokens = np.concatenate([synthetic, human])
     people = np.arange(len(tokens)) >= len(synthetic)
     assert not copies[~writable].any()
     written, mixed = int((copies * tokens).sum()), int((copies * tokens)[people].sum())
     longest = int(tokens[copies > 0].max(initial=0))
-    said = missed(asked, made, written, mixed, longest)
-    total = asked.tokens or made.reached.tokens
+    misses = missed(asked, solved, written, mixed, longest)
+    total = asked.tokens or solved.reached.tokens
     share = asked.human_share if "human_share" in asked.model_fields_set else None
-    part = made.reached.human_tokens if share is None else share * total
+    part = solved.reached.human_tokens if share is None else share * total
     near = 1e-6 * total + 1e-6
     met = 2 * abs(written - total) <= longest + near and 2 * abs(mixed - part) <= longest + near
-    assert met or said
-    if said and not asked.best_effort and mixed < made.reached.human_tokens:
-        # No human document that is left fits what is missing.
-        left = people & writable & (copies < asked.max_copies.human)
-        short = made.reached.human_tokens - mixed
+    assert met or misses
+    if misses and not asked.best_effort and mixed < solved.reached.human_tokens:
+        # No remaining human document fits the gap.
+        remaining = people & writable & (copies < asked.max_copies.human)
+        short = solved.reached.human_tokens - mixed
         if 2 * short > tokens[people & (copies > 0)].max(initial=0):
-            assert not (tokens[left] <= 2 * short).any()
+            assert not (tokens[remaining] <= 2 * short).any()
 
 
 @settings(max_examples=200, deadline=None)
@@ -157,10 +159,10 @@ def test_limits_are_what_they_say_and_leave_out_less_than_half(
 ) -> None:
     asked, synthetic, human, *_ = corpus
     limits = length_limits(asked, {"synthetic": synthetic, "human": human}, synthetic)
-    there = {"synthetic": synthetic, "human": human}
-    within = {role: part[part <= getattr(limits, role)] for role, part in there.items()}
+    by_role = {"synthetic": synthetic, "human": human}
+    within = {role: part[part <= getattr(limits, role)] for role, part in by_role.items()}
     wanted = tokens_wanted(asked, int(within["synthetic"].sum()), int(within["human"].sum()))
-    for role, part in there.items():
+    for role, part in by_role.items():
         middle = sorted(part.tolist())[len(part) // 2]
         assert median(part) == middle
         assert getattr(limits, role) == max(MEDIANS * middle, int(wanted) // 100)
@@ -168,15 +170,15 @@ def test_limits_are_what_they_say_and_leave_out_less_than_half(
 
 
 def test_the_limit_follows_the_tokens_to_write() -> None:
-    there: dict[Role, Lengths] = {
+    by_role: dict[Role, Lengths] = {
         "synthetic": np.array([50] * 1000 + [200_000]),
         "human": np.array([50] * 3000),
     }
-    small = length_limits(config(), there, there["synthetic"])
+    small = length_limits(config(), by_role, by_role["synthetic"])
     assert small == LengthLimits(synthetic=1000, human=1000)  # 1 % would be 416 tokens
-    large = length_limits(config(tokens=10**7), there, there["synthetic"])
+    large = length_limits(config(tokens=10**7), by_role, by_role["synthetic"])
     assert large == LengthLimits(synthetic=100_000, human=100_000)
-    keeps = length_limits(config(tokens=3 * 10**7), there, there["synthetic"])
+    keeps = length_limits(config(tokens=3 * 10**7), by_role, by_role["synthetic"])
     assert keeps.synthetic == 300_000  # which leaves out nothing
 
 
@@ -193,7 +195,7 @@ TOPICS = [
 
 
 def write(path: Path, seed: int, documents: int, runaway: int) -> None:
-    """Documents of about 40 words, and one runaway in their middle."""
+    """Write documents of about 40 words, and one runaway in their middle."""
     rng = np.random.default_rng(seed)
     topics = [topic.split() for topic in TOPICS]
     sizes = [*rng.integers(30, 50, documents // 2), runaway, *rng.integers(30, 50, documents // 2)]
@@ -250,10 +252,10 @@ def test_runaways_of_both_roles_are_left_out_and_named(folder: Path, tmp_path: P
 
 def test_a_plan_leaves_out_for_the_run_that_carries_it_out(folder: Path, tmp_path: Path) -> None:
     asked = {"human_share": 0.3, "tokens": 8000}
-    made = plan(request(folder, tmp_path / "planned", **asked))
-    assert made.length_limits is not None
+    planned = plan(request(folder, tmp_path / "planned", **asked))
+    assert planned.length_limits is not None
     path = tmp_path / "plan.json"
-    path.write_bytes(made.to_json())
+    path.write_bytes(planned.to_json())
     result = run(request(folder, tmp_path / "out", plan=str(path)))
     assert [line.not_selected["too long"] for line in checked(result)] == [1, 1]
     with pytest.raises(ConfigError, match="was asked for long_documents = leave_out"):
@@ -285,8 +287,8 @@ def test_one_document_that_is_most_of_a_corpus_is_no_go(folder: Path, tmp_path: 
         )
     )
     assert audited.report.verdict.outcome == "warn"
-    told = "Warning: one document, RUNAWAY, holds 83% of the 71,"
-    assert audited.report.verdict.sentence.startswith(told)
+    message = "Warning: one document, RUNAWAY, holds 83% of the 71,"
+    assert audited.report.verdict.sentence.startswith(message)
 
 
 def test_dedup_writes_documents_of_any_length(folder: Path, tmp_path: Path) -> None:
@@ -299,6 +301,6 @@ def test_dedup_writes_documents_of_any_length(folder: Path, tmp_path: Path) -> N
 
 def test_a_refusal_names_what_was_left_out(folder: Path, tmp_path: Path) -> None:
     asked = request(folder, tmp_path / "out", tokens=50_000, human_share=0.9)
-    told = r"2 documents are left out as too long, 110,000 tokens; `long_documents: keep`"
-    with pytest.raises(ConfigError, match=told):
+    message = r"2 documents are left out as too long, 110,000 tokens; `long_documents: keep`"
+    with pytest.raises(ConfigError, match=message):
         run(asked)

@@ -87,8 +87,8 @@ def test_off_support_text_stands_once_and_at_most_at_its_natural_share(selected:
     assert len(strange) > 20
     assert all(row["of"] == 1 for row in strange)
     quotas = result.plan.quotas
-    held = sum(q.off_support_available for q in quotas)
-    natural = held / (held + sum(q.synthetic_available for q in quotas))
+    supply = sum(q.off_support_available for q in quotas)
+    natural = supply / (supply + sum(q.synthetic_available for q in quotas))
     half = max(row["tokens"] for row in rows) / 2
     assert tokens(strange) <= natural * result.plan.reached.synthetic_tokens + half
 

@@ -13,10 +13,10 @@ def test_what_is_shown_is_one_printable_line_that_begins_the_text(text: str) -> 
     assert shown.isprintable()
     assert printable(text).isprintable()
     assert len(printable(text)) == len(text)
-    whole = " ".join(printable(text).split())
-    assert whole.startswith(shown.removesuffix("…"))
-    if len(whole) <= SHOWN and len(text) <= 4 * SHOWN:
-        assert shown == whole
+    line = " ".join(printable(text).split())
+    assert line.startswith(shown.removesuffix("…"))
+    if len(line) <= SHOWN and len(text) <= 4 * SHOWN:
+        assert shown == line
 
 
 def test_nothing_steers_a_terminal() -> None:

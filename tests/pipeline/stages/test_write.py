@@ -1,13 +1,17 @@
-"""What stands in data/ before a run: its own shards go, other files stay."""
+"""Files in data/ before a run: shards of an earlier run are deleted, other files stay."""
 
 import pytest
 
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.write import _forget_other_runs, check_folders
-from outcross.schemas.config import Config
+from outcross.pipeline.stages.deduplicate import deduplicate
+from outcross.pipeline.stages.select import keep
+from outcross.pipeline.stages.sketch import sketch
+from outcross.pipeline.stages.write import check_folders, write
+from outcross.schemas.config import parse
 from outcross.schemas.user_input import ConfigError
+from tests.support.corpora import write_jsonl
 
 
 def test_a_parquet_file_of_someone_else_is_refused_and_other_files_are_left(tmp_path):
@@ -28,8 +32,13 @@ def test_only_shards_of_an_earlier_run_are_deleted(tmp_path):
     (tmp_path / WORK).mkdir()
     for name in ("train-00000-of-00002.parquet", "notes.txt", "mine.parquet"):
         (data / name).write_text("x")
-    files = {"files": [str(tmp_path / "a.jsonl")]}
-    config = Config(out=str(tmp_path), sources=[{"name": "s", "role": "synthetic", **files}])
-    context = Context(config, [], StageProgress())
-    _forget_other_runs(context, "data", str(data), "key")
-    assert sorted(path.name for path in data.iterdir()) == ["mine.parquet", "notes.txt"]
+    path = write_jsonl(tmp_path / "a.jsonl", [{"text": "some words"}])
+    source = {"name": "s", "role": "synthetic", "files": [str(path)]}
+    context = Context(
+        parse({"out": str(tmp_path), "sources": [source], "workers": 1}),
+        progress=StageProgress(quiet=True),
+    )
+    written = write(keep(deduplicate(sketch(context, embedded=False))))
+    (shard,) = (file["file"] for file in written.files)
+    assert shard == "train-00000-of-00001.parquet"
+    assert sorted(path.name for path in data.iterdir()) == ["mine.parquet", "notes.txt", shard]

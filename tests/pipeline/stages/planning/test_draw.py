@@ -1,4 +1,4 @@
-"""The human part of a generation: how much is drawn of what, what else each time, and by whom."""
+"""Human part of a generation: its amounts, and a new draw in each generation."""
 
 from itertools import pairwise
 from typing import Any
@@ -19,26 +19,26 @@ DRAWS = settings(max_examples=200, deadline=None)
 def human_text(
     tokens: Any, domain: Any = 0, cluster: Any = 0, shape: tuple[int, int] = (1, 1), **named: Any
 ) -> HumanText:
-    """Documents of these lengths, by place in `domain` and `cluster`; `first` numbers them."""
+    """Return documents of these lengths in domains and clusters, numbered from `first`."""
     length = np.asarray(tokens, np.int64)
-    own = np.broadcast_to(np.asarray(domain, np.int64), length.shape).copy()
+    domains = np.broadcast_to(np.asarray(domain, np.int64), length.shape).copy()
     cell = np.broadcast_to(np.asarray(cluster, np.int64), length.shape).copy()
     hi = np.arange(len(length), dtype=np.uint64) + np.uint64(named.get("first", 0))
-    candidates = Candidates(own, length, np.ones_like(length), hi, hi * np.uint64(7919))
+    candidates = Candidates(domains, length, np.ones_like(length), hi, hi * np.uint64(7919))
     salt = draw_salt(named.get("origin", "fresh"), named.get("generation", 1))
     return HumanText(
-        np.arange(len(length)), own, cell, candidates, shape, named.get("seed", 0), salt
+        np.arange(len(length)), domains, cell, candidates, shape, named.get("seed", 0), salt
     )
 
 
 def taken(text: HumanText, quota: Floats) -> NDArray[np.int64]:
-    """Which documents meet a quota for each domain."""
+    """Return the documents that fill a quota for each domain."""
     return np.flatnonzero(fill_by_hash(text.candidates, quota, text.seed, text.salt, False))
 
 
 @st.composite
 def parts(draw: st.DrawFn) -> tuple[HumanPart, Floats, float]:
-    """A human part, tokens for each domain that it holds, and how many shall be fresh."""
+    """Draw a human part, tokens for each domain, and the most fresh tokens."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     longest = draw(st.sampled_from([1, 30, 400]))
@@ -78,13 +78,13 @@ def test_what_is_asked_is_drawn_to_within_half_of_the_longest_document(
     part, human, fresh = asked
     bought, again = part.draw(human, fresh)
     half = longest(part) / 2 + 1e-6
-    there = human > 0
+    wanted = human > 0
     most = min(fresh, float(np.minimum(human, part.fresh.by_domain).sum()))
     assert abs(bought.sum() - most) <= half
     # Where the domains with human text hold no more than what was bought and their ledger, it is
     # all of that.
-    held = float(bought.sum()) + float(part.ledger.by_domain[there].sum())
-    assert abs(bought.sum() + again.sum() - min(float(human.sum()), held)) <= half
+    supply = float(bought.sum()) + float(part.ledger.by_domain[wanted].sum())
+    assert abs(bought.sum() + again.sum() - min(float(human.sum()), supply)) <= half
 
 
 @DRAWS
@@ -94,10 +94,10 @@ def test_nothing_is_drawn_twice_nor_where_there_is_nothing(
 ) -> None:
     part, human, fresh = asked
     for text, drawn in zip((part.fresh, part.ledger), part.draw(human, fresh), strict=True):
-        held = np.zeros(text.shape)
-        np.add.at(held, (text.domain, text.cluster), text.candidates.tokens)
+        supply = np.zeros(text.shape)
+        np.add.at(supply, (text.domain, text.cluster), text.candidates.tokens)
         assert (drawn >= 0).all()
-        assert (drawn <= held).all()
+        assert (drawn <= supply).all()
         assert (drawn == drawn.round()).all()  # whole documents
         # It is a set of documents, each once: the quotas of their cells draw them again.
         cells = text.domain * text.shape[1] + text.cluster
@@ -158,8 +158,8 @@ def test_each_generation_draws_others_and_all_about_equally_often() -> None:
     # Short and long ones alike.
     assert abs(np.corrcoef(often, tokens)[0, 1]) < 0.15
     # Two generations have in common what chance gives them.
-    both = [len(a & b) for a, b in pairwise(sets)]
-    assert np.mean(both) == pytest.approx(documents / 16, rel=0.1)
+    common = [len(a & b) for a, b in pairwise(sets)]
+    assert np.mean(common) == pytest.approx(documents / 16, rel=0.1)
 
 
 def test_what_is_drawn_hangs_on_seed_origin_and_generation_alone() -> None:
@@ -186,7 +186,7 @@ def test_fresh_text_goes_first_to_where_the_ledger_has_none() -> None:
 
 
 def test_no_more_is_bought_than_was_asked_where_the_ledger_lacks_a_domain() -> None:
-    """The rest of the human part comes from the ledger's other domains."""
+    """Take the rest of the human part from the ledger's other domains."""
     shape = (2, 1)
     fresh = human_text([10] * 20, [0, 1] * 10, shape=shape)
     ledger = human_text([10] * 20, 1, shape=shape, first=100, origin="ledger")
@@ -197,7 +197,7 @@ def test_no_more_is_bought_than_was_asked_where_the_ledger_lacks_a_domain() -> N
 
 
 def test_documents_that_do_not_fit_their_domains_don_t_lose_the_budget() -> None:
-    """One document a domain, and too long for it: what it would have given comes of the ledger."""
+    """Fill in from the ledger where the only document of a domain is too long."""
     D = 10
     shape = (D, 1)
     odd, even = np.arange(0, D, 2), np.arange(1, D, 2)

@@ -1,4 +1,4 @@
-"""The tokens of a run with a lineage: what is bought, what comes again, what is synthetic."""
+"""Totals of a run with a lineage: bought, repeated and synthetic tokens."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.pipeline.stages.plan import make_plan
 from outcross.pipeline.stages.planning.draw import HumanPart
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.planning.totals import totals_asked
 from outcross.schemas.config import Config, parse
@@ -29,7 +29,7 @@ def config(**asked: Any) -> Config:
 def supply(
     synthetic: float = 900.0, fresh: Any = (10,) * 30, ledger: Any = (10,) * 50, **changes: Any
 ) -> Supply:
-    """One domain with one cluster, human documents of these lengths, and synthetic tokens."""
+    """Return one domain with one cluster, human documents of these lengths, synthetic tokens."""
     part = HumanPart(human_text(fresh), human_text(ledger, first=1000, origin="ledger"), 2)
     only = DomainSupply(
         name="*",
@@ -44,9 +44,9 @@ def supply(
     return Supply([only], (5.0, 6.0), True, {}, "what there is", **facts)
 
 
-def asked_for(there: Supply, **asked: Any) -> tuple[float, float, float, str]:
-    found = totals_asked(config(**asked), there)
-    return found.synthetic, found.human, found.fresh, "\n".join(found.warnings)
+def asked_for(stock: Supply, **asked: Any) -> tuple[float, float, float, str]:
+    totals = totals_asked(config(**asked), stock)
+    return totals.synthetic, totals.human, totals.fresh, "\n".join(totals.warnings)
 
 
 def test_fresh_text_first_then_the_ledger_up_to_the_human_share() -> None:
@@ -65,20 +65,20 @@ def test_fresh_text_first_then_the_ledger_up_to_the_human_share() -> None:
 
 
 def test_what_the_ledger_does_not_hold_yet_is_synthetic_and_said() -> None:
-    """As in a first generation, which has no ledger."""
+    """Plan as in a first generation, which has no ledger."""
     first = supply(ledger=())
-    synthetic, human, fresh, said = asked_for(
+    synthetic, human, fresh, warnings = asked_for(
         first, tokens=1000, human_share=0.4, fresh_human_tokens=100
     )
     assert (synthetic, human, fresh) == (900, 100, 100)
-    assert said == (
+    assert warnings == (
         "the human part is 100 human tokens, where 400 were asked for: 100 fresh ones, and all 0 "
         "of the ledger"
     )
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "cut"),
+    ("asked", "message", "cut"),
     [
         (
             {"fresh_human_tokens": 301, "human_share": 0.4},
@@ -103,24 +103,24 @@ def test_what_the_ledger_does_not_hold_yet_is_synthetic_and_said() -> None:
     ],
 )
 def test_what_there_is_not_is_refused_and_by_best_effort_cut(
-    asked: dict[str, Any], told: str, cut: tuple[float, float, float]
+    asked: dict[str, Any], message: str, cut: tuple[float, float, float]
 ) -> None:
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         asked_for(supply(), tokens=1000, **asked)
-    *found, said = asked_for(supply(), tokens=1000, best_effort=True, **asked)
-    assert tuple(found) == cut
-    assert said
+    *totals, warnings = asked_for(supply(), tokens=1000, best_effort=True, **asked)
+    assert tuple(totals) == cut
+    assert warnings
 
 
 def test_without_a_lineage_all_human_text_is_fresh() -> None:
-    there = supply(part=None, new=None)
-    found = totals_asked(parse({"out": "o", "sources": SOURCES}), there)
-    assert (found.synthetic, found.human, found.fresh) == (600, 150, 150)
+    stock = supply(part=None, new=None)
+    totals = totals_asked(parse({"out": "o", "sources": SOURCES}), stock)
+    assert (totals.synthetic, totals.human, totals.fresh) == (600, 150, 150)
 
 
 @st.composite
 def lineages(draw: st.DrawFn) -> tuple[Config, Supply, HumanPart]:
-    """Domains with documents of their own, and a request that they can hold."""
+    """Draw domains with documents, and a request that they can meet."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ["*", "a", "b"][: draw(st.integers(1, 3))]
     C = draw(st.integers(1, 6))
@@ -156,7 +156,7 @@ def lineages(draw: st.DrawFn) -> tuple[Config, Supply, HumanPart]:
                 off_support_share=0.01,
             )
         )
-    there = Supply(domains, (5.0, 6.0), True, {}, "what there is", new=5000.0, part=part)
+    stock = Supply(domains, (5.0, 6.0), True, {}, "what there is", new=5000.0, part=part)
     asked: dict[str, Any] = {"human_share": draw(st.sampled_from([0.0, 0.1, 0.4, 0.7]))}
     if draw(st.booleans()):
         asked["tokens"] = int(rng.integers(50, 400 * len(names)))
@@ -164,7 +164,7 @@ def lineages(draw: st.DrawFn) -> tuple[Config, Supply, HumanPart]:
         asked["fresh_human_tokens"] = int(rng.integers(0, 200))
     if len(names) > 1:
         asked["domains"] = {"a": {}}
-    return config(best_effort=True, **asked), there, part
+    return config(best_effort=True, **asked), stock, part
 
 
 @settings(max_examples=150, deadline=None)
@@ -172,9 +172,9 @@ def lineages(draw: st.DrawFn) -> tuple[Config, Supply, HumanPart]:
 def test_a_plan_draws_what_is_asked_once_and_buys_no_more(
     asked: tuple[Config, Supply, HumanPart],
 ) -> None:
-    request, there, part = asked
-    wanted = totals_asked(request, there)
-    plan = make_plan(request, there)
+    request, stock, part = asked
+    wanted = totals_asked(request, stock)
+    plan = make_plan(request, stock)
     half = longest(part) / 2 + 1e-6
     human = np.array([quota.human for quota in plan.quotas])
     again = np.array([quota.human_ledger for quota in plan.quotas])
@@ -185,7 +185,7 @@ def test_a_plan_draws_what_is_asked_once_and_buys_no_more(
     assert (again <= human).all()
     assert (human <= np.array([quota.human_available for quota in plan.quotas])).all()
     assert (human - again).sum() <= wanted.fresh + half
-    if len(there.domains) == 1:
+    if len(stock.domains) == 1:
         assert abs(human.sum() - wanted.human) <= half
         assert abs((human - again).sum() - wanted.fresh) <= half
     assert plan.generation == 2
@@ -195,14 +195,14 @@ def test_a_plan_draws_what_is_asked_once_and_buys_no_more(
 
 
 def test_a_floor_that_the_drawn_part_does_not_reach_is_refused_without_other_advice() -> None:
-    there = supply()
+    stock = supply()
     with pytest.raises(ConfigError, match="beside the human part that is drawn") as refused:
-        make_plan(config(tokens=1000, human_share=0.2, entropy_floor=1.0), there)
+        make_plan(config(tokens=1000, human_share=0.2, entropy_floor=1.0), stock)
     assert "human share of this total" not in str(refused.value)
 
 
 def test_domains_that_have_no_use_for_fresh_text_are_said() -> None:
-    """All of it is of one domain, which is to have a tenth of the tokens."""
+    """Buy text of one domain alone, which is to have a tenth of the tokens."""
     shape = (2, 1)
     fresh = human_text((10,) * 30, domain=1, shape=shape)
     ledger = human_text((10,) * 50, first=1000, origin="ledger", shape=shape)
@@ -219,11 +219,11 @@ def test_domains_that_have_no_use_for_fresh_text_are_said() -> None:
         )
         for d, name in enumerate(("*", "a"))
     ]
-    there = Supply(domains, (5.0, 6.0), True, {}, "what there is", new=1800.0, part=part)
+    stock = Supply(domains, (5.0, 6.0), True, {}, "what there is", new=1800.0, part=part)
     asked = {"tokens": 1000, "human_share": 0.4, "fresh_human_tokens": 300}
-    plan = make_plan(config(**asked, domains={"a": {"share": 0.1}}), there)
+    plan = make_plan(config(**asked, domains={"a": {"share": 0.1}}), stock)
     bought = plan.reached.human_tokens - plan.reached.ledger_tokens
     assert bought <= 100
     assert any(f"fresh_human_tokens: {bought:,.0f} are bought, not 300" in w for w in plan.warnings)
-    plan = make_plan(config(**asked, domains={"a": {"share": 0.8}}), there)
+    plan = make_plan(config(**asked, domains={"a": {"share": 0.8}}), stock)
     assert not any("are bought" in warning for warning in plan.warnings)

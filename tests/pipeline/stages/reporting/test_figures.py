@@ -1,4 +1,4 @@
-"""How much a corpus repeats itself is judged by all of it, however large its yardstick is."""
+"""How much a corpus repeats itself is judged by all of it, however large the reference is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING_TWICE: Groups = {1: 1000}
 
 
 @cache
-def _made() -> Reference:
+def _reference() -> Reference:
     return reference(pool=2)
 
 
@@ -33,7 +33,7 @@ def _array(groups: Groups) -> NDArray[np.int64]:
 
 
 def figure(corpus: Groups, human: Groups) -> Measure:
-    return near_duplicates(_array(corpus), replace(_made(), repeats=_array(human)))
+    return near_duplicates(_array(corpus), replace(_reference(), repeats=_array(human)))
 
 
 def gate(corpus: Groups, human: Groups = NOTHING_TWICE) -> str:
@@ -46,7 +46,7 @@ def gate(corpus: Groups, human: Groups = NOTHING_TWICE) -> str:
         {1000: 1},  # one text
         {1: 200, 800: 1},  # four fifths are one text
         {3: 400},
-        {3: 100_000},  # every text three times, in a corpus much larger than the yardstick
+        {3: 100_000},  # every text three times, in a corpus much larger than the reference
         {1: 9000, 2: 800},
         {1: 90_000, 10_000: 1},
     ],
@@ -70,15 +70,15 @@ def test_what_repeats_itself_as_human_text_does_goes_on(corpus: Groups, human: G
     assert gate(corpus, human) == "go"
 
 
-def test_the_share_is_that_of_the_whole_corpus_whatever_the_yardsticks_size() -> None:
+def test_the_share_is_that_of_the_whole_corpus_whatever_the_size_of_the_reference() -> None:
     for human in (200, 5000, 1_000_000):
-        found = figure({3: 1000}, {1: human})
-        assert (found.value, found.human, found.n) == (pytest.approx(2 / 3), 0.0, 3000)
-        assert found.against == pytest.approx(2 / 3)
+        measure = figure({3: 1000}, {1: human})
+        assert (measure.value, measure.human, measure.n) == (pytest.approx(2 / 3), 0.0, 3000)
+        assert measure.against == pytest.approx(2 / 3)
 
 
 def test_human_text_is_that_of_as_many_documents() -> None:
-    """A small corpus shows fewer of the repeats that a large yardstick has."""
+    """Show fewer repeats in a small corpus than in a large reference."""
     human = {1: 90_000, 2: 5000}
     shares = [figure({1: n}, human).human for n in (200, 5000, 100_000)]
     assert shares == sorted(shares)
@@ -89,8 +89,8 @@ def test_human_text_is_that_of_as_many_documents() -> None:
 
 
 def test_the_error_is_that_of_a_draw_where_human_text_repeats_nothing() -> None:
-    found = figure({1: 800, 2: 100}, NOTHING_TWICE)
-    assert found.error == pytest.approx((0.1 * 0.9 / 1000) ** 0.5)
+    measure = figure({1: 800, 2: 100}, NOTHING_TWICE)
+    assert measure.error == pytest.approx((0.1 * 0.9 / 1000) ** 0.5)
     # Human text that repeats a few texts often says less of what is usual.
     sure, unsure = (
         figure({1: 800, 2: 100}, human) for human in ({1: 800, 2: 100}, {1: 899, 101: 1})
@@ -104,9 +104,9 @@ def test_the_error_is_that_of_a_draw_where_human_text_repeats_nothing() -> None:
 def test_too_few_documents_on_either_side_are_not_judged() -> None:
     few = LEAST_DOCUMENTS - 1
     for corpus, human in (({few: 1}, {1: 1000}), ({1000: 1}, {1: few}), ({}, {1: 1000})):
-        found = figure(corpus, human)
-        assert (found.value, found.against, found.outcome) == (None, None, "too few")
-        assert found.n == min(sum(s * n for s, n in groups.items()) for groups in (corpus, human))
+        measure = figure(corpus, human)
+        assert (measure.value, measure.against, measure.outcome) == (None, None, "too few")
+        assert measure.n == min(sum(s * n for s, n in groups.items()) for groups in (corpus, human))
     assert gate({LEAST_DOCUMENTS: 1}, {1: LEAST_DOCUMENTS}) == "stop"
 
 
@@ -115,9 +115,9 @@ SOME = st.dictionaries(st.integers(1, 60), st.integers(1, 200), min_size=1)
 
 @given(SOME, SOME)
 def test_figures_are_shares_and_no_group_stops_beside_itself(corpus: Groups, human: Groups) -> None:
-    found = figure(corpus, human)
-    if found.value is not None and found.human is not None and found.error is not None:
-        assert 0 <= found.value < 1
-        assert 0 <= found.human < 1
-        assert found.error >= 0
+    measure = figure(corpus, human)
+    if measure.value is not None and measure.human is not None and measure.error is not None:
+        assert 0 <= measure.value < 1
+        assert 0 <= measure.human < 1
+        assert measure.error >= 0
     assert gate(corpus, corpus) in ("go", "too few")

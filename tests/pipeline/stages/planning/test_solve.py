@@ -1,4 +1,4 @@
-"""What is asked against what there is: totals, caps, quotas, and what is refused."""
+"""Plans of a request for a supply: totals, caps, quotas and refusals."""
 
 import math
 import re
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.pipeline.stages.plan import make_plan
+from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas.budget import MaxCopies
 from outcross.schemas.config import Config, parse
@@ -79,17 +79,17 @@ MODES = st.sampled_from(["keep", "cap", "drop"])
 @settings(max_examples=300, deadline=None)
 @given(supplies(), MODES, st.integers(1, 3), st.sampled_from([None, 0.0, 0.1, 0.5, 0.99, 1.0]))
 def test_quotas_are_within_what_there_is_and_nothing_asked_is_always_possible(
-    there: Supply, mode: str, cap: int, share: float | None
+    stock: Supply, mode: str, cap: int, share: float | None
 ) -> None:
     asked: dict[str, Any] = {} if share is None else {"human_share": share}
     caps = {"synthetic": cap, "human": cap}
     wanted = config(off_support=mode, max_copies=caps, best_effort=True, **asked)
-    if there.human + there.writable(mode) == 0:
+    if stock.human + stock.writable(mode) == 0:
         with pytest.raises(ConfigError, match="nothing to write"):
-            make_plan(wanted, there)
+            make_plan(wanted, stock)
         return
-    plan = make_plan(wanted, there)
-    (only,) = there.domains
+    plan = make_plan(wanted, stock)
+    (only,) = stock.domains
     everything = only.synthetic.sum() + only.off_support.sum()
     for quota in plan.quotas:
         c = quota.cluster
@@ -110,14 +110,14 @@ def test_quotas_are_within_what_there_is_and_nothing_asked_is_always_possible(
 @settings(max_examples=200, deadline=None)
 @given(supplies(), MODES, st.integers(1, 10**10), st.floats(0, 1), st.booleans())
 def test_tokens_that_are_asked_for_are_exact_or_refused(
-    there: Supply, mode: str, tokens: int, share: float, best_effort: bool
+    stock: Supply, mode: str, tokens: int, share: float, best_effort: bool
 ) -> None:
     wanted = config(off_support=mode, tokens=tokens, human_share=share, best_effort=best_effort)
     try:
-        plan = make_plan(wanted, there)
+        plan = make_plan(wanted, stock)
     except ConfigError:
         return
-    (only,) = there.domains
+    (only,) = stock.domains
     natural = only.off_support.sum() / max(only.synthetic.sum() + only.off_support.sum(), 1)
     part = {"keep": natural, "drop": 0.0, "cap": min(natural, only.off_support_share)}[mode]
     assert off_support(plan) <= part * plan.reached.synthetic_tokens * (1 + 1e-9) + 1e-3
@@ -148,61 +148,61 @@ def test_a_human_share_that_can_not_be_held_is_lowered_and_said() -> None:
 
 
 def test_a_human_share_that_was_asked_for_is_refused_where_it_can_not_be_held() -> None:
-    there = supply(human=(10, 0, 0))
+    stock = supply(human=(10, 0, 0))
     with pytest.raises(ConfigError, match=r"human_share: 0\.5 was asked, .* at most 40 tokens"):
-        make_plan(config(human_share=0.5), there)
-    plan = make_plan(config(human_share=0.5, tokens=40), there)
+        make_plan(config(human_share=0.5), stock)
+    plan = make_plan(config(human_share=0.5, tokens=40), stock)
     assert plan.reached.human_tokens == pytest.approx(20)
-    plan = make_plan(config(human_share=0.5, best_effort=True), there)
+    plan = make_plan(config(human_share=0.5, best_effort=True), stock)
     assert "3.2% of the tokens, not 50.0%" in says(plan)
 
 
 @settings(max_examples=150, deadline=None)
 @given(supplies(), MODES, st.sampled_from(["entropy_floor", "max_kl"]), st.floats(0.01, 0.99))
 def test_what_a_refusal_says_would_do_does(
-    there: Supply, mode: str, limit: str, strictness: float
+    stock: Supply, mode: str, limit: str, strictness: float
 ) -> None:
-    (only,) = there.domains
+    (only,) = stock.domains
     hardest = {"entropy_floor": math.log(len(only.shares)), "max_kl": 0.0}[limit]
     try:
-        free = make_plan(config(off_support=mode, human_share=0.05, best_effort=True), there)
+        free = make_plan(config(off_support=mode, human_share=0.05, best_effort=True), stock)
     except ConfigError:  # there is nothing to write
         return
     reached = {"entropy_floor": free.reached.entropy, "max_kl": free.reached.kl or 0.0}[limit]
     asked = {limit: max(reached + strictness * (hardest - reached), 0.0), "off_support": mode}
     try:
-        make_plan(config(human_share=0.05, **asked), there)
+        make_plan(config(human_share=0.05, **asked), stock)
     except ConfigError as refusal:
-        found = re.search(r"; ([\d,]+) human tokens in ([\d,]+) would do", str(refusal))
-        if found is None:
+        match = re.search(r"; ([\d,]+) human tokens in ([\d,]+) would do", str(refusal))
+        if match is None:
             return
-        human, tokens = (int(number.replace(",", "")) for number in found.groups())
+        human, tokens = (int(number.replace(",", "")) for number in match.groups())
         if tokens < 100:  # a part of a token, which is not said, decides there
             return
-        plan = make_plan(config(tokens=tokens, human_tokens=human, **asked), there)
+        plan = make_plan(config(tokens=tokens, human_tokens=human, **asked), stock)
         assert plan.reached.human_tokens == pytest.approx(human)
 
 
 @settings(max_examples=100, deadline=None)
 @given(supplies(), MODES)
-def test_a_point_of_the_frontier_is_what_asking_for_it_gives(there: Supply, mode: str) -> None:
+def test_a_point_of_the_frontier_is_what_asking_for_it_gives(stock: Supply, mode: str) -> None:
     try:
-        plan = make_plan(config(off_support=mode, best_effort=True), there)
+        plan = make_plan(config(off_support=mode, best_effort=True), stock)
     except ConfigError:  # there is nothing to write
         return
     tokens = round(plan.reached.tokens)
     if tokens == 0:
         return
-    plan = make_plan(config(off_support=mode, tokens=tokens, best_effort=True), there)
+    plan = make_plan(config(off_support=mode, tokens=tokens, best_effort=True), stock)
     if plan.reached.tokens < tokens:
         return
     for point in plan.frontier:
         wanted = config(off_support=mode, tokens=tokens, human_share=point.human_share)
         if not point.reachable:
             with pytest.raises(ConfigError):
-                make_plan(wanted, there)
+                make_plan(wanted, stock)
             continue
-        asked = make_plan(wanted, there).reached
+        asked = make_plan(wanted, stock).reached
         assert point.entropy == pytest.approx(asked.entropy, abs=1e-6)
         assert point.regime == asked.regime
 
@@ -234,8 +234,8 @@ def test_an_entropy_out_of_reach_is_refused() -> None:
 
 
 def test_without_human_text() -> None:
-    there = supply(human=(0, 0, 0), human_reference=False)
-    plan = make_plan(config(), there)
+    stock = supply(human=(0, 0, 0), human_reference=False)
+    plan = make_plan(config(), stock)
     assert plan.reached.human_tokens == 0
     assert plan.reached.synthetic_tokens == 600
     assert "there is no human text" in says(plan)
@@ -243,26 +243,26 @@ def test_without_human_text() -> None:
     assert plan.reached.kl is None
     assert plan.reached.reference_entropy is None
     assert all(point.kl is None and point.lowest_kl is None for point in plan.frontier)
-    assert make_plan(config(tokens=500), there).reached.tokens == pytest.approx(500)
+    assert make_plan(config(tokens=500), stock).reached.tokens == pytest.approx(500)
     with pytest.raises(ConfigError, match=r"human_share: 0\.2 was asked, but there is no human"):
-        make_plan(config(human_share=0.2), there)
-    assert make_plan(config(human_share=0), there).reached.human_share == 0
-    assert make_plan(config(human_share=0.2, best_effort=True), there).reached.human_share == 0
+        make_plan(config(human_share=0.2), stock)
+    assert make_plan(config(human_share=0), stock).reached.human_share == 0
+    assert make_plan(config(human_share=0.2, best_effort=True), stock).reached.human_share == 0
     with pytest.raises(ConfigError, match=r"9 human tokens were asked .* caps allow 0"):
-        make_plan(config(human_tokens=9), there)
+        make_plan(config(human_tokens=9), stock)
 
 
 def test_without_synthetic_text() -> None:
-    there = supply(synthetic=(0, 0, 0))
-    plan = make_plan(config(), there)
+    stock = supply(synthetic=(0, 0, 0))
+    plan = make_plan(config(), stock)
     assert (plan.reached.synthetic_tokens, plan.reached.human_tokens) == (0, 300)
     assert "there is no synthetic text" in says(plan)
-    assert make_plan(config(tokens=450), there).reached.human_tokens == pytest.approx(450)
+    assert make_plan(config(tokens=450), stock).reached.human_tokens == pytest.approx(450)
     with pytest.raises(ConfigError, match=r"human_share: 0\.2 was asked, but there is no synth"):
-        make_plan(config(human_share=0.2), there)
+        make_plan(config(human_share=0.2), stock)
     with pytest.raises(ConfigError, match="human_tokens: 0 were asked"):
-        make_plan(config(human_tokens=0), there)
-    assert make_plan(config(human_tokens=7), there).reached.tokens == pytest.approx(7)
+        make_plan(config(human_tokens=0), stock)
+    assert make_plan(config(human_tokens=7), stock).reached.tokens == pytest.approx(7)
 
 
 def test_without_any_text() -> None:
@@ -286,51 +286,51 @@ def test_all_human() -> None:
 
 
 def test_off_support_is_kept_at_its_natural_share_capped_or_dropped() -> None:
-    there = supply(synthetic=(600, 300, 0), off_support=(100, 0, 200))
-    plan = make_plan(config(human_share=0.1), there)
+    stock = supply(synthetic=(600, 300, 0), off_support=(100, 0, 200))
+    plan = make_plan(config(human_share=0.1), stock)
     assert plan.reached.synthetic_tokens == 800
     assert off_support(plan) <= 800 * 300 / 1200 + 1e-6
     assert off_support(plan) > 0
-    capped = make_plan(config(off_support="cap"), there)
+    capped = make_plan(config(off_support="cap"), stock)
     assert 0 < off_support(capped) <= 0.01 * capped.reached.synthetic_tokens + 1e-6
-    dropped = make_plan(config(off_support="drop"), there)
+    dropped = make_plan(config(off_support="drop"), stock)
     assert off_support(dropped) == 0
     assert dropped.reached.synthetic_tokens == 600
 
 
 def test_off_support_is_not_copied_to_meet_a_total() -> None:
-    there = supply(synthetic=(600, 300, 0), off_support=(100, 0, 200))
-    plan = make_plan(config(tokens=2100, human_share=0), there)  # everything, as often as it may
+    stock = supply(synthetic=(600, 300, 0), off_support=(100, 0, 200))
+    plan = make_plan(config(tokens=2100, human_share=0), stock)  # everything, as often as it may
     assert off_support(plan) == pytest.approx(300)
     assert plan.reached.synthetic_tokens == pytest.approx(2100)
     with pytest.raises(ConfigError, match="caps allow 2,100"):
-        make_plan(config(tokens=2101, human_share=0), there)
+        make_plan(config(tokens=2101, human_share=0), stock)
 
 
 def test_a_corpus_that_is_mostly_off_support_has_a_default_under_every_mode() -> None:
-    there = supply(synthetic=(100, 0, 0), off_support=(500, 300, 100))
-    assert make_plan(config(off_support="keep"), there).reached.synthetic_tokens == 666
-    capped = make_plan(config(off_support="cap"), there)
+    stock = supply(synthetic=(100, 0, 0), off_support=(500, 300, 100))
+    assert make_plan(config(off_support="keep"), stock).reached.synthetic_tokens == 666
+    capped = make_plan(config(off_support="cap"), stock)
     assert capped.reached.synthetic_tokens == pytest.approx(int(2 / 3 * 100 / 0.99))
     assert off_support(capped) <= 0.01 * capped.reached.synthetic_tokens + 1e-9
 
 
 def test_the_shards_are_as_many_as_the_planned_bytes_fill() -> None:
-    there = supply(synthetic=(6e8, 3e8, 0), human=(1e8, 1e8, 1e8))
-    plan = make_plan(config(shard_mb=100), there)
+    stock = supply(synthetic=(6e8, 3e8, 0), human=(1e8, 1e8, 1e8))
+    plan = make_plan(config(shard_mb=100), stock)
     size = 5 * plan.reached.synthetic_tokens + 6 * plan.reached.human_tokens
     assert plan.shards == math.ceil(size / (100 << 20))
 
 
 def test_with_weights_the_shards_hold_every_document_once() -> None:
-    there = supply(synthetic=(6e8, 3e8, 0), human=(1e7, 1e7, 1e7), off_support=(1e7, 0, 0))
+    stock = supply(synthetic=(6e8, 3e8, 0), human=(1e7, 1e7, 1e7), off_support=(1e7, 0, 0))
     asked = {"tokens": 1_500_000_000, "human_share": 0.04, "shard_mb": 100}
-    rows = make_plan(config(**asked), there)
-    weights = make_plan(config(copies="weights", **asked), there)
+    rows = make_plan(config(**asked), stock)
+    weights = make_plan(config(copies="weights", **asked), stock)
     assert weights.quotas == rows.quotas
     assert weights.reached == rows.reached
     assert weights.asked.copies == "weights"
-    size = 6 * there.human  # each human document is taken twice
+    size = 6 * stock.human  # each human document is taken twice
     for quota in rows.quotas:
         assert quota.human > quota.human_available
         once = min(quota.synthetic, quota.synthetic_available) + quota.synthetic_off_support
@@ -340,9 +340,9 @@ def test_with_weights_the_shards_hold_every_document_once() -> None:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    there = supply(off_support=(7, 0, 9))
-    assert make_plan(config(), there).to_json() == make_plan(config(), there).to_json()
-    assert Plan.from_json(make_plan(config(), there).to_json()) == make_plan(config(), there)
+    stock = supply(off_support=(7, 0, 9))
+    assert make_plan(config(), stock).to_json() == make_plan(config(), stock).to_json()
+    assert Plan.from_json(make_plan(config(), stock).to_json()) == make_plan(config(), stock)
 
 
 DOMAINS = [{**source, "domain_field": "kind"} for source in SOURCES]
@@ -358,14 +358,14 @@ def many_domains(draw: st.DrawFn) -> Supply:
     C, names = draw(st.integers(1, 12)), "*abcd"[: draw(st.integers(2, 5))]
     natural = rng.dirichlet(np.ones(len(names)))
     strange = draw(st.sampled_from([0.0, 0.01, 0.5]))
-    found = []
+    domains = []
     for name, share in zip(names, natural, strict=True):
         columns = {
             role: rng.integers(0, 1000, C) * (rng.random(C) < draw(st.sampled_from([0.3, 1.0])))
             for role in ("synthetic", "off_support", "human")
         }
         shares = rng.dirichlet(np.ones(C)) * 0.9 + 0.1 / C
-        found.append(
+        domains.append(
             domain(
                 name,
                 **columns,
@@ -374,7 +374,7 @@ def many_domains(draw: st.DrawFn) -> Supply:
                 off_support_share=strange,
             )
         )
-    return of_domains(*found)
+    return of_domains(*domains)
 
 
 POLICIES = {
@@ -386,36 +386,36 @@ POLICIES = {
 
 @settings(max_examples=150, deadline=None)
 @given(many_domains(), MODES, st.integers(1, 3))
-def test_each_domain_is_planned_as_if_it_were_alone(there: Supply, mode: str, cap: int) -> None:
+def test_each_domain_is_planned_as_if_it_were_alone(stock: Supply, mode: str, cap: int) -> None:
     wanted = asks(POLICIES, off_support=mode, max_copies={"synthetic": cap, "human": cap})
-    if there.human == 0 or there.writable(mode) == 0:
+    if stock.human == 0 or stock.writable(mode) == 0:
         return
-    plan = make_plan(wanted, there)  # nothing that is asked for is out of reach
+    plan = make_plan(wanted, stock)  # nothing that is asked for is out of reach
     cells = {(quota.domain, quota.cluster): quota for quota in plan.quotas}
     assert list(cells) == sorted(cells)
-    for own, planned in zip(there.domains, plan.domains, strict=True):
-        policy = POLICIES.get(own.name, {})
+    for domain_supply, planned in zip(stock.domains, plan.domains, strict=True):
+        policy = POLICIES.get(domain_supply.name, {})
         converges = policy.get("kind") == "converge"
         copies = 1 if converges else cap
         assert planned.kind == ("converge" if converges else "open")
         assert planned.alpha == (1.0 if converges else policy.get("alpha", 0.7))
         assert planned.max_copies == MaxCopies(synthetic=copies, human=copies)
-        quotas = [cells[own.name, c] for c in range(len(own.shares))]
+        quotas = [cells[domain_supply.name, c] for c in range(len(domain_supply.shares))]
         taken = np.array([quota.synthetic + quota.synthetic_off_support for quota in quotas])
         human = np.array([quota.human for quota in quotas])
         assert taken.sum() == pytest.approx(planned.synthetic_tokens, abs=1e-6)
         assert human.sum() == pytest.approx(planned.human_tokens, abs=1e-6)
         clean = np.array([quota.synthetic for quota in quotas])
-        assert (clean <= copies * own.synthetic * (1 + 1e-9) + 1e-6).all()
-        assert (human <= copies * own.human * (1 + 1e-9) + 1e-6).all()
+        assert (clean <= copies * domain_supply.synthetic * (1 + 1e-9) + 1e-6).all()
+        assert (human <= copies * domain_supply.human * (1 + 1e-9) + 1e-6).all()
         if planned.tokens == 0:
             assert planned.entropy is None
             continue
-        off = own.off_support_cap(mode, planned.synthetic_tokens, copies)
+        off = domain_supply.off_support_cap(mode, planned.synthetic_tokens, copies)
         alone = make_budget(
-            own.shares,
-            copies * own.synthetic + off,
-            copies * own.human,
+            domain_supply.shares,
+            copies * domain_supply.synthetic + off,
+            copies * domain_supply.human,
             planned.synthetic_tokens,
             planned.human_tokens,
             alpha=planned.alpha,
@@ -440,19 +440,19 @@ def two_domains(**changes: Any) -> Supply:
 
 
 def test_policies_that_ask_for_nothing_plan_as_without_any() -> None:
-    for there in (supply(), supply(off_support=(100, 0, 200)), supply(human=(10, 0, 0))):
-        plain, asked = make_plan(config(), there), make_plan(asks({"*": {}}), there)
+    for stock in (supply(), supply(off_support=(100, 0, 200)), supply(human=(10, 0, 0))):
+        plain, asked = make_plan(config(), stock), make_plan(asks({"*": {}}), stock)
         same = plain.asked.model_copy(update={"domains": asked.asked.domains})
         assert asked.to_json() == plain.model_copy(update={"asked": same}).to_json()
 
 
 def test_shares_are_met_or_refused_with_the_numbers_that_would_do() -> None:
     plan = make_plan(asks({"maths": {"share": 0.1}, "stories": {}}, tokens=800), two_domains())
-    assert [one.name for one in plan.domains] == ["maths", "stories"]
-    assert [one.tokens for one in plan.domains] == pytest.approx([80, 720])
-    assert [one.human_tokens for one in plan.domains] == pytest.approx([16, 144])
+    assert [part.name for part in plan.domains] == ["maths", "stories"]
+    assert [part.tokens for part in plan.domains] == pytest.approx([80, 720])
+    assert [part.human_tokens for part in plan.domains] == pytest.approx([16, 144])
     plan = make_plan(asks({"maths": {}}, tokens=800), two_domains())
-    assert [one.share for one in plan.domains] == pytest.approx([0.25, 0.75])
+    assert [part.share for part in plan.domains] == pytest.approx([0.25, 0.75])
     assert plan.domains[0].reference_share == 0.25
     wrong = asks({"maths": {"kind": "converge", "share": 0.9}}, tokens=800)
     with pytest.raises(ConfigError, match=r"domains\.maths\.share: 0\.9 of 800 tokens is 720, .*"
@@ -464,29 +464,29 @@ def test_shares_are_met_or_refused_with_the_numbers_that_would_do() -> None:
 
 
 def test_a_domain_with_less_text_than_its_share_of_human_text_is_named() -> None:
-    there = two_domains(synthetic=(3000, 1500, 900))
-    plan = make_plan(asks({"maths": {"kind": "converge"}}), there)
+    stock = two_domains(synthetic=(3000, 1500, 900))
+    plan = make_plan(asks({"maths": {"kind": "converge"}}), stock)
     assert plan.domains[0].tokens == pytest.approx(340)
     assert "'maths' gets" in says(plan)
     assert "as in the reference: it holds 300 synthetic and 40 human tokens" in says(plan)
 
 
 def test_a_floor_is_of_its_domain_alone() -> None:
-    there = of_domains(domain("a", reference_share=0.5), domain("b", reference_share=0.5))
-    free = make_plan(asks({"a": {}, "b": {}}), there)
+    stock = of_domains(domain("a", reference_share=0.5), domain("b", reference_share=0.5))
+    free = make_plan(asks({"a": {}, "b": {}}), stock)
     low = (free.domains[0].entropy or 0.0) + 0.005
-    plan = make_plan(asks({"a": {"entropy_floor": low}, "b": {}}), there)
+    plan = make_plan(asks({"a": {"entropy_floor": low}, "b": {}}), stock)
     assert plan.domains[0].entropy == pytest.approx(low, abs=1e-6)
     assert plan.domains[0].alpha < 0.7
     assert plan.domains[1] == free.domains[1]
     assert plan.reached.alpha is None
     assert free.reached.alpha == 0.7
     with pytest.raises(ConfigError, match=r"domains\.a: an entropy of 1\.5 nats can't be reached"):
-        make_plan(asks({"a": {"entropy_floor": 1.5}, "b": {}}), there)
+        make_plan(asks({"a": {"entropy_floor": 1.5}, "b": {}}), stock)
 
 
 def test_the_order_of_the_policies_does_not_matter() -> None:
-    there = two_domains()
-    one = {"maths": {"kind": "converge"}, "stories": {"alpha": 0.5}}
-    other = dict(reversed(one.items()))
-    assert make_plan(asks(one), there).to_json() == make_plan(asks(other), there).to_json()
+    stock = two_domains()
+    part = {"maths": {"kind": "converge"}, "stories": {"alpha": 0.5}}
+    other = dict(reversed(part.items()))
+    assert make_plan(asks(part), stock).to_json() == make_plan(asks(other), stock).to_json()
