@@ -250,7 +250,7 @@ def main() -> None:
     before, human = [text for text, _ in synthetic], [paragraph.text for paragraph in fresh]
     written = pq.read_table(out / "data", columns=["text"])["text"].to_pylist()
 
-    # The control on the same yardstick: it goes in as a corpus, and is measured as it is read.
+    # The control on the same reference: it goes in as a corpus, and is measured as it is read.
     achieved = json.loads((out / "report.json").read_text(encoding="utf-8"))["achieved"]
     naive = naive_mix(before, human, count_words(written), achieved["human_share"])
     write_jsonl(work / "naive.jsonl", ({"text": text} for text in naive))

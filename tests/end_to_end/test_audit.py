@@ -46,7 +46,7 @@ class Corpora:
     """Files of texts.
 
     Attributes:
-        human: what yardsticks are made of.
+        human: what references are made of.
         other: as much human text of the same kind, some of it twice.
         collapsed: few texts, many times.
         narrow: many texts of few words, and some lines that are none.
@@ -91,8 +91,8 @@ def corpora(tmp_path_factory) -> Corpora:
 
 
 @pytest.fixture(scope="session")
-def yardstick(corpora, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("yardstick") / "ref"
+def reference(corpora, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("reference") / "ref"
     built = outcross("reference", "build", "--human", corpora.human, "--out", out, "--json")
     assert json.loads(built.stdout) == {
         "out": str(out),
@@ -175,8 +175,8 @@ def test_human_text_is_as_diverse_as_human_text(corpora, human_like):
     assert not (human_like.out / "data").exists()
 
 
-def test_a_built_yardstick_and_other_files_and_workers_give_the_same(
-    corpora, human_like, yardstick, tmp_path
+def test_a_built_reference_and_other_files_and_workers_give_the_same(
+    corpora, human_like, reference, tmp_path
 ):
     """In another order, in many files of all formats, with three workers."""
     rows = corpora.rows["other"]
@@ -185,7 +185,7 @@ def test_a_built_yardstick_and_other_files_and_workers_give_the_same(
     folder.mkdir()
     for number, at in enumerate(range(0, len(mixed), 170)):
         write_rows(folder / f"{number}.{ENDINGS[number % 4]}", mixed[at : at + 170])
-    again = audited(tmp_path / "again", folder, reference=str(yardstick), workers=3)
+    again = audited(tmp_path / "again", folder, reference=str(reference), workers=3)
     expected = human_like.report
     assert figures(again) == figures(expected)
     assert len(expected.shards) == 1
@@ -200,9 +200,9 @@ def test_a_built_yardstick_and_other_files_and_workers_give_the_same(
 
 
 @pytest.fixture(scope="session")
-def collapsed(corpora, yardstick, tmp_path_factory) -> Audit:
+def collapsed(corpora, reference, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("collapsed") / "audit"
-    asked = [corpora.collapsed, "--reference", yardstick, "--id-field", "id", "--json"]
+    asked = [corpora.collapsed, "--reference", reference, "--id-field", "id", "--json"]
     done = installed("audit", *asked, "--out", out, code=3)
     return Audit(out, done.stdout, done.stderr)
 
@@ -229,28 +229,28 @@ def test_json_is_the_report_and_nothing_else(collapsed):
     assert collapsed.stderr == ""
 
 
-def test_the_yardsticks_own_text_is_no_corpus_to_judge(corpora, yardstick, tmp_path):
-    report = audited(tmp_path / "own", corpora.human, reference=str(yardstick))
+def test_the_references_own_text_is_no_corpus_to_judge(corpora, reference, tmp_path):
+    report = audited(tmp_path / "own", corpora.human, reference=str(reference))
     assert report.verdict.outcome == "done"
     assert report.verdict.sentence.startswith("Done, not judged: no document is left that is new")
     assert report.judged.documents == 0
     (line,) = report.conservation
     (same,) = (n for why, n in line.not_selected.items() if why == "stands in the human reference")
     assert same == line.kept
-    warning_start = f"{same:,} of {same:,} documents stand word for word in the yardstick"
+    warning_start = f"{same:,} of {same:,} documents stand word for word in the reference"
     assert any(warning.startswith(warning_start) for warning in report.verdict.warnings)
     assert line.holds()
     (line_of_reference,) = report.deduplication.found
     assert (line_of_reference.kind, line_of_reference.name) == ("reference", "reference/yardstick")
 
 
-def test_one_text_or_four_fifths_of_one_text_stops(corpora, yardstick, tmp_path):
+def test_one_text_or_four_fifths_of_one_text_stops(corpora, reference, tmp_path):
     """Though hardly any documents are left to measure, and what is left may be diverse."""
     other = corpora.rows["other"]
     for name, different in (("one", []), ("four-fifths", other[:240])):
         once = [{"id": f"c{n}", "text": COMMONEST} for n in range(1200 - len(different))]
         path = write_rows(tmp_path / f"{name}.jsonl", different + once)
-        asked = ["--reference", yardstick, "--id-field", "id", "--workers", 1]
+        asked = ["--reference", reference, "--id-field", "id", "--workers", 1]
         stopped = command(path, *asked, out=tmp_path / name, code=3)
         verdict = stopped.report.verdict
         assert verdict.outcome == "stop"
@@ -264,18 +264,18 @@ def test_one_text_or_four_fifths_of_one_text_stops(corpora, yardstick, tmp_path)
 
 
 @pytest.fixture(scope="session")
-def thrice(corpora, yardstick, tmp_path_factory) -> Audit:
-    """More texts than the yardstick has, each of them three times."""
+def thrice(corpora, reference, tmp_path_factory) -> Audit:
+    """More texts than the reference has, each of them three times."""
     folder = tmp_path_factory.mktemp("thrice")
     rows = [row | {"id": f"{n}-{row['id']}"} for n in range(3) for row in corpora.rows["other"]]
     report = audited(
-        folder / "audit", write_rows(folder / "a.jsonl", rows), reference=str(yardstick)
+        folder / "audit", write_rows(folder / "a.jsonl", rows), reference=str(reference)
     )
     assert report.conservation[0].read > len(corpora.rows["human"]) * 2
     return Audit(folder / "audit", "", "")
 
 
-def test_a_corpus_larger_than_its_yardstick_stops_for_its_repeats_alone(human_like, thrice):
+def test_a_corpus_larger_than_its_reference_stops_for_its_repeats_alone(human_like, thrice):
     report, once = thrice.report, human_like.report
     assert report.verdict.outcome == "stop"
     assert [name for name, outcome in outcomes(report).items() if outcome == "stop"] == [
@@ -292,11 +292,11 @@ def test_a_corpus_larger_than_its_yardstick_stops_for_its_repeats_alone(human_li
 
 
 def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
-    corpora, yardstick, tmp_path, capsys
+    corpora, reference, tmp_path, capsys
 ):
     few = write_rows(tmp_path / "few.jsonl", corpora.rows["other"][:60])
     out = tmp_path / "out"
-    report = audited(out, few, reference=str(yardstick))
+    report = audited(out, few, reference=str(reference))
     assert set(outcomes(report).values()) == {"too few"}
     assert report.verdict.outcome == "done"
     assert report.verdict.sentence.startswith(
@@ -304,7 +304,7 @@ def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
     )
     gates = tmp_path / "gates.yaml"
     gates.write_text("too_few: stop\n")
-    asked = {"paths": [str(few)], "reference": str(yardstick), "gates": str(gates), "workers": 1}
+    asked = {"paths": [str(few)], "reference": str(reference), "gates": str(gates), "workers": 1}
     request = AuditRequest(**asked, id_field="id", out=str(out))
     strict = audit(request, progress=StageProgress()).report
     assert strict.verdict.outcome == "stop"
@@ -315,20 +315,20 @@ def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
     assert capsys.readouterr().err.startswith(note)
 
 
-def test_a_file_without_rows_is_a_shard_without_figures(corpora, yardstick, tmp_path):
+def test_a_file_without_rows_is_a_shard_without_figures(corpora, reference, tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
     write_rows(folder / "a.jsonl", corpora.rows["other"][:300])
     write_rows(folder / "b.jsonl", [])
     write_rows(folder / "c.jsonl", corpora.rows["other"][300:600])
-    report = audited(tmp_path / "out", folder, reference=str(yardstick))
+    report = audited(tmp_path / "out", folder, reference=str(reference))
     first, empty, last = report.shards
     assert (empty.file, empty.rows, empty.bytes, empty.human_share) == ("b.jsonl", 0, 0, None)
     assert empty.figures.documents == empty.figures.tokens == 0
     assert first.rows + last.rows == report.figures("deduplicate").documents
 
 
-def test_each_file_has_a_near_duplicate_rate_of_its_own(corpora, yardstick, tmp_path):
+def test_each_file_has_a_near_duplicate_rate_of_its_own(corpora, reference, tmp_path):
     """One of identical answers, one that copies another file, and a clean one."""
     folder = tmp_path / "files"
     folder.mkdir()
@@ -338,7 +338,7 @@ def test_each_file_has_a_near_duplicate_rate_of_its_own(corpora, yardstick, tmp_
     write_rows(folder / "clean.jsonl", other)
     write_rows(folder / "copy.jsonl", again)
     write_rows(folder / "null.jsonl", once)
-    report = audited(tmp_path / "out", folder, reference=str(yardstick))
+    report = audited(tmp_path / "out", folder, reference=str(reference))
     clean, copy, null = report.shards
     assert [shard.read for shard in report.shards] == [200, 200, 805]
     assert null.rows == null.figures.documents == 1
@@ -366,12 +366,12 @@ def test_without_human_text_there_is_a_report_but_no_judgement(corpora, tmp_path
 
 
 @pytest.fixture(scope="session")
-def sums(corpora, yardstick, tmp_path_factory) -> tuple[Report, Report]:
+def sums(corpora, reference, tmp_path_factory) -> tuple[Report, Report]:
     """Audit one corpus with all domains open, and with sums that are meant to agree."""
     folder = tmp_path_factory.mktemp("sums")
     gates = folder / "gates.yaml"
     gates.write_text("domains: {maths: converge, math: converge}\n")
-    fields = {"domain_field": "kind", "prompt_field": "question", "reference": str(yardstick)}
+    fields = {"domain_field": "kind", "prompt_field": "question", "reference": str(reference)}
     return (
         audited(folder / "open", corpora.sums, **fields),
         audited(folder / "converge", corpora.sums, **fields, gates=str(gates)),
@@ -398,10 +398,10 @@ def test_domains_that_are_meant_to_converge_are_measured_and_not_judged(corpora,
     assert some.stages == every.stages  # what is shown of all stays
 
 
-def test_a_corpus_of_nothing_but_convergence_is_not_judged(corpora, yardstick, tmp_path):
+def test_a_corpus_of_nothing_but_convergence_is_not_judged(corpora, reference, tmp_path):
     gates = tmp_path / "gates.yaml"
     gates.write_text("domains: {'*': converge}\n")
-    asked = {"reference": str(yardstick), "gates": str(gates)}
+    asked = {"reference": str(reference), "gates": str(gates)}
     report = audited(tmp_path / "out", corpora.collapsed, **asked)
     assert report.verdict.outcome == "done"
     assert report.judged.documents == 0
@@ -427,10 +427,10 @@ def test_prompts_that_have_collapsed_are_named(corpora, sums):
     assert any(reason.startswith("noticed: 60 of 60 prompts") for reason in some.reasons)
 
 
-def test_gates_with_an_unknown_key_are_refused(corpora, yardstick, tmp_path):
+def test_gates_with_an_unknown_key_are_refused(corpora, reference, tmp_path):
     path = tmp_path / "gates.yaml"
     path.write_text("distinct_33: {warn: 0.9, stop: 0.75}\n")
-    asked = ["--reference", yardstick, "--gates", path]
+    asked = ["--reference", reference, "--gates", path]
     refused = command(corpora.other, *asked, out=tmp_path / "out", code=2)
     assert f"{path}: distinct_33: there is no such key" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -440,8 +440,8 @@ def test_gates_with_an_unknown_key_are_refused(corpora, yardstick, tmp_path):
 # What can't be read.
 
 
-def test_a_text_field_that_is_not_there_fails_by_name(corpora, yardstick, tmp_path):
-    asked = ["--reference", yardstick, "--text-field", "answer"]
+def test_a_text_field_that_is_not_there_fails_by_name(corpora, reference, tmp_path):
+    asked = ["--reference", reference, "--text-field", "answer"]
     failed = command(corpora.other, *asked, out=tmp_path / "out", code=1)
     assert "corpus: text field 'answer' is missing" in failed.stderr
     assert "--max-reject-share" in failed.stderr
@@ -461,9 +461,9 @@ def test_human_text_may_have_a_field_of_its_own(corpora, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def narrow(corpora, yardstick, tmp_path_factory) -> Audit:
+def narrow(corpora, reference, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("narrow") / "audit"
-    audited(out, corpora.narrow, reference=str(yardstick))
+    audited(out, corpora.narrow, reference=str(reference))
     return Audit(out, "", "")
 
 
@@ -480,14 +480,14 @@ def test_few_words_stop_and_what_could_not_be_read_is_named(corpora, narrow):
     ]
 
 
-def test_a_file_that_was_cut_off_is_warned_of(corpora, yardstick, tmp_path):
+def test_a_file_that_was_cut_off_is_warned_of(corpora, reference, tmp_path):
     """One of many rows, so that nothing stops; but what it held is missing."""
     folder = tmp_path / "parts"
     folder.mkdir()
     write_rows(folder / "a.jsonl.gz", corpora.rows["other"][:400])
     cut = write_rows(folder / "b.jsonl.gz", corpora.rows["other"][400:800])
     cut.write_bytes(cut.read_bytes()[:-20_000])
-    asked = {"reference": str(yardstick), "on_broken_file": "reject"}
+    asked = {"reference": str(reference), "on_broken_file": "reject"}
     report = audited(tmp_path / "out", folder, **asked)
     line = report.conservation[0]
     assert line.rejected == 1
@@ -503,15 +503,15 @@ def test_a_file_that_was_cut_off_is_warned_of(corpora, yardstick, tmp_path):
     )
 
 
-def test_a_damaged_yardstick_is_refused_before_any_work(corpora, curated, yardstick, tmp_path):
+def test_a_damaged_reference_is_refused_before_any_work(corpora, curated, reference, tmp_path):
     broken = tmp_path / "ref"
-    shutil.copytree(yardstick, broken, ignore=shutil.ignore_patterns(".outcross"))
+    shutil.copytree(reference, broken, ignore=shutil.ignore_patterns(".outcross"))
     arrays = broken / "arrays.npz"
     arrays.write_bytes(arrays.read_bytes()[:-1000])
     refused = command(corpora.other, "--reference", broken, out=tmp_path / "out", code=2)
     assert f"reference: {broken} is damaged" in refused.stderr
     assert "Traceback" not in refused.stderr
-    # A run's own yardstick, which nobody has named, is no other case.
+    # A run's own reference, which nobody has named, is no other case.
     run_out = tmp_path / "run"
     shutil.copytree(curated.out, run_out, ignore=shutil.ignore_patterns(".outcross"))
     for damage in ("{", "[]"):
@@ -550,10 +550,10 @@ def _state(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.fixture(scope="session")
-def of_run(curated, yardstick, tmp_path_factory) -> Audit:
+def of_run(curated, reference, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("of-run") / "audit"
     before = _state(curated.out)
-    audit_of_run = command(curated.out, "--reference", yardstick, "--workers", 1, out=out)
+    audit_of_run = command(curated.out, "--reference", reference, "--workers", 1, out=out)
     assert _state(curated.out) == before  # the audited corpus is never written to
     return audit_of_run
 
@@ -579,8 +579,8 @@ def test_a_runs_output_is_read_by_its_roles_without_further_copies(curated, of_r
     assert outcomes(report)["effective_clusters"] == "go"
 
 
-def test_the_files_of_a_run_say_the_same_wherever_they_lie(curated, of_run, yardstick, tmp_path):
-    asked = {"reference": str(yardstick), "id_field": None}
+def test_the_files_of_a_run_say_the_same_wherever_they_lie(curated, of_run, reference, tmp_path):
+    asked = {"reference": str(reference), "id_field": None}
     report = audited(tmp_path / "files", curated.out / "data" / "*.parquet", **asked)
     assert [line.source for line in report.conservation] == ["synthetic", "human"]
     expected = of_run.report
@@ -592,20 +592,20 @@ def test_the_files_of_a_run_say_the_same_wherever_they_lie(curated, of_run, yard
     assert report.verdict.outcome == expected.verdict.outcome
 
 
-def test_a_runs_output_is_measured_on_the_yardstick_it_brings(curated, tmp_path, capsys):
+def test_a_runs_output_is_measured_on_the_reference_it_brings(curated, tmp_path, capsys):
     request = AuditRequest(paths=[str(curated.out)], out=str(tmp_path / "out"), workers=1)
     report = audit(request, progress=StageProgress()).report
     reference = curated.out / "reference"
-    assert f"note: measured on the run's own yardstick, {reference}\n" in capsys.readouterr().err
+    assert f"note: measured on the run's own reference, {reference}\n" in capsys.readouterr().err
     stored = json.loads((reference / "reference.json").read_text())
     assert (report.reference.human, report.reference.fingerprint) == (True, stored["fingerprint"])
     assert report.verdict.outcome in ("go", "warn")
-    # Its human part is what the yardstick was made of, and is measured all the same.
+    # Its human part is what the reference was made of, and is measured all the same.
     human = next(line for line in report.conservation if line.role == "human")
     assert (human.removed, human.not_selected["measured"]) == (0, human.kept)
 
 
-def test_the_human_part_of_a_corpus_is_no_yardstick_for_it(curated, tmp_path):
+def test_the_human_part_of_a_corpus_is_no_reference_for_it(curated, tmp_path):
     """Its files without its reference/: what is human in them is audited, too."""
     files = curated.out / "data" / "*.parquet"
     report = audited(tmp_path / "out", files, id_field=None)
@@ -627,19 +627,19 @@ def test_the_human_part_of_a_corpus_is_no_yardstick_for_it(curated, tmp_path):
 
 
 def test_human_text_that_a_run_wrote_is_meant_to_be_there(of_run):
-    """Though the yardstick is made of it: it would be half of it that goes, by hash."""
+    """Though the reference is made of it: it would be half of it that goes, by hash."""
     human = next(line for line in of_run.report.conservation if line.role == "human")
     assert human.removed == 0
 
 
-def test_a_runs_gate_stops_it(corpora, curated, yardstick, tmp_path):
+def test_a_runs_gate_stops_it(corpora, curated, reference, tmp_path):
     assert curated.report["verdict"]["outcome"] in ("go", "warn")
     # How far a plan leads from human text is its own doing, so that is shown only.
     measures = {m["name"]: m["outcome"] for m in curated.report["judged"]["measures"]}
     assert measures["js"] == "shown"
     assert "near_duplicates" not in measures
     options = ["--synthetic", corpora.narrow, "--human", corpora.human, "--human-share", 0.05]
-    options += ["--reference", yardstick, "--out", tmp_path / "out"]
+    options += ["--reference", reference, "--out", tmp_path / "out"]
     stopped = run(*options, "--gate", out=tmp_path / "out", code=3)
     assert stopped.report["verdict"]["outcome"] == "stop"
     assert "Stop: " in stopped.stdout
@@ -691,7 +691,7 @@ def test_an_audit_has_removed_nothing_that_could_be_explained(human_like):
     assert "report.json has the commonest texts" in refused.stderr
 
 
-def test_two_yardsticks_are_not_compared(human_like, narrow, tmp_path):
+def test_two_references_are_not_compared(human_like, narrow, tmp_path):
     report = narrow.report
     other = report.reference.model_copy(update={"fingerprint": "another"})
     path = tmp_path / "report.json"

@@ -160,7 +160,7 @@ def test_a_plan_with_domains_is_carried_out_as_it_is(rows, planned, tmp_path):
     assert again.report["judged"] == planned.report["judged"]  # what converges is in the plan
 
 
-def test_a_loaded_yardstick_knows_no_domains(rows, planned, tmp_path):
+def test_a_loaded_reference_knows_no_domains(rows, planned, tmp_path):
     path = config(tmp_path / "in", tmp_path / "out", rows)
     done = outcross("plan", path, "--reference", planned.out / "reference", "--json")
     assert "a reference that was loaded knows no domains" in done.stdout

@@ -1,4 +1,4 @@
-"""Junk on its way through the command: written once at most, and known by a yardstick later."""
+"""Junk on its way through the command: written once at most, and known by a reference later."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_twentieth_of_junk_is_neither_lifted_nor_copied(done):
     assert "look like no human text" in " ".join(done.stderr.split())
 
 
-def test_a_yardstick_knows_junk_in_another_corpus(done, tmp_path):
+def test_a_reference_knows_junk_in_another_corpus(done, tmp_path):
     path = write_jsonl(tmp_path / "junk.jsonl", [{"text": text} for text in JUNK + GOOD[:150]])
     asked = ["--reference", done.out / "reference", "--out", tmp_path / "out", "--json"]
     outcross("audit", path, *asked)

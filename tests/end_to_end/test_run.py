@@ -264,7 +264,7 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     assert max(done.appearances.values()) == 2
 
 
-def test_another_generation_is_measured_on_the_same_yardstick(corpus, base, tmp_path):
+def test_another_generation_is_measured_on_the_same_reference(corpus, base, tmp_path):
     out = tmp_path / "out"
     later = run(
         corpus.config(out, reference=str(base.out / "reference"), tokens=9000, seed=3), out=out

@@ -1,4 +1,4 @@
-"""Requests of `audit` and `reference build`: one yardstick, and what the stages see of them."""
+"""Requests of `audit` and `reference build`: one reference, and what the stages see of them."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_a_reference_is_read_as_one_human_source() -> None:
     assert config.model_dump(exclude=changed) == plain.model_dump(exclude=changed)
 
 
-def test_the_yardstick_of_an_audit_is_read_like_the_corpus() -> None:
+def test_the_reference_of_an_audit_is_read_like_the_corpus() -> None:
     request = AuditRequest(
         paths=["c"], human=["h.jsonl"], text_field="answer", id_field="id", seed=3, workers=1
     )

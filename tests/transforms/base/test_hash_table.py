@@ -13,7 +13,7 @@ from outcross.transforms.base.hash_table import find_slot, table_size
 
 @njit
 def _number(keys, slots, marks, least, size, numbers):  # type: ignore[no-untyped-def]
-    """Number the distinct keys from `least` on, in the order of their first places."""
+    """Give the distinct keys numbers from `least` on, in the order of their first places."""
     following = least
     for i in range(len(keys)):
         slot = find_slot(keys[i], keys[i], slots, marks, least, size)

@@ -305,7 +305,7 @@ def test_near_repeats_of_every_role(tmp_path):
 
 
 @pytest.mark.parametrize("extra", ["", " and one word more"])
-def test_the_yardstick_is_compared_with_itself_only(tmp_path, extra):
+def test_the_reference_is_compared_with_itself_only(tmp_path, extra):
     _, repeats = case(
         tmp_path,
         ("y", "reference", 0, [row("r1"), row("r2", TEXT + extra + "\n\n")]),
@@ -510,7 +510,7 @@ def test_a_partner_is_inherited_only_by_those_that_it_may_stand_for(tmp_path):
     assert repeats == dict.fromkeys("ab", ("h", NEAR))
 
 
-def test_the_yardstick_can_be_left_as_it_is(tmp_path):
+def test_the_reference_can_be_left_as_it_is(tmp_path):
     rows = [row("r"), row("s"), row("u", LIKE[0])]
     _, repeats = case(tmp_path, ("y", "reference", 0, rows), names={"y": []})
     assert repeats == {}
@@ -597,7 +597,7 @@ def test_without_the_limit_prompts_do_not_matter(tmp_path):
     assert len(repeats) == 3
 
 
-def test_the_yardstick_without_prompts_meets_that_with_some(tmp_path):
+def test_the_reference_without_prompts_meets_that_with_some(tmp_path):
     """In bands of its own: they are none of the run's documents."""
     _, repeats = case(
         tmp_path,
