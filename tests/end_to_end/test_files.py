@@ -79,7 +79,7 @@ def test_an_unquoted_glob_gets_the_hint(tmp_path):
     files = [tmp_path / f"s{n}.jsonl" for n in (1, 2, 3)]
     for arguments in (["--synthetic", *files[:2]], files[:2], ["--synthetic", *files]):
         failed = outcross("run", *arguments, "--out", tmp_path / "out", code=2)
-        assert "a glob in quotes ('s*.jsonl')" in failed.stderr
+        assert "quote a glob ('s*.jsonl')" in failed.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "audit"])

@@ -112,7 +112,9 @@ def test_the_least_human_text_for_a_ratio(planned):
     assert "the least human text for 95% of the human effective clusters" in done.stdout
     assert "effective clusters" in done.stdout
     refused = outcross("plan", config, "--effective-ratio", "0.9", "--human-share", "0.1", code=2)
-    assert refused.stderr.startswith("outcross: effective_ratio: it says how much human text")
+    assert refused.stderr.startswith(
+        "outcross: effective_ratio: set only one of effective_ratio, human_share"
+    )
 
 
 def test_the_shopping_list_names_what_runs_out(planned):

@@ -86,7 +86,7 @@ class Stages:
             state=Lineage(),
             before=Lineage(),
             asked=config,
-            own=frozenset({*NEW, "people"}),
+            run_sources=frozenset({*NEW, "people"}),
             ledger=frozenset({"ledger"}),
             archived={"first.gpt": first},
             warnings=[],
