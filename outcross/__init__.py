@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from outcross.schemas.config import Config
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
+    from outcross.schemas.report import Report
+    from outcross.schemas.sources import Source
+    from outcross.schemas.user_input import ConfigError
     from outcross.transforms.reading.pieces import plan_units
     from outcross.transforms.reference.assign_clusters import AssignClusters
     from outcross.transforms.reference.reference import Reference, load_reference
     from outcross.transforms.sketches.sketch_documents import SketchDocuments
 
     __version__: str
-    from outcross.schemas.report import Report
-    from outcross.schemas.sources import Source
-    from outcross.schemas.user_input import ConfigError
 
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
@@ -39,18 +39,18 @@ _MODULES = {
     "pipeline.inputs.reports": ["read_reports"],
     "pipeline.stages.context": ["RunError"],
     "schemas.audit": ["AuditRequest", "ReferenceRequest"],
-    "schemas.comparison": ["Comparison"],
     "schemas.budget": ["DomainPolicy", "MaxCopies"],
+    "schemas.comparison": ["Comparison"],
     "schemas.config": ["Config"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
+    "schemas.report": ["Report"],
+    "schemas.sources": ["Source"],
+    "schemas.user_input": ["ConfigError"],
     "transforms.reading.pieces": ["plan_units"],
     "transforms.reference.assign_clusters": ["AssignClusters"],
     "transforms.reference.reference": ["Reference", "load_reference"],
     "transforms.sketches.sketch_documents": ["SketchDocuments"],
-    "schemas.report": ["Report"],
-    "schemas.sources": ["Source"],
-    "schemas.user_input": ["ConfigError"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -95,3 +95,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return sorted(__all__)

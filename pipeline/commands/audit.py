@@ -32,7 +32,6 @@ from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS
 from outcross.transforms.reference.reference import copy_reference, load_reference
-from outcross.transforms.text.embed import load_default
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _run_reference(path: str) -> str | None:
     folder = files.join(path, "reference")
     if not files.exists(files.join(folder, "reference.json")) or not data_files(path):
         return None
-    return folder if load_reference(folder, load_default().fingerprint).human else None
+    return folder if load_reference(folder).human else None
 
 
 def _write_report(out: str, report: Report, described: dict[str, Any]) -> None:
@@ -165,7 +164,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
     """
     settings: dict[str, Any] = {}
     if reference is not None:  # its pool has signatures with these settings
-        loaded = load_reference(reference, load_default().fingerprint)
+        loaded = load_reference(reference)
         settings = {"ngram": loaded.ngram, "num_perm": loaded.num_perm, "reference": reference}
     return Config(
         out=request.out,

@@ -116,7 +116,7 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
         ) from None
     earlier_runs(config)
     if config.reference is not None:
-        load_reference(config.reference, load_default().fingerprint)
+        load_reference(config.reference)
     units = plan_units(config.sources, unit_bytes=1 << 62)
     for unit in units:
         for piece in unit.pieces:

@@ -32,7 +32,6 @@ from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.inputs.seals import identify_all
 from outcross.transforms.reference.reference import load_reference
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS, distances, folded, take_nearest
-from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.ngrams import Tables
 
 LINEAGE = "lineage.json"
@@ -218,10 +217,7 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     shared = files.join(folder, _REFERENCE)
     if before.generations and files.exists(files.join(shared, "reference.json")):
         reference = shared if reference is None else reference
-        used, expected = (
-            load_reference(path, load_default().fingerprint).fingerprint()
-            for path in (reference, shared)
-        )
+        used, expected = (load_reference(path).fingerprint() for path in (reference, shared))
         if used != expected:
             raise ConfigError(
                 f"reference: {reference} is not the reference of the lineage, so figures and "
@@ -344,7 +340,7 @@ def _nearest_archived(
     far = distances(
         [_tables(folder, candidates.ngrams) for candidates in archived.values()],
         _bought(folder, before),
-        folded(load_reference(reference, load_default().fingerprint).ngrams),
+        folded(load_reference(reference).ngrams),
         mix.human_share,
     )
     taken = take_nearest(

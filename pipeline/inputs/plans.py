@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from outcross.schemas.budget import MaxCopies
 from outcross.schemas.config import PLAN_KEYS, Config, repeat_caps
 from outcross.schemas.formats import FORMAT, check_json
 from outcross.schemas.plan import Plan
@@ -44,9 +43,8 @@ def with_plan(config: Config) -> Config:
     if config.plan is None:
         return config
     asked = read_plan(config.plan).asked
-    keys = ("off_support", "long_documents", "copies", "max_kl", "entropy_floor", "domains")
-    settings: dict[str, Any] = {key: getattr(asked, key) for key in keys}
-    settings["max_copies"] = MaxCopies(**asked.max_copies.model_dump())
+    keys = ("off_support", "long_documents", "copies", "max_copies", "max_kl", "entropy_floor")
+    settings: dict[str, Any] = {key: getattr(asked, key) for key in (*keys, "domains")}
     fields = dict(config) | settings
     return Config.model_construct(_fields_set=config.model_fields_set, **fields)
 
