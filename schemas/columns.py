@@ -34,7 +34,7 @@ from outcross.schemas.supertypes import (
 )
 
 OTHER_KEYS = "outcross_keys"  # text holding JSON, of keys that not every row of a source has
-LEDGER_COLUMN = "outcross_ledger"  # what a ledger notes of a row beside its own columns
+LEDGER_COLUMN = "outcross_ledger"  # column that a ledger adds to the columns of a row
 
 _MARK, _LIMITS, _NAME, _ORDER = (
     b"outcross" + name for name in (b"", b".limits", b".name", b".order")

@@ -17,7 +17,7 @@ from outcross.schemas.base import Strict
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
-SUM_TOLERANCE = 1e-6  # of a total: what quotas may be off by, and far less than a document
+SUM_TOLERANCE = 1e-6  # share of a total by which the sum of quotas may differ from it
 
 Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
 """What limits a budget; `Reached.regime` explains each value."""

@@ -118,9 +118,9 @@ def commit(selected: Selected, tokens: int) -> None:
     )
     if read_lineage(lineage.folder) != lineage.state:
         raise RunError(
-            f"lineage: {lineage.folder} has changed during the run; the result in "
-            f"{config.out} is absolute_path, but no generation of the lineage. Run again, so that "
-            "it builds on what is there now"
+            f"lineage: {lineage.folder} has changed during the run; the result in {config.out} is "
+            "complete, but it is not a generation of the lineage. Run again, to build on the "
+            "changed lineage"
         )
     shared = files.exists(files.join(lineage.reference, "reference.json"))
     first = not (shared and lineage.before.generations)

@@ -111,8 +111,8 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
         lsh_parameters(band_threshold(config), config.num_perm)
     except ValueError:
         raise ConfigError(
-            f"near_threshold: {config.num_perm} permutations can't tell similarities from "
-            f"{band_threshold(config)} on apart; lower it, or raise num_perm"
+            f"near_threshold: {config.num_perm} permutations are too few for bands that find "
+            f"similarities of {band_threshold(config)} and more; lower it, or raise num_perm"
         ) from None
     earlier_runs(config)
     if config.reference is not None:

@@ -1,4 +1,4 @@
-"""Runs: curate a corpus, plan it, or deduplicate it; from Python as from the console."""
+"""Commands `run`, `plan` and `dedup`: the same from Python and from the console."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(
         out = context.config.out
         selected = select(plan_stage(rank(cluster(deduplicate(sketch(context))))))
         check_budget(selected)
-        # Only now, as a request that can't be met leaves an earlier result unchanged.
+        # Write only after the check: a request that can't be met must not change an earlier result.
         write_rejects(selected.sketched, out)
         plan = selected.planned.plan
         files.write_bytes(files.join(out, PLAN), plan.to_json())
@@ -84,14 +84,14 @@ def run(
 def plan(
     config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
 ) -> Plan:
-    """Return the plan of a run: the sources of its tokens, and the results of other human shares.
+    """Plan a run: where its tokens come from, and what other human shares would reach.
 
-    A later run reuses the sketches. Arguments and errors are those of `run`.
+    A later run in the same folder reuses the sketches. Arguments and errors are those of `run`.
     """
     with job(config, beam_args, progress, remembers=True) as context:
         planned = plan_stage(rank(cluster(deduplicate(sketch(context)))))
         out = context.config.out
-        if not files.exists(files.join(out, MANIFEST)):  # else plan.json is of the result there
+        if not files.exists(files.join(out, MANIFEST)):  # else plan.json belongs to the result
             files.write_bytes(files.join(out, PLAN), planned.plan.to_json())
         return planned.plan
 
@@ -99,7 +99,7 @@ def plan(
 def dedup(
     config: Config, beam_args: Sequence[str] = (), progress: StageProgress | None = None
 ) -> RunResult:
-    """Sketch, deduplicate and write the kept documents, nothing else.
+    """Deduplicate a corpus: sketch it, decide, and write the kept documents.
 
     Arguments and errors are those of `run`.
     """

@@ -1,4 +1,4 @@
-"""Stage `cluster`: make or load the reference, and assign every document to its clusters."""
+"""Stage `cluster`: make or load the reference, and find the cluster of every document."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ from outcross.transforms.text.known import Known
 from outcross.transforms.text.surface import Bands, set_bands
 
 SECOND_DIMS = 64
-"""Dimensions of the embedding that the second codebook sees."""
-_RARE_AMONG = 1 << 20  # words among which a rare word stands two to five times
-_NAMED_BY = 6, 24  # least and most texts that name a cluster
-_NAMING = 4_000  # texts that name clusters, in all
-_SHOWN = 2  # of them, texts of a cluster that a report may show
+"""Number of embedding dimensions that the second codebook uses."""
+_RARE_WORDS_FROM = 1 << 20  # number of words in which a rare word occurs two to five times
+_TEXTS_A_NAME = 6, 24  # least and most texts from which the name of a cluster is made
+_TEXTS_IN_ALL = 4_000  # texts from which the names of all clusters are made
+_QUOTED = 2  # number of these texts of a cluster that a report may show
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
 
     Args:
         deduplicated: result of `deduplicate`.
-        audited: True if the sources are a corpus that is measured. Its own human part is then no
-            reference for it.
+        audited: True if the sources are a corpus to audit. Without a loaded reference, the whole
+            corpus is then its own reference, and not only its human part.
     """
     context, config, sketches = deduplicated.context, deduplicated.config, deduplicated.sketches
     embedder = load_default().fingerprint
@@ -205,7 +205,7 @@ def _make_reference(
     hi, lo = (half[documents] for half in sketched.fingerprints)
     part = reference_part(hi, lo, sketched.config.seed)
     surface = sketches.matrix("surface", documents, np.uint32).reshape(-1, SURFACE_MEASURES)
-    # Junk in a corpus that is its own reference is as natural to it as the rest.
+    # Set no bands if a corpus is its own reference, because they would accept its junk.
     human = "synthetic" not in roles
     bands = set_bands(surface) if human else Bands()
     calibrates = part == THRESHOLDS
@@ -233,7 +233,7 @@ def _make_reference(
         held_out=counts(part == HELD_OUT),
         ngrams=read_tables(counted),
         pool=Pool.of(sketches, documents[~fit], pooled),
-        rare=rare_words(words_until(sketches, documents[fit], key[fit], _RARE_AMONG)),
+        rare=rare_words(words_until(sketches, documents[fit], key[fit], _RARE_WORDS_FROM)),
         members=np.stack([hi, lo], axis=1)[np.lexsort((lo, hi))],
         repeats=group_sizes(deduplicated.verdicts, chosen),
         ngram=sketched.config.ngram,
@@ -254,7 +254,7 @@ def _fit(sketched: Sketched, documents: NDArray[np.int64]) -> tuple[Codebook, Co
     hi, lo = (half[documents] for half in sketched.fingerprints)
     seed = sketched.config.seed
     fit = reference_part(hi, lo, seed) == FIT
-    if not fit.any():  # a handful of documents, all of them in the other parts
+    if not fit.any():  # a few documents that all fell into the other parts
         fit[:] = True
     clusters = default_clusters(len(documents))
     order = seeded_hash(hi, lo, seed, "codebook")
@@ -287,14 +287,14 @@ def _names(
     """
     order = np.lexsort((key, cluster))
     starts = np.searchsorted(cluster[order], cluster[order])
-    least, most = _NAMED_BY
-    count = max(least, min(most, _NAMING // (int(cluster.max(initial=0)) + 1)))
+    least, most = _TEXTS_A_NAME
+    count = max(least, min(most, _TEXTS_IN_ALL // (int(cluster.max(initial=0)) + 1)))
     sample = np.sort(order[np.arange(len(order)) - starts < count])
     texts = texts_of_documents(sketched, documents[sample])
     by_cluster: dict[int, list[str]] = {}
     for place in sample[np.argsort(key[sample], kind="stable")]:
         by_cluster.setdefault(int(cluster[place]), []).append(texts[int(documents[place])])
     words = distinctive_words(by_cluster)
-    shown = {number: list(map(beginning, group[:_SHOWN])) for number, group in by_cluster.items()}
+    shown = {number: list(map(beginning, group[:_QUOTED])) for number, group in by_cluster.items()}
     rows = [{"cluster": c, "words": words[c], "texts": shown[c]} for c in sorted(by_cluster)]
     return pa.Table.from_pylist(rows, schema=NAMES)

@@ -134,8 +134,9 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
     if broken and config.on_broken_file == "stop":
         files_ = "1 file is" if len(broken) == 1 else f"{len(broken):,} files are"
         return (
-            f"{files_} broken, so that nobody knows what is lost:\n{_parts(broken)}\nGet anew or "
-            "leave out what is named; or say --on-broken-file reject, to go on with the rest."
+            f"{files_} broken, so nobody knows which rows are lost:\n{_parts(broken)}\nGet these "
+            "files again or leave them out; or use --on-broken-file reject, to go on without the "
+            "lost rows."
         )
     read, rejected = sum(r.read for r in reports), sum(r.rejected for r in reports)
     size, lost = sum(unit.bytes for unit in sketched.sketches.units), sum(r.lost for r in reports)

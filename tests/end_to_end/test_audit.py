@@ -300,7 +300,7 @@ def test_a_handful_of_texts_is_not_judged_and_stops_where_gates_say_so(
     assert set(outcomes(report).values()) == {"too few"}
     assert report.verdict.outcome == "done"
     assert report.verdict.sentence.startswith(
-        "Done, not judged: only 0 of 13 gates could be looked at"
+        "Done, not judged: only 0 of 13 gates had enough text to judge"
     )
     gates = tmp_path / "gates.yaml"
     gates.write_text("too_few: stop\n")

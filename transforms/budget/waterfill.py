@@ -4,9 +4,10 @@
     subject to  0 ≤ x_c ≤ a_c,  0 ≤ y_c ≤ b_c,  Σx = X,  Σy = Y,  T = X + Y
 
 x are synthetic, y human tokens. The optimum fills the clusters as water fills vessels of width π_c.
-There is one level θ where the roles can replace each other, and one level each where a role is too
-scarce. Entropies and divergences are in nats, amounts in tokens. All figures have the same bits on
-every machine.
+If no role is scarce, both roles have the same level θ. If one is scarce, each has its own level.
+
+Entropies and divergences are in nats, amounts in tokens. All figures have the same bits on every
+machine.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ class Solution:
         synthetic: float64[C], synthetic tokens.
         human: float64[C], human tokens.
         regime: the scarce role; see `Regime`.
-        shadow_price: ln(θ_synthetic/θ_human). KL(p ‖ π) falls by so many nats, times 1/T, for each
-            synthetic token that is exchanged for a human one. 0 in slack, negative where synthetic
-            text is scarce, infinite where the first token would go to a cluster without text.
-            Where the human part is drawn, the price of a human token that is spread like the rest.
+        shadow_price: ln(θ_synthetic/θ_human). One human token in place of a synthetic one lowers
+            KL(p ‖ π) by shadow_price/T nats. It is 0 in slack and negative if synthetic text is
+            scarce. It is infinite if the first token would go to a cluster without text. In regime
+            "drawn" it is the price of one more human token that is spread like the others.
         theta_synthetic: θ of the synthetic tokens.
         theta_human: θ of the human tokens.
     """
@@ -119,7 +120,7 @@ def waterfill(
     def poured(theta: float) -> float:
         return float(np.clip(theta * w, lows, highs).sum())
 
-    # Rounding is monotone, so the computed sum is monotone and the bisection is right.
+    # Rounding keeps the order of sums, so the computed sum never falls as θ grows.
     above = bisect_right(marks, wanted, lo=1, key=poured)
     theta = float(marks[above - 1])
     if above < len(marks):
@@ -165,7 +166,7 @@ def solve(
     *,
     split: Split = "fill",
 ) -> Solution:
-    """Project the target on the caps and both totals, exactly, in KL.
+    """Find the tokens nearest to the target, in KL, that meet the caps and both totals.
 
     Args:
         target: float64[C], π.
@@ -176,10 +177,10 @@ def solve(
         split: how tokens of a cluster are split in slack, where any split is optimal. "fill"
             samples the synthetic corpus as evenly as possible, so that human text goes where the
             generator is most deficient. "proportional" gives every cluster the same human share.
-            "drawn" fixes the human part: it is an even share of `human_cap`, as a ledger gives it.
+            "drawn" fixes the human part: the same share of `human_cap` in every cluster.
 
     Raises:
-        Infeasible: the caps can't hold a total.
+        Infeasible: the caps allow fewer tokens than a total needs.
         ValueError: the columns differ in length, or the split is unknown.
     """
     pi, a, b = as_columns(target=target, synthetic_cap=synthetic_cap, human_cap=human_cap)
@@ -188,7 +189,7 @@ def solve(
         return _solve_drawn(pi, a, b, X, Y)
     n, theta = waterfill(pi, np.zeros_like(pi), a + b, X + Y)
     rounding = ROUNDING * (X + Y)
-    # At most one of the two holds: Σ(n−b)⁺ ≤ Σmin(n, a) = T − Σ(n−a)⁺.
+    # Only one of the next two conditions can be true: Σ(n−b)⁺ ≤ Σmin(n, a) = T − Σ(n−a)⁺.
     if float(np.maximum(n - a, 0).sum()) > Y + rounding:
         x, y, high, low = _two_levels(pi, a, b, X, Y)
         return Solution(x, y, "human-bound", max(_log_ratio(high, low), 0.0), high, low)
@@ -224,8 +225,8 @@ def least_repeats(
         solution: solution from `solve`.
         synthetic_once: float64[C], S, synthetic tokens of the documents, each once.
         human_once: float64[C], H, human tokens of the documents, each once.
-        synthetic_cap: float64[C], cap that was solved with.
-        human_cap: float64[C], cap that was solved with.
+        synthetic_cap: float64[C], argument of `solve`.
+        human_cap: float64[C], argument of `solve`.
     """
     if solution.regime != "slack":
         return solution
@@ -259,7 +260,7 @@ def _log_ratio(above: float, below: float) -> float:
 def _two_levels(
     pi: Floats, plenty_cap: Floats, scarce_cap: Floats, plenty: float, scarce: float
 ) -> tuple[Floats, Floats, float, float]:
-    """Fill each role to a level θ of its own, as the scarce role's total binds.
+    """Fill each role to its own level θ, because the total of the scarce role limits the plan.
 
     The plentiful role alone follows π up to its caps. The scarce role lifts the lowest clusters
     that its caps allow. The result is optimal because the scarce role's level is the lower one.
@@ -274,8 +275,8 @@ def _two_levels(
 def _solve_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Solution:
     """Plan the synthetic part for a human part that is an even share of b: n = clip(θπ, y, y + a).
 
-    One more human token is spread like the rest, so its price is an average:
-    ln θ − Σ (y_c/Y) ln(n_c/π_c). It is negative where human text lies in full clusters.
+    One more human token is spread like the others, so its price is an average:
+    ln θ − Σ (y_c/Y) ln(n_c/π_c). It is negative if human text is in clusters that are full.
     """
     supply = float(b.sum())
     if supply * (1 + ROUNDING) < Y:
@@ -296,9 +297,9 @@ def _solve_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Soluti
 
 
 def _share_out(weights: Floats, n: Floats, cap: Floats, other_cap: Floats, total: float) -> Floats:
-    """Share a role's total out so that the other role stays within its cap."""
+    """Split a role's total over the clusters so that the other role stays within its cap."""
     low = np.minimum(np.maximum(n - other_cap, 0.0), cap)
     high = np.maximum(np.minimum(cap, n), low)
-    # Slack is judged with a tolerance, so the total may miss the bounds by as much.
+    # Slack is tested with a tolerance, so the total may be outside the bounds by as much.
     total = min(max(total, float(low.sum())), float(high.sum()))
     return waterfill(weights, low, high, total)[0]

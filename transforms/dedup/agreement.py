@@ -1,4 +1,4 @@
-"""Agreement of two texts beyond their words: the similarity of their items (half of `near`)."""
+"""Agreement of two texts: the similarity of their items (half of the near rule)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from outcross.transforms.text.meaning import SHIFT, items
 from outcross.transforms.text.words import Words
 
 STRICT_TOKENS = 200
-"""Number of words up to which all items must agree; above it the threshold's share is enough."""
+"""Largest number of words of a short text. Its items must all agree; in a longer text only the
+share `near_threshold` of them. The shorter text of a pair decides."""
 
 
 @njit(nogil=True, cache=True)

@@ -114,9 +114,9 @@ def build_index(
     count as one item, else a set that is given often enough would hide itself. Documents are said
     to hold the first of them.
 
-    An item is looked for if half of its n-grams are left, or `ngram` of them: so many hold a single
-    word in the midst of a template. With fewer than both, a phrase at the template's edge would
-    pass for the item. Such items, and those shorter than `ngram`, are `unsought`.
+    An item is looked for if at least half of its n-grams are left, or at least `ngram`. A single
+    word within a template is part of `ngram` n-grams. With fewer, a phrase at the template's edge
+    would count as the item. Such items, and those shorter than `ngram`, are `unsought`.
 
     Args:
         offsets: int64[n + 1], where each item's words begin and end in `words`.
@@ -146,7 +146,7 @@ def build_index(
     hashes, item = hashes[first], item[first]
     distinct = np.bincount(item, minlength=n)
 
-    # The sum over a set knows no order; how many there are tells apart sets with a hash of 0.
+    # A sum doesn't depend on order. The number of n-grams separates sets that differ by hash 0.
     sums = distinct.astype(np.uint64) * _MANY
     np.add.at(sums, item, hashes)
     _, earliest, same = np.unique(sums, return_index=True, return_inverse=True)

@@ -1,8 +1,10 @@
-"""Verdicts: which documents are exact or near repeats, or hold an evaluation text.
+"""Find the documents that are exact or near repeats, or that contain an evaluation text.
 
-Decisions are made on positions in one total order of all documents, which content and configuration
-alone decide. Workers group the band values; the driver resolves the groups over packed arrays.
-The near rule is `similarity` within `_resolve`: the smaller of shingles' and items' similarity.
+Documents are compared by their position in a total order that depends only on content and
+configuration. Workers group documents by band value. The driver then resolves the groups.
+
+The near rule is the function `similarity` in `_resolve`: the smaller of two similarities, that of
+the shingles and that of the items.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ EXACT, NEAR, CONTAINED = 1, 2, 3
 STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained"}
 
 _PAIR = np.dtype([("pair", "<u8"), ("similarity", "<f4"), ("shingles", "<f4")])
-"""A verified pair: child << 32 | parent, as positions; the similarity that decides; and the
-similarity of shingles alone, which is larger where the two texts differ in items."""
+"""Verified pair. `pair` is child << 32 | parent, as positions. `similarity` is the smaller of the
+similarities of shingles and items. `shingles` is that of the shingles. If the child
+may not be removed in favour of the parent, both are -1."""
 
 Fingerprint = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
@@ -39,15 +42,15 @@ Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings that decide on near repeats.
+    """Settings of the near rule.
 
     Attributes:
         threshold: least similarity of near repeats.
         exact: True for the Jaccard similarity itself, False for the signatures' estimate.
         ngram: words in a shingle.
         num_perm: number of permutations of a signature.
-        boilerplate: number of documents, among those that share a band, from which a shingle is
-            boilerplate. Documents must reach the threshold without boilerplate too.
+        boilerplate: a shingle in this many of the documents that share a band, or more, is
+            boilerplate. Pairs must reach the threshold with and without it. None for no limit.
         same_answers: number of near-identical answers to one prompt that are kept; None where
             prompts don't matter.
     """
@@ -69,8 +72,8 @@ class Comparison:
         rules: rules of removal.
         fingerprint: uint64[n] each, the halves of the fingerprints.
         order: total order of the documents.
-        participates: bool[n], documents that are compared; rows that an earlier run has not
-            written are not.
+        participates: bool[n], True for documents that are compared. False for rows that an
+            earlier run has read but not written.
         first: int64[n], result of `exact_repeats`.
     """
 
@@ -106,7 +109,7 @@ class Comparison:
 
     @property
     def is_first(self) -> NDArray[np.bool_]:
-        """Mark the documents that stand for all exact repeats of theirs: bool[n]."""
+        """Mark the compared documents for which no earlier equal text may stand: bool[n]."""
         return np.asarray(self.participates & (self.first == self.order.position))
 
     def are_exact(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -117,11 +120,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Containment:
-    """Evaluation texts that documents hold.
+    """Evaluation text that each document contains, if any.
 
     Attributes:
-        item: int64[n], document of the evaluation set, -1 for none.
-        share: float32[n], share of its n-grams that the document holds.
+        item: int64[n], document number of the evaluation text; -1 for none.
+        share: float32[n], share of that text's n-grams that the document contains.
     """
 
     item: NDArray[np.int64]
@@ -129,7 +132,7 @@ class Containment:
 
     @classmethod
     def nothing(cls, documents: int) -> Containment:
-        """Return the value of n documents that hold no evaluation text."""
+        """Return a result in which no document contains an evaluation text."""
         return cls(np.full(documents, -1, np.int64), np.zeros(documents, np.float32))
 
 
@@ -142,7 +145,7 @@ class Verdicts:
         stage: int8[n], EXACT, NEAR, CONTAINED or 0.
         similarity: float32[n], similarity to the partner.
         open: bool[n], documents kept although not all their candidates were verified.
-        counts: counts of the resolver's work.
+        counts: counts of the work, from `resolve.Counts`, and two of this module.
     """
 
     partner: NDArray[np.int64]
@@ -168,9 +171,9 @@ def decide(
 
     Args:
         comparison: documents that are compared.
-        containment: evaluation texts that documents hold.
-        groups: files of `GroupBands`.
-        settings: settings that decide on near repeats.
+        containment: evaluation text that each document contains.
+        groups: files that `GroupBands` wrote.
+        settings: settings of the near rule.
         verified: file of pairs that were verified before; it is written again with new pairs.
     """
     near, different = _resolve(comparison, groups, settings, verified)
@@ -190,8 +193,8 @@ def decide(
     )
     repeats = np.flatnonzero(repeats)
     original = document[comparison.first[repeats]]
-    # Where the first of equal texts was itself removed, its partner is theirs too: the same words
-    # have the same shingles, so the similarity is the same.
+    # If the first of equal texts was removed, the others get its partner and its similarity: equal
+    # texts have equal shingles.
     inherits = partner[original] >= 0
     partner[repeats] = np.where(inherits, partner[original], original)
     similarity[repeats] = np.where(inherits, similarity[original], 1.0)
@@ -214,7 +217,7 @@ def decide(
 def _restore(
     comparison: Comparison, partner: NDArray[np.int64], near: Resolution, settings: Settings
 ) -> NDArray[np.int64]:
-    """Find removed documents that stay after all, as further answers to their partner's prompt."""
+    """Find removed documents to keep after all: further answers to their partner's prompt."""
     if settings.same_answers is None or settings.same_answers == 1:
         return np.zeros(0, np.int64)
     prompt, position, document = (
@@ -224,8 +227,8 @@ def _restore(
     )
     of_this_run = position >= comparison.order.fixed
     answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & of_this_run[partner]
-    # The partner is the most similar one only. What repeats an evaluation text, a document without
-    # a prompt or an earlier run as well goes.
+    # The partner is only the most similar kept document. A document that also repeats a kept text
+    # of another prompt, an earlier run or an evaluation set stays removed.
     keys, similarity = near.pairs
     keys = keys[similarity >= np.float32(settings.threshold)]
     child, parent = (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
@@ -245,8 +248,12 @@ def _restore(
 def _resolve(
     comparison: Comparison, groups: Sequence[str], settings: Settings, verified: str
 ) -> tuple[Resolution, int]:
-    """Verify the pairs that share a band; return the resolution, and how many pairs items kept."""
-    bands, positions = _entries(comparison, groups)
+    """Verify the pairs that share a band.
+
+    Returns:
+        Resolution, and number of pairs that have similar shingles but different items.
+    """
+    bands, positions = _read_entries(comparison, groups)
     document = comparison.order.document
     documents = np.sort(document[np.unique(positions).astype(np.int64)])
     known = files.read_array(verified) if files.exists(verified) else np.zeros(0, _PAIR)
@@ -254,15 +261,15 @@ def _resolve(
     with tempfile.TemporaryFile() as scratch, tempfile.TemporaryFile() as scratch_items:
 
         @cache
-        def measures() -> tuple[Measure, Measure]:  # not called where all pairs are known
+        def measures() -> tuple[Measure, Measure]:  # called only if a pair is new
             meanings = Meanings.of_sketches(comparison.sketches, documents, scratch_items)
             if settings.exact:
                 sets = ShingleSets.of(
                     comparison.sketches, documents, settings.ngram, settings.boilerplate, scratch
                 )
                 return sets.similarity, meanings.agreement
-            signed = _signatures(comparison.sketches, documents, settings.num_perm, scratch)
-            return signed, meanings.agreement
+            estimate = _signatures(comparison.sketches, documents, settings.num_perm, scratch)
+            return estimate, meanings.agreement
 
         def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
             pairs = np.empty(len(child), _PAIR)
@@ -290,20 +297,20 @@ def _resolve(
     pairs = np.concatenate(parts)
     threshold = np.float32(settings.threshold)
     different = (pairs["shingles"] >= threshold) & (pairs["similarity"] < threshold)
-    files.write_array(verified, _united(known, pairs))
+    files.write_array(verified, _merge_pairs(known, pairs))
     return resolution, int(different.sum())
 
 
-def _entries(
+def _read_entries(
     comparison: Comparison, groups: Sequence[str]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """Read band values and positions; mix pools into values, so that others share none."""
+    """Read band values and positions. Values are mixed with pools, so that pools don't meet."""
     entries = np.concatenate([np.zeros(0, ENTRY), *(files.read_array(path) for path in groups)])
     documents = comparison.order.document[entries["rank"]]
     bands, positions = entries["band"] ^ comparison.rules.pool[documents], entries["rank"]
     prompted = comparison.rules.prompt[documents] != 0
     if prompted.any():
-        # Documents without a prompt meet those with one in bands of their own.
+        # Add entries in which documents with a prompt meet documents without one.
         common = entries["band"] ^ comparison.rules.common[documents]
         shared = prompted & np.isin(common, np.unique(common[~prompted]))
         bands = np.concatenate([bands, common[shared]])
@@ -326,8 +333,8 @@ def _signatures(
     return similarity
 
 
-def _united(known: NDArray[np.void], pairs: NDArray[np.void]) -> NDArray[np.void]:
-    """Merge pairs of two runs, ascending, each once."""
+def _merge_pairs(known: NDArray[np.void], pairs: NDArray[np.void]) -> NDArray[np.void]:
+    """Merge two arrays of pairs: ascending, each pair once."""
     merged = np.concatenate([known, pairs])
     _, at = np.unique(merged["pair"], return_index=True)
     return merged[at]

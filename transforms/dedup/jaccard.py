@@ -135,10 +135,10 @@ class ShingleSets:
         offsets: int64[n + 1]; document d has the words offsets[d] to offsets[d + 1].
         words: uint32[total], their hashes.
         wordless: uint64[n], hashes that stand for documents without words.
-        ngram: words in a shingle; of shorter texts there is one shingle of what there is.
-        limit: shingles in so many documents or more are boilerplate; 0 for none.
-        table: uint16[2**k], in how many documents a shingle stands, by two of its hashes, of which
-            the smaller count is nearer (count-min; Cormode and Muthukrishnan 2005).
+        ngram: words in a shingle. A shorter text has one shingle of all its words.
+        limit: a shingle in this many documents or more is boilerplate; 0 for no limit.
+        table: uint16[2**k], number of documents with a shingle, at two places. The smaller number
+            is nearer to the truth (count-min sketch; Cormode and Muthukrishnan 2005).
     """
 
     offsets: NDArray[np.int64]
@@ -163,7 +163,8 @@ class ShingleSets:
             sketches: sketches of all units.
             documents: ascending document numbers.
             ngram: words in a shingle.
-            boilerplate: least number of these documents that a shingle of boilerplate stands in.
+            boilerplate: a shingle in this many of these documents or more is boilerplate; None for
+                no limit.
             scratch: empty file that gets the words.
         """
         ends = [np.zeros(1, np.int64)]

@@ -1,12 +1,12 @@
-"""Resolving groups of candidates into kept and removed documents, in any order of the entries.
+"""Decide from groups of candidates which documents are kept and which are removed.
 
-A document is known by its position in the total order of the corpus; 0 is never removed. It is
-removed only if a *kept* document before it reaches the threshold. So similarity is never passed on:
-with A ~ B ~ C and A not ~ C, A and C stay.
+Documents are numbered by their position in the total order of the corpus. A document is removed
+only if it is similar enough to a *kept* document before it. So document 0 always stays, and
+similarity is never passed on: if A ~ B and B ~ C but not A ~ C, then A and C stay.
 
-State: some 36 bytes an entry beside the arguments at the peak (sorting, or the first star being
-proposed), 4 bytes an entry and 8 a group otherwise; 12 bytes a distinct pair, twice that while new
-pairs are merged in; one byte a document up to the largest position.
+Memory, besides the arguments: an entry takes about 36 bytes at the peak (while sorting, or for the
+first star), later 4. A group takes 8 bytes. A distinct pair takes 12 bytes, or 24 while new pairs
+are merged. Each position up to the largest takes one byte.
 """
 
 from __future__ import annotations
@@ -24,29 +24,28 @@ from outcross.transforms.base.kernels import lower_bound
 Positions = NDArray[np.int64]
 Similarity = Callable[[Positions, Positions], NDArray[np.float32]]
 
-# A document tries this many kept documents a band and round, the first ones first: groups of up
-# to 17 are searched whole at once, and a large group costs at most 16 pairs a member and round.
-# First ones first, because in a group that holds copies they are the kept ones that the others were
-# removed for.
+# Number of kept documents that a document tries in each group and round. A group of up to 17 is
+# searched completely in one round; a larger one costs at most 16 pairs per member and round. The
+# first documents are tried first, because in a group of copies the others were removed for them.
 CANDIDATES_A_ROUND = 16
 
-_PAIRS_A_CALL = 1 << 16  # bounds what `similarity` gathers at once: 64 MB of 128 x 4 byte pairs
+_PAIRS_A_CALL = 1 << 16  # a call of `similarity` reads 64 MB: two signatures of 512 bytes a pair
 _ENTRIES_A_SLICE = 1 << 18
 
-_KEPT, _REMOVED, _ORPHAN = 0, 1, 2  # an orphan is kept, but what it repeats was removed
+_KEPT, _REMOVED, _ORPHAN = 0, 1, 2  # an orphan is kept: all that it repeats were removed
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a resolution cost.
+    """Counts of the work of a resolution.
 
     Attributes:
-        proposed: edges proposed, those that several bands propose counted each time.
-        verified: distinct pairs whose similarity was computed, each once.
-        agreed: those of them that reach the threshold.
-        stars: stars used a group, at most.
-        rounds: rounds in which documents proposed again.
-        orphans: documents kept although all that they are known to repeat were removed.
+        proposed: number of proposed edges. An edge that several bands propose counts several times.
+        verified: number of distinct pairs that were compared.
+        agreed: number of verified pairs that reach the threshold.
+        stars: largest number of stars in any group.
+        rounds: number of rounds in which documents proposed again.
+        orphans: number of kept documents that repeat only removed documents, as far as is known.
     """
 
     proposed: int
@@ -63,13 +62,13 @@ class Resolution:
 
     Attributes:
         removed: int64[r], removed documents, ascending.
-        partner: int64[r], most similar kept document that each removed one was verified against;
-            the first of equally similar ones.
+        partner: int64[r], most similar kept document of each removed one, among the verified
+            pairs; the first one if several are equally similar.
         similarity: float32[r], similarity to the partner.
-        open: int64[], kept documents, ascending, with kept documents in their bands still to try
-            when the rounds were used up.
-        left_over: int64[], kept documents, ascending, with members of a group before them still to
-            try when its stars were used up.
+        open: int64[], ascending, kept documents that still had candidates to try after the last
+            round.
+        left_over: int64[], ascending, kept documents that still had members of a group to try after
+            its last star.
         counts: counts of the work.
         pairs: uint64[v] and float32[v], all verified pairs as child << 32 | parent, ascending, and
             their similarities.
@@ -102,9 +101,9 @@ def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
     "Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:], int64)", nogil=True, cache=True
 )
 def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
-    """Return the groups of members without an edge or whose edge failed, of two or more.
+    """Group again the members that had no edge or whose edge failed; drop groups of one.
 
-    `agreed` has the order of `_star`. A group of fixed members alone has nothing to decide.
+    `agreed` is in the order of the edges of `_star`. Groups of fixed members alone are dropped too.
     """
     new_starts = np.zeros(len(starts), np.int64)
     new_members = np.empty(len(members), np.uint32)
@@ -138,7 +137,7 @@ def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-
 
 @njit("void(uint64[:], float32[:], float32, uint8[:])", nogil=True, cache=True)
 def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
-    """Walk the documents in order; keys ascend by child, so each parent is decided before."""
+    """Decide on each document in order. Keys ascend by child, so its parents are decided before."""
     state[:] = _KEPT
     for i in range(len(keys)):
         child = keys[i] >> np.uint64(32)
@@ -149,7 +148,7 @@ def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
 
 @njit("void(uint64[:], float32[:], uint8[:], int64[:], float32[:])", nogil=True, cache=True)
 def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untyped-def]
-    """Find the most similar kept parent of each removed document, in their order."""
+    """Find the most similar kept parent of each removed document; the documents ascend."""
     at = -1
     last = np.int64(-1)
     for i in range(len(keys)):
@@ -168,10 +167,10 @@ def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untype
 
 @njit("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)", nogil=True, cache=True)
 def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-untyped-def]
-    """Propose to each kept member of a group the first `limit` members that it has yet to try.
+    """Propose to each kept member of a group the first `limit` members that it has not tried yet.
 
-    An orphan tries all kept members before it. Others try the orphans before them: those had left
-    the stars with a hub that was removed, before the others came to try them.
+    An orphan tries all kept members before it. Other kept members try only the orphans before them.
+    An orphan had agreed with a hub that was removed, so later members were never compared with it.
     """
     children = 0
     for i in range(starts[0], starts[-1]):
@@ -217,7 +216,7 @@ def _differs(values: NDArray[np.uint64] | NDArray[np.int64]) -> NDArray[np.bool_
 
 
 def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Sort values, each once; NumPy's own `unique` hashes, which takes longer."""
+    """Sort values and drop repeats. NumPy's `unique` uses hashing here, which is slower."""
     ordered = np.sort(values)
     return ordered[_differs(ordered)]
 
@@ -225,7 +224,7 @@ def _distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _group(
     group: NDArray[np.uint64] | NDArray[np.int64], position: NDArray[np.uint32]
 ) -> tuple[Positions, NDArray[np.uint32]]:
-    """Group entries: starts int64[g + 1], members uint32[], ascending and each once."""
+    """Group entries: starts int64[g + 1]; members uint32[], ascending, distinct in each group."""
     order = np.argsort(group)
     values = group[order]
     first = _differs(values)
@@ -244,7 +243,7 @@ def _group(
 
 
 class _Pairs:
-    """Every pair verified so far, failed pairs too, so that none is verified twice."""
+    """Pairs verified so far, including failed ones, so that none is verified twice."""
 
     def __init__(self, similarity: Similarity, threshold: float) -> None:
         self._verify = similarity
@@ -285,7 +284,7 @@ class _Pairs:
 def _propose_again(
     starts: Positions, members: NDArray[np.uint32], state: NDArray[np.uint8], pairs: _Pairs
 ) -> NDArray[np.uint64]:
-    """Propose distinct pairs that are untried; all slices see the same `pairs`."""
+    """Propose each untried pair once. All slices of the groups are checked against `pairs`."""
     cuts = np.searchsorted(starts, np.arange(0, len(members), _ENTRIES_A_SLICE))
     cuts = np.unique(np.append(cuts, len(starts) - 1))
     parts = [np.empty(0, np.uint64)]
@@ -310,19 +309,21 @@ def resolve(
 ) -> Resolution:
     """Decide which documents repeat a kept one.
 
-    In each group every member proposes an edge to the group's first, those whose edge fails form
-    a star of their own, `stars` times at most: a group of a million costs a million, not its
-    square. Documents are then walked in total order over all verified edges. Those that repeat
-    removed documents only propose to kept members of their groups that come before them, and kept
-    members that come after propose to those (see `CANDIDATES_A_ROUND`). The walk starts afresh,
-    `rounds` times at most.
+    In each group, every member proposes an edge to the group's first member: a star. Members whose
+    edge fails form the next star, `stars` times at most. So a group of a million costs a million
+    pairs, not its square.
+
+    Then a walk in total order decides on each document, from all verified edges. A document that
+    repeats only removed ones is an orphan. Orphans propose to kept members before them, and kept
+    members propose to orphans before them (see `CANDIDATES_A_ROUND`). The walk is then repeated
+    from the start, `rounds` times at most.
 
     Args:
-        group: 64-bit integers[m], (band, value) of each entry; only equality counts.
-        position: uint32[m], document of each entry. Entries may stand in any order and repeat.
+        group: 64-bit integers[m], band and value of each entry; equal numbers are one group.
+        position: uint32[m], document of each entry. Entries may be in any order, and may repeat.
         similarity: verifies pairs: (child int64[k], parent int64[k]) -> float32[k], parent <
             child, each pair at most once, at most 65,536 a call.
-        threshold: the least similarity at which a document is removed, compared as float32, so
+        threshold: least similarity at which a document is removed. It is compared as float32, so
             that 9 of 10 reaches 0.9.
         fixed: documents before this position are never removed, so they propose no edge.
         stars: number of stars of a group, at least 1.
@@ -342,7 +343,7 @@ def resolve(
     if position.dtype != np.uint32:
         raise ValueError(f"position is {position.dtype}; it must be uint32")
     if stars < 1 or rounds < 0:
-        raise ValueError(f"stars={stars}, rounds={rounds}; needed are stars >= 1, rounds >= 0")
+        raise ValueError(f"stars={stars}, rounds={rounds}; set stars >= 1 and rounds >= 0")
 
     pairs = _Pairs(similarity, threshold)
     all_starts, all_members = _group(group, position)

@@ -86,7 +86,7 @@ class Rules:
         allowed = np.array([[may_stand_for(k, r) for r in parties] for k in parties], bool)
         prompt = np.zeros(len(sketches), np.uint64)
         if by_prompt:
-            # What an evaluation set holds must not be learned as the answer to anything.
+            # Evaluation texts have no prompt here: they remove repeats whatever the prompt.
             asked = np.array([p.source.role != "exclude" for p in parties], bool)[party]
             prompt = np.where(asked, sketches.numbers("prompt"), np.uint64(0))
         return cls(parties, party, allowed, prompt)

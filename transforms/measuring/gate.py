@@ -1,4 +1,4 @@
-"""Gates and the verdict: the figures that stop a loop, those that warn, and those without gate."""
+"""Judge measures by their gates, and make a verdict from the outcomes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from outcross.transforms.measuring.wording import (
 from outcross.transforms.text.known import Known
 
 STOP_Z = 2.58
-"""Standard errors for a stop: chance alone exceeds them once in two hundred times."""
+"""Standard errors beyond a limit that make a stop; chance alone exceeds them once in 200 times."""
 WARN_Z = 1.96
 DIFFERENT = 0.9
-"""Share of different words in human text from which words hardly repeat."""
+"""Share of different words in human text from which measures of words can't judge."""
 MANY_COLLAPSED = 0.05
-"""Share of collapsed prompts from which a verdict warns."""
-_NOISE = ("vocabulary", "distinct_3", "rare_words")
-_OF_WORDS = (*LEXICAL, "openings")
-_ANYWHERE = ("off_support", "near_duplicates")
+"""Least share of collapsed prompts that turns a go into a warning."""
+_NOISE_MEASURES = ("vocabulary", "distinct_3", "rare_words")
+"""Measures that noise makes too high."""
+_WORD_MEASURES = (*LEXICAL, "openings")
+_ANY_REFERENCE = ("off_support", "near_duplicates")
 """Measures that mean the same on any reference."""
 _HIGHEST = {"js": 0.69, "audit_js": 0.69}
-"""Highest value of a divergence: the logarithm of 2, rounded down. That of a share is 1."""
+"""Highest values of divergences: the logarithm of 2, rounded down. Shares are at most 1."""
 
 
 def judged(
@@ -50,7 +51,7 @@ def judged(
         measures: measures of a corpus.
         gates: limits of the measures.
         doubts: reasons why a gate can't judge, by measure; from `unread`.
-        foreign: reason why the corpus is in another language than the reference; from `foreign`.
+        foreign: result of `foreign`: a sentence if the languages differ, else None.
     """
     vocabulary = next((m for m in measures if m.name == "vocabulary"), None)
     out = []
@@ -77,7 +78,7 @@ def judged(
     shown = {"outcome": "shown", "unjudged": None}
     return [
         measure
-        if measure.name in _ANYWHERE or getattr(gates, measure.name, None) is None
+        if measure.name in _ANY_REFERENCE or getattr(gates, measure.name, None) is None
         else measure.model_copy(update=shown)
         for measure in out
     ]
@@ -97,8 +98,8 @@ def is_unlike(measures: Sequence[Measure]) -> bool:
 def outcome(measure: Measure, gates: Gates) -> str:
     """Return the outcome of a measure's gate.
 
-    A stop is beyond its limit by more than chance explains. A warning is beyond its limit, and
-    further from human text than chance explains.
+    A measure stops if it is beyond the limit `stop` by more than chance explains. It warns if it is
+    beyond the limit `warn`, and worse than human text by more than chance explains.
     """
     limits: Least | Most | None = getattr(gates, measure.name, None)
     if limits is None:
@@ -114,16 +115,16 @@ def outcome(measure: Measure, gates: Gates) -> str:
         return "stop"
     if against < limits.warn and against + warn < 1:
         return "warn"
-    if measure.name in _NOISE and gates.noise is not None and against - warn > gates.noise:
+    if measure.name in _NOISE_MEASURES and gates.noise is not None and against - warn > gates.noise:
         return "noise"
     return "go"
 
 
 def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) -> str | None:
-    """Return why no value of a measure means anything; None where values mean something.
+    """Return why a measure can't judge a corpus, whatever its value; None if it can.
 
-    Words that hardly ever occur twice can't show that a corpus repeats them. Where human text is
-    near a measure's highest value, no corpus can be beyond it by more than the limit.
+    If human words hardly ever occur twice, measures of words can't show repetition. If human text
+    is near a measure's highest value, no corpus can exceed it by the limit.
 
     Args:
         measure: a measure with a gate.
@@ -133,8 +134,9 @@ def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) ->
     if measure.human is None:
         return None
     if measure.against is None:
-        return f"human text has none of what it counts in {measure.n:,} {per(measure)}"
-    if measure.name in _OF_WORDS and vocabulary is not None and vocabulary.human is not None:
+        return f"human text has none of what this measure counts, in {measure.n:,} {per(measure)}"
+    by_words = measure.name in _WORD_MEASURES
+    if by_words and vocabulary is not None and vocabulary.human is not None:
         different = vocabulary.human / max(vocabulary.n, 1)
         if different >= DIFFERENT:
             return f"{different:.0%} of the human text's words are different ones"
@@ -146,10 +148,10 @@ def doubt(measure: Measure, limits: Least | Most, vocabulary: Measure | None) ->
 
 
 def too_wide(measure: Measure, limits: Least | Most) -> str | None:
-    """Return why passing a gate means nothing: the interval is wider than the limit.
+    """Return why a passed gate proves nothing, if the interval is wider than the limit; else None.
 
-    A stop or a warning is sure for any interval. But where a corpus at the stop limit could not be
-    told from human text, passing means nothing.
+    A stop or a warning is certain with any interval. A pass is not, if chance could make a corpus
+    at the stop limit look like human text.
 
     Args:
         measure: a measure with `against` and `error`.
@@ -164,7 +166,7 @@ def too_wide(measure: Measure, limits: Least | Most) -> str | None:
 
 
 def unread(known: Sequence[Known]) -> dict[str, str]:
-    """Return why the gates by clusters can't judge texts that the embedder can't read.
+    """Return why gates by clusters can't judge, if the embedder knows too few of the words.
 
     Args:
         known: known words of the corpus and of its reference.
@@ -180,9 +182,9 @@ def unread(known: Sequence[Known]) -> dict[str, str]:
 
 
 def foreign(corpus: Known, reference: Known) -> str | None:
-    """Return why a corpus and its reference are in different languages; None if they need not be.
+    """Return a sentence if a corpus and its reference are in different languages, else None.
 
-    They are where the embedder knows enough words of one of them, and not of the other.
+    They are if the embedder knows enough words of one of them, but not of the other.
     """
     if corpus.share is None or reference.share is None or corpus.enough == reference.enough:
         return None
@@ -249,13 +251,15 @@ def verdict(
 def with_prompts(result: Verdict, prompts: CollapsedPrompts) -> Verdict:
     """Return a verdict that names the collapsed prompts.
 
-    They never stop a loop, as a prompt may have one right answer. Many turn a go into a warning.
+    Collapsed prompts never stop a loop, as a prompt may have one right answer. Many of them turn a
+    go into a warning.
     """
     if not prompts.collapsed:
         return result
     many = prompts.judged and prompts.share >= MANY_COLLAPSED
     label = "warning" if many else "noticed"
-    reasons = [*result.reasons, f"{label}: {prompts}: two answers to one are mostly the same"]
+    sense = "two answers to such a prompt are mostly the same"
+    reasons = [*result.reasons, f"{label}: {prompts}: {sense}"]
     if many and result.outcome == "go":
         sentence = f"Warning: {prompts}; else {result.sentence.partition(': ')[2]}"
         return result.model_copy(
@@ -284,7 +288,7 @@ def with_findings(result: Verdict, findings: Sequence[str]) -> Verdict:
 
 
 def _unlike(stops: Sequence[Measure]) -> str:
-    """Say that the reference is the wrong one, then name the stops that mean the same on any."""
+    """Write the sentence for a wrong reference, then add the other measures that stop."""
     (strange,) = (measure for measure in stops if measure.name == "off_support")
     further = [measure for measure in stops if measure.name != "off_support"]
     first = (
@@ -304,6 +308,6 @@ def _too_little(seen: int, unseen: int, documents: int) -> str:
     if not documents:
         return "no document is left that is new to the reference and not meant to converge."
     return (
-        f"only {seen} of {seen + unseen} gates could be looked at; the corpus or the reference is "
-        "too small."
+        f"only {seen} of {seen + unseen} gates had enough text to judge; the corpus or the "
+        "reference is too small."
     )

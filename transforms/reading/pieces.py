@@ -1,4 +1,4 @@
-"""Cut the input into pieces, and group the pieces into units; small files share a unit."""
+"""Cut large input files into pieces, and group pieces into units. Small files share a unit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from outcross.transforms.reading.json_values import holds_lines
 
 UNIT_BYTES = 64 << 20
 MOST_PIECES = 4096
-"""Most pieces of a unit: opening so many files takes a worker about a second."""
+"""Most pieces of a unit. A worker takes about a second to open so many files."""
 
 
 def plan_units(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[Unit]:
@@ -79,7 +79,7 @@ def _ranges(file_piece: Piece, unit_bytes: int) -> Iterator[Piece]:
     parts = -(-file_piece.bytes // unit_bytes)
     edges = [file_piece.bytes * i // parts for i in range(parts + 1)]
     for start, stop in pairwise(edges):
-        last = stop == file_piece.bytes  # bytes appended since then belong to the last piece
+        last = stop == file_piece.bytes  # the last piece also reads bytes that are appended later
         yield replace(file_piece, start=start, stop=-1 if last else stop, bytes=stop - start)
 
 
@@ -87,15 +87,15 @@ def _row_groups(file_piece: Piece, unit_bytes: int) -> Iterator[Piece]:
     with open_parquet(file_piece) as stream:
         try:
             metadata = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError, ValueError):  # read_piece rejects it with a reason
+        except (pa.ArrowException, OSError, ValueError):  # `read_piece` rejects it later
             yield file_piece
             return
     start = taken = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        weight = sum(group.column(i).total_compressed_size for i in range(group.num_columns))
-        if number > start and taken + weight > unit_bytes:
+        size = sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+        if number > start and taken + size > unit_bytes:
             yield replace(file_piece, start=start, stop=number, bytes=taken)
             start, taken = number, 0
-        taken += weight
+        taken += size
     yield replace(file_piece, start=start, bytes=taken)

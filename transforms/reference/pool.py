@@ -1,4 +1,4 @@
-"""The pool: held-out human text that every other text is compared with."""
+"""Pool: human text that fitted no centroids, with which every other text is compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POOL_FILES = ("pool/unit-000000.parquet", "pool/unit-000000.json", "pool/cells.p
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Documents of the reference's two held-out quarters, those with the smallest hashes.
+    """Documents with the smallest hashes from the two quarters that fitted no centroids.
 
     Attributes:
         sketch: sketches of the documents by ascending key. Deduplication compares texts with them,

@@ -63,9 +63,11 @@ class Thresholds:
     """Limits of the document classes: tail is rare, off-support is unlike all human text.
 
     Attributes:
-        density: a document with a lower density is tail; the 20 % quantile of held-out human text.
-        dot: a document with a lower dot product with its centroid is off-support; the 1 % quantile.
-        bands: a document with a surface measure outside its band is off-support as well.
+        density: limit of tail: a document with a lower density is rare. It is the 20 % quantile of
+            the quarter `THRESHOLDS`.
+        dot: limit of off-support: a document with a lower dot product with its centroid is unlike
+            human text. It is the 1 % quantile of the same quarter.
+        bands: limits of the surface measures; a document outside of one is off-support too.
     """
 
     density: int
@@ -93,12 +95,12 @@ class Thresholds:
 def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Bands) -> Thresholds:
     """Set the thresholds from the quarter of human text that is reserved for them.
 
-    The quantile is an order statistic, so it is exactly one of the values.
+    Each threshold is one of the given values, so it is exact.
 
     Args:
         dot: int32[n], dot product of each document with its nearest centroid.
         density: int64[n], density of each document.
-        bands: bands of all human text, as no surface measure was fitted.
+        bands: bands of all human text; no part is reserved, as surface measures aren't fitted.
     """
     if len(dot) == 0:
         return Thresholds(density=0, dot=-(1 << 30), bands=bands)
@@ -111,30 +113,30 @@ def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Ba
 
 @dataclass(frozen=True)
 class Reference:
-    """The text that a run is measured against, made once and loaded by later runs.
+    """Models and counts of human text that runs are compared with; made once, loaded later.
 
     Attributes:
-        human: whether it was fitted on human text. Otherwise it was fitted on the corpus itself,
-            and no figure may call it human.
+        human: True if fitted on human text. False if fitted on the corpus itself; then no report
+            may call it human.
         embedder: fingerprint of the embedder that it was made with.
-        codebook: codebook of the decisions.
+        codebook: codebook for decisions.
         second_codebook: codebook for reports only.
         thresholds: limits of the document classes.
         counts: counts of all documents of the reference.
         held_out: counts of the held-out quarter.
         ngrams: hashed unigrams and bigrams of the reference.
-        pool: documents of the two quarters that fitted no centroids, for comparisons.
+        pool: documents of the quarters `THRESHOLDS` and `HELD_OUT`, for comparisons.
         rare: uint32[m], ascending, words that occur two to five times in a million words of the
             half that fitted the centroids.
-        members: uint64[n, 2], ascending, fingerprints of all documents. A text that equals one of
-            them word for word is not new.
+        members: uint64[n, 2], ascending, fingerprints of all documents. A document with one of
+            these fingerprints is not new.
         repeats: int64[m, 2], sizes of groups of human documents that repeat one another before
             deduplication, and the number of groups of each size.
         ngram: words in a shingle of the pool's signatures.
         num_perm: values in a signature of the pool.
         names: names of the clusters, with schema `NAMES`.
         zstd_ratio: compression ratio of a sample of its texts; None for too few texts.
-        known: number of its sources' words that the embedder knows.
+        known: number of words in its sources, and number of these that the embedder knows.
     """
 
     human: bool
@@ -161,7 +163,7 @@ class Reference:
         return self.codebook.size, self.second_codebook.size
 
     def holds(self, hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Mark the documents that have the same words as a document of the reference.
+        """Mark the documents whose text is exactly that of a reference document.
 
         Args:
             hi: uint64[n], upper halves of the fingerprints.
@@ -174,7 +176,7 @@ class Reference:
         if len(self.members) == 0:
             return member
         row = np.searchsorted(self.members[:, 0], hi)
-        # Members with the same upper half are neighbours; there are hardly ever any.
+        # Members with the same upper half are neighbours. They are very rare.
         while True:
             at = np.minimum(row, len(self.members) - 1)
             same = (row < len(self.members)) & (self.members[at, 0] == hi)
@@ -185,7 +187,7 @@ class Reference:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Compute the token shares of the clusters, smoothed by half a mean document each."""
+        """Compute the clusters' shares of the tokens, with half a mean document added to each."""
         tokens = self.counts.tokens.astype(float)
         documents = max(int(self.counts.documents.sum()), 1)
         smoothed = tokens + 0.5 * max(tokens.sum(), 1.0) / documents
@@ -253,7 +255,7 @@ class Reference:
 
 
 def copy_reference(source: str, folder: str) -> None:
-    """Copy a reference's files to another folder, reference.json last as it marks the end."""
+    """Copy a reference's files; reference.json is copied last, as it marks a complete copy."""
     for name in REFERENCE_FILES:
         target = files.join(folder, name)
         files.make_folder(target.rpartition("/")[0])
@@ -268,31 +270,31 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
         embedder: fingerprint of the embedder in use; None for the default embedder.
 
     Raises:
-        ConfigError: there is none, it was made with another embedder or format, its files are
-            damaged, or they belong to different references.
+        ConfigError: the folder has no reference, or one of another embedder or format; or files
+            are damaged or belong to different references.
     """
     embedder = load_default().fingerprint if embedder is None else embedder
     path = files.join(folder, "reference.json")
     if not files.exists(path):
         raise ConfigError(
             f"reference: {folder} holds no reference.json; "
-            "give what `outcross reference build` made, or the folder `reference/` in the output "
-            "of an earlier run"
+            "give the folder that `outcross reference build` made, or the folder `reference/` in "
+            "the output of an earlier run"
         )
     try:
         value = files.read_json(path)
         made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
-        raise ConfigError(f"reference: {path} is no reference's file ({error})") from None
+        raise ConfigError(f"reference: {path} is not a valid reference.json ({error})") from None
     check_versions("reference", path, value, versions(VERSION), _build_advice(folder))
     if made_with != embedder:
         raise ConfigError(
-            f"reference: {folder} was made with embedder {made_with}, and this is embedder "
-            f"{embedder}: figures could not be compared; {_build_advice(folder)}"
+            f"reference: {folder} was made with embedder {made_with}, but this run has embedder "
+            f"{embedder}, so figures can't be compared; {_build_advice(folder)}"
         )
     try:
         reference = _read(folder, value)
-    except Exception as error:  # four readers raise many errors on broken bytes
+    except Exception as error:  # four readers raise many kinds of errors for damaged files
         raise ConfigError(
             f"reference: {folder} is damaged ({type(error).__name__}: {error}); build it again, or "
             "copy the whole folder again"
@@ -307,7 +309,7 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
 
 
 def _build_advice(folder: str) -> str:
-    """Return the command that builds a reference again, with its files where they are known."""
+    """Return the command that builds a reference again, with its files if the manifest has them."""
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
     if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
         with suppress(ValueError, LookupError, TypeError):
@@ -321,8 +323,8 @@ def _build_advice(folder: str) -> str:
         options += [option for path in paths for option in ("--text-field", path)]
     options += [option for role in fields.roles or () for option in ("--roles", role)]
     command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
-    place = "" if human != ["FILES"] else ", with the human text that it was made of"
-    return f"make it anew: `{command}`{place}"
+    hint = "" if human != ["FILES"] else ", with the human text that it was made of"
+    return f"make it anew: `{command}`{hint}"
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:

@@ -1,9 +1,9 @@
-"""Filling: quotas in tokens become whole copies of whole documents.
+"""Fill quotas of tokens with whole copies of whole documents.
 
-The documents of a cell stand in a line: each once in the order of their keys, then those that may
-be repeated a second time, and so on up to their caps. A quota takes the part of the line that comes
-nearest to it. So ⌊quota/available⌋ rounds are taken in full, and the last one by the smallest keys.
-The remainder, positive or negative, is carried to the next cell.
+Documents of a cell form a queue: first each once, by key, then each that has a cap above one again,
+and so on. A quota takes the start of the queue, up to the document that brings it nearest to its
+tokens. So full rounds are taken first, then a part of a round, smallest keys first. The difference,
+positive or negative, is carried to the next cell.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def fill(
     """Choose how often to take each document, so that the cells meet their quotas.
 
     A cell's tokens differ from its quota plus the amount carried into it by at most half of the
-    document at the cut. It carries this difference on. A cell without room takes all its documents
-    and carries the rest on. So a cell deviates from its quota by at most one longest document,
-    except where other cells have run out of room.
+    document at the cut. It carries this difference on. A cell with too little text takes each
+    document up to its cap, and carries the rest on. So a cell is off its quota by at most one
+    longest document, unless another cell ran out of text.
 
     If more than half of the longest document is missing after the last cell, documents of any cell
-    make up for it: fewest copies first, then by key. Every cut is at the document nearest to the
+    are added: fewest copies first, then by key. Every cut is at the document nearest to the
     missing tokens. So all tokens are within half of the longest document of the quotas' sum
     wherever Σ cap·tokens reaches it; otherwise every document is taken up to its cap.
 
@@ -44,8 +44,8 @@ def fill(
     Args:
         cell: int[n], cell of each document, 0 to C-1.
         key: float64[n] or uint64[n]; documents with the smallest keys are taken first.
-        tie: uint64[n], which decides between equal keys. Documents with equal ties are taken by
-            tokens, then by cap, then by cell; beyond that they are interchangeable.
+        tie: uint64[n], decides between equal keys. Documents with equal ties are taken by tokens,
+            then by cap, then by cell; documents that are equal in all of these are interchangeable.
         tokens: int[n], length of each document.
         quota: float64[C], tokens that each cell should give.
         cap: int[n], most copies of each document.
@@ -54,7 +54,7 @@ def fill(
         copies int32[n], 0 to `cap`.
 
     Raises:
-        ValueError: columns differ in length, or a value is out of range; it names the row.
+        ValueError: columns differ in length, or a value is out of range; the message names its row.
     """
     cells, lengths, caps = (
         _integers("cell", cell),
@@ -72,7 +72,7 @@ def fill(
     }
     if any(column.shape != (len(cells),) for column in columns.values()) or quotas.ndim != 1:
         shapes = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
-        raise ValueError(f"{shapes} must be equally long columns and quota {quotas.shape} one too")
+        raise ValueError(f"{shapes} must be columns of equal length, quota {quotas.shape} a column")
     _refuse("cell", cells, (cells < 0) | (cells >= len(quotas)), f"0 to {len(quotas) - 1}")
     _refuse("tokens", lengths, lengths < 0, "0 or more")
     _refuse("cap", caps, (caps < 0) | (caps > np.iinfo(np.int32).max), "0 to 2³¹ − 1")
@@ -142,7 +142,7 @@ def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: I
 
     They are met to within half of the document at the cut. Documents with the fewest copies go
     first: in full rounds while these fit and the caps allow, then one by one. So the number of
-    passes is that of different caps and copies, not that of copies.
+    passes grows with the number of different caps and copies, not with the copies.
 
     Returns:
         Tokens that are still missing; negative where there are too many.
@@ -165,8 +165,8 @@ def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: I
                     next_stop = stop
         rounds = next_stop - fewest
         if round_tokens > 0 and missing <= float(rounds) * float(round_tokens):
-            # A round that would meet it exactly goes document by document, which stops before
-            # empty documents once no token is missing.
+            # Take the last full round of an exact quota document by document, so that empty
+            # documents at its end are left out.
             rounds = int(missing / round_tokens)
             if float(rounds) * float(round_tokens) >= missing:
                 rounds -= 1

@@ -42,7 +42,7 @@ def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bo
         _, inverse, often = np.unique(hashed, return_inverse=True, return_counts=True)
         repeated[place] = often[inverse] > 1
         named = np.union1d(np.concatenate(without), place[repeated[place]])
-        while len(named):  # what gets its name from its place may take the name of another
+        while len(named):  # a name made from a place may equal another id
             chunks = ids_of(sketches, sources, named, repeated).chunks
             taken = np.isin(hashed, np.concatenate([_hashed(chunk) for chunk in chunks]))
             named = place[taken & ~repeated[place]]

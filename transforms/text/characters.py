@@ -37,12 +37,12 @@ value, or a form that means something, such as a superscript; punctuation that c
 between words."""
 
 OPERATOR, DRESSED, LINKED = 512, 1024, 2048
-"""Makes what stands beside it a formula or code; a mark, a vowel sign, or a letter with one; begins
-with a mark, or second of a pair, once it is folded."""
+"""Sign that makes its neighbours a formula or code; mark, vowel sign, or letter with one; character
+that, once folded, begins with a mark or is the second of a pair that composes."""
 
 _INVALID, _LOOSE, _FOLDS, _LINKS = 1, 2, 4, 8
-"""Bits of a text: not UTF-8; not known to be composed; changed by folding; with marks that may
-compose with the letter before them once either is folded."""
+"""Bits of a text: isn't UTF-8; may not be composed; changes when folded; has marks that may compose
+with the letter before them after folding."""
 
 _FILE = Path(__file__).parents[1] / "data" / "characters.json"
 

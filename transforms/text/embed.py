@@ -30,7 +30,7 @@ from outcross.transforms.text.wordpiece import WordPiece
 from outcross.transforms.text.words import Words
 
 SCALE = 254
-"""An int8 embedding is the unit vector times this; what is longer than half a unit is clipped."""
+"""Factor from a unit vector to its int8 embedding; values beyond half a unit are clipped."""
 
 REMEMBERED = 1 << 20
 """Words and WordPiece tokens that an embedder remembers, together; some 15 MB."""
@@ -45,12 +45,12 @@ _ROWS_IN_INT16 = 255
 _LARGEST_SUM = 1 << 26
 
 
-# What an embedder remembers of a word: whether it is counted, and whether it is known.
+# Bits that an embedder remembers for a word: it is counted; it is known.
 _COUNTED, _KNOWN = 1, 2
 
 
 class Embedded(NamedTuple):
-    """What an embedder returns of n documents.
+    """Result of an embedder for n documents.
 
     Attributes:
         vectors: int8[n, dims]; a row of zeros where there is nothing to embed.

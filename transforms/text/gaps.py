@@ -1,8 +1,8 @@
 """Signs of short gaps between words, remembered: most texts have the same few gaps.
 
-What a short gap means depends on its bytes and on the kinds of the words around it alone, unless
-Markdown or lines of code may be at work. So each such gap is read once, and then looked up. What
-is in the memory changes how fast a text is read and never what is read from it.
+The meaning of most short gaps depends only on their bytes and the kinds of the words around them.
+Gaps that may contain Markdown or belong to code are the exception. So each other gap is read once
+and then looked up. The memory makes reading faster and never changes the result.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def gap_key(text, begin, stop, left, right, mode):  # type: ignore[no-untyped-de
 
 @borrowing()
 def remember_gap(text, begin, stop, key, signs, count, touches, memory):  # type: ignore[no-untyped-def]
-    """Keep what was read of a gap, unless more than the gap decides.
+    """Remember the signs of a gap, unless they depend on more than the gap.
 
     Args:
         text, begin, stop: the gap.

@@ -22,16 +22,16 @@ from outcross.transforms.text.words import split_words
 _FILE = Path(__file__).parents[1] / "data" / "meaning.json"
 
 ALWAYS, UNIT, FIRST, SYLLABLE, CURRENCY = 1, 2, 4, 8, 16
-"""Bits of a lexicon word: counts wherever it stands; after a number; the first of several words;
-where it is a syllable of its own; before a number."""
+"""Bits of a lexicon word, which say when it is an item: always; after a number; as the first of
+several words; as a separate syllable; before a number."""
 
 _LONGEST = 4  # words of an entry, in scripts without spaces
 _SLOTS, _FILTER = 1 << 13, 1 << 11
 _SIX, _SIXTY_THREE, _ONE = np.uint64(6), np.uint64(63), np.uint64(1)
 
 Lexicon = tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64]]
-"""A hash table of words, their bits beside them, and two filters of 64 bits a number: of all words,
-and of those that count without a number before them."""
+"""Hash table of words, its values (the bits of each word), and two Bloom filters with one bit a
+word: all words, and the words that count without a number before them."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 

@@ -1,7 +1,8 @@
-"""Signs between words: which are form alone, and which carry meaning.
+"""Signs between words: decide which are only form, and which carry meaning.
 
-A sign is form as Markdown, at the start of a line with a space behind it or as a balanced pair
-around words, or as prose punctuation between words. All else counts: -5, C++, a != b, :).
+Three kinds of signs are only form: prose punctuation between words, Markdown in balanced pairs
+around words, and Markdown before a space at the start of a line. All other signs count: -5, C++,
+a != b, :).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from outcross.transforms.text.characters import (
 from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACELESS
 
 NONE = -1
-"""In place of the kind of a word that isn't there."""
+"""Kind of a missing word, before the first and after the last word."""
 
 _EXACT = NUMBER | SINGLE  # kinds of words beside which punctuation may be mathematics
 _CLOSERS, OPEN_PAIRS, TICKED = 8, 8, 9
@@ -277,10 +278,11 @@ def signs_between(text, i, gap_stop, stop, left, right, code, pairs, classes, ou
             where the last pair of back ticks closes.
         classes: of all characters.
         out: gets the signs' hashes, from `filled` on.
-        filled: what it holds already.
+        filled: number of hashes in `out` before the call.
 
     Returns:
-        How many `out` holds then, and whether the words left and right of them do.
+        Number of hashes in `out` after the call; whether signs that count touch the word on the
+        left; the same for the right.
     """
     touches_left = touches_right = False
     numbers = (left != NONE and left & _EXACT != 0) or (right != NONE and right & _EXACT != 0)

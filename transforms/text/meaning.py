@@ -1,14 +1,18 @@
 """Items of a text: numbers, signs, units, negations, emoji, and case in code.
 
-Near repeats are told by the words that they share. "-5" and "5", C and C++, two emoji, "is" and
-"is not" share nearly all of them and say different things. So each text also has *items*: all that
-carries meaning beside the words, in reading order. Form carries none: white space, case in prose,
-punctuation between words, Markdown, quotes and dashes of every kind.
+Near repeats are found by the words that they share. But two texts can share nearly all words and
+say different things: "-5" and "5", C and C++, "is" and "is not", two emoji. So each text also has
+*items*: its words and signs that carry meaning of this kind, in reading order. Form is no item:
+white space, case in prose, punctuation between words, Markdown, quotes and dashes of every kind.
 
-An item is a word or a run of equal signs. Words are items when they hold a digit, numeral,
-underscore or inner capital, negate, name a number, are a unit beside a number, touch a sign that
-counts, or stand in code. Items are compared with their case, words of the lexicon aside. Which
-signs count stands in `markup`, which lines are code in `lines`, the words in `lexicon`.
+An item is a word or a run of equal signs. A word is an item
+
+- if it contains a digit, numeral, underscore or inner capital,
+- if it is a negation, the name of a number, or a unit next to a number,
+- if it touches a sign that counts, or is part of code.
+
+Items keep their case, except ordinals and most words of the lexicon. `markup` decides which signs
+count, `lines` which lines are code. `lexicon` has the negations, numbers and units.
 """
 
 from __future__ import annotations
@@ -52,14 +56,14 @@ _SPACE = np.uint8(ord(" "))
 _KINDS, _ITEM = np.uint8(0xFF ^ SINGLE), NUMBER | CODE | NEGATED
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
 _PADDING = 16
-_SYMBOL = 4  # bytes of a unit whose case means something: mW and MW, but not Miles
+_SYMBOL = 4  # most bytes of a unit whose case has a meaning: mW and MW, but not Miles
 _S = ord("s")
 _ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
 
 
 @borrowing()
 def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
-    """Tell whether a word is digits with an ending of English: 1920s, 2nd. Its case is form."""
+    """Return whether a word is digits and an English ending, as 1920s or 2nd; its case is form."""
     digits = i
     while i < stop and 48 <= text[i] <= 57:
         i += 1
@@ -73,8 +77,8 @@ def _is_ordinal(text, i, stop):  # type: ignore[no-untyped-def]
 
 
 @borrowing(inline="always")
-def _means_nothing(text, edges, kinds, w, looked, memory):  # type: ignore[no-untyped-def]
-    """Tell whether the gap before a word is remembered as form, or is none within Chinese."""
+def _is_known_form(text, edges, kinds, w, looked, memory):  # type: ignore[no-untyped-def]
+    """Return whether the gap before a word is known to be form, or is empty as in Chinese."""
     gaps, arounds, results, counts, _ = memory
     begin, stop = np.int64(edges[2 * w - 1]), np.int64(edges[2 * w])
     if begin == stop:
@@ -95,20 +99,20 @@ def _document(  # type: ignore[no-untyped-def]
     """Write the items of one document.
 
     Args:
-        text: its folded text, `size` bytes and white space.
+        text: folded text of the document, `size` bytes, then white space.
         size: bytes of the text.
-        edges, hashes, kinds: of its words.
-        classes: of all characters.
-        entries: from `lexicon`.
-        codes: gets which lines are code.
-        looked: whether lines are looked at.
-        pairs, signs: room to work in.
-        memory: of short gaps.
-        out: gets the items.
+        edges, hashes, kinds: edges, hashes and kinds of its words.
+        classes: classes of all characters.
+        entries: result of `lexicon`.
+        codes: output, True for each line that is code.
+        looked: True if lines are examined for code.
+        pairs, signs: scratch arrays.
+        memory: result of `gap_memory`.
+        out: output, the items.
 
     Returns:
-        How many items there are, -1 if lines have to be looked at first; a hash of the words that
-        are no items, in their order.
+        Number of items, or -1 if the call must be repeated with `looked`. Then a hash of the words
+        that are no items, in their order.
     """
     keys, bits, every, standing = entries
     gaps, arounds, results, counts, kept = memory
@@ -119,9 +123,9 @@ def _document(  # type: ignore[no-untyped-def]
     pairs[OPEN_PAIRS] = 0
     lines, table = code_lines(text, size, codes) if looked else (0, False)
     line = 0
-    item = raw = False  # whether the word before the gap is an item, and compared with its case
-    until = 0  # words before this one belong to a lexicon entry
-    number = False  # whether the word before, or the unit before that one, follows a number
+    item = raw = False  # whether the word before the gap is an item, and whether it keeps its case
+    until = 0  # words before this index belong to the last lexicon entry
+    number = False  # whether a unit after the last word is an item, as in "5 km"
     begin = 0
     left = NONE
     w = -1
@@ -129,13 +133,13 @@ def _document(  # type: ignore[no-untyped-def]
         w += 1
         plain = not looked or not codes[min(line, lines - 1)]
         if plain and not item and not number and until <= w and pairs[TICKED] < begin:
-            # Most words stand between single spaces, and mean no more than themselves.
+            # Skip words that are no items and have no signs around them, as most words are.
             first = w
             while w < n and not passes(hashes[w], standing):
                 if kinds[w] & _KINDS != SPACED and (
                     w == 0
                     or kinds[w] & _ITEM
-                    or not _means_nothing(text, edges, kinds, w, looked, memory)
+                    or not _is_known_form(text, edges, kinds, w, looked, memory)
                 ):
                     break
                 if w:
@@ -215,7 +219,7 @@ def _document(  # type: ignore[no-untyped-def]
                 raw |= edges[2 * w + 1] - edges[2 * w] <= _SYMBOL
             if known & SYLLABLE:
                 item |= w == 0 or edges[2 * w - 1] != edges[2 * w]
-        # Two words of a script without spaces may name a unit: 5公里.
+        # A unit may have two words in a script without spaces: 5公里.
         number = (
             right & NUMBER != 0
             or known & ALWAYS != 0
@@ -240,7 +244,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
     ends = np.zeros(n + 1, np.int64)
     wording = np.empty(n, np.uint64)
     memory = gap_memory()
-    # Most of it is never touched, and so never becomes memory.
+    # The system gives memory only to the part that is written, which is small.
     out = np.empty(most, np.uint64)
     for d in range(n):
         size = stops[d] - starts[d]
@@ -262,12 +266,12 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
 def items(
     words: Words,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
-    """Find the items of n documents: all that carries meaning beyond their words.
+    """Find the items of n documents: words and signs that must agree in near repeats.
 
     Returns:
-        int64[n + 1] offsets and uint64[total] items in reading order: the upper half is the hash of
-        a word or sign, the lower half how many words stand before it. Then uint64[n], hashes of the
-        words that are no items, in their order.
+        int64[n + 1], offsets, and uint64[total], items in reading order. The upper half of an item
+        is a hash of its word or sign. The lower half is the number of words before it. Then
+        uint64[n], a hash for each document of the words that are no items, in their order.
     """
     characters = words.characters
     offsets, values, wording = _items(

@@ -1,10 +1,9 @@
-"""Surface of a text, whatever it says: how far it compresses, its symbols, lines and length.
+"""Surface of a text, apart from its meaning: how far it compresses, its symbols, lines and length.
 
-Text that is unlike human text is far from all human embeddings, if the embedder knows its words. A
-page of base64, a word said a thousand times or a table of dashes may lie anywhere. Such text is
-told by its surface, and by human text itself: what lies outside the band in which all human text
-lies, but for one document in a thousand on either side. Shuffled words look like any text, and are
-not told.
+Text that is unlike human text is far from all human embeddings if the embedder knows its words. A
+page of base64, one word a thousand times, or a table of dashes can be anywhere. The surface finds
+such text. A text is unusual if a measure is outside the band of human text. The band leaves out one
+human document in a thousand on each side. Shuffled words have a normal surface, and are not found.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
 
 SURFACE = ("compression", "symbols", "repeated lines", "length")
-"""The measures: estimated compressed bytes a byte, characters that are neither letters, digits,
-marks nor white space a character, bytes of lines that stood before a byte, and bytes."""
+"""Names of the measures. Compression: estimated compressed bytes per byte. Symbols: share of the
+characters that aren't letters, digits, marks or white space. Repeated lines: share of the bytes in
+lines that occurred before. Length: bytes."""
 
 ONE = 1 << 16
 """Shares count in 1 / ONE."""
@@ -38,8 +38,8 @@ LEAST_BYTES = 64
 LEAST_DOCUMENTS = 1000
 QUANTILE = 0.001
 ORDINARY = ((3 * ONE // 20, 2 * ONE // 3), (0, ONE // 4), (0, ONE // 2), (1, 1 << 18))
-"""By measure, what is never out of the ordinary, whatever text the reference holds: each kind of
-text has bands that are far narrower than those of human text at large."""
+"""Range of each measure that always counts as normal, whatever the reference. One kind of text
+has much narrower bands than human text in general."""
 
 _WINDOW = 1 << 12
 _SLOTS = 12  # bits of the place of eight bytes in the table

@@ -1,7 +1,7 @@
 """The first run: another process compiles the largest kernels while this one compiles the rest.
 
-A process compiles one kernel at a time, as numba holds a lock meanwhile; what either has compiled
-the other finds in the cache.
+A process can compile only one kernel at a time, because numba holds a lock. Each process finds the
+other's compiled kernels in the cache.
 """
 
 from __future__ import annotations

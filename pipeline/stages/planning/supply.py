@@ -283,7 +283,6 @@ def _without_reference(names: Sequence[str], config: Config) -> list[str]:
         else "the human reference has no text of them"
     )
     return [
-        f"domains {', '.join(map(repr, names))}: {why}, so they are held against all of its "
-        "clusters, and get the share of the tokens that they have of the text there is to write "
-        "where no other is asked for"
+        f"domains {', '.join(map(repr, names))}: {why}, so they are compared with all of its "
+        "clusters. Without a share in the configuration, each gets its share of the text to write"
     ]

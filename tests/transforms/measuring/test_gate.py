@@ -256,7 +256,7 @@ def test_all_gates_pass() -> None:
 def test_what_most_gates_could_not_look_at_is_not_judged() -> None:
     result = report(vocabulary=None, js=None, vendi=0.3)
     assert (result.outcome, result.reasons) == ("done", [])
-    small = "could be looked at; the corpus or the reference is too small."
+    small = "had enough text to judge; the corpus or the reference is too small."
     assert result.sentence == f"Done, not judged: only 0 of 2 gates {small}"
     result = report(vocabulary=1.0, js=None, tail_mass=None)
     assert (result.outcome, result.reasons) == ("done", [])
@@ -286,7 +286,7 @@ def test_without_documents_or_gates_nothing_is_judged_and_it_is_said_why() -> No
 
 
 def test_gates_may_let_nothing_pass_that_they_could_not_look_at() -> None:
-    for n, why in ((60, "only 0 of 2 gates could be looked at"), (0, "no document is left")):
+    for n, why in ((60, "only 0 of 2 gates had enough text to judge"), (0, "no document is left")):
         result = report(vocabulary=None, js=None, n=n, too_few="stop")
         assert result.outcome == "stop"
         assert result.sentence.startswith(f"Stop: {why}")
@@ -450,7 +450,7 @@ def test_what_human_text_has_none_of_is_not_judged_and_it_is_said_why() -> None:
     empty = make_measure("rare_words", None, None, human=0.0, value=0.0)
     (result,) = judged([empty], Gates())
     assert result.outcome == "too few"
-    assert result.unjudged == "human text has none of what it counts in 8,192 words"
+    assert result.unjudged == "human text has none of what this measure counts, in 8,192 words"
 
 
 def test_a_sure_stop_stays_one_however_wide_its_interval_is() -> None:
@@ -560,7 +560,7 @@ def test_where_answers_are_meant_to_agree_collapsed_prompts_are_only_noticed() -
     result = report(vocabulary=1.0, prompts=CollapsedPrompts(60, 60, judged=False))
     assert (result.outcome, result.sentence.count("prompts")) == ("go", 0)
     assert result.reasons == [
-        "noticed: 60 of 60 prompts have collapsed: two answers to one are mostly the same"
+        "noticed: 60 of 60 prompts have collapsed: two answers to such a prompt are mostly the same"
     ]
 
 
