@@ -1,9 +1,13 @@
 """A Beam pipeline of your own, built from transforms of outcross.
 
 It counts the tokens of a corpus in each cluster of human text, and prints the clusters that the
-corpus covers least. Make the reference first: `outcross reference build HUMAN… --out human`. Then:
+corpus covers least. Make the reference first, with `--text-field` if the column is not `text`:
 
-    python examples/own_pipeline.py 'samples/*.jsonl' --reference human --work work
+    outcross reference build --human HUMAN.jsonl --out human
+
+Then look at a corpus, whose column may have another name:
+
+    python examples/own_pipeline.py FILES --text-field response --reference human --work work
 
 Options that the script does not know go to Beam, such as `--runner FlinkRunner`.
 """
@@ -89,14 +93,19 @@ def compare(tokens: dict[int, int], reference: outcross.Reference) -> list[Cover
     Args:
         tokens: tokens of the corpus by cluster.
         reference: human text to compare with.
+
+    Raises:
+        SystemExit: when there are no tokens.
     """
     words: dict[int, Any] = {row["cluster"]: row["words"] for row in reference.names.to_pylist()}
     total = sum(tokens.values())
+    if total == 0:
+        raise SystemExit("no document was read; does --text-field name the column of the text?")
     clusters = [
         Coverage(
             cluster=cluster,
             words=", ".join(words.get(cluster, [])),
-            corpus=tokens.get(cluster, 0) / max(total, 1),
+            corpus=tokens.get(cluster, 0) / total,
             reference=float(share),
         )
         for cluster, share in enumerate(reference.shares)
@@ -120,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--reference", required=True, help="folder of `outcross reference build`")
     parser.add_argument("--work", type=Path, required=True, help="folder that does not exist yet")
     options, beam_args = parser.parse_known_args(arguments)
+    if options.work.exists():
+        parser.error(f"--work: {options.work} exists; choose a folder that does not exist yet")
     source = outcross.Source(
         name="corpus", role="synthetic", files=options.files, text_field=options.text_field
     )

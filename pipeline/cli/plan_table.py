@@ -133,7 +133,7 @@ def _shopping_table(starved: Sequence[Starved]) -> Table:
     table = new_table(
         "which human text to gather: what one more token there is worth (nats × tokens)",
         [],
-        ["cluster", "worth", "wanted", "there", "short of"],
+        ["cluster", "worth", "wanted", "available", "short of"],
     )
     table.add_column("about", overflow="fold", max_width=40)
     table.add_column("such as", overflow="fold", max_width=60)

@@ -48,7 +48,7 @@ def examine(flink_master: str | None = None) -> DoctorReport:
         | {package: _version(package) for package in _PACKAGES},
         machine=_machine(),
         disks=[
-            _disk("output, if it is here", Path.cwd()),
+            _disk("this folder", Path.cwd()),
             _disk("temporary files", Path(tempfile.gettempdir())),
         ],
         kernels=_kernels(),
@@ -124,7 +124,7 @@ def _file_system(extra: str, scheme: str) -> Check:
     try:
         beam_filesystems(f"{scheme}://")
     except ConfigError:
-        remedy = f"pip install 'outcross[{extra}]'"
+        remedy = f"in the clone of outcross: pip install '.[{extra}]'"
         return Check(name=name, state="missing", detail="the extra is not installed", remedy=remedy)
     return Check(name=name, state="ready", detail="the extra is installed", remedy=None)
 

@@ -25,7 +25,7 @@ from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import CONTAINED, STAGES
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, STAGES
 
 _COLUMNS = [field.name for field in REMOVED_FIELDS]
 _MOST_REPEATED = 5  # documents
@@ -202,9 +202,13 @@ def run_config(out: str, command: str) -> Config:
 
 
 def _least_similar(removed: pa.Table, number: int) -> list[dict[str, Any]]:
-    """Return the removals with the lowest similarity, except those that hold an evaluation text."""
+    """Return the removals with the lowest similarity, near repeats before exact ones.
+
+    Documents that hold an evaluation text are left out.
+    """
     repeats = removed.filter(pc.not_equal(removed["stage"], STAGES[CONTAINED]))
-    order = np.argsort(repeats["similarity"].to_numpy(), kind="stable")[:number]
+    exact = pc.equal(repeats["stage"], STAGES[EXACT]).to_numpy()
+    order = np.lexsort((exact, repeats["similarity"].to_numpy()))[:number]
     rows: list[dict[str, Any]] = repeats.take(pa.array(order)).to_pylist()
     return rows
 

@@ -38,6 +38,7 @@ Step = Sequence[str | Code | Link]
 
 BUILD = Code("outcross reference build --human FILES --out REFERENCE")
 _REPEATS = ("self_repetition", "openings", "near_duplicates")
+_DISTANCES = {"js", "audit_js"}  # from the proportions of human text
 
 
 def plain(step: Step) -> str:
@@ -109,7 +110,10 @@ def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
             else Link("flow", "where the rows went")
         )
         options = Code("--human-share"), Code("--alpha")
-        words = "Write with more human text (", ") or a lower ", ": see "
+        # A lower alpha raises the tails, and so takes the mix further from human text.
+        other = ") or " if missed <= _DISTANCES else ") or a lower "
+        end = " nearer to 1: see " if missed <= _DISTANCES else ": see "
+        words = "Write with more human text (", other, end
         steps.append([words[0], options[0], words[1], options[1], words[2], where, "."])
     if missed and report.clusters:
         starved = Link("clusters", "The most starved clusters")

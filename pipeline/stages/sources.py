@@ -148,15 +148,19 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
         name = config.sources[unit.source].name
         reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
-    top += "".join(_columns_of_empty(sketched))
+    empty = "".join(_columns_of_empty(sketched))
+    top += empty
     if len(reasons) > 5:
         top += f"\n  and {len(reasons) - 5:,} other reasons"
     if damaged:
         top = f"{_parts(sorted(damaged, key=lambda part: -part[0]['lost']))}\n{top}"
+    remedy = (
+        "Name the column of the text with text_field (--text-field)" if empty else "Mend the input"
+    )
     return (
         f"{rejected:,} of {read:,} rows ({rejected / max(1, read):.1%}) and {lost:,} of {size:,} "
         f"bytes ({lost / max(1, size):.1%}) could not be read, more than "
-        f"max_reject_share = {limit:.1%}:\n{top}\nMend the input, or raise --max-reject-share."
+        f"max_reject_share = {limit:.1%}:\n{top}\n{remedy}, or raise --max-reject-share."
     )
 
 

@@ -54,3 +54,15 @@ def test_shares_add_up_to_all(reference: str) -> None:
     assert {line.cluster: line.corpus for line in clusters if line.corpus} == {0: 0.75, 1: 0.25}
     ratios = [line.corpus / line.reference for line in clusters]
     assert ratios == sorted(ratios)
+
+
+def test_what_cannot_be_measured_is_refused(
+    reference: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "corpus.jsonl", ["a text in a column of another name"])
+    arguments = [str(tmp_path / "corpus.jsonl"), "--reference", reference, "--work"]
+    with pytest.raises(SystemExit, match="--text-field name the column"):
+        own_pipeline.main([*arguments, str(tmp_path / "work"), "--text-field", "answer"])
+    with pytest.raises(SystemExit):
+        own_pipeline.main([*arguments, str(tmp_path / "work")])
+    assert "choose a folder that does not exist yet" in capsys.readouterr().err

@@ -53,7 +53,9 @@ def beam_filesystems(path: str) -> Any:
         )
     extra, module = _EXTRAS.get(scheme, ("", ""))
     if extra and not is_installed(module):
-        raise ConfigError(f"{scheme}:// needs an extra: pip install 'outcross[{extra}]'")
+        raise ConfigError(
+            f"{scheme}:// needs an extra; in the clone of outcross: pip install '.[{extra}]'"
+        )
     if scheme == "hf":
         import outcross.transforms.base.hub  # noqa: F401, registers hf:// with Beam
     try:

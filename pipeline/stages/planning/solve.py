@@ -85,8 +85,8 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         ]
     except Infeasible as refusal:
         raise ConfigError(
-            f"the budget can't be met: {refusal}{_lacking(refusal, supply)}; best_effort takes the "
-            "nearest there is"
+            f"the budget can't be met: {refusal}{_lacking(refusal, supply)}; --best-effort takes "
+            "the nearest there is"
         ) from None
     domains = [
         DomainProblem(

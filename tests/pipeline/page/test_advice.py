@@ -94,3 +94,18 @@ def test_the_page_shows_every_step(kind: str) -> None:
             assert escape(words) in shown
             if isinstance(part, Code):
                 assert f"<code>{escape(part.text)}</code>" in shown
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "alpha"),
+    [
+        ({"audit_js": "stop"}, "`--alpha` nearer to 1"),
+        ({"effective_clusters": "stop"}, "a lower `--alpha`"),
+        ({"effective_clusters": "warn", "audit_js": "stop"}, "a lower `--alpha`"),
+    ],
+)
+def test_alpha_goes_towards_1_where_only_proportions_missed(
+    outcomes: dict[str, str], alpha: str
+) -> None:
+    (step,) = (step for step in steps(with_outcomes("run", **outcomes)) if "--alpha" in step)
+    assert alpha in step
