@@ -41,6 +41,14 @@ def test_the_least_similar_removals_come_with_both_texts(corpus, base, explained
         assert row["kept_text"] == corpus.texts[row["kept_source"], row["kept_id"]]
 
 
+def test_near_repeats_come_before_exact_ones_of_the_same_similarity(base):
+    shown = outcross("explain", base.out, "--least-similar", 10_000, "--json").stdout
+    rows = json.loads(shown)["least_similar"]
+    order = [(row["similarity"], row["stage"] == "exact") for row in rows]
+    assert order == sorted(order)
+    assert {"exact", "near"} <= {row["stage"] for row in rows}
+
+
 def test_the_counts_are_those_of_the_files(base, explained):
     for line in explained["sources"]:
         removed = [row for row in base.removed if row["source"] == line["source"]]
