@@ -14,14 +14,18 @@ from outcross.schemas.text_field import TextField
 class _Reading(Fields):
     """Keys of both requests that tell how a corpus is read."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description=Config.model_fields["seed"].description)
-    workers: int | None = Field(None, ge=1, description=Config.model_fields["workers"].description)
-    max_reject_share: float = Field(
-        0.01, ge=0, le=1, description=Config.model_fields["max_reject_share"].description
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description=Config.model_fields["seed"].description
     )
-    texts: bool = Field(True, description=Config.model_fields["texts"].description)
+    workers: int | None = Field(
+        default=None, ge=1, description=Config.model_fields["workers"].description
+    )
+    max_reject_share: float = Field(
+        default=0.01, ge=0, le=1, description=Config.model_fields["max_reject_share"].description
+    )
+    texts: bool = Field(default=True, description=Config.model_fields["texts"].description)
     on_broken_file: OnBroken = Field(
-        "stop", description=Config.model_fields["on_broken_file"].description
+        default="stop", description=Config.model_fields["on_broken_file"].description
     )
 
 
@@ -64,15 +68,15 @@ class AuditRequest(_Reading):
         description="files, globs and folders of human text, from which a reference is made",
     )
     human_text_field: TextField | None = Field(
-        None, description="text field of human; if absent, text_field"
+        default=None, description="text field of human; if absent, text_field"
     )
     reference: str | None = Field(
-        None,
+        default=None,
         description="folder of a reference that `outcross reference build` or an earlier run has "
         "made",
     )
-    gates: str | None = Field(None, description=Config.model_fields["gates"].description)
-    out: str = Field("audit", description="directory of the report")
+    gates: str | None = Field(default=None, description=Config.model_fields["gates"].description)
+    out: str = Field(default="audit", description="directory of the report")
 
     @model_validator(mode="after")
     def _one_reference(self) -> AuditRequest:

@@ -51,26 +51,26 @@ class DomainPolicy(Model):
     """Budget of one domain."""
 
     kind: Kind = Field(
-        "open",
+        default="open",
         description="open (diversity is wanted) or converge (maths, code, facts: the human "
         "distribution is kept, each document is written once, and figures are shown but never "
         "judged)",
     )
     alpha: float | None = Field(
-        None,
+        default=None,
         ge=0,
         le=1,
         description="tempering of the domain's target, 0 to 1; if absent, alpha of the run",
     )
     share: float | None = Field(
-        None,
+        default=None,
         ge=0,
         le=1,
         description="share of the tokens written, 0 to 1; if absent, the domains without a share "
         "divide the rest in the proportions of the human reference",
     )
     entropy_floor: float | None = Field(
-        None,
+        default=None,
         ge=0,
         description="least entropy of the domain's tokens over the clusters, in nats; no limit if "
         "absent",

@@ -54,56 +54,56 @@ class Config(Model):
     """
 
     out: str = Field(description="output directory; its folder .outcross/ holds the work files")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of every random decision")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random decision")
     workers: int | None = Field(
-        None, ge=1, description="number of worker threads; if absent, one per core"
+        default=None, ge=1, description="number of worker threads; if absent, one per core"
     )
     max_reject_share: float = Field(
-        0.01,
+        default=0.01,
         ge=0,
         le=1,
         description="share of unreadable rows, or of unreadable bytes, above which the run fails",
     )
     on_broken_file: OnBroken = Field(
-        "stop",
+        default="stop",
         description="what happens if a whole file is broken (truncated, or in another format than "
         "its name says): stop the run, or reject and count what can't be read of it",
     )
     texts: bool = Field(
-        True,
+        default=True,
         description="quote words and the beginnings of texts and prompts in reports, plans and "
         "references; ids and names of sources, files and domains appear in any case",
     )
     best_effort: bool = Field(
-        False,
+        default=False,
         description="if a request can't be met, warn and come as close as possible instead of "
         "failing",
     )
     reference: str | None = Field(
-        None, description="folder of a reference that an earlier run has made"
+        default=None, description="folder of a reference that an earlier run has made"
     )
     lineage: str | None = Field(
-        None,
+        default=None,
         description="folder that the runs of a training loop share: a run uses human text that "
         "earlier runs bought again, and chooses from their synthetic text as well",
     )
     near_threshold: float = Field(
-        0.8,
+        default=0.8,
         gt=0.2,
         le=1,
         description="Jaccard similarity from which one of two documents is removed as a near "
         "duplicate",
     )
-    ngram: int = Field(5, ge=1, le=64, description="words per shingle")
+    ngram: int = Field(default=5, ge=1, le=64, description="words per shingle")
     num_perm: int = Field(
-        128,
+        default=128,
         ge=16,
         le=1024,
         multiple_of=8,
         description="permutations of the MinHash signature; a multiple of 8",
     )
     band_threshold: float | None = Field(
-        None,
+        default=None,
         gt=0.2,
         le=1,
         description="similarity that the LSH bands are tuned for, at most near_threshold; if "
@@ -111,12 +111,12 @@ class Config(Model):
         "near_threshold alone then share the bands and the verified pairs",
     )
     verify: Literal["exact", "signature"] = Field(
-        "exact",
+        default="exact",
         description="how the similarity of two documents that share a band is computed: exact "
         "compares their shingles, signature estimates it from their signatures",
     )
     boilerplate: int | None = Field(
-        None,
+        default=None,
         ge=2,
         le=65_535,
         description="a shingle is boilerplate if at least so many documents that share a band "
@@ -124,15 +124,17 @@ class Config(Model):
         "as well. If absent, no shingle is boilerplate",
     )
     containment: float = Field(
-        0.5,
+        default=0.5,
         ge=0,
         le=1,
         description="a document is removed if it contains at least this share of the word n-grams "
         "of a text of a source of role exclude; 0 removes whole repeats only",
     )
-    containment_ngram: int = Field(8, ge=2, le=64, description="words per n-gram for containment")
+    containment_ngram: int = Field(
+        default=8, ge=2, le=64, description="words per n-gram for containment"
+    )
     max_same_answers: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="how many near-identical answers to one prompt are kept; answers to different "
         "prompts are then not compared. If absent, prompts are ignored",
@@ -143,75 +145,75 @@ class Config(Model):
         "by them are removed",
     )
     tokens: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="tokens to write; if absent, two thirds of the synthetic tokens that survive "
         "deduplication, plus the human share",
     )
     human_share: float = Field(
-        0.2, ge=0, le=1, description="human share of the tokens to write, 0 to 1"
+        default=0.2, ge=0, le=1, description="human share of the tokens to write, 0 to 1"
     )
     human_tokens: int | None = Field(
-        None, ge=0, description="human tokens to write, instead of human_share"
+        default=None, ge=0, description="human tokens to write, instead of human_share"
     )
     fresh_human_tokens: int | None = Field(
-        None,
+        default=None,
         ge=0,
         description="with a lineage: human tokens to take from the human sources, that is, to "
         "buy; the rest of the human share comes from the ledger. If absent, as many as there are, "
         "up to the human share",
     )
     archive: float = Field(
-        3.5,
+        default=3.5,
         ge=0,
         description="with a lineage: size of the pool of synthetic candidates, as a multiple of "
         "the tokens to write. Sources of this run and of earlier runs fill it, those nearest to "
         "human text first; 0 uses this run's sources only",
     )
     archive_source: float = Field(
-        3.5,
+        default=3.5,
         gt=0,
         description="with a lineage: most candidates from one source, as a multiple of the tokens "
         "to write; exceeded only if all sources together fall short of archive",
     )
     alpha: float = Field(
-        0.7,
+        default=0.7,
         ge=0,
         le=1,
         description="tempering of the target, 0 to 1: 1 keeps the human distribution over "
         "clusters, lower values lift rare clusters",
     )
     entropy_floor: float | None = Field(
-        None,
+        default=None,
         ge=0,
         description="least entropy of the tokens over the clusters, in nats; no limit if absent",
     )
     max_kl: float | None = Field(
-        None,
+        default=None,
         ge=0,
         description="largest KL divergence of the tokens from the human reference, in nats; no "
         "limit if absent",
     )
     effective_ratio: float | None = Field(
-        None,
+        default=None,
         gt=0,
         le=1,
         description="effective clusters to reach, as a share of the human reference's, 0 to 1: "
         "the least human text that reaches it is mixed in, instead of human_share",
     )
     plan: str | None = Field(
-        None,
+        default=None,
         description="path of a plan.json that `outcross plan` made from the same input; it is "
         "carried out unchanged, so no other budget key may be given",
     )
     max_copies: MaxCopies = Field(
-        MaxCopies(),
+        default=MaxCopies(),
         description="how often one document may appear, by role; a single number holds for both "
         "roles",
         json_schema_extra=_accept_a_number,
     )
     copies: CopiesAs = Field(
-        "rows",
+        default="rows",
         description="rows: each copy of a document is a row of data/; weights: each document is "
         "one row, and its outcross.weight tells how often it counts, for trainers that sample",
     )
@@ -221,47 +223,47 @@ class Config(Model):
         "wanted of that domain. '*' stands for all other domains and for documents without one",
     )
     off_support: Literal["keep", "cap", "drop"] = Field(
-        "keep",
+        default="keep",
         description="what happens to synthetic documents unlike any human text: keep at most "
         "their natural share, cap them at the share that human text itself has, or drop them; "
         "they are never copied",
     )
     long_documents: LongDocuments = Field(
-        "leave_out",
+        default="leave_out",
         description="what happens to documents longer than both 1 % of the tokens to write and 20 "
         "times their role's median length: leave_out writes none and lists them, keep treats them "
         "like any other",
     )
     select: Literal["residual", "random"] = Field(
-        "residual",
+        default="residual",
         description="how synthetic documents are chosen within a quota: residual takes those that "
         "bring the corpus's n-grams nearest to human text, random draws evenly",
     )
     rounds: int = Field(
-        4,
+        default=4,
         ge=1,
         le=64,
         description="rounds of residual selection; more rounds choose better and take longer",
     )
     shard_mb: int = Field(
-        256,
+        default=256,
         ge=1,
         le=1024,
         description="uncompressed size of a shard, in MB; small corpora are written as up to 16 "
         "smaller shards",
     )
     text_out: str | None = Field(
-        None,
+        default=None,
         description="name of an added column that holds the judged text; your own columns stay "
         "unchanged. If absent, text_judged is added where sources have different text fields or a "
         "text has several parts",
     )
     gates: str | None = Field(
-        None,
+        default=None,
         description="YAML file with the limits of the verdict and the kinds of domains; default "
         "limits if absent",
     )
-    gate: bool = Field(False, description="end with exit code 3 if the verdict is stop")
+    gate: bool = Field(default=False, description="end with exit code 3 if the verdict is stop")
     sources: Annotated[list[Source], Field(min_length=1)] = Field(
         description="sources that documents are read from"
     )

@@ -27,29 +27,29 @@ class Fields(Model):
     """
 
     text_field: TextField = Field(
-        "text",
+        default="text",
         description="the text that is judged: a column or a dotted path into it, a list of "
         "columns that are joined by a blank line, or a template such as '{instruction} {output}'",
     )
     roles: Roles | None = Field(
-        None,
+        default=None,
         description="for conversations, the roles whose turns are judged, such as assistant; all "
         "roles if absent",
     )
     id_field: str | None = Field(
-        None,
+        default=None,
         description="column of the document's id; if absent, a document is named by its file and "
         "row",
     )
     prompt_field: str | None = Field(
-        None, description="column of the prompt that the document answers"
+        default=None, description="column of the prompt that the document answers"
     )
-    domain_field: str | None = Field(None, description="column of the document's domain")
+    domain_field: str | None = Field(default=None, description="column of the document's domain")
     generation_field: str | None = Field(
-        None, description="column of the turn of the training loop that wrote the document"
+        default=None, description="column of the turn of the training loop that wrote the document"
     )
     format: Format | None = Field(
-        None,
+        default=None,
         description="format of the files: jsonl, json (lines, a list, or an object with lists of "
         "rows), csv, tsv, parquet, arrow, text-lines (one document per line) or text-file (one "
         "document per file); if absent, the file's name decides, and .txt and .md are text-file",
@@ -73,12 +73,12 @@ class Source(Fields):
         "docs/files-and-formats.md; - is standard input"
     )
     priority: int = Field(
-        0,
+        default=0,
         description="of two documents that repeat each other, the one with the higher priority is "
         "kept",
     )
     priority_field: str | None = Field(
-        None,
+        default=None,
         description="column of a document's own priority, which decides between documents of "
         "equal source priority",
     )
@@ -88,7 +88,7 @@ class Source(Fields):
         "in the list (null matches missing values), or meets a mapping of >, >=, <, <= and not",
     )
     removed_by: list[str] | None = Field(
-        None,
+        default=None,
         description="names of the sources whose documents may replace a document of this one; all "
         "if absent. A document that repeats a source of role exclude is removed in any case",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -145,3 +146,14 @@ def test_no_module_is_loaded_twice(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_defaults_of_models_are_keywords() -> None:
+    """Type checkers without pydantic's plugin see a default as `Field(default=…)` only."""
+    positional = [
+        f"{path.name}:{node.lineno}"
+        for path in (ROOT / "schemas").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field" and node.args
+    ]
+    assert positional == []

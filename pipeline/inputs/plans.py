@@ -19,7 +19,13 @@ def read_plan(path: str) -> Plan:
     Raises:
         ConfigError: the file is no plan, or one of another version.
     """
-    text = files.read_bytes(path)
+    try:
+        text = files.read_bytes(path)
+    except OSError as error:
+        raise ConfigError(
+            f"plan: {path} can't be read ({error.strerror or error}); give the plan.json that "
+            "`outcross plan` wrote"
+        ) from None
     remedy = "make it anew: `outcross plan` with the configuration of this run"
     check_json("plan", path, text, {FORMAT: Plan.model_fields[FORMAT].default}, remedy)
     try:

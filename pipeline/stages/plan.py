@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
@@ -121,9 +122,43 @@ def _given_plan(path: str, ranking: Ranking) -> Plan:
         ConfigError: when the file holds no plan, or it was made for something else.
     """
     result = read_plan(path)
+    _check_settings(path, result, ranking.config)
     if result.made_for != supply_key(ranking):
         raise ConfigError(
             f"plan: {path} was made for other documents, another reference or other settings of "
             "deduplication; make it again with `outcross plan` and this configuration"
         )
+    planned = [domain.name for domain in result.domains]
+    available = [domain.name for domain in measure_supply(ranking).domains]
+    if planned != available:
+        raise ConfigError(
+            f"plan: {path} has the domains {_listed(planned)}, and the sources have "
+            f"{_listed(available)}; set domain_field as it was for the plan"
+        )
     return result
+
+
+def _check_settings(path: str, plan: Plan, config: Config) -> None:
+    """Refuse a plan whose settings of deduplication differ from those of the run.
+
+    Raises:
+        ConfigError: naming the key and both values.
+    """
+    settings = plan.near_duplicates
+    pairs = {
+        "near_threshold": (settings.threshold, config.near_threshold),
+        "num_perm": (settings.num_perm, config.num_perm),
+        "ngram": (settings.ngram, config.ngram),
+    }
+    for key, (planned, asked) in pairs.items():
+        if planned != asked:
+            raise ConfigError(
+                f"plan: {path} was made with {key} = {planned}, and this run has {asked}; "
+                f"leave out {key}, or make the plan again with `outcross plan`"
+            )
+
+
+def _listed(names: Sequence[str | None]) -> str:
+    """Return the first names of domains, in quotes."""
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(map(repr, names[:5])) + more

@@ -191,6 +191,7 @@ def texts_of_documents(
         documents=xxhash.xxh3_128_hexdigest(documents.tobytes()),
         characters=characters,
         what=part,
+        kept=config.texts,
     )
     sketches, folder = sketched.sketches, done.subfolder("found")
     parts = list(sketches.rows_of(documents))

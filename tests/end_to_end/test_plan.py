@@ -79,7 +79,7 @@ def test_the_plan_names_the_bands_that_deduplication_uses(tmp_path, asked):
     [
         (["--alpha", "0.5"], "was asked for alpha = 0.7, and this run for 0.5"),
         (["--copies", "weights"], "was asked for copies = rows, and this run for weights"),
-        (["--near-threshold", "0.95"], "was made for other documents"),
+        (["--near-threshold", "0.95"], "near_threshold = 0.8, and this run has 0.95"),
         (["--seed", "1"], "was made for other documents"),
     ],
 )
@@ -129,3 +129,20 @@ def test_the_shopping_list_names_what_runs_out(planned):
     for cluster in lacking:  # where text is left, it is a total that ran out
         assert cluster["planned"] < min(cluster["wanted"], cluster["available"] + 1e-6)
         assert cluster["words"][0] in shown
+
+
+@pytest.mark.parametrize(("key", "value", "before"), [("ngram", 4, 5), ("num_perm", 64, 128)])
+def test_a_plan_of_other_settings_is_refused(planned, tmp_path, key, value, before):
+    config, path, _ = planned
+    option = f"--{key.replace('_', '-')}"
+    asked = [config, "--plan", path, option, value, "--out", tmp_path / "out"]
+    refused = outcross("run", *asked, code=2)
+    assert f"{key} = {before}, and this run has {value}" in refused.stderr
+    assert not (tmp_path / "out" / "data").exists()
+
+
+def test_a_plan_that_cannot_be_read_is_named(planned, tmp_path):
+    config, path, _ = planned
+    for wrong in (path.parent / "none.json", path.parent):
+        refused = outcross("run", config, "--plan", wrong, "--out", tmp_path / "out", code=2)
+        assert refused.stderr.startswith(f"outcross: plan: {wrong} can't be read")

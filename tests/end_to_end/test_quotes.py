@@ -158,3 +158,13 @@ def test_compare_quotes_nothing_of_reports_that_do(open_: Path, tmp_path: Path) 
     assert WORD.search((tmp_path / "open" / "report.html").read_text())
     assert quoted(tmp_path / "silent") == set()
     assert WORD.search(shown.stdout + shown.stderr) is None
+
+
+def test_texts_can_be_left_out_of_a_finished_result_and_brought_back(made, tmp_path):
+    config_ = config(made, tmp_path / "out", rounds=1)
+    reports = [
+        outcross.run(config_.model_copy(update={"texts": texts_}), **QUIET).report
+        for texts_ in (True, False, True)
+    ]
+    assert reports[0] == reports[2]
+    assert reports[0] != reports[1]
