@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from outcross.schemas.config import parse
 from outcross.schemas.gates import load_gates
 from outcross.schemas.user_input import load_yaml
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.support.commands import outcross
 
 RUN = [path for path in PAGES if any(block.exit_code is not None for block in blocks(path))]
 
 
 def run(block: Block, folder: Path) -> str:
-    """Run a block in a folder, and return what it printed."""
+    """Run a block in a folder as a user does, and return what it printed."""
     start = (
         [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     )
@@ -44,21 +46,41 @@ def run(block: Block, folder: Path) -> str:
     return done.stdout
 
 
+def command_lines(block: Block) -> list[list[str]] | None:
+    """Return the words of each line if all lines are plain calls of `outcross`, else None."""
+    code = block.code.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in code.splitlines()]
+    lines = [words for words in lines if words]
+    plain = block.language == "bash" and not re.search(r"[|<>&;$`]", code)
+    return lines if plain and all(words[0] == "outcross" for words in lines) else None
+
+
+def call(lines: list[list[str]], block: Block) -> str:
+    """Call the command lines of a block in this process, and return what they printed."""
+    output = [outcross(*words[1:]).stdout for words in lines[:-1]]
+    return "".join([*output, outcross(*lines[-1][1:], code=block.exit_code).stdout])
+
+
 def label(line: str) -> str:
     """Return a line without numbers, spaces and rules, which differ between versions of Python."""
     return re.sub(r"[\d.,%\s─]+", " ", line).strip()
 
 
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
-def test_the_code_of_a_page_runs(path: Path, corpus: Path, tmp_path: Path) -> None:
+def test_the_code_of_a_page_runs(
+    path: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run the README in a shell, and plain calls of the command on other pages in this process."""
     folder = tmp_path / "page"
     shutil.copytree(corpus, folder)
+    monkeypatch.chdir(folder)
     output = ""
     for block in blocks(path):
         if block.file is not None:
             (folder / block.file).write_text(block.code)
         elif block.exit_code is not None:
-            output = run(block, folder)
+            lines = None if path.stem == "README" else command_lines(block)
+            output = run(block, folder) if lines is None else call(lines, block)
         elif block.mark == "output":
             printed = {label(line) for line in output.splitlines()}
             shown = {label(line) for line in block.code.splitlines()} - {"…"}

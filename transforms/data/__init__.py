@@ -1,0 +1,1 @@
+"""Tables that the rooms of `transforms` read."""
