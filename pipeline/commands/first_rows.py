@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from outcross.pipeline.commands.commented_config import one_line
 from outcross.schemas.documents import Piece
@@ -19,7 +18,7 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import strip_marks
 from outcross.transforms.inputs.footers import open_parquet
-from outcross.transforms.reading.parquet import undecodable
+from outcross.transforms.reading.parquet import ParquetColumns, undecodable
 from outcross.transforms.reading.read import json_blocks, piece_rows
 
 FIRST_ROWS = 200
@@ -80,8 +79,10 @@ def _json_rows(piece: Piece, source: Source) -> Iterator[dict[str, Any]]:
 
 def _parquet_rows(piece: Piece) -> Iterator[dict[str, Any]]:
     with open_parquet(piece) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=FIRST_ROWS):
-            yield from _readable_rows(batch)
+        parquet = ParquetColumns(stream)
+        for group in range(parquet.file.num_row_groups):
+            for batch in parquet.batches(group, FIRST_ROWS):
+                yield from _readable_rows(batch)
 
 
 def _readable_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -92,6 +93,7 @@ def _readable_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     values = {}
     for name, column in zip(batch.schema.names, columns, strict=True):
         with suppress(*_NOT_IN_PYTHON):
-            values[name] = column.take(pa.array(rows, pa.int64())).to_pylist()
+            readable = column.take(pa.array(rows, pa.int64())) if faulty else column
+            values[name] = readable.to_pylist()
     for position in range(len(rows)):
         yield {name: column[position] for name, column in values.items()}

@@ -248,3 +248,9 @@ def test_a_shell_reads_a_word_as_it_was(text: str) -> None:
     assert word.isprintable()
     echo = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
     assert echo.stdout == text.encode()
+
+
+def test_a_null_in_a_list_of_fixed_size_does_not_refuse_the_file(tmp_path: Path) -> None:
+    pairs = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))
+    pq.write_table(pa.table({"pair": pairs, "body": TEXTS[:3]}), tmp_path / "a.parquet")
+    assert valid_rows(configured(tmp_path, tmp_path / "a.parquet")) == [3]
