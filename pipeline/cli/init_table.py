@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from outcross.pipeline.commands.commented_config import WHY_ABSENT, short
+from outcross.pipeline.commands.commented_config import WHY_ABSENT, one_line, shell_word, short
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import counted, print_line
 from outcross.schemas.guess import FieldGuess, InitResult, SourceGuess
@@ -26,8 +26,9 @@ def show_init(result: InitResult, as_json: bool) -> None:
     console = Console()
     for source in result.sources:
         _show_source(console, source)
-    print_line(console, f"{result.file} written. Look at it, then see what a run would read:")
-    print_line(console, f"  outcross run {result.file} --dry-run")
+    file = one_line(result.file)
+    print_line(console, f"{file} written. Look at it, then see what a run would read:")
+    print_line(console, f"  outcross run {shell_word(result.file)} --dry-run")
 
 
 def _show_source(console: Console, source: SourceGuess) -> None:

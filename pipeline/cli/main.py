@@ -6,13 +6,13 @@ import atexit
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from outcross.pipeline.cli.audit_commands import add_audit_commands
 from outcross.pipeline.cli.corpus_commands import add_corpus_commands
-from outcross.pipeline.cli.options import HOW_TO_NAME_FILES
+from outcross.pipeline.cli.options import TRAINING_ROLES, how_to_name_files
 from outcross.pipeline.cli.result_commands import add_result_commands
 from outcross.pipeline.cli.session import Session
 from outcross.pipeline.cli.setup_commands import add_setup_commands
@@ -97,7 +97,7 @@ def _print_error(error: Exception, voice: Voice) -> int:
     if hasattr(error, "show"):  # a usage error; typer brings its own click along
         error.show()
         if "unexpected extra argument" in str(error):
-            print(f"outcross: {HOW_TO_NAME_FILES}", file=sys.stderr)
+            _print_how_to_name_files(error)
         return 2
     from outcross.pipeline.engine.engines import PipelineError
     from outcross.schemas.user_input import ConfigError
@@ -111,3 +111,12 @@ def _print_error(error: Exception, voice: Voice) -> int:
     if not isinstance(error, (RunError, PipelineError, ChangedError, OSError)):
         raise error
     return 1
+
+
+def _print_how_to_name_files(error: Any) -> None:
+    """Print the options that name files, if the command of a usage error has some."""
+    context = error.ctx
+    names = [] if context is None else [parameter.name for parameter in context.command.params]
+    roles = [role for role in TRAINING_ROLES if role in names]
+    if roles:
+        print(f"outcross: {how_to_name_files(roles)}", file=sys.stderr)

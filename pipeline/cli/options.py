@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -16,13 +17,24 @@ AsJson = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 ROLES = ("synthetic", "human", "exclude")
 """Roles of sources that have an option of their own."""
 
-HOW_TO_NAME_FILES = (
-    "put --synthetic or --human before each file or glob, and quote a glob ('s*.jsonl'), or the "
-    "shell turns it into several names"
-)
+TRAINING_ROLES = ROLES[:2]
+"""Roles of sources that a corpus is made of."""
 
 _METAVARS = {"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"}
 """Placeholders of options that may be repeated and take no glob."""
+
+
+def how_to_name_files(roles: Sequence[str]) -> str:
+    """Return what to do where a file or glob has no option.
+
+    Args:
+        roles: roles whose options the command has; one or more.
+    """
+    options = " or ".join(f"--{role}" for role in roles)
+    return (
+        f"put {options} before each file or glob, and quote a glob ('s*.jsonl'), or the shell "
+        "turns it into several names"
+    )
 
 
 def option(name: str, field: FieldInfo) -> inspect.Parameter:

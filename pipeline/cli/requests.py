@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from outcross.pipeline.cli.lazy import Function
 from outcross.pipeline.cli.options import (
-    HOW_TO_NAME_FILES,
     JSON_HELP,
     ROLES,
+    TRAINING_ROLES,
     files_option,
     flag,
+    how_to_name_files,
     option,
     positional,
 )
@@ -174,7 +175,8 @@ def _values_of(path: str | None) -> dict[str, Any]:
         return {}
     if format_of(path) is not None:
         raise ConfigError(
-            f"{path}: holds data, and a CONFIG.yaml is expected here; {HOW_TO_NAME_FILES}"
+            f"{path}: holds data, and a CONFIG.yaml is expected here; "
+            f"{how_to_name_files(TRAINING_ROLES)}"
         )
     return load_yaml(path)
 

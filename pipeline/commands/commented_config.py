@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -54,7 +56,7 @@ def commented_config(path: str, out: str, sources: Sequence[SourceGuess]) -> str
         out: output directory.
         sources: the guessed sources.
     """
-    lines = [_HEAD.format(path=one_line(path), out=scalar(out)).rstrip("\n")]
+    lines = [_HEAD.format(path=shell_word(path), out=scalar(out)).rstrip("\n")]
     for source in sources:
         lines += _source_lines(source)
     return "\n".join(lines) + "\n"
@@ -71,6 +73,18 @@ def scalar(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line; what can't be printed is escaped."""
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def shell_word(text: str) -> str:
+    """Return a text as one word of a shell command; what can't be printed is escaped for bash."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = text.replace("\\", r"\\").replace("'", r"\'")
+    return "$'" + "".join(c if c.isprintable() else _hexadecimal(c) for c in escaped) + "'"
+
+
+def _hexadecimal(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def short(text: str) -> str:

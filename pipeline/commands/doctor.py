@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from outcross.pipeline.commands.commented_config import one_line
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.doctor import Check, Disk, DoctorReport, Kernels, Machine
 from outcross.schemas.user_input import ConfigError
@@ -24,7 +25,7 @@ from outcross.transforms.base.kernels import lower_bound
 _PACKAGES = ("apache-beam", "pyarrow", "numba", "numpy", "faiss-cpu", "datasketch", "pydantic")
 _FILE_SYSTEMS = {"gcs": "gs", "s3": "s3", "hf": "hf"}
 """Scheme that each extra reads."""
-_BEAM_CACHE = Path("~/.apache_beam/cache").expanduser()
+_NO_HOME = "unknown: Beam keeps its downloads in the home directory, and there is none"
 _CGROUP_LIMITS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
@@ -144,7 +145,7 @@ def check_local_engine() -> Check:
         options = pipeline_options(workers=1, beam_args=[])
         run_pipeline(_build_smallest, options)
     except Exception as error:  # the user asks for just this error
-        remedy = "reinstall: pip install --force-reinstall outcross"
+        remedy = "install it again: pip install . in the clone of outcross"
         return Check(name=name, state="failed", detail=_first_line(error), remedy=remedy)
     detail = "a pipeline of one element has run; it is used unless --runner names another engine"
     return Check(name=name, state="ready", detail=detail, remedy=None)
@@ -156,10 +157,20 @@ def _build_smallest(pipeline: object) -> None:
     _ = pipeline | beam.Create([1]) | beam.Map(int)
 
 
+def _beam_cache() -> Path | None:
+    """Return the folder of Beam's downloads; None where the user has no home directory."""
+    try:
+        return Path("~/.apache_beam/cache").expanduser()
+    except RuntimeError:
+        return None
+
+
 def _prism() -> Check:
     """Look for Prism on the path, and where Beam keeps its downloads."""
     beam = _version("apache-beam")
-    binaries = sorted((_BEAM_CACHE / "prism" / "bin").glob(f"apache_beam-v{beam}-prism-*"))
+    cache = _beam_cache()
+    names = f"prism/bin/apache_beam-v{beam}-prism-*"
+    binaries = [] if cache is None else sorted(cache.glob(names))
     binary = shutil.which("prism")
     if binary is not None:
         detail = f"{binary}; give it by -- --runner PrismRunner --prism_location {binary}"
@@ -169,7 +180,7 @@ def _prism() -> Check:
     return Check(
         name="prism",
         state="downloads",
-        detail="Beam downloads it from github.com on first use",
+        detail=_NO_HOME if cache is None else "Beam downloads it from github.com on first use",
         remedy="without network: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v"
         f"{beam}, then -- --runner PrismRunner --prism_location PATH",
     )
@@ -185,13 +196,17 @@ def _job_server(engine: str) -> Check:
             remedy="install Java 11 or newer, or name a job server that runs elsewhere by "
             "-- --job_endpoint HOST:PORT",
         )
-    jars = sorted((_BEAM_CACHE / "jars").glob(f"beam-runners-{engine}-*job-server*.jar"))
+    cache = _beam_cache()
+    names = f"jars/beam-runners-{engine}-*job-server*.jar"
+    jars = [] if cache is None else sorted(cache.glob(names))
     if jars:
         return Check(name=engine, state="ready", detail=str(jars[-1]), remedy=None)
     return Check(
         name=engine,
         state="downloads",
-        detail="Beam downloads the job server from Maven Central on first use",
+        detail=_NO_HOME
+        if cache is None
+        else "Beam downloads the job server from Maven Central on first use",
         remedy=f"without network: build the jar, and give it by -- --{engine}_job_server_jar PATH",
     )
 
@@ -204,7 +219,7 @@ def _dataflow() -> Check:
 
 def _flink_cluster(master: str) -> Check:
     """Ask a cluster for its version and its free slots."""
-    name = f"flink at {master}"
+    name = f"flink at {one_line(master)}"
     address = master if master.startswith(("http://", "https://")) else f"http://{master}"
     remedy = "name the REST address of the job manager, such as host:8081, and check the network"
     try:
@@ -215,7 +230,7 @@ def _flink_cluster(master: str) -> Check:
         )
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         return Check(name=name, state="failed", detail=_first_line(error), remedy=remedy)
-    return Check(name=name, state="ready", detail=detail, remedy=None)
+    return Check(name=name, state="ready", detail=one_line(detail), remedy=None)
 
 
 def _json(address: str) -> dict[str, object]:
@@ -225,4 +240,4 @@ def _json(address: str) -> dict[str, object]:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return one_line(next(iter(str(error).splitlines()), "")) or type(error).__name__

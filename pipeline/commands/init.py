@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
 import yaml
@@ -59,10 +60,10 @@ def init(
         file_format: format of all files; if None, by their names.
 
     Raises:
-        ConfigError: when a file can't be read, holds no text, or the configuration exists.
+        ConfigError: when a file can't be read, holds no text, or the configuration can't be
+            written or exists.
     """
-    if files.exists(path) and not force:
-        raise ConfigError(f"out: {path} exists already; choose another --out, or give --force")
+    _check_out(path, force)
     names: list[str] = []
     sources = []
     for role, pattern in inputs:
@@ -73,6 +74,29 @@ def init(
     files.make_folder(os.path.dirname(path) or ".")
     files.write_bytes(path, text.encode())
     return InitResult(file=path, out=OUT, sources=sources)
+
+
+def _check_out(path: str, force: bool) -> None:
+    """Check that a configuration can be written.
+
+    Raises:
+        ConfigError: when the path is empty, a folder, inside a file, or an existing file.
+    """
+    if not path:
+        raise ConfigError(f"out: found {path!r}; name a file, such as config.yaml")
+    name = one_line(path)
+    is_local = files.is_local(path)
+    if path.endswith("/") or (is_local and os.path.isdir(path)):
+        inside = files.join(name, "config.yaml")
+        raise ConfigError(f"out: {name!r} is a folder; name a file, such as {inside!r}")
+    for folder in Path(path).parents if is_local else ():
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(
+                f"out: {name!r} can't be written, because {one_line(str(folder))!r} is a file; "
+                "choose another --out"
+            )
+    if files.exists(path) and not force:
+        raise ConfigError(f"out: {name} exists already; choose another --out, or give --force")
 
 
 def _checked_format(name: str | None) -> Format | None:
@@ -95,21 +119,22 @@ def _guess_source(name: str, role: Role, pattern: str, chosen: Format | None) ->
     """Guess the format and the fields of a source.
 
     Raises:
-        ConfigError: when its first file can't be read, or none of its columns holds text.
+        ConfigError: when no file has rows, the first that has some can't be read, or none of its
+            columns holds text.
     """
+    if not pattern:
+        raise ConfigError(f"{role}: found {pattern!r}; name a file, a glob or a folder")
     if pattern == STANDARD_INPUT:
         raise ConfigError("init: standard input can be read only once; name files")
     source = Source(name=name, role=role, files=[pattern], format=chosen)
-    piece = plan_units([source], unit_bytes=1 << 62)[0].pieces[0]
+    piece, columns = _first_with_rows(source)
     kind, reason = _guess_format(piece, chosen)
     if kind.startswith("text-"):
         text = FieldGuess(value="text", reason="plain text has no columns", alternatives=[])
         fields = FieldGuesses(
             text_field=text, roles=None, id_field=None, prompt_field=None, domain_field=None
         )
-        columns: dict[str, list[Any]] = {"text": []}
     else:
-        columns = first_columns_of(piece, source)
         fields = guess_fields(columns)
     if fields.text_field is None:
         raise ConfigError(
@@ -126,6 +151,29 @@ def _guess_source(name: str, role: Role, pattern: str, chosen: Format | None) ->
         rows=len(next(iter(columns.values()))),
         columns=list(columns),
         fields=fields,
+    )
+
+
+def _first_with_rows(source: Source) -> tuple[Piece, dict[str, list[Any]]]:
+    """Return the first file of a source that has rows, and its columns.
+
+    Raises:
+        ConfigError: when a file before it can't be read, or no file has rows.
+    """
+    pieces = [piece for unit in plan_units([source], unit_bytes=1 << 62) for piece in unit.pieces]
+    for piece in [piece for piece in pieces if piece.bytes] or pieces[:1]:
+        if piece.kind.startswith("text-"):
+            return piece, {"text": []}
+        columns = first_columns_of(piece, source)
+        if columns is not None:
+            return piece, columns
+    if len(pieces) == 1:
+        raise ConfigError(
+            f"init: {one_line(pieces[0].file)!r} has no rows; give a file that has some"
+        )
+    raise ConfigError(
+        f"init: {one_line(source.files[0])!r}: none of its {len(pieces):,} files has rows; give a "
+        "file that has some"
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import os
 import re
 import sys
+from pathlib import Path
 
 _ERRORS = "outcross"
 _PLAIN = {
@@ -48,8 +50,11 @@ def _escaped(text: str) -> str:
 
 
 def plain_streams() -> None:
-    """Let stdout and stderr print any text in any encoding."""
+    """Let stdout and stderr print any text in any encoding; drop it where they are closed."""
     codecs.register_error(_ERRORS, _replace)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ERRORS)

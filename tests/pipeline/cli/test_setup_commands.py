@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from outcross.pipeline.cli.main import command
 from outcross.pipeline.commands import doctor
 from outcross.schemas.doctor import Check, DoctorReport
 from outcross.schemas.guess import InitResult
@@ -100,3 +104,70 @@ def test_a_schema_that_does_not_exist_is_answered_with_the_list(outcross) -> Non
     code, _, stderr = outcross("schema", "run")
     assert code == 2
     assert "choose config, plan, report, gates, compare, lineage" in stderr
+
+
+@pytest.mark.parametrize("arguments", [("schema", "config"), ("--version",), ("doctor",), ("x",)])
+def test_closed_streams_change_no_exit_code(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    report(monkeypatch, Check(name="local", state="ready", detail="it has run", remedy=None))
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(atexit, "_run_exitfuncs", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["outcross", *arguments])
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    command()
+    sys.stdout.close()
+    sys.stderr.close()
+    assert codes == [2 if arguments == ("x",) else 0]
+
+
+def test_the_command_after_init_is_quoted_for_a_shell(outcross, files) -> None:
+    for name, word in (
+        ("my conf.yaml", "'my conf.yaml'"),
+        ("a'\n\x1b[31m.yaml", r"$'a\'\x0a\x1b[31m.yaml'"),
+    ):
+        code, stdout, _ = outcross("init", *files, "--out", name)
+        assert code == 0
+        assert f"  outcross run {word} --dry-run\n" in stdout
+        assert stdout.replace("\n", "").isprintable()
+        assert f"outcross run {word} --dry-run\n" in Path(name).read_text()
+
+
+@pytest.mark.parametrize("role", ["synthetic", "human", "exclude"])
+def test_files_without_a_name_are_refused(outcross, files, role: str) -> None:
+    code, _, stderr = outcross("init", *files, f"--{role}", "")
+    assert code == 2
+    assert f"{role}: found ''; name a file, a glob or a folder" in stderr
+    assert not Path("config.yaml").exists()
+
+
+def test_a_configuration_that_is_no_file_is_refused(outcross, files) -> None:
+    Path("folder").mkdir()
+    Path("file").write_text("mine")
+    for out, message in (
+        ("", "out: found ''; name a file, such as config.yaml"),
+        ("x/", "out: 'x/' is a folder; name a file, such as 'x/config.yaml'"),
+        ("folder", "out: 'folder' is a folder; name a file, such as 'folder/config.yaml'"),
+        ("file/x.yaml", "out: 'file/x.yaml' can't be written, because 'file' is a file; choose"),
+        ("file/a/x.yaml", "out: 'file/a/x.yaml' can't be written, because 'file' is a file"),
+    ):
+        code, stdout, stderr = outcross("init", *files, "--out", out, "--force")
+        assert (code, stdout) == (2, ""), out
+        assert message in stderr
+    assert Path("file").read_text() == "mine"
+    assert not Path("x").exists()
+
+
+def test_an_extra_argument_is_answered_with_the_options_of_its_command(outcross) -> None:
+    for arguments, advice in (
+        (("doctor", "extra"), None),
+        (("reference", "build", "x"), "put --human before each file or glob"),
+        (("run", "a.yaml", "x"), "put --synthetic or --human before each file or glob"),
+    ):
+        code, _, stderr = outcross(*arguments)
+        assert code == 2
+        assert "unexpected extra argument" in stderr
+        assert (advice or "before each") in stderr or advice is None
+        assert advice is not None or "before each" not in stderr

@@ -101,3 +101,33 @@ def test_a_flink_cluster_that_is_out_of_reach_comes_with_what_to_do(
     assert check.state == "failed"
     assert check.remedy is not None
     assert check.detail
+
+
+def test_without_a_home_the_downloads_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "~nobody-of-this-name")
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/java" if name == "java" else None)
+    engines = {check.name: check for check in examine().engines}
+    for name in ("prism", "flink", "spark"):
+        assert engines[name].state == "downloads"
+        assert engines[name].detail.startswith("unknown: "), name
+
+
+def test_a_failed_installation_is_installed_again_from_the_clone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "run_pipeline", lambda *_: 1 / 0)
+    check = check_local_engine()
+    assert check.remedy == "install it again: pip install . in the clone of outcross"
+
+
+def test_the_address_of_a_cluster_is_made_printable() -> None:
+    check = examine("\x1b[31mx").engines[-1]
+    assert check.name == "flink at \\u001b[31mx"
+    assert check.detail.isprintable()
+
+
+def test_what_a_cluster_answers_is_made_printable(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(OVERVIEW, "flink-version", "1\x1b[31m\n")
+    assert examine(cluster).engines[-1].detail.startswith("Flink 1\\u001b[31m\\n, 2 task")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,12 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from outcross.pipeline.commands.commented_config import commented_config, one_line, scalar
+from outcross.pipeline.commands.commented_config import (
+    commented_config,
+    one_line,
+    scalar,
+    shell_word,
+)
 from outcross.pipeline.commands.init import RoleFiles, init, inputs_of
 from outcross.pipeline.commands.preview import preview
 from outcross.schemas.config import Config, parse
@@ -168,3 +175,82 @@ def test_comments_end_with_their_line(alternatives: list[str], name: str) -> Non
     expected = {"name": "gpt", "role": "synthetic", "files": [name], "text_field": "text"}
     assert config == {"out": "out", "sources": [expected]}
     assert one_line(name).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (10**7, pa.date32()),
+        (2**40, pa.timestamp("s")),
+        (1, pa.timestamp("us", "No/Where")),
+        (2**62, pa.duration("s")),
+    ],
+)
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_column_that_python_cannot_hold_is_left_out(
+    tmp_path: Path, value: int, kind: pa.DataType, ending: str
+) -> None:
+    table = pa.table({"when": pa.array([value] * len(TEXTS), kind), "body": TEXTS})
+    path = tmp_path / f"a.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    result = init([RoleFiles("synthetic", str(path))], str(tmp_path / "config.yaml"))
+    assert result.sources[0].columns == ["body"]
+    assert result.sources[0].rows == len(TEXTS)
+
+
+def test_nanoseconds_are_left_out_where_python_cannot_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = pa.array([1, 2], pa.timestamp("ns"))
+    pq.write_table(pa.table({"when": times, "body": TEXTS[:2]}), tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert valid_rows(configured(tmp_path, tmp_path / "a.parquet")) == [2]
+
+
+def test_rows_that_are_not_utf8_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"id,body\n1,Caf\xe9\n2,Some words.\n")
+    values = pa.array([b"Caf\xe9", b"Some words."]).view(pa.string())
+    pq.write_table(pa.table({"body": values}), tmp_path / "b.parquet")
+    inputs = [RoleFiles("synthetic", str(tmp_path / name)) for name in ("a.csv", "b.parquet")]
+    result = init(inputs, str(tmp_path / "config.yaml"))
+    assert [source.rows for source in result.sources] == [1, 1]
+    assert [source.fields.text_field.value for source in result.sources] == ["body", "body"]
+
+
+@pytest.mark.parametrize("empty", ["a.jsonl", "a.csv", "a.parquet", "a.txt"])
+def test_the_first_file_that_has_rows_is_looked_at(tmp_path: Path, empty: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / empty).touch()
+    (folder / "b.csv").write_text("body\n")
+    jsonl(folder / "c.jsonl", [{"answer": text} for text in TEXTS])
+    result = init([RoleFiles("synthetic", str(folder))], str(tmp_path / "config.yaml"))
+    assert (result.sources[0].columns, result.sources[0].rows) == (["answer"], len(TEXTS))
+
+
+def test_a_folder_of_empty_files_is_refused(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("body\n")
+    with pytest.raises(ConfigError, match=r"none of its 2 files has rows; give a file"):
+        configured(tmp_path, tmp_path / "*.csv")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12))
+@example("it's \\ a\nname\x1b[31m")
+@example("plain \\ 'name'")
+def test_a_shell_reads_a_word_as_it_was(text: str) -> None:
+    word = shell_word(text)
+    assert word.isprintable()
+    echo = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
+    assert echo.stdout == text.encode()
+
+
+def test_a_null_in_a_list_of_fixed_size_does_not_refuse_the_file(tmp_path: Path) -> None:
+    pairs = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2))
+    pq.write_table(pa.table({"pair": pairs, "body": TEXTS[:3]}), tmp_path / "a.parquet")
+    assert valid_rows(configured(tmp_path, tmp_path / "a.parquet")) == [3]

@@ -59,3 +59,13 @@ def test_signs_of_tables_have_likenesses(monkeypatch: pytest.MonkeyPatch) -> Non
     plain_streams()
     print("α ± 95% – 2×… ██▌ é")
     assert console.shown() == "alpha +- 95% - 2x... ## \\u00e9\n"
+
+
+def test_closed_streams_take_any_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    plain_streams()
+    with sys.stdout, sys.stderr:
+        print_json('{"é": "α"}')
+        print("α", file=sys.stderr)
+        sys.stdout.flush()
