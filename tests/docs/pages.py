@@ -45,13 +45,13 @@ class Block:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code that a block to run ends with; None if it isn't run."""
+        """Return the exit code that a block to run ends with; None if it isn't run."""
         match = re.fullmatch(r"run(?:, exit (\d+))?", self.mark)
         return int(match[1] or 0) if match else None
 
     @property
     def file(self) -> str | None:
-        """The name of the file that the block is the content of."""
+        """Return the name of the file that the block is the content of."""
         match = re.fullmatch(r"file (\S+)", self.mark)
         return match[1] if match else None
 

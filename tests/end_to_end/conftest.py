@@ -102,7 +102,7 @@ class Corpus:
 
     @cached_property
     def texts(self) -> dict[Name, str]:
-        """Texts of the rows that pass the filter, by source and id."""
+        """Return the texts of the rows that pass the filter, by source and id."""
         return {
             (source, row["id"]): self.text(source, row)
             for source in self.rows
@@ -170,7 +170,7 @@ class Run:
 
     @property
     def appearances(self) -> Counter[Name]:
-        """Copies of each document in data/."""
+        """Count the copies of each document in data/."""
         return Counter((row["outcross"]["source"], row["outcross"]["id"]) for row in self.data)
 
     @property

@@ -178,7 +178,7 @@ def test_human_text_is_as_diverse_as_human_text(corpora, human_like):
 def test_a_built_reference_and_other_files_and_workers_give_the_same(
     corpora, human_like, reference, tmp_path
 ):
-    """In another order, in many files of all formats, with three workers."""
+    """Change the order, the files, the formats and the number of workers."""
     rows = corpora.rows["other"]
     mixed = random.Random(3).sample(rows, len(rows))
     folder = tmp_path / "split"
@@ -606,7 +606,7 @@ def test_a_runs_output_is_measured_on_the_reference_it_brings(curated, tmp_path,
 
 
 def test_the_human_part_of_a_corpus_is_no_reference_for_it(curated, tmp_path):
-    """Its files without its reference/: what is human in them is audited, too."""
+    """Audit its files without its reference/: their human text is audited, too."""
     files = curated.out / "data" / "*.parquet"
     report = audited(tmp_path / "out", files, id_field=None)
     assert {line.role for line in report.conservation} == {"synthetic", "human"}

@@ -421,7 +421,7 @@ def test_so_many_near_identical_answers_to_one_prompt_are_kept(tmp_path):
 
 
 def test_prompts_that_are_not_there_are_refused(tmp_path):
-    """Not a warning: the answers would be compared as if prompts didn't matter."""
+    """Refuse instead of warning: the answers would be compared as if prompts didn't matter."""
     sources = [{"name": "gpt", "role": "synthetic", "texts": {"a": prose(1), "b": prose(2)}}]
     config = configured(tmp_path, tmp_path / "out", sources)
     asked = ["--max-same-answers", 2, "--prompt-field", "promt"]

@@ -287,7 +287,7 @@ _PRINTED = """addEventListener("afterprint", () => {
 
 @pytest.mark.parametrize("name", ["run", "full"])
 def test_a_printed_page_is_open_and_has_its_charts(load: Open, name: str) -> None:
-    """At once: the browser does not wait for what a page does later."""
+    """Return at once: the browser does not wait for what a page does later."""
     opened = load(name, init=_PRINTED, color_scheme="dark")
     tab = opened.tab
     before = tab.evaluate("getComputedStyle(document.body).backgroundColor")

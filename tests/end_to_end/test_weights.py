@@ -112,7 +112,7 @@ def test_a_person_is_told(corpus, rows, weights, tmp_path):
 
 
 def test_the_card_says_how_to_train_on_it(rows, weights, tmp_path, monkeypatch):
-    """Its code is run as it stands there; the sampler is the one thing that is stood in for."""
+    """Run the page's code as it stands; only the sampler is replaced."""
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     monkeypatch.chdir(weights.out)

@@ -31,7 +31,7 @@ def pages() -> list[Document]:
 
 
 def variety(documents: list[Document]) -> NDArray[np.int64]:
-    """How many distinct words, bigrams and topics stand in 30,000 tokens, a sample by hash."""
+    """Count distinct words, bigrams and topics in 30,000 tokens, sampled by hash."""
     shuffled = sorted(documents, key=lambda document: blake2b(document.text.encode()).digest())
     tokens = [token for text, _ in shuffled for token in [*tokenize(text), ""]][:30_000]
     assert len(tokens) == 30_000

@@ -80,7 +80,7 @@ def graded(seed, texts=40, most=7):
 
 
 def corpus(folder, rows, files=1):
-    """Rows dealt to sources by their ids, so that the files' order is all that `files` changes."""
+    """Deal rows to sources by their ids, so that `files` changes only the files' order."""
     made = []
     for number, (name, role, priority) in enumerate(
         [
@@ -107,7 +107,7 @@ def hash_of(row):
 
 
 def run(folder, sources, rows, decided, **options):
-    """Sketches, comparison and verdicts of a corpus on disk, checked."""
+    """Return sketches, comparison and checked verdicts of a corpus on disk."""
     sketches = sketched(folder / "s", sources, options.pop("unit_bytes", 64 << 20))
     comparison, verdicts = deduplicated(folder / "d", sketches, sources, decided, **options)
     text = {row["id"]: row["text"] for row in rows}
@@ -167,7 +167,7 @@ def test_other_thresholds(tmp_path, threshold, exact):
 
 
 def by_id(sketches, comparison, verdicts):
-    """All that is decided, without any place in it."""
+    """Return all decisions, without places of documents."""
     rules, order = comparison.rules, comparison.order
     of = [rules.parties[number].name for number in rules.party]
     names = list(zip(of, strings(sketches, "id").to_pylist(), strict=True))
@@ -233,7 +233,7 @@ TEXT = (
 
 
 def case(folder, *sources_rows, decided=None, names=None, runs=None):
-    """Documents given as (name, role, priority, rows), and who repeats whom by their ids.
+    """Return who repeats whom, by ids, for documents given as (name, role, priority, rows).
 
     `names` are the `removed_by` of some sources, `runs` the earlier runs of some.
     """
@@ -279,7 +279,7 @@ def test_of_equal_rank_the_longer_is_kept(tmp_path):
 
 
 def test_evaluation_texts_are_never_removed(tmp_path):
-    """Not even where they repeat each other, word for word or nearly."""
+    """Keep them even where they repeat each other, word for word or nearly."""
     near = TEXT + "and that is all"
     _, repeats = case(
         tmp_path,
@@ -397,7 +397,7 @@ def test_long_texts_may_differ_in_a_few_meanings(tmp_path):
 
 
 def test_what_holds_an_evaluation_text_goes_for_it(tmp_path):
-    """And stands for nobody: 3 is like 2 alone, and 4 is told by its words."""
+    """Check that it stands for nobody: 3 is like 2 alone, and 4 has other words."""
     near = TEXT + "and that is all"
     items = ["another item", "the item"]
     texts = [TEXT + " and the item", near, "the item\n", "the item"]
@@ -410,7 +410,7 @@ def test_what_holds_an_evaluation_text_goes_for_it(tmp_path):
 
 
 def test_what_was_not_looked_at_is_said(tmp_path, monkeypatch):
-    """With one star and no second choices there are both kinds of it."""
+    """Use one star and no second choices, so that both kinds appear."""
     found = []
 
     def hurried(*given_, **options):
@@ -483,7 +483,7 @@ def test_a_source_that_nobody_but_evaluation_sets_removes(tmp_path, exact):
 
 
 def test_equal_texts_of_restricted_sources_find_the_one_that_may_stand_for_them(tmp_path):
-    """Each goes for another source only, at most one of each pair: nothing goes for nothing."""
+    """Remove each for another source only, and at most one of each pair."""
     _, repeats = case(
         tmp_path,
         ("one", "synthetic", 3, [row("a"), row("b")]),
@@ -499,7 +499,7 @@ def test_equal_texts_of_restricted_sources_find_the_one_that_may_stand_for_them(
 
 
 def test_a_partner_is_inherited_only_by_those_that_it_may_stand_for(tmp_path):
-    """What `own` repeats went for people, who may not stand for it."""
+    """Keep `own`: what it repeats was removed for people, who may not stand for it."""
     _, repeats = case(
         tmp_path,
         ("people", "human", 0, [row("h", LIKE[0])]),
@@ -517,7 +517,7 @@ def test_the_reference_can_be_left_as_it_is(tmp_path):
 
 
 def test_earlier_runs_stand_for_what_repeats_them(tmp_path):
-    """They stay themselves, synthetic ones let people stay, and a restriction holds by name."""
+    """Keep them, keep people in favour of synthetic text, and follow `removed_by` by name."""
     _, repeats = case(
         tmp_path,
         ("old-gpt", "synthetic", -9, [row("a"), row("b"), row("c", LIKE[0])]),
@@ -577,7 +577,7 @@ def test_what_has_no_prompt_removes_answers_to_any(tmp_path, role, prompt, text,
 
 @pytest.mark.parametrize("text", [TEXT, LIKE[3]])
 def test_what_earlier_runs_have_answered_is_not_answered_again(tmp_path, text):
-    """They may have written as many answers as are allowed; other prompts are not compared."""
+    """Count the answers that an earlier run wrote; other prompts are not compared."""
     old = [answer("a", "p", text), answer("b", "p", text)]
     rows = [answer("c", "p"), answer("d", "p", TEXT + "!"), answer("e", "p", LIKE[1])]
     rows += [answer("f", "q"), answer("g", "q", LIKE[2])]
@@ -598,7 +598,7 @@ def test_without_the_limit_prompts_do_not_matter(tmp_path):
 
 
 def test_the_reference_without_prompts_meets_that_with_some(tmp_path):
-    """In bands of its own: they are none of the run's documents."""
+    """Give them their own bands: they are none of the run's documents."""
     _, repeats = case(
         tmp_path,
         ("y", "reference", 0, [row("r", score=1), answer("s", "p"), answer("u", "q", LIKE[0])]),
@@ -613,7 +613,7 @@ def test_the_reference_without_prompts_meets_that_with_some(tmp_path):
 def test_an_answer_that_repeats_what_is_fixed_goes_though_another_is_more_like_it(
     tmp_path, exact, run_
 ):
-    """It is most like the answer before it, which is kept, and would stay beside it."""
+    """Compare it with the answer before it, which is kept and is the most similar."""
     words, other = [named(i) for i in range(120)], [named(1000 + i) for i in range(28)]
     item = " ".join(words)
     first = " ".join([*words[28:], *other])
@@ -649,7 +649,7 @@ POOL = [
 
 @st.composite
 def small_corpora(draw):
-    """Parties, and documents as (party, row, whether it takes part).
+    """Draw parties, and documents as (party, row, participates).
 
     Texts are windows of a few sentences, so there are chains, and all similarities.
     """
@@ -676,7 +676,7 @@ def small_corpora(draw):
 
 
 def in_units(documents, size):
-    """Units of so many documents of one source, and who takes part."""
+    """Make units of one source, and the mask of documents that participate."""
     units, part = [], []
     for number in range(max(party for party, *_ in documents) + 1):
         own = [(made, flag) for party, made, flag in documents if party == number]
@@ -695,7 +695,7 @@ DECIDED = st.builds(
 
 
 def evaluation_texts_held(parties, units):
-    """Documents of this run that say `end` hold the first evaluation text, if there is one."""
+    """Make documents that say `end` hold the first evaluation text, if there is one."""
     documents = [(number, made["text"]) for number, rows in units for made in rows]
     roles = [parties[number].source.role for number, _ in documents]
     if "exclude" not in roles:
@@ -810,7 +810,7 @@ def test_the_measure_is_not_made_where_all_is_known(tmp_path, monkeypatch):
 
 
 def test_texts_of_one_template_are_compared_by_what_differs(tmp_path):
-    """With a limit for boilerplate the frame doesn't count; what repeats within it goes."""
+    """Leave the frame out by the boilerplate limit; repeats within it are removed."""
     frame = " ".join(named(i) for i in range(90))
     texts = [f"{frame} " + " ".join(named(1000 + 6 * i + k) for k in range(6)) for i in range(20)]
     rows = [row(str(i), text) for i, text in enumerate(texts)]

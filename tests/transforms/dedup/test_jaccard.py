@@ -98,7 +98,7 @@ def test_no_documents():
 
 
 def without_boilerplate(texts, limit, ngram=5):
-    """By Python: how many of the texts have a shingle, and the similarity of two of them."""
+    """Count in Python the texts with a shingle, and compare two texts."""
     shingles = [shingles_of(text, ngram) for text in texts]
     often = Counter(shingle for own in shingles for shingle in own)
 
@@ -111,7 +111,7 @@ def without_boilerplate(texts, limit, ngram=5):
 
 
 def estimates(sets):
-    """By document its shingles, and of each in how many documents the table has it and it is."""
+    """Return each document's shingles, with their counts by the table and by definition."""
     own = []
     for start, stop in pairwise(sets.offsets):
         size = min(sets.ngram, stop - start)
@@ -172,7 +172,7 @@ def test_boilerplate_alone_is_compared_as_a_whole():
 
 
 def test_counts_stop_at_the_largest_of_their_type():
-    """Which is the largest limit: what is in so many documents is boilerplate still."""
+    """Check the largest limit: a shingle in so many documents is still boilerplate."""
     texts = ["a b c d e"] * 70_000 + ["a b c d e f"]
     sets = sets_of(held(texts), boilerplate=0xFFFF)
     assert sets.table.max() == 0xFFFF

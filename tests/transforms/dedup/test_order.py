@@ -27,7 +27,7 @@ class Columns:
 
 
 def parties(kinds):
-    """From (role, earlier run or None, priority, removed_by)."""
+    """Make parties from (role, earlier run or None, priority, removed_by)."""
     return [
         Party(source(f"s{i}", role, "x", priority=priority, removed_by=names), run)
         for i, (role, run, priority, names) in enumerate(kinds)

@@ -39,7 +39,7 @@ def entries(groups):
 
 
 def candidates(group, position):
-    """For each document, those before it that share a group with it."""
+    """Return, for each document, the earlier ones that share a group with it."""
     together = defaultdict(set)
     for g, r in zip(group.tolist(), position.tolist(), strict=True):
         together[g].add(r)
@@ -271,7 +271,7 @@ def test_a_lost_partner_is_replaced_by_a_kept_one():
 
 
 def test_a_round_starts_afresh_over_all_edges():
-    """What a round removes was a kept partner before: its children are decided anew."""
+    """Decide again the documents whose kept partner a round removes."""
     # 3 loses 1 to 0 and finds 2; 4 had been removed for 3 and is like 2 as well.
     table = symmetric(5, [(0, 1, 1), (1, 3, 0.9), (2, 3, 0.9), (3, 4, 0.9), (2, 4, 0.8)])
     bands = [(0, [0, 1]), (1, [1, 2, 3]), (2, [3, 4]), (3, [2, 4])]

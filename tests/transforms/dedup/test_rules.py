@@ -79,7 +79,7 @@ PARTIES = [
 
 
 def every_document(by_prompt):
-    """Of each party a document without a prompt, and with two."""
+    """Make a document without a prompt and one with each of two, for each party."""
     rows = [{"text": "x", "prompt": prompt} for prompt in (None, "one", "two")]
     sketches = HeldSketches([(number, rows) for number in range(len(PARTIES))])
     rules = Rules.of(sketches, PARTIES, by_prompt)

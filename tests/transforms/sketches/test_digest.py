@@ -48,7 +48,7 @@ def from_lines(rows):
 @settings(max_examples=200, deadline=None)
 @given(tables)
 def test_a_row_is_itself_in_any_company(rows):
-    """Whether a column is text holding JSON or float64 depends on the block, the digest doesn't."""
+    """Check that the digest doesn't depend on whether a block holds JSON text or float64."""
     together = digest(from_lines(rows))
     alone = [digest(from_lines([row]))[0] for row in rows]
     assert together == alone

@@ -168,7 +168,7 @@ def test_knows_what_is_made_of_whole_words(text: str, words: int, known: int) ->
 @settings(deadline=None, max_examples=50)
 @given(st.lists(texts, min_size=1, max_size=6), st.integers(1, 40))
 def test_what_is_known_depends_on_the_words_alone(values: list[str], remembered: int) -> None:
-    """Not on the batch, on what was seen before, nor on how much is remembered."""
+    """Check that neither the batch, earlier texts nor the memory's size matters."""
     parts = [counted(DEFAULT, value) for value in values]
     assert counted(DEFAULT, *values) == Known.total(parts)
     small = load_default(remembered)

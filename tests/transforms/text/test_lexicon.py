@@ -75,7 +75,7 @@ def test_every_word_is_an_item_in_a_sentence(group: str) -> None:
 
 
 def test_every_word_is_an_item_however_it_is_written() -> None:
-    """With a capital, in capitals, decomposed, and with signs of form around it."""
+    """Return a word with a capital, in capitals, decomposed, and with signs of form around it."""
     missing = [
         (language, entry, form)
         for kind, language, entry in ENTRIES

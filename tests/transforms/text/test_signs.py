@@ -96,7 +96,7 @@ def test_words_and_signs_follow_each_other_between_borders(texts: list[str]) -> 
 
 
 def hash_of(byte: int) -> int:
-    """Of a sign, or of the border."""
+    """Return the hash of a sign, or of the border."""
     run = np.array([byte or ord(".")], np.uint8)
     ends = np.array([0, 1])
     _, both = with_signs(np.array([0, 0]), np.zeros(0, np.uint32), ends, run)

@@ -34,7 +34,7 @@ COMPRESSION, SYMBOLS, REPEATED, LENGTH = range(len(SURFACE))
 
 
 def known(character: str) -> bool:
-    """Whether this interpreter's Unicode and the frozen tables agree on a character."""
+    """Return whether this interpreter's Unicode and the frozen tables agree on a character."""
     bits = character_classes()[ord(character)]
     silent = unicodedata.category(character)[0] == "M" or character.isspace()
     is_word = character == "_" or character.isalnum()
