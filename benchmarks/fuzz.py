@@ -90,7 +90,7 @@ def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
     """Read a file, and check what must hold.
 
     Args:
-        made: file to read.
+        sample: file to read.
         unit_bytes: size in bytes from which the file is split.
 
     Raises:
