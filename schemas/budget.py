@@ -10,7 +10,7 @@ from outcross.schemas.user_input import Model
 
 
 class MaxCopies(Model):
-    """How often one document may appear, or how much it may weigh with `copies: weights`.
+    """Caps on the copies of one document, or on its weight with `copies: weights`.
 
     The literature on data-constrained scaling calls it `epochs`.
     """

@@ -20,7 +20,7 @@ from outcross.schemas.quotes import QuotedText, QuotedWords
 SUM_TOLERANCE = 1e-6  # share of a total by which the sum of quotas may differ from it
 
 Regime = Literal["slack", "human-bound", "synthetic-bound", "drawn"]
-"""What limits a budget; `Reached.regime` explains each value."""
+"""Limits of a budget; `Reached.regime` explains each value."""
 
 
 def _one_zero(value: float) -> float:

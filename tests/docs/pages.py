@@ -58,8 +58,8 @@ class Block:
 
 def blocks(path: Path) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
-    found = _FENCE.finditer(path.read_text())
-    return [Block(match["mark"] or "", match["language"], match["code"]) for match in found]
+    fences = _FENCE.finditer(path.read_text())
+    return [Block(match["mark"] or "", match["language"], match["code"]) for match in fences]
 
 
 def commands(path: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How much a corpus repeats itself is judged by all of it, however large the reference is."""
+"""Repeats of a corpus are judged by all of it, however large the reference is."""
 
 from __future__ import annotations
 
