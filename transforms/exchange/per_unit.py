@@ -28,7 +28,7 @@ class _DoUnit(beam.DoFn):
     def setup(self) -> None:
         self.work.setup()
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[Any]:
+    def process(self, lane: Sequence[Unit], _: Any = None) -> Iterator[Any]:
         for unit in lane:
             yield self.work.run(unit)
 
@@ -41,10 +41,17 @@ class PerUnit(beam.PTransform):
 
     Args:
         work: the work.
+        after: collection that must be complete before; None for no such one.
     """
 
     work: UnitWork
+    after: Any = None
 
     def expand(self, lanes: Any) -> Any:
         """Apply the transform to lanes of units."""
-        return lanes | beam.ParDo(_DoUnit(self.work))
+        return lanes | beam.ParDo(_DoUnit(self.work), *waiting(self.after))
+
+
+def waiting(after: Any) -> list[Any]:
+    """Return the side inputs that make a transform wait for a collection; none for None."""
+    return [] if after is None else [beam.pvalue.AsIter(after)]

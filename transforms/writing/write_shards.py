@@ -7,7 +7,6 @@ shuffle the compressed rows.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +21,7 @@ from outcross.schemas.columns import conform
 from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base.progress import count
-from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.exchange.packing import Packed, Packer, unpack
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.writing.shards import (
@@ -32,12 +31,7 @@ from outcross.transforms.writing.shards import (
     write_shard,
 )
 
-_ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
-
 _Shard = tuple[int, int]  # index of the set, number of the shard in it
-
-# Packed rows: the bytes, or their file with the first byte and the byte after the last.
-_Packed = bytes | tuple[str, int, int]
 
 
 @dataclass
@@ -72,21 +66,12 @@ class _RouteRows(beam.DoFn):
     ) -> None:
         self.sources, self.sets, self.spill = sources, sets, spill
 
-    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[_Shard, _Packed]]:
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[_Shard, Packed]]:
         """Pack the chosen rows of each unit by shard."""
         for unit in lane:
-            if self.spill is None:
+            with Packer(self.spill, f"rows-{unit.index:06d}") as packer:
                 for shard, rows in self._routed(unit):
-                    sink = io.BytesIO()
-                    _pack(rows, sink, "zstd")
-                    yield shard, sink.getvalue()
-            else:
-                path = unit_file(self.spill, unit.index, "arrows")
-                with pa.OSFile(path, "wb") as file:
-                    for shard, rows in self._routed(unit):
-                        start = file.tell()
-                        _pack(rows, file, None)  # uncompressed, so that it can be mapped
-                        yield shard, (path, start, file.tell())
+                    yield shard, packer.pack(rows)
 
     def _routed(self, unit: Unit) -> Iterator[tuple[_Shard, pa.Table]]:
         """Read a unit and cut its chosen rows into tables of one shard each."""
@@ -144,23 +129,6 @@ def _as_struct(table: pa.Table) -> pa.StructArray:
     return pa.StructArray.from_arrays(columns, fields=list(table.schema))
 
 
-def _pack(table: pa.Table, sink: Any, compression: str | None) -> None:
-    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
-    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
-
-
-def _unpack(packed: _Packed) -> pa.Table:
-    if isinstance(packed, bytes):
-        buffer = pa.py_buffer(packed)
-    else:
-        path, start, stop = packed
-        with pa.memory_map(path) as file:
-            file.seek(start)
-            buffer = file.read_buffer(stop - start)
-    return pa.ipc.open_stream(buffer, options=_ONE_THREAD).read_all()
-
-
 class _WriteShard(beam.DoFn):
     def __init__(self, sets: Sequence[ShardSet]) -> None:
         self.sets = sets
@@ -169,7 +137,7 @@ class _WriteShard(beam.DoFn):
         """Write one shard from its packed rows."""
         (index, number), packed = item
         shard_set = self.sets[index]
-        table = pa.concat_tables([_unpack(data) for data in packed])
+        table = unpack(packed)
         write_shard(shard_set, row_groups(shard_set, table), number)
         count("written", table.num_rows)
         yield index, number

@@ -1,0 +1,78 @@
+"""Tables on their way through a shuffle: as bytes, or as places in a file on this machine's disk.
+
+Beam's cost is per element, so an element is a table of many rows. Where all workers share a disk,
+only the place of a table is shuffled, and the receiver maps the file into memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from outcross.transforms.base import files
+
+Packed = bytes | tuple[str, int, int]
+"""Packed rows: the bytes, or their file with the first byte and the byte after the last."""
+
+_ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
+
+
+class Packer:
+    """Packer of tables, into bytes or one after another into a file.
+
+    Args:
+        folder: folder that all workers share; None to pack into bytes.
+        name: name of the file in the folder, different for every packer.
+    """
+
+    def __init__(self, folder: str | None, name: str) -> None:
+        self.path = None if folder is None else files.join(folder, name)
+        self._open = ExitStack()
+        self._file: Any = None
+
+    def __enter__(self) -> Packer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def pack(self, table: pa.Table) -> Packed:
+        """Pack one table."""
+        if self.path is None:
+            sink = io.BytesIO()
+            _write(table, sink, "zstd")
+            return sink.getvalue()
+        if self._file is None:  # a packer without tables leaves no file
+            self._file = self._open.enter_context(pa.OSFile(self.path, "wb"))
+        start = self._file.tell()
+        _write(table, self._file, None)  # uncompressed, so that it can be mapped
+        return self.path, start, self._file.tell()
+
+
+def unpack(packed: Iterable[Packed]) -> pa.Table:
+    """Join packed tables of one schema, at least one, in the order of their arrival.
+
+    The order of arrival differs from run to run, so the receiver sorts what must be in order.
+    """
+    return pa.concat_tables([_read(part) for part in packed])
+
+
+def _write(table: pa.Table, sink: Any, compression: str | None) -> None:
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
+def _read(packed: Packed) -> pa.Table:
+    if isinstance(packed, bytes):
+        buffer = pa.py_buffer(packed)
+    else:
+        path, start, stop = packed
+        with pa.memory_map(path) as file:
+            file.seek(start)
+            buffer = file.read_buffer(stop - start)
+    return pa.ipc.open_stream(buffer, options=_ONE_THREAD).read_all()
