@@ -229,6 +229,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.started)),
         "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,
+        "pipelines": len(context.pipelines),
         "host": platform.node(),
         "embedder": load_default().fingerprint,
         "reference": None if reference is None else reference.fingerprint(),

@@ -64,7 +64,7 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
             a warning.
     """
     beam = load_beam()
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from outcross.pipeline.engine.options import ParsedOptions
 
     with _logging():
         runner = _check_arguments(beam_args)
@@ -89,7 +89,7 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
     elif runner == "prism":
         args = ["--prism_log_level=warn", *args]
     with _logging():
-        options = PipelineOptions(args)
+        options = ParsedOptions(args)
         try:
             shutil.rmtree(beam.Pipeline(options=options).local_tempdir)
         except (AttributeError, ImportError, TypeError, ValueError) as error:
@@ -108,20 +108,16 @@ def runs_in_process(options: PipelineOptions) -> bool:
 def lanes(
     units: Sequence[T], cost: Callable[[T], float], options: PipelineOptions
 ) -> list[list[T]]:
-    """Group units into lanes, the elements of a `Create`, so that workers have equal work.
+    """Group units into lanes, so that the workers of this process have equal work.
 
-    The local runner assigns the elements of a `Create` (or the keys of a group) to workers in
-    turn, and waits for the slowest. So a lane is the work of one worker. The heaviest unit is
-    placed first, each in the lightest lane. Other engines distribute single elements, so there a
-    lane is one unit.
+    The local runner assigns elements to workers in turn, and waits for the slowest. So a lane is
+    the work of one worker. The heaviest unit is placed first, each in the lightest lane.
 
     Args:
         units: units of the input; their order decides between equal costs.
         cost: function that gives the cost of a unit, such as its bytes.
         options: options of the run, from `pipeline_options`.
     """
-    if not runs_in_process(options):
-        return [[unit] for unit in units]
     from apache_beam.options.pipeline_options import DirectOptions
 
     with _logging():

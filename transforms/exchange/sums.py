@@ -17,6 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import waiting
+from outcross.transforms.exchange.step import Step
 
 
 class SumWork(Protocol):
@@ -70,7 +71,7 @@ class SumUnits(beam.PTransform):
         )
 
 
-class _Add(beam.DoFn):
+class _Add(Step):
     def __init__(self, work: SumWork) -> None:
         self.work = work
 
@@ -89,7 +90,7 @@ class _Add(beam.DoFn):
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
-class _Merge(beam.DoFn):
+class _Merge(Step):
     def __init__(self, work: SumWork, folder: str) -> None:
         self.work, self.folder = work, folder
 
