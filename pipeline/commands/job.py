@@ -202,7 +202,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         kind: kind of the job.
     """
     context, config = sketched.context, sketched.config
-    packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
+    packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow")
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.units:
         name = config.sources[unit.source].name

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from outcross.pipeline.engine.hiding import hidden
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.progress import NAMESPACE
 
@@ -35,6 +36,9 @@ _GUESSING = ("direct", "switchingdirect")
 _KNOWN = (_LOCAL, *_GUESSING, "bundlebaseddirect", "interactive", "prism", "dataflow")
 _JOB_SERVERS = ("flink", "spark")
 
+# Modules that Beam imports if they are there.
+_CONNECTORS = ("pandas", "bson", "apache_beam.io.gcp.bigquery")
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,9 +46,14 @@ class PipelineError(RuntimeError):
     """A stage failed: the message is the worker's error, and `__cause__` is Beam's exception."""
 
 
-def load_beam() -> ModuleType:
-    """Import and return Beam, without its warnings about extras that aren't installed."""
-    with _logging(logging.NullHandler()):
+def load_beam(connectors: bool = True) -> ModuleType:
+    """Import and return Beam, without its warnings about extras that aren't installed.
+
+    Args:
+        connectors: False to leave out the connectors to pandas, MongoDB and BigQuery, which take
+            half of the time. The command line uses none; a program that uses Beam itself may.
+    """
+    with _logging(logging.NullHandler()), hidden(() if connectors else _CONNECTORS):
         import apache_beam
     return cast(ModuleType, apache_beam)
 
