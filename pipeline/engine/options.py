@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Hashable
 from copy import copy
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -25,8 +26,8 @@ class ParsedOptions(PipelineOptions):
         Args:
             cls: class of the view.
         """
-        parsed, values = _parse(cls, tuple(self._flags)), self._all_options
-        view = cls.__new__(cls)
+        view, values = object.__new__(cls), self._all_options
+        parsed = _parse(cast(Hashable, cls), tuple(self._flags))
         view._flags, view._visible_options, view._all_options = self._flags, parsed, values
         for name, value in vars(parsed).items():
             if name not in values:

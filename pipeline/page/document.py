@@ -9,9 +9,10 @@ import re
 import zlib
 from collections.abc import Mapping
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from outcross.pipeline.page import (
     budget,
@@ -165,9 +166,8 @@ def _json(data: Mapping[str, Any]) -> str:
 @cache
 def _plotly() -> bytes:
     """Return the chart library. Only its file is read, as importing plotly takes a while."""
-    package = find_spec("plotly")
-    assert package is not None and package.origin is not None
-    return (Path(package.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    package = Path(cast(str, cast(ModuleSpec, find_spec("plotly")).origin))
+    return (package.parent / "package_data" / "plotly.min.js").read_bytes()
 
 
 @cache

@@ -8,6 +8,7 @@ of MurmurHash3, then permutation k is a[k] * h + b[k] modulo 2**32, a[k] odd.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 from numba import njit
@@ -67,11 +68,11 @@ def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
         weight * length / 2 * weights
         for weight, length in zip(_WEIGHTS, (threshold, 1 - threshold), strict=True)
     )
-    best, least = (0, 0), np.inf
+    best, least = (0, 0), math.inf
     for rows in range(1, num_perm + 1):
         unlike, alike = 1 - below**rows, 1 - above**rows
         for bands in range(1, num_perm // rows + 1):
-            error = false_weight @ (1 - unlike**bands) + missed_weight @ alike**bands
+            error = float(false_weight @ (1 - unlike**bands) + missed_weight @ alike**bands)
             if error < least or (error == least and bands < best[0]):
                 best, least = (bands, rows), error
     if best[0] < 2:
