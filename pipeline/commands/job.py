@@ -230,6 +230,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,
         "pipelines": len(context.pipelines),
+        "shuffled_bytes": {stage: count for stage, count in context.shuffled.items() if count},
         "host": platform.node(),
         "embedder": load_default().fingerprint,
         "reference": None if reference is None else reference.fingerprint(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from outcross.schemas.documents import Unit
 from outcross.schemas.quotes import without_quotes
 from outcross.transforms.base import files
 from outcross.transforms.exchange.lanes import Deal, DealListed, list_units
+from outcross.transforms.exchange.packing import SHUFFLED
 
 if TYPE_CHECKING:
     from outcross.pipeline.inputs.lineage import RunLineage
@@ -51,6 +53,7 @@ class Context:
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
         pipelines: number of units of each Beam pipeline so far.
+        shuffled: bytes that pipelines have shuffled or spilled so far, by stage.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class Context:
     started: float = field(default_factory=time.time)
     warnings: list[str] = field(default_factory=list)
     pipelines: list[int] = field(default_factory=list)
+    shuffled: Counter[str] = field(default_factory=Counter)
 
     @cached_property
     def options(self) -> Any:
@@ -113,6 +117,7 @@ class Context:
         self.pipelines.append(len(units))
         with self._dealing(units, reading) as deal:
             counters = run_pipeline(lambda root: wire(root | deal), self.options)
+        self.shuffled[self.progress.current] += counters.get(SHUFFLED, 0)
         pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
         return counters
 

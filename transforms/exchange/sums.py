@@ -16,6 +16,8 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
+from outcross.transforms.base.progress import count
+from outcross.transforms.exchange.packing import SHUFFLED
 from outcross.transforms.exchange.per_unit import waiting
 from outcross.transforms.exchange.step import Step
 
@@ -86,8 +88,9 @@ class _Add(Step):
             self.work.add(unit, self.sums)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for named in self.work.pack(self.sums):
-            yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
+        for name, packed in self.work.pack(self.sums):
+            count(SHUFFLED, len(packed))
+            yield WindowedValue((name, packed), GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 class _Merge(Step):
