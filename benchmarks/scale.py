@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -237,11 +238,12 @@ def print_figures(runs: list[dict[str, Any]]) -> None:
         rows[f"found of similarity {level['similarity']}"] = lambda run, place=place: (
             f"{run['repeats'][place]['found'] / run['repeats'][place]['planted']:.2%}"
         )
+    rows["other removals"] = lambda run: f"{run['other_removals']:,}"
     width = max(map(len, rows))
     print(f"{'documents':<{width}}", *(f"{run['documents']:>14,}" for run in runs))
     for name, text in rows.items():
         print(f"{name:<{width}}", *(f"{text(run):>14}" for run in runs))
-    for small, large in zip(runs, runs[1:], strict=False):
+    for small, large in pairwise(runs):
         times = large["documents"] / small["documents"]
         growth = large["driver_peak_bytes"] - small["driver_peak_bytes"]
         print(

@@ -114,7 +114,9 @@ class MadeCorpus:
         """Return uint64[m, count]: hashes of the documents."""
         start = mix(documents.astype(np.uint64) * np.uint64(8) + np.uint64(salt))
         start ^= mix(np.array([self.seed + 1], np.uint64))
-        return mix(start[:, None] + np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+        return mix(
+            start[:, None] + np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        )
 
     def texts(self, documents: NDArray[np.int64]) -> pa.Array:
         """Return string[m]: the texts of documents.

@@ -18,8 +18,7 @@ from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.exchange import Collect, Keyed, Regroup, Send
-from outcross.transforms.exchange.packing import Packer, unpack
-from outcross.transforms.exchange.packing import SHUFFLED
+from outcross.transforms.exchange.packing import SHUFFLED, Packer, unpack
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.exchange.units import unit_file
 
