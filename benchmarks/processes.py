@@ -30,7 +30,8 @@ class Run(NamedTuple):
     """Of what it wrote to stdout."""
 
 
-def _tree(pid: int) -> list[int]:
+def tree_of(pid: int) -> list[int]:
+    """Return a process and all that it has started."""
     pids = [pid]
     for parent in pids:
         for task in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -38,7 +39,7 @@ def _tree(pid: int) -> list[int]:
     return pids
 
 
-def _proportional(pid: int) -> int:
+def memory_of(pid: int) -> int:
     """Return a process's memory in bytes; memory that processes share is divided among them."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
@@ -60,9 +61,9 @@ def _peak(pid: int) -> int:
 def _watch(pid: int, ended: threading.Event, most: list[int]) -> None:
     while not ended.wait(_PERIOD):
         try:
-            processes = _tree(pid)
+            processes = tree_of(pid)
             several = len(processes) > 1
-            now = sum(map(_proportional, processes)) if several else _peak(pid)
+            now = sum(map(memory_of, processes)) if several else _peak(pid)
             most[0] = max(most[0], now)
         except (OSError, ValueError):  # a process has ended meanwhile
             continue

@@ -16,8 +16,12 @@ from outcross.pipeline.cli.options import TRAINING_ROLES, how_to_name_files
 from outcross.pipeline.cli.result_commands import add_result_commands
 from outcross.pipeline.cli.session import Session
 from outcross.pipeline.cli.setup_commands import add_setup_commands
+from outcross.pipeline.engine.hiding import hide
 from outcross.pipeline.terminal.streams import plain_streams
 from outcross.pipeline.terminal.voice import Voice
+
+_UNUSED = ("pandas", "scipy")
+"""Packages that pyarrow and numba import if they are there, .2 s, for nothing that is used here."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,6 +62,7 @@ def command() -> None:
     A thread of Arrow's may still be reading a broken file through Python. Where Python is taken
     down meanwhile, that thread ends the process with a signal in place of the exit code.
     """
+    hide(_UNUSED)
     try:
         main()
     except SystemExit as end:

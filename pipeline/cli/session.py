@@ -67,7 +67,7 @@ class Session:
             if beam:
                 from outcross.pipeline.engine.engines import load_beam
 
-                load_beam()
+                load_beam(connectors=False)
             self._announce_kernels()
             with _compiling() if kernels else nullcontext():
                 yield

@@ -22,7 +22,7 @@ from outcross.transforms.base.cache import TEMPORARY, is_empty
 from outcross.transforms.base.files import beam_filesystems
 from outcross.transforms.base.kernels import lower_bound
 
-_PACKAGES = ("apache-beam", "pyarrow", "numba", "numpy", "faiss-cpu", "datasketch", "pydantic")
+_PACKAGES = ("apache-beam", "pyarrow", "numba", "numpy", "faiss-cpu", "pydantic")
 _FILE_SYSTEMS = {"gcs": "gs", "s3": "s3", "hf": "hf"}
 """Scheme that each extra reads."""
 _NO_HOME = "unknown: Beam keeps its downloads in the home directory, and there is none"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from outcross.pipeline.commands.removed_rows import (
+    count_removals,
+    least_similar,
+    most_repeated,
+    removed_shards,
+)
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, check_manifest, read_manifest
 from outcross.pipeline.stages.texts import (
     Name,
@@ -21,13 +24,10 @@ from outcross.pipeline.stages.texts import (
     texts_of_sources,
 )
 from outcross.schemas.config import Config, parse
-from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, STAGES
 
-_COLUMNS = [field.name for field in REMOVED_FIELDS]
 _MOST_REPEATED = 5  # documents
 
 
@@ -77,24 +77,20 @@ class DocumentHistory:
         }
 
 
-def explain_removals(out: str, least_similar: int) -> Removals:
+def explain_removals(out: str, number: int) -> Removals:
     """Count what was removed from each source, and find the most repeated and least similar texts.
 
     Args:
         out: output directory of a run.
-        least_similar: number of removals to return with their texts, the least similar first.
+        number: number of removals to return with their texts, the least similar first.
 
     Raises:
         ConfigError: when the directory holds no finished run of this version.
     """
     config, report = run_config(out, "explain"), files.read_json(files.join(out, "report.json"))
-    removed = _removed(out, _COLUMNS)
-    counts = Counter(zip(removed["source"].to_pylist(), removed["stage"].to_pylist(), strict=True))
-    repeats = Counter(
-        zip(removed["kept_source"].to_pylist(), removed["kept_id"].to_pylist(), strict=True)
-    )
-    rows = _least_similar(removed, least_similar)
-    names = {(row["kept_source"], row["kept_id"]) for row in rows} | set(_most_repeated(repeats))
+    counts, repeats = count_removals(out), most_repeated(out, _MOST_REPEATED)
+    rows = least_similar(out, number)
+    names = {(row["kept_source"], row["kept_id"]) for row in rows} | {name for name, _ in repeats}
     kept_texts, changed = _kept_texts(out, config, names)
     removed_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in rows})
     roles = {source.name: source.role for source in config.sources}
@@ -120,10 +116,10 @@ def explain_removals(out: str, least_similar: int) -> Removals:
             {
                 "kept_id": kept[1],
                 "kept_source": kept[0],
-                "removed": repeats[kept],
+                "removed": count,
                 "text": kept_texts.get(kept),
             }
-            for kept in _most_repeated(repeats)
+            for kept, count in repeats
         ],
         "least_similar": rows,
     }
@@ -141,9 +137,11 @@ def explain_document(out: str, document: str) -> DocumentHistory:
         ConfigError: when the directory holds no finished run, or the run has read no such id.
     """
     config = run_config(out, "explain")
-    removed = _removed(out, _COLUMNS)
-    rows = removed.filter(pc.equal(removed["id"], document)).to_pylist()
-    repeats = removed.filter(pc.equal(removed["kept_id"], document)).to_pylist()
+    rows: list[dict[str, Any]] = []
+    repeats: list[dict[str, Any]] = []
+    for shard in removed_shards(out):
+        rows += shard.filter(pc.equal(shard["id"], document)).to_pylist()
+        repeats += shard.filter(pc.equal(shard["kept_id"], document)).to_pylist()
     written = [
         row
         for path in files.list_files(files.join(out, "data", "*.parquet"))
@@ -201,24 +199,6 @@ def run_config(out: str, command: str) -> Config:
     return parse(manifest["configuration"])
 
 
-def _least_similar(removed: pa.Table, number: int) -> list[dict[str, Any]]:
-    """Return the removals with the lowest similarity, near repeats before exact ones.
-
-    Documents that hold an evaluation text are left out.
-    """
-    repeats = removed.filter(pc.not_equal(removed["stage"], STAGES[CONTAINED]))
-    exact = pc.equal(repeats["stage"], STAGES[EXACT]).to_numpy()
-    order = np.lexsort((exact, repeats["similarity"].to_numpy()))[:number]
-    rows: list[dict[str, Any]] = repeats.take(pa.array(order)).to_pylist()
-    return rows
-
-
-def _most_repeated(repeats: Counter[Name]) -> list[Name]:
-    """Return the documents that stand for most others, two at least; equal ones by name."""
-    several = [kept for kept in repeats if repeats[kept] > 1]
-    return sorted(several, key=lambda kept: (-repeats[kept], kept))[:_MOST_REPEATED]
-
-
 def _kept_texts(
     out: str, config: Config, names: set[Name]
 ) -> tuple[dict[Name, str], Mapping[Name, str]]:
@@ -230,14 +210,11 @@ def _kept_texts(
 
 
 def _removed_texts(out: str, config: Config, names: set[Name]) -> dict[Name, str]:
-    table = _removed(out, ["id", "source", "row"])
-    table = table.filter(pc.is_in(table["id"], ids_array(names)))
-    return judged_texts(config, table["id"], table["source"], table["row"])
-
-
-def _removed(out: str, columns: list[str]) -> pa.Table:
-    paths = files.list_files(files.join(out, "removed", "*.parquet"))
-    return pa.concat_tables([files.read_table(path, columns) for path in paths])
+    texts: dict[Name, str] = {}
+    for shard in removed_shards(out, ["id", "source", "row"]):
+        rows = shard.filter(pc.is_in(shard["id"], ids_array(names)))
+        texts |= judged_texts(config, rows["id"], rows["source"], rows["row"])
+    return texts
 
 
 def _written(path: str, document: str) -> list[dict[str, Any]]:

@@ -202,7 +202,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         kind: kind of the job.
     """
     context, config = sketched.context, sketched.config
-    packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow", "datasketch")
+    packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow")
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.units:
         name = config.sources[unit.source].name
@@ -229,6 +229,8 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.started)),
         "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,
+        "pipelines": len(context.pipelines),
+        "shuffled_bytes": {stage: count for stage, count in context.shuffled.items() if count},
         "host": platform.node(),
         "embedder": load_default().fingerprint,
         "reference": None if reference is None else reference.fingerprint(),

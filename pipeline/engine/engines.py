@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+from outcross.pipeline.engine.hiding import hidden
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.progress import NAMESPACE
 
@@ -35,6 +36,9 @@ _GUESSING = ("direct", "switchingdirect")
 _KNOWN = (_LOCAL, *_GUESSING, "bundlebaseddirect", "interactive", "prism", "dataflow")
 _JOB_SERVERS = ("flink", "spark")
 
+# Modules that Beam imports if they are there.
+_CONNECTORS = ("pandas", "bson", "apache_beam.io.gcp.bigquery")
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,9 +46,14 @@ class PipelineError(RuntimeError):
     """A stage failed: the message is the worker's error, and `__cause__` is Beam's exception."""
 
 
-def load_beam() -> ModuleType:
-    """Import and return Beam, without its warnings about extras that aren't installed."""
-    with _logging(logging.NullHandler()):
+def load_beam(connectors: bool = True) -> ModuleType:
+    """Import and return Beam, without its warnings about extras that aren't installed.
+
+    Args:
+        connectors: False to leave out the connectors to pandas, MongoDB and BigQuery, which take
+            half of the time. The command line uses none; a program that uses Beam itself may.
+    """
+    with _logging(logging.NullHandler()), hidden(() if connectors else _CONNECTORS):
         import apache_beam
     return cast(ModuleType, apache_beam)
 
@@ -64,7 +73,7 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
             a warning.
     """
     beam = load_beam()
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from outcross.pipeline.engine.options import ParsedOptions
 
     with _logging():
         runner = _check_arguments(beam_args)
@@ -89,7 +98,7 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
     elif runner == "prism":
         args = ["--prism_log_level=warn", *args]
     with _logging():
-        options = PipelineOptions(args)
+        options = ParsedOptions(args)
         try:
             shutil.rmtree(beam.Pipeline(options=options).local_tempdir)
         except (AttributeError, ImportError, TypeError, ValueError) as error:
@@ -108,20 +117,16 @@ def runs_in_process(options: PipelineOptions) -> bool:
 def lanes(
     units: Sequence[T], cost: Callable[[T], float], options: PipelineOptions
 ) -> list[list[T]]:
-    """Group units into lanes, the elements of a `Create`, so that workers have equal work.
+    """Group units into lanes, so that the workers of this process have equal work.
 
-    The local runner assigns the elements of a `Create` (or the keys of a group) to workers in
-    turn, and waits for the slowest. So a lane is the work of one worker. The heaviest unit is
-    placed first, each in the lightest lane. Other engines distribute single elements, so there a
-    lane is one unit.
+    The local runner assigns elements to workers in turn, and waits for the slowest. So a lane is
+    the work of one worker. The heaviest unit is placed first, each in the lightest lane.
 
     Args:
         units: units of the input; their order decides between equal costs.
         cost: function that gives the cost of a unit, such as its bytes.
         options: options of the run, from `pipeline_options`.
     """
-    if not runs_in_process(options):
-        return [[unit] for unit in units]
     from apache_beam.options.pipeline_options import DirectOptions
 
     with _logging():

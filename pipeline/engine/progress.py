@@ -35,6 +35,7 @@ class StageProgress:
 
     Attributes:
         seconds: duration of each stage that was run.
+        current: name of the stage that runs; empty between stages.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class StageProgress:
         self.verbose = verbose
         self.keep = keep
         self.seconds: dict[str, float] = {}
+        self.current = ""
         self.console = Console(stderr=True, quiet=quiet)
 
     @contextmanager
@@ -59,6 +61,7 @@ class StageProgress:
             size: bytes that it reads from sources, 0 if none.
         """
         TALLY.reset()
+        self.current = name
         started = time.monotonic()
         ended = threading.Event()
         if self.verbose:
@@ -74,6 +77,7 @@ class StageProgress:
         finally:
             ended.set()
             watcher.join()
+            self.current = ""
         seconds = time.monotonic() - started
         self.seconds[name] = round(seconds, 3)
         self.say(f"{name:<{_WIDTH}} {_state(seconds)}")

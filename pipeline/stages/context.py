@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,6 @@ from pydantic import BaseModel
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.engines import (
     lanes,
-    load_beam,
     pipeline_options,
     run_pipeline,
     runs_in_process,
@@ -28,11 +28,11 @@ from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
 from outcross.schemas.quotes import without_quotes
 from outcross.transforms.base import files
+from outcross.transforms.exchange.lanes import Deal, DealListed, list_units
+from outcross.transforms.exchange.packing import SHUFFLED
 
 if TYPE_CHECKING:
     from outcross.pipeline.inputs.lineage import RunLineage
-
-beam = load_beam()
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -52,6 +52,8 @@ class Context:
         lineage: lineage of the run; None without one.
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
+        pipelines: number of units of each Beam pipeline so far.
+        shuffled: bytes that pipelines have shuffled or spilled so far, by stage.
     """
 
     config: Config
@@ -60,6 +62,8 @@ class Context:
     lineage: RunLineage | None = None
     started: float = field(default_factory=time.time)
     warnings: list[str] = field(default_factory=list)
+    pipelines: list[int] = field(default_factory=list)
+    shuffled: Counter[str] = field(default_factory=Counter)
 
     @cached_property
     def options(self) -> Any:
@@ -110,13 +114,25 @@ class Context:
         """
         if not units:
             return {}
-        dealt = lanes(units, lambda unit: unit.bytes, self.options)
-        if not reading:
-            dealt = [[replace(unit, pieces=()) for unit in lane] for lane in dealt]
-
-        def build(root: Any) -> None:
-            wire(root | beam.Create(dealt))
-
-        counters = run_pipeline(build, self.options)
+        self.pipelines.append(len(units))
+        with self._dealing(units, reading) as deal:
+            counters = run_pipeline(lambda root: wire(root | deal), self.options)
+        self.shuffled[self.progress.current] += counters.get(SHUFFLED, 0)
         pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
         return counters
+
+    @contextmanager
+    def _dealing(self, units: Sequence[Unit], reading: bool) -> Iterator[Deal | DealListed]:
+        """Yield the first transform of a pipeline over units."""
+
+        def sent(lane: Sequence[Unit]) -> list[Unit]:
+            return list(lane) if reading else [replace(unit, pieces=()) for unit in lane]
+
+        if runs_in_process(self.options):
+            dealt = lanes(units, lambda unit: unit.bytes, self.options)
+            yield Deal([sent(lane) for lane in dealt])
+            return
+        path = files.join(self.config.out, WORK, f"units-{len(self.pipelines)}.json")
+        list_units(path, sent(units))
+        yield DealListed(path)
+        files.delete_files([path])  # a later run replaces what a failed one leaves

@@ -20,6 +20,7 @@ import pyarrow as pa
 from outcross.schemas.documents import Unit
 from outcross.transforms.exchange.packing import Packed, Packer, unpack
 from outcross.transforms.exchange.per_unit import waiting
+from outcross.transforms.exchange.step import Step
 
 Keyed = tuple[int, pa.Table]
 
@@ -73,7 +74,7 @@ class Send(beam.PTransform):
         return lanes | beam.ParDo(doing, *waiting(self.after))
 
 
-class _Send(beam.DoFn):
+class _Send(Step):
     def __init__(self, work: SendWork, spill: str | None, name: str) -> None:
         self.work, self.spill, self.name = work, spill, name
 
@@ -109,7 +110,7 @@ class Regroup(beam.PTransform):
         return keyed | beam.GroupByKey() | beam.ParDo(doing, *waiting(self.after))
 
 
-class _Regroup(beam.DoFn):
+class _Regroup(Step):
     def __init__(self, work: RegroupWork, spill: str | None, name: str) -> None:
         self.work, self.spill, self.name = work, spill, name
 
@@ -142,16 +143,18 @@ class Collect(beam.PTransform):
     def expand(self, keyed: Any) -> Any:
         """Apply the transform to keys with packed rows."""
         if self.lanes is not None:
-            every = self.lanes | "EveryUnit" >> beam.FlatMap(_every_unit)
+            every = self.lanes | "EveryUnit" >> beam.ParDo(_EveryUnit())
             keyed = (keyed, every) | beam.Flatten()
         return keyed | beam.GroupByKey() | beam.ParDo(_Collect(self.work), *waiting(self.after))
 
 
-def _every_unit(lane: Sequence[Unit]) -> list[tuple[int, None]]:
-    return [(unit.index, None) for unit in lane]
+class _EveryUnit(Step):
+    def process(self, lane: Sequence[Unit]) -> Iterator[tuple[int, None]]:
+        for unit in lane:
+            yield unit.index, None
 
 
-class _Collect(beam.DoFn):
+class _Collect(Step):
     def __init__(self, work: CollectWork) -> None:
         self.work = work
 

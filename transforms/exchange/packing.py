@@ -14,9 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from outcross.transforms.base import files
+from outcross.transforms.base.progress import count
 
 Packed = bytes | tuple[str, int, int]
 """Packed rows: the bytes, or their file with the first byte and the byte after the last."""
+
+SHUFFLED = "shuffled"
+"""Counter of the bytes that are shuffled, or spilled in place of that."""
 
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
@@ -45,12 +49,15 @@ class Packer:
         if self.path is None:
             sink = io.BytesIO()
             _write(table, sink, "zstd")
+            count(SHUFFLED, sink.tell())
             return sink.getvalue()
         if self._file is None:  # a packer without tables leaves no file
             self._file = self._open.enter_context(pa.OSFile(self.path, "wb"))
         start = self._file.tell()
         _write(table, self._file, None)  # uncompressed, so that it can be mapped
-        return self.path, start, self._file.tell()
+        stop = self._file.tell()
+        count(SHUFFLED, stop - start)
+        return self.path, start, stop
 
 
 def unpack(packed: Iterable[Packed]) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import apache_beam as beam
 
 from outcross.schemas.documents import Unit
+from outcross.transforms.exchange.step import Step
 
 
 class UnitWork(Protocol):
@@ -21,7 +22,7 @@ class UnitWork(Protocol):
         """Do the work on a unit, and return its result."""
 
 
-class _DoUnit(beam.DoFn):
+class _DoUnit(Step):
     def __init__(self, work: UnitWork) -> None:
         self.work = work
 

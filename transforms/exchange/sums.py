@@ -16,7 +16,10 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
+from outcross.transforms.base.progress import count
+from outcross.transforms.exchange.packing import SHUFFLED
 from outcross.transforms.exchange.per_unit import waiting
+from outcross.transforms.exchange.step import Step
 
 
 class SumWork(Protocol):
@@ -70,7 +73,7 @@ class SumUnits(beam.PTransform):
         )
 
 
-class _Add(beam.DoFn):
+class _Add(Step):
     def __init__(self, work: SumWork) -> None:
         self.work = work
 
@@ -85,11 +88,12 @@ class _Add(beam.DoFn):
             self.work.add(unit, self.sums)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for named in self.work.pack(self.sums):
-            yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
+        for name, packed in self.work.pack(self.sums):
+            count(SHUFFLED, len(packed))
+            yield WindowedValue((name, packed), GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
-class _Merge(beam.DoFn):
+class _Merge(Step):
     def __init__(self, work: SumWork, folder: str) -> None:
         self.work, self.folder = work, folder
 

@@ -14,17 +14,17 @@ from outcross.schemas.documents import Piece, Seal, Unit
 from outcross.transforms.base import files
 
 
-def unit_from(value: Mapping[str, Any], digests: str) -> Unit:
+def unit_from(value: Mapping[str, Any], digests: str | None = None) -> Unit:
     """Return a unit from JSON of its `asdict`.
 
     Args:
         value: attributes of the unit.
-        digests: present path of the file with the digests of its seals.
+        digests: present path of the file with the digests of its seals; None if it hasn't moved.
     """
     pieces = []
     for piece in value["pieces"]:
         seal = None if piece["seal"] is None else Seal(**piece["seal"])
-        if seal is not None and seal.digests:
+        if digests is not None and seal is not None and seal.digests:
             seal = replace(seal, digests=digests)
         columns = tuple((name, text) for name, text in piece["columns"])
         pieces.append(Piece(**{**piece, "columns": columns, "seal": seal}))

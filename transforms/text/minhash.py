@@ -8,6 +8,7 @@ of MurmurHash3, then permutation k is a[k] * h + b[k] modulo 2**32, a[k] odd.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 from numba import njit
@@ -33,11 +34,11 @@ def permutations(num_perm: int, seed: int) -> tuple[NDArray[np.uint32], NDArray[
     Raises:
         ValueError: `num_perm` is less than 1 or more than 65,535.
     """
-    from datasketch import MinHash
-
     if not 1 <= num_perm <= 0xFFFF:
         raise ValueError(f"num_perm is {num_perm}; it must be between 1 and 65535")
-    a, b = MinHash(num_perm=num_perm, seed=seed, scheme=SCHEME).permutations
+    generator = np.random.RandomState(seed)
+    a = generator.randint(0, 1 << 31, num_perm, np.uint32) * np.uint32(2) + np.uint32(1)
+    b = generator.randint(0, 1 << 32, num_perm, np.uint32)
     for array in (a, b):
         array.flags.writeable = False
     return a, b
@@ -51,13 +52,32 @@ def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
     and 128 permutations, which find 98 of 100 pairs at the threshold. A missed pair weighs 49
     times a false candidate, which verification drops.
 
-    Raises:
-        ValueError: `threshold` is not within [0, 1], or `num_perm` is less than 2.
-    """
-    from datasketch import MinHashLSH
+    With b bands of r rows, a pair of similarity s isn't found with probability (1 - s^r)^b, a
+    polynomial of a degree up to `num_perm`. Gauss and Legendre's rule integrates it exactly.
 
-    index = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=_WEIGHTS)
-    return int(index.b), int(index.r)
+    Raises:
+        ValueError: `threshold` is not within [0, 1], `num_perm` is less than 2, or the best choice
+            is one band.
+    """
+    if not 0 <= threshold <= 1 or num_perm < 2:
+        raise ValueError(f"threshold is {threshold} and num_perm {num_perm}; [0, 1] and 2 or more")
+    points, weights = np.polynomial.legendre.leggauss(num_perm // 2 + 1)
+    halves = (1 + points) / 2  # of [0, 1]
+    below, above = threshold * halves, threshold + (1 - threshold) * halves
+    false_weight, missed_weight = (
+        weight * length / 2 * weights
+        for weight, length in zip(_WEIGHTS, (threshold, 1 - threshold), strict=True)
+    )
+    best, least = (0, 0), math.inf
+    for rows in range(1, num_perm + 1):
+        unlike, alike = 1 - below**rows, 1 - above**rows
+        for bands in range(1, num_perm // rows + 1):
+            error = float(false_weight @ (1 - unlike**bands) + missed_weight @ alike**bands)
+            if error < least or (error == least and bands < best[0]):
+                best, least = (bands, rows), error
+    if best[0] < 2:
+        raise ValueError(f"{num_perm} permutations are too few for a threshold of {threshold}")
+    return best
 
 
 @njit(nogil=True, cache=True, inline="always")

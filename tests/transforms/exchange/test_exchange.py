@@ -18,7 +18,7 @@ from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.exchange import Collect, Keyed, Regroup, Send
-from outcross.transforms.exchange.packing import Packer, unpack
+from outcross.transforms.exchange.packing import SHUFFLED, Packer, unpack
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.exchange.units import unit_file
 
@@ -84,7 +84,8 @@ def test_units_get_their_answers_back(tmp_path: Path, partitions: int, spilled: 
         lanes = root | beam.Create([UNITS[:2], UNITS[2:]])
         lanes | Send(work, spill) | Regroup(work, spill) | Collect(work, lanes)
 
-    run_pipeline(build, pipeline_options(2, ()))
+    counters = run_pipeline(build, pipeline_options(2, ()))
+    assert counters[SHUFFLED] > 16 * sum(len(values(unit.index)) for unit in UNITS) / 10
     everything = np.concatenate([values(unit.index) for unit in UNITS])
     for unit in UNITS:
         answers = files.read_array(unit_file(str(tmp_path), unit.index, "npy"))

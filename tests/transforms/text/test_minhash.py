@@ -112,9 +112,15 @@ def test_permutations_are_those_of_datasketch() -> None:
 
 def test_parameters_are_those_of_datasketch() -> None:
     assert lsh_parameters(0.8, 128) == (17, 7)
-    for threshold in (0.5, 0.7, 0.9):
-        index = MinHashLSH(threshold=threshold, num_perm=64, weights=(0.02, 0.98))
-        assert lsh_parameters(threshold, 64) == (index.b, index.r)
+    for num_perm in (2, 3, 16, 48, 64):
+        for threshold in (0.0, 0.2, 0.45, 0.5, 0.7, 0.9, 0.97, 1.0):
+            try:
+                index = MinHashLSH(threshold=threshold, num_perm=num_perm, weights=(0.02, 0.98))
+            except ValueError:
+                with pytest.raises(ValueError, match="too few"):
+                    lsh_parameters(threshold, num_perm)
+            else:
+                assert lsh_parameters(threshold, num_perm) == (index.b, index.r)
 
 
 def test_band_values_are_equal_exactly_where_bands_are() -> None:
