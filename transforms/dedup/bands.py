@@ -37,10 +37,9 @@ class Pools:
     common: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, rules: Rules) -> Pools | None:
-        """Return the pools of documents; None where all are in one pool."""
-        references = any(party.source.role == "reference" for party in rules.parties)
-        return cls(rules.pool, rules.common) if references or rules.prompt.any() else None
+    def of(cls, rules: Rules) -> Pools:
+        """Return the pools of documents."""
+        return cls(rules.pool, rules.common)
 
     def take(self, rows: NDArray[np.int64]) -> Pools:
         """Return the pools of some of the documents."""

@@ -145,7 +145,8 @@ class DecideBins:
         comparison = Comparison.of(columns, rules)
         boilerplate = None if self.boilerplate is None else self.boilerplate.load()
         with Contents(rows, self.settings, boilerplate) as contents:
-            entries = self._entries(rows, contents, Pools.of(rules))
+            pools = Pools.of(rules) if self.corpus.pooled else None
+            entries = self._entries(rows, contents, pools)
             measures = contents.measures() if len(entries.group) else []
             verdicts, _ = decide(comparison, entries, self.settings, measures)
         yield COUNTS, pa.table({name: [often] for name, often in verdicts.counts.items()})

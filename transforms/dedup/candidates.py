@@ -97,9 +97,9 @@ class SendCandidates:
             "tokens": np.repeat(table["tokens"].to_numpy()[rows], self.bands),
             "band": values,
         }
-        prompt = table["prompt"].to_numpy()[rows] if corpus.by_prompt else None
-        pools = Pools.of(corpus.rules(number, prompt))
-        if pools is not None:
+        if corpus.pooled:
+            prompt = table["prompt"].to_numpy()[rows] if corpus.by_prompt else None
+            pools = Pools.of(corpus.rules(number, prompt))
             columns["pool"] = np.repeat(pools.pool, self.bands)
             columns["common"] = np.repeat(pools.common, self.bands)
         yield from deal(leading(values, self.bits), columns)

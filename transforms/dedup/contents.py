@@ -110,13 +110,14 @@ class Contents:
         """Copy the runs of a column to a file, and map it: offsets int64[n + 1], and values."""
         scratch = self._open.enter_context(TemporaryFile())  # noqa: SIM115
         ends = [np.zeros(1, np.int64)]
+        total = 0
         for chunk in self.table[name].chunks:
             offsets, values = runs(pa.chunked_array([chunk]))
-            ends.append(offsets[1:] + ends[-1][-1])
+            ends.append(offsets[1:] + total)
+            total += len(values)
             values.tofile(scratch)
         scratch.flush()
         offsets = np.concatenate(ends)
-        total = int(offsets[-1])
         if total == 0:
             return offsets, np.zeros(0, dtype)
         return offsets, np.memmap(scratch, dtype, "r", shape=(total,))

@@ -129,6 +129,11 @@ class Corpus:
         return Rules.of(self.parties_of(numbers), prompt, self.parties)
 
     @property
+    def pooled(self) -> bool:
+        """True if documents are in different pools; False if all may be compared."""
+        return self.by_prompt or any(party.source.role == "reference" for party in self.parties)
+
+    @property
     def order_columns(self) -> list[str]:
         """Columns of the sketches that decide about order and exact repeats."""
         names = ["fingerprint_hi", "fingerprint_lo", "row_hash", "length", "priority"]

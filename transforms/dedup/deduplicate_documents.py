@@ -80,9 +80,9 @@ class DeduplicateDocuments(beam.PTransform):
         renamed = files.join(self.folder, "renamed.npy")
         told = (
             lanes
-            | Send(SendTexts(corpus, bits), spill)
-            | Regroup(FindRepeats(corpus, bits), spill)
-            | Collect(SaveRepeats(corpus, repeats), lanes)
+            | "SendTexts" >> Send(SendTexts(corpus, bits), spill)
+            | "FindRepeats" >> Regroup(FindRepeats(corpus, bits), spill)
+            | "SaveRepeats" >> Collect(SaveRepeats(corpus, repeats), lanes)
         )
         search = None
         if self.containment and any(is_evaluation(corpus, u) for u in range(corpus.current)):
@@ -90,8 +90,8 @@ class DeduplicateDocuments(beam.PTransform):
             search = ContainmentFiles(files.join(self.folder, "containment"), ngram, least)
             told = (
                 lanes
-                | Send(SendItems(corpus, repeats), spill, told)
-                | "CollectItems" >> Collect(IndexItems(corpus, search))
+                | "SendItems" >> Send(SendItems(corpus, repeats), spill, told)
+                | "IndexItems" >> Collect(IndexItems(corpus, search))
             )
         containment = Containment(corpus, search)
         candidates = SendCandidates(corpus, repeats, containment, self.bands, self.rows, band_bits)
