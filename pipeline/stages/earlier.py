@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
 from outcross.pipeline.engine.artifacts import MANIFEST, check_manifest, read_manifest
 from outcross.pipeline.stages.sketched import saved_units
 from outcross.schemas.config import Config, parse
@@ -17,10 +13,10 @@ from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.files import absolute_path
+from outcross.transforms.dedup.corpus import Named
 from outcross.transforms.dedup.rules import Party
+from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reference.pool import pool_sketches
-from outcross.transforms.sketches.aligned import load_aligned
-from outcross.transforms.sketches.identity import ids_of
 from outcross.transforms.sketches.store import Sketches
 
 
@@ -52,12 +48,15 @@ class Index(Protocol):
         """Store of the sketches of its n documents."""
         ...
 
-    def written(self) -> NDArray[np.bool_]:
-        """Return bool[n]: the documents that participate."""
+    def written(self, unit: int) -> str | None:
+        """Return the file with the `copies` of a unit's documents.
+
+        Documents without a copy do not participate. None if all participate.
+        """
         ...
 
-    def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
-        """Return the ids of documents, which are given in ascending order."""
+    def named(self, unit: int) -> Named:
+        """Return the names of a unit's documents."""
         ...
 
 
@@ -95,14 +94,13 @@ class ReferencePool:
         """Store of the pool's sketches."""
         return pool_sketches(self.folder)
 
-    def written(self) -> NDArray[np.bool_]:
-        """Return bool[n]: all documents participate."""
-        return np.ones(len(self.sketches), bool)
+    def written(self, unit: int) -> str | None:
+        """Return None: all documents participate."""
+        return None
 
-    def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
-        """Return the ids of documents, which are their numbers in the pool."""
-        names = [f"yardstick#{document}" for document in documents.tolist()]
-        return pa.chunked_array([names], pa.string())
+    def named(self, unit: int) -> Named:
+        """Return the names of the documents, which are their numbers in the pool."""
+        return Named(self.sources[0].name)
 
 
 @dataclass(frozen=True)
@@ -152,19 +150,16 @@ class EarlierRun:
         folder = self.path("sketch")
         return Sketches(files.join(folder, "units"), saved_units(folder))
 
-    def written(self) -> NDArray[np.bool_]:
-        """Return bool[n]: the documents that stand in its data/."""
-        (copies,) = load_aligned(self.path("selection"), self.sketches, ["copies"])
-        return np.asarray(copies > 0)
+    def written(self, unit: int) -> str | None:
+        """Return the file with the `copies` that stand in its data/."""
+        return unit_file(self.path("selection"), unit, "parquet")
 
-    def ids(self, documents: NDArray[np.int64]) -> pa.ChunkedArray:
-        """Return the ids of documents, as its data/ has them.
-
-        Args:
-            documents: int64[m], ascending numbers of documents.
-        """
-        (repeated,) = load_aligned(self.path("verdicts"), self.sketches, ["repeated_id"])
-        return ids_of(self.sketches, self.sources, documents, repeated)
+    def named(self, unit: int) -> Named:
+        """Return the names of a unit's documents, as its data/ has them."""
+        sketches = self.sketches
+        source = self.sources[sketches.units[unit].source].name
+        repeated = unit_file(self.path("verdicts"), unit, "parquet")
+        return Named(source, sketches.places[unit], repeated)
 
 
 def earlier_runs(config: Config) -> list[EarlierRun]:

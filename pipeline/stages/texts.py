@@ -122,7 +122,6 @@ def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterato
     run = EarlierRun(out, files.read_json(files.join(out, MANIFEST)))
     try:
         sketches = run.sketches
-        ids = run.ids(np.arange(len(sketches)))
     except OSError:  # the work folder is gone
         return
     for unit in sketches.units:
@@ -130,12 +129,15 @@ def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterato
         names = {name for name in wanted if name[0] == source.name}
         if not names:
             continue
-        first, end = sketches.offsets[unit.index : unit.index + 2].tolist()
-        unit_ids = ids.slice(first, end - first)
-        chosen = np.flatnonzero(pc.is_in(unit_ids, ids_array(names)).to_numpy())
+        try:
+            table = sketches.table(unit.index, ["id", "row"])
+            ids = run.named(unit.index).names(table, np.arange(table.num_rows), None)
+        except OSError:  # the work folder is gone
+            return
+        chosen = np.flatnonzero(pc.is_in(ids, ids_array(names)).to_numpy(zero_copy_only=False))
         if len(chosen):
-            rows = sketches.table(unit.index, ["row"]).column(0).to_numpy()[chosen]
-            chosen_ids = unit_ids.take(pa.array(chosen)).to_pylist()
+            rows = table["row"].to_numpy()[chosen]
+            chosen_ids = ids.take(pa.array(chosen)).to_pylist()
             yield Documents(source, unit, sketches.places[unit.index], chosen_ids, rows)
 
 

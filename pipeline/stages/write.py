@@ -177,9 +177,10 @@ def _data_output(selected: Selected | Kept) -> _Output:
 
 def _removed_output(deduplicated: Deduplicated) -> _Output:
     done = deduplicated.artifact
-    layout = RemovedLayout(deduplicated.sketched.removed_union, done.path("removals"))
+    shards = deduplicated.removed_shards
+    layout = RemovedLayout(deduplicated.sketched.removed_union, done.path("removals"), shards)
     rows = row_group(deduplicated.sketches.numbers("size")[~deduplicated.kept])
-    return _Output("removed", layout, deduplicated.removed_shards, rows, done)
+    return _Output("removed", layout, shards, rows, done)
 
 
 def _shard_set(context: Context, output: _Output) -> ShardSet:

@@ -13,13 +13,17 @@ from outcross.schemas.columns import settle, unite
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
-from outcross.transforms.dedup.bands import ENTRY
-from outcross.transforms.dedup.decide import Comparison, Containment, Settings, decide
-from outcross.transforms.dedup.group_bands import GroupBands
-from outcross.transforms.dedup.rules import Party
+from outcross.transforms.dedup.bands import Entries, Pools
+from outcross.transforms.dedup.contents import CONTENTS, Contents, send_contents
+from outcross.transforms.dedup.corpus import Corpus, Named
+from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
+from outcross.transforms.dedup.deduplicate_documents import DeduplicateDocuments
+from outcross.transforms.dedup.jaccard import Boilerplate, count_shingles, table_bits
+from outcross.transforms.dedup.rules import Party, Rules
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.rows.blocks import Block
+from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.block import sketch_block
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches, UnitReport
@@ -68,26 +72,94 @@ def sketched(folder, sources, unit_bytes=WHOLE, lanes=2):
 SETTINGS = Settings(0.8, exact=False, ngram=5, num_perm=NUM_PERM)
 
 
-def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, spill=None):
-    """Deduplicate, with entries shuffled by so many bits; return comparison and verdicts."""
-    parties = [Party(source) for source in sources]
-    everything = np.ones(len(sketches), bool)
-    comparison = Comparison.of(sketches, parties, settings.same_answers is not None, everything)
-    positions, groups = Path(folder) / "positions", Path(folder) / "groups"
-    for subfolder in (positions, groups):
-        subfolder.mkdir(parents=True)
-    for unit, part in sketches.per_unit(
-        np.where(comparison.is_first, comparison.order.position, -1)
-    ):
-        files.write_array(unit_file(str(positions), unit.index, "npy"), part)
-    bands, rows = lsh_parameters(settings.threshold, NUM_PERM)
-    dealt = [sketches.units[i::lanes] for i in range(lanes)]
-    grouped = GroupBands(sketches.paths, str(positions), str(groups), bands, rows, bits, spill)
-    over(dealt, grouped)
-    paths = files.list_files(f"{groups}/part-*.npy")
-    containment = Containment.nothing(len(sketches))
-    verified = str(Path(folder) / "verified.npy")
-    return comparison, decide(comparison, containment, paths, settings, verified)
+ORDER = ["fingerprint_hi", "fingerprint_lo", "row_hash", "length", "priority"]
+
+
+def order_columns(sketches):
+    """Return the columns that the total order is made of, over all documents."""
+    return {name: sketches.numbers(name) for name in ORDER}
+
+
+def rules_of(sketches, parties, by_prompt):
+    """Return the rules of all documents; `Unit.source` is an index into the parties."""
+    party = np.array([unit.source for unit in sketches.units], np.int16)
+    prompt = sketches.numbers("prompt") if by_prompt else None
+    return Rules.of(np.repeat(party, np.diff(sketches.offsets)), prompt, parties)
+
+
+def contents_of(sketches, documents):
+    """Return the contents of some documents as units send them to a bin."""
+    parts = [CONTENTS.empty_table()]
+    for unit, rows, _ in sketches.rows_of(documents):
+        sketch = sketches.table(unit, CONTENTS.names)
+        parts.append(pa.table(send_contents(sketch, rows, rows >= 0), schema=CONTENTS))
+    lo = pa.array(sketches.numbers("fingerprint_lo")[documents])
+    table = pa.concat_tables(parts).append_column("fingerprint_lo", lo)
+    return table.append_column("compared", pa.array(np.ones(len(documents), bool)))
+
+
+def corpus_of(sketches, parties, by_prompt=False, written=None):
+    """Return the corpus of sketches on disk.
+
+    Args:
+        sketches: sketches of the run, then those of earlier runs.
+        parties: parties of the units.
+        by_prompt: True if answers to different prompts are not compared.
+        written: files with `copies`, by unit.
+    """
+    runs = [parties[unit.source].run for unit in sketches.units]
+    return Corpus(
+        parties=parties,
+        paths=sketches.paths,
+        party=np.array([unit.source for unit in sketches.units], np.int16),
+        offsets=sketches.offsets,
+        named=[
+            Named(parties[unit.source].source.name, place)
+            for unit, place in zip(sketches.units, sketches.places, strict=True)
+        ],
+        current=runs.index(next(filter(None, runs))) if any(runs) else len(runs),
+        by_prompt=by_prompt,
+        written=written or {},
+    )
+
+
+FOLDERS = ("repeats", "containment/contained", "boilerplate", "verdicts", "removals", "sums")
+
+
+def deduplicate(folder, sketches, corpus, settings=SETTINGS, lanes=2, **options):
+    """Deduplicate by the transform, into a folder.
+
+    Args:
+        options: options of `DeduplicateDocuments`, and `threshold`, which the bands are made for.
+    """
+    for name in FOLDERS:
+        Path(folder, name).mkdir(parents=True)
+    bands, rows = lsh_parameters(options.pop("threshold", settings.threshold), NUM_PERM)
+    options = {"containment": None, "reasons": dict.fromkeys([1, 2, 3], "a reason")} | options
+    work = DeduplicateDocuments(
+        corpus, settings, bands, rows, folder=str(folder), seed=1, **options
+    )
+    over([sketches.units[i::lanes] for i in range(lanes)], work)
+
+
+def verdicts_in(folder, sketches, units=None):
+    """Return the verdicts that `deduplicate` wrote, of all units or of the first ones."""
+    names = ["partner", "stage", "similarity", "open"]
+    held = [load_unit(f"{folder}/verdicts", u.index, names) for u in sketches.units[:units]]
+    counts = f"{folder}/sums/bins.json"
+    return Verdicts(
+        *(np.concatenate(columns) for columns in zip(*held, strict=True)),
+        files.read_json(counts) if files.exists(counts) else {},
+    )
+
+
+def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, **options):
+    """Deduplicate, with rows shuffled by so many bits; return comparison and verdicts."""
+    parties, by_prompt = [Party(source) for source in sources], settings.same_answers is not None
+    corpus = corpus_of(sketches, parties, by_prompt)
+    deduplicate(folder, sketches, corpus, settings, lanes, bits=bits, **options)
+    comparison = Comparison.of(order_columns(sketches), rules_of(sketches, parties, by_prompt))
+    return comparison, verdicts_in(folder, sketches)
 
 
 class NoEmbedder:
@@ -135,24 +207,49 @@ class HeldSketches(Sketches):
     def table(self, unit, columns):
         return self.tables[unit].select(columns)
 
+    def save(self, folder):
+        """Write the tables, so that a transform can read them."""
+        self.folder = str(folder)
+        self.paths = [unit_file(self.folder, unit.index, "parquet") for unit in self.units]
+        for path, table in zip(self.paths, self.tables, strict=True):
+            files.write_table(path, table)
 
-def grouped(folder, comparison, threshold, containment, parts=1, seed=0):
-    """Write groups as `GroupBands` does, dealt to some files in any order."""
-    documents = np.flatnonzero(comparison.is_first & (containment.item < 0))
-    signatures = comparison.sketches.matrix("signature", documents, np.uint32)
-    entries = np.empty(0, ENTRY)
-    if len(documents):
-        values = band_values(signatures, *lsh_parameters(threshold, NUM_PERM))
-        entries = np.empty(values.size, ENTRY)
-        entries["band"] = values.ravel()
-        entries["rank"] = np.repeat(comparison.order.position[documents], values.shape[1])
-    _, place, often = np.unique(entries["band"], return_inverse=True, return_counts=True)
-    entries = entries[often[place] > 1]
-    entries = np.random.default_rng(seed).permutation(entries)
-    paths = [str(Path(folder) / f"part-{part}.npy") for part in range(parts)]
-    for part, path in enumerate(paths):
-        files.write_array(path, entries[entries["band"] % np.uint64(parts) == part])
-    return paths
+
+def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0):
+    """Decide about documents in one bin: verdicts, and pairs as (child, parent) documents.
+
+    Args:
+        sketches: sketches of all documents.
+        documents: ascending documents of the bin.
+        comparison: comparison of these documents.
+        settings: settings of the near rule.
+        threshold: threshold that the bands are made for, if it differs.
+        seed: seed of the order of the entries.
+    """
+    compared = np.flatnonzero(comparison.is_first)
+    signatures = sketches.matrix("signature", documents[compared], np.uint32)
+    entries = Entries(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    if len(compared):
+        parameters = lsh_parameters(threshold or settings.threshold, NUM_PERM)
+        values = band_values(signatures, *parameters)
+        document = np.repeat(compared, values.shape[1])
+        order = np.random.default_rng(seed).permutation(values.size)
+        document, pools = document[order], Pools.of(comparison.rules)
+        entries = Entries.of(values.ravel()[order], document, pools.take(document))
+    table = contents_of(sketches, documents)
+    boilerplate = None
+    if settings.boilerplate is not None:
+        words = sketches.words(documents)
+        wordless = sketches.numbers("fingerprint_lo")[documents]
+        bits = table_bits(len(words[1]))
+        counts = count_shingles(words, wordless, settings.ngram, bits)
+        boilerplate = Boilerplate(settings.boilerplate, counts)
+    with Contents(table, settings, boilerplate) as contents:
+        verdicts, resolution = decide(comparison, entries, settings, contents.measures())
+    keys, _ = resolution.pairs
+    order = documents[comparison.order.document]
+    pairs = [(int(order[key >> 32]), int(order[key & 0xFFFFFFFF])) for key in keys.tolist()]
+    return verdicts, pairs
 
 
 def union(sketches):

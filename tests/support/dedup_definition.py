@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import pyarrow as pa
 
-from outcross.transforms.base import files
 from outcross.transforms.dedup.agreement import Meanings
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
 from outcross.transforms.text.minhash import band_values, lsh_parameters
@@ -36,24 +35,25 @@ class Definition:
     """The pairs of documents that repeat each other.
 
     Args:
-        comparison: documents that are compared.
+        sketches: sketches of the documents.
+        comparison: comparison of all documents.
         settings: settings that decide on near repeats.
         texts: texts of the documents.
         band_threshold: threshold that the bands are made for.
         holds: evaluation texts that documents hold, by document.
     """
 
-    def __init__(self, comparison, settings, texts, band_threshold=None, holds=None):
+    def __init__(self, sketches, comparison, settings, texts, band_threshold=None, holds=None):
         self.comparison, self.settings = comparison, settings
         self.texts, self.holds = texts, holds or {}
         self.parties = comparison.rules.parties
         self.party = comparison.rules.party
         everything = np.arange(len(texts))
-        self.signatures = comparison.sketches.matrix("signature", everything, np.uint32)
+        self.signatures = sketches.matrix("signature", everything, np.uint32)
         self.shingles = [shingles_of(text, settings.ngram) for text in texts]
         self.composed = [composed(text) for text in texts]
         self.meanings = Meanings.of(split_words(pa.array(texts, pa.string())))
-        self.prompt = comparison.sketches.numbers("prompt").tolist()
+        self.prompt = sketches.numbers("prompt").tolist()
         for document, number in enumerate(self.party):
             excluded = self.parties[number].source.role == "exclude"
             if excluded or settings.same_answers is None:
@@ -97,12 +97,12 @@ class Definition:
                 removed.add(document)
         return removed
 
-    def check(self, verdicts, verified):
+    def check(self, verdicts, pairs):
         """Assert what holds for all verdicts; return whether they are those of `removed`.
 
         Args:
             verdicts: result of `decide`.
-            verified: file of pairs that it wrote.
+            pairs: pairs of (child, parent) that were verified.
         """
         position = self.comparison.order.position
         kept, limit = verdicts.kept, np.float32(self.settings.threshold)
@@ -122,7 +122,7 @@ class Definition:
         assert (verdicts.stage[kept] == 0).all()
         assert (verdicts.similarity[kept] == 0).all()
 
-        tried = self.tried(verified)
+        tried = self.tried(pairs)
         walked = self.walked(tried)
         gone = set(np.flatnonzero(~kept).tolist())
         assert gone <= walked
@@ -131,14 +131,12 @@ class Definition:
             assert walked == self.removed()
         return walked == self.removed()
 
-    def tried(self, verified):
+    def tried(self, pairs):
         """Return the documents that each document was compared with."""
-        pairs = files.read_array(verified)
-        assert (np.diff(pairs["pair"].astype(np.int64)) > 0).all()
-        document = self.comparison.order.document.tolist()
+        assert len(set(pairs)) == len(pairs)
         tried = defaultdict(set)
-        for key in pairs["pair"].tolist():
-            tried[document[key >> 32]].add(document[key & 0xFFFFFFFF])
+        for child, parent in pairs:
+            tried[child].add(parent)
         return tried
 
     def walked(self, tried):

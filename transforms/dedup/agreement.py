@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from outcross.transforms.dedup.jaccard import gather
-from outcross.transforms.sketches.store import Sketches, item_runs
 from outcross.transforms.text.meaning import SHIFT, items
 from outcross.transforms.text.words import Words
 
@@ -81,36 +78,6 @@ class Meanings:
         """Read the meanings of n texts from their words."""
         offsets, values, wording = items(words)
         return cls(np.diff(words.offsets), words.letters, wording, offsets, values)
-
-    @classmethod
-    def of_sketches(
-        cls, sketches: Sketches, documents: NDArray[np.int64], scratch: IO[bytes]
-    ) -> Meanings:
-        """Read the meanings of some documents from their sketches.
-
-        Args:
-            sketches: sketches of all units.
-            documents: ascending document numbers.
-            scratch: empty file that gets the items.
-        """
-        names = ["tokens", "letters", "wording"]
-        columns: list[list[NDArray[Any]]] = [[np.zeros(0, np.uint64)] for _ in names]
-        ends = [np.zeros(1, np.int64)]
-        for unit, rows, _ in sketches.rows_of(documents):
-            table = sketches.table(unit, [*names, "items"])
-            for column, name in zip(columns, names, strict=True):
-                column.append(table[name].to_numpy()[rows])
-            places, values = gather(*item_runs(table["items"]), rows)
-            ends.append(places + ends[-1][-1])
-            values.tofile(scratch)
-        scratch.flush()
-        offsets = np.concatenate(ends)
-        total = int(offsets[-1])
-        values = np.zeros(0, np.uint64)
-        if total:
-            values = np.memmap(scratch, np.uint64, "r", shape=(total,))
-        tokens, letters, wording = (np.concatenate(column) for column in columns)
-        return cls(tokens.astype(np.int64), letters, wording, offsets, values)
 
     def agreement(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the similarity of each pair's multisets of items: float32[m].

@@ -8,7 +8,6 @@ once and merging them took six times as long.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO
 
 import numpy as np
 from numba import njit
@@ -16,26 +15,10 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import leaving_weight, mix64
-from outcross.transforms.sketches.store import Sketches, packed_runs
 from outcross.transforms.text.shingles import document_shingles, most_shingles
 
 _LARGEST_TABLE = 27  # 2 ** 27 counts of 2 bytes
 _MOST = np.uint16(0xFFFF)
-
-
-@njit(nogil=True, cache=True)
-def gather(offsets, words, rows):  # type: ignore[no-untyped-def]
-    """Gather the words of some rows; return the end of each row, and the words."""
-    ends = np.empty(len(rows), np.int64)
-    filled = 0
-    for r in range(len(rows)):
-        filled += offsets[rows[r] + 1] - offsets[rows[r]]
-        ends[r] = filled
-    out = np.empty(filled, words.dtype)
-    for r in range(len(rows)):
-        start, stop = offsets[rows[r]], offsets[rows[r] + 1]
-        out[ends[r] - (stop - start) : ends[r]] = words[start:stop]
-    return ends, out
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -46,7 +29,7 @@ def _places(shingle, mask):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _count(offsets, words, wordless, ngram, leaving, table):  # type: ignore[no-untyped-def]
-    """Count the documents of every shingle, in `table`."""
+    """Count the documents of every shingle, in `table`, at two places."""
     longest = most_shingles(offsets, ngram)
     shingles = np.empty(longest, np.uint64)
     keys = np.empty(table_size(longest), np.uint64)
@@ -127,6 +110,44 @@ def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, 
         out[pair] = np.float32(similarity)
 
 
+@dataclass(frozen=True)
+class Boilerplate:
+    """Numbers of documents with each shingle.
+
+    Attributes:
+        limit: a shingle in this many documents or more is boilerplate; 0 for no limit.
+        table: uint16[2**k], number of documents with a shingle, at two places. The smaller number
+            is nearer to the truth (count-min sketch; Cormode and Muthukrishnan 2005).
+    """
+
+    limit: int
+    table: NDArray[np.uint16]
+
+
+def table_bits(words: int) -> int:
+    """Return k, so that a table of 2**k numbers counts the shingles of so many words."""
+    return min(max(words, 1).bit_length() + 1, _LARGEST_TABLE)
+
+
+def count_shingles(
+    words: tuple[NDArray[np.int64], NDArray[np.uint32]],
+    wordless: NDArray[np.uint64],
+    ngram: int,
+    bits: int,
+) -> NDArray[np.uint16]:
+    """Count the documents with each shingle: uint16[2**bits].
+
+    Args:
+        words: int64[n + 1] offsets, and uint32[total] hashes of the words.
+        wordless: uint64[n], lower halves of the fingerprints.
+        ngram: words in a shingle.
+        bits: result of `table_bits`.
+    """
+    table = np.zeros(1 << bits, np.uint16)
+    _count(*words, wordless, ngram, leaving_weight(ngram), table)
+    return table
+
+
 @dataclass(frozen=True, eq=False)
 class ShingleSets:
     """The shingle sets of some documents.
@@ -137,8 +158,7 @@ class ShingleSets:
         wordless: uint64[n], hashes that stand for documents without words.
         ngram: words in a shingle. A shorter text has one shingle of all its words.
         limit: a shingle in this many documents or more is boilerplate; 0 for no limit.
-        table: uint16[2**k], number of documents with a shingle, at two places. The smaller number
-            is nearer to the truth (count-min sketch; Cormode and Muthukrishnan 2005).
+        table: uint16[2**k], table of `Boilerplate`.
     """
 
     offsets: NDArray[np.int64]
@@ -151,44 +171,22 @@ class ShingleSets:
     @classmethod
     def of(
         cls,
-        sketches: Sketches,
-        documents: NDArray[np.int64],
+        words: tuple[NDArray[np.int64], NDArray[np.uint32]],
+        wordless: NDArray[np.uint64],
         ngram: int,
-        boilerplate: int | None,
-        scratch: IO[bytes],
+        boilerplate: Boilerplate | None = None,
     ) -> ShingleSets:
-        """Read the shingle sets of some documents from their sketches.
+        """Return the shingle sets of n documents.
 
         Args:
-            sketches: sketches of all units.
-            documents: ascending document numbers.
+            words: int64[n + 1] offsets, and uint32[total] hashes of the words.
+            wordless: uint64[n], lower halves of the fingerprints. A text without words is known by
+                its characters, and repeats none that differs.
             ngram: words in a shingle.
-            boilerplate: a shingle in this many of these documents or more is boilerplate; None for
-                no limit.
-            scratch: empty file that gets the words.
+            boilerplate: numbers of documents with each shingle; None for no limit.
         """
-        ends = [np.zeros(1, np.int64)]
-        wordless = [np.zeros(0, np.uint64)]
-        for unit, rows, _ in sketches.rows_of(documents):
-            table = sketches.table(unit, ["words", "fingerprint_lo"])
-            unit_ends, words = gather(*packed_runs(table["words"]), rows)
-            ends.append(unit_ends + ends[-1][-1])
-            words.tofile(scratch)
-            # A text without words is known by its characters, and repeats none that differs.
-            wordless.append(table["fingerprint_lo"].to_numpy()[rows])
-        scratch.flush()
-        offsets = np.concatenate(ends)
-        total = int(offsets[-1])
-        kept: NDArray[np.uint32] = np.zeros(0, np.uint32)
-        if total:
-            kept = np.memmap(scratch, np.uint32, "r", shape=(total,))
-        limit = 0 if boilerplate is None else boilerplate
-        bits = min(max(total, 1).bit_length() + 1, _LARGEST_TABLE) if limit else 0
-        counts = np.zeros(1 << bits, np.uint16)
-        characters = np.concatenate(wordless)
-        if limit:
-            _count(offsets, kept, characters, ngram, leaving_weight(ngram), counts)
-        return cls(offsets, kept, characters, ngram, limit, counts)
+        counts = Boilerplate(0, np.zeros(1, np.uint16)) if boilerplate is None else boilerplate
+        return cls(*words, wordless, ngram, counts.limit, counts.table)
 
     def similarity(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the Jaccard similarity of each pair: float32[m].

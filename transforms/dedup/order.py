@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 
 from outcross.schemas.sources import Role
 from outcross.transforms.dedup.rules import Rules
-from outcross.transforms.sketches.store import Sketches
 
 _ROLES: dict[Role, int] = {"exclude": 0, "reference": 1, "human": 2, "synthetic": 3}
 
@@ -31,34 +31,45 @@ class Order:
     fixed: int
 
 
-def total_order(sketches: Sketches, rules: Rules) -> Order:
+def total_order(columns: Mapping[str, NDArray[Any]], rules: Rules) -> Order:
     """Order documents by role, priority of the source and of the row, length, fingerprint, row.
 
     Documents that are never removed come first: evaluation sets, and rows that earlier runs wrote.
-    Rows that are equal in every column stay in the order of the input.
+    Rows that are equal in every column stay in their order.
 
     Args:
-        sketches: sketches of all units.
-        rules: rules of the run.
+        columns: arrays[n], columns of the sketches: `priority`, `length`, `fingerprint_hi`,
+            `fingerprint_lo` and `row_hash`.
+        rules: rules of the documents.
+    """
+    keys = order_keys(columns, rules)
+    changing = [key for key in keys if len(key) and (key != key[0]).any()]
+    document = np.lexsort(changing) if changing else np.arange(len(rules.party))
+    position = np.empty(len(document), np.int64)
+    position[document] = np.arange(len(document))
+    fixed = int(rules.of_parties([party.fixed for party in rules.parties]).sum())
+    return Order(position, document.astype(np.int64), fixed)
+
+
+def order_keys(columns: Mapping[str, NDArray[Any]], rules: Rules) -> list[NDArray[Any]]:
+    """Return the keys of the total order, arrays[n], the last one first as in `numpy.lexsort`.
+
+    Args:
+        columns: arrays[n], columns of the sketches, as in `total_order`.
+        rules: rules of the documents.
     """
     parties = rules.parties
     role = [0 if party.fixed else _ROLES[party.source.role] for party in parties]
     priority = [party.source.priority for party in parties]
-    least_to_most = [
-        sketches.numbers("row_hash"),
-        sketches.numbers("fingerprint_lo"),
-        sketches.numbers("fingerprint_hi"),
-        -sketches.numbers("length"),
-        -sketches.numbers("priority"),
+    return [
+        columns["row_hash"],
+        columns["fingerprint_lo"],
+        columns["fingerprint_hi"],
+        -columns["length"],
+        -columns["priority"],
         -np.array(priority, np.int64)[rules.party],
         np.array(role, np.int8)[rules.party],
     ]
-    telling = [key for key in least_to_most if len(key) and (key != key[0]).any()]
-    document = np.lexsort(telling) if telling else np.arange(len(sketches))
-    position = np.empty(len(document), np.int64)
-    position[document] = np.arange(len(document))
-    fixed = int(rules.of_parties([party.fixed for party in parties]).sum())
-    return Order(position, document.astype(np.int64), fixed)
 
 
 @njit(nogil=True, cache=True)

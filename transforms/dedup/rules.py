@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.schemas.sources import Source
-from outcross.transforms.sketches.store import Sketches
 
 _REFERENCE = np.uint64(0x9E3779B97F4A7C15)
 _PROMPT = np.uint64(0xBF58476D1CE4E5B9)
@@ -73,22 +72,26 @@ class Rules:
     prompt: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, sketches: Sketches, parties: Sequence[Party], by_prompt: bool) -> Rules:
-        """Set the rules of a run.
+    def of(
+        cls,
+        party: NDArray[np.int16],
+        prompt: NDArray[np.uint64] | None,
+        parties: Sequence[Party],
+    ) -> Rules:
+        """Set the rules of n documents.
 
         Args:
-            sketches: sketches of all units; `Unit.source` is an index into the parties.
+            party: int16[n], party of each document.
+            prompt: uint64[n], hashes of the prompts, 0 for none; None where prompts don't matter.
             parties: parties of this run and of earlier ones.
-            by_prompt: True if answers to different prompts are not compared.
         """
-        rows = np.diff(sketches.offsets)
-        party = np.repeat(np.array([u.source for u in sketches.units], np.int16), rows)
         allowed = np.array([[may_stand_for(k, r) for r in parties] for k in parties], bool)
-        prompt = np.zeros(len(sketches), np.uint64)
-        if by_prompt:
+        if prompt is None:
+            prompt = np.zeros(len(party), np.uint64)
+        else:
             # Evaluation texts have no prompt here: they remove repeats whatever the prompt.
             asked = np.array([p.source.role != "exclude" for p in parties], bool)[party]
-            prompt = np.where(asked, sketches.numbers("prompt"), np.uint64(0))
+            prompt = np.where(asked, prompt, np.uint64(0))
         return cls(parties, party, allowed, prompt)
 
     def may(self, kept: NDArray[np.int64], removed: NDArray[np.int64]) -> NDArray[np.bool_]:

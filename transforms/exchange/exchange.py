@@ -39,8 +39,8 @@ class SendWork(Protocol):
 class RegroupWork(Protocol):
     """Work of a partition that sends rows on."""
 
-    def regroup(self, key: int, rows: pa.Table) -> Iterable[Keyed]:
-        """Yield the rows for each new key."""
+    def regroup(self, key: int, rows: Any) -> Iterable[Keyed]:
+        """Yield the rows for each new key; `rows` is None for a unit that was sent nothing."""
         ...
 
 
@@ -97,17 +97,24 @@ class Regroup(beam.PTransform):
     Args:
         work: the work.
         spill: folder that all workers share, for the rows on their way; None to shuffle them.
+        lanes: lanes of the units whose numbers are keys, so that a unit without rows is worked on
+            too; None where keys are partitions.
         after: collection that must be complete before; None for no such one.
     """
 
     work: RegroupWork
     spill: str | None = None
+    lanes: Any = None
     after: Any = None
 
     def expand(self, keyed: Any) -> Any:
         """Apply the transform to keys with packed rows."""
         doing = _Regroup(self.work, self.spill, type(self.work).__name__)
-        return keyed | beam.GroupByKey() | beam.ParDo(doing, *waiting(self.after))
+        return (
+            _with_units(keyed, self.lanes)
+            | beam.GroupByKey()
+            | beam.ParDo(doing, *waiting(self.after))
+        )
 
 
 class _Regroup(Step):
@@ -115,11 +122,12 @@ class _Regroup(Step):
         self.work, self.spill, self.name = work, spill, name
 
     def process(
-        self, item: tuple[int, Iterable[Packed]], _: Any = None
+        self, item: tuple[int, Iterable[Packed | None]], _: Any = None
     ) -> Iterator[tuple[int, Packed]]:
         key, packed = item
+        parts = [part for part in packed if part is not None]
         with Packer(self.spill, f"{self.name}-regrouped-{key:06d}") as packer:
-            for target, rows in self.work.regroup(key, unpack(packed)):
+            for target, rows in self.work.regroup(key, unpack(parts) if parts else None):
                 yield target, packer.pack(rows)
 
 
@@ -142,10 +150,16 @@ class Collect(beam.PTransform):
 
     def expand(self, keyed: Any) -> Any:
         """Apply the transform to keys with packed rows."""
-        if self.lanes is not None:
-            every = self.lanes | "EveryUnit" >> beam.ParDo(_EveryUnit())
-            keyed = (keyed, every) | beam.Flatten()
+        keyed = _with_units(keyed, self.lanes)
         return keyed | beam.GroupByKey() | beam.ParDo(_Collect(self.work), *waiting(self.after))
+
+
+def _with_units(keyed: Any, lanes: Any) -> Any:
+    """Add the units of lanes as keys without rows."""
+    if lanes is None:
+        return keyed
+    every = lanes | "EveryUnit" >> beam.ParDo(_EveryUnit())
+    return (keyed, every) | beam.Flatten()
 
 
 class _EveryUnit(Step):

@@ -13,46 +13,18 @@ from outcross.schemas.sources import Source
 from outcross.transforms.sketches.digest import row_digest
 from outcross.transforms.sketches.store import Sketches
 
+_SPREAD = 0x9E3779B97F4A7C15
 
-def repeated_ids(sketches: Sketches, sources: Sequence[Source]) -> NDArray[np.bool_]:
-    """Mark the documents whose id another document of their source has as well: bool[n].
 
-    The other document may get that id from its place, if its row has no id or a repeated one.
+def hash_ids(ids: pa.Array, source: int) -> NDArray[np.uint64]:
+    """Return 64-bit hashes of ids, different for each source: uint64[n].
+
+    Args:
+        ids: string[n], ids.
+        source: number of their source.
     """
-    repeated = np.zeros(len(sketches), bool)
-    for number, source in enumerate(sources):
-        if source.id_field is None:
-            continue
-        hashes, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-        without = [np.zeros(0, np.int64)]
-        for unit in sketches.units:
-            if unit.source != number:
-                continue
-            at = int(sketches.offsets[unit.index])
-            # Chunk by chunk: the ids of a large source are more than one Arrow string can hold.
-            for chunk in sketches.table(unit.index, ["id"]).column(0).chunks:
-                present = pc.is_valid(chunk).to_numpy(zero_copy_only=False)
-                hashes.append(_hashed(chunk)[present])
-                places.append(at + np.flatnonzero(present))
-                without.append(at + np.flatnonzero(~present))
-                at += len(chunk)
-        hashed, place = np.concatenate(hashes), np.concatenate(places)
-        if not len(place):
-            continue
-        _, inverse, often = np.unique(hashed, return_inverse=True, return_counts=True)
-        repeated[place] = often[inverse] > 1
-        named = np.union1d(np.concatenate(without), place[repeated[place]])
-        while len(named):  # a name made from a place may equal another id
-            chunks = ids_of(sketches, sources, named, repeated).chunks
-            taken = np.isin(hashed, np.concatenate([_hashed(chunk) for chunk in chunks]))
-            named = place[taken & ~repeated[place]]
-            repeated[named] = True
-    return repeated
-
-
-def _hashed(ids: pa.Array) -> NDArray[np.uint64]:
     hashes, _ = row_digest(pa.record_batch([ids], names=["id"]))
-    return hashes
+    return hashes + np.uint64(source * _SPREAD % 2**64)
 
 
 def document_ids(ids: pa.Array, places: pa.Array, repeated: NDArray[np.bool_]) -> pa.Array:
@@ -79,7 +51,7 @@ def ids_of(
         sketches: sketches of all units.
         sources: sources of the configuration.
         documents: ascending document numbers.
-        repeated: bool[n] over all documents, result of `repeated_ids`.
+        repeated: bool[n] over all documents, whose id isn't unique in their source.
     """
     parts = []
     for unit, rows, among in sketches.rows_of(documents):

@@ -19,7 +19,7 @@ from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.identity import document_ids
-from outcross.transforms.writing.shards import Routes, shard_of
+from outcross.transforms.writing.shards import Routes, place_of, shard_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Folders:
 
     Attributes:
         sketches: folder of the sketches.
-        verdicts: folder of `repeated_id` and `rank`.
+        verdicts: folder of `repeated_id`.
         assignments: folder of `cluster`; None where nothing was clustered.
         selection: folder of `copies`.
     """
@@ -78,9 +78,12 @@ class KeptLayout:
         copy = np.arange(len(document)) - starts[document] + 1
         sketch = files.read_table(
             unit_file(folders.sketches, index, "parquet"),
-            ["row", "id", "fingerprint_hi", "fingerprint_lo", "tokens", "domain", "generation"],
+            [
+                *("row", "id", "fingerprint_hi", "fingerprint_lo", "row_hash"),
+                *("tokens", "domain", "generation"),
+            ],
         )
-        repeated, position = load_unit(folders.verdicts, index, ["repeated_id", "rank"])
+        (repeated,) = load_unit(folders.verdicts, index, ["repeated_id"])
         source = self.sources[unit.source]
         ids = document_ids(
             sketch["id"].combine_chunks(),
@@ -112,7 +115,8 @@ class KeptLayout:
             row=document,
             shard=shard_of(hi, lo, copy, self.seed, self.shards),
             key=seeded_hash(hi, lo + copy.astype(np.uint64), self.seed, "shuffle"),
-            tie=position[document] * 128 + copy,
+            tie=sketch["row_hash"].to_numpy()[document],
+            place=place_of(unit, document),
             columns=columns,
         )
 
@@ -147,13 +151,15 @@ class RemovedLayout:
 
     Args:
         union: schema of the users' columns.
-        folder: folder of the units' removals, with the columns `row`, `shard`, `key`, `rank` and
-            those of `REMOVED_FIELDS`.
+        folder: folder of the units' removals, with the columns `row`, `key`, `row_hash` and those
+            of `REMOVED_FIELDS`.
+        shards: number of shards.
         name: name of the shards' files.
     """
 
     union: pa.Schema
     folder: str
+    shards: int
     name: str = "removed"
 
     @property
@@ -167,13 +173,15 @@ class RemovedLayout:
         if not files.exists(path):
             no_rows = np.zeros(0, np.int64)
             no_columns = pa.schema(REMOVED_FIELDS).empty_table()
-            return Routes(no_rows, no_rows, no_rows.astype(np.uint64), no_rows, no_columns)
+            hashes = no_rows.astype(np.uint64)
+            return Routes(no_rows, no_rows, hashes, hashes, no_rows, no_columns)
         table = files.read_table(path)
         return Routes(
             row=table["row"].to_numpy(),
-            shard=table["shard"].to_numpy(),
+            shard=(table["key"].to_numpy() % np.uint64(self.shards)).astype(np.int64),
             key=table["key"].to_numpy(),
-            tie=table["rank"].to_numpy(),
+            tie=table["row_hash"].to_numpy(),
+            place=place_of(unit, table["row"].to_numpy()),
             columns=table.select([field.name for field in REMOVED_FIELDS]).cast(
                 pa.schema(REMOVED_FIELDS)
             ),

@@ -31,14 +31,16 @@ class Routes:
         row: int64[m], valid rows of the unit, ascending; a row may be listed several times.
         shard: int64[m], number of the row's shard.
         key: uint64[m], order inside the shard.
-        tie: int64[m], order of rows with equal keys.
+        tie: uint64[m], order of rows with equal keys: hashes of the rows.
+        place: int64[m], order of equal rows, from `place_of`.
         columns: m rows of columns that the layout adds.
     """
 
     row: NDArray[np.int64]
     shard: NDArray[np.int64]
     key: NDArray[np.uint64]
-    tie: NDArray[np.int64]
+    tie: NDArray[np.uint64]
+    place: NDArray[np.int64]
     columns: pa.Table
 
 
@@ -125,12 +127,12 @@ def row_groups(shard_set: ShardSet, table: pa.Table) -> Iterator[tuple[pa.Table,
 
     Args:
         shard_set: set that the shard belongs to.
-        table: the shard's rows in chunks, with `row`, `key`, `tie` and `columns`.
+        table: the shard's rows in chunks, with `row`, `key`, `tie`, `place` and `columns`.
 
     Yields:
         Rows of a row group as the layout has them, and their `Routes.columns`.
     """
-    order = np.lexsort((table["tie"].to_numpy(), table["key"].to_numpy()))
+    order = np.lexsort([table[name].to_numpy() for name in ("place", "tie", "key")])
     batches = table.select(["row", "columns"]).to_batches()
     starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
     for low in range(0, len(order), shard_set.row_group):
@@ -253,6 +255,16 @@ def row_group(sizes: NDArray[np.int64]) -> int:
 def shard_report(folder: str, number: int) -> str:
     """Return the path of a shard's report; a shard without a report is unfinished."""
     return files.join(folder, f"shard-{number:05d}.json")
+
+
+def place_of(unit: Unit, row: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of a unit's rows among all rows of the input: int64[m].
+
+    Args:
+        unit: the unit.
+        row: int64[m], valid rows of the unit.
+    """
+    return (unit.index << 32) + row
 
 
 def shard_of(

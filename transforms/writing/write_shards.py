@@ -116,6 +116,7 @@ def _by_shard(
             "row": pa.StructArray.from_arrays(rows.columns, fields=list(rows.schema)),
             "key": routes.key[places],
             "tie": routes.tie[places],
+            "place": routes.place[places],
             "columns": _as_struct(routes.columns.take(pa.array(places))),
         }
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.deduplicate import Deduplicated
@@ -14,17 +12,14 @@ from outcross.pipeline.stages.texts import beginning, texts_of_documents, texts_
 from outcross.schemas.deduplication import Deduplication, Loss, Removal, RepeatedText
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import WRITABLE
-from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
-from outcross.transforms.exchange.units import unit_file
 
 _CLASSES: dict[int, Literal["head", "tail", "off-support"]] = {
     HEAD: "head",
     TAIL: "tail",
     OFF_SUPPORT: "off-support",
 }
-_SHOWN = 20  # documents in each list
 
 
 def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> Deduplication:
@@ -34,15 +29,15 @@ def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> De
         deduplicated: result of `deduplicate`.
         clustered: result of `cluster`; None without human text, as there are no classes then.
     """
-    verdicts = deduplicated.verdicts
+    sums = deduplicated.sums
     return Deduplication(
-        exact=int((verdicts.stage == EXACT).sum()),
-        near=int((verdicts.stage == NEAR).sum()),
-        contained=int((verdicts.stage == CONTAINED).sum()),
-        open=int(verdicts.open.sum()),
+        exact=sums.total("exact"),
+        near=sums.total("near"),
+        contained=sums.total("contained"),
+        open=sums.total("open"),
         bands=deduplicated.bands,
         rows=deduplicated.rows,
-        counts=verdicts.counts,
+        counts=deduplicated.counts,
         found=deduplicated.repeats,
         losses=[] if clustered is None else losses(clustered),
         most_repeated=most_repeated(deduplicated),
@@ -80,55 +75,41 @@ def losses(clustered: Clustered) -> list[Loss]:
 def most_repeated(deduplicated: Deduplicated) -> list[RepeatedText]:
     """Return the kept documents that most others repeat; of equal ones the lower fingerprints."""
     sketched, sketches = deduplicated.sketched, deduplicated.sketches
-    verdicts, sources = deduplicated.verdicts, deduplicated.config.sources
-    repeats = (verdicts.partner >= 0) & (verdicts.partner < len(sketches))
-    times = np.bincount(verdicts.partner[repeats], minlength=len(sketches)) + 1
-    exact = repeats & (verdicts.stage == EXACT)
-    exactly = np.bincount(verdicts.partner[exact], minlength=len(sketches)) + 1
-    often = np.flatnonzero(times > 1)
-    hi, lo = (half[often] for half in sketched.fingerprints)
-    often = often[np.lexsort((lo, hi, -times[often]))[:_SHOWN]]
-    by_number = np.sort(often)
+    most = deduplicated.sums.most_repeated
+    by_number = np.array(sorted(line.document for line in most), np.int64)
     texts = texts_of_documents(sketched, by_number)
     ids = dict(zip(by_number.tolist(), deduplicated.ids(by_number), strict=True))
+    source = {
+        document: deduplicated.config.sources[sketches.units[unit].source].name
+        for unit, _, places in sketches.rows_of(by_number)
+        for document in by_number[places].tolist()
+    }
     return [
         RepeatedText(
-            id=ids[document],
-            source=sources[sketched.source_numbers[document]].name,
-            times=int(times[document]),
-            exact=int(exactly[document]),
-            text=beginning(texts[document]),
+            id=ids[line.document],
+            source=source[line.document],
+            times=line.times,
+            exact=line.exact,
+            text=beginning(texts[line.document]),
         )
-        for document in often.tolist()
+        for line in most
     ]
 
 
 def least_similar(deduplicated: Deduplicated) -> list[Removal]:
     """Return the near removals of least similarity; of equal ones the first in the total order."""
-    sketches, verdicts = deduplicated.sketches, deduplicated.verdicts
-    near = np.flatnonzero(verdicts.stage == NEAR)
-    if len(near) == 0:
+    table = deduplicated.sums.least_similar
+    if table is None:
         return []
-    least = np.partition(verdicts.similarity[near], min(_SHOWN, len(near)) - 1)
-    near = near[verdicts.similarity[near] <= least[min(_SHOWN, len(near)) - 1]]
-    rows = []
-    folder = deduplicated.artifact.path("removals")
-    for unit, unit_rows, places in sketches.rows_of(near):
-        table = files.read_table(unit_file(folder, unit, "parquet"))
-        table = table.filter(pc.is_in(table["row"], pa.array(unit_rows)))
-        document = pa.array(near[places])
-        rows += table.append_column("document", document).to_pylist()
-    rows.sort(key=lambda row: (row["similarity"], row["rank"]))
-    rows = rows[:_SHOWN]
-    partner = {row["document"]: int(verdicts.partner[row["document"]]) for row in rows}
-    wanted = np.unique([*partner, *partner.values()])
-    texts = texts_of_documents(deduplicated.sketched, wanted[wanted < len(sketches)])
-    beyond = [row for row in rows if partner[row["document"]] >= len(sketches)]
-    names = {(row["kept_source"], row["kept_id"]) for row in beyond}
+    current = len(deduplicated.sketches)
+    rows = table.to_pylist()
+    wanted = np.unique([row[name] for row in rows for name in ("document", "partner")])
+    texts = texts_of_documents(deduplicated.sketched, wanted[wanted < current])
+    names = {(row["kept_source"], row["kept_id"]) for row in rows if row["partner"] >= current}
     earlier = texts_of_earlier(deduplicated.config, names) if names else {}
     removals = []
     for row in rows:
-        kept = texts.get(partner[row["document"]])
+        kept = texts.get(row["partner"])
         kept = earlier.get((row["kept_source"], row["kept_id"])) if kept is None else kept
         removals.append(
             Removal(

@@ -1,24 +1,21 @@
 """Who repeats whom: held against plain Python, and the same whatever the units and the shuffle."""
 
-import os
 import tempfile
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.transforms.base import files
 from outcross.transforms.dedup import decide as module
 from outcross.transforms.dedup.decide import (
     CONTAINED,
     EXACT,
     NEAR,
     Comparison,
-    Containment,
     Settings,
-    decide,
+    Verdicts,
 )
 from outcross.transforms.dedup.resolve import resolve
 from outcross.transforms.dedup.rules import Party
@@ -26,8 +23,10 @@ from tests.support.corpora import (
     NUM_PERM,
     HeldSketches,
     deduplicated,
-    grouped,
+    in_one_bin,
+    order_columns,
     paragraphs,
+    rules_of,
     sketched,
     source,
     strings,
@@ -112,35 +111,66 @@ def run(folder, sources, rows, decided, **options):
     comparison, verdicts = deduplicated(folder / "d", sketches, sources, decided, **options)
     text = {row["id"]: row["text"] for row in rows}
     texts = [text[name] for name in strings(sketches, "id").to_pylist()]
-    settled = Definition(comparison, decided, texts).check(verdicts, f"{folder}/d/verified.npy")
+    together, pairs = in_one_bin(sketches, np.arange(len(sketches)), comparison, decided)
+    assert same(together, verdicts)
+    settled = Definition(sketches, comparison, decided, texts).check(verdicts, pairs)
     return sketches, comparison, verdicts, settled
+
+
+def same(verdicts, others):
+    """Return whether two verdicts are equal."""
+    names = ("partner", "stage", "similarity", "open")
+    columns = [[getattr(each, name).tolist() for name in names] for each in (verdicts, others)]
+    return columns[0] == columns[1] and verdicts.counts == others.counts
 
 
 def held(folder, parties, units, decided, written=None, holds=None, **options):
     """Deduplicate in memory; `units` are those of `HeldSketches`.
 
     Args:
-        written: bool[n], which documents take part.
+        written: bool[n], which documents participate.
         holds: documents and the evaluation texts that they hold.
-        options: of `grouped`, and its threshold.
+        options: of `in_one_bin`.
     """
-    sketches = HeldSketches(units)
-    everything = np.ones(len(sketches), bool)
-    part = everything if written is None else np.array(written, bool)
-    comparison = Comparison.of(sketches, parties, decided.same_answers is not None, part)
-    contained = Containment.nothing(len(sketches))
-    for document, item in (holds or {}).items():
-        contained.item[document], contained.share[document] = item, 0.75
-    threshold = options.pop("threshold", decided.threshold)
-    groups = grouped(folder, comparison, threshold, contained, **options)
-    verified = str(Path(folder) / "verified.npy")
-    fresh = not os.path.exists(verified)
-    verdicts = decide(comparison, contained, groups, decided, verified)
-    if fresh:
-        texts = [row["text"] for _, rows in units for row in rows]
-        definition = Definition(comparison, decided, texts, threshold, holds)
-        definition.check(verdicts, verified)
+    sketches, holds = HeldSketches(units), holds or {}
+    part = np.ones(len(sketches), bool) if written is None else np.array(written, bool)
+    columns = order_columns(sketches)
+    rules = rules_of(sketches, parties, decided.same_answers is not None)
+    comparison = Comparison.of(columns, rules, part)
+    documents = np.setdiff1d(np.arange(len(sketches)), [*holds])
+    binned = Comparison.of(
+        {name: column[documents] for name, column in columns.items()},
+        replace(rules, party=rules.party[documents], prompt=rules.prompt[documents]),
+        part[documents],
+    )
+    in_bin, pairs = in_one_bin(sketches, documents, binned, decided, **options)
+    verdicts = of_all(comparison, in_bin, documents, holds)
+    texts = [row["text"] for _, rows in units for row in rows]
+    threshold = options.get("threshold")
+    definition = Definition(sketches, comparison, decided, texts, threshold, holds)
+    definition.check(verdicts, pairs)
     return sketches, comparison, verdicts
+
+
+def of_all(comparison, in_bin, documents, holds):
+    """Return the verdicts on all documents, from those of a bin and the texts that others hold."""
+    n = len(comparison.participates)
+    verdicts = Verdicts(
+        np.full(n, -1),
+        np.zeros(n, np.int8),
+        np.zeros(n, np.float32),
+        np.zeros(n, bool),
+        in_bin.counts,
+    )
+    verdicts.partner[documents] = np.where(in_bin.kept, -1, documents[in_bin.partner])
+    for name in ("stage", "similarity", "open"):
+        getattr(verdicts, name)[documents] = getattr(in_bin, name)
+    for document, item in holds.items():
+        equal = comparison.are_exact(np.array([document]), np.array([item]))[0]
+        verdicts.partner[document] = item
+        verdicts.stage[document] = EXACT if equal else CONTAINED
+        verdicts.similarity[document] = 1 if equal else 0.75
+    return verdicts
 
 
 @BOTH
@@ -375,12 +405,6 @@ def test_what_means_something_else_stays(tmp_path, exact):
     assert verdicts.stage[10:].tolist() == [EXACT, NEAR]
     assert verdicts.similarity[10:].tolist() == [1, 1]
     assert verdicts.counts["different_meaning"] > 5
-    # Pairs are kept with both figures: the deciding one, and that of the words.
-    pairs = files.read_array(str(tmp_path / "verified.npy"))
-    compared = pairs[pairs["shingles"] >= 0]
-    assert (compared["similarity"] <= compared["shingles"]).all()
-    kept_apart = (compared["shingles"] >= 0.8) & (compared["similarity"] < 0.8)
-    assert verdicts.counts["different_meaning"] == kept_apart.sum()
 
 
 def test_long_texts_may_differ_in_a_few_meanings(tmp_path):
@@ -725,88 +749,21 @@ def test_any_small_corpus_is_decided_as_defined(drawn, decided, contained):
     DECIDED,
     st.randoms(use_true_random=False),
     st.integers(1, 4),
-    st.integers(1, 3),
 )
-def test_neither_order_nor_units_nor_partitions_matter(drawn, decided, random, size, parts):
+def test_neither_order_nor_units_matter(drawn, decided, random, size):
     parties, documents = drawn
     told = []
     for turn in range(2):
         units, part = in_units(documents, size if turn else 99)
         with tempfile.TemporaryDirectory() as folder:
-            options = {"parts": parts, "seed": 1} if turn else {}
-            told.append(by_id(*held(folder, parties, units, decided, part, **options)))
+            told.append(by_id(*held(folder, parties, units, decided, part, seed=turn)))
         random.shuffle(documents)
     assert told[0] == told[1]
-
-
-# Pairs that were verified before.
-
-
-def verdicts_of(folder, parties, units, decided):
-    *_, verdicts = held(folder, parties, units, decided, threshold=0.5)
-    columns = (verdicts.partner, verdicts.stage, verdicts.similarity, verdicts.open)
-    return [column.tolist() for column in columns], verdicts.counts
 
 
 def graded_units(seed=7, sources=2):
     rows = graded(seed, texts=30)
     return [(number, rows[number::sources]) for number in range(sources)]
-
-
-@BOTH
-def test_what_was_verified_is_not_verified_again(tmp_path, monkeypatch, exact):
-    parties = [Party(source("h", "human", "x")), Party(source("g", "synthetic", "x"))]
-    units = graded_units()
-    asked = []
-
-    def counted(make):
-        def made(*given_):
-            measure = make(*given_)
-            if exact:
-                measure = measure.similarity
-
-            def similarity(left, right):
-                asked.append(len(left))
-                return measure(left, right)
-
-            return type("Sets", (), {"similarity": similarity}) if exact else similarity
-
-        return made
-
-    monkeypatch.setattr(module, "_signatures", counted(module._signatures))
-    monkeypatch.setattr(module.ShingleSets, "of", counted(module.ShingleSets.of))
-    afresh = {}
-    for threshold in (0.55, 0.7, 0.9):
-        folder = tmp_path / str(threshold)
-        folder.mkdir()
-        asked.clear()
-        afresh[threshold] = verdicts_of(folder, parties, units, by(threshold, exact)), sum(asked)
-    assert len({str(verdicts) for verdicts, _ in afresh.values()}) == 3
-
-    folder = tmp_path / "one"
-    folder.mkdir()
-    known = set()
-    for threshold in (0.7, 0.7, 0.9, 0.55, 0.9, 0.7):
-        asked.clear()
-        repeated = threshold in known
-        found = verdicts_of(folder, parties, units, by(threshold, exact))
-        assert found == afresh[threshold][0]
-        assert not asked if repeated else sum(asked) < afresh[threshold][1] or not known
-        known.add(threshold)
-        pairs = files.read_array(str(folder / "verified.npy"))
-        assert (np.diff(pairs["pair"].astype(np.int64)) > 0).all()
-
-
-def test_the_measure_is_not_made_where_all_is_known(tmp_path, monkeypatch):
-    parties = [Party(source("h", "human", "x"))]
-    units = graded_units(sources=1)
-    first = verdicts_of(tmp_path, parties, units, by(0.7, True))
-
-    def fail(*_):
-        raise AssertionError("sets were read again")
-
-    monkeypatch.setattr(module.ShingleSets, "of", fail)
-    assert verdicts_of(tmp_path, parties, units, by(0.7, True)) == first
 
 
 def test_texts_of_one_template_are_compared_by_what_differs(tmp_path):
@@ -819,10 +776,8 @@ def test_texts_of_one_template_are_compared_by_what_differs(tmp_path):
         folder = tmp_path / str(limit)
         folder.mkdir()
         decided = by(0.8, exact=True, boilerplate=limit)
-        parties = [Party(source("g", "synthetic", "x"))]
         sketches = HeldSketches([(0, rows)])
-        comparison = Comparison.of(sketches, parties, False, np.ones(len(rows), bool))
-        contained = Containment.nothing(len(rows))
-        groups = grouped(folder, comparison, 0.8, contained)
-        verdicts = decide(comparison, contained, groups, decided, str(folder / "verified.npy"))
+        rules = rules_of(sketches, [Party(source("g", "synthetic", "x"))], False)
+        comparison = Comparison.of(order_columns(sketches), rules)
+        verdicts, _ = in_one_bin(sketches, np.arange(len(rows)), comparison, decided)
         assert verdicts.kept.sum() == kept

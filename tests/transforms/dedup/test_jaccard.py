@@ -1,6 +1,5 @@
 """The Jaccard similarity of shingle sets, against Python's own sets."""
 
-import tempfile
 from collections import Counter
 from itertools import pairwise, product
 
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
-from outcross.transforms.dedup.jaccard import ShingleSets
+from outcross.transforms.dedup.jaccard import Boilerplate, ShingleSets, count_shingles, table_bits
 from tests.support.corpora import HeldSketches, paragraphs
 from tests.support.dedup_definition import jaccard
 from tests.support.text_definition import shingles_of, words_of
@@ -25,8 +24,12 @@ def held(texts, units=1):
 
 def sets_of(sketches, documents=None, ngram=5, boilerplate=None):
     documents = np.arange(len(sketches)) if documents is None else np.array(documents, np.int64)
-    with tempfile.TemporaryFile() as scratch:
-        return ShingleSets.of(sketches, documents, ngram, boilerplate, scratch)
+    words = sketches.words(documents)
+    wordless = sketches.numbers("fingerprint_lo")[documents]
+    if boilerplate is None:
+        return ShingleSets.of(words, wordless, ngram)
+    table = count_shingles(words, wordless, ngram, table_bits(len(words[1])))
+    return ShingleSets.of(words, wordless, ngram, Boilerplate(boilerplate, table))
 
 
 def all_pairs(n):

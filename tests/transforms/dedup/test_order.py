@@ -87,7 +87,7 @@ def test_the_total_order_is_what_python_sorts(drawn):
         priority, length, *rest = (values[name][document] for name in names)
         return (role, -own.priority, -priority, -length, *rest, document)
 
-    order = total_order(columns, rules)
+    order = total_order({name: columns.numbers(name) for name in names}, rules)
     expected = sorted(range(len(columns)), key=key)
     assert order.document.tolist() == expected
     assert order.position[order.document].tolist() == list(range(len(columns)))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.transforms.dedup.rules import Party, Rules, may_stand_for
-from tests.support.corpora import HeldSketches, source
+from outcross.transforms.dedup.rules import Party, may_stand_for
+from tests.support.corpora import HeldSketches, rules_of, source
 
 ROLES = ("exclude", "human", "synthetic", "reference")
 PAIRS = list(product(ROLES, ROLES))
@@ -82,7 +82,7 @@ def every_document(by_prompt):
     """Make a document without a prompt and one with each of two, for each party."""
     rows = [{"text": "x", "prompt": prompt} for prompt in (None, "one", "two")]
     sketches = HeldSketches([(number, rows) for number in range(len(PARTIES))])
-    rules = Rules.of(sketches, PARTIES, by_prompt)
+    rules = rules_of(sketches, PARTIES, by_prompt)
     n = len(sketches)
     kept, removed = (side.ravel() for side in np.mgrid[:n, :n])
     return rules, kept, removed, rules.may(kept, removed)
@@ -133,7 +133,7 @@ def test_a_partner_can_be_inherited_within_a_removal_group(by_prompt):
 @given(st.lists(st.integers(0, len(PARTIES) - 1), max_size=6))
 def test_documents_have_the_party_of_their_unit(numbers):
     units = [(number, [{"text": "a"}] * (i % 3)) for i, number in enumerate(numbers)]
-    rules = Rules.of(HeldSketches(units), PARTIES, False)
+    rules = rules_of(HeldSketches(units), PARTIES, False)
     assert rules.party.tolist() == [n for i, n in enumerate(numbers) for _ in range(i % 3)]
     flags = [made.fixed for made in PARTIES]
     assert rules.of_parties(flags).tolist() == [flags[n] for n in rules.party]

@@ -1,0 +1,186 @@
+"""Bins of documents: packed from the forests of all partitions, filled by units, then decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from outcross.transforms.base import files
+from outcross.transforms.dedup.bands import Entries, Pools
+from outcross.transforms.dedup.boilerplate import BoilerplateFiles
+from outcross.transforms.dedup.candidates import COMPARED, NAMES
+from outcross.transforms.dedup.components import connect, pack_bins
+from outcross.transforms.dedup.contents import CONTENTS, Contents, send_contents
+from outcross.transforms.dedup.corpus import Corpus
+from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
+from outcross.transforms.dedup.jaccard import table_bits
+from outcross.transforms.dedup.removal_sums import COUNTS
+from outcross.transforms.dedup.renamed import add_renamed, save_renamed
+from outcross.transforms.exchange.deal import deal
+from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.text.minhash import band_values
+
+_DOCUMENT = 64  # weight of a document beside its words
+_LEAST_WEIGHT = 1 << 16  # less work isn't divided
+
+
+@dataclass
+class PackBins:
+    """Connect the forests of all partitions, and tell units the bins of their documents.
+
+    Attributes:
+        corpus: documents of all units.
+        limit: largest weight of a bin: words, and 64 more for each document.
+        workers: number of bins to make at least, where there is enough work.
+        renamed: file that gets the documents whose id is taken by a name.
+        boilerplate: files of shingle counts; None for no limit.
+    """
+
+    corpus: Corpus
+    limit: int
+    workers: int
+    renamed: str
+    boilerplate: BoilerplateFiles | None
+
+    def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
+        """Yield the rows and bins of each unit."""
+        if key == NAMES:
+            save_renamed(self.renamed, rows)
+            return
+        number, root, tokens, sort = (rows[name].to_numpy() for name in rows.column_names)
+        documents, roots = connect(number, root)
+        place = np.searchsorted(documents, number)
+        words, sorts = np.zeros(len(documents), np.int64), np.zeros(len(documents), np.int8)
+        words[place[sort > 0]] = tokens[sort > 0]
+        sorts[place[sort > 0]] = 1
+        sorts[place[sort == COMPARED]] = COMPARED
+        if self.boilerplate is not None:
+            files.write_json(self.boilerplate.bits, table_bits(int(words.sum())))
+        _, component, size = np.unique(roots, return_inverse=True, return_counts=True)
+        alone = size[component] == 1
+        words[sorts < COMPARED] = 0
+        weight = np.bincount(component, words + _DOCUMENT).astype(np.int64)
+        divided = max(_LEAST_WEIGHT, -(-int(weight.sum()) // self.workers))
+        bins = np.full(len(size), -1)
+        packed = size > 1
+        bins[packed] = pack_bins(weight[packed], min(self.limit, divided))
+        sent = np.flatnonzero(~alone | (self.boilerplate is not None))
+        unit = self.corpus.units_of(documents[sent])
+        columns = {
+            "row": documents[sent] - self.corpus.offsets[unit],
+            "bin": bins[component[sent]],
+            "sort": sorts[sent],
+        }
+        yield from deal(unit, columns)
+
+
+@dataclass
+class FillBins:
+    """Send the documents of a unit to their bins, with all that decides about them.
+
+    Attributes:
+        corpus: documents of all units.
+        repeats: folder of the answers about equal texts.
+        renamed: file of documents whose id is taken by a name.
+    """
+
+    corpus: Corpus
+    repeats: str
+    renamed: str
+
+    def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
+        """Yield the documents of each bin."""
+        rows = rows.filter(pc.greater_equal(rows["bin"], 0)).sort_by("row")
+        if rows.num_rows == 0:
+            return
+        corpus = self.corpus
+        row, bins, sort = (rows[name].to_numpy() for name in rows.column_names)
+        compared = sort == COMPARED
+        read = [*corpus.order_columns, *(CONTENTS.names if compared.any() else [])]
+        sketch = corpus.table(key, read)
+        repeated = None
+        if key < corpus.current:
+            (repeated,) = load_unit(self.repeats, key, ["repeated_id"])
+            repeated = add_renamed(self.renamed, int(corpus.offsets[key]), repeated)[row]
+        columns: dict[str, Any] = {"number": row + corpus.offsets[key], "compared": compared}
+        columns |= {name: sketch[name].to_numpy()[row] for name in corpus.order_columns}
+        columns["id"] = corpus.names(key, row, repeated)
+        for part, table in deal(bins, columns):
+            chosen = bins == part
+            contents = send_contents(sketch, row[chosen], compared[chosen])
+            arrays = [*table.columns, *contents]
+            yield part, pa.table(arrays, names=[*table.column_names, *CONTENTS.names])
+
+
+@dataclass
+class DecideBins:
+    """Decide about the documents of a bin, and answer to their units.
+
+    Attributes:
+        corpus: documents of all units.
+        settings: settings of the near rule.
+        bands, rows: numbers of bands, and of signature values in a band.
+        boilerplate: files of shingle counts; None for no limit.
+    """
+
+    corpus: Corpus
+    settings: Settings
+    bands: int
+    rows: int
+    boilerplate: BoilerplateFiles | None
+
+    def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
+        """Yield the verdicts on each unit's documents, and the counts of the work."""
+        rows = _in_order(rows)
+        number = rows["number"].to_numpy()
+        columns = {name: rows[name].to_numpy() for name in self.corpus.order_columns}
+        rules = self.corpus.rules(number, columns.get("prompt"))
+        comparison = Comparison.of(columns, rules)
+        boilerplate = None if self.boilerplate is None else self.boilerplate.load()
+        with Contents(rows, self.settings, boilerplate) as contents:
+            pools = Pools.of(rules) if self.corpus.pooled else None
+            entries = self._entries(rows, contents, pools)
+            measures = contents.measures() if len(entries.group) else []
+            verdicts, _ = decide(comparison, entries, self.settings, measures)
+        yield COUNTS, pa.table({name: [often] for name, often in verdicts.counts.items()})
+        yield from self._answers(rows, number, verdicts)
+
+    def _entries(self, rows: pa.Table, contents: Contents, pools: Pools | None) -> Entries:
+        """Group the documents that share a band."""
+        compared = np.flatnonzero(rows["compared"].to_numpy())
+        values = band_values(contents.signatures(), self.bands, self.rows)
+        document = np.repeat(compared, self.bands)
+        return Entries.of(values.ravel(), document, pools and pools.take(document))
+
+    def _answers(
+        self, rows: pa.Table, number: NDArray[np.int64], verdicts: Verdicts
+    ) -> Iterator[Keyed]:
+        told = np.flatnonzero((verdicts.partner >= 0) | verdicts.open)
+        partner = np.maximum(verdicts.partner[told], 0)  # any for documents that are kept
+        unit = self.corpus.units_of(number[told])
+        kept = rows.select(["fingerprint_hi", "fingerprint_lo", "id"]).take(pa.array(partner))
+        columns = {
+            "row": number[told] - self.corpus.offsets[unit],
+            "partner": np.where(verdicts.partner[told] < 0, -1, number[partner]),
+            "stage": verdicts.stage[told],
+            "similarity": verdicts.similarity[told],
+            "open": verdicts.open[told],
+            "kept_hi": kept["fingerprint_hi"].to_numpy(),
+            "kept_lo": kept["fingerprint_lo"].to_numpy(),
+            "kept_id": kept["id"].combine_chunks(),
+        }
+        yield from deal(unit, columns)
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Return the rows of a bin by ascending numbers: each unit sent its own in order."""
+    batches = [batch for batch in rows.to_batches() if batch.num_rows]
+    batches.sort(key=lambda batch: batch["number"][0].as_py())
+    return pa.Table.from_batches(batches, rows.schema)

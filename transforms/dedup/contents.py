@@ -1,0 +1,123 @@
+"""Contents of a bin's documents: words, items and signatures, as units send them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from outcross.transforms.dedup.agreement import Meanings
+from outcross.transforms.dedup.decide import Measure, Settings
+from outcross.transforms.dedup.jaccard import Boilerplate, ShingleSets
+from outcross.transforms.sketches.store import item_runs, packed_runs
+from outcross.transforms.text.minhash import agreement
+
+CONTENTS = pa.schema(
+    [
+        ("tokens", pa.int64()),
+        ("letters", pa.uint64()),
+        ("wording", pa.uint64()),
+        ("items", pa.large_binary()),
+        ("words", pa.large_binary()),
+        ("signature", pa.large_binary()),
+    ]
+)
+"""Columns of the sketches with the contents of documents, as they are sent."""
+
+
+def send_contents(
+    sketch: pa.Table, rows: NDArray[np.int64], compared: NDArray[np.bool_]
+) -> list[pa.Array]:
+    """Return the columns `CONTENTS` of some documents of a unit.
+
+    Args:
+        sketch: these columns of the unit's sketches; any table if no document is compared.
+        rows: int64[m], rows of the documents.
+        compared: bool[m], documents that are compared by their contents; those of others are null.
+    """
+    if not compared.any():
+        return [pa.nulls(len(rows), field.type) for field in CONTENTS]
+    # The signature gets a variable size first, so that null takes no room.
+    chosen = pa.array(rows[compared])
+    place = pa.array(np.cumsum(compared) - 1, mask=~compared)
+    return [
+        sketch[field.name].combine_chunks().take(chosen).cast(field.type).take(place)
+        for field in CONTENTS
+    ]
+
+
+class Contents:
+    """Contents of n documents, in files that are mapped into memory.
+
+    Args:
+        table: n rows with `fingerprint_lo`, `compared` and the columns of `send_contents`.
+        settings: settings of the near rule.
+        boilerplate: numbers of documents with each shingle; None for no limit.
+    """
+
+    def __init__(
+        self, table: pa.Table, settings: Settings, boilerplate: Boilerplate | None = None
+    ) -> None:
+        self.table, self.settings, self.boilerplate = table, settings, boilerplate
+        self._open = ExitStack()
+
+    def __enter__(self) -> Contents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def measures(self) -> Sequence[Measure]:
+        """Return the similarities of shingles and of items, which take rows of the table."""
+        tokens, letters, wording = (
+            self.table[name].fill_null(0).to_numpy() for name in ("tokens", "letters", "wording")
+        )
+        meanings = Meanings(tokens, letters, wording, *self._runs("items", item_runs, np.uint64))
+        shingles = self._shingles() if self.settings.exact else self._estimate()
+        return [shingles, meanings.agreement]
+
+    def signatures(self) -> NDArray[np.uint32]:
+        """Return the signatures of the k compared documents: uint32[k, permutations]."""
+        parts = [
+            item_runs(pa.chunked_array([chunk]))[1].view(np.uint32)
+            for chunk in self.table["signature"].chunks
+        ]
+        empty = np.zeros(0, np.uint32)
+        return np.concatenate([empty, *parts]).reshape(-1, self.settings.num_perm)
+
+    def _shingles(self) -> Measure:
+        words = self._runs("words", packed_runs, np.uint32)
+        wordless = self.table["fingerprint_lo"].to_numpy()
+        sets = ShingleSets.of(words, wordless, self.settings.ngram, self.boilerplate)
+        return sets.similarity
+
+    def _estimate(self) -> Measure:
+        signatures, permutations = self.signatures(), self.settings.num_perm
+        place = np.cumsum(self.table["compared"].to_numpy()) - 1
+
+        def similarity(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
+            equal = agreement(signatures, place[left], place[right])
+            return (equal / permutations).astype(np.float32)
+
+        return similarity
+
+    def _runs(self, name: str, runs: Any, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Copy the runs of a column to a file, and map it: offsets int64[n + 1], and values."""
+        scratch = self._open.enter_context(TemporaryFile())  # noqa: SIM115
+        ends = [np.zeros(1, np.int64)]
+        total = 0
+        for chunk in self.table[name].chunks:
+            offsets, values = runs(pa.chunked_array([chunk]))
+            ends.append(offsets[1:] + total)
+            total += len(values)
+            values.tofile(scratch)
+        scratch.flush()
+        offsets = np.concatenate(ends)
+        if total == 0:
+            return offsets, np.zeros(0, dtype)
+        return offsets, np.memmap(scratch, dtype, "r", shape=(total,))
