@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.lookup import TextKind, texts_of_kinds
+from outcross.transforms.reading.lookup import TextKind, texts_of_rows
 
 WANTED = pa.schema(
     [
@@ -76,28 +74,3 @@ class _LookUpUnit:
         table = pa.table({kind: pa.array(column, pa.string()) for kind, column in columns.items()})
         files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         return unit.index
-
-
-def texts_of_rows(
-    sketches: str,
-    unit: Unit,
-    source: Source,
-    rows: NDArray[np.int64],
-    kinds: Sequence[TextKind] = ("text",),
-) -> dict[TextKind, list[str]]:
-    """Return the texts of some documents of a unit, of each kind; its files are read once.
-
-    Args:
-        sketches: folder of the sketches.
-        unit: unit with its pieces.
-        source: source of the unit.
-        rows: int64[n], rows of the documents among the unit's valid rows, ascending.
-        kinds: kinds of texts to return.
-    """
-    lines = files.read_json(unit_file(sketches, unit.index, "json"))["lines"]
-    starts = np.cumsum([0, *lines], dtype=np.int64)[:-1]
-    column = files.read_table(unit_file(sketches, unit.index, "parquet"), ["row"]).column(0)
-    line = column.to_numpy()[rows]
-    piece = np.searchsorted(starts, line, side="right") - 1
-    places = np.stack([piece, line - starts[piece]], 1)
-    return texts_of_kinds(unit.pieces, source, places, kinds)
