@@ -48,6 +48,7 @@ WITH_BEAM = {
     "transforms.measuring.measure_diversity",
     "transforms.reading.look_up_texts",
     "transforms.reference.assign_clusters",
+    "transforms.reference.make_reference",
     "transforms.selection.score_candidates",
     "transforms.sketches.sketch_documents",
     "transforms.writing.write_shards",

@@ -27,7 +27,7 @@ from outcross.schemas.gates import load_gates
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Report
 from outcross.transforms.base import files
-from outcross.transforms.reference.reference import REFERENCE_FILES, copy_reference
+from outcross.transforms.reference.reference import copy_reference, reference_files
 
 PLAN = "plan.json"
 
@@ -109,7 +109,8 @@ def dedup(
         write_rejects(kept.sketched, out)
         written = write(kept)
         stale = [files.join(out, PLAN)]
-        stale += [files.join(out, "reference", name) for name in REFERENCE_FILES]
+        reference = files.join(out, "reference")
+        stale += [files.join(reference, name) for name in reference_files(reference)]
         files.delete_files([path for path in stale if files.exists(path)])
         report = context.shown(dedup_report(written))
         _finish(written, report)

@@ -67,7 +67,11 @@ def read_corpus(clustered: Clustered) -> Audited:
     sketched = clustered.sketched
     known = np.zeros(len(kept), bool)
     if reference.human:  # the human part of a run's output is meant to be there
-        known = kept & sketched.of_role("synthetic") & reference.holds(*sketched.fingerprints)
+        known = (
+            kept
+            & sketched.of_role("synthetic")
+            & reference.members.holds(clustered.reference_folder, *sketched.fingerprints)
+        )
     if known.any():
         clustered.context.warn(
             f"{int(known.sum()):,} of {int(kept.sum()):,} documents stand word for word in the "

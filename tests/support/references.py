@@ -17,10 +17,13 @@ from outcross.transforms.base import files
 from outcross.transforms.estimators.lexical import rare_words
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reference.codebook import ASSIGNMENTS, Codebook
+from outcross.transforms.reference.codebook import Codebook
+from outcross.transforms.reference.members import Members, MembersPart
+from outcross.transforms.reference.names import NAMES
 from outcross.transforms.reference.pool import Pool
-from outcross.transforms.reference.reference import NAMES, Reference, Thresholds
+from outcross.transforms.reference.reference import Reference
 from outcross.transforms.reference.sample import DOCUMENTS, TOKENS, Sample, sample_key
+from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.sketches.store import Sketches, UnitReport, packed_runs
 from outcross.transforms.text.embed import SCALE
 from outcross.transforms.text.known import Known
@@ -87,9 +90,7 @@ class Documents:
     def pool(self) -> Pool:
         """Make a pool of all documents."""
         ordered = self.take(np.argsort(self.key))
-        fields = pa.schema([*ASSIGNMENTS, pa.field("class", pa.int8(), nullable=False)])
-        columns = [pa.array(ordered.cells[field.name], field.type) for field in fields]
-        return Pool(ordered.sketch, pa.table(columns, schema=fields))
+        return Pool.of(ordered.sketch, pa.table(ordered.cells))
 
     def write(self, folder: Path, units: int, sources: Sequence[int] = (0,)) -> Sketches:
         """Write the sketches as those of several units; the last unit has no documents.
@@ -239,13 +240,19 @@ def reference(
         ngrams=Tables(*rng.integers(0, 2**40, (2, 64))),
         pool=held_out.pool(),
         rare=rare_words(packed_runs(documents.sketch["words"])[1]),
-        members=np.stack([hi, lo], axis=1)[np.lexsort((lo, hi))],
+        members=Members((MembersPart.of(np.stack([hi, lo], axis=1)),)),
         repeats=np.array([[1, 8 * pool + seed], [2, 5]]),
         ngram=5,
         num_perm=NUM_PERM,
         names=pa.table({"cluster": [seed], "words": [["a"]], "texts": [["b", "c"]]}, schema=NAMES),
         zstd_ratio=2.5,
     )
+
+
+def members_of(seed: int = 0, pool: int = 100) -> NDArray[np.uint64]:
+    """Return the fingerprints of the members of `reference`: uint64[8 * pool, 2]."""
+    hi, lo = Population().draw(8 * pool, seed + 10_000_000).fingerprints
+    return np.stack([hi, lo], axis=1)
 
 
 def _codebook(rng: np.random.Generator, size: int, dims: NDArray[np.int64]) -> Codebook:

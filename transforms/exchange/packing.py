@@ -68,6 +68,13 @@ def unpack(packed: Iterable[Packed]) -> pa.Table:
     return pa.concat_tables([_read(part) for part in packed])
 
 
+def to_bytes(table: pa.Table) -> bytes:
+    """Serialise a table without compression, for the sums of a bundle."""
+    sink = pa.BufferOutputStream()
+    _write(table, sink, None)
+    return sink.getvalue().to_pybytes()
+
+
 def _write(table: pa.Table, sink: Any, compression: str | None) -> None:
     options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:

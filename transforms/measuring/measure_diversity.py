@@ -14,8 +14,8 @@ from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.diversity import Diversity, Grouping, merged, set_file
-from outcross.transforms.reference.reference import Thresholds
 from outcross.transforms.reference.sample import sample_key
+from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import fixed_matrix
 

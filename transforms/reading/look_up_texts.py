@@ -14,7 +14,16 @@ from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.lookup import TextKind, texts_at
+from outcross.transforms.reading.lookup import TextKind, texts_of_rows
+
+WANTED = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),  # document of the unit, ascending
+        pa.field("text", pa.int32(), nullable=False),  # most characters of its judged text
+        pa.field("prompt", pa.int32(), nullable=False),  # most characters of its prompt
+    ]
+)
+"""Schema of the documents whose texts are wanted; no text is read where no characters are."""
 
 
 @dataclass
@@ -25,39 +34,43 @@ class LookUpTexts(beam.PTransform):
 
     Args:
         sources: sources of the configuration.
-        wanted: folder of the documents' places, for each unit an int64[n, 2] array: number of the
-            piece, and line or row in it, both ascending.
-        folder: folder for the texts, in the same order.
-        characters: most characters of a text; longer ones are cut.
-        kind: the judged text, or the prompt.
+        sketches: folder of the sketches.
+        wanted: folder of a table with schema `WANTED` for each unit.
+        folder: folder for tables with the columns `text` and `prompt`, aligned with `wanted`.
     """
 
     sources: Sequence[Source]
+    sketches: str
     wanted: str
     folder: str
-    characters: int
-    kind: TextKind = "text"
 
     def expand(self, lanes: Any) -> Any:
         """Apply the transform to lanes of units."""
-        work = _LookUpUnit(self.sources, self.wanted, self.folder, self.characters, self.kind)
-        return lanes | PerUnit(work)
+        return lanes | PerUnit(_LookUpUnit(self.sources, self.sketches, self.wanted, self.folder))
 
 
 @dataclass
 class _LookUpUnit:
     sources: Sequence[Source]
+    sketches: str
     wanted: str
     folder: str
-    characters: int
-    kind: TextKind
 
     def setup(self) -> None:
         pass
 
     def run(self, unit: Unit) -> int:
-        wanted = files.read_array(unit_file(self.wanted, unit.index, "npy"))
-        texts = texts_at(unit.pieces, self.sources[unit.source], wanted, self.kind)
-        column = pa.array([text[: self.characters] for text in texts], pa.string())
-        files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.table({"text": column}))
+        wanted = files.read_table(unit_file(self.wanted, unit.index, "parquet"))
+        kinds: list[TextKind] = [
+            kind for kind in ("text", "prompt") if wanted[kind].to_numpy().any()
+        ]
+        rows, source = wanted["row"].to_numpy(), self.sources[unit.source]
+        texts = texts_of_rows(self.sketches, unit, source, rows, kinds)
+        columns = {
+            kind: [text[:limit] for text, limit in zip(texts[kind], limits, strict=True)]
+            for kind in kinds
+            for limits in [wanted[kind].to_pylist()]
+        }
+        table = pa.table({kind: pa.array(column, pa.string()) for kind, column in columns.items()})
+        files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         return unit.index

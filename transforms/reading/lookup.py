@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import Piece
+from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import Source
 from outcross.schemas.text_field import paths_of
+from outcross.transforms.base import files
+from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import strip_marks
 from outcross.transforms.inputs.footers import open_parquet
@@ -63,18 +65,59 @@ def texts_at(
         OSError: a file can't be opened.
         ChangedError: a file has changed since it was sealed.
     """
-    paths = paths_of(source.text_field) if kind == "text" else [source.prompt_field or ""]
-    texts: list[str] = []
+    return texts_of_kinds(pieces, source, places, [kind])[kind]
+
+
+def texts_of_kinds(
+    pieces: Sequence[Piece],
+    source: Source,
+    places: NDArray[np.int64],
+    kinds: Sequence[TextKind],
+) -> dict[TextKind, list[str]]:
+    """Return texts of several kinds at the same places, which are read once.
+
+    Arguments and errors are those of `texts_at`.
+    """
+    paths = [] if "text" not in kinds else [*paths_of(source.text_field)]
+    if "prompt" in kinds and source.prompt_field is not None:
+        paths.append(source.prompt_field)
+    texts: dict[TextKind, list[str]] = {kind: [] for kind in kinds}
     for batch in _batches_at(pieces, places, paths, source):
-        if kind == "text":
-            text, _ = text_of(batch, source)
-        else:
-            text = string_field(batch, source.prompt_field)
-        if text is None:
-            texts += [""] * batch.num_rows
-        else:
-            texts += pc.fill_null(text, "").to_pylist()
+        for kind in kinds:
+            if kind == "text":
+                text, _ = text_of(batch, source)
+            else:
+                text = string_field(batch, source.prompt_field)
+            if text is None:
+                texts[kind] += [""] * batch.num_rows
+            else:
+                texts[kind] += pc.fill_null(text, "").to_pylist()
     return texts
+
+
+def texts_of_rows(
+    sketches: str,
+    unit: Unit,
+    source: Source,
+    rows: NDArray[np.int64],
+    kinds: Sequence[TextKind] = ("text",),
+) -> dict[TextKind, list[str]]:
+    """Return the texts of some documents of a unit, of each kind; its files are read once.
+
+    Args:
+        sketches: folder of the sketches.
+        unit: unit with its pieces.
+        source: source of the unit.
+        rows: int64[n], rows of the documents among the unit's valid rows, ascending.
+        kinds: kinds of texts to return.
+    """
+    lines = files.read_json(unit_file(sketches, unit.index, "json"))["lines"]
+    starts = np.cumsum([0, *lines], dtype=np.int64)[:-1]
+    column = files.read_table(unit_file(sketches, unit.index, "parquet"), ["row"]).column(0)
+    line = column.to_numpy()[rows]
+    piece = np.searchsorted(starts, line, side="right") - 1
+    places = np.stack([piece, line - starts[piece]], 1)
+    return texts_of_kinds(unit.pieces, source, places, kinds)
 
 
 def _batches_at(

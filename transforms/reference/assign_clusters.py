@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
-from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reference.codebook import ASSIGNMENTS, Codebook
-from outcross.transforms.sketches.store import fixed_matrix
+from outcross.transforms.reference.codebook import Codebook, assign
 
 
 @dataclass
@@ -57,19 +51,7 @@ class _AssignUnit:
     def run(self, unit: Unit) -> int:
         """Write the assignments of one unit."""
         path = unit_file(self.sketches, unit.index, "parquet")
-        parts = [pa.table([[]] * 4, schema=ASSIGNMENTS)]
-        for embeddings in _embedding_batches(path):
-            cluster, dot, density = self.codebook.assign(embeddings)
-            second_cluster, _, _ = self.second_codebook.assign(embeddings)
-            parts.append(pa.table([cluster, dot, density, second_cluster], schema=ASSIGNMENTS))
-            count("documents", len(embeddings))
-        files.write_table(unit_file(self.folder, unit.index, "parquet"), pa.concat_tables(parts))
+        column = files.read_table(path, ["embedding"]).column(0)
+        table = assign(column, self.codebook, self.second_codebook)
+        files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         return unit.index
-
-
-def _embedding_batches(path: str) -> Iterator[NDArray[np.int8]]:
-    """Read the embeddings of a sketch file, a row group at a time."""
-    column = files.read_table(path, ["embedding"]).column(0)
-    for chunk in column.chunks:
-        if len(chunk):
-            yield fixed_matrix(pa.chunked_array([chunk]), np.int8)

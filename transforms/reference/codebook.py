@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from outcross.transforms.base.progress import count
+from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.embed import SCALE
 
 ASSIGNMENTS = pa.schema(
@@ -117,6 +119,28 @@ def _nearest(
         cluster[i] = best
         dot[i] = highest
         density[i] = total
+
+
+def assign(column: pa.ChunkedArray, codebook: Codebook, second_codebook: Codebook) -> pa.Table:
+    """Assign documents to both codebooks.
+
+    Args:
+        column: embeddings of n documents.
+        codebook: codebook that decisions use.
+        second_codebook: codebook for reports only.
+
+    Returns:
+        n rows with schema `ASSIGNMENTS`.
+    """
+    parts = [pa.table([[]] * 4, schema=ASSIGNMENTS)]
+    for chunk in column.chunks:
+        if len(chunk):
+            embeddings = fixed_matrix(pa.chunked_array([chunk]), np.int8)
+            cluster, dot, density = codebook.assign(embeddings)
+            second_cluster, _, _ = second_codebook.assign(embeddings)
+            parts.append(pa.table([cluster, dot, density, second_cluster], schema=ASSIGNMENTS))
+            count("documents", len(embeddings))
+    return pa.concat_tables(parts)
 
 
 def default_clusters(documents: int) -> int:

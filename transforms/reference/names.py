@@ -5,15 +5,35 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+import pyarrow as pa
 
 WORDS = 5
+NAMES = pa.schema(
+    [
+        pa.field("cluster", pa.int32(), nullable=False),
+        pa.field("words", pa.list_(pa.string()), nullable=False),
+        pa.field("texts", pa.list_(pa.string()), nullable=False),
+    ]
+)
+"""Schema of the clusters' names: distinctive words, and beginnings of some human texts."""
+
 _COMMON = 0.1
-_WORD = re.compile(r"(?<![^\W\d_])[^\W\d_]{3,24}(?![^\W\d_])")  # whole runs of letters
+_LETTERS = re.compile(r"[^\W\d_]{3,}")  # whole runs of letters
+_ASCII_LETTERS = re.compile(r"[a-z]{3,}")
+_LONGEST = 24
+
+
+def words_of(text: str) -> set[str]:
+    """Return the different words of a text: runs of 3 to 24 letters, in lower case."""
+    lower = text.lower()
+    letters = _ASCII_LETTERS if lower.isascii() else _LETTERS
+    return {word for word in letters.findall(lower) if len(word) <= _LONGEST}
 
 
 def distinctive_words(
-    texts: Mapping[int, Sequence[str]], most: int = WORDS
+    texts: Mapping[int, Sequence[Collection[str]]], most: int = WORDS
 ) -> dict[int, list[str]]:
     """Find the words that set each cluster's texts apart from all texts.
 
@@ -23,29 +43,31 @@ def distinctive_words(
     as they have no subject.
 
     Args:
-        texts: some texts of each cluster.
+        texts: different words of some texts of each cluster.
         most: number of words for each cluster.
 
     Returns:
         Words by cluster, the heaviest first; equal ones in alphabetical order.
     """
     counts_of = {
-        cluster: Counter(word for text in members for word in set(_WORD.findall(text.lower())))
+        cluster: Counter(word for words in members for word in words)
         for cluster, members in texts.items()
     }
     all_counts: Counter[str] = Counter()
     for counts in counts_of.values():
         all_counts.update(counts)
     total = sum(map(len, texts.values()))
+    common = _COMMON if len(texts) > 1 else 1.0
 
     def weight(word: str, count: int, members: int) -> tuple[bool, bool, float]:
         share = all_counts[word] / total
-        common = share > _COMMON and len(texts) > 1
-        return common, count == 1, -(count / members) * math.log(count / members / share)
+        return share > common, count == 1, -(count / members) * math.log(count / members / share)
 
     names = {}
     for cluster, counts in counts_of.items():
         members = len(texts[cluster])
-        ranked = sorted(counts, key=lambda word: (*weight(word, counts[word], members), word))
+        first = [w for w, n in counts.items() if n > 1 and all_counts[w] / total <= common]
+        words = first if len(first) >= most else list(counts)  # most words stand in one text
+        ranked = sorted(words, key=lambda word: (*weight(word, counts[word], members), word))
         names[cluster] = ranked[:most]
     return names

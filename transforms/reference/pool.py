@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reference.codebook import ASSIGNMENTS
 from outcross.transforms.reference.sample import Sample, sample_key
-from outcross.transforms.sketches.store import Sketches, UnitReport, packed_runs
+from outcross.transforms.sketches.store import Sketches, UnitReport
 
 DOCUMENTS = 1 << 15
 TOKENS = 1 << 22
+CELLS = pa.schema([*ASSIGNMENTS, pa.field("class", pa.int8(), nullable=False)])
+"""Schema of the cells of documents."""
 POOL_FILES = ("pool/unit-000000.parquet", "pool/unit-000000.json", "pool/cells.parquet")
 
 
@@ -29,51 +29,27 @@ class Pool:
     Attributes:
         sketch: sketches of the documents by ascending key. Deduplication compares texts with them,
             and measures are counted from them.
-        cells: columns of `ASSIGNMENTS` and `class`, aligned with `sketch`.
+        cells: columns of `CELLS`, aligned with `sketch`.
     """
 
     sketch: pa.Table
     cells: pa.Table
 
     @classmethod
-    def of(
-        cls, sketches: Sketches, documents: NDArray[np.int64], cells: dict[str, NDArray[Any]]
-    ) -> Pool:
-        """Choose the pool of a reference.
+    def of(cls, sketch: pa.Table, cells: pa.Table) -> Pool:
+        """Make a pool of documents, without what users of the reference have no use for.
 
         Args:
-            sketches: sketches of a run.
-            documents: int64[n], held-out documents, ascending.
-            cells: columns of `ASSIGNMENTS` and `class`, aligned with `documents`.
+            sketch: sketches of the documents, by ascending key.
+            cells: columns of `CELLS`, aligned with `sketch`.
         """
-        hi, lo, tokens = (
-            sketches.numbers(name)[documents]
-            for name in ("fingerprint_hi", "fingerprint_lo", "tokens")
-        )
-        key = sample_key(hi, lo, np.ones(len(documents), np.int64))
-        order = np.argsort(key, kind="stable")[:DOCUMENTS]
-        before = np.cumsum(tokens[order]) - tokens[order]
-        chosen = np.sort(order[before < TOKENS])  # in the order in which files are read
-        parts, places = [], [np.zeros(0, np.int64)]
-        for unit, rows, place in sketches.rows_of(documents[chosen]):
-            table = files.read_table(sketches.paths[unit])
-            parts.append(table.take(pa.array(rows)))
-            places.append(place)
-        if not parts:
-            parts = [files.read_table(sketches.paths[0]).slice(0, 0)]
-        at = chosen[np.concatenate(places)]
-        by_key = np.argsort(key[at], kind="stable")
-        sketch = pa.concat_tables(parts).combine_chunks().take(pa.array(by_key))
-        # Users of the reference have no use for ids, domains and prompts.
         nulls = pa.nulls(sketch.num_rows, pa.string())
         blanks = {"id": nulls, "domain": nulls, "generation": nulls}
         blanks["prompt"] = pa.array(np.zeros(sketch.num_rows, np.uint64))
         for name, column in blanks.items():
             place = sketch.schema.get_field_index(name)
             sketch = sketch.set_column(place, sketch.schema.field(place), column)
-        fields = [*ASSIGNMENTS, pa.field("class", pa.int8(), nullable=False)]
-        columns = [pa.array(cells[field.name][at[by_key]], field.type) for field in fields]
-        return cls(sketch, pa.table(columns, schema=pa.schema(fields)))
+        return cls(sketch, cells.select(CELLS.names).cast(CELLS))
 
     def save(self, folder: str) -> None:
         """Write the pool as the sketches of one unit, which deduplication can read."""
@@ -125,27 +101,3 @@ def pool_sketches(folder: str) -> Sketches:
     path = files.join(folder, "pool")
     piece = Piece(unit_file(path, 0, "parquet"), "parquet", 0, -1, 0)
     return Sketches(path, [Unit(0, 0, (piece,))])
-
-
-def words_until(
-    sketches: Sketches, documents: NDArray[np.int64], key: NDArray[np.uint64], tokens: int
-) -> NDArray[np.uint32]:
-    """Read the words of the documents with the smallest keys, up to a number of words.
-
-    Args:
-        sketches: sketches of a run.
-        documents: int64[n], documents, ascending.
-        key: uint64[n], key of each document.
-        tokens: number of words from which no further document is taken.
-
-    Returns:
-        uint32[total], word hashes.
-    """
-    order = np.argsort(key, kind="stable")
-    lengths = sketches.numbers("tokens")[documents][order]
-    chosen = order[np.cumsum(lengths) - lengths < tokens]
-    parts = [np.zeros(0, np.uint32)]
-    for unit, rows, _ in sketches.rows_of(documents[np.sort(chosen)]):
-        offsets, words = packed_runs(sketches.table(unit, ["words"]).column(0))
-        parts += [words[offsets[row] : offsets[row + 1]] for row in rows]
-    return np.concatenate(parts)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,99 +19,21 @@ from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL, ClusterCounts
+from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
+from outcross.transforms.reference.members import FOLDER, Members
 from outcross.transforms.reference.pool import POOL_FILES, Pool
+from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables
-from outcross.transforms.text.surface import Bands
 
-FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
-TAIL_QUANTILE = 0.20
-SUPPORT_QUANTILE = 0.01
-VERSION = 5
+VERSION = 6
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
-REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, "reference.json")
-
-NAMES = pa.schema(
-    [
-        pa.field("cluster", pa.int32(), nullable=False),
-        pa.field("words", pa.list_(pa.string()), nullable=False),
-        pa.field("texts", pa.list_(pa.string()), nullable=False),
-    ]
-)
-"""Schema of the clusters' names: distinctive words, and beginnings of some human texts."""
-
-
-def reference_part(hi: NDArray[np.uint64], lo: NDArray[np.uint64], seed: int) -> NDArray[np.int8]:
-    """Split human text by hash: half to fit, a quarter for thresholds, a quarter held out.
-
-    Args:
-        hi: uint64[n], upper halves of the fingerprints.
-        lo: uint64[n], lower halves of the fingerprints.
-        seed: seed of the run.
-
-    Returns:
-        int8[n], FIT, THRESHOLDS or HELD_OUT.
-    """
-    quarter = seeded_hash(hi, lo, seed, "reference part") >> np.uint64(62)
-    return np.array([FIT, FIT, THRESHOLDS, HELD_OUT], np.int8)[quarter.astype(np.int64)]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Limits of the document classes: tail is rare, off-support is unlike all human text.
-
-    Attributes:
-        density: limit of tail: a document with a lower density is rare. It is the 20 % quantile of
-            the quarter `THRESHOLDS`.
-        dot: limit of off-support: a document with a lower dot product with its centroid is unlike
-            human text. It is the 1 % quantile of the same quarter.
-        bands: limits of the surface measures; a document outside of one is off-support too.
-    """
-
-    density: int
-    dot: int
-    bands: Bands = field(default_factory=Bands)
-
-    def classify(
-        self, dot: NDArray[np.int32], density: NDArray[np.int64], surface: NDArray[np.uint32]
-    ) -> NDArray[np.int8]:
-        """Classify each document as HEAD, TAIL or OFF_SUPPORT.
-
-        Args:
-            dot: int32[n], dot product with the nearest centroid.
-            density: int64[n], density of each document.
-            surface: uint32[n, 4], surface measures of each text.
-
-        Returns:
-            int8[n], document classes.
-        """
-        by_density = np.where(density < self.density, TAIL, HEAD)
-        off_support = (dot < self.dot) | self.bands.outside(surface).any(axis=1)
-        return np.where(off_support, OFF_SUPPORT, by_density).astype(np.int8)
-
-
-def set_thresholds(dot: NDArray[np.int32], density: NDArray[np.int64], bands: Bands) -> Thresholds:
-    """Set the thresholds from the quarter of human text that is reserved for them.
-
-    Each threshold is one of the given values, so it is exact.
-
-    Args:
-        dot: int32[n], dot product of each document with its nearest centroid.
-        density: int64[n], density of each document.
-        bands: bands of all human text; no part is reserved, as surface measures aren't fitted.
-    """
-    if len(dot) == 0:
-        return Thresholds(density=0, dot=-(1 << 30), bands=bands)
-    return Thresholds(
-        density=int(np.sort(density)[int(TAIL_QUANTILE * len(density))]),
-        dot=int(np.sort(dot)[int(SUPPORT_QUANTILE * len(dot))]),
-        bands=bands,
-    )
+DESCRIPTION = "reference.json"
+REFERENCE_FILES = ("arrays.npz", NGRAMS, CLUSTERS, *POOL_FILES, DESCRIPTION)
+"""Files of every reference; those of its members stand beside them."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +53,8 @@ class Reference:
         pool: documents of the quarters `THRESHOLDS` and `HELD_OUT`, for comparisons.
         rare: uint32[m], ascending, words that occur two to five times in a million words of the
             half that fitted the centroids.
-        members: uint64[n, 2], ascending, fingerprints of all documents. A document with one of
-            these fingerprints is not new.
+        members: parts of the fingerprints of all documents. A document with one of these
+            fingerprints is not new.
         repeats: int64[m, 2], sizes of groups of human documents that repeat one another before
             deduplication, and the number of groups of each size.
         ngram: words in a shingle of the pool's signatures.
@@ -149,7 +74,7 @@ class Reference:
     ngrams: Tables
     pool: Pool
     rare: NDArray[np.uint32]
-    members: NDArray[np.uint64]
+    members: Members
     repeats: NDArray[np.int64]
     ngram: int
     num_perm: int
@@ -162,29 +87,6 @@ class Reference:
         """Return the numbers of clusters of the two codebooks."""
         return self.codebook.size, self.second_codebook.size
 
-    def holds(self, hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Mark the documents whose text is exactly that of a reference document.
-
-        Args:
-            hi: uint64[n], upper halves of the fingerprints.
-            lo: uint64[n], lower halves of the fingerprints.
-
-        Returns:
-            bool[n].
-        """
-        member = np.zeros(len(hi), bool)
-        if len(self.members) == 0:
-            return member
-        row = np.searchsorted(self.members[:, 0], hi)
-        # Members with the same upper half are neighbours. They are very rare.
-        while True:
-            at = np.minimum(row, len(self.members) - 1)
-            same = (row < len(self.members)) & (self.members[at, 0] == hi)
-            if not same.any():
-                return member
-            member |= same & (self.members[at, 1] == lo)
-            row = np.where(same, row + 1, len(self.members))
-
     @property
     def shares(self) -> NDArray[np.float64]:
         """Compute the clusters' shares of the tokens, with half a mean document added to each."""
@@ -194,7 +96,7 @@ class Reference:
         return np.asarray(smoothed / smoothed.sum(), np.float64)
 
     def save(self, folder: str) -> str:
-        """Write the reference to a folder; return its fingerprint."""
+        """Write the reference to a folder, but for its members; return its fingerprint."""
         files.make_folder(folder)
         arrays: dict[str, Any] = {
             "centroids": self.codebook.centroids,
@@ -204,7 +106,6 @@ class Reference:
             "audit_dims": self.second_codebook.dims,
             "audit_counts": self.second_codebook.counts,
             "rare": self.rare,
-            "members": self.members,
             "repeats": self.repeats,
         }
         packed = files.pack_arrays(arrays, compressed=True)
@@ -224,12 +125,17 @@ class Reference:
             "num_perm": self.num_perm,
             "zstd_ratio": self.zstd_ratio,
             "known": self.known,
+            "members": self.members.to_json(),
         }
-        files.write_json(files.join(folder, "reference.json"), value)
+        files.write_json(files.join(folder, DESCRIPTION), value)
         return self.fingerprint()
 
     def fingerprint(self) -> str:
         """Hash the reference; runs with the same fingerprint can be compared."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         state = xxhash.xxh3_128()
         state.update(f"{versions(VERSION)} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
@@ -246,20 +152,36 @@ class Reference:
             self.ngrams.unigrams,
             self.ngrams.bigrams,
             self.rare,
-            self.members,
             self.repeats,
         ):
             state.update(np.ascontiguousarray(array).tobytes())
+        state.update(f"{self.members.total.documents} {self.members.total.hashes}".encode())
         state.update(self.pool.fingerprint)
         return str(state.hexdigest())
 
 
+def reference_files(folder: str) -> list[str]:
+    """Return the paths of a reference's files below its folder; reference.json is the last."""
+    members = files.list_files(files.join(folder, FOLDER, "part-*.npy"))
+    names = [f"{FOLDER}/{path.rpartition('/')[2]}" for path in members]
+    present = [name for name in REFERENCE_FILES if files.exists(files.join(folder, name))]
+    return [*names, *present]
+
+
 def copy_reference(source: str, folder: str) -> None:
-    """Copy a reference's files; reference.json is copied last, as it marks a complete copy."""
-    for name in REFERENCE_FILES:
+    """Copy a reference's files; reference.json is copied last, as it marks a complete copy.
+
+    Args:
+        source: folder of the reference.
+        folder: folder of the copy. Members of another reference are deleted from it.
+    """
+    names = reference_files(source)
+    stale = {*reference_files(folder)} - {*names}
+    for name in names:
         target = files.join(folder, name)
         files.make_folder(target.rpartition("/")[0])
         files.write_bytes(target, files.read_bytes(files.join(source, name)))
+    files.delete_files([files.join(folder, name) for name in sorted(stale)])
 
 
 def load_reference(folder: str, embedder: str | None = None) -> Reference:
@@ -274,15 +196,31 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
             are damaged or belong to different references.
     """
     embedder = load_default().fingerprint if embedder is None else embedder
-    path = files.join(folder, "reference.json")
+    path = files.join(folder, DESCRIPTION)
     if not files.exists(path):
         raise ConfigError(
-            f"reference: {folder} holds no reference.json; "
+            f"reference: {folder} holds no {DESCRIPTION}; "
             "give the folder that `outcross reference build` made, or the folder `reference/` in "
             "the output of an earlier run"
         )
+    return _load(folder, embedder, files.read_bytes(path), _states(folder))
+
+
+def _states(folder: str) -> tuple[tuple[int, int], ...]:
+    """Return sizes and times of a local reference's files, which tell that one has changed."""
+    if not files.is_local(folder):
+        return ()
+    paths = [Path(folder, name) for name in reference_files(folder)]
+    return tuple((path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+
+
+@lru_cache(maxsize=2)  # a command needs one reference several times, or compares two
+def _load(
+    folder: str, embedder: str, description: bytes, states: tuple[tuple[int, int], ...]
+) -> Reference:
+    path = files.join(folder, DESCRIPTION)
     try:
-        value = files.read_json(path)
+        value = json.loads(description)
         made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
         raise ConfigError(f"reference: {path} is not a valid reference.json ({error})") from None
@@ -328,8 +266,11 @@ def _build_advice(folder: str) -> str:
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:
-    limits = value["thresholds"]
     arrays = files.unpack_arrays(files.read_bytes(files.join(folder, "arrays.npz")))
+    members = Members.from_json(value["members"])
+    missing = [name for name in members.files if not files.exists(files.join(folder, name))]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]} is missing")
     return Reference(
         human=value["human"],
         embedder=value["embedder"],
@@ -337,17 +278,13 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         second_codebook=Codebook(
             arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]
         ),
-        thresholds=Thresholds(
-            limits["density"],
-            limits["dot"],
-            Bands(**{name: tuple(ends) for name, ends in limits["bands"].items()}),
-        ),
+        thresholds=Thresholds.from_json(value["thresholds"]),
         counts=ClusterCounts.from_json(value["counts"]),
         held_out=ClusterCounts.from_json(value["held_out"]),
         ngrams=Tables.from_bytes(files.read_bytes(files.join(folder, NGRAMS))),
         pool=Pool.load(folder),
         rare=arrays["rare"],
-        members=arrays["members"],
+        members=members,
         repeats=arrays["repeats"],
         ngram=value["ngram"],
         num_perm=value["num_perm"],

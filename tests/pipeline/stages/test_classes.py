@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from outcross.pipeline.commands.run import RunResult
-from outcross.pipeline.stages import cluster
+from outcross.transforms.reference import fit_reference
 from outcross.transforms.text.surface import Bands
 from tests.pipeline.stages.test_select import TOPICS, select
 from tests.support.corpora import write_jsonl
@@ -84,7 +84,7 @@ def test_junk_is_written_once_and_no_more_than_its_share(corpus: Path, tmp_path:
 def test_without_bands_junk_would_be_copied(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "set_bands", lambda surface: Bands())
+    monkeypatch.setattr(fit_reference, "set_bands", lambda surface: Bands())
     result, bad, _ = run(corpus, tmp_path / "out")
     assert max(row["of"] for row in bad) > 1
     assert not [w for w in result.report.verdict.warnings if "look like no human text" in w]

@@ -23,6 +23,7 @@ from outcross.schemas.lineage import ArchivedSource, Lineage
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS
+from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.ngrams import BUCKETS, Tables
 from tests.support.references import Documents, Population, reference
@@ -113,10 +114,10 @@ class Stages:
         verdicts = Verdicts(np.where(self.kept, -1, 0), nothing, nothing, nothing, {})
         done = artifact(config.out, "deduplicate")
         deduplicated = Deduplicated(self.sketched, done, verdicts, nothing, 1, [], 14, 9)
+        self.clustered = Clustered(deduplicated, clustering, REFERENCE)
         zeros = np.zeros(n, np.int32)
-        self.clustered = Clustered(
-            deduplicated, clustering, REFERENCE, zeros, zeros.astype(np.int8)
-        )
+        save_aligned(self.clustered.folder, sketches, {"cluster": zeros})
+        save_aligned(self.clustered.classes_folder, sketches, {"class": zeros.astype(np.int8)})
 
     def rank(self) -> Ranking:
         return rank(self.clustered)

@@ -16,22 +16,20 @@ from hypothesis import strategies as st
 from outcross.schemas.documents import SURFACE_MEASURES
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
+from outcross.transforms.reference.documents import FIT, HELD_OUT, THRESHOLDS, reference_part
+from outcross.transforms.reference.members import part_file, write_part
 from outcross.transforms.reference.pool import POOL_FILES
 from outcross.transforms.reference.reference import (
     CLUSTERS,
-    FIT,
-    HELD_OUT,
     REFERENCE_FILES,
-    THRESHOLDS,
     VERSION,
-    Thresholds,
     copy_reference,
     load_reference,
-    reference_part,
-    set_thresholds,
+    reference_files,
 )
+from outcross.transforms.reference.thresholds import Thresholds, set_thresholds
 from outcross.transforms.text.surface import Bands
-from tests.support.references import TOPICS, reference
+from tests.support.references import TOPICS, members_of, reference
 
 BANDS = Bands(low=(10,) * SURFACE_MEASURES, high=(20,) * SURFACE_MEASURES)
 
@@ -45,6 +43,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     saved = reference(pool=20)
     thresholds = dataclasses.replace(saved.thresholds, bands=BANDS)
     saved = dataclasses.replace(saved, thresholds=thresholds)
+    write_part(str(tmp_path), 0, members_of(pool=20))
     assert saved.save(str(tmp_path)) == saved.fingerprint()
     loaded = load_reference(str(tmp_path), "e-1")
     assert loaded.fingerprint() == saved.fingerprint()
@@ -62,16 +61,18 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     assert (loaded.shares == saved.shares).all()
     assert loaded.pool.sketch.equals(saved.pool.sketch)
     assert loaded.pool.cells.equals(saved.pool.cells)
-    for name in ("rare", "members", "repeats"):
+    for name in ("rare", "repeats"):
         assert getattr(loaded, name).dtype == getattr(saved, name).dtype
         assert getattr(loaded, name).tolist() == getattr(saved, name).tolist()
-    for name in ("ngram", "num_perm", "zstd_ratio", "sizes"):
+    for name in ("ngram", "num_perm", "zstd_ratio", "sizes", "members"):
         assert getattr(loaded, name) == getattr(saved, name)
     assert loaded.names.equals(saved.names)
     copy_folder = tmp_path / "again"
     loaded.save(str(copy_folder))
+    write_part(str(copy_folder), 0, members_of(pool=20))
     written = {path for path in tmp_path.rglob("*.*") if path.is_relative_to(copy_folder)}
-    assert {str(path.relative_to(copy_folder)) for path in written} == set(REFERENCE_FILES)
+    names = {str(path.relative_to(copy_folder)) for path in written}
+    assert names == {*REFERENCE_FILES, part_file(0)} == {*reference_files(str(copy_folder))}
     for path in written:
         mine, theirs = path, tmp_path / path.relative_to(copy_folder)
         if path.suffix == ".parquet":
@@ -79,13 +80,16 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
         else:
             assert mine.read_bytes() == theirs.read_bytes()
     copied = tmp_path / "copied"
+    write_part(str(copied), 1, members_of(pool=1))  # of another reference
     copy_reference(str(copy_folder), str(copied))
     assert load_reference(str(copied), "e-1").fingerprint() == saved.fingerprint()
+    assert {*reference_files(str(copied))} == names
 
 
 def test_a_reference_of_too_little_text_has_no_ratio(tmp_path: Path) -> None:
     saved = dataclasses.replace(reference(pool=2), zstd_ratio=None)
     saved.save(str(tmp_path))
+    write_part(str(tmp_path), 0, members_of(pool=2))
     assert load_reference(str(tmp_path), "e-1").zstd_ratio is None
 
 
@@ -148,8 +152,9 @@ def test_the_command_that_makes_it_anew_has_the_files_that_it_was_made_of(tmp_pa
 
 
 def test_files_of_two_references_are_not_taken_for_one(tmp_path: Path) -> None:
-    SMALL.save(str(tmp_path / "a"))
-    reference(1, pool=2).save(str(tmp_path / "b"))
+    for name, seed in (("a", 0), ("b", 1)):
+        reference(seed, pool=2).save(str(tmp_path / name))
+        write_part(str(tmp_path / name), 0, members_of(seed, pool=2))
     for name in ("arrays.npz", "ngrams.bin", POOL_FILES[0]):
         mixed = tmp_path / f"mixed-{name.replace('/', '-')}"
         shutil.copytree(tmp_path / "a", mixed)
@@ -163,6 +168,7 @@ def test_a_damaged_reference_is_refused_by_its_folder(tmp_path: Path) -> None:
     draw = random.Random(3)
     saved = reference(pool=20)
     fingerprint = saved.save(str(tmp_path))
+    write_part(str(tmp_path), 0, members_of(pool=20))
     for name in REFERENCE_FILES:
         path = tmp_path / name
         data_before = path.read_bytes()
@@ -277,27 +283,21 @@ def test_shares_are_smoothed_by_half_a_mean_document() -> None:
     assert small.shares == pytest.approx(np.full(TOPICS, 1 / TOPICS))
 
 
-# Few halves, so that some are the same, and the smallest and largest ones that there are.
-HALVES = st.sampled_from([0, 1, 2, 2**63, 2**64 - 2, 2**64 - 1])
-PAIRS = st.lists(st.tuples(HALVES, HALVES), max_size=25)
+def test_a_reference_without_its_members_is_refused(tmp_path: Path) -> None:
+    SMALL.save(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"is damaged .*part-00000\.npy is missing"):
+        load_reference(str(tmp_path), "e-1")
 
 
-@settings(max_examples=200)
-@given(st.sets(st.tuples(HALVES, HALVES)), PAIRS)
-def test_a_reference_holds_the_texts_that_it_is_made_of(
-    members: set[tuple[int, int]], asked: list[tuple[int, int]]
-) -> None:
-    table = np.array(sorted(members), np.uint64).reshape(-1, 2)
-    small = dataclasses.replace(SMALL, members=table)
-    hi, lo = np.array(asked, np.uint64).reshape(-1, 2).T
-    assert small.holds(hi, lo).tolist() == [pair in members for pair in asked]
-
-
-def test_a_reference_holds_its_own_texts_and_no_others() -> None:
-    hi, lo = SMALL.members.T
-    assert SMALL.holds(hi, lo).all()
-    assert not SMALL.holds(hi, lo + np.uint64(1)).any()
-    assert not SMALL.holds(*hashes(1000)).any()
+def test_a_reference_that_has_not_changed_is_loaded_once(tmp_path: Path) -> None:
+    SMALL.save(str(tmp_path))
+    write_part(str(tmp_path), 0, members_of(pool=2))
+    first = load_reference(str(tmp_path), "e-1")
+    assert load_reference(str(tmp_path), "e-1") is first
+    other = reference(1, pool=2)
+    other.save(str(tmp_path))
+    write_part(str(tmp_path), 0, members_of(1, pool=2))
+    assert load_reference(str(tmp_path), "e-1").fingerprint() == other.fingerprint()
 
 
 def test_what_the_clusters_are_about_stands_in_a_file_of_its_own(tmp_path: Path) -> None:
