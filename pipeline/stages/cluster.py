@@ -136,7 +136,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
     else:
         with context.progress.stage("cluster", documents=len(sketches)):
             if loaded is None:
-                roles = WRITABLE if audited else _reference_roles(deduplicated.sketched)
+                roles = WRITABLE if audited else reference_roles(deduplicated.sketched)
                 loaded = _make_reference(deduplicated, done, roles)
             else:
                 work = AssignClusters(
@@ -153,22 +153,12 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
     return Clustered(deduplicated, done, reference, nearest, classes)
 
 
-def _reference_roles(sketched: Sketched) -> tuple[Role, ...]:
+def reference_roles(sketched: Sketched) -> tuple[Role, ...]:
     """Return the roles that the reference is made of: `reference`, else human, else synthetic."""
     for role in ("reference", "human", "synthetic"):
         if sketched.units(role):
             return (role,)
     return ("synthetic",)
-
-
-def reference_documents(deduplicated: Deduplicated) -> NDArray[np.int64]:
-    """Return the documents that the reference is made of, if the run makes one.
-
-    Returns:
-        int64[m], ascending numbers of documents.
-    """
-    sketched = deduplicated.sketched
-    return np.flatnonzero(sketched.of_role(*_reference_roles(sketched)) & deduplicated.kept)
 
 
 def _make_reference(

@@ -14,6 +14,8 @@ NONE, FRESH, LEDGER, SYNTHETIC, OFF_SUPPORT, TOO_LONG, BEYOND = range(7)
     BEYOND       synthetic document beyond the limit of the archive
 """
 
+USES = 7
+"""Number of uses."""
 HUMAN = (FRESH, LEDGER)
 GENERATED = (SYNTHETIC, OFF_SUPPORT)
 WRITABLE = (*HUMAN, *GENERATED)
