@@ -142,13 +142,14 @@ def rank(clustered: Clustered) -> Ranking:
     else:
         keys["request"] = config.model_dump(mode="json", include=request)
     if lineage is not None:
-        asked = request | {"fresh_human_tokens", "archive", "archive_source", "seed"}
+        asked = ["tokens", "human_share", "human_tokens", "fresh_human_tokens"]
         keys["lineage"] = [
             lineage.before.model_dump(mode="json"),
             {name: source.ngrams for name, source in lineage.archived.items()},
             sorted(lineage.run_sources),
             sorted(lineage.ledger),
-            lineage.asked.model_dump(mode="json", include=asked),
+            [getattr(lineage.asked, key) for key in asked],
+            [config.archive, config.archive_source, config.seed],
         ]
     done = artifact(config.out, "rank", cluster=clustered.artifact.key, **keys)
     columns = _unit_columns(clustered, done, names)
