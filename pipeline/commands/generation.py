@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.pipeline.engine.artifacts import artifact
+from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.inputs.lineage import LINEAGE, USED, RunLineage, read_lineage
 from outcross.pipeline.stages.context import RunError
-from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.rank import amount, count_documents
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.columns import LEDGER_COLUMN, is_json, original_name, settle, unite, unsettled
+from outcross.schemas.columns import is_json, json_field, original_name, settle, unite
 from outcross.schemas.lineage import (
+    Amount,
     ArchivedSource,
     Generation,
     LedgerPart,
@@ -29,45 +26,96 @@ from outcross.schemas.lineage import (
 from outcross.schemas.sources import Fields, Source
 from outcross.transforms.base import files
 from outcross.transforms.base.files import absolute_path
+from outcross.transforms.exchange.exchange import Collect, Regroup, Send
+from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.inputs.input_files import pattern_of
 from outcross.transforms.reference.reference import copy_reference
-
-NOTES = pa.struct(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("generation", pa.string(), nullable=False),
-        pa.field("fingerprint_hi", pa.uint64(), nullable=False),
-        pa.field("fingerprint_lo", pa.uint64(), nullable=False),
-        pa.field("tokens", pa.int64(), nullable=False),
-    ]
+from outcross.transforms.writing.ledger import (
+    BOUGHT,
+    WRITTEN,
+    BuyRows,
+    ListReused,
+    SumWritten,
+    WrittenRows,
 )
-"""Type of the notes that the ledger adds to a row."""
+
+_PARTITION = 1 << 22  # reused documents that one worker sorts
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Human documents that a run has written.
+
+    Attributes:
+        artifact: artifact that keeps the sums.
+        amounts: int64[S, 2, 2], documents and tokens of each source that are fresh, and those of
+            the ledger.
+    """
+
+    artifact: Artifact
+    amounts: NDArray[np.int64]
+
+    @property
+    def fresh(self) -> Amount:
+        """Text that was bought."""
+        return _amount(self.amounts[:, 0])
+
+    @property
+    def reused(self) -> Amount:
+        """Text of the ledger."""
+        return _amount(self.amounts[:, 1])
+
+    def bought(self, source: int) -> Amount:
+        """Return the text that was bought from a source.
+
+        Args:
+            source: number of the source.
+        """
+        return _amount(self.amounts[source : source + 1, 0])
+
+
+def _amount(sums: NDArray[np.int64]) -> Amount:
+    documents, tokens = sums.sum(axis=0).tolist()
+    return Amount(documents=documents, tokens=tokens)
+
+
+def purchases(selected: Selected) -> Purchases:
+    """Count the human documents that a run with a lineage has written.
+
+    Args:
+        selected: result of `select`.
+    """
+    done = artifact(selected.config.out, "commit", select=selected.artifact.key)
+    units, amounts = selected.sketched.units("human"), np.zeros((1, 2, 2), np.int64)
+    if not done.finished:
+        work = SumWritten(_written_rows(selected))
+        selected.context.over_units(units, lambda p: p | SumUnits(work, done.folder))
+        done.finish()
+    if units:
+        amounts = files.unpack_arrays(files.read_bytes(done.path(WRITTEN)))["amounts"]
+    return Purchases(done, amounts)
+
+
+def _written_rows(selected: Selected) -> WrittenRows:
+    return WrittenRows(selected.ranking.columns, selected.ranking.folder, selected.folder)
 
 
 def lineage_report(selected: Selected) -> LineageReport | None:
     """Describe a run's place in its lineage; return None without a lineage."""
-    lineage, tokens = selected.context.lineage, selected.sketched.tokens
+    lineage = selected.context.lineage
     if lineage is None:
         return None
-    reached = selected.planned.plan.reached
-    fresh, reused = _human(selected)
+    reached, human = selected.planned.plan.reached, purchases(selected)
     return LineageReport(
         generation=lineage.name,
         number=lineage.number,
-        fresh=amount(fresh, tokens),
-        reused=amount(reused, tokens),
+        fresh=human.fresh,
+        reused=human.reused,
         planned_fresh_tokens=reached.human_tokens - reached.ledger_tokens,
         planned_reused_tokens=reached.ledger_tokens,
         ledger=lineage.before.ledger,
         ranking=list(selected.ranking.sources),
     )
-
-
-def _human(selected: Selected) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return bool[n] twice: written human documents that are fresh, and those of the ledger."""
-    written = (selected.copies > 0) & selected.sketched.of_role("human")
-    ledger = selected.ranking.ledger
-    return written & ~ledger, written & ledger
 
 
 def commit(selected: Selected, tokens: int) -> None:
@@ -82,35 +130,30 @@ def commit(selected: Selected, tokens: int) -> None:
     Raises:
         RunError: when another run was committed meanwhile.
     """
-    config, sketched, clustered = selected.config, selected.sketched, selected.clustered
+    config, clustered = selected.config, selected.clustered
     lineage = selected.context.lineage
     if lineage is None:
         return
-    done = artifact(config.out, "commit", select=selected.artifact.key)
-    place = f"{lineage.name}-{done.key[:8]}"
+    human = purchases(selected)
+    place = f"{lineage.name}-{human.artifact.key[:8]}"
     for kind in ("ledger", "archive"):
         files.make_folder(lineage.path(f"{kind}/{place}"))
-    fresh, reused = _human(selected)
-    bought = _write_bought(selected.deduplicated, lineage, fresh, place)
+    write_ledger(selected, lineage, human, place)
     ngrams = used = None
-    if fresh.any():
-        ngrams = f"ledger/{place}/bought.ngrams"
-        count_documents(sketched, done, fresh, lineage.path(ngrams))
-    if reused.any():
+    if human.fresh.documents:
+        ngrams = f"ledger/{place}/{BOUGHT}"
+        files.write_bytes(lineage.path(ngrams), files.read_bytes(human.artifact.path(BOUGHT)))
+    if human.reused.documents:
         used = f"ledger/{place}/{USED}"
-        hi, lo = (half[reused] for half in sketched.fingerprints)
-        order = np.lexsort((lo, hi))
-        table = pa.table({"fingerprint_hi": hi[order], "fingerprint_lo": lo[order]})
-        files.write_table(lineage.path(used), table)
     generation = Generation(
         name=lineage.name,
         out=absolute_path(config.out),
         seed=config.seed,
         reference=clustered.reference.fingerprint(),
         tokens=tokens,
-        fresh=amount(fresh, sketched.tokens),
-        reused=amount(reused, sketched.tokens),
-        bought=bought,
+        fresh=human.fresh,
+        reused=human.reused,
+        bought=_bought(selected.sketched, human, place),
         used=used,
         ngrams=ngrams,
         sources=_archived(selected, lineage, place),
@@ -133,141 +176,87 @@ def commit(selected: Selected, tokens: int) -> None:
     _delete_others(lineage.folder, state)
 
 
-def _write_bought(
-    deduplicated: Deduplicated, lineage: RunLineage, fresh: NDArray[np.bool_], place: str
-) -> list[LedgerPart]:
-    """Copy the bought rows from data/ into the ledger, a file for each source.
+def write_ledger(selected: Selected, lineage: RunLineage, human: Purchases, place: str) -> None:
+    """Write the ledger's files: the bought rows of each source, and the list of reused ones.
 
     Args:
-        deduplicated: result of `deduplicate`.
+        selected: result of `select`.
         lineage: lineage of the run.
-        fresh: bool[n], documents that were bought.
+        human: human documents that the run has written.
         place: name of the folder in the ledger.
     """
-    sketched, config = deduplicated.sketched, deduplicated.config
-    parts = []
-    shards = files.list_files(files.join(config.out, "data", "*.parquet"))
-    for source in config.sources:
-        bought = fresh & sketched.of_sources(source.name)
-        if not bought.any():
-            continue
-        name = f"ledger/{place}/{source.name}.parquet"
-        notes = _notes(deduplicated, lineage.name, source, np.flatnonzero(bought))
-        copied = copy_rows(
-            shards, source.name, _columns(sketched, source), notes, lineage.path(name)
-        )
-        if copied != len(notes):
-            raise RunError(
-                f"lineage: of {len(notes):,} documents of source {source.name!r} that were bought, "
-                f"{copied:,} stand in data/; did it change? Run again, and the lineage is as it was"
-            )
-        parts.append(
-            LedgerPart(
-                source=source.name,
-                file=name,
-                fields=Fields(**source.model_dump(include=set(Fields.model_fields) - {"id_field"})),
-                amount=amount(bought, sketched.tokens),
-            )
-        )
-    return parts
+    sketched, context, config = selected.sketched, selected.context, selected.config
+    written, parts = _written_rows(selected), human.artifact.subfolder("parts")
+    bought = [n for n in range(len(config.sources)) if human.bought(n).documents]
+    if not bought and not human.reused.documents:
+        return
+    buy = BuyRows(
+        written,
+        config.sources,
+        sketched.sketches.places,
+        selected.deduplicated.folder,
+        lineage.name,
+        {number: _columns(sketched, number) for number in bought},
+        parts,
+        {n: lineage.path(_ledger_file(place, config.sources[n])) for n in bought},
+    )
+    partitions = -(-human.reused.documents // _PARTITION)
+    reuse = ListReused(written, partitions, parts, lineage.path(f"ledger/{place}/{USED}"))
+
+    def wire(lanes: Any) -> None:
+        if bought:
+            lanes | Send(buy, spill) | Collect(buy)
+        if partitions:
+            sent = lanes | "SendReused" >> Send(reuse, spill)
+            sent | Regroup(reuse, spill) | "CollectReused" >> Collect(reuse)
+
+    with context.spill() as spill:
+        context.over_units(sketched.units("human"), wire, reading=True)
 
 
-def _notes(
-    deduplicated: Deduplicated, generation: str, source: Source, documents: NDArray[np.int64]
-) -> pa.Table:
-    """Return the notes of documents for the ledger, and as `key` their ids in data/.
+def _ledger_file(place: str, source: Source) -> str:
+    return f"ledger/{place}/{source.name}.parquet"
+
+
+def _bought(sketched: Sketched, human: Purchases, place: str) -> list[LedgerPart]:
+    """Describe the bought rows of each source.
 
     Args:
-        deduplicated: result of `deduplicate`.
-        generation: name of the generation.
-        source: source of the documents.
-        documents: int64[m], ascending numbers of documents.
+        sketched: result of `sketch`.
+        human: human documents that the run has written.
+        place: name of the folder in the ledger.
     """
-    sketched = deduplicated.sketched
-    key = pa.array(deduplicated.ids(documents), pa.string())
-    # The same id may come again from another file of the same name, or another source.
-    prefix = f"{generation}/{source.name}/"
-    bare = pc.replace_substring_regex(key, f"^{source.name.replace('.', '[.]')}/", "")
-    hi, lo = (half[documents] for half in sketched.fingerprints)
-    return pa.table(
-        {
-            "key": key,
-            "id": pc.binary_join_element_wise(prefix, bare, ""),
-            "generation": pa.repeat(generation, len(documents)),
-            "fingerprint_hi": hi,
-            "fingerprint_lo": lo,
-            "tokens": sketched.tokens[documents],
-        }
-    )
+    return [
+        LedgerPart(
+            source=source.name,
+            file=_ledger_file(place, source),
+            fields=Fields(**source.model_dump(include=set(Fields.model_fields) - {"id_field"})),
+            amount=human.bought(number),
+        )
+        for number, source in enumerate(sketched.config.sources)
+        if human.bought(number).documents
+    ]
 
 
-def _columns(sketched: Sketched, source: Source) -> dict[str, pa.Field]:
-    """Return the columns in which a source has values: the original fields by names in data/.
+def _columns(sketched: Sketched, source: int) -> pa.Schema:
+    """Return the columns in which a source has values, as they are in the source.
 
     A column that is null in all rows has no type, and must not get that of other sources.
+
+    Args:
+        sketched: result of `sketch`.
+        source: number of the source.
     """
-    number = [source.name for source in sketched.config.sources].index(source.name)
-    reports = [report for report in sketched.reports(number) if report.rows]
+    reports = [report for report in sketched.reports(source) if report.rows]
     schema = unite(report.arrow_schema() for report in reports)
     filled = {field.name for field in schema if is_json(field) or not pa.types.is_null(field.type)}
     fields = {original_name(field): field for field in settle([schema])}
-    return {
-        field.name: fields[original_name(field)].with_name(original_name(field))
-        for field in sketched.union
-        if original_name(field) in filled and field.name != sketched.text_out
-    }
-
-
-def copy_rows(
-    shards: Sequence[str], source: str, columns: Mapping[str, pa.Field], notes: pa.Table, path: str
-) -> int:
-    """Copy the first copies of a source's rows from data/, each with its note.
-
-    Args:
-        shards: files of data/.
-        source: name of the source.
-        columns: original fields of the source, by their names in data/.
-        notes: notes of its documents.
-        path: path of the copy.
-
-    Returns:
-        The number of copied rows.
-    """
-    writer: pq.ParquetWriter | None = None
-    copied = 0
-
-    def write(sink: Any) -> None:
-        nonlocal writer, copied
-        for shard in shards:
-            with files.open_input(shard) as stream:
-                data = pq.ParquetFile(stream)
-                for number in range(data.num_row_groups):
-                    rows = data.read_row_group(number)
-                    facts = rows["outcross"].combine_chunks()
-                    first = pc.and_(
-                        pc.equal(facts.field("source"), source), pc.equal(facts.field("copy"), 1)
-                    )
-                    if not pc.any(first).as_py():
-                        continue
-                    ids = facts.field("id").filter(first)
-                    noted = notes.take(pc.index_in(ids, value_set=notes["key"].combine_chunks()))
-                    struct = pa.StructArray.from_arrays(
-                        [noted[field.name].combine_chunks() for field in NOTES],
-                        fields=list(NOTES),
-                    )
-                    copies = unsettled(rows.select(list(columns)).filter(first), columns)
-                    copies = copies.append_column(
-                        pa.field(LEDGER_COLUMN, NOTES, nullable=False), struct
-                    )
-                    if writer is None:
-                        writer = pq.ParquetWriter(sink, copies.schema, compression="zstd")
-                    writer.write_table(copies)
-                    copied += len(copies)
-        if writer is not None:
-            writer.close()
-
-    files.write_whole(path, write)
-    return copied
+    names = [original_name(f) for f in sketched.union if f.name != sketched.text_out]
+    return pa.schema(
+        json_field(name) if is_json(fields[name]) else pa.field(name, fields[name].type)
+        for name in names
+        if name in filled
+    )
 
 
 def _archived(selected: Selected, lineage: RunLineage, place: str) -> list[ArchivedSource]:
@@ -292,7 +281,7 @@ def _archived(selected: Selected, lineage: RunLineage, place: str) -> list[Archi
         }
         paths = sorted(columns)
         name = f"archive/{place}/{source.name}.ngrams"
-        files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams[source.name]))
+        files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams(source.name)))
         archived.append(
             ArchivedSource(
                 source=source.model_copy(

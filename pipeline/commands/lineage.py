@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.pipeline.inputs.lineage import LINEAGE, damage_error, read_lineage
@@ -11,8 +15,11 @@ from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.writing.ledger import part_of
 
 _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
+_PARTITION = 1 << 22  # reused documents that are held at once
+_BATCH = 1 << 16  # rows that are read at once
 
 
 def lineage_summary(folder: str) -> LineageSummary:
@@ -35,64 +42,109 @@ def lineage_summary(folder: str) -> LineageSummary:
     )
 
 
-def _ledger(folder: str, state: Lineage) -> list[Purchase]:
-    """Return what each generation bought, and how often later ones have written it again."""
-    used = [
-        _fingerprints(folder, generation.used)
-        for generation in state.generations
-        if generation.used is not None
-    ]
-    texts, times = np.unique(np.concatenate([np.zeros(0, _FINGERPRINT), *used]), return_counts=True)
-    return [
-        _bought(folder, generation, texts, times)
-        for generation in state.generations
-        if generation.bought
-    ]
+def _ledger(folder: str, state: Lineage, partition: int = _PARTITION) -> list[Purchase]:
+    """Return what each generation bought, and how often later ones have written it again.
 
-
-def _fingerprints(folder: str, name: str) -> NDArray[np.void]:
-    table = _read(folder, name)
-    fingerprints = np.empty(len(table), _FINGERPRINT)
-    fingerprints["hi"], fingerprints["lo"] = table["fingerprint_hi"], table["fingerprint_lo"]
-    return fingerprints
-
-
-def _read(folder: str, name: str, columns: list[str] | None = None) -> pa.Table:
-    path = files.join(folder, name)
-    try:
-        return files.read_table(path, columns)
-    except (OSError, ValueError) as error:
-        raise damage_error(path, error) from None
-
-
-def _bought(
-    folder: str, generation: Generation, texts: NDArray[np.void], times: NDArray[np.int64]
-) -> Purchase:
-    """Return the human text that a generation bought.
+    Fingerprints are compared range by range, so that memory doesn't grow with the ledger.
 
     Args:
         folder: folder of the lineage.
-        generation: the generation.
-        texts: fingerprint[n], texts of the ledger that later generations wrote, ascending.
+        state: state of the lineage.
+        partition: reused documents that are held at once, about.
+    """
+    reused = sum(generation.reused.documents for generation in state.generations)
+    partitions = max(1, -(-reused // partition))
+    bought = [generation for generation in state.generations if generation.bought]
+    counts = np.zeros((len(bought), 2, 2), np.int64)  # used and left: documents, tokens
+    uses = np.zeros(len(bought), np.int64)
+    for part in range(partitions):
+        texts, times = _reused(folder, state, part, partitions)
+        for place, generation in enumerate(bought):
+            for text, tokens in _bought(folder, generation, part, partitions):
+                written = _times(text, texts, times)
+                uses[place] += written.sum()
+                for column, mask in enumerate((written > 0, written == 0)):
+                    counts[place, column] += mask.sum(), tokens[mask].sum()
+    return [
+        Purchase(
+            generation=generation.name,
+            bought=generation.fresh,
+            used=Amount(documents=int(row[0, 0]), tokens=int(row[0, 1])),
+            left=Amount(documents=int(row[1, 0]), tokens=int(row[1, 1])),
+            uses=int(often),
+        )
+        for generation, row, often in zip(bought, counts, uses, strict=True)
+    ]
+
+
+def _reused(
+    folder: str, state: Lineage, part: int, partitions: int
+) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """Return the texts of the ledger that later generations wrote, and how often.
+
+    Args:
+        folder: folder of the lineage.
+        state: state of the lineage.
+        part: range of the fingerprints.
+        partitions: number of ranges.
+
+    Returns:
+        fingerprint[n], ascending, and int64[n].
+    """
+    names = [g.used for g in state.generations if g.used is not None]
+    columns = ["fingerprint_hi", "fingerprint_lo"]
+    texts = [np.zeros(0, _FINGERPRINT)]
+    for name in names:
+        for hi, lo in _read(folder, name, columns):
+            texts.append(_texts(hi, lo)[part_of(hi, partitions) == part])
+    return np.unique(np.concatenate(texts), return_counts=True)
+
+
+def _bought(
+    folder: str, generation: Generation, part: int, partitions: int
+) -> Iterator[tuple[NDArray[np.void], NDArray[np.int64]]]:
+    """Yield the fingerprints and lengths of the texts that a generation bought, in one range."""
+    columns = [f"{LEDGER_COLUMN}.{name}" for name in ("fingerprint_hi", "fingerprint_lo", "tokens")]
+    for bought in generation.bought:
+        for hi, lo, tokens in _read(folder, bought.file, columns):
+            rows = part_of(hi, partitions) == part
+            yield _texts(hi, lo)[rows], tokens[rows]
+
+
+def _times(
+    bought: NDArray[np.void], texts: NDArray[np.void], times: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how often each bought text was written again: int64[m].
+
+    Args:
+        bought: fingerprint[m], bought texts.
+        texts: fingerprint[n], reused texts, ascending.
         times: int64[n], how often each of them was written.
     """
-    uses, tokens = [], []
-    for part in generation.bought:
-        notes = _read(folder, part.file, [LEDGER_COLUMN])[0].combine_chunks()
-        bought = np.empty(len(notes), _FINGERPRINT)
-        bought["hi"], bought["lo"] = notes.field("fingerprint_hi"), notes.field("fingerprint_lo")
-        written = np.zeros(len(bought), np.int64)
-        # A ledger holds no text twice.
-        _, place, among = np.intersect1d(bought, texts, return_indices=True)
-        written[place] = times[among]
-        uses.append(written)
-        tokens.append(notes.field("tokens").to_numpy())
-    counts, lengths = np.concatenate(uses), np.concatenate(tokens)
-    used = counts > 0
-    return Purchase(
-        generation=generation.name,
-        bought=generation.fresh,
-        used=Amount(documents=int(used.sum()), tokens=int(lengths[used].sum())),
-        left=Amount(documents=int((~used).sum()), tokens=int(lengths[~used].sum())),
-        uses=int(counts.sum()),
-    )
+    if not len(texts):
+        return np.zeros(len(bought), np.int64)
+    place = np.minimum(np.searchsorted(texts, bought), len(texts) - 1)
+    return np.where(texts[place] == bought, times[place], 0)
+
+
+def _texts(hi: NDArray[np.uint64], lo: NDArray[np.uint64]) -> NDArray[np.void]:
+    fingerprints = np.empty(len(hi), _FINGERPRINT)
+    fingerprints["hi"], fingerprints["lo"] = hi, lo
+    return fingerprints
+
+
+def _read(folder: str, name: str, columns: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
+    """Yield columns of a file of the lineage, batch by batch; members of structs by dotted names.
+
+    Raises:
+        ConfigError: when the file can't be read.
+    """
+    path = files.join(folder, name)
+    try:
+        with files.open_input(path) as stream:
+            data = pq.ParquetFile(stream)
+            for batch in data.iter_batches(_BATCH, columns=list(columns), use_threads=False):
+                arrays = pa.Table.from_batches([batch]).flatten().columns
+                yield [array.to_numpy() for array in arrays]
+    except (OSError, ValueError) as error:
+        raise damage_error(path, error) from None

@@ -133,7 +133,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
     else:
         with context.progress.stage("cluster", documents=len(sketches)):
             if reference is None:
-                roles = WRITABLE if audited else _reference_roles(deduplicated.sketched)
+                roles = WRITABLE if audited else reference_roles(deduplicated.sketched)
                 reference = _make_reference(deduplicated, done, roles)
             else:
                 _classify(deduplicated, done, reference)
@@ -152,22 +152,12 @@ def _loaded(config: Config) -> Reference:
     return reference if config.texts else replace(reference, names=NAMES.empty_table())
 
 
-def _reference_roles(sketched: Sketched) -> tuple[Role, ...]:
+def reference_roles(sketched: Sketched) -> tuple[Role, ...]:
     """Return the roles that the reference is made of: `reference`, else human, else synthetic."""
     for role in ("reference", "human", "synthetic"):
         if sketched.units(role):
             return (role,)
     return ("synthetic",)
-
-
-def reference_documents(deduplicated: Deduplicated) -> NDArray[np.int64]:
-    """Return the documents that the reference is made of, if the run makes one.
-
-    Returns:
-        int64[m], ascending numbers of documents.
-    """
-    sketched = deduplicated.sketched
-    return np.flatnonzero(sketched.of_role(*_reference_roles(sketched)) & deduplicated.kept)
 
 
 def _classify(deduplicated: Deduplicated, done: Artifact, reference: Reference) -> None:

@@ -1,4 +1,4 @@
-"""Limits on the length of documents, so that no single one decides a corpus's totals."""
+"""Documents that are too long, and documents that decide a corpus's totals alone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.texts import printable
-from outcross.schemas.config import DEFAULT_SYNTHETIC, Config, repeat_caps
+from outcross.schemas.config import Config
 from outcross.schemas.plan import LengthLimits
 from outcross.schemas.report import LongDocument, LongDocuments
-from outcross.schemas.sources import WRITABLE, Role
-
-PERCENT = 100
-"""Limit: a document may hold 1/PERCENT of the tokens to write, however short the others are."""
-MEDIANS = 20
-"""Limit: a document may be MEDIANS times as long as the median, however little is written."""
-_NAMED = 10  # documents that are named
-
-Lengths = NDArray[np.int64]
+from outcross.transforms.selection.length_limits import MEDIANS, Limits
+from outcross.transforms.selection.supply import SupplySums
+from outcross.transforms.selection.uses import TOO_LONG
 
 
 @dataclass(frozen=True)
@@ -30,12 +24,10 @@ class TooLong:
     """Documents that are left out because they are too long.
 
     Attributes:
-        rows: bool[n], the documents.
         limits: tokens of the longest document that may be written, by role; None: no limit.
         facts: entry of the report about them; None where there are none.
     """
 
-    rows: NDArray[np.bool_]
     limits: LengthLimits | None
     facts: LongDocuments | None
 
@@ -66,84 +58,35 @@ class TooLong:
         )
 
 
-def too_long(deduplicated: Deduplicated, current: NDArray[np.bool_]) -> TooLong:
-    """Find the documents that are too long, from content and configuration alone.
+def asked_limits(config: Config, lengths: str) -> Limits:
+    """Return the limits of a run: its plan's, or those of its lengths, or none.
+
+    Args:
+        config: configuration of the run.
+        lengths: path of the sum of the lengths.
+    """
+    if config.plan is not None:
+        return Limits(config, fixed=read_plan(config.plan).length_limits)
+    return Limits(config, lengths=lengths if config.long_documents == "leave_out" else None)
+
+
+def too_long(deduplicated: Deduplicated, limits: Limits, sums: SupplySums) -> TooLong:
+    """Describe the documents that are too long.
 
     Args:
         deduplicated: result of `deduplicate`.
-        current: bool[n], synthetic documents of the run's own sources, not of earlier generations.
+        limits: limits of length.
+        sums: sums over the documents.
     """
-    config, sketched = deduplicated.config, deduplicated.sketched
-    kept, tokens = deduplicated.kept, sketched.tokens
-    rows = np.zeros(len(kept), bool)
-    roles = {role: kept & sketched.of_role(role) for role in WRITABLE}
-    limits = None
-    if config.plan is not None:
-        limits = read_plan(config.plan).length_limits
-    elif config.long_documents == "leave_out":
-        lengths = {role: tokens[documents] for role, documents in roles.items()}
-        new = tokens[roles["synthetic"] & current]
-        limits = length_limits(config, lengths, new if new.any() else lengths["synthetic"])
-    if limits is None:
-        return TooLong(rows, None, None)
-    for role, documents in roles.items():
-        rows |= documents & (tokens > getattr(limits, role))
-    return TooLong(rows, limits, _facts(deduplicated, rows, limits))
-
-
-def length_limits(config: Config, tokens: dict[Role, Lengths], new: Lengths) -> LengthLimits:
-    """Return the length up to which documents may be written, by role.
-
-    A limit is the larger one of 1 % of the tokens to write and 20 times the median length. By
-    default the tokens to write depend on the supply, which counts no document above the limits.
-
-    Args:
-        config: configuration of the run.
-        tokens: int64[n], lengths of the kept documents of each role, in tokens.
-        new: int64[m], lengths of the synthetic documents that decide the default total.
-    """
-    least = {role: MEDIANS * median(lengths) for role, lengths in tokens.items()}
-    ordered: dict[Role, Lengths] = {"synthetic": np.sort(new), "human": np.sort(tokens["human"])}
-    sums = {role: np.concatenate([[0], np.cumsum(part)]) for role, part in ordered.items()}
-
-    def within(role: Role, limit: int) -> int:
-        return int(sums[role][np.searchsorted(ordered[role], limit, side="right")])
-
-    limits = dict.fromkeys(WRITABLE, 1 << 62)  # these leave out nothing
-    while True:  # ends, as limits only fall
-        wanted = tokens_wanted(config, *(within(role, limits[role]) for role in WRITABLE))
-        lower = {
-            role: min(limits[role], max(int(wanted) // PERCENT, least[role])) for role in WRITABLE
-        }
-        if lower == limits:
-            return LengthLimits(**lower)
-        limits = lower
-
-
-def median(tokens: Lengths) -> int:
-    """Return the upper median of the lengths of documents with words; 1 where there are none."""
-    worded = tokens[tokens > 0]
-    middle = len(worded) // 2
-    return int(np.partition(worded, middle)[middle]) if len(worded) else 1
-
-
-def tokens_wanted(config: Config, synthetic: float, human: float) -> float:
-    """Return the tokens that a run would write, even if it can't.
-
-    Args:
-        config: configuration of the run.
-        synthetic: supply of synthetic tokens, each document once.
-        human: supply of human tokens, each document once.
-    """
-    if config.tokens is not None:
-        return config.tokens
-    generated = DEFAULT_SYNTHETIC * synthetic
-    if config.human_tokens is not None:
-        return generated + config.human_tokens
-    share = config.human_share if config.effective_ratio is None else 0.0
-    if share == 1 or synthetic == 0:
-        return human
-    return generated + min(generated * share / (1 - share), repeat_caps(config).human * human)
+    documents, tokens, _ = sums.of_uses(TOO_LONG).tolist()
+    reached = limits.load()
+    if documents == 0 or reached is None:
+        return TooLong(reached, None)
+    longest = _named(deduplicated, sums.long[:, 3].astype(np.int64), sums.long[:, 0])
+    return TooLong(
+        reached,
+        LongDocuments(documents=documents, tokens=tokens, limits=reached, longest=longest),
+    )
 
 
 def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]:
@@ -164,7 +107,8 @@ def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]
         if np.count_nonzero(part) == 1:  # it is all of its source, so the corpus counts
             total, name = int(weight.sum()), "the corpus"
         if 2 * (most := int(part.max())) > total:
-            (longest,) = _named(deduplicated, np.array([part.argmax()]))
+            place = np.array([part.argmax()])
+            (longest,) = _named(deduplicated, place, sketched.tokens[place].astype(np.uint64))
             findings.append(
                 f"one document, {printable(longest.id)}, holds {most / total:.0%} of the "
                 f"{total:,} tokens of {name}"
@@ -172,36 +116,27 @@ def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]
     return findings
 
 
-def _facts(
-    deduplicated: Deduplicated, rows: NDArray[np.bool_], limits: LengthLimits
-) -> LongDocuments | None:
-    documents = np.flatnonzero(rows)
-    if len(documents) == 0:
-        return None
-    sketched = deduplicated.sketched
-    hi, lo = (half[documents] for half in sketched.fingerprints)
-    lengths = sketched.tokens[documents]
-    longest = documents[np.lexsort((lo, hi, -lengths))[:_NAMED]]
-    return LongDocuments(
-        documents=len(documents),
-        tokens=int(lengths.sum()),
-        limits=limits,
-        longest=_named(deduplicated, longest),
-    )
+def _named(
+    deduplicated: Deduplicated, documents: NDArray[np.int64], tokens: NDArray[np.uint64]
+) -> Sequence[LongDocument]:
+    """Name a few documents, in their order.
 
-
-def _named(deduplicated: Deduplicated, documents: NDArray[np.int64]) -> Sequence[LongDocument]:
-    """Name documents, in their order."""
-    sketched = deduplicated.sketched
+    Args:
+        deduplicated: result of `deduplicate`.
+        documents: int64[m], numbers of the documents.
+        tokens: uint64[m], their lengths.
+    """
+    sketches, sources = deduplicated.sketches, deduplicated.config.sources
     ascending = np.sort(documents)
     names = dict(zip(ascending.tolist(), deduplicated.ids(ascending), strict=True))
+    units = np.searchsorted(sketches.offsets, documents, side="right") - 1
     return [
         LongDocument(
-            id=names[document],
-            source=sketched.config.sources[sketched.source_numbers[document]].name,
-            tokens=int(sketched.tokens[document]),
+            id=names[number], source=sources[sketches.units[unit].source].name, tokens=length
         )
-        for document in documents.tolist()
+        for number, unit, length in zip(
+            documents.tolist(), units.tolist(), tokens.tolist(), strict=True
+        )
     ]
 
 

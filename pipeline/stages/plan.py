@@ -82,7 +82,7 @@ def plan(ranking: Ranking) -> Planned:
     done = artifact(
         config.out,
         "plan",
-        cluster=ranking.clustered.artifact.key,
+        rank=ranking.artifact.key,
         asked=request,
         given=given,
         format=Plan.model_fields["format_version"].default,
@@ -92,7 +92,10 @@ def plan(ranking: Ranking) -> Planned:
         context.progress.skipped("plan")
         result = Plan.from_json(files.read_bytes(path))
     else:
-        result = _new_plan(ranking) if config.plan is None else _given_plan(config.plan, ranking)
+        if config.plan is None:
+            result = _new_plan(ranking, done)
+        else:
+            result = _given_plan(config.plan, ranking, done)
         result = context.shown(result)
         files.write_bytes(path, result.to_json())
         done.finish()
@@ -101,9 +104,9 @@ def plan(ranking: Ranking) -> Planned:
     return Planned(ranking, done, result)
 
 
-def _new_plan(ranking: Ranking) -> Plan:
+def _new_plan(ranking: Ranking, done: Artifact) -> Plan:
     """Make the plan of a run that was given none."""
-    supply = measure_supply(ranking)
+    supply = measure_supply(ranking, done)
     try:
         result = make_plan(ranking.config, supply)
     except ConfigError as refusal:
@@ -115,7 +118,7 @@ def _new_plan(ranking: Ranking) -> Plan:
     return result.model_copy(update=additions)
 
 
-def _given_plan(path: str, ranking: Ranking) -> Plan:
+def _given_plan(path: str, ranking: Ranking, done: Artifact) -> Plan:
     """Read the plan that a run was given.
 
     Raises:
@@ -129,7 +132,7 @@ def _given_plan(path: str, ranking: Ranking) -> Plan:
             "deduplication; make it again with `outcross plan` and this configuration"
         )
     planned = [domain.name for domain in result.domains]
-    available = [domain.name for domain in measure_supply(ranking).domains]
+    available = [domain.name for domain in measure_supply(ranking, done).domains]
     if planned != available:
         raise ConfigError(
             f"plan: {path} has the domains {_listed(planned)}, and the sources have "

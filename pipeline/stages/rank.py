@@ -1,54 +1,66 @@
-"""Stage `rank`: choose the candidates of a run, the nearest synthetic sources first.
+"""Stage `rank`: decide the use of every document, and rank the synthetic sources of a lineage.
 
-Without a lineage all documents are candidates, but for those that are too long.
+Without a lineage all documents may be written, but for those that are too long. With a lineage the
+nearest synthetic sources come first, up to the limits of the archive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
-from outcross.pipeline.inputs.lineage import expected_mix
-from outcross.pipeline.stages.cluster import Clustered
+from outcross.pipeline.inputs.lineage import RunLineage, expected_mix
+from outcross.pipeline.stages.cluster import Clustered, reference_roles
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.lengths import TooLong, too_long
+from outcross.pipeline.stages.lengths import TooLong, asked_limits, too_long
 from outcross.pipeline.stages.sketched import Sketched
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
-from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.selection.distance import SAMPLE_TOKENS, distances, folded, take_nearest
-from outcross.transforms.selection.score_candidates import CountNgrams, read_tables
-from outcross.transforms.sketches.aligned import save_aligned
+from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.selection.distance import (
+    DISTANCE_BUCKETS,
+    SAMPLE_TOKENS,
+    distances,
+    folded,
+    take_nearest,
+)
+from outcross.transforms.selection.length_limits import LENGTHS, CountLengths, Limits
+from outcross.transforms.selection.quantile import CUTS, CutByHash, SumBuckets
+from outcross.transforms.selection.sample_sources import HELD, CountSamples, SourceRows, SumSources
+from outcross.transforms.selection.supply import SUPPLY, SumSupply, SupplySums
+from outcross.transforms.selection.unit_columns import UnitColumns
+from outcross.transforms.selection.uses import GENERATED, HUMAN, LEDGER
+from outcross.transforms.sketches.aligned import load_aligned, save_aligned
 from outcross.transforms.text.ngrams import Tables
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Documents that may be written; result of `rank`.
+    """Uses of the documents; result of `rank`.
 
     Attributes:
         clustered: result of `cluster`.
-        candidate: bool[n], kept synthetic documents that may be written.
-        human: bool[n], kept human documents that may be written.
-        too_long: kept documents of both roles that are left out for their length.
-        new: synthetic tokens of the run's own sources, after deduplication.
+        artifact: artifact of the stage.
+        columns: columns of the units that decide the uses.
+        limits: limits of length.
         sources: synthetic sources, nearest first; empty without a lineage.
-        ngrams: file of n-gram counts of each of the run's own sources, by its name.
     """
 
     clustered: Clustered
-    candidate: NDArray[np.bool_]
-    human: NDArray[np.bool_]
-    too_long: TooLong
-    new: int
+    artifact: Artifact
+    columns: UnitColumns
+    limits: Limits
     sources: Sequence[RankedSource]
-    ngrams: dict[str, str]
 
     @property
     def deduplicated(self) -> Deduplicated:
@@ -71,141 +83,331 @@ class Ranking:
         return self.clustered.config
 
     @property
+    def folder(self) -> str:
+        """Folder of the row-aligned columns `use` and `domain`."""
+        return self.artifact.path("uses")
+
+    @cached_property
+    def sums(self) -> SupplySums:
+        """Sums over the documents, by use."""
+        return SupplySums.from_bytes(files.read_bytes(self.artifact.path(SUPPLY)))
+
+    @cached_property
+    def too_long(self) -> TooLong:
+        """Kept documents of both roles that are left out for their length."""
+        return too_long(self.deduplicated, self.limits, self.sums)
+
+    @property
+    def new(self) -> int:
+        """Synthetic tokens of the run's own sources after deduplication, in a lineage."""
+        run_sources = _lineage(self.context).run_sources
+        return sum(source.held.tokens for source in self.sources if source.name in run_sources)
+
+    def ngrams(self, source: str) -> str:
+        """Return the file of n-gram counts of one of the run's own synthetic sources."""
+        return _ngrams(self.artifact, source)
+
+    # The stages after this one read the files; until then they take arrays over all documents.
+    @cached_property
+    def uses(self) -> NDArray[np.int8]:
+        """Array int8[n]: use of each document."""
+        (uses,) = load_aligned(self.folder, self.sketched.sketches, ["use"])
+        return uses
+
+    @property
+    def candidate(self) -> NDArray[np.bool_]:
+        """Mask of the synthetic documents that may be written, bool[n]."""
+        return np.isin(self.uses, GENERATED)
+
+    @property
+    def human(self) -> NDArray[np.bool_]:
+        """Mask of the human documents that may be written, bool[n]."""
+        return np.isin(self.uses, HUMAN)
+
+    @property
     def ledger(self) -> NDArray[np.bool_]:
-        """Mask of the documents of the lineage's ledger, bool[n]; empty without a lineage."""
-        lineage = self.context.lineage
-        return self.sketched.of_sources(*(() if lineage is None else lineage.ledger))
+        """Mask of the documents of the ledger that may be written, bool[n]."""
+        return self.uses == LEDGER
 
 
 def rank(clustered: Clustered) -> Ranking:
-    """Rank the synthetic sources: the run's own and those of earlier generations."""
-    context, config, sketched = clustered.context, clustered.config, clustered.sketched
-    deduplicated, lineage, tokens = clustered.deduplicated, context.lineage, sketched.tokens
-    current = sketched.of_sources(
-        *(source.name for source in config.sources if lineage is None or lineage.is_new(source))
-    )
-    long = too_long(deduplicated, current)
-    if long.warning is not None:
-        context.warn(long.warning)
-    human, kept = (
-        deduplicated.kept & sketched.of_role(role) & ~long.rows for role in ("human", "synthetic")
-    )
-    if lineage is None:
-        return Ranking(clustered, kept, human, long, int(tokens[kept].sum()), [], {})
-    by_source = {
-        source.name: kept & sketched.of_sources(source.name)
-        for source in config.sources
-        if source.role == "synthetic"
-    }
-    supply = {name: int(tokens[rows].sum()) for name, rows in by_source.items()}
-    new_sources = {name: rows for name, rows in by_source.items() if name in lineage.run_sources}
-    new = sum(supply[name] for name in new_sources)
-    limits = None if long.limits is None else long.limits.model_dump()
-    done = artifact(
-        config.out, "rank", cluster=clustered.artifact.key, own=sorted(new_sources), limits=limits
-    )
-    ngrams = {name: done.path(f"{name}.ngrams") for name in new_sources}
+    """Decide the use of every document, and rank the synthetic sources of a lineage."""
+    context, config, lineage = clustered.context, clustered.config, clustered.context.lineage
+    names = sorted({*config.domains, OTHERS})
+    request = {"tokens", "human_share", "human_tokens", "effective_ratio", "max_copies"}
+    keys: dict[str, Any] = {"domains": names}
+    planned = asked_limits(config, "")
+    if planned.lengths is None:
+        keys["limits"] = None if planned.fixed is None else planned.fixed.model_dump()
+    else:
+        keys["request"] = config.model_dump(mode="json", include=request)
+    if lineage is not None:
+        asked = ["tokens", "human_share", "human_tokens", "fresh_human_tokens"]
+        keys["lineage"] = [
+            lineage.before.model_dump(mode="json"),
+            {name: source.ngrams for name, source in lineage.archived.items()},
+            sorted(lineage.run_sources),
+            sorted(lineage.ledger),
+            [getattr(lineage.asked, key) for key in asked],
+            [config.archive, config.archive_source, config.seed],
+        ]
+    done = artifact(config.out, "rank", cluster=clustered.artifact.key, **keys)
+    columns = _unit_columns(clustered, done, names)
+    limits = asked_limits(config, done.path(LENGTHS))
     if done.finished:
         context.progress.skipped("rank")
     else:
-        with context.progress.stage("rank", documents=int(kept.sum())):
-            for name, rows in new_sources.items():
-                sample = _even_sample(sketched, rows, SAMPLE_TOKENS)
-                count_documents(sketched, done, sample, ngrams[name])
-        done.finish()
-    ledger = sketched.of_sources(*lineage.ledger)
-    mix = expected_mix(
-        lineage.asked,
-        float(tokens[human & ~ledger].sum()),
-        float(tokens[human & ledger].sum()),
-        new,
-    )
-    assert mix is not None
-    far = distances(
-        [
-            lineage.tables(lineage.archived[name].ngrams)
-            if name in lineage.archived
-            else Tables.from_bytes(files.read_bytes(ngrams[name]))
-            for name in by_source
-        ],
-        lineage.bought(),
-        folded(clustered.reference.ngrams),
-        mix.human_share,
-    )
-    taken = [float(tokens) for tokens in supply.values()]
-    if config.archive > 0:
-        most = config.archive_source * mix.tokens
-        nearest = take_nearest(far, taken, config.archive * mix.tokens, most)
-        # A domain may occur in the new text alone, so with domains all new text stays.
-        stays = [bool(config.domains) and name in new_sources for name in by_source]
-        taken = list(np.where(stays, taken, nearest))
-    for name, amount_taken in zip(by_source, taken, strict=True):
-        if name in new_sources and amount_taken == 0 < supply[name]:
+        with context.progress.stage("rank", documents=len(clustered.sketched.sketches)):
+            stage = _Rank(clustered, done, columns, limits)
+            sources = [] if lineage is None else stage.ranked(lineage)
+            if lineage is None:
+                stage.decide()
+        done.finish({"sources": [source.model_dump(mode="json") for source in sources]})
+    ranked = [RankedSource(**source) for source in done.stats()["sources"]]
+    ranking = Ranking(clustered, done, columns, limits, ranked)
+    if ranking.too_long.warning is not None:
+        context.warn(ranking.too_long.warning)
+    by_name = {source.name: source for source in ranked}
+    for name in (source.name for source in config.sources if source.name in by_name):
+        unused = by_name[name].candidates.tokens == 0 < by_name[name].held.tokens
+        if unused and name in _lineage(context).run_sources:
             context.warn(
-                f"archive: none of {name!r} is chosen from, as earlier candidates are nearer to "
-                "human text and enough; archive: 0 takes the new ones alone"
+                f"archive: none of {name!r} is chosen from, as earlier candidates are "
+                "nearer to human text and enough; archive: 0 takes the new ones alone"
             )
-    candidate = np.zeros_like(kept)
-    ranked = []
-    for name, distance, amount_taken in zip(by_source, far, taken, strict=True):
-        rows = _even_sample(sketched, by_source[name], amount_taken)
-        candidate |= rows
-        ranked.append(
+    return ranking
+
+
+class _Rank:
+    """Pipelines of the stage.
+
+    Args:
+        clustered: result of `cluster`.
+        done: artifact of the stage.
+        columns: columns of the units.
+        limits: limits of length.
+    """
+
+    def __init__(
+        self, clustered: Clustered, done: Artifact, columns: UnitColumns, limits: Limits
+    ) -> None:
+        self.clustered, self.done, self.columns, self.limits = clustered, done, columns, limits
+        self.context, self.config = clustered.context, clustered.config
+        self.sketches, self.sources = clustered.sketched.sketches, clustered.config.sources
+
+    def decide(self, cuts: str | None = None, parts: Mapping[int, int] | None = None) -> None:
+        """Write the uses of all documents, and sum up the supply.
+
+        Args:
+            cuts: file of the last hashes of synthetic sources that are taken in part.
+            parts: numbers of these sources, with their places in the file.
+        """
+
+        def wire(lanes: Any) -> None:
+            lanes | "Supply" >> SumUnits(
+                self._supply(cuts, parts or {}), self.done.folder, self._lengths(lanes)
+            )
+
+        self.context.over_units(self.sketches.units, wire)
+
+    def ranked(self, lineage: RunLineage) -> list[RankedSource]:
+        """Rank the synthetic sources, and decide with the amounts that are taken of each.
+
+        Args:
+            lineage: lineage of the run.
+
+        Returns:
+            The synthetic sources, nearest first.
+        """
+        numbers = [n for n, source in enumerate(self.sources) if source.role == "synthetic"]
+        names = [self.sources[number].name for number in numbers]
+        documents = SourceRows(self.columns, self.limits, self.config.seed, numbers)
+        held = self._sum_sources(lineage, documents)
+        far = self._distances(lineage, names, held)
+        supply = [float(held[number, 1]) for number in numbers]
+        taken = supply
+        if self.config.archive > 0:
+            mix = self._mix(lineage, held)
+            most = self.config.archive_source * mix.tokens
+            nearest = take_nearest(far, supply, self.config.archive * mix.tokens, most)
+            # A domain may occur in the new text alone, so with domains all new text stays.
+            stays = [bool(self.config.domains) and name in lineage.run_sources for name in names]
+            taken = list(np.where(stays, supply, nearest))
+        self._decide_in_part(documents, supply, taken)
+        amounts = SupplySums.from_bytes(files.read_bytes(self.done.path(SUPPLY))).amounts
+        ranked = [
             RankedSource(
                 name=name,
                 distance=distance,
-                held=amount(by_source[name], tokens),
-                candidates=amount(rows, tokens),
+                held=_amount(held[number]),
+                candidates=_amount(amounts[number, list(GENERATED)].sum(axis=0)),
             )
+            for name, number, distance in zip(names, numbers, far, strict=True)
+        ]
+        return sorted(ranked, key=lambda source: source.distance)
+
+    def _lengths(self, lanes: Any) -> Any:
+        """Count lengths, unless the limits don't need them."""
+        if self.limits.lengths is None or files.exists(self.limits.lengths):
+            return None
+        lineage = self.context.lineage
+        new = frozenset(
+            number
+            for number, source in enumerate(self.sources)
+            if source.role == "synthetic" and (lineage is None or lineage.is_new(source))
         )
-    ranked.sort(key=lambda source: source.distance)
-    return Ranking(clustered, candidate, human, long, new, ranked, ngrams)
+        work = CountLengths(self.columns, new)
+        return lanes | "Lengths" >> SumUnits(work, self.done.folder)
+
+    def _supply(self, cuts: str | None, parts: Mapping[int, int]) -> SumSupply:
+        reference: frozenset[int] = frozenset()
+        if self.config.reference is None:
+            roles = reference_roles(self.clustered.sketched)
+            reference = frozenset(n for n, s in enumerate(self.sources) if s.role in roles)
+        return SumSupply(
+            self.columns,
+            self.limits,
+            self.sketches.offsets,
+            self.clustered.reference.codebook.size,
+            reference,
+            self.done.subfolder("uses"),
+            self.config.seed,
+            cuts,
+            parts,
+        )
+
+    def _sum_sources(self, lineage: RunLineage, documents: SourceRows) -> NDArray[np.int64]:
+        """Sum up the sources, and count the n-grams of an even sample of each new one.
+
+        Args:
+            lineage: lineage of the run.
+            documents: documents of the synthetic sources.
+
+        Returns:
+            int64[S, 2], documents and tokens of each source that may be written.
+        """
+        names = [self.sources[number].name for number in documents.sources]
+        wanted = [float(SAMPLE_TOKENS * (name in lineage.run_sources)) for name in names]
+        folder = self.done.subfolder("sources")
+        cut = CutByHash(documents, folder, wanted)
+        sample = CountSamples(
+            documents, files.join(folder, CUTS), [f"{name}.ngrams" for name in names]
+        )
+
+        def wire(lanes: Any) -> None:
+            lengths = self._lengths(lanes)
+            buckets = SumBuckets(documents, len(names))
+            summed = lanes | "Buckets" >> SumUnits(buckets, folder, lengths)
+            lanes | "Sources" >> SumUnits(SumSources(documents), folder, lengths)
+            cuts = lanes | "Cuts" >> SumUnits(cut, folder, summed)
+            lanes | "Samples" >> SumUnits(sample, folder, cuts)
+
+        self.context.over_units(self.sketches.units, wire)
+        return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
+
+    def _mix(self, lineage: RunLineage, held: NDArray[np.int64]) -> Any:
+        """Return the tokens that the run is expected to write.
+
+        Args:
+            lineage: lineage of the run.
+            held: int64[S, 2], documents and tokens of each source.
+        """
+        fresh = ledger = new = 0
+        for source, tokens in zip(self.sources, held[:, 1].tolist(), strict=True):
+            if source.role == "human":
+                ledger += tokens * (source.name in lineage.ledger)
+                fresh += tokens * (source.name not in lineage.ledger)
+            elif lineage.is_new(source):
+                new += tokens
+        mix = expected_mix(lineage.asked, float(fresh), float(ledger), new)
+        assert mix is not None
+        return mix
+
+    def _distances(
+        self, lineage: RunLineage, names: Sequence[str], held: NDArray[np.int64]
+    ) -> list[float]:
+        """Return the distance of each synthetic source from human text.
+
+        Args:
+            lineage: lineage of the run.
+            names: names of the sources.
+            held: int64[S, 2], documents and tokens of each source.
+        """
+        tables = [
+            lineage.tables(lineage.archived[name].ngrams)
+            if name in lineage.archived
+            else _tables(_ngrams(self.done, name))
+            for name in names
+        ]
+        reference = folded(self.clustered.reference.ngrams)
+        share = self._mix(lineage, held).human_share
+        return distances(tables, lineage.bought(), reference, share)
+
+    def _decide_in_part(
+        self, documents: SourceRows, supply: Sequence[float], taken: Sequence[float]
+    ) -> None:
+        """Decide the uses, with a part of some synthetic sources.
+
+        Args:
+            documents: documents of the synthetic sources.
+            supply: tokens of each source.
+            taken: tokens to take of each source.
+        """
+        parts = {
+            number: place
+            for place, number in enumerate(documents.sources)
+            if taken[place] < supply[place]
+        }
+        if not parts:
+            self.decide()
+            return
+        folder = self.done.subfolder("parts")
+        cut = CutByHash(documents, self.done.path("sources"), [float(t) for t in taken])
+
+        def wire(lanes: Any) -> None:
+            cuts = lanes | "Cuts" >> SumUnits(cut, folder)
+            work = self._supply(files.join(folder, CUTS), parts)
+            lanes | "Supply" >> SumUnits(work, self.done.folder, cuts)
+
+        self.context.over_units(self.sketches.units, wire)
 
 
-def amount(rows: NDArray[np.bool_], tokens: NDArray[np.int64]) -> Amount:
-    """Count documents and their tokens.
+def _unit_columns(clustered: Clustered, done: Artifact, domains: Sequence[str]) -> UnitColumns:
+    """Return the columns of the units that decide the uses.
 
     Args:
-        rows: bool[n], documents to count.
-        tokens: int64[n], tokens of all documents.
+        clustered: result of `cluster`.
+        done: artifact of the stage.
+        domains: names of the domains, with '*'.
     """
-    return Amount(documents=int(rows.sum()), tokens=int(tokens[rows].sum()))
+    config, sketches, lineage = clustered.config, clustered.sketched.sketches, clustered.context
+    ledger = frozenset[str]() if lineage.lineage is None else lineage.lineage.ledger
+    return UnitColumns(
+        sketches=sketches.folder,
+        verdicts=clustered.deduplicated.folder,
+        assignments=clustered.folder,
+        classes=clustered.classes_folder,
+        roles=[source.role for source in config.sources],
+        ledger=frozenset(n for n, source in enumerate(config.sources) if source.name in ledger),
+        domains=domains,
+    )
 
 
-def count_documents(sketched: Sketched, done: Artifact, rows: NDArray[np.bool_], path: str) -> None:
-    """Count the n-grams of some documents, in as few buckets as distances need.
-
-    Args:
-        sketched: result of `sketch`.
-        done: artifact that holds the files in between.
-        rows: bool[n], documents to count.
-        path: path of the result.
-    """
-    weights, counted = done.subfolder("weights"), done.path("all.ngrams")
-    save_aligned(weights, sketched.sketches, {"copies": rows})
-    work = CountNgrams(sketched.sketches.folder, weights, counted)
-    sketched.context.over_units(sketched.units("synthetic", "human"), lambda p: p | work)
-    files.write_bytes(path, folded(read_tables(counted)).to_bytes())
+def _lineage(context: Context) -> RunLineage:
+    assert context.lineage is not None
+    return context.lineage
 
 
-def _even_sample(sketched: Sketched, rows: NDArray[np.bool_], tokens: float) -> NDArray[np.bool_]:
-    """Draw a number of tokens from some documents by a seeded hash.
+def _ngrams(done: Artifact, source: str) -> str:
+    return done.path("sources", f"{source}.ngrams")
 
-    Args:
-        sketched: result of `sketch`.
-        rows: bool[n], documents to draw from.
-        tokens: tokens to draw.
 
-    Returns:
-        bool[n]; all of the documents if they have no more tokens.
-    """
-    places = np.flatnonzero(rows)
-    if tokens >= float(sketched.tokens[places].sum()):  # with the documents without words
-        return rows
-    hi, lo = (half[places] for half in sketched.fingerprints)
-    order = np.argsort(seeded_hash(hi, lo, sketched.config.seed, "archive"), kind="stable")
-    reached = np.cumsum(sketched.tokens[places][order])
-    drawn = np.zeros_like(rows)
-    if tokens > 0:
-        drawn[places[order[: np.searchsorted(reached, tokens) + 1]]] = True
-    return drawn
+def _tables(path: str) -> Tables:
+    """Return n-gram counts; none where no document was counted."""
+    if not files.exists(path):
+        return Tables.empty(DISTANCE_BUCKETS)
+    return Tables.from_bytes(files.read_bytes(path))
+
+
+def _amount(sums: NDArray[np.int64]) -> Amount:
+    return Amount(documents=int(sums[0]), tokens=int(sums[1]))

@@ -9,60 +9,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.pipeline.engine.artifacts import Artifact
 from outcross.pipeline.stages.rank import Ranking
+from outcross.schemas.documents import Unit
+from outcross.transforms.base import files
+from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.budget.waterfill import waterfill
-from outcross.transforms.selection.select import Candidates, fill_by_hash
+from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.selection.quantile import DRAWN, DrawByHash, HashedRows, SumBuckets
+from outcross.transforms.selection.unit_columns import UnitColumns
+from outcross.transforms.selection.uses import FRESH, LEDGER
+from outcross.transforms.sketches.aligned import load_unit
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class HumanText:
-    """Human documents of one origin that may be written, each once.
-
-    Attributes:
-        documents: int64[n], ascending numbers of the documents.
-        domain: int64[n], their domains.
-        cluster: int64[n], their clusters.
-        candidates: the documents as candidates of their domains.
-        shape: numbers of domains and of clusters.
-        seed: seed of the hash that chooses.
-        salt: salt of the hash that chooses.
-    """
-
-    documents: NDArray[np.int64]
-    domain: NDArray[np.int64]
-    cluster: NDArray[np.int64]
-    candidates: Candidates
-    shape: tuple[int, int]
-    seed: int
-    salt: str
+class HumanText(Protocol):
+    """Human documents of one origin that may be written, each once."""
 
     @property
     def by_domain(self) -> Floats:
         """Array float64[D]: tokens of each domain."""
-        tokens = np.bincount(self.domain, self.candidates.tokens, self.shape[0])
-        return tokens.astype(np.float64)
+        ...
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest document."""
+        ...
 
     def fill(self, quota: Floats) -> Floats:
-        """Draw documents that fill a quota for each domain.
+        """Draw documents that fill a quota for each domain, by hash alone.
 
         Args:
-            quota: float64[D], tokens for each domain.
+            quota: float64[D], tokens for each domain, no more than it has.
 
         Returns:
             float64[D, C], drawn tokens by domain and cluster.
         """
-        # By hash alone, so that the quotas of the clusters draw the same documents again.
-        copies = fill_by_hash(self.candidates, quota, self.seed, self.salt, topped_up=False)
-        domains, clusters = self.shape
-        cell = self.domain * clusters + self.cluster
-        taken = np.bincount(cell, copies * self.candidates.tokens, domains * clusters)
-        return taken.astype(np.float64).reshape(self.shape)
+        ...
 
 
 @dataclass(frozen=True)
@@ -108,36 +97,110 @@ class HumanPart:
         return bought, self.ledger.fill(rest)
 
 
-def human_part(ranking: Ranking, names: Sequence[str]) -> HumanPart | None:
+@dataclass(frozen=True)
+class HumanRows:
+    """Documents of one use, each domain a group.
+
+    Attributes:
+        columns: columns of the units.
+        uses: folder of the row-aligned columns `use` and `domain`.
+        use: the use.
+        clusters: number of clusters.
+        seed: seed of the run.
+        salt: salt of the hash that draws.
+    """
+
+    columns: UnitColumns
+    uses: str
+    use: int
+    clusters: int
+    seed: int
+    salt: str
+
+    def rows(self, unit: Unit) -> HashedRows:
+        """Return the rows of a unit."""
+        use, domain = load_unit(self.uses, unit.index, ["use", "domain"])
+        chosen, group = use == self.use, domain.astype(np.int64)
+        table = self.columns.sketch(unit, ["fingerprint_hi", "fingerprint_lo", "tokens"])
+        hi, lo, tokens = (column.to_numpy() for column in table.columns)
+        rows = HashedRows(
+            group,
+            seeded_hash(hi, lo, self.seed, self.salt),
+            tokens.astype(np.int64),
+            group * self.clusters + self.columns.clusters_of(unit),
+        )
+        return rows.take(chosen)
+
+
+@dataclass(frozen=True)
+class HumanUnits:
+    """Human text in units; draws run over these in two passes of one pipeline.
+
+    Attributes:
+        ranking: result of `rank`.
+        documents: documents that may be drawn.
+        domains: places of the D domains that occur.
+        folder: folder of the sums.
+    """
+
+    ranking: Ranking
+    documents: HumanRows
+    domains: Sequence[int]
+    folder: str
+
+    @property
+    def by_domain(self) -> Floats:
+        """Array float64[D]: tokens of each domain."""
+        cells = self.ranking.sums.cells_of(self.documents.use)
+        return np.asarray(cells.sum(axis=1)[list(self.domains)])
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest document."""
+        return int(self.ranking.sums.longest[self.documents.use])
+
+    def fill(self, quota: Floats) -> Floats:
+        """Draw documents that fill a quota for each domain; see `HumanText.fill`."""
+        shape = len(self.documents.columns.domains), self.documents.clusters
+        units = self.ranking.sketched.units("human")
+        if not units or not (quota > 0).any():
+            return np.zeros((len(self.domains), shape[1]))
+        files.make_folder(self.folder)
+        wanted = np.zeros(shape[0])
+        wanted[list(self.domains)] = quota
+        buckets = SumBuckets(self.documents, shape[0])
+        draw = DrawByHash(
+            self.documents, self.folder, wanted.tolist(), shape[0] * shape[1], slack=self.longest
+        )
+
+        def wire(lanes: Any) -> None:
+            summed = lanes | "Buckets" >> SumUnits(buckets, self.folder)
+            lanes | "Draw" >> SumUnits(draw, self.folder, summed)
+
+        self.ranking.context.over_units(units, wire)
+        drawn = files.unpack_arrays(files.read_bytes(files.join(self.folder, DRAWN)))["drawn"]
+        return drawn.astype(np.float64).reshape(shape)[list(self.domains)]
+
+
+def human_part(ranking: Ranking, draws: Artifact, domains: Sequence[int]) -> HumanPart | None:
     """Return the human text of a run with a lineage; None without one.
 
     Args:
         ranking: result of `rank`.
-        names: names of the domains.
+        draws: artifact that gets the sums of the draws.
+        domains: places of the domains that occur.
     """
-    lineage, sketched, clustered = ranking.context.lineage, ranking.sketched, ranking.clustered
+    lineage, clusters = ranking.context.lineage, ranking.clustered.reference.codebook.size
     if lineage is None:
         return None
-    generation = lineage.number
-    number = sketched.domains(names).astype(np.int64)
-    hi, lo = sketched.fingerprints
+    generation, seed = lineage.number, ranking.config.seed
 
-    def text(rows: NDArray[np.bool_], origin: str) -> HumanText:
-        documents = np.flatnonzero(rows & (number >= 0))
-        tokens = sketched.tokens[documents]
-        domain = number[documents]
-        return HumanText(
-            documents,
-            domain,
-            clustered.cluster[documents].astype(np.int64),
-            Candidates(domain, tokens, np.ones_like(tokens), hi[documents], lo[documents]),
-            (len(names), clustered.reference.codebook.size),
-            sketched.config.seed,
-            draw_salt(origin, generation),
-        )
+    def text(use: int, origin: str) -> HumanUnits:
+        salt = draw_salt(origin, generation)
+        rows = HumanRows(ranking.columns, ranking.folder, use, clusters, seed, salt)
+        return HumanUnits(ranking, rows, domains, draws.path(f"{origin}-draw"))
 
-    human, ledger = ranking.human, ranking.ledger
-    return HumanPart(text(human & ~ledger, "fresh"), text(human & ledger, "ledger"), generation)
+    return HumanPart(text(FRESH, "fresh"), text(LEDGER, "ledger"), generation)
 
 
 def draw_salt(origin: str, generation: int) -> str:

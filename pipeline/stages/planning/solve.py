@@ -167,8 +167,7 @@ def _once(quotas: Sequence[face.Quota]) -> tuple[float, float]:
 
 def _bought_less(config: Config, bought: float, fresh: float, part: HumanPart) -> list[str]:
     """Warn where domains have room for less fresh text than is asked for."""
-    longest = int(part.fresh.candidates.tokens.max(initial=0))
-    if config.fresh_human_tokens is None or bought >= fresh - longest:
+    if config.fresh_human_tokens is None or bought >= fresh - part.fresh.longest:
         return []
     return [
         f"fresh_human_tokens: {bought:,.0f} are bought, not {fresh:,.0f}: the domains whose text "

@@ -10,15 +10,23 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.cluster import reference_documents
+from outcross.pipeline.engine.artifacts import Artifact
 from outcross.pipeline.stages.planning.draw import HumanPart, human_part
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sources import warnings_of_known
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
-from outcross.transforms.estimators.richness import OFF_SUPPORT
+from outcross.transforms.estimators import richness
 from outcross.transforms.reference.reference import Reference
+from outcross.transforms.selection.uses import (
+    FRESH,
+    GENERATED,
+    HUMAN,
+    LEDGER,
+    OFF_SUPPORT,
+    SYNTHETIC,
+)
 
 Floats = NDArray[np.float64]
 
@@ -132,61 +140,48 @@ def supply_key(ranking: Ranking) -> str:
     The files that hold the documents don't matter.
     """
     state = xxhash.xxh3_128(ranking.clustered.reference.fingerprint().encode())
-    hi, lo = ranking.sketched.fingerprints
-    human, lineage = ranking.human, ranking.context.lineage
-    parts = {"synthetic": ranking.candidate, "human": human}
+    lineage = ranking.context.lineage
+    parts: dict[str, tuple[int, ...]] = {"synthetic": GENERATED, "human": HUMAN}
     if lineage is not None:  # the ledger has a draw of its own in every generation
-        number = f"ledger of generation {lineage.number}"
-        parts |= {"human": human & ~ranking.ledger, number: human & ranking.ledger}
-    for name, rows in parts.items():
-        order = np.lexsort((lo[rows], hi[rows]))
-        state.update(np.stack([hi[rows], lo[rows]], axis=1)[order].tobytes())
+        parts |= {"human": (FRESH,), f"ledger of generation {lineage.number}": (LEDGER,)}
+    for name, uses in parts.items():
+        state.update(ranking.sums.key(*uses))
         state.update(name.encode())
     return str(state.hexdigest())
 
 
-def measure_supply(ranking: Ranking) -> Supply:
+def measure_supply(ranking: Ranking, draws: Artifact) -> Supply:
     """Count the tokens that may be written, by domain and cluster.
+
+    Args:
+        ranking: result of `rank`.
+        draws: artifact that gets the sums of a lineage's draws.
 
     Raises:
         ConfigError: when a share is wanted of a domain that has no text.
     """
-    clustered, sketched = ranking.clustered, ranking.sketched
-    config, tokens = sketched.config, sketched.tokens
-    size = sketched.sketches.numbers("size")
-    synthetic, human = ranking.candidate, ranking.human
-    off = clustered.off_support
-    names = sorted({*config.domains, OTHERS})
-    number = sketched.domains(names)
-    clusters = clustered.reference.codebook.size
-    cells = len(names), clusters
-
-    def by_cell(rows: NDArray[Any]) -> Floats:
-        place = number[rows].astype(np.int64) * clusters + clustered.cluster[rows]
-        counted = np.bincount(place, tokens[rows], len(names) * clusters)
-        return counted.astype(np.float64).reshape(cells)
-
-    def per_token(rows: NDArray[np.bool_]) -> float:
-        return float(size[rows].sum() / max(tokens[rows].sum(), 1))
-
-    reference = np.zeros(0, np.int64)
-    if config.reference is None:
-        reference = reference_documents(ranking.deduplicated)
-        # A document that is too long to be written must not decide its cluster's share.
-        reference = reference[~ranking.too_long.rows[reference]]
-    plain, strange, people = (by_cell(r) for r in (synthetic & ~off, synthetic & off, human))
-    occurs = np.bincount(number[synthetic | human], minlength=len(names)) > 0
-    occurs |= np.bincount(number[reference], minlength=len(names)) > 0
+    clustered, config, sums = ranking.clustered, ranking.config, ranking.sums
+    names = ranking.columns.domains
+    documents = {"synthetic": sums.of_uses(*GENERATED), "human": sums.of_uses(*HUMAN)}
+    per_token = {
+        role: float(size / max(tokens, 1)) for role, (_, tokens, size) in documents.items()
+    }
+    plain, strange, people = (
+        sums.cells_of(*uses) for uses in ((SYNTHETIC,), (OFF_SUPPORT,), HUMAN)
+    )
+    occurs = sums.domains > 0
     absent = [name for name, occurring in zip(names, occurs, strict=True) if not occurring]
     warnings = _without_text(absent, config)
     shares, natural, bare = _reference_shares(
-        clustered.reference, by_cell(reference), (plain + strange + people).sum(axis=1)
+        clustered.reference,
+        sums.reference.astype(np.float64),
+        (plain + strange + people).sum(axis=1),
     )
     unknown = [name for name, lacks in zip(names, bare & occurs, strict=True) if lacks]
     warnings += _without_reference(unknown, config)
     classes = clustered.reference.counts.classes
-    off_support_share = float(classes[OFF_SUPPORT] / max(classes.sum(), 1))
-    present = np.flatnonzero(occurs)
+    off_support_share = float(classes[richness.OFF_SUPPORT] / max(classes.sum(), 1))
+    present = np.flatnonzero(occurs).tolist()
     return Supply(
         domains=[
             DomainSupply(
@@ -200,14 +195,14 @@ def measure_supply(ranking: Ranking) -> Supply:
             )
             for d in present
         ],
-        bytes_per_token=(per_token(synthetic), per_token(human)),
+        bytes_per_token=(per_token["synthetic"], per_token["human"]),
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
         key=supply_key(ranking),
-        warnings=[*warnings_of_known(sketched), *warnings],
+        warnings=[*warnings_of_known(ranking.sketched), *warnings],
         new=None if ranking.context.lineage is None else ranking.new,
-        part=human_part(ranking, [names[d] for d in present]),
-        documents={"synthetic": int(synthetic.sum()), "human": int(human.sum())},
+        part=human_part(ranking, draws, present),
+        documents={role: int(part[0]) for role, part in documents.items()},
     )
 
 

@@ -18,6 +18,7 @@ from outcross.pipeline.stages.write import Written
 from outcross.schemas.report import MEASURED, Conservation
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.dedup.order import count_distinct
+from outcross.transforms.selection.uses import TOO_LONG
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def reasons_not_selected(selected: Selected | Kept) -> dict[str, NDArray[np.bool
     too_long = beyond = off_support = np.zeros(len(kept), bool)
     if isinstance(selected, Selected):
         ranking, synthetic = selected.ranking, sketched.of_role("synthetic")
-        too_long = ranking.too_long.rows
+        too_long = ranking.uses == TOO_LONG
         beyond = synthetic & kept & ~ranking.candidate & ~too_long
         off_support = selected.clustered.off_support & synthetic & ~beyond
     unwritten = kept & (selected.copies == 0)

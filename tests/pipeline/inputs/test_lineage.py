@@ -18,6 +18,7 @@ import pytest
 from outcross.pipeline.commands import generation
 from outcross.pipeline.commands.lineage import lineage_summary
 from outcross.pipeline.commands.run import RunResult, plan, run
+from outcross.pipeline.engine.engines import PipelineError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (
     RunLineage,
@@ -520,15 +521,15 @@ def test_a_lineage_that_changed_during_the_run_stays_as_it_is(
     path = loop.lineage / "lineage.json"
     changed = json.loads(path.read_bytes())
     changed["generations"].append({**changed["generations"][-1], "name": "other", "out": "/other"})
-    count = generation.count_documents
+    write_ledger = generation.write_ledger
     called = []
 
     def meanwhile(*arguments: Any) -> None:
         called.append(1)
-        count(*arguments)
+        write_ledger(*arguments)
         path.write_text(json.dumps(changed))
 
-    monkeypatch.setattr(generation, "count_documents", meanwhile)
+    monkeypatch.setattr(generation, "write_ledger", meanwhile)
     with pytest.raises(RunError, match=r"has changed during the run; the result in .* is"):
         loop.run("g3", *third)
     assert called
@@ -540,13 +541,13 @@ def test_a_first_run_that_was_overtaken_leaves_the_other_runs_reference(
     tmp_path: Path, two_runs: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = Loop(tmp_path)
-    count = generation.count_documents
+    write_ledger = generation.write_ledger
 
     def meanwhile(*arguments: Any) -> None:
-        count(*arguments)
+        write_ledger(*arguments)
         shutil.copytree(two_runs.lineage, loop.lineage, dirs_exist_ok=True)
 
-    monkeypatch.setattr(generation, "count_documents", meanwhile)
+    monkeypatch.setattr(generation, "write_ledger", meanwhile)
     with pytest.raises(RunError, match="has changed during the run"):
         loop.run("first", *third)
     assert {name: loop.files()[name] for name in two_runs.files()} == two_runs.files()
@@ -687,21 +688,19 @@ def test_new_text_that_is_not_chosen_from_is_said(tmp_path: Path) -> None:
     assert ranked["gpt"].candidates == ranked["gpt"].held
 
 
-def test_a_bought_row_that_is_gone_from_data_stops_the_commit(
+def test_an_input_that_changed_before_the_commit_stops_it(
     loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, copy_rows = loop.files(), generation.copy_rows
+    before, write_ledger = loop.files(), generation.write_ledger
+    human = loop.folder / "changing.jsonl"
+    shutil.copy(third[0], human)
 
-    def cut(shards: Any, *rest: Any) -> int:
-        (path,) = shards
-        rows = pq.read_table(path)
-        fresh = [marks["source"] == "people" for marks in rows["outcross"].to_pylist()]
-        pq.write_table(
-            rows.filter(pa.array([n != fresh.index(True) for n in range(len(rows))])), path
-        )
-        return copy_rows(shards, *rest)
+    def changed(*arguments: Any) -> None:
+        lines = human.read_text().splitlines()
+        human.write_text("\n".join([*lines[1:], lines[0]]) + "\n")
+        write_ledger(*arguments)
 
-    monkeypatch.setattr(generation, "copy_rows", cut)
-    with pytest.raises(RunError, match=r"of \d+ documents of source 'people' that were bought"):
-        loop.run("g3", *third)
+    monkeypatch.setattr(generation, "write_ledger", changed)
+    with pytest.raises(PipelineError, match="changed"):
+        loop.run("g3", human, third[1])
     assert loop.files()["lineage.json"] == before["lineage.json"]

@@ -14,31 +14,30 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.commands.audit import audit
 from outcross.pipeline.commands.run import RunResult, dedup, plan, run
-from outcross.pipeline.stages.lengths import MEDIANS, length_limits, median, tokens_wanted
 from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.reporting.achieved import missed
 from outcross.pipeline.stages.selection import Selection
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import Config, parse
-from outcross.schemas.plan import LengthLimits, Plan
+from outcross.schemas.plan import Plan
 from outcross.schemas.report import Conservation
-from outcross.schemas.sources import Role
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT
+from outcross.transforms.selection.length_limits import Lengths, length_limits
 
 SOURCES = [
     {"name": "gpt", "role": "synthetic", "files": ["a"]},
     {"name": "people", "role": "human", "files": ["b"]},
 ]
-Lengths = NDArray[np.int64]
+Int64s = NDArray[np.int64]
 
 
 def config(**asked: Any) -> Config:
     return parse({"out": "out", "sources": SOURCES} | asked)
 
 
-def lengths(draw: st.DrawFn, rng: np.random.Generator, least: int) -> Lengths:
+def lengths(draw: st.DrawFn, rng: np.random.Generator, least: int) -> Int64s:
     """Draw lengths from 1 to a million: alike, of all magnitudes, or with some runaways."""
     n = draw(st.integers(least, 80))
     tokens = {
@@ -51,7 +50,7 @@ def lengths(draw: st.DrawFn, rng: np.random.Generator, least: int) -> Lengths:
 
 
 @st.composite
-def corpora(draw: st.DrawFn) -> tuple[Config, Lengths, Lengths, Lengths, Lengths]:
+def corpora(draw: st.DrawFn) -> tuple[Config, Int64s, Int64s, Int64s, Int64s]:
     """Draw a request, the lengths of synthetic and human documents, their clusters and classes."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     synthetic, human = lengths(draw, rng, 3), lengths(draw, rng, 3)
@@ -75,14 +74,15 @@ def corpora(draw: st.DrawFn) -> tuple[Config, Lengths, Lengths, Lengths, Lengths
 
 
 def carried_out(
-    asked: Config, synthetic: Lengths, human: Lengths, cluster: Lengths, classes: Lengths
-) -> tuple[Plan, Lengths, NDArray[np.bool_]]:
+    asked: Config, synthetic: Int64s, human: Int64s, cluster: Int64s, classes: Int64s
+) -> tuple[Plan, Int64s, NDArray[np.bool_]]:
     """Return the plan of a request, the copies of each document, and those that may be written."""
     tokens = np.concatenate([synthetic, human])
     people = np.arange(len(tokens)) >= len(synthetic)
     writable = np.ones(len(tokens), bool)
     if asked.long_documents == "leave_out":
-        limits = length_limits(asked, {"synthetic": synthetic, "human": human}, synthetic)
+        new, people_lengths = Lengths.of(synthetic), Lengths.of(human)
+        limits = length_limits(asked, {"synthetic": new, "human": people_lengths}, new)
         writable = tokens <= np.where(people, limits.human, limits.synthetic)
     off, size = classes == OFF_SUPPORT, int(cluster.max()) + 1
 
@@ -125,7 +125,7 @@ def carried_out(
 @settings(max_examples=400, deadline=None)
 @given(corpora())
 def test_total_and_share_are_met_within_half_of_the_longest_document_used_or_it_is_said(
-    corpus: tuple[Config, Lengths, Lengths, Lengths, Lengths],
+    corpus: tuple[Config, Int64s, Int64s, Int64s, Int64s],
 ) -> None:
     asked, synthetic, human, *_ = corpus
     try:
@@ -150,41 +150,6 @@ def test_total_and_share_are_met_within_half_of_the_longest_document_used_or_it_
         short = solved.reached.human_tokens - mixed
         if 2 * short > tokens[people & (copies > 0)].max(initial=0):
             assert not (tokens[remaining] <= 2 * short).any()
-
-
-@settings(max_examples=200, deadline=None)
-@given(corpora())
-def test_limits_are_what_they_say_and_leave_out_less_than_half(
-    corpus: tuple[Config, Lengths, Lengths, Lengths, Lengths],
-) -> None:
-    asked, synthetic, human, *_ = corpus
-    limits = length_limits(asked, {"synthetic": synthetic, "human": human}, synthetic)
-    by_role = {"synthetic": synthetic, "human": human}
-    within = {role: part[part <= getattr(limits, role)] for role, part in by_role.items()}
-    wanted = tokens_wanted(asked, int(within["synthetic"].sum()), int(within["human"].sum()))
-    for role, part in by_role.items():
-        middle = sorted(part.tolist())[len(part) // 2]
-        assert median(part) == middle
-        assert getattr(limits, role) == max(MEDIANS * middle, int(wanted) // 100)
-        assert 2 * len(within[role]) > len(part)
-
-
-def test_the_limit_follows_the_tokens_to_write() -> None:
-    by_role: dict[Role, Lengths] = {
-        "synthetic": np.array([50] * 1000 + [200_000]),
-        "human": np.array([50] * 3000),
-    }
-    small = length_limits(config(), by_role, by_role["synthetic"])
-    assert small == LengthLimits(synthetic=1000, human=1000)  # 1 % would be 416 tokens
-    large = length_limits(config(tokens=10**7), by_role, by_role["synthetic"])
-    assert large == LengthLimits(synthetic=100_000, human=100_000)
-    keeps = length_limits(config(tokens=3 * 10**7), by_role, by_role["synthetic"])
-    assert keeps.synthetic == 300_000  # which leaves out nothing
-
-
-def test_documents_without_words_have_no_say_in_the_median() -> None:
-    assert median(np.array([0, 0, 0, 7, 9])) == 9
-    assert median(np.zeros(3, np.int64)) == 1
 
 
 TOPICS = [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import artifact
 from outcross.pipeline.engine.progress import StageProgress
@@ -16,17 +17,16 @@ from outcross.pipeline.inputs.lineage import RunLineage
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.rank import Ranking, amount, rank
+from outcross.pipeline.stages.rank import Ranking, rank
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import parse
-from outcross.schemas.lineage import ArchivedSource, Lineage
-from outcross.transforms.base import files
+from outcross.schemas.lineage import Amount, ArchivedSource, Lineage
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS
 from outcross.transforms.sketches.aligned import save_aligned
-from outcross.transforms.sketches.store import Sketches
+from outcross.transforms.sketches.store import Sketches, packed_runs
 from outcross.transforms.text.ngrams import BUCKETS, Tables
-from tests.support.references import Documents, Population, reference
+from tests.support.references import Documents, Population, packed, reference
 
 NAMES = ("gpt", "llm", "first.gpt", "people", "ledger")
 ROLES = ("synthetic", "synthetic", "synthetic", "human", "human")
@@ -52,11 +52,23 @@ def sketches(tmp_path_factory: pytest.TempPathFactory) -> Sketches:
     lengths = rng.integers(1, 60, n)
     lengths[rng.random(n) < 0.05] = 0
     drawn = Population().draw(n, 1)
-    column = drawn.sketch.schema.get_field_index("tokens")
-    field = drawn.sketch.schema.field(column)
-    sketch = drawn.sketch.set_column(column, field, pa.array(lengths, field.type))
+    sketch = drawn.sketch
+    columns = {"tokens": pa.array(lengths), "words": words_of_sources(sketch["words"])}
+    for name, column in columns.items():
+        at = sketch.schema.get_field_index(name)
+        sketch = sketch.set_column(
+            at, sketch.schema.field(at), column.cast(sketch.schema.types[at])
+        )
     folder = tmp_path_factory.mktemp("sketches")
     return Documents(sketch, drawn.cells).write(folder, len(NAMES) + 1, range(len(NAMES)))
+
+
+def words_of_sources(words: pa.ChunkedArray) -> pa.Array:
+    """Replace the words of each source by as many of the first ones, as `NEW` says."""
+    offsets, hashes = packed_runs(words)
+    source = np.repeat(np.arange(len(offsets) - 1) // EACH, np.diff(offsets))
+    most = np.array([len(NEW.get(name, range(100))) for name in NAMES])
+    return packed(offsets, hashes % most[source].astype(np.uint32))
 
 
 class Stages:
@@ -93,10 +105,6 @@ class Stages:
             warnings=[],
         )
         clustering = artifact(config.out, "cluster")
-        done = artifact(config.out, "rank", cluster=clustering.key, own=sorted(NEW), limits=None)
-        for name, words in NEW.items():
-            files.write_bytes(done.path(f"{name}.ngrams"), tables(words).to_bytes())
-        done.finish()
         remembers = config.lineage is not None
         quiet = StageProgress(quiet=True)
         context = Context(config, (), quiet, lineage if remembers else None)
@@ -113,6 +121,8 @@ class Stages:
         nothing = np.zeros(n, bool)
         verdicts = Verdicts(np.where(self.kept, -1, 0), nothing, nothing, nothing, {})
         done = artifact(config.out, "deduplicate")
+        columns = {"partner": verdicts.partner, "stage": nothing.astype(np.int8)}
+        save_aligned(done.subfolder("verdicts"), sketches, columns)
         deduplicated = Deduplicated(self.sketched, done, verdicts, nothing, 1, [], 14, 9)
         self.clustered = Clustered(deduplicated, clustering, REFERENCE)
         zeros = np.zeros(n, np.int32)
@@ -121,6 +131,9 @@ class Stages:
 
     def rank(self) -> Ranking:
         return rank(self.clustered)
+
+    def amount(self, rows: NDArray[np.bool_]) -> Amount:
+        return Amount(documents=int(rows.sum()), tokens=int(self.tokens[rows].sum()))
 
     def supply(self, *names: str) -> int:
         return int(self.tokens[self.kept & self.of_sources(*names)].sum())
@@ -153,36 +166,11 @@ def test_the_nearest_come_first_and_none_gives_more_than_its_cap(
     # 1,800 tokens are to be written: 2.5 times as many of all, 1.5 times of one.
     for source, tokens in zip(ranking.sources, (2700, 1800, 0), strict=True):
         rows = stages.of_sources(source.name)
-        assert source.candidates == amount(ranking.candidate & rows, stages.tokens)
-        assert source.held == amount(stages.kept & rows, stages.tokens)
+        assert source.candidates == stages.amount(ranking.candidate & rows)
+        assert source.held == stages.amount(stages.kept & rows)
         assert tokens <= source.candidates.tokens < tokens + longest
     assert not (ranking.candidate & ~stages.kept).any()
     assert not (ranking.candidate & stages.of_role("human")).any()
-
-
-def test_a_part_of_a_source_is_an_even_sample_of_it(sketches: Sketches, tmp_path: Path) -> None:
-    """Over many seeds each document comes about equally often, long and short ones alike."""
-    seeds = 150
-    often: Any = 0
-    for seed in range(seeds):
-        stages = Stages(
-            sketches,
-            tmp_path,
-            lineage="l",
-            tokens=1000,
-            human_share=0.0,
-            archive_source=1.5,
-            seed=seed,
-        )
-        candidate = stages.rank().candidate & stages.of_sources("first.gpt")
-        often = often + candidate
-    rows = stages.kept & stages.of_sources("first.gpt")
-    share = often[rows].sum() / seeds / rows.sum()
-    assert share == pytest.approx(1500 / stages.supply("first.gpt"), rel=0.05)
-    deviation = (seeds * share * (1 - share)) ** 0.5
-    assert abs(often[rows] - seeds * share).max() < 5 * deviation
-    assert often[rows].std() == pytest.approx(deviation, rel=0.2)
-    assert abs(np.corrcoef(often[rows], stages.tokens[rows])[0, 1]) < 0.2
 
 
 def test_all_of_a_source_is_all_of_it(sketches: Sketches, tmp_path: Path) -> None:

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from outcross.pipeline.engine.artifacts import Artifact
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context, RunError
-from outcross.pipeline.stages.lengths import TooLong
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.rank import Ranking
@@ -30,6 +31,8 @@ from outcross.schemas.report import Conservation, Report
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
+from outcross.transforms.selection.uses import BEYOND, TOO_LONG
+from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.writing.shards import shard_of
 from tests.pipeline.stages.chain import changed
 from tests.pipeline.stages.conftest import ROLES, SHARDS
@@ -203,7 +206,7 @@ def test_conservation_holds_only_if_both_sums_do() -> None:
     assert line.model_copy(update={"filtered": 0, "copies": 0}).holds()
 
 
-def test_reasons_share_out_what_is_not_written(run: Run) -> None:
+def test_reasons_share_out_what_is_not_written(run: Run, tmp_path: Path) -> None:
     ranking, off = selected(run).ranking, selected(run).clustered.off_support
     kept = selected(run).deduplicated.kept
     human, synthetic = (run.sketched.of_role(role) for role in ("human", "synthetic"))
@@ -212,8 +215,10 @@ def test_reasons_share_out_what_is_not_written(run: Run) -> None:
     assert (beyond & off).any()
     long = human & unwritten & (number % 3 == 0)
     assert long.any()
-    changes = {"candidate": ranking.candidate & ~beyond, "too_long": TooLong(long, None, None)}
-    reasons = reasons_not_selected(changed(selected(run), Ranking, **changes))
+    uses = np.where(beyond, BEYOND, np.where(long, TOO_LONG, ranking.uses)).astype(np.int8)
+    done = Artifact(str(tmp_path), "changed")
+    save_aligned(done.subfolder("uses"), run.sketched.sketches, {"use": uses})
+    reasons = reasons_not_selected(changed(selected(run), Ranking, artifact=done))
     together = np.sum(list(reasons.values()), axis=0)
     assert (together == unwritten).all()  # each once
     assert not (reasons["off-support"] & human).any()

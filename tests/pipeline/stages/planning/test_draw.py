@@ -1,5 +1,6 @@
 """Human part of a generation: its amounts, and a new draw in each generation."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -9,16 +10,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.planning.draw import HumanPart, HumanText, draw_salt
+from outcross.pipeline.stages.planning.draw import HumanPart, draw_salt
 from outcross.transforms.selection.select import Candidates, fill_by_hash
 
 Floats = NDArray[np.float64]
 DRAWS = settings(max_examples=200, deadline=None)
 
 
+@dataclass(frozen=True)
+class PlainText:
+    """Human documents in arrays, drawn by definition: domain by domain, by hash.
+
+    Attributes:
+        domain: int64[n], their domains.
+        cluster: int64[n], their clusters.
+        candidates: the documents as candidates of their domains.
+        shape: numbers of domains and of clusters.
+        seed: seed of the hash that draws.
+        salt: salt of the hash that draws.
+    """
+
+    domain: NDArray[np.int64]
+    cluster: NDArray[np.int64]
+    candidates: Candidates
+    shape: tuple[int, int]
+    seed: int
+    salt: str
+
+    @property
+    def by_domain(self) -> Floats:
+        tokens = np.bincount(self.domain, self.candidates.tokens, self.shape[0])
+        return tokens.astype(np.float64)
+
+    @property
+    def longest(self) -> int:
+        return int(self.candidates.tokens.max(initial=0))
+
+    def fill(self, quota: Floats) -> Floats:
+        copies = fill_by_hash(self.candidates, quota, self.seed, self.salt, topped_up=False)
+        domains, clusters = self.shape
+        cell = self.domain * clusters + self.cluster
+        taken = np.bincount(cell, copies * self.candidates.tokens, domains * clusters)
+        return taken.astype(np.float64).reshape(self.shape)
+
+
 def human_text(
     tokens: Any, domain: Any = 0, cluster: Any = 0, shape: tuple[int, int] = (1, 1), **named: Any
-) -> HumanText:
+) -> PlainText:
     """Return documents of these lengths in domains and clusters, numbered from `first`."""
     length = np.asarray(tokens, np.int64)
     domains = np.broadcast_to(np.asarray(domain, np.int64), length.shape).copy()
@@ -26,18 +64,16 @@ def human_text(
     hi = np.arange(len(length), dtype=np.uint64) + np.uint64(named.get("first", 0))
     candidates = Candidates(domains, length, np.ones_like(length), hi, hi * np.uint64(7919))
     salt = draw_salt(named.get("origin", "fresh"), named.get("generation", 1))
-    return HumanText(
-        np.arange(len(length)), domains, cell, candidates, shape, named.get("seed", 0), salt
-    )
+    return PlainText(domains, cell, candidates, shape, named.get("seed", 0), salt)
 
 
-def taken(text: HumanText, quota: Floats) -> NDArray[np.int64]:
+def taken(text: PlainText, quota: Floats) -> NDArray[np.int64]:
     """Return the documents that fill a quota for each domain."""
     return np.flatnonzero(fill_by_hash(text.candidates, quota, text.seed, text.salt, False))
 
 
 @st.composite
-def parts(draw: st.DrawFn) -> tuple[HumanPart, Floats, float]:
+def parts(draw: st.DrawFn) -> tuple[HumanPart, tuple[PlainText, PlainText], Floats, float]:
     """Draw a human part, tokens for each domain, and the most fresh tokens."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = draw(st.integers(1, 6)), draw(st.integers(1, 5))
@@ -63,19 +99,19 @@ def parts(draw: st.DrawFn) -> tuple[HumanPart, Floats, float]:
     ledger = float(part.ledger.by_domain.sum())
     if float(human.sum()) > fresh + ledger:  # as totals asks for no more than there is
         human *= (fresh + ledger) / human.sum()
-    return part, human, fresh
+    return part, (texts[0], texts[1]), human, fresh
 
 
 def longest(part: HumanPart) -> int:
-    return max(int(t.candidates.tokens.max(initial=0)) for t in (part.fresh, part.ledger))
+    return max(part.fresh.longest, part.ledger.longest)
 
 
 @DRAWS
 @given(parts())
 def test_what_is_asked_is_drawn_to_within_half_of_the_longest_document(
-    asked: tuple[HumanPart, Floats, float],
+    asked: tuple[HumanPart, tuple[PlainText, PlainText], Floats, float],
 ) -> None:
-    part, human, fresh = asked
+    part, _, human, fresh = asked
     bought, again = part.draw(human, fresh)
     half = longest(part) / 2 + 1e-6
     wanted = human > 0
@@ -90,10 +126,10 @@ def test_what_is_asked_is_drawn_to_within_half_of_the_longest_document(
 @DRAWS
 @given(parts())
 def test_nothing_is_drawn_twice_nor_where_there_is_nothing(
-    asked: tuple[HumanPart, Floats, float],
+    asked: tuple[HumanPart, tuple[PlainText, PlainText], Floats, float],
 ) -> None:
-    part, human, fresh = asked
-    for text, drawn in zip((part.fresh, part.ledger), part.draw(human, fresh), strict=True):
+    part, texts, human, fresh = asked
+    for text, drawn in zip(texts, part.draw(human, fresh), strict=True):
         supply = np.zeros(text.shape)
         np.add.at(supply, (text.domain, text.cluster), text.candidates.tokens)
         assert (drawn >= 0).all()
@@ -118,11 +154,10 @@ def test_nothing_is_drawn_twice_nor_where_there_is_nothing(
 @DRAWS
 @given(parts())
 def test_the_quotas_by_cluster_draw_the_very_documents_of_the_domain_again(
-    asked: tuple[HumanPart, Floats, float],
+    asked: tuple[HumanPart, tuple[PlainText, PlainText], Floats, float],
 ) -> None:
     """`select` has a quota for each cluster, and the draw only one for each domain."""
-    part, human, _ = asked
-    text = part.ledger
+    _, (_, text), human, _ = asked
     quota = np.minimum(human, text.by_domain)
     drawn = taken(text, quota)
     cells = text.domain * text.shape[1] + text.cluster
@@ -170,7 +205,7 @@ def test_what_is_drawn_hangs_on_seed_origin_and_generation_alone() -> None:
     drawn = taken(text, quota)
     turned = rng.permutation(100)
     c = text.candidates.take(turned)
-    other = HumanText(turned, text.domain, text.cluster, c, text.shape, text.seed, text.salt)
+    other = PlainText(text.domain, text.cluster, c, text.shape, text.seed, text.salt)
     assert set(turned[taken(other, quota)]) == set(drawn)
     for change in ({"seed": 1}, {"origin": "ledger"}, {"generation": 2}):
         assert set(taken(human_text(tokens, **change), quota)) != set(drawn)
