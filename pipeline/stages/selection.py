@@ -137,9 +137,7 @@ class _Graph:
         config: configuration of the run.
     """
 
-    def __init__(
-        self, layout: Layout, spill: str | None, quotas: Quotas, config: Config
-    ) -> None:
+    def __init__(self, layout: Layout, spill: str | None, quotas: Quotas, config: Config) -> None:
         self.layout, self.spill, self.quotas = layout, spill, quotas
         by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
         self.rounds = 0 if by_hash or not quotas.synthetic else config.rounds
@@ -158,11 +156,11 @@ class _Graph:
             candidates = every.pipeline | "Synthetic" >> beam.Create(synthetic)
         if not self.rounds and self.steps > 1:
             last = self._fill(candidates, RandomKeys(layout), last)
+        for name in ("candidates", "offsets", "ids") if self.rounds else ():
+            files.make_folder(layout.folder(name, 0))
         for number in range(1, self.rounds + 1):
-            files.make_folder(layout.folder("state", number))
-            files.make_folder(layout.folder("figures", number))
-            files.make_folder(layout.folder("candidates", 0))
-            files.make_folder(layout.folder("ids", 0))
+            for name in ("state", "figures"):
+                files.make_folder(layout.folder(name, number))
             mix = CountMix(layout, number)
             last = self._sum(candidates if number > 1 else every, mix, "ngrams", number, last)
             score = ScoreRemaining(layout, number)

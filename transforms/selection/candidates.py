@@ -108,7 +108,9 @@ class Layout:
     def tables(self, step: int) -> Tables:
         """Read the n-grams of the mix that a round expects."""
         folder = self.folder("ngrams", step)
-        return unpack_parts([files.read_bytes(files.join(folder, part_name(i))) for i in range(PARTS)])
+        return unpack_parts(
+            [files.read_bytes(files.join(folder, part_name(i))) for i in range(PARTS)]
+        )
 
     def moments(self, step: int) -> list[Moments]:
         """Read the moments of a round's figures."""
@@ -209,7 +211,7 @@ class Round:
         self.layout, self.number, self.unit = layout, number, unit
         columns = read_columns(layout.column_file("candidates", 0, unit))
         self.coherence: NDArray[np.int64] = columns.pop("coherence")
-        self.ends: NDArray[np.int64] = columns.pop("end")
+        self.place: NDArray[np.int64] = columns.pop("place")
         self.noise: NDArray[np.uint64] = columns.pop("noise")
         self.documents = Documents(**columns)
         state = read_columns(layout.column_file("state", number, unit))
@@ -222,9 +224,12 @@ class Round:
         return np.flatnonzero(~self.chosen)
 
     def ngrams(self) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Return the n-grams of all candidates, as `count_ngrams` takes them."""
-        ids = read_columns(self.layout.column_file("ids", 0, self.unit))["ids"]
-        return np.concatenate([[0], self.ends]).astype(np.int64), ids
+        """Return n-grams as `count_ngrams` takes them; those of the candidates are at `place`."""
+        offsets, ids = (
+            read_columns(self.layout.column_file(name, 0, self.unit))[name]
+            for name in ("offsets", "ids")
+        )
+        return offsets, ids
 
     def rows(self, moments: Sequence[Moments]) -> Rows:
         """Return the remaining candidates with the keys of the round.

@@ -9,7 +9,6 @@ So a choice among any number of documents is one cut for each cell, and a few do
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

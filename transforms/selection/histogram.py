@@ -82,9 +82,7 @@ class Histogram:
 
     def to_bytes(self) -> bytes:
         """Pack the histogram."""
-        return pack_arrays(
-            {"code": self.code, "documents": self.documents, "tokens": self.tokens}
-        )
+        return pack_arrays({"code": self.code, "documents": self.documents, "tokens": self.tokens})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Histogram:

@@ -61,22 +61,9 @@ def _tabulate(reference, current, out):  # type: ignore[no-untyped-def]
     for b in range(len(out)):
         human = log(np.float64(10 * reference[b] + 1))
         ratio = _rounded(human - log(np.float64(10 * current[b] + 1)))
-        out[b] = np.uint64(ratio) << np.uint64(32) | np.uint64(np.float32(current[b]).view(np.uint32))
-
-
-def tabulate(reference: NDArray[np.int64], current: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Pack the counts of some buckets and their log ratios, as `Scorer` takes them.
-
-    Args:
-        reference: int64[b], counts of human text.
-        current: int64[b], counts of the expected mix in the same buckets.
-
-    Returns:
-        uint64[b].
-    """
-    out = np.empty(len(current), np.uint64)
-    _tabulate(reference, current, out)
-    return out
+        out[b] = np.uint64(ratio) << np.uint64(32) | np.uint64(
+            np.float32(current[b]).view(np.uint32)
+        )
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -86,9 +73,13 @@ def _count_of(packed):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, inline="always")
 def _discounted(pair, before, p):  # type: ignore[no-untyped-def]
-    """Compute the probability of a word after another, from the pair's and that word's counts."""
+    """Compute the probability of a word after another times (before + 1), and at least the floor.
+
+    Products of these and of (before + 1) are divided once for many words.
+    """
     seen = max(pair - _DISCOUNT, 0.0)
-    return (seen + (_DISCOUNT * min(before, _CONTINUATION) + 1.0) * p) / (before + 1.0)
+    value = seen + (_DISCOUNT * min(before, _CONTINUATION) + 1.0) * p
+    return max(value, _FLOOR * (before + 1.0))
 
 
 _UINT64 = types.Array(types.uint64, 1, "A", readonly=True)
@@ -119,17 +110,18 @@ def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, o
         surprisals = -_rounded(log((before + 0.5) * each))
         for start in range(begin + 1, end, _TOGETHER):
             # One logarithm for many words: of the product of their probabilities.
-            product = 1.0
+            product, divisor = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
                 packed = unigrams[np.int64(ids[i]) & mask]
                 packed_pair = bigrams[bigram(ids[i - 1], ids[i], mask)]
                 deficits += (np.int64(packed) >> _HALF) + (np.int64(packed_pair) >> _HALF)
                 count = _count_of(packed)
-                p = _discounted(_count_of(packed_pair), before, (count + 0.5) * each)
-                product *= min(max(p, _FLOOR), 1.0)
+                value = _discounted(_count_of(packed_pair), before, (count + 0.5) * each)
+                product *= min(value, before + 1.0)
+                divisor *= before + 1.0
                 before = count
             # Rounding lets the sum hold a document of 2**30 words.
-            surprisals -= _rounded(log(product))
+            surprisals -= _rounded(log(product) - log(divisor))
         words = end - begin
         deficits += words * word_base + (words - 1) * pair_base
         out[0, r] = np.int64(np.rint(np.float64(deficits) / np.sqrt(np.float64(words))))
@@ -137,30 +129,31 @@ def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, o
 
 
 @njit(
-    types.void(INT64, UINT32, _FLOAT32, _FLOAT32, types.int64, types.int64[::1]),
+    types.void(INT64, UINT32, INT64, _FLOAT32, _FLOAT32, types.int64, types.int64[::1]),
     nogil=True,
     cache=True,
 )
-def _coherences(offsets, ids, unigrams, bigrams, total, out):  # type: ignore[no-untyped-def]
+def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ignore[no-untyped-def]
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
     each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
-    for d in range(len(out)):
-        begin, end = offsets[d], offsets[d + 1]
+    for r in range(len(rows)):
+        begin, end = offsets[rows[r]], offsets[rows[r] + 1]
         gains = np.int64(0)
         before = 0.0
         if begin < end:
             before = np.float64(unigrams[np.int64(ids[begin]) & mask])
         for start in range(begin + 1, end, _TOGETHER):
-            gain = 1.0
+            product, divisor = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
                 count = np.float64(unigrams[np.int64(ids[i]) & mask])
                 pair = np.float64(bigrams[bigram(ids[i - 1], ids[i], mask)])
                 frequency = (count + 0.5) * each
-                gain *= max(_discounted(pair, before, frequency), _FLOOR) / frequency
+                product *= _discounted(pair, before, frequency)
+                divisor *= (before + 1.0) * frequency
                 before = count
-            gains += _rounded(log(gain))
-        out[d] = np.int64(np.rint(np.float64(gains) / np.float64(max(end - begin, 1))))
+            gains += _rounded(log(product) - log(divisor))
+        out[r] = np.int64(np.rint(np.float64(gains) / np.float64(max(end - begin, 1))))
 
 
 @njit(
@@ -190,33 +183,28 @@ class Scorer:
     It holds 16 bytes for each bucket. Threads may share it.
 
     Args:
-        unigrams: uint64[buckets], result of `tabulate`.
-        bigrams: uint64[buckets], result of `tabulate`.
-        reference: numbers of unigrams and bigrams of human text.
-        current: numbers of unigrams and bigrams of the expected mix.
+        reference: n-grams of human text.
+        current: n-grams of the expected mix, in the same number of buckets.
+
+    Raises:
+        ValueError: the numbers of buckets differ.
     """
 
-    def __init__(
-        self,
-        unigrams: NDArray[np.uint64],
-        bigrams: NDArray[np.uint64],
-        reference: tuple[int, int],
-        current: tuple[int, int],
-    ) -> None:
-        self._tables = unigrams, bigrams
-        self._total = current[0]
-        buckets = len(unigrams)
+    def __init__(self, reference: Tables, current: Tables) -> None:
+        buckets = len(current.unigrams)
+        if len(reference.unigrams) != buckets:
+            raise ValueError(
+                f"reference has {len(reference.unigrams)} buckets, current {buckets}; "
+                "needed: as many"
+            )
+        self._total, _ = current.totals
         self._bases = [
-            int(_ratio(10.0 * mix + buckets, 10.0 * human + buckets))
-            for human, mix in zip(reference, current, strict=True)
+            _ratio(10.0 * mix + buckets, 10.0 * human + buckets)
+            for human, mix in zip(reference.totals, current.totals, strict=True)
         ]
-
-    @classmethod
-    def of(cls, reference: Tables, current: Tables) -> Scorer:
-        """Return the scorer of two tables with the same number of buckets."""
-        pairs = (reference.unigrams, current.unigrams), (reference.bigrams, current.bigrams)
-        packed = [tabulate(human, mix) for human, mix in pairs]
-        return cls(*packed, reference.totals, current.totals)
+        self._unigrams, self._bigrams = (np.empty(buckets, np.uint64) for _ in range(2))
+        _tabulate(reference.unigrams, current.unigrams, self._unigrams)
+        _tabulate(reference.bigrams, current.bigrams, self._bigrams)
 
     def score(
         self, offsets: NDArray[np.int64], ids: NDArray[np.uint32], rows: NDArray[np.int64]
@@ -244,7 +232,8 @@ class Scorer:
         """
         check_documents(offsets, ids)
         out = np.empty((2, len(rows)), np.int64)
-        _score(offsets, ids, rows, *self._tables, self._total, *self._bases, out)
+        tables = self._unigrams, self._bigrams
+        _score(offsets, ids, rows, *tables, self._total, *self._bases, out)
         return out
 
 
@@ -266,19 +255,22 @@ class Coherence:
         self._tables = reference.unigrams.astype(np.float32), reference.bigrams.astype(np.float32)
         self._total = reference.totals[0]
 
-    def score(self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Score a batch: the mean over words of ln(q_ref / P_ref), 0 for a first word.
+    def score(
+        self, offsets: NDArray[np.int64], ids: NDArray[np.uint32], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Score some documents of a batch: the mean over words of ln(q_ref / P_ref).
 
         Args:
             offsets: int64[n + 1], as for `count_ngrams`.
             ids: uint32[total], 32-bit hashes of words and signs.
+            rows: int64[m], numbers of the documents, below n.
 
         Returns:
-            int64[n], in `UNIT`; 0 for a document without words.
+            int64[m], in `UNIT`, where a first word counts 0; 0 for a document without words.
         """
         check_documents(offsets, ids)
-        out = np.empty(len(offsets) - 1, np.int64)
-        _coherences(offsets, ids, *self._tables, self._total, out)
+        out = np.empty(len(rows), np.int64)
+        _coherences(offsets, ids, rows, *self._tables, self._total, out)
         return out
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 from apache_beam.utils.shared import Shared
+from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
@@ -87,7 +88,10 @@ class CountMix:
         expected = self._expected(before.documents, before.noise, chosen)
         change = expected.astype(np.int32) - before.expected
         if change.any():
-            count_ngrams(*before.ngrams(), change, sums.unigrams, sums.bigrams)
+            offsets, ids = before.ngrams()
+            copies = np.zeros(len(offsets) - 1, np.int32)
+            copies[before.place] = change
+            count_ngrams(offsets, ids, copies, sums.unigrams, sums.bigrams)
         self._write_state(unit.index, chosen, expected)
 
     def _first(self, unit: int, sums: Tables) -> None:
@@ -105,35 +109,33 @@ class CountMix:
         offsets, ids = ngram_runs(table)
         copies = copies[rows]
         if (documents.cell >= SCORED * layout.cells).any():
-            places = np.flatnonzero(may[rows])
-            candidates = documents.take(rows[places])
+            place = np.flatnonzero(may[rows])
+            candidates = documents.take(rows[place])
             noise = layout.hash_keys(candidates)
-            chosen = np.zeros(len(places), bool)
+            chosen = np.zeros(len(place), bool)
             expected = self._expected(candidates, noise, chosen)
-            copies[places] += expected
-            self._write_candidates(unit, candidates, noise, *_runs_of(offsets, ids, places))
+            copies[place] += expected
+            write_columns(
+                layout.column_file("candidates", 0, unit),
+                **{name: getattr(candidates, name) for name in candidates.__dataclass_fields__},
+                noise=noise,
+                place=place,
+                coherence=self.coherence.score(offsets, ids, place),
+            )
+            write_columns(layout.column_file("offsets", 0, unit), offsets=offsets)
+            write_columns(layout.column_file("ids", 0, unit), ids=ids)
             self._write_state(unit, chosen, expected)
         count_ngrams(offsets, ids, copies.astype(np.int32), sums.unigrams, sums.bigrams)
 
     def _expected(
-        self, documents: Documents, noise: Any, chosen: Any
-    ) -> Any:
+        self, documents: Documents, noise: NDArray[np.uint64], chosen: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Return the candidates in the mix if the rest were drawn at random: bool[n]."""
         return chosen | (noise < self.thresholds[documents.cell])
 
-    def _write_candidates(
-        self, unit: int, documents: Documents, noise: Any, offsets: Any, ids: Any
+    def _write_state(
+        self, unit: int, chosen: NDArray[np.bool_], expected: NDArray[np.bool_]
     ) -> None:
-        columns = {name: getattr(documents, name) for name in documents.__dataclass_fields__}
-        write_columns(
-            self.layout.column_file("candidates", 0, unit),
-            **columns,
-            noise=noise,
-            end=offsets[1:],
-            coherence=self.coherence.score(offsets, ids),
-        )
-        write_columns(self.layout.column_file("ids", 0, unit), ids=ids)
-
-    def _write_state(self, unit: int, chosen: Any, expected: Any) -> None:
         write_columns(
             self.layout.column_file("state", self.number, unit),
             chosen=chosen.astype(np.uint8),
@@ -152,17 +154,6 @@ class CountMix:
             folder = self.layout.folder("ngrams", self.number - 1)
             packed.append(files.read_bytes(files.join(folder, name)))
         return merge_parts(packed)
-
-
-def _runs_of(offsets: Any, ids: Any, rows: Any) -> tuple[Any, Any]:
-    """Return the runs of some documents, packed one after another."""
-    if len(rows) == len(offsets) - 1:
-        return offsets, ids
-    lengths = np.diff(offsets)
-    mask = np.zeros(len(lengths), bool)
-    mask[rows] = True
-    ends = np.cumsum(lengths[rows])
-    return np.concatenate([[0], ends]).astype(np.int64), ids[np.repeat(mask, lengths)]
 
 
 @dataclass
@@ -184,7 +175,7 @@ class ScoreRemaining:
 
     def _scorer(self) -> Scorer:
         reference, _ = self.layout.reference_tables()
-        return Scorer.of(reference, self.layout.tables(self.number))
+        return Scorer(reference, self.layout.tables(self.number))
 
     def start(self) -> list[Moments]:
         """Return empty moments."""
@@ -194,7 +185,7 @@ class ScoreRemaining:
         """Write the figures of one unit."""
         state = Round(self.layout, self.number, unit.index)
         remaining = state.remaining
-        scores = self.scorer.score(*state.ngrams(), remaining)
+        scores = self.scorer.score(*state.ngrams(), state.place[remaining])
         figures = dict(zip(FIGURES, [*scores, state.coherence[remaining]], strict=True))
         write_columns(self.layout.column_file("figures", self.number, unit.index), **figures)
         for number, values in enumerate(figures.values()):
