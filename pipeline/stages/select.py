@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -14,15 +15,16 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.rank import Ranking
-from outcross.pipeline.stages.selection import Selection
+from outcross.pipeline.stages.selection import fill_quotas
 from outcross.pipeline.stages.sketched import Sketched
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
-from outcross.transforms.reference.reference import NGRAMS
-from outcross.transforms.selection.residual import FIGURES, keys
-from outcross.transforms.selection.score_candidates import CountNgrams, ScoreCandidates
-from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
+from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.selection.rounds import Chosen, WriteKept
+from outcross.transforms.selection.uses import FRESH, LEDGER, OFF_SUPPORT, SYNTHETIC
+from outcross.transforms.sketches.aligned import load_aligned, save_aligned
 from outcross.transforms.writing.shards import count_shards
 
 
@@ -33,12 +35,18 @@ class Selected:
     Attributes:
         planned: result of `plan`.
         artifact: artifact of the stage.
-        copies: int32[n], copies of each document.
+        chosen: sums over the chosen documents.
     """
 
     planned: Planned
     artifact: Artifact
-    copies: NDArray[np.int32]
+    chosen: Chosen
+
+    @cached_property
+    def copies(self) -> NDArray[np.int32]:
+        """Array int32[n]: copies of each document."""
+        (copies,) = load_aligned(self.folder, self.sketched.sketches, ["copies"])
+        return copies
 
     @property
     def ranking(self) -> Ranking:
@@ -84,7 +92,7 @@ class Selected:
     def shards(self) -> int:
         """Number of shards of data/."""
         weighted = self.config.copies == "weights"
-        rows = int((np.minimum(self.copies, 1) if weighted else self.copies).sum())
+        rows = self.chosen.documents if weighted else self.chosen.copies
         return max(1, min(self.planned.plan.shards, rows))
 
 
@@ -95,13 +103,19 @@ class Kept:
     Attributes:
         deduplicated: result of `deduplicate`.
         artifact: artifact of the stage.
-        copies: int32[n], copies of each document, 0 or 1.
+        chosen: sums over the kept documents.
     """
 
     deduplicated: Deduplicated
     artifact: Artifact
-    copies: NDArray[np.int32]
+    chosen: Chosen
     assignments: ClassVar[str | None] = None
+
+    @cached_property
+    def copies(self) -> NDArray[np.int32]:
+        """Array int32[n]: copies of each document, 0 or 1."""
+        (copies,) = load_aligned(self.folder, self.sketched.sketches, ["copies"])
+        return copies
 
     @property
     def sketched(self) -> Sketched:
@@ -126,24 +140,30 @@ class Kept:
     @property
     def shards(self) -> int:
         """Number of shards of data/."""
-        chosen = self.copies > 0
-        size = int(self.sketched.sketches.numbers("size")[chosen].sum())
-        return count_shards(size, self.config.shard_mb, int(chosen.sum()))
+        return count_shards(self.chosen.size, self.config.shard_mb, self.chosen.documents)
 
 
 def keep(deduplicated: Deduplicated) -> Kept:
     """Choose all kept documents that may be written, once each."""
-    sketched = deduplicated.sketched
-    done = artifact(deduplicated.config.out, "keep", deduplicate=deduplicated.artifact.key)
-    copies = (deduplicated.kept & sketched.of_role(*WRITABLE)).astype(np.int32)
-    kept = Kept(deduplicated, done, copies)
-    save_aligned(done.subfolder("selection"), sketched.sketches, {"copies": copies})
-    return kept
+    config, sketched = deduplicated.config, deduplicated.sketched
+    done = artifact(config.out, "keep", deduplicate=deduplicated.artifact.key)
+    if not done.finished:
+        writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
+        sums = done.subfolder("sums")
+        work = WriteKept(
+            sketched.sketches.folder, deduplicated.folder, done.subfolder("selection"), writable
+        )
+        deduplicated.context.over_units(
+            sketched.sketches.units, lambda units: units | SumUnits(work, sums)
+        )
+        chosen = Chosen.read(files.join(sums, "chosen"))
+        done.finish(asdict(chosen))
+    return Kept(deduplicated, done, Chosen(**done.stats()))
 
 
 def select(planned: Planned) -> Selected:
     """Fill the human quotas by hash, the synthetic quotas by rounds of residual selection."""
-    context, config, sketches = planned.context, planned.config, planned.sketched.sketches
+    context, config = planned.context, planned.config
     done = artifact(
         config.out,
         "select",
@@ -151,77 +171,26 @@ def select(planned: Planned) -> Selected:
         select=config.select,
         rounds=config.rounds,
     )
-    folder = done.subfolder("selection")
     if done.finished:
         context.progress.skipped("select")
     else:
-        with context.progress.stage("select", documents=len(sketches)):
-            chosen = Selection.of(planned).copies(_Scores(planned, done).keys)
-            save_aligned(folder, sketches, {"copies": chosen.astype(np.int32)})
-        done.finish()
-    (copies,) = load_aligned(folder, sketches, ["copies"])
-    return Selected(planned, done, copies)
+        with context.progress.stage("select", documents=len(planned.sketched.sketches)):
+            chosen = fill_quotas(planned, done, _uses(planned, done))
+        done.finish(asdict(chosen))
+    return Selected(planned, done, Chosen(**done.stats()))
 
 
-class _Scores:
-    """Scores of the candidates, counted by Beam in each round.
-
-    Args:
-        planned: result of `plan`.
-        done: artifact of the stage.
-    """
-
-    def __init__(self, planned: Planned, done: Artifact) -> None:
-        self.context, self.done = planned.context, done
-        self.sketched, self.sketches = planned.sketched, planned.sketched.sketches
-        self.reference = files.join(planned.clustered.reference_folder, NGRAMS)
-        # Tables of the last round, and the copies that each document has in them.
-        nothing = np.zeros(len(self.sketches), np.int32)
-        self.counted: tuple[str | None, NDArray[np.int32]] = (None, nothing)
-
-    def keys(
-        self, number: int, expected: NDArray[np.int64], remaining: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return the keys of the remaining candidates in one round.
-
-        Args:
-            number: number of the round, from 1.
-            expected: int64[n], copies in the mix that candidates are scored against.
-            remaining: int64[r], ascending numbers of the remaining candidates.
-
-        Returns:
-            float64[r].
-        """
-        folder = f"round-{number}"
-        weights = self.done.subfolder(f"{folder}/weights")
-        scores = self.done.subfolder(f"{folder}/scores")
-        current = self.done.path(folder, NGRAMS)
-        chosen_from = np.zeros(len(self.sketches), bool)
-        chosen_from[remaining] = True
-        # The counts of the round before are taken over, and only changes are counted.
-        before, copies = self.counted
-        self.counted = current, expected.astype(np.int32)
-        columns = {"copies": self.counted[1] - copies, "remaining": chosen_from}
-        save_aligned(weights, self.sketches, columns)
-        count = CountNgrams(self.sketches.folder, weights, current, before)
-        self.context.over_units(self.sketched.units("human", "synthetic"), lambda p: p | count)
-        score = ScoreCandidates(self.sketches.folder, self.reference, current, weights, scores)
-        self.context.over_units(self.sketched.units("synthetic"), lambda p: p | score)
-        hi, lo = (half[remaining] for half in self.sketched.fingerprints)
-        return keys(self._figures(scores, remaining), hi, lo, self.context.config.seed)
-
-    def _figures(self, folder: str, documents: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Load the figures of some documents.
-
-        Args:
-            folder: folder of the scores.
-            documents: int64[m], ascending numbers of documents.
-
-        Returns:
-            int64[F, m].
-        """
-        out = np.empty((len(FIGURES), len(documents)), np.int64)
-        for unit, rows, places in self.sketches.rows_of(documents):
-            for figure, column in zip(out, load_unit(folder, unit, FIGURES), strict=True):
-                figure[places] = column[rows]
-        return out
+# until the stage before writes it
+def _uses(planned: Planned, done: Artifact) -> str:
+    """Write the uses and domains of all documents."""
+    ranking, sketched = planned.ranking, planned.sketched
+    off_support = ranking.candidate & planned.clustered.off_support
+    use = np.zeros(len(sketched.sketches), np.int8)
+    use[ranking.human & ~ranking.ledger] = FRESH
+    use[ranking.human & ranking.ledger] = LEDGER
+    use[ranking.candidate] = SYNTHETIC
+    use[off_support] = OFF_SUPPORT
+    domain = sketched.domains(sorted({*planned.config.domains, OTHERS}))
+    folder = done.subfolder("uses")
+    save_aligned(folder, sketched.sketches, {"use": use, "domain": domain})
+    return folder

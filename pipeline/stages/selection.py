@@ -1,135 +1,190 @@
-"""Selection: the copies of each document that fill the quotas of a plan, from plain arrays."""
+"""Selection: one graph that fills the quotas of a plan, on all workers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from outcross.pipeline.engine.artifacts import Artifact
+from outcross.pipeline.engine.engines import lanes, load_beam
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.planning.draw import draw_salt
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
+from outcross.schemas.documents import Unit
 from outcross.schemas.plan import Plan
-from outcross.transforms.selection.select import NEARLY_ALL, Candidates, Filling, fill_by_hash
+from outcross.transforms.base import files
+from outcross.transforms.exchange.exchange import Collect, Send
+from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.reference.reference import NGRAMS
+from outcross.transforms.selection.candidates import Layout
+from outcross.transforms.selection.histogram import bits_needed
+from outcross.transforms.selection.rounds import (
+    Chosen,
+    CountMix,
+    CutCells,
+    FindWindows,
+    HashKeys,
+    KeySource,
+    RandomKeys,
+    ScoreKeys,
+    ScoreRemaining,
+    SendCandidates,
+    WriteCopies,
+)
+from outcross.transforms.selection.wants import Quotas
 
-Score = Callable[[int, NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
-"""Function of a round's number, the expected copies and the remaining candidates: their keys."""
+beam = load_beam()
+
+NEARLY_ALL = 0.95
+"""Share of the candidates' tokens from which scoring makes no difference."""
+LIMIT = 1 << 22
+"""Candidates that one worker may decide on."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Documents that may be written, and the plan whose quotas they fill.
+def fill_quotas(planned: Planned, done: Artifact, uses: str, limit: int = LIMIT) -> Chosen:
+    """Fill the human quotas by hash, the synthetic quotas by rounds of scored candidates.
 
-    Attributes:
+    Args:
+        planned: result of `plan`.
+        done: artifact of the stage, which gets the folder `selection`.
+        uses: folder of the columns `use` and `domain`.
+        limit: candidates that one worker may decide on.
+
+    Returns:
+        Sums over the chosen documents.
+    """
+    context, config, clustered = planned.context, planned.config, planned.clustered
+    sketches = planned.sketched.sketches
+    clusters = clustered.reference.codebook.size
+    quotas = plan_quotas(config, planned.plan, clusters)
+    lineage = context.lineage
+    # The hash by which a lineage's human part was drawn, so that it is drawn again.
+    fresh, ledger = (
+        "human" if lineage is None else draw_salt(origin, lineage.number)
+        for origin in ("fresh", "ledger")
+    )
+    with context.spill() as spill:
+        layout = Layout(
+            sketches=sketches.folder,
+            uses=uses,
+            assignments=clustered.folder,
+            selection=done.subfolder("selection"),
+            scratch=spill or done.subfolder("steps"),
+            reference=files.join(clustered.reference_folder, NGRAMS),
+            offsets=sketches.offsets.tolist(),
+            clusters=clusters,
+            cells=quotas.quota.shape[1],
+            seed=config.seed,
+            salts=(fresh, ledger, "off-support", "synthetic"),
+            bits=bits_needed(len(sketches), limit),
+        )
+        files.write_bytes(files.join(layout.scratch, "quotas"), quotas.to_bytes())
+        graph = _Graph(layout, spill, quotas, config)
+        synthetic = lanes(
+            [replace(unit, pieces=()) for unit in planned.sketched.units("synthetic")],
+            lambda unit: float(sketches.reports[unit.index].tokens),
+            context.options,
+        )
+        context.over_units(sketches.units, lambda every: graph.wire(every, synthetic))
+        return Chosen.read(files.join(layout.folder("chosen", 0), "chosen"))
+
+
+def plan_quotas(config: Config, plan: Plan, clusters: int) -> Quotas:
+    """Return the quotas, supplies and caps of a plan, by use and cell.
+
+    Args:
         config: configuration of the run.
         plan: plan of the run.
-        tokens: int64[n], tokens of each document.
-        fingerprints: uint64[n] twice, upper and lower halves of the fingerprints.
-        domain: int16[n], place of each document's domain in the plan.
-        cluster: int32[n], cluster of each document.
         clusters: number of clusters.
-        synthetic: bool[n], synthetic documents that may be written, without off-support ones.
-        off_support: bool[n], off-support documents that may be written.
-        human: bool[n], human documents that may be written, without those of the ledger.
-        ledger: bool[n], human documents of the ledger that may be written.
-        generation: number of the run in its lineage; 0 without one.
+    """
+    place = {name: number for number, name in enumerate(sorted({*config.domains, OTHERS}))}
+    shape = 4, len(place) * clusters
+    quota, supply, cap = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for domain in plan.domains:
+        cells = slice(place[domain.name] * clusters, (place[domain.name] + 1) * clusters)
+        cap[:2, cells] = domain.max_copies.human
+        # A score would prefer the strangest text, so off-support text is drawn by hash, once.
+        cap[2, cells] = config.off_support != "drop"
+        cap[3, cells] = domain.max_copies.synthetic
+    for part in plan.quotas:
+        cell = place[part.domain] * clusters + part.cluster
+        quota[:, cell] = (
+            part.human - part.human_ledger,
+            part.human_ledger,
+            part.synthetic_off_support,
+            part.synthetic,
+        )
+        supply[:, cell] = (
+            int(part.human_available),
+            int(part.human_available),
+            int(part.off_support_available),
+            int(part.synthetic_available),
+        )
+    return Quotas(np.maximum(quota, 0.0), supply, cap)
+
+
+class _Graph:
+    """Steps of a selection, each of which waits for the step before it.
+
+    Args:
+        layout: files of the selection.
+        spill: folder for tables on their way; None to shuffle them.
+        quotas: quotas of the plan.
+        config: configuration of the run.
     """
 
-    config: Config
-    plan: Plan
-    tokens: NDArray[np.int64]
-    fingerprints: tuple[NDArray[np.uint64], NDArray[np.uint64]]
-    domain: NDArray[np.int16]
-    cluster: NDArray[np.int32]
-    clusters: int
-    synthetic: NDArray[np.bool_]
-    off_support: NDArray[np.bool_]
-    human: NDArray[np.bool_]
-    ledger: NDArray[np.bool_]
-    generation: int = 0
+    def __init__(self, layout: Layout, spill: str | None, quotas: Quotas, config: Config) -> None:
+        self.layout, self.spill, self.quotas = layout, spill, quotas
+        by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
+        self.rounds = 0 if by_hash or not quotas.synthetic else config.rounds
+        self.steps = 1 + (self.rounds or int(quotas.synthetic))
 
-    @classmethod
-    def of(cls, planned: Planned) -> Selection:
-        """Return the selection of a run."""
-        sketched, clustered, ranking = planned.sketched, planned.clustered, planned.ranking
-        lineage = planned.context.lineage
-        return cls(
-            config=planned.config,
-            plan=planned.plan,
-            tokens=sketched.tokens,
-            fingerprints=sketched.fingerprints,
-            domain=sketched.domains([domain.name for domain in planned.plan.domains]),
-            cluster=clustered.cluster,
-            clusters=clustered.reference.codebook.size,
-            synthetic=ranking.candidate & ~clustered.off_support,
-            off_support=ranking.candidate & clustered.off_support,
-            human=ranking.human & ~ranking.ledger,
-            ledger=ranking.human & ranking.ledger,
-            generation=0 if lineage is None else lineage.number,
-        )
-
-    def copies(self, score: Score) -> NDArray[np.int64]:
-        """Fill the human quotas by hash, the synthetic quotas by rounds of scored candidates.
+    def wire(self, every: Any, synthetic: Sequence[list[Unit]]) -> None:
+        """Apply all steps.
 
         Args:
-            score: function that gives a round's keys.
-
-        Returns:
-            int64[n], copies of each document.
+            every: lanes of all units.
+            synthetic: lanes of the units of synthetic sources.
         """
-        config, quotas = self.config, self.plan.quotas
-        caps = [domain.max_copies for domain in self.plan.domains]
-        ledger_quota = np.array([quota.human_ledger for quota in quotas])
-        human_quota = np.array([quota.human for quota in quotas]) - ledger_quota
-        off_support_quota = np.array([quota.synthetic_off_support for quota in quotas])
-        quota = np.array([quota.synthetic for quota in quotas])
-        copies = np.zeros(len(self.tokens), np.int64)
-        for origin, rows, part in (
-            ("fresh", self.human, human_quota),
-            ("ledger", self.ledger, ledger_quota),
-        ):
-            # The hash by which a lineage's human part was drawn, so that it is drawn again.
-            salt = draw_salt(origin, self.generation) if self.generation else "human"
-            humans = self._candidates(rows, [cap.human for cap in caps])
-            copies[rows] = fill_by_hash(humans, part, config.seed, salt)
-        # Off-support text by itself and by hash: a score would prefer the strangest text, and it
-        # must not fill the gaps of other cells.
-        cap = 0 if config.off_support == "drop" else 1
-        strange = self._candidates(self.off_support, [cap] * len(caps))
-        drawn = fill_by_hash(strange, off_support_quota, config.seed, "off-support")
-        copies[self.off_support] = drawn
-        total = quota.sum()
-        if total > 0:  # make up for the rounding to whole documents so far
-            wanted = off_support_quota.sum() + sum((human_quota.sum(), ledger_quota.sum()))
-            over = (copies * self.tokens).sum() - wanted
-            quota = quota * max(1 - over / total, 0.0)
-        documents = np.flatnonzero(self.synthetic)
-        candidates = self._candidates(self.synthetic, [cap.synthetic for cap in caps])
-        filling = Filling(candidates, quota)
-        noise = candidates.hashes(config.seed, "synthetic")
-        available = candidates.tokens[filling.remaining].sum()
-        if config.select == "random" or filling.missing >= NEARLY_ALL * available:
-            filling.choose(noise[filling.remaining], 1)
-        else:
-            for number in range(1, config.rounds + 1):
-                copies[documents] = filling.sample(noise)
-                key = score(number, copies, documents[filling.remaining])
-                filling.choose(key, number / config.rounds)
-        filling.top_up()
-        copies[documents] = filling.copies
-        return copies
+        layout = self.layout
+        last = self._fill(every, HashKeys(layout), None)
+        if self.steps > 1:
+            candidates = every.pipeline | "Synthetic" >> beam.Create(synthetic)
+        if not self.rounds and self.steps > 1:
+            last = self._fill(candidates, RandomKeys(layout), last)
+        for name in ("candidates", "offsets", "ids") if self.rounds else ():
+            files.make_folder(layout.folder(name, 0))
+        for number in range(1, self.rounds + 1):
+            for name in ("state", "figures"):
+                files.make_folder(layout.folder(name, number))
+            mix = CountMix(layout, number)
+            last = self._sum(candidates if number > 1 else every, mix, "ngrams", number, last)
+            score = ScoreRemaining(layout, number)
+            last = self._sum(candidates, score, "moments", number, last)
+            last = self._fill(candidates, ScoreKeys(layout, number, self.rounds), last)
+        self._sum(every, WriteCopies(layout, self.rounds, self.steps), "chosen", 0, last)
 
-    def _candidates(self, rows: NDArray[np.bool_], caps: Sequence[int]) -> Candidates:
-        """Return documents as candidates of their cells.
+    def _sum(self, lanes: Any, work: Any, name: str, step: int, after: Any) -> Any:
+        """Sum up the units of lanes; `after` is the step before."""
+        folder = self.layout.folder(name, step)
+        files.make_folder(folder)
+        return lanes | f"{type(work).__name__}{step}" >> SumUnits(work, folder, after)
 
-        Args:
-            rows: bool[n], documents.
-            caps: most copies of a document, by domain.
-        """
-        cell = self.domain.astype(np.int64) * self.clusters + self.cluster
-        hi, lo = self.fingerprints
-        return Candidates(
-            cell[rows], self.tokens[rows], np.array(caps)[self.domain[rows]], hi[rows], lo[rows]
+    def _fill(self, lanes: Any, keys: KeySource, after: Any) -> Any:
+        """Cut the cells for the candidates of lanes; `after` is the step before."""
+        step = keys.step
+        if self.layout.bits:
+            after = self._sum(lanes, FindWindows(keys), "windows", step, after)
+        spill = self.spill
+        if spill is not None:
+            spill = files.join(spill, f"sent-{step}")
+            files.make_folder(spill)
+        return (
+            lanes
+            | f"Send{step}" >> Send(SendCandidates(keys), spill, after)
+            | f"Cut{step}" >> Collect(CutCells(keys))
         )

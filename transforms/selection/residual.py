@@ -21,6 +21,8 @@ every split of the documents into batches.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, types
@@ -46,81 +48,112 @@ def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
 
-# The numbers of a bucket are neighbours, in one cache line: the current count, and one number with
-# the log ratio in its upper and the reference's count in its lower half.
-_CURRENT, _PACKED = 0, 1
+# A bucket is one number: the log ratio in its upper half, and in its lower half the bits of the
+# count as float32, so that one access to memory gives both.
 _HALF = np.int64(32)
-_LOW = np.int64((1 << 32) - 1)
 _TOGETHER = 16  # probabilities, or ratios of them, whose product is still a normal number
 
 
-@njit(
-    types.void(INT64, INT64, types.int64, types.int64, types.int64[:, ::1]), nogil=True, cache=True
-)
-def _tabulate(reference, current, n_reference, n_current, out):  # type: ignore[no-untyped-def]
-    # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers.
-    buckets = np.int64(len(out))
-    base = log(np.float64(10 * n_current + buckets)) - log(np.float64(10 * n_reference + buckets))
+@njit(types.void(INT64, INT64, types.uint64[::1]), nogil=True, cache=True)
+def _tabulate(reference, current, out):  # type: ignore[no-untyped-def]
+    # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers. The
+    # second one is the same for all buckets, and added by `_score`.
     for b in range(len(out)):
-        c_reference, c_current = 10 * reference[b] + 1, 10 * current[b] + 1
-        ratio = log(np.float64(c_reference)) - log(np.float64(c_current))
-        out[b, _CURRENT] = current[b]
-        out[b, _PACKED] = _rounded(base + ratio) << _HALF | min(reference[b], _LOW)
+        human = log(np.float64(10 * reference[b] + 1))
+        ratio = _rounded(human - log(np.float64(10 * current[b] + 1)))
+        out[b] = np.uint64(ratio) << np.uint64(32) | np.uint64(
+            np.float32(current[b]).view(np.uint32)
+        )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _count_of(packed):  # type: ignore[no-untyped-def]
+    return np.float64(np.uint32(packed).view(np.float32))
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _discounted(pair, before, p):  # type: ignore[no-untyped-def]
-    """Compute the probability of a word after another, from the pair's and that word's counts."""
+    """Compute the probability of a word after another times (before + 1), and at least the floor.
+
+    Products of these and of (before + 1) are divided once for many words.
+    """
     seen = max(pair - _DISCOUNT, 0.0)
-    return (seen + (_DISCOUNT * min(before, _CONTINUATION) + 1.0) * p) / (before + 1.0)
+    value = seen + (_DISCOUNT * min(before, _CONTINUATION) + 1.0) * p
+    return max(value, _FLOOR * (before + 1.0))
+
+
+_UINT64 = types.Array(types.uint64, 1, "A", readonly=True)
+_FLOAT32 = types.Array(types.float32, 1, "A", readonly=True)
 
 
 @njit(
     types.void(
-        *(INT64, UINT32, types.int64[:, ::1], types.int64[:, ::1], types.int64, types.int64),
+        *(INT64, UINT32, INT64, _UINT64, _UINT64, types.int64, types.int64, types.int64),
         types.int64[:, ::1],
     ),
     nogil=True,
     cache=True,
 )
-def _score(offsets, ids, unigrams, bigrams, n_current, n_reference, out):  # type: ignore[no-untyped-def]
+def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, out):  # type: ignore[no-untyped-def]
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
-    each_current = 1.0 / (np.float64(n_current) + 0.5 * np.float64(buckets))
-    each_reference = 1.0 / (np.float64(n_reference) + 0.5 * np.float64(buckets))
-    for d in range(len(offsets) - 1):
-        begin, end = offsets[d], offsets[d + 1]
-        deficits = np.int64(0)
-        surprisals = np.int64(0)
-        coherences = np.int64(0)
-        before, before_reference = 0.0, 0.0
-        for start in range(begin, end, _TOGETHER):
+    each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
+    for r in range(len(rows)):
+        begin, end = offsets[rows[r]], offsets[rows[r] + 1]
+        if begin == end:
+            out[0, r] = 0
+            out[1, r] = 0
+            continue
+        packed = unigrams[np.int64(ids[begin]) & mask]
+        deficits = np.int64(packed) >> _HALF
+        before = _count_of(packed)
+        surprisals = -_rounded(log((before + 0.5) * each))
+        for start in range(begin + 1, end, _TOGETHER):
             # One logarithm for many words: of the product of their probabilities.
-            product, gain = 1.0, 1.0
+            product, divisor = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
-                b = np.int64(ids[i]) & mask
-                count, packed = np.float64(unigrams[b, _CURRENT]), unigrams[b, _PACKED]
-                count_reference = np.float64(packed & _LOW)
-                deficits += packed >> _HALF
-                p = (count + 0.5) * each_current
-                if i > begin:
-                    k = bigram(ids[i - 1], ids[i], mask)
-                    packed = bigrams[k, _PACKED]
-                    deficits += packed >> _HALF
-                    p = _discounted(np.float64(bigrams[k, _CURRENT]), before, p)
-                    frequency = (count_reference + 0.5) * each_reference
-                    pair = np.float64(packed & _LOW)
-                    predicted = _discounted(pair, before_reference, frequency)
-                    gain *= max(predicted, _FLOOR) / frequency
-                product *= min(max(p, _FLOOR), 1.0)
-                before, before_reference = count, count_reference
+                packed = unigrams[np.int64(ids[i]) & mask]
+                packed_pair = bigrams[bigram(ids[i - 1], ids[i], mask)]
+                deficits += (np.int64(packed) >> _HALF) + (np.int64(packed_pair) >> _HALF)
+                count = _count_of(packed)
+                value = _discounted(_count_of(packed_pair), before, (count + 0.5) * each)
+                product *= min(value, before + 1.0)
+                divisor *= before + 1.0
+                before = count
             # Rounding lets the sum hold a document of 2**30 words.
-            surprisals -= _rounded(log(product))
-            coherences += _rounded(log(gain))
-        words = np.float64(max(end - begin, 1))
-        out[0, d] = np.int64(np.rint(np.float64(deficits) / np.sqrt(words)))
-        out[1, d] = np.int64(np.rint(np.float64(surprisals) / words))
-        out[2, d] = np.int64(np.rint(np.float64(coherences) / words))
+            surprisals -= _rounded(log(product) - log(divisor))
+        words = end - begin
+        deficits += words * word_base + (words - 1) * pair_base
+        out[0, r] = np.int64(np.rint(np.float64(deficits) / np.sqrt(np.float64(words))))
+        out[1, r] = np.int64(np.rint(np.float64(surprisals) / np.float64(words)))
+
+
+@njit(
+    types.void(INT64, UINT32, INT64, _FLOAT32, _FLOAT32, types.int64, types.int64[::1]),
+    nogil=True,
+    cache=True,
+)
+def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ignore[no-untyped-def]
+    buckets = np.int64(len(unigrams))
+    mask = buckets - np.int64(1)
+    each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
+    for r in range(len(rows)):
+        begin, end = offsets[rows[r]], offsets[rows[r] + 1]
+        gains = np.int64(0)
+        before = 0.0
+        if begin < end:
+            before = np.float64(unigrams[np.int64(ids[begin]) & mask])
+        for start in range(begin + 1, end, _TOGETHER):
+            product, divisor = 1.0, 1.0
+            for i in range(start, min(start + _TOGETHER, end)):
+                count = np.float64(unigrams[np.int64(ids[i]) & mask])
+                pair = np.float64(bigrams[bigram(ids[i - 1], ids[i], mask)])
+                frequency = (count + 0.5) * each
+                product *= _discounted(pair, before, frequency)
+                divisor *= (before + 1.0) * frequency
+                before = count
+            gains += _rounded(log(product) - log(divisor))
+        out[r] = np.int64(np.rint(np.float64(gains) / np.float64(max(end - begin, 1))))
 
 
 @njit(
@@ -147,36 +180,36 @@ def _keys(figures, means, deviations, noise, temperature, out):  # type: ignore[
 class Scorer:
     """Scorer of documents for one round, for any number of batches.
 
-    It holds 32 bytes for each bucket. Threads may share it.
+    It holds 16 bytes for each bucket. Threads may share it.
+
+    Args:
+        reference: n-grams of human text.
+        current: n-grams of the expected mix, in the same number of buckets.
+
+    Raises:
+        ValueError: the numbers of buckets differ.
     """
 
     def __init__(self, reference: Tables, current: Tables) -> None:
-        """Compute the log ratios of all buckets.
-
-        Args:
-            reference: n-grams of human text.
-            current: n-grams of the expected mix, in the same number of buckets.
-
-        Raises:
-            ValueError: the numbers of buckets differ.
-        """
         buckets = len(current.unigrams)
         if len(reference.unigrams) != buckets:
             raise ValueError(
                 f"reference has {len(reference.unigrams)} buckets, current {buckets}; "
                 "needed: as many"
             )
-        self._totals = current.totals[0], reference.totals[0]
-        self._unigrams = np.empty((buckets, 2), np.int64)
-        self._bigrams = np.empty((buckets, 2), np.int64)
-        n_reference, n_current = reference.totals, current.totals
-        _tabulate(
-            reference.unigrams, current.unigrams, n_reference[0], n_current[0], self._unigrams
-        )
-        _tabulate(reference.bigrams, current.bigrams, n_reference[1], n_current[1], self._bigrams)
+        self._total, _ = current.totals
+        self._bases = [
+            _ratio(10.0 * mix + buckets, 10.0 * human + buckets)
+            for human, mix in zip(reference.totals, current.totals, strict=True)
+        ]
+        self._unigrams, self._bigrams = (np.empty(buckets, np.uint64) for _ in range(2))
+        _tabulate(reference.unigrams, current.unigrams, self._unigrams)
+        _tabulate(reference.bigrams, current.bigrams, self._bigrams)
 
-    def score(self, offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Score a batch.
+    def score(
+        self, offsets: NDArray[np.int64], ids: NDArray[np.uint32], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Score some documents of a batch.
 
         D(d) = sum over words of [lr(unigram) + lr(bigram)] / sqrt(words), with
         lr(b) = ln((c_ref + .1) / (N_ref + .1 B)) - ln((c_cur + .1) / (N_cur + .1 B)).
@@ -185,53 +218,111 @@ class Scorer:
         (max(c(v, w) - .75, 0) + (.75 min(c(v), 50) + 1) P(w)) / (c(v) + 1), P(w) =
         (c(w) + .5) / (N + .5 B), all counts hashed and q at least 1e-9.
 
-        The coherence is the mean over words of ln(q_ref / P_ref), 0 for a first word.
-
         Args:
             offsets: int64[n + 1], as for `count_ngrams`.
             ids: uint32[total], 32-bit hashes of words and signs.
+            rows: int64[m], numbers of the documents, below n.
 
         Returns:
-            int64[3, n], `FIGURES` in `UNIT` (2**-24 nats); 0 for a document without words. A
-            document with a high deficit has words that the mix lacks.
+            int64[2, m], deficit and surprisal in `UNIT` (2**-24 nats); 0 for a document without
+            words. A document with a high deficit has words that the mix lacks.
 
         Raises:
             ValueError: shapes, types or offsets don't fit.
         """
         check_documents(offsets, ids)
-        out = np.empty((len(FIGURES), len(offsets) - 1), np.int64)
-        _score(offsets, ids, self._unigrams, self._bigrams, *self._totals, out)
+        out = np.empty((2, len(rows)), np.int64)
+        tables = self._unigrams, self._bigrams
+        _score(offsets, ids, rows, *tables, self._total, *self._bases, out)
         return out
 
 
-def mean_and_deviation(values: NDArray[np.int64]) -> tuple[float, float]:
-    """Compute the mean and the population's standard deviation from exact integer sums.
+@njit("int64(float64, float64)", nogil=True, cache=True)
+def _ratio(mix, human):  # type: ignore[no-untyped-def]
+    return _rounded(log(mix) - log(human))
+
+
+class Coherence:
+    """Coherence of documents by the n-grams of human text, the same in all rounds.
+
+    It holds 8 bytes for each bucket. Threads may share it.
 
     Args:
-        values: int64[n], in `UNIT`.
-
-    Returns:
-        Nats; (0, 0) without values.
+        reference: n-grams of human text.
     """
-    if not len(values):
-        return 0.0, 0.0
-    total = squares = 0
-    for begin in range(0, len(values), 1 << 20):
-        part = values[begin : begin + (1 << 20)]
-        # Limbs of 21 bits: 2**20 products of two stay within 2**62.
-        limbs = (part & 0x1FFFFF, part >> 21 & 0x1FFFFF, part >> 42)
-        total += sum(int(limb.sum()) << (21 * i) for i, limb in enumerate(limbs))
-        squares += sum(
-            int((a * b).sum()) << (21 * (i + j))
-            for i, a in enumerate(limbs)
-            for j, b in enumerate(limbs)
+
+    def __init__(self, reference: Tables) -> None:
+        self._tables = reference.unigrams.astype(np.float32), reference.bigrams.astype(np.float32)
+        self._total = reference.totals[0]
+
+    def score(
+        self, offsets: NDArray[np.int64], ids: NDArray[np.uint32], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Score some documents of a batch: the mean over words of ln(q_ref / P_ref).
+
+        Args:
+            offsets: int64[n + 1], as for `count_ngrams`.
+            ids: uint32[total], 32-bit hashes of words and signs.
+            rows: int64[m], numbers of the documents, below n.
+
+        Returns:
+            int64[m], in `UNIT`, where a first word counts 0; 0 for a document without words.
+        """
+        check_documents(offsets, ids)
+        out = np.empty(len(rows), np.int64)
+        _coherences(offsets, ids, rows, *self._tables, self._total, out)
+        return out
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums of a figure over documents, exact and mergeable in any order.
+
+    Attributes:
+        documents: number of the values.
+        total: sum of the values, in `UNIT`.
+        squares: sum of their squares.
+    """
+
+    documents: int = 0
+    total: int = 0
+    squares: int = 0
+
+    @classmethod
+    def of(cls, values: NDArray[np.int64]) -> Moments:
+        """Sum up values, int64[n] in `UNIT`."""
+        total = squares = 0
+        for begin in range(0, len(values), 1 << 20):
+            part = values[begin : begin + (1 << 20)]
+            # Limbs of 21 bits: 2**20 products of two stay within 2**62.
+            limbs = (part & 0x1FFFFF, part >> 21 & 0x1FFFFF, part >> 42)
+            total += sum(int(limb.sum()) << (21 * i) for i, limb in enumerate(limbs))
+            squares += sum(
+                int((a * b).sum()) << (21 * (i + j))
+                for i, a in enumerate(limbs)
+                for j, b in enumerate(limbs)
+            )
+        return cls(len(values), total, squares)
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(
+            self.documents + other.documents,
+            self.total + other.total,
+            self.squares + other.squares,
         )
-    variance = (len(values) * squares - total**2) / len(values) ** 2
-    return total / len(values) * UNIT, math.sqrt(variance) * UNIT
+
+    @property
+    def mean_and_deviation(self) -> tuple[float, float]:
+        """Mean and the population's standard deviation in nats; (0, 0) without values."""
+        if not self.documents:
+            return 0.0, 0.0
+        variance = (self.documents * self.squares - self.total**2) / self.documents**2
+        return self.total / self.documents * UNIT, math.sqrt(variance) * UNIT
 
 
 def keys(
     figures: NDArray[np.int64],
+    moments: Sequence[Moments],
     fingerprint_hi: NDArray[np.uint64],
     fingerprint_lo: NDArray[np.uint64],
     seed: int,
@@ -245,8 +336,9 @@ def keys(
     is the same in every round.
 
     Args:
-        figures: int64[F, n], figures of all remaining candidates in `UNIT`. A figure without
-            deviation is ignored.
+        figures: int64[F, n], figures of candidates in `UNIT`. A figure without deviation is
+            ignored.
+        moments: sums of each figure over all remaining candidates.
         fingerprint_hi: uint64[n], upper half of each document's fingerprint.
         fingerprint_lo: uint64[n], lower half of each document's fingerprint.
         seed: seed of the run.
@@ -260,7 +352,7 @@ def keys(
     """
     if figures.ndim != 2 or figures.shape[1:] != fingerprint_hi.shape:
         raise ValueError(f"figures are {figures.shape}; fingerprints {fingerprint_hi.shape}")
-    means, deviations = np.array([mean_and_deviation(f) for f in figures]).reshape(-1, 2).T
+    means, deviations = np.array([m.mean_and_deviation for m in moments]).reshape(-1, 2).T
     out = np.empty(figures.shape[1], np.float64)
     _keys(
         np.ascontiguousarray(figures),
@@ -271,3 +363,20 @@ def keys(
         out,
     )
     return out
+
+
+_SPAN = 64.0  # keys are clipped to less than this, from below 0 and above it
+_STEPS = 2.0**57  # steps in a unit, so that the whole span has 2**64 of them
+
+
+def in_steps(keys: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Convert keys to whole numbers in the same order, equal steps apart.
+
+    Args:
+        keys: float64[n].
+
+    Returns:
+        uint64[n], in steps of 2**-57 from -64 on.
+    """
+    limit = _SPAN * (1 - 2.0**-50)
+    return ((np.clip(keys, -limit, limit) + _SPAN) * _STEPS).astype(np.uint64)

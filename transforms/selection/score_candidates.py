@@ -1,25 +1,20 @@
-"""Transforms that count n-grams and score candidates."""
+"""Transform that counts n-grams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.shared import Shared
 from apache_beam.utils.windowed_value import WindowedValue
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
-from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.selection.residual import FIGURES, Scorer
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import NGRAM_COLUMNS, ngram_runs
 from outcross.transforms.text.ngrams import Tables, count_ngrams
@@ -88,59 +83,3 @@ class _CountUnits(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue]:
         counted = (0, self.tables.to_bytes())
         yield WindowedValue(counted, GlobalWindow().max_timestamp(), [GlobalWindow()])
-
-
-@dataclass
-class ScoreCandidates(beam.PTransform):
-    """Score documents by what the mix lacks against the reference, in row-aligned files.
-
-    Elements in: lists of `Unit`; elements out: indexes of the units.
-
-    Args:
-        sketches: folder of the sketches.
-        reference: file of the reference's n-gram tables.
-        current: file of the expected mix's n-gram tables.
-        remaining: folder of a row-aligned column `remaining`; only these documents are scored.
-        folder: folder that gets the columns `FIGURES`.
-    """
-
-    sketches: str
-    reference: str
-    current: str
-    remaining: str
-    folder: str
-
-    def expand(self, lanes: Any) -> Any:
-        """Score the documents of each unit."""
-        return lanes | PerUnit(
-            _ScoreUnit(self.sketches, self.reference, self.current, self.remaining, self.folder)
-        )
-
-
-@dataclass
-class _ScoreUnit:
-    sketches: str
-    reference: str
-    current: str
-    remaining: str
-    folder: str
-    shared: Shared = field(default_factory=Shared)
-
-    def setup(self) -> None:
-        """Load the scorer, once for all threads of a process."""
-        self.scorer = self.shared.acquire(self._load)
-
-    def _load(self) -> Scorer:
-        return Scorer(read_tables(self.reference), read_tables(self.current))
-
-    def run(self, unit: Unit) -> int:
-        """Write the figures of one unit."""
-        path = unit_file(self.sketches, unit.index, "parquet")
-        (remaining,) = load_unit(self.remaining, unit.index, ["remaining"])
-        table = files.read_table(path, NGRAM_COLUMNS).filter(pa.array(remaining))
-        figures = np.zeros((len(FIGURES), len(remaining)), np.int64)
-        figures[:, remaining] = self.scorer.score(*ngram_runs(table))
-        table = pa.table(dict(zip(FIGURES, figures, strict=True)))
-        files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
-        count("documents", int(remaining.sum()))
-        return unit.index

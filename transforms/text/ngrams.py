@@ -5,7 +5,9 @@ Counts are integers and merge by addition, so they don't depend on who counted w
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -148,3 +150,45 @@ class Tables:
                 f"tables of {len(self.unigrams)} and {len(other.unigrams)} buckets don't merge"
             )
         return Tables(self.unigrams + other.unigrams, self.bigrams + other.bigrams)
+
+
+PARTS = 32
+"""Ranges of buckets into which sums of tables are split, of at most 0.5 MB each."""
+_TYPES = (np.dtype("<i1"), np.dtype("<i2"), np.dtype("<i4"), np.dtype("<i8"))
+
+
+def pack_parts(tables: Tables) -> list[bytes]:
+    """Pack each of `PARTS` ranges of buckets, in as few bytes a count as it needs."""
+    buckets = len(tables.unigrams)
+    cuts = [buckets * part // PARTS for part in range(PARTS + 1)]
+    both = tables.unigrams, tables.bigrams
+    return [_pack(*(table[low:high] for table in both)) for low, high in pairwise(cuts)]
+
+
+def merge_parts(packed: Iterable[bytes]) -> bytes:
+    """Add up packed counts of one range."""
+    columns = [_unpack(part) for part in packed]
+    return _pack(*(np.sum(parts, axis=0) for parts in zip(*columns, strict=True)))
+
+
+def unpack_parts(packed: Sequence[bytes]) -> Tables:
+    """Unpack all ranges of tables, in their order."""
+    columns = [_unpack(part) for part in packed]
+    return Tables(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+
+
+def _pack(unigrams: NDArray[np.int64], bigrams: NDArray[np.int64]) -> bytes:
+    both = np.concatenate([unigrams, bigrams])
+    low, high = (int(both.min()), int(both.max())) if len(both) else (0, 0)
+    width = next(
+        number
+        for number, kind in enumerate(_TYPES)
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
+    )
+    return bytes([width]) + both.astype(_TYPES[width]).tobytes()
+
+
+def _unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    both = np.frombuffer(data, _TYPES[data[0]], offset=1).astype(np.int64)
+    half = len(both) // 2
+    return both[:half], both[half:]

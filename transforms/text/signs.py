@@ -92,12 +92,13 @@ def _spoken(offsets, ids, sign_offsets, signs, of_sign, out_offsets, out):  # ty
         if sign_offsets[d] < sign_offsets[d + 1]:
             out[at] = of_sign[0]
             at += 1
+            # Both values are loaded: a branch would be guessed wrong at every second sign.
+            stop = max(offsets[d + 1] - 1, 0)
             for i in range(sign_offsets[d], sign_offsets[d + 1]):
-                if signs[i] == _WORD:
-                    out[at] = ids[word]
-                    word += 1
-                else:
-                    out[at] = of_sign[signs[i]]
+                is_word = signs[i] == _WORD
+                id_of_word = ids[min(word, stop)] if len(ids) else np.uint32(0)
+                out[at] = id_of_word if is_word else of_sign[signs[i]]
+                word += is_word
                 at += 1
             out[at] = of_sign[0]
             at += 1

@@ -1,5 +1,6 @@
 """Residual scores against their formulas in floats, and what makes them the same everywhere."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.selection import residual as module
-from outcross.transforms.selection.residual import UNIT, Scorer, keys, mean_and_deviation
+from outcross.transforms.selection.residual import (
+    UNIT,
+    Coherence,
+    Moments,
+    Scorer,
+    in_steps,
+    keys,
+)
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 BUCKETS = 1 << 8
@@ -27,6 +35,18 @@ def tables(documents, copies=None, buckets=BUCKETS):
     copies = np.ones(len(documents), np.int32) if copies is None else np.asarray(copies)
     count_ngrams(*pack(documents), copies, out.unigrams, out.bigrams)
     return out
+
+
+def figures(reference, current, offsets, ids):
+    """Return deficit, surprisal and coherence of all documents of a batch."""
+    rows = np.arange(len(offsets) - 1)
+    scores = Scorer(reference, current).score(offsets, ids, rows)
+    return np.vstack([scores, Coherence(reference).score(offsets, ids, rows)])
+
+
+def keys_among(scores, hi, lo, *args, **kwargs):
+    """Return the keys of documents that are all the candidates."""
+    return keys(scores, [Moments.of(values) for values in scores], hi, lo, *args, **kwargs)
 
 
 def bigram(previous, word, buckets=BUCKETS):
@@ -102,8 +122,7 @@ def test_counts_are_those_of_a_loop(documents):
 @settings(max_examples=60)
 @given(corpora, corpora, corpora)
 def test_scores_are_those_of_the_formulas(reference, current, documents):
-    scorer = Scorer(tables(reference), tables(current))
-    scores = scorer.score(*pack(documents))
+    scores = figures(tables(reference), tables(current), *pack(documents))
     for d, got in zip(documents, scores.T, strict=True):
         wanted = plain_score(d, plain_counts(reference), plain_counts(current))
         assert got[0] * UNIT == pytest.approx(wanted[0], abs=3 * UNIT * math.sqrt(len(d)) + UNIT)
@@ -115,7 +134,7 @@ def test_scores_of_a_corpus_and_large_counts():
     ref, cur = tables(reference), tables(current)
     huge = Tables(ref.unigrams * 10**9, ref.bigrams * 10**9)
     for human, factor in ((ref, 1), (huge, 10**9)):
-        scores = Scorer(human, cur).score(*pack(current))
+        scores = figures(human, cur, *pack(current))
         plain_reference = [[c * factor for c in t] for t in plain_counts(reference)]
         for i in range(0, 300, 50):
             wanted = plain_score(current[i], plain_reference, plain_counts(current))
@@ -129,46 +148,48 @@ def test_unseen_words_stop_at_the_floor():
     # v was seen 10**12 times and never before w, w never at all: q = (.75 * 50 + 1) P(w) / 10**12.
     current = Tables.empty(BUCKETS)
     current.unigrams[3] = 10**12
-    _, surprisal, _ = Scorer(Tables.empty(BUCKETS), current).score(*pack([[3, 4]]))
+    _, surprisal, _ = figures(Tables.empty(BUCKETS), current, *pack([[3, 4]]))
     second = 2 * surprisal[0] * UNIT - -math.log((10**12 + 0.5) / (10**12 + 0.5 * BUCKETS))
     assert second == pytest.approx(-math.log(1e-9), abs=1e-6)
 
 
 def test_documents_without_and_with_one_word():
     reference, current = [[1, 2, 3]], [[3, 2, 1], [5]]
-    scorer = Scorer(tables(reference), tables(current))
-    scores = scorer.score(*pack([[], [7], [], [1]]))
+    both = tables(reference), tables(current)
+    scores = figures(*both, *pack([[], [7], [], [1]]))
     deficit, surprisal, coherence = scores
     assert not scores[:, [0, 2]].any()
     assert not coherence.any()
     unigram = math.log((1 + 0.1) / (3 + 25.6)) - math.log((1 + 0.1) / (4 + 25.6))
     assert deficit[3] * UNIT == pytest.approx(unigram, abs=2 * UNIT)
     assert surprisal[3] * UNIT == pytest.approx(-math.log(1.5 / (4 + 128)), abs=2 * UNIT)
-    assert scorer.score(*pack([])).shape == (3, 0)
+    assert figures(*both, *pack([])).shape == (3, 0)
 
 
 def test_scores_do_not_depend_on_the_batch():
     documents = [*text(5, 50), [], [9]]
-    scorer = Scorer(tables(text(6, 50)), tables(text(7, 50)))
-    scores = np.array(scorer.score(*pack(documents)))
+    both = tables(text(6, 50)), tables(text(7, 50))
+    scores = figures(*both, *pack(documents))
     order = np.random.default_rng(0).permutation(len(documents))
-    shuffled = np.array(scorer.score(*pack([documents[i] for i in order])))
+    shuffled = figures(*both, *pack([documents[i] for i in order]))
     assert (shuffled == scores[:, order]).all()
     offsets, ids = pack(documents)
     ids.flags.writeable = offsets.flags.writeable = False  # as Arrow's
-    assert (np.array(scorer.score(offsets[20:31], ids)) == scores[:, 20:30]).all()
+    assert (figures(*both, offsets[20:31], ids) == scores[:, 20:30]).all()
+    rows = np.array([7, 3, 3])
+    assert (Scorer(*both).score(offsets, ids, rows) == scores[:2, rows]).all()
+    assert (Coherence(both[0]).score(offsets, ids, rows) == scores[2, rows]).all()
 
 
 def test_values_never_change():
     """Pin the bits: other bits mean other documents, and need a new version of the format."""
     reference, current = text(8, 100), text(9, 100)
-    scorer = Scorer(tables(reference), tables(current))
-    scores = scorer.score(*pack(current[:4]))
+    scores = figures(tables(reference), tables(current), *pack(current[:4]))
     assert scores[0].tolist() == [-12230157, -6891376, -1363311, 300153]
     assert scores[1].tolist() == [28077639, 30676743, 29901840, 31672586]
     assert scores[2].tolist() == [40635465, 23882365, 39794814, 17490278]
     fingerprints = np.arange(4, dtype=np.uint64)
-    got = keys(scores, fingerprints, fingerprints, seed=1)
+    got = keys_among(scores, fingerprints, fingerprints, seed=1)
     assert [float(k).hex() for k in got] == [
         "0x1.3d38381fd1b21p+0",
         "0x1.e1e7c0cdb60d6p-2",
@@ -180,14 +201,14 @@ def test_values_never_change():
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
 def test_mean_and_deviation_come_from_exact_sums(values):
     n, total, squares = len(values), sum(values), sum(v * v for v in values)
-    mean, deviation = mean_and_deviation(np.array(values, np.int64))
+    mean, deviation = Moments.of(np.array(values, np.int64)).mean_and_deviation
     assert mean == total / n * UNIT
     assert deviation == math.sqrt((n * squares - total**2) / n**2) * UNIT
 
 
 @given(st.lists(st.integers(-(2**45), 2**45), min_size=1, max_size=30))
 def test_mean_and_deviation_are_the_usual_figures(values):
-    mean, deviation = mean_and_deviation(np.array(values, np.int64))
+    mean, deviation = Moments.of(np.array(values, np.int64)).mean_and_deviation
     assert mean == pytest.approx(np.mean(values) * UNIT, rel=1e-9, abs=1e-9)
     assert deviation == pytest.approx(np.std(values) * UNIT, rel=1e-9, abs=1e-6)
 
@@ -196,14 +217,14 @@ def test_mean_and_deviation_of_more_values_than_one_part():
     values = np.full((1 << 20) + 5, -(2**62), np.int64)
     values[-1] = 2**62
     n = len(values)
-    mean, deviation = mean_and_deviation(values)
+    mean, deviation = Moments.of(values).mean_and_deviation
     assert mean == (2 - n) * 2**62 / n * UNIT
     assert deviation == pytest.approx(math.sqrt(4 * (n - 1) / n**2) * 2**62 * UNIT, rel=1e-12)
 
 
 def test_equal_values_have_no_deviation():
-    assert mean_and_deviation(np.full(1000, 2**50 + 1))[1] == 0
-    assert mean_and_deviation(np.zeros(0, np.int64)) == (0, 0)
+    assert Moments.of(np.full(1000, 2**50 + 1)).mean_and_deviation[1] == 0
+    assert Moments.of(np.zeros(0, np.int64)).mean_and_deviation == (0, 0)
 
 
 def fingerprints(n, seed=0):
@@ -212,50 +233,65 @@ def fingerprints(n, seed=0):
 
 def test_keys_are_those_of_the_formula():
     rng = np.random.default_rng(0)
-    figures = rng.integers(-(2**30), 2**30, (3, 500))
+    scores = rng.integers(-(2**30), 2**30, (3, 500))
     hi, lo = fingerprints(500)
-    quiet = keys(figures, hi, lo, 0, temperature=0)
-    z = sum((v - v.mean()) / v.std() for v in figures)
+    quiet = keys_among(scores, hi, lo, 0, temperature=0)
+    z = sum((v - v.mean()) / v.std() for v in scores)
     assert quiet == pytest.approx(-z / math.sqrt(3), abs=1e-12)
-    noisy = keys(figures, hi, lo, 0)
+    noisy = keys_among(scores, hi, lo, 0)
     gumbel = (quiet - noisy) / 0.3
     bits = module.seeded_hash(hi, lo, 0, "gumbel").astype(np.float64) / 2**64
     assert gumbel == pytest.approx(-np.log(-np.log(bits)), abs=1e-3)
-    doubled = keys(figures, hi, lo, 0, temperature=0.6)
+    doubled = keys_among(scores, hi, lo, 0, temperature=0.6)
     assert doubled - quiet == pytest.approx(2 * (noisy - quiet))
 
 
 def test_noise_is_gumbel_and_the_fingerprint_s_own():
     n = 50_000
     zeros, (hi, lo) = np.zeros((3, n), np.int64), fingerprints(n)
-    noise = -keys(zeros, hi, lo, 0, temperature=1)
+    noise = -keys_among(zeros, hi, lo, 0, temperature=1)
     assert noise.mean() == pytest.approx(0.5772, abs=0.03)
     assert noise.std() == pytest.approx(math.pi / math.sqrt(6), abs=0.03)
     for x in (-1, 0, 1, 2, 4):
         assert (noise < x).mean() == pytest.approx(math.exp(-math.exp(-x)), abs=0.01)
     assert np.isfinite(noise).all()
     order = np.random.default_rng(1).permutation(n)
-    reordered = -keys(zeros, hi[order], lo[order], 0, temperature=1)
+    reordered = -keys_among(zeros, hi[order], lo[order], 0, temperature=1)
     assert (reordered == noise[order]).all()
-    other = -keys(zeros, hi, lo, 1, temperature=1)
+    other = -keys_among(zeros, hi, lo, 1, temperature=1)
     assert abs(np.corrcoef(noise, other)[0, 1]) < 0.02
 
 
 def test_the_extremes_of_the_hash_are_finite(monkeypatch):
     extremes = np.array([0, 1, 2**63, 2**64 - 1], np.uint64)
     monkeypatch.setattr(module, "seeded_hash", lambda *_: extremes)
-    noise = -keys(np.zeros((3, 4), np.int64), extremes, extremes, 0, temperature=1)
+    noise = -keys_among(np.zeros((3, 4), np.int64), extremes, extremes, 0, temperature=1)
     assert np.isfinite(noise).all()
     assert (np.diff(noise) >= 0).all()
     assert noise[0] == pytest.approx(-math.log(53 * math.log(2)), abs=1e-6)
 
 
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=20))
+def test_keys_in_steps_have_the_order_of_the_keys(values):
+    steps = in_steps(np.array(values)).tolist()
+    for (a, in_a), (b, in_b) in itertools.combinations(zip(values, steps, strict=True), 2):
+        assert (in_a <= in_b) if a <= b else (in_a >= in_b)
+        if max(abs(a), abs(b)) < 64 and abs(a - b) > 2**-40:
+            assert in_a != in_b
+
+
+@given(st.lists(st.lists(st.integers(-(2**45), 2**45), max_size=9), max_size=5))
+def test_moments_of_parts_add_up(parts):
+    together = Moments.of(np.array([value for part in parts for value in part], np.int64))
+    assert sum((Moments.of(np.array(p, np.int64)) for p in parts), Moments()) == together
+
+
 def test_without_deviation_a_figure_does_not_count():
     flat, varied = np.full(10, 7), np.arange(10) << 20
     hi, lo = fingerprints(10)
-    got = keys(np.array([varied, flat]), hi, lo, 0, temperature=0)
+    got = keys_among(np.array([varied, flat]), hi, lo, 0, temperature=0)
     assert got == pytest.approx(-(varied - varied.mean()) / varied.std() / math.sqrt(2))
-    assert (keys(np.array([flat, flat]), hi, lo, 0, temperature=0) == 0).all()
+    assert (keys_among(np.array([flat, flat]), hi, lo, 0, temperature=0) == 0).all()
 
 
 def test_what_the_mix_lacks_comes_first():
@@ -271,8 +307,8 @@ def test_what_the_mix_lacks_comes_first():
     reference, lacking = tables(human, buckets=1 << 14), tables(speak(common, 200), buckets=1 << 14)
 
     def first(current):
-        figures = Scorer(reference, current).score(*pack(candidates))
-        order = np.argsort(keys(figures, *fingerprints(200), 0, temperature=0))
+        scores = figures(reference, current, *pack(candidates))
+        order = np.argsort(keys_among(scores, *fingerprints(200), 0, temperature=0))
         return set(order[:10].tolist())
 
     assert first(lacking) == set(range(190, 200))
@@ -299,9 +335,9 @@ def test_noise_is_not_what_is_lacking():
     salad = [rng.permutation(document).tolist() for document in human(100)]
     candidates = human(100) + salad
     reference, current = tables(human(400), buckets=1 << 16), tables(salad[:50], buckets=1 << 16)
-    figures = Scorer(reference, current).score(*pack(candidates))
-    assert figures[2, :100].min() > figures[2, 100:].max()  # coherence tells them apart
-    order = np.argsort(keys(figures, *fingerprints(200), 0))
+    scores = figures(reference, current, *pack(candidates))
+    assert scores[2, :100].min() > scores[2, 100:].max()  # coherence tells them apart
+    order = np.argsort(keys_among(scores, *fingerprints(200), 0))
     assert (order[:50] < 100).mean() > 0.9
 
 
@@ -323,10 +359,10 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="copies are float64"):
         count_ngrams(offsets, ids, pair * 0.5, good.unigrams, good.bigrams)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="0 to 3, but there are 2 ids"):
-        Scorer(good, good).score(offsets, ids[:2])
+        Scorer(good, good).score(offsets, ids[:2], np.arange(2))
     with pytest.raises(ValueError, match="never fall"):
-        Scorer(good, good).score(offsets[::-1], ids)
+        Scorer(good, good).score(offsets[::-1], ids, np.arange(2))
     with pytest.raises(ValueError, match="ids int64"):
-        Scorer(good, good).score(offsets, ids.astype(np.int64))  # type: ignore[arg-type]
+        Scorer(good, good).score(offsets, ids.astype(np.int64), np.arange(2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"figures are \(3, 2\); fingerprints \(3,\)"):
-        keys(np.zeros((3, 2), np.int64), *fingerprints(3), 0)
+        keys_among(np.zeros((3, 2), np.int64), *fingerprints(3), 0)

@@ -1,4 +1,4 @@
-"""Counts and scores of units, as transforms on folders of sketches."""
+"""Counts of units, as a transform on folders of sketches."""
 
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.selection.residual import FIGURES, Scorer
-from outcross.transforms.selection.score_candidates import CountNgrams, ScoreCandidates, read_tables
+from outcross.transforms.selection.score_candidates import CountNgrams, read_tables
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 from outcross.transforms.text.signs import with_signs
 
@@ -73,34 +72,3 @@ def test_counts_are_those_of_one_table_whoever_counts(
     assert tables.totals[0] == (2 * 3 + 2) + 2 * (2 * 2 + 2) + (2 + 2) + 3 * (2 * 4 + 2)
     assert (tables.unigrams == expected.unigrams).all()
     assert (tables.bigrams == expected.bigrams).all()
-
-
-def test_scores_stand_beside_their_documents(tmp_path: Path) -> None:
-    for folder in ("copies", "remaining", "scores"):
-        (tmp_path / folder).mkdir()
-    write_words(tmp_path, TEXTS, COPIES)
-    remaining_rows = [[True, False], [True, True], [False, False], [True]]
-    for index, remaining in enumerate(remaining_rows):
-        path = unit_file(str(tmp_path / "remaining"), index, "parquet")
-        files.write_table(path, pa.table({"remaining": remaining}))
-    rng = np.random.default_rng(0)
-    tables = []
-    for name in ("reference", "current"):
-        counts = rng.integers(0, 3, (2, 1 << 20))
-        tables.append(Tables(*counts))
-        files.write_bytes(str(tmp_path / f"{name}.bin"), tables[-1].to_bytes())
-    with beam.Pipeline(runner="FnApiRunner") as p:
-        dealt = p | beam.Create([[unit(3), unit(0)], [unit(2), unit(1)]])
-        dealt | ScoreCandidates(
-            str(tmp_path),
-            str(tmp_path / "reference.bin"),
-            str(tmp_path / "current.bin"),
-            str(tmp_path / "remaining"),
-            str(tmp_path / "scores"),
-        )
-    scorer = Scorer(*tables)
-    for index, runs in enumerate(TEXTS):
-        scores = files.read_table(unit_file(str(tmp_path / "scores"), index, "parquet"))
-        figures = np.where(remaining_rows[index], scorer.score(*with_commas(runs)), 0)
-        for name, figure in zip(FIGURES, figures, strict=True):
-            assert scores[name].to_pylist() == figure.tolist()
