@@ -146,32 +146,6 @@ def tokens_wanted(config: Config, synthetic: float, human: float) -> float:
     return generated + min(generated * share / (1 - share), repeat_caps(config).human * human)
 
 
-def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]:
-    """Name each document that holds more than half of the tokens of its source or of the corpus.
-
-    Args:
-        deduplicated: result of `deduplicate`.
-        copies: int32[n], copies of each document.
-    """
-    sketched = deduplicated.sketched
-    weight = copies * sketched.tokens
-    if np.count_nonzero(weight) < 2:
-        return []
-    findings = []
-    for source in sketched.config.sources:
-        part = np.where(sketched.of_sources(source.name), weight, 0)
-        total, name = int(part.sum()), source.name
-        if np.count_nonzero(part) == 1:  # it is all of its source, so the corpus counts
-            total, name = int(weight.sum()), "the corpus"
-        if 2 * (most := int(part.max())) > total:
-            (longest,) = _named(deduplicated, np.array([part.argmax()]))
-            findings.append(
-                f"one document, {printable(longest.id)}, holds {most / total:.0%} of the "
-                f"{total:,} tokens of {name}"
-            )
-    return findings
-
-
 def _facts(
     deduplicated: Deduplicated, rows: NDArray[np.bool_], limits: LengthLimits
 ) -> LongDocuments | None:
