@@ -128,9 +128,7 @@ class Grouping:
         Yields:
             Name of a set; its appearances, int64[m], as ascending places.
         """
-        if domain is None:
-            if self.partly_judged and not self.gates.converges(None):
-                yield JUDGED, np.arange(len(appearances.row))
+        if domain is None:  # then all documents are judged, or none
             return
         codes, names = domain_codes(domain)
         code = codes[appearances.row]

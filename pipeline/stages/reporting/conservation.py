@@ -11,6 +11,7 @@ from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.report import MEASURED, Conservation
 from outcross.schemas.sources import WRITABLE
@@ -79,7 +80,7 @@ def conservation(
         rows = Rows.of_audit(counted)
     else:
         rows = Rows.of_files(corpus.removed, corpus.files)
-    lines = _lines(counted, rows)
+    lines = _lines(corpus.sketched, counted, rows)
     for line in lines:
         if not line.holds():
             raise RunError(
@@ -90,16 +91,17 @@ def conservation(
     return lines
 
 
-def _lines(counted: Counted, rows: Rows) -> list[Conservation]:
+def _lines(sketched: Sketched, counted: Counted, rows: Rows) -> list[Conservation]:
     """Return a line for each source.
 
     Args:
+        sketched: result of `sketch`.
         counted: result of `count`.
         rows: rows in the files.
     """
     lines = []
-    for number, source in enumerate(counted.corpus.config.sources):
-        reports = counted.corpus.sketched.reports(number)
+    for number, source in enumerate(sketched.config.sources):
+        reports = sketched.reports(number)
         written = rows.written.get(source.name, 0)
         lines.append(
             Conservation(

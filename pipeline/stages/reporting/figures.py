@@ -204,7 +204,7 @@ def extremes(lines: Sequence[Cluster]) -> set[int]:
 
 
 def with_examples(lines: Sequence[Cluster], quotes: Quotes) -> list[Cluster]:
-    """Return the clusters with example texts where these were looked up."""
+    """Return the clusters with the example texts that are shown."""
     return [line.model_copy(update={"text": quotes.example(line.cluster)}) for line in lines]
 
 

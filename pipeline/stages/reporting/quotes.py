@@ -20,11 +20,13 @@ class Quotes:
 
     Attributes:
         counted: result of `count`.
+        clusters: clusters of which an example is shown.
         texts: beginnings of texts, by number of the document.
         questions: beginnings of prompts, by number of the document.
     """
 
     counted: Counted
+    clusters: Collection[int]
     texts: Mapping[int, str]
     questions: Mapping[int, str]
 
@@ -34,9 +36,11 @@ class Quotes:
         return [self.texts[document] for document in self.counted.totals.texts.document.tolist()]
 
     def example(self, cluster: int) -> str | None:
-        """Return the beginning of a cluster's example; None where none was looked up."""
-        text = self.texts.get(int(self.counted.totals.examples.document[cluster]))
-        return None if text is None else beginning(text)
+        """Return the beginning of a cluster's example; None where none is shown."""
+        document = self.counted.totals.examples.document[cluster]
+        if cluster not in self.clusters or document == NO_DOCUMENT:
+            return None
+        return beginning(self.texts[int(document)])
 
 
 def look_up(
@@ -58,7 +62,7 @@ def look_up(
     sketched = counted.corpus.sketched
     texts = texts_of_documents(sketched, _distinct(wanted), BLOCK if measured else LOOKED_UP)
     questions = texts_of_documents(sketched, _distinct(wanted[:1]), part="prompt")
-    return Quotes(counted, texts, questions)
+    return Quotes(counted, clusters, texts, questions)
 
 
 def _distinct(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
