@@ -21,7 +21,7 @@ from outcross.transforms.base import files
 from outcross.transforms.inputs.places import file_names
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.figures import FigureMaker
-from outcross.transforms.measuring.grouping import JUDGED, Grouping, set_file
+from outcross.transforms.measuring.grouping import Grouping, set_file
 from outcross.transforms.measuring.measure_diversity import DiversityWork, MeasureDiversity
 from outcross.transforms.sketches.store import Sketches
 
@@ -107,11 +107,6 @@ class Measured(Generic[CorpusT]):
             for role in WRITABLE
         }
         return sets | {"all": merged(sets.values(), *self.sizes)}
-
-    @property
-    def judged(self) -> Diversity:
-        """Set of the documents that are judged."""
-        return self.load(JUDGED) if self.partly_judged else self.last["all"]
 
 
 AnyMeasured = Measured[Written[Selected]] | Measured[Audited]

@@ -35,6 +35,7 @@ from outcross.schemas.lineage import LineageReport
 from outcross.schemas.report import Report, Verdict
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
+from outcross.transforms.measuring.grouping import JUDGED
 from outcross.transforms.measuring.repeats import group_sizes, repeated_share
 from outcross.transforms.measuring.selected import domain_codes
 from outcross.transforms.measuring.wording import CollapsedPrompts
@@ -159,11 +160,12 @@ def _report(
     else:
         reference = measured.clustered.reference
         classified = measured.clustered if reference.human else None
-        judged = _judged(measured)
+        stages = figures.stages(measured, quotes.sample)
+        judged = _judged(measured, stages[-1].roles["all"])
         result = _verdict(measured, judged, collapsed_prompts(measured, answers))
         parts |= {
             "known_words": figures.known_words(measured.sketched),
-            "stages": figures.stages(measured, quotes.sample),
+            "stages": stages,
             "judged": judged,
             "shards": figures.shards(measured),
             "domains": figures.domains(measured),
@@ -178,11 +180,19 @@ def _report(
     )
 
 
-def _judged(measured: AnyMeasured) -> Figures | None:
-    """Return the figures that the gates judge; None without human text to judge by."""
+def _judged(measured: AnyMeasured, last: Figures) -> Figures | None:
+    """Return the figures that the gates judge; None without human text to judge by.
+
+    Args:
+        measured: result of `measure`.
+        last: figures of all documents after the last stage.
+    """
     if not measured.clustered.reference.human:
         return None
-    result = measured.maker.figures(measured.judged)
+    if measured.partly_judged:
+        result = measured.maker.figures(measured.load(JUDGED))
+    else:
+        result = last.model_copy(update={"zstd_ratio": None})
     if isinstance(measured.corpus, Audited):
         repeats = figures.near_duplicates(_groups(measured), measured.clustered.reference)
         result = figures.with_measures(result, [repeats])
