@@ -23,7 +23,6 @@ from outcross.transforms.reference.reference import NGRAMS
 from outcross.transforms.selection.residual import FIGURES, keys
 from outcross.transforms.selection.score_candidates import CountNgrams, ScoreCandidates
 from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
-from outcross.transforms.writing.shards import count_shards
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,6 @@ class Selected:
         """Folder of the row-aligned assignments to clusters."""
         return self.clustered.folder
 
-    @property
-    def shards(self) -> int:
-        """Number of shards of data/."""
-        weighted = self.config.copies == "weights"
-        rows = int((np.minimum(self.copies, 1) if weighted else self.copies).sum())
-        return max(1, min(self.planned.plan.shards, rows))
 
 
 @dataclass(frozen=True)
@@ -123,12 +116,6 @@ class Kept:
         """Folder of the row-aligned copies."""
         return self.artifact.path("selection")
 
-    @property
-    def shards(self) -> int:
-        """Number of shards of data/."""
-        chosen = self.copies > 0
-        size = int(self.sketched.sketches.numbers("size")[chosen].sum())
-        return count_shards(size, self.config.shard_mb, int(chosen.sum()))
 
 
 def keep(deduplicated: Deduplicated) -> Kept:
