@@ -18,6 +18,7 @@ from outcross.pipeline.inputs.corpus import corpus_sources, data_files
 from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.audited import read_corpus
 from outcross.pipeline.stages.cluster import cluster
+from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.earlier import ReferencePool
 from outcross.pipeline.stages.measure import measure
@@ -126,7 +127,7 @@ def audit(
             context.warn(warning)
         audited = read_corpus(cluster(deduplicated, audited=True))
         write_rejects(audited.sketched, config.out)
-        measured = measure(audited, gates)
+        measured = measure(audited, count(audited), gates)
         with context.progress.stage("report"):
             report = context.shown(audit_report(measured))
         described = manifest(audited.sketched, audited.clustered.reference, "audit")

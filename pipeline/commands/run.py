@@ -12,6 +12,7 @@ from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.page.card import dataset_card
 from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.cluster import cluster
+from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import measure
 from outcross.pipeline.stages.plan import plan as plan_stage
@@ -65,14 +66,15 @@ def run(
     with job(config, beam_args, progress, remembers=True) as context:
         out = context.config.out
         selected = select(plan_stage(rank(cluster(deduplicate(sketch(context))))))
-        check_budget(selected)
+        counted = count(selected)
+        check_budget(selected, counted)
         # Write only after the check: a request that can't be met must not change an earlier result.
         write_rejects(selected.sketched, out)
         plan = selected.planned.plan
         files.write_bytes(files.join(out, PLAN), plan.to_json())
-        written = write(selected)
-        gates = run_gates(gates.of_run(context.config.domains), selected.copies)
-        measured = measure(written, gates)
+        written = write(selected, counted)
+        gates = run_gates(gates.of_run(context.config.domains), counted.copies)
+        measured = measure(written, counted, gates)
         with context.progress.stage("report"):
             report = context.shown(run_report(measured, lineage_report(selected)))
         copy_reference(selected.clustered.reference_folder, files.join(out, "reference"))
@@ -107,7 +109,7 @@ def dedup(
         out = context.config.out
         kept = keep(deduplicate(sketch(context, embedded=False)))
         write_rejects(kept.sketched, out)
-        written = write(kept)
+        written = write(kept, count(kept))
         stale = [files.join(out, PLAN)]
         reference = files.join(out, "reference")
         stale += [files.join(reference, name) for name in reference_files(reference)]

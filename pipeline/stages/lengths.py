@@ -89,33 +89,6 @@ def too_long(deduplicated: Deduplicated, limits: Limits, sums: SupplySums) -> To
     )
 
 
-def dominant(deduplicated: Deduplicated, copies: NDArray[np.int32]) -> list[str]:
-    """Name each document that holds more than half of the tokens of its source or of the corpus.
-
-    Args:
-        deduplicated: result of `deduplicate`.
-        copies: int32[n], copies of each document.
-    """
-    sketched = deduplicated.sketched
-    weight = copies * sketched.tokens
-    if np.count_nonzero(weight) < 2:
-        return []
-    findings = []
-    for source in sketched.config.sources:
-        part = np.where(sketched.of_sources(source.name), weight, 0)
-        total, name = int(part.sum()), source.name
-        if np.count_nonzero(part) == 1:  # it is all of its source, so the corpus counts
-            total, name = int(weight.sum()), "the corpus"
-        if 2 * (most := int(part.max())) > total:
-            place = np.array([part.argmax()])
-            (longest,) = _named(deduplicated, place, sketched.tokens[place].astype(np.uint64))
-            findings.append(
-                f"one document, {printable(longest.id)}, holds {most / total:.0%} of the "
-                f"{total:,} tokens of {name}"
-            )
-    return findings
-
-
 def _named(
     deduplicated: Deduplicated, documents: NDArray[np.int64], tokens: NDArray[np.uint64]
 ) -> Sequence[LongDocument]:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
-
-import numpy as np
-import pyarrow.compute as pc
-import xxhash
-from numpy.typing import NDArray
+from typing import Generic, TypeVar
 
 from outcross.pipeline.engine.artifacts import artifact
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.count import Counted, selection_folder
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.gates import Gates
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
-from outcross.transforms.measuring.diversity import Diversity, Grouping, merged, set_file
+from outcross.transforms.inputs.places import file_names
+from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.figures import FigureMaker
-from outcross.transforms.measuring.measure_diversity import MeasureDiversity
-from outcross.transforms.reference.sample import DOCUMENTS, sample_key
-from outcross.transforms.sketches.aligned import save_aligned
+from outcross.transforms.measuring.grouping import Grouping, set_file
+from outcross.transforms.measuring.measure_diversity import DiversityWork, MeasureDiversity
+from outcross.transforms.sketches.store import Sketches
 
 _DOMAINS = 32  # largest domains, which are shown
-JUDGED = "judged"
 
 CorpusT = TypeVar("CorpusT", Written[Selected], Audited)
 
@@ -41,29 +36,26 @@ class Measured(Generic[CorpusT]):
 
     Attributes:
         corpus: documents that were measured.
+        counted: result of `count` for them.
         gates: limits that the measures are judged by.
         folder: folder of the sets' accumulators; those of a thousand shards don't fit memory.
-        names: names of the sets, as `Grouping` gives them.
+        files: names of the files in this folder.
         domains: names of the measured domains; '' for documents without one.
-        open: bool[n], documents that are judged: all but those of domains that may converge.
+        partly_judged: True if some documents aren't judged, as their domains may converge.
     """
 
     corpus: CorpusT
+    counted: Counted
     gates: Gates
     folder: str
-    names: frozenset[str]
+    files: frozenset[str]
     domains: Sequence[str]
-    open: NDArray[np.bool_]
+    partly_judged: bool
 
     @property
     def clustered(self) -> Clustered:
         """Result of `cluster`."""
         return self.corpus.clustered
-
-    @property
-    def copies(self) -> NDArray[np.int32]:
-        """Array int32[n]: copies of each document."""
-        return self.corpus.copies
 
     @property
     def sketched(self) -> Sketched:
@@ -87,14 +79,24 @@ class Measured(Generic[CorpusT]):
 
     def load(self, name: str) -> Diversity:
         """Load a set by its name; return an empty set where no document is in it."""
-        if name not in self.names:
+        if set_file(name) not in self.files:
             return Diversity.empty(*self.sizes)
-        return Diversity.from_bytes(files.read_bytes(set_file(self.folder, name)))
+        return Diversity.from_bytes(files.read_bytes(files.join(self.folder, set_file(name))))
 
     def roles(self, stage: str) -> dict[str, Diversity]:
         """Load the sets of a stage or a shard, by role and in all."""
         sets = {role: self.load(f"{stage}/{role}") for role in WRITABLE}
         return sets | {"all": merged(sets.values(), *self.sizes)}
+
+    @cached_property
+    def kept(self) -> dict[str, Diversity]:
+        """Documents that deduplication kept, by role and in all."""
+        return self.roles("deduplicate")
+
+    @property
+    def read(self) -> dict[str, Diversity]:
+        """Documents that were read, by role and in all: those removed and those kept."""
+        return {role: part.merge(self.kept[role]) for role, part in self.roles("removed").items()}
 
     @cached_property
     def last(self) -> dict[str, Diversity]:
@@ -106,147 +108,104 @@ class Measured(Generic[CorpusT]):
         }
         return sets | {"all": merged(sets.values(), *self.sizes)}
 
-    @property
-    def judged(self) -> Diversity:
-        """Set of the documents that are judged."""
-        return self.last["all"] if self.open.all() else self.load(JUDGED)
-
 
 AnyMeasured = Measured[Written[Selected]] | Measured[Audited]
 """Measures of a run or of an audit."""
 
 
-def measure(corpus: CorpusT, gates: Gates) -> Measured[CorpusT]:
+def measure(corpus: CorpusT, counted: Counted, gates: Gates) -> Measured[CorpusT]:
     """Measure the documents of a corpus.
 
     Args:
         corpus: documents that a run has written or an audit has read.
+        counted: result of `count` for them.
         gates: limits that the measures will be judged by.
     """
     context, config, sketched = corpus.context, corpus.config, corpus.sketched
-    clustered, copies, file = corpus.clustered, corpus.copies, corpus.file
-    sketches, shards = sketched.sketches, len(corpus.files)
-    weighted = config.copies == "weights"
-    names, domain, judged = _domains(sketched, copies, gates)
+    clustered, shards = corpus.clustered, len(corpus.files)
+    weighted, in_files = config.copies == "weights", isinstance(corpus, Audited)
+    domains, partly_judged = _domains(counted, gates)
     done = artifact(
         config.out,
         "measure",
-        cluster=clustered.artifact.key,
-        copies=_fingerprint(copies),
+        count=counted.artifact.key,
         roles=[source.role for source in config.sources],
-        domains=[names, _fingerprint(judged)],
-        shards=[None if file is None else _fingerprint(file), shards, weighted],
+        domains=[domains, gates.model_dump(mode="json")["domains"]],
+        shards=[in_files, shards, weighted],
         seed=config.seed,
     )
-    folder, columns = done.subfolder("sets"), done.subfolder("columns")
-    grouping = Grouping(
-        roles=[source.role if source.role in WRITABLE else None for source in config.sources],
-        folder=columns,
-        by_hash=file is None,
-        shards=shards,
-        seed=config.seed,
-        partly_judged=not bool(judged.all()),
-        copies_together=weighted,
-    )
+    folder = done.subfolder("sets")
     if done.finished:
         context.progress.skipped("measure")
         sets: list[str] = done.stats()["sets"]
     else:
-        with context.progress.stage("measure", documents=len(sketches)):
-            aligned: dict[str, NDArray[Any]] = {
-                "kept": corpus.deduplicated.kept,
-                "copies": copies,
-                "domain": domain,
-                "judged": judged,
-            }
-            if file is not None:
-                aligned["shard"] = file
-            save_aligned(columns, sketches, aligned)
-            limits = _limits(sketched, grouping)
-            sets = list(limits)
-            path = done.path("limits.json")
-            files.write_json(path, limits)
-            work = MeasureDiversity(
-                sketches.folder,
-                clustered.folder,
-                clustered.reference.thresholds,
-                clustered.reference.sizes,
-                grouping,
-                path,
-                folder,
-            )
-            context.over_units(sketched.units(*WRITABLE), lambda p: p | work)
+        runs = done.path("files.json")
+        if in_files:
+            files.write_json(runs, _file_runs(sketched.sketches))
+        grouping = Grouping(
+            roles=[source.role if source.role in WRITABLE else None for source in config.sources],
+            verdicts=corpus.deduplicated.folder,
+            selection=selection_folder(counted.corpus),
+            domains=domains,
+            gates=gates,
+            partly_judged=partly_judged,
+            shards=shards,
+            seed=config.seed,
+            copies_together=weighted,
+            file_runs=runs if in_files else None,
+        )
+        work = DiversityWork(
+            sketched.sketches.folder,
+            clustered.folder,
+            clustered.classes_folder,
+            clustered.reference.sizes,
+            grouping,
+            folder,
+        )
+        stage = context.progress.stage("measure", documents=len(sketched.sketches))
+        with stage, context.spill() as spill:
+            transform = MeasureDiversity(work, spill)
+            context.over_units(sketched.units(*WRITABLE), lambda lanes: lanes | transform)
+        paths = files.list_files(files.join(folder, "*.npz"))
+        sets = [path.rpartition("/")[2] for path in paths]
         done.finish({"sets": sets})
-    return Measured(corpus, gates, folder, frozenset(sets), names, judged)
+    return Measured(corpus, counted, gates, folder, frozenset(sets), domains, partly_judged)
 
 
-def _fingerprint(values: NDArray[Any]) -> str:
-    return str(xxhash.xxh3_128_hexdigest(np.ascontiguousarray(values).tobytes()))
-
-
-def _domains(
-    sketched: Sketched, copies: NDArray[np.int32], gates: Gates
-) -> tuple[list[str], NDArray[np.int16], NDArray[np.bool_]]:
-    """Find the largest domains, and the documents that are judged.
+def _domains(counted: Counted, gates: Gates) -> tuple[list[str], bool]:
+    """Find the largest domains, and whether the gates don't judge some of the documents.
 
     Args:
-        sketched: result of `sketch`.
-        copies: int32[n], copies of each document.
+        counted: result of `count`.
         gates: limits; they name the domains that may converge.
-
-    Returns:
-        The domains' names; int16[n], the place of each document's domain among them, -1 for
-        another domain; bool[n], documents that are judged.
     """
-    context, sketches = sketched.context, sketched.sketches
-    domain = np.full(len(sketches), -1, np.int16)
-    judged = np.full(len(sketches), not gates.converges(None))
+    context = counted.corpus.context
     named = set(gates.domains) - {"*"}
-    if not any(report.named.get("domain", 0) for report in sketches.reports):
+    if not counted.named:
         if named:
             context.warn(
                 f"gates: domains {', '.join(map(repr, sorted(named)))} are named, but no document "
                 "has a domain; give the column's name as domain_field"
             )
-        return [], domain, judged
-    columns = []
-    often: Counter[str] = Counter()
-    for unit, part in sketches.per_unit(copies):
-        column = pc.fill_null(sketches.table(unit.index, ["domain"]).column(0), "")
-        encoded = column.combine_chunks().dictionary_encode()
-        codes, values = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
-        columns.append((codes, values))
-        counts = np.bincount(codes, part, len(values)).astype(int)
-        often.update({value: int(count) for value, count in zip(values, counts, strict=True)})
-    if missing := sorted(named - set(often)):
+        return [], gates.converges(None)
+    copies = counted.totals.domains.copies
+    if missing := sorted(named - set(copies)):
         context.warn(
             f"gates: no document has the domain {' or '.join(map(repr, missing))}; there are "
-            f"{', '.join(map(repr, sorted(often)[:10]))}"
+            f"{', '.join(map(repr, sorted(copies)[:10]))}"
         )
-    ranked = sorted(often, key=lambda name: (-often[name], name))[:_DOMAINS]
-    number = {name: place for place, name in enumerate(ranked)}
-    for (codes, values), (_, part), (_, open_) in zip(
-        columns, sketches.per_unit(domain), sketches.per_unit(judged), strict=True
-    ):
-        if len(codes):
-            part[:] = np.array([number.get(value, -1) for value in values], np.int16)[codes]
-            open_[:] = np.array([not gates.converges(value) for value in values])[codes]
-    return ranked, domain, judged
+    ranked = sorted(copies, key=lambda name: (-copies[name], name))[:_DOMAINS]
+    return ranked, any(gates.converges(name) for name in copies)
 
 
-def _limits(sketched: Sketched, grouping: Grouping) -> dict[str, int]:
-    """Return the largest key in each set's sample, so that workers carry no larger ones."""
-    sketches = sketched.sketches
-    hi, lo = sketched.fingerprints
-    keys: dict[str, list[NDArray[np.uint64]]] = {}
-    for unit in sketched.units(*WRITABLE):
-        part = slice(sketches.offsets[unit.index], sketches.offsets[unit.index + 1])
-        for name, rows, copy, _, _ in grouping.sets(unit, hi[part], lo[part]):
-            keys.setdefault(name, []).append(sample_key(hi[part][rows], lo[part][rows], copy))
-    limits = {}
-    for name, parts in keys.items():
-        smallest = np.concatenate(parts)
-        if len(smallest) > DOCUMENTS:
-            smallest = np.partition(smallest, DOCUMENTS - 1)[:DOCUMENTS]
-        limits[name] = int(smallest.max(initial=0))
-    return limits
+def _file_runs(sketches: Sketches) -> dict[int, list[tuple[int, int]]]:
+    """Return the number of the file and the rows of each piece of each unit."""
+    paths = [path for _, path in file_names(sketches.units)]
+    number = {path: place for place, path in enumerate(dict.fromkeys(paths))}
+    return {
+        unit.index: [
+            (number[piece.file], rows)
+            for piece, rows in zip(unit.pieces, report.piece_rows, strict=True)
+        ]
+        for unit, report in zip(sketches.units, sketches.reports, strict=True)
+    }

@@ -26,7 +26,6 @@ from outcross.schemas.config import Config
 from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
 from outcross.transforms.exchange.sums import SumUnits
-from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.distance import (
     DISTANCE_BUCKETS,
     SAMPLE_TOKENS,
@@ -40,7 +39,7 @@ from outcross.transforms.selection.sample_sources import HELD, CountSamples, Sou
 from outcross.transforms.selection.supply import SUPPLY, SumSupply, SupplySums
 from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import GENERATED, HUMAN, LEDGER
-from outcross.transforms.sketches.aligned import load_aligned, save_aligned
+from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.text.ngrams import Tables
 
 

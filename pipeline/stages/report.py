@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.pipeline.stages.audited import Audited
-from outcross.pipeline.stages.lengths import dominant
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import AnyMeasured, Measured
 from outcross.pipeline.stages.reporting import figures
 from outcross.pipeline.stages.reporting.achieved import (
@@ -18,7 +18,14 @@ from outcross.pipeline.stages.reporting.achieved import (
     missed,
 )
 from outcross.pipeline.stages.reporting.conservation import conservation
-from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
+from outcross.pipeline.stages.reporting.dominance import dominant
+from outcross.pipeline.stages.reporting.prompts import (
+    collapsed_prompts,
+    comparisons,
+    prompts,
+    shown_answers,
+)
+from outcross.pipeline.stages.reporting.quotes import look_up
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.select import Kept, Selected
 from outcross.pipeline.stages.write import Written
@@ -28,11 +35,13 @@ from outcross.schemas.lineage import LineageReport
 from outcross.schemas.report import Report, Verdict
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
+from outcross.transforms.measuring.grouping import JUDGED
 from outcross.transforms.measuring.repeats import group_sizes, repeated_share
+from outcross.transforms.measuring.selected import domain_codes
 from outcross.transforms.measuring.wording import CollapsedPrompts
 
 
-def run_gates(gates: Gates, copies: NDArray[np.int32]) -> Gates:
+def run_gates(gates: Gates, copies: int) -> Gates:
     """Return the gates that judge the output of a run.
 
     The request decides how far the clusters are from human text, as alpha raises the tails. So
@@ -41,10 +50,10 @@ def run_gates(gates: Gates, copies: NDArray[np.int32]) -> Gates:
 
     Args:
         gates: gates of the request.
-        copies: int32[n], copies of each document.
+        copies: most copies of a document.
     """
     ungated = ["js", "near_duplicates"]
-    if copies.max(initial=0) > 1:
+    if copies > 1:
         ungated += ["self_repetition", "openings"]
     return gates.model_copy(update=dict.fromkeys(ungated))
 
@@ -60,14 +69,15 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
         RunError: when rows are lost or the human budget was missed.
     """
     written = measured.corpus
-    lines = conservation(written)
+    lines = conservation(written, measured.counted)
     achieved = measure_achieved(measured)
     selected, plan = written.selected, written.selected.planned.plan
     tokens = achieved.tokens, achieved.human_tokens, achieved.longest_document
     findings = missed(written.config, plan, *tokens)
-    findings += dominant(written.deduplicated, written.copies)
+    findings += dominant(measured.counted)
     return _report(
         written,
+        measured.counted,
         measured,
         findings,
         kind="run",
@@ -87,12 +97,13 @@ def dedup_report(written: Written[Kept]) -> Report:
     """
     return _report(
         written,
+        written.counted,
         None,
         [],
         kind="dedup",
-        conservation=conservation(written),
+        conservation=conservation(written, written.counted),
         asked=None,
-        achieved=achieved_by_dedup(written),
+        achieved=achieved_by_dedup(written.counted),
     )
 
 
@@ -105,10 +116,11 @@ def audit_report(measured: Measured[Audited]) -> Report:
     audited = measured.corpus
     return _report(
         audited,
+        measured.counted,
         measured,
-        dominant(audited.deduplicated, audited.copies),
+        dominant(measured.counted),
         kind="audit",
-        conservation=conservation(audited),
+        conservation=conservation(audited, measured.counted),
         asked=None,
         achieved=None,
     )
@@ -116,6 +128,7 @@ def audit_report(measured: Measured[Audited]) -> Report:
 
 def _report(
     corpus: Written[Selected] | Written[Kept] | Audited,
+    counted: Counted,
     measured: AnyMeasured | None,
     findings: Sequence[str],
     **parts: Any,
@@ -124,11 +137,16 @@ def _report(
 
     Args:
         corpus: documents that were written or audited.
+        counted: result of `count` for them.
         measured: result of `measure`; None if the job measures nothing.
         findings: faults of the corpus that no measure shows, the most pressing first.
         parts: parts of the report that depend on the kind of job.
     """
-    answers = prompts(corpus.deduplicated)
+    compared = comparisons(counted)
+    clusters = [] if measured is None else figures.clusters(measured)
+    extremes, shown = figures.extremes(clusters), shown_answers(compared)
+    quotes = look_up(counted, extremes, shown, measured is not None)
+    answers = prompts(counted, compared, quotes)
     classified = None
     if measured is None:
         parts |= {"stages": [], "shards": [], "domains": [], "clusters": []}
@@ -142,15 +160,16 @@ def _report(
     else:
         reference = measured.clustered.reference
         classified = measured.clustered if reference.human else None
-        judged = _judged(measured)
+        stages = figures.stages(measured, quotes.sample)
+        judged = _judged(measured, stages[-1].roles["all"])
         result = _verdict(measured, judged, collapsed_prompts(measured, answers))
         parts |= {
             "known_words": figures.known_words(measured.sketched),
-            "stages": figures.stages(measured),
+            "stages": stages,
             "judged": judged,
             "shards": figures.shards(measured),
             "domains": figures.domains(measured),
-            "clusters": figures.clusters(measured),
+            "clusters": figures.with_examples(clusters, quotes),
             "reference": figures.reference_facts(reference),
         }
     return Report(
@@ -161,11 +180,19 @@ def _report(
     )
 
 
-def _judged(measured: AnyMeasured) -> Figures | None:
-    """Return the figures that the gates judge; None without human text to judge by."""
+def _judged(measured: AnyMeasured, last: Figures) -> Figures | None:
+    """Return the figures that the gates judge; None without human text to judge by.
+
+    Args:
+        measured: result of `measure`.
+        last: figures of all documents after the last stage.
+    """
     if not measured.clustered.reference.human:
         return None
-    result = measured.maker.figures(measured.judged)
+    if measured.partly_judged:
+        result = measured.maker.figures(measured.load(JUDGED))
+    else:
+        result = last.model_copy(update={"zstd_ratio": None})
     if isinstance(measured.corpus, Audited):
         repeats = figures.near_duplicates(_groups(measured), measured.clustered.reference)
         result = figures.with_measures(result, [repeats])
@@ -193,5 +220,17 @@ def _verdict(
 
 def _groups(measured: AnyMeasured) -> NDArray[np.int64]:
     """Return the sizes of the groups of judged documents that repeat one document."""
-    rows = measured.sketched.of_role(*WRITABLE) & measured.open
+    # until the stage before counts them
+    rows = measured.sketched.of_role(*WRITABLE) & _open(measured)
     return group_sizes(measured.corpus.deduplicated.verdicts, rows)
+
+
+def _open(measured: AnyMeasured) -> NDArray[np.bool_]:
+    """Return bool[n], documents that are judged: all but those of domains that may converge."""
+    gates, sketches = measured.gates, measured.sketched.sketches
+    open_ = np.full(len(sketches), not gates.converges(None))
+    if measured.domains:
+        for unit, part in sketches.per_unit(open_):
+            codes, names = domain_codes(sketches.table(unit.index, ["domain"]).column(0))
+            part[:] = np.array([not gates.converges(name) for name in names], bool)[codes]
+    return open_

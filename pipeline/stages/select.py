@@ -17,15 +17,12 @@ from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.selection import fill_quotas
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.rounds import Chosen, WriteKept
-from outcross.transforms.selection.uses import FRESH, LEDGER, OFF_SUPPORT, SYNTHETIC
-from outcross.transforms.sketches.aligned import load_aligned, save_aligned
-from outcross.transforms.writing.shards import count_shards
+from outcross.transforms.sketches.aligned import load_aligned
 
 
 @dataclass(frozen=True)
@@ -88,13 +85,6 @@ class Selected:
         """Folder of the row-aligned assignments to clusters."""
         return self.clustered.folder
 
-    @property
-    def shards(self) -> int:
-        """Number of shards of data/."""
-        weighted = self.config.copies == "weights"
-        rows = self.chosen.documents if weighted else self.chosen.copies
-        return max(1, min(self.planned.plan.shards, rows))
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -137,11 +127,6 @@ class Kept:
         """Folder of the row-aligned copies."""
         return self.artifact.path("selection")
 
-    @property
-    def shards(self) -> int:
-        """Number of shards of data/."""
-        return count_shards(self.chosen.size, self.config.shard_mb, self.chosen.documents)
-
 
 def keep(deduplicated: Deduplicated) -> Kept:
     """Choose all kept documents that may be written, once each."""
@@ -175,22 +160,6 @@ def select(planned: Planned) -> Selected:
         context.progress.skipped("select")
     else:
         with context.progress.stage("select", documents=len(planned.sketched.sketches)):
-            chosen = fill_quotas(planned, done, _uses(planned, done))
+            chosen = fill_quotas(planned, done)
         done.finish(asdict(chosen))
     return Selected(planned, done, Chosen(**done.stats()))
-
-
-# until the stage before writes it
-def _uses(planned: Planned, done: Artifact) -> str:
-    """Write the uses and domains of all documents."""
-    ranking, sketched = planned.ranking, planned.sketched
-    off_support = ranking.candidate & planned.clustered.off_support
-    use = np.zeros(len(sketched.sketches), np.int8)
-    use[ranking.human & ~ranking.ledger] = FRESH
-    use[ranking.human & ranking.ledger] = LEDGER
-    use[ranking.candidate] = SYNTHETIC
-    use[off_support] = OFF_SUPPORT
-    domain = sketched.domains(sorted({*planned.config.domains, OTHERS}))
-    folder = done.subfolder("uses")
-    save_aligned(folder, sketched.sketches, {"use": use, "domain": domain})
-    return folder

@@ -45,13 +45,12 @@ LIMIT = 1 << 22
 """Candidates that one worker may decide on."""
 
 
-def fill_quotas(planned: Planned, done: Artifact, uses: str, limit: int = LIMIT) -> Chosen:
+def fill_quotas(planned: Planned, done: Artifact, limit: int = LIMIT) -> Chosen:
     """Fill the human quotas by hash, the synthetic quotas by rounds of scored candidates.
 
     Args:
         planned: result of `plan`.
         done: artifact of the stage, which gets the folder `selection`.
-        uses: folder of the columns `use` and `domain`.
         limit: candidates that one worker may decide on.
 
     Returns:
@@ -70,7 +69,7 @@ def fill_quotas(planned: Planned, done: Artifact, uses: str, limit: int = LIMIT)
     with context.spill() as spill:
         layout = Layout(
             sketches=sketches.folder,
-            uses=uses,
+            uses=planned.ranking.folder,
             assignments=clustered.folder,
             selection=done.subfolder("selection"),
             scratch=spill or done.subfolder("steps"),

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic, TypeVar
 
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.select import Kept, Selected
 from outcross.pipeline.stages.sketched import Sketched
@@ -26,6 +24,7 @@ from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayo
 from outcross.transforms.writing.shards import (
     Layout,
     ShardSet,
+    count_shards,
     is_shard,
     row_group,
     shard_name,
@@ -46,19 +45,15 @@ class Written(Generic[SelectionT]):
 
     Attributes:
         selected: documents of data/.
+        counted: result of `count` for them.
         files: reports of the shards of data/.
         removed: reports of the shards of removed/.
     """
 
     selected: SelectionT
+    counted: Counted
     files: Sequence[Mapping[str, Any]]
     removed: Sequence[Mapping[str, Any]]
-    file: ClassVar[None] = None  # a hash deals the copies out to files
-
-    @property
-    def copies(self) -> NDArray[np.int32]:
-        """Array int32[n]: copies of each document."""
-        return self.selected.copies
 
     @property
     def clustered(self: Written[Selected]) -> Clustered:
@@ -107,14 +102,15 @@ class _Output:
     text_out: str | None = None
 
 
-def write(selected: SelectionT) -> Written[SelectionT]:
+def write(selected: SelectionT, counted: Counted) -> Written[SelectionT]:
     """Write removed/ and data/, but for shards that are there already.
 
     Args:
         selected: documents of data/.
+        counted: result of `count` for them.
     """
     context, config, sketched = selected.context, selected.config, selected.sketched
-    outputs = [_removed_output(selected.deduplicated), _data_output(selected)]
+    outputs = [_removed_output(selected, counted), _data_output(selected, counted)]
     sets = [_shard_set(context, output) for output in outputs]
     missing = [shards for shards in sets if shards.numbers]
     if missing:
@@ -133,7 +129,7 @@ def write(selected: SelectionT) -> Written[SelectionT]:
         [files.read_json(shard_report(shards.reports, number)) for number in range(shards.shards)]
         for shards in sets
     )
-    return Written(selected, data, removed)
+    return Written(selected, counted, data, removed)
 
 
 def check_folders(out: str) -> None:
@@ -154,7 +150,7 @@ def check_folders(out: str) -> None:
                 )
 
 
-def _data_output(selected: Selected | Kept) -> _Output:
+def _data_output(selected: Selected | Kept, counted: Counted) -> _Output:
     sketched, config = selected.sketched, selected.config
     done = artifact(config.out, "write", select=selected.artifact.key, text_out=sketched.text_out)
     layout = KeptLayout(
@@ -167,19 +163,29 @@ def _data_output(selected: Selected | Kept) -> _Output:
             assignments=selected.assignments,
             selection=selected.folder,
         ),
-        shards=selected.shards,
+        shards=_data_shards(selected, counted),
         seed=config.seed,
         weighted=config.copies == "weights",
     )
-    rows = row_group(sketched.sketches.numbers("size")[selected.copies > 0])
+    sums = counted.totals.sources
+    rows = row_group(int(sums.selected_size.sum()), int(sums.selected.sum()))
     return _Output("data", layout, layout.shards, rows, done, sketched.text_out)
 
 
-def _removed_output(deduplicated: Deduplicated) -> _Output:
+def _data_shards(selected: Selected | Kept, counted: Counted) -> int:
+    """Return the number of shards of data/."""
+    if isinstance(selected, Selected):
+        return max(1, min(selected.planned.plan.shards, counted.rows))
+    size = int(counted.totals.sources.selected_size.sum())
+    return count_shards(size, selected.config.shard_mb, counted.rows)
+
+
+def _removed_output(selected: Selected | Kept, counted: Counted) -> _Output:
+    deduplicated, sums = selected.deduplicated, counted.totals.sources
     done = deduplicated.artifact
     shards = deduplicated.removed_shards
     layout = RemovedLayout(deduplicated.sketched.removed_union, done.path("removals"), shards)
-    rows = row_group(deduplicated.sketches.numbers("size")[~deduplicated.kept])
+    rows = row_group(int(sums.removed_size.sum()), int(sums.removed.sum()))
     return _Output("removed", layout, shards, rows, done)
 
 

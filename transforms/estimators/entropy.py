@@ -46,11 +46,28 @@ def kl(tokens: ArrayLike, reference: ArrayLike) -> float:
         ValueError: either is all 0.
     """
     tokens, reference = as_columns(tokens=tokens, reference=reference)
-    p, r = normalised(tokens, "tokens"), normalised(reference, "reference")
-    filled = p > 0
-    if not (r[filled] > 0).all():
-        return math.inf
-    return max(float((p[filled] * (log(p[filled]) - log(r[filled]))).sum()), 0.0)
+    return kl_each([(_scaled(tokens, "tokens"), _scaled(reference, "reference"))])[0]
+
+
+def kl_each(pairs: Sequence[tuple[Floats, Floats]]) -> list[float]:
+    """Compute KL(p ‖ r) in nats of many pairs, as one by one, but with one pass of logarithms.
+
+    Args:
+        pairs: shares p and r of each pair, float64[C] each, that sum to 1.
+
+    Returns:
+        Infinity where p has a cluster that r hasn't.
+    """
+    filled = [p > 0 for p, _ in pairs]
+    parts = [(p[rows], r[rows]) for (p, r), rows in zip(pairs, filled, strict=True)]
+    within = [bool((r > 0).all()) for _, r in parts]
+    arrays = [array for pair, inside in zip(parts, within, strict=True) if inside for array in pair]
+    ends = np.cumsum([len(array) for array in arrays])
+    logs = iter(np.split(log(np.concatenate([np.zeros(0), *arrays])), ends[:-1]))
+    return [
+        max(float((p * (next(logs) - next(logs))).sum()), 0.0) if inside else math.inf
+        for (p, _), inside in zip(parts, within, strict=True)
+    ]
 
 
 def as_columns(**columns: ArrayLike) -> list[Floats]:
@@ -84,6 +101,10 @@ def normalised(column: ArrayLike, name: str) -> Floats:
         ValueError: it is all 0.
     """
     (array,) = as_columns(**{name: column})
+    return _scaled(array, name)
+
+
+def _scaled(array: Floats, name: str) -> Floats:
     total = float(array.sum())
     if total <= 0:
         raise ValueError(f"{name} sum to 0; there is no distribution to speak of")

@@ -9,6 +9,7 @@ and have the same bits on every machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit, types
@@ -285,18 +286,32 @@ def lexical(offsets: NDArray[np.int64], words: NDArray[np.uint32]) -> Lexical:
     Raises:
         ValueError: the offsets don't fit the words.
     """
+    parts = [of_ngrams(offsets, words, n) for n in (1, 2, 3, 4)]
+    return Lexical(**{name: value for part in parts for name, value in part.items()})
+
+
+def of_ngrams(
+    offsets: NDArray[np.int64], words: NDArray[np.uint32], n: Literal[1, 2, 3, 4]
+) -> dict[str, Any]:
+    """Compute the lexical measures of a set that depend on its n-grams alone.
+
+    Args:
+        offsets: int64[n + 1], where each document's words begin and end in `words`.
+        words: uint32[total], 32-bit word hashes.
+        n: words of an n-gram.
+
+    Returns:
+        Attributes of `Lexical` by name.
+
+    Raises:
+        ValueError: the offsets don't fit the words.
+    """
     check_documents(offsets, words)
-    (singles, _), (pairs, _), (triples, _), (fours, repeated) = (
-        _count(offsets, words, n, leaving_weight(n)) for n in (1, 2, 3, 4)
-    )
-    tokens = int(singles.sum())
-    return Lexical(
-        tokens=tokens,
-        vocabulary=len(singles),
-        distinct_1=_share(len(singles), tokens),
-        distinct_2=_share(len(pairs), int(pairs.sum())),
-        distinct_3=_share(len(triples), int(triples.sum())),
-        entropy_1=_entropy(singles),
-        entropy_2=_entropy(pairs),
-        self_repetition=_share(int(repeated), int(fours.sum())),
-    )
+    counts, repeated = _count(offsets, words, n, leaving_weight(n))
+    distinct = {f"distinct_{n}": _share(len(counts), int(counts.sum()))}
+    if n == 1:
+        tokens, entropy_1 = int(counts.sum()), _entropy(counts)
+        return distinct | {"tokens": tokens, "vocabulary": len(counts), "entropy_1": entropy_1}
+    if n == 2:
+        return distinct | {"entropy_2": _entropy(counts)}
+    return distinct if n == 3 else {"self_repetition": _share(int(repeated), int(counts.sum()))}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl, normalised
+from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl, kl_each, normalised
 
 HEAD, TAIL, OFF_SUPPORT = 0, 1, 2
 CLASSES = ("head", "tail", "off_support")
@@ -172,10 +173,33 @@ def js(p_counts: NDArray[Any], q_counts: NDArray[Any]) -> float:
     Raises:
         ValueError: the histograms differ in length, or one of them is all 0.
     """
-    if p_counts.shape != q_counts.shape:
-        raise ValueError(f"histograms have shapes {p_counts.shape} and {q_counts.shape}")
-    p, q = normalised(p_counts, "p_counts"), normalised(q_counts, "q_counts")
-    return (kl(p, p + q) + kl(q, p + q)) / 2
+    return js_each(p_counts, [q_counts])[0]
+
+
+def js_each(p_counts: NDArray[Any], others: Iterable[NDArray[Any]]) -> list[float]:
+    """Compute the Jensen-Shannon divergences of one histogram from each of many.
+
+    Args:
+        p_counts: float64[K] or int64[K], amounts of each cell; any scale.
+        others: histograms of the same form.
+
+    Returns:
+        A divergence for each of the others, the same as `js` gives.
+
+    Raises:
+        ValueError: histograms differ in length, or one of them is all 0.
+    """
+    p = normalised(p_counts, "p_counts")
+    p_again = normalised(p, "p_counts")  # rounded as KL's own argument is
+    pairs = []
+    for q_counts in others:
+        if p_counts.shape != q_counts.shape:
+            raise ValueError(f"histograms have shapes {p_counts.shape} and {q_counts.shape}")
+        q = normalised(q_counts, "q_counts")
+        mean = (p + q) / float((p + q).sum())
+        pairs += [(p_again, mean), (q / float(q.sum()), mean)]
+    parts = kl_each(pairs)
+    return [(first + second) / 2 for first, second in zip(parts[::2], parts[1::2], strict=True)]
 
 
 def tail_coverage(counts: NDArray[np.int64], reference_shares: NDArray[np.float64]) -> float:

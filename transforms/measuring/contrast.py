@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.lexical import (
     beginnings,
     first_tokens,
-    lexical,
+    of_ngrams,
     opening_hashes,
     openings,
     retained,
@@ -33,6 +34,7 @@ from outcross.transforms.estimators.richness import (
     TAIL,
     effective_number,
     js,
+    js_each,
     rare_clusters,
     tail_coverage,
 )
@@ -46,6 +48,16 @@ LEAST_TOKENS = 1 << 12
 LEAST_RARE = 8  # rare clusters; among fewer, one that is missed by chance is a large share
 DOCUMENTS_IN_TOKENS = 64  # a document gives at most this fraction (1/64) of the words
 _DIVERGENCES = ("js", "audit_js")
+_Part = Literal[0, 1, 2, 3, 4]  # words of an n-gram; 0 for rare words
+_WORDS: dict[str, _Part] = {
+    "rare_words": 0,
+    "vocabulary": 1,
+    "entropy_1": 1,
+    "distinct_2": 2,
+    "entropy_2": 2,
+    "distinct_3": 3,
+    "self_repetition": 4,
+}
 
 Words = tuple[NDArray[np.int64], NDArray[np.uint32]]
 
@@ -96,6 +108,7 @@ class Contrast:
         self.by_documents = cache(self._by_documents)
         self.by_openings = cache(self._by_openings)
         self.by_tokens = cache(self._by_tokens)
+        self.splits = cache(self._splits)
 
     def measures(self, sample: Sample, names: Collection[str] = tuple(MEASURES)) -> list[Measure]:
         """Measure a set; the outcomes are set later, by the gates.
@@ -130,8 +143,11 @@ class Contrast:
             values = {"openings": openings(opening_hashes(offsets, words)[:size])}
             measures |= self._against(values, self.by_openings(size))
         if "tokens" in wanted:
-            values = self._of_words(offsets, words, n["tokens"])
-            measures |= self._against(values, self.by_tokens(n["tokens"]))
+            size = n["tokens"]
+            cut = _cut(offsets, words, size)
+            for part in {_WORDS[name] for name in names if name in _WORDS}:
+                values = self._of_words(*cut, part)
+                measures |= self._against(values, self.by_tokens(size, part))
         empty = {
             name: too_few(name, n[_sampled(name)]) for name in names if name != "near_duplicates"
         }
@@ -190,7 +206,13 @@ class Contrast:
         splits = [{"openings": openings(self.openings[rows])} for rows in orders]
         return _summary(splits, n, documents, {"openings": 2 / n})
 
-    def _by_tokens(self, n: int) -> _Human:
+    def _by_tokens(self, n: int, part: _Part) -> _Human:
+        splits = [self._of_words(*words, part) for words in self.splits(n)]
+        lengths = np.minimum(np.diff(self.words[0]), n // DOCUMENTS_IN_TOKENS)
+        return _summary(splits, n, int(lengths.sum()), {})
+
+    def _splits(self, n: int) -> list[Words]:
+        """Draw samples of n human words."""
         offsets, words = self.words
         documents = len(offsets) - 1
         lengths = np.minimum(np.diff(offsets), n // DOCUMENTS_IN_TOKENS)
@@ -201,8 +223,8 @@ class Contrast:
             order = order[: int(np.searchsorted(before, n)) + 1]
             runs = [words[offsets[d] : offsets[d] + lengths[d]] for d in order]
             ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
-            splits.append(self._of_words(ends, np.concatenate(runs), n))
-        return _summary(splits, n, int(lengths.sum()), {})
+            splits.append(_cut(ends, np.concatenate(runs), n))
+        return splits
 
     @property
     def _codebooks(self) -> dict[str, tuple[str, int]]:
@@ -217,8 +239,8 @@ class Contrast:
             counts = np.bincount(sample.column(column)[rows], minlength=size)
             human = self.pool.column(column)
             drawn = (self.order(split, len(human))[: len(rows)] for split in range(SPLITS))
-            divergences = [js(counts, np.bincount(human[some], minlength=size)) for some in drawn]
-            means[name] = float(np.mean(divergences))
+            histograms = (np.bincount(human[some], minlength=size) for some in drawn)
+            means[name] = float(np.mean(js_each(counts, histograms)))
         return means
 
     def _of_documents(self, sample: Sample, rows: NDArray[np.int64]) -> dict[str, float]:
@@ -237,20 +259,17 @@ class Contrast:
         }
 
     def _of_words(
-        self, offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int
+        self, offsets: NDArray[np.int64], words: NDArray[np.uint32], part: _Part
     ) -> dict[str, float]:
-        offsets, words = beginnings(offsets, words, n // DOCUMENTS_IN_TOKENS)
-        offsets, words = first_tokens(offsets, words, n)
-        measures = lexical(offsets, words)
-        return {
-            "vocabulary": float(measures.vocabulary),
-            "distinct_2": measures.distinct_2,
-            "distinct_3": measures.distinct_3,
-            "entropy_1": measures.entropy_1,
-            "entropy_2": measures.entropy_2,
-            "rare_words": retained(self.reference.rare, words),
-            "self_repetition": measures.self_repetition,
-        }
+        if part == 0:
+            return {"rare_words": retained(self.reference.rare, words)}
+        values = of_ngrams(offsets, words, part)
+        return {name: float(value) for name, value in values.items() if _WORDS.get(name) == part}
+
+
+def _cut(offsets: NDArray[np.int64], words: NDArray[np.uint32], n: int) -> Words:
+    """Cut documents to n words, and each of them to the most that it may give."""
+    return first_tokens(*beginnings(offsets, words, n // DOCUMENTS_IN_TOKENS), n)
 
 
 def _sampled(name: str) -> str:

@@ -154,7 +154,9 @@ class Tables:
 
 PARTS = 32
 """Ranges of buckets into which sums of tables are split, of at most 0.5 MB each."""
-_TYPES = (np.dtype("<i1"), np.dtype("<i2"), np.dtype("<i4"), np.dtype("<i8"))
+_TYPES: tuple[np.dtype[np.signedinteger[Any]], ...] = tuple(
+    map(np.dtype, ("<i1", "<i2", "<i4", "<i8"))
+)
 
 
 def pack_parts(tables: Tables) -> list[bytes]:

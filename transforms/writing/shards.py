@@ -243,13 +243,14 @@ class _Hashed(io.RawIOBase):
         return self.size
 
 
-def row_group(sizes: NDArray[np.int64]) -> int:
+def row_group(size: int, rows: int) -> int:
     """Choose the rows of a Parquet row group, the same for all shards of a set.
 
     Args:
-        sizes: int64[n], uncompressed bytes of each row of the set.
+        size: uncompressed bytes of all rows of the set.
+        rows: number of rows.
     """
-    return max(1, ROW_GROUP // max(1, int(sizes.mean()))) if len(sizes) else 1
+    return max(1, ROW_GROUP // max(1, size // rows)) if rows else 1
 
 
 def shard_report(folder: str, number: int) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outcross.pipeline.stages.context import Context, RunError
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.reporting import figures
-from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.write import Written
+from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.plan import DomainPlan, Plan
 from outcross.schemas.report import Achieved, AchievedDomain
@@ -20,6 +21,7 @@ from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
+from outcross.transforms.measuring.selected import ROLES, CellSums
 
 _DOCUMENTS_A_CELL = 20  # from here on rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01
@@ -27,60 +29,36 @@ _ENTROPY_GAP = 0.01
 
 @dataclass(frozen=True)
 class _Cells:
-    """The n written documents in the cells of the plan.
+    """Written documents in the cells of the plan; its D domains, its C clusters and two roles.
 
     Attributes:
-        copies: int64[n], copies of each document, at least 1.
-        tokens: int64[n], tokens of all copies together.
-        domain: int64[n], places of the domains in the plan.
-        cluster: int64[n], clusters.
-        human: bool[n], human documents.
-        shape: numbers of domains and of clusters.
+        tokens: int64[D, 2, C], tokens of all copies; roles as in `ROLES`.
+        rows: int64[D, 2, C], copies.
+        copies: int64[D, 2], most copies of a document.
     """
 
-    copies: NDArray[np.int64]
     tokens: NDArray[np.int64]
-    domain: NDArray[np.int64]
-    cluster: NDArray[np.int64]
-    human: NDArray[np.bool_]
-    shape: tuple[int, int]
+    rows: NDArray[np.int64]
+    copies: NDArray[np.int64]
 
     @classmethod
-    def of(cls, selected: Selected) -> _Cells:
+    def of(cls, selected: Selected, counted: Counted) -> _Cells:
         """Return the cells of a run's documents."""
-        sketched, clustered = selected.sketched, selected.clustered
-        domains = selected.planned.plan.domains
-        rows = np.flatnonzero(selected.copies)
-        domain = sketched.domains([domain.name for domain in domains])
-        copies = selected.copies[rows].astype(np.int64)
+        clusters = selected.clustered.reference.codebook.size
+        names = sorted({*selected.config.domains, OTHERS})
+        nothing = CellSums.empty(clusters)
+        cells = [
+            counted.totals.cells.get(names.index(domain.name), nothing)
+            for domain in selected.planned.plan.domains
+        ]
         return cls(
-            copies,
-            copies * sketched.tokens[rows],
-            domain[rows].astype(np.int64),
-            clustered.cluster[rows].astype(np.int64),
-            sketched.of_role("human")[rows],
-            (len(domains), clustered.reference.codebook.size),
+            *(np.stack([getattr(sums, name) for sums in cells]) for name in cls.__annotations__)
         )
 
     @property
-    def cell(self) -> NDArray[np.int64]:
-        """Array int64[n]: cell of each document."""
-        return self.domain * self.shape[1] + self.cluster
-
-    @cached_property
     def by_cell(self) -> NDArray[np.float64]:
         """Array float64[D, C]: tokens by domain and cluster."""
-        counted = np.bincount(self.cell, self.tokens, self.shape[0] * self.shape[1])
-        return counted.astype(np.float64).reshape(self.shape)
-
-    def most_copies(self, domain: int, human: bool) -> int:
-        """Return the most copies of a document.
-
-        Args:
-            domain: place of the domain.
-            human: True for human documents, False for synthetic ones.
-        """
-        return int(self.copies[(self.domain == domain) & (self.human == human)].max(initial=0))
+        return self.tokens.sum(axis=1).astype(np.float64)
 
 
 def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
@@ -89,10 +67,10 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
     Raises:
         RunError: when the budget was missed, or a document has too many copies.
     """
-    selected, last = measured.corpus.selected, measured.last
+    selected, counted, last = measured.corpus.selected, measured.counted, measured.last
     plan, context = selected.planned.plan, selected.context
     tokens = {role: int(part.counts.tokens.sum()) for role, part in last.items()}
-    cells = _Cells.of(selected)
+    cells = _Cells.of(selected, counted)
     by_cell = cells.by_cell
     human_reference = selected.clustered.reference.human
     shares = [quota.reference_share for quota in plan.quotas]
@@ -103,13 +81,13 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
         human_share=figures.human_share(last),
         planned_human_tokens=plan.reached.human_tokens,
         planned_tokens=plan.reached.tokens,
-        longest_document=_longest(selected),
+        longest_document=counted.longest,
         entropy=_entropy(by_cell),
         planned_entropy=plan.reached.entropy,
         domain_entropy=_entropy(by_cell.sum(axis=1)),
         kl=kl(by_cell.ravel(), shares) if human_reference and by_cell.any() else None,
         domains=[_domain(cells, number, domain) for number, domain in enumerate(plan.domains)],
-        most_copies=int(selected.copies.max(initial=0)),
+        most_copies=counted.copies,
     )
     _check_promises(selected, cells, achieved)
     _check_limits(context, achieved)
@@ -117,13 +95,9 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
     return achieved
 
 
-def achieved_by_dedup(written: Written[Kept]) -> Achieved:
-    """Count the tokens that `dedup` has kept."""
-    kept, sketched = written.selected, written.sketched
-    chosen = kept.copies > 0
-    tokens = {
-        role: int(sketched.tokens[chosen & sketched.of_role(role)].sum()) for role in WRITABLE
-    }
+def achieved_by_dedup(counted: Counted) -> Achieved:
+    """Report the tokens that `dedup` has kept."""
+    tokens = {role: counted.tokens(role) for role in WRITABLE}
     total = sum(tokens.values())
     return Achieved(
         tokens=total,
@@ -131,17 +105,12 @@ def achieved_by_dedup(written: Written[Kept]) -> Achieved:
         human_tokens=tokens["human"],
         human_share=tokens["human"] / total if total else None,
         planned_human_tokens=None,
-        longest_document=_longest(kept),
+        longest_document=counted.longest,
         entropy=None,
         planned_entropy=None,
         kl=None,
-        most_copies=int(kept.copies.max(initial=0)),
+        most_copies=counted.copies,
     )
-
-
-def _longest(selected: Selected | Kept) -> int:
-    """Return the tokens of the longest document that is written."""
-    return int(selected.sketched.tokens[selected.copies > 0].max(initial=0))
 
 
 def _entropy(tokens: NDArray[np.float64]) -> float | None:
@@ -156,13 +125,14 @@ def _domain(cells: _Cells, number: int, planned: DomainPlan) -> AchievedDomain:
         number: place of the domain.
         planned: plan of the domain.
     """
-    tokens, human = cells.by_cell[number], cells.human & (cells.domain == number)
+    by_cell = cells.by_cell
+    tokens = by_cell[number]
     return AchievedDomain(
         name=planned.name,
         kind=planned.kind,
         tokens=int(tokens.sum()),
-        share=float(tokens.sum()) / max(float(cells.by_cell.sum()), 1.0),
-        human_tokens=int(cells.tokens[human].sum()),
+        share=float(tokens.sum()) / max(float(by_cell.sum()), 1.0),
+        human_tokens=int(cells.tokens[number, ROLES.index("human")].sum()),
         planned_tokens=planned.tokens,
         planned_human_tokens=planned.human_tokens,
         entropy=_entropy(tokens),
@@ -170,19 +140,21 @@ def _domain(cells: _Cells, number: int, planned: DomainPlan) -> AchievedDomain:
     )
 
 
-def check_budget(selected: Selected) -> None:
+def check_budget(selected: Selected, counted: Counted) -> None:
     """Compare the selection with the request, before any of it is written.
 
     With `best_effort` a miss is a warning.
 
+    Args:
+        selected: result of `select`.
+        counted: result of `count` for it.
+
     Raises:
         ConfigError: when the tokens or the human part are missed.
     """
-    config, sketched = selected.config, selected.sketched
-    chosen = selected.copies * sketched.tokens
-    human = int(chosen[sketched.of_role("human")].sum())
-    plan, longest = selected.planned.plan, _longest(selected)
-    misses = missed(config, plan, int(chosen.sum()), human, longest)
+    config, tokens = selected.config, counted.tokens(*WRITABLE)
+    plan, human = selected.planned.plan, counted.tokens("human")
+    misses = missed(config, plan, tokens, human, counted.longest)
     if misses and not config.best_effort:
         raise ConfigError(
             f"{misses[0]}; ask for another amount, or take the nearest there is with best_effort"
@@ -238,7 +210,8 @@ def _check_promises(selected: Selected, cells: _Cells, achieved: Achieved) -> No
         raise RunError(misses[0])
     for role in WRITABLE:
         for number, domain in enumerate(plan.domains):
-            most, cap = cells.most_copies(number, role == "human"), getattr(domain.max_copies, role)
+            most = int(cells.copies[number, ROLES.index(role)])
+            cap = getattr(domain.max_copies, role)
             if most > cap:
                 where = "" if len(plan.domains) == 1 else f" of the domain {domain.name!r}"
                 raise RunError(
@@ -275,7 +248,7 @@ def _check_entropy(context: Context, cells: _Cells, achieved: Achieved) -> None:
         return
     gap = abs(achieved.entropy - achieved.planned_entropy) / achieved.planned_entropy
     if gap > _ENTROPY_GAP:
-        mean = int(cells.copies.sum()) / len(np.unique(cells.cell))
+        mean = int(cells.rows.sum()) / int(cells.rows.sum(axis=1).astype(bool).sum())
         why = (
             f"clusters hold {mean:.1f} documents on average, too few for whole documents to meet "
             "their quotas"

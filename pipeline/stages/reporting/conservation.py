@@ -7,18 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.context import RunError
-from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.report import MEASURED, Conservation
 from outcross.schemas.sources import WRITABLE
-from outcross.transforms.dedup.order import count_distinct
-from outcross.transforms.selection.uses import TOO_LONG
+from outcross.transforms.selection.uses import (
+    BEYOND,
+    FRESH,
+    LEDGER,
+    NONE,
+    OFF_SUPPORT,
+    SYNTHETIC,
+    TOO_LONG,
+)
 
 
 @dataclass(frozen=True)
@@ -52,33 +57,30 @@ class Rows:
         )
 
     @classmethod
-    def of_verdicts(cls, deduplicated: Deduplicated) -> Rows:
-        """Count the removed documents of an audit, which writes nothing."""
-        removed: Counter[str] = Counter()
-        sources = deduplicated.config.sources
-        for unit, part in deduplicated.sketches.per_unit(~deduplicated.kept):
-            removed[sources[unit.source].name] += int(part.sum())
-        return cls(removed, Counter(), Counter())
+    def of_audit(cls, counted: Counted) -> Rows:
+        """Return the removed documents of an audit, which writes nothing."""
+        names = [source.name for source in counted.corpus.config.sources]
+        removed = counted.totals.sources.removed.tolist()
+        return cls(dict(zip(names, removed, strict=True)), {}, {})
 
 
 def conservation(
-    corpus: Written[Selected] | Written[Kept] | Audited,
+    corpus: Written[Selected] | Written[Kept] | Audited, counted: Counted
 ) -> list[Conservation]:
     """Account for every row of each source.
 
     Args:
         corpus: documents that were written or audited.
+        counted: result of `count` for them.
 
     Raises:
         RunError: when a row is neither kept, removed nor rejected.
     """
     if isinstance(corpus, Audited):
-        rows = Rows.of_verdicts(corpus.deduplicated)
-        unwritten = {MEASURED: corpus.copies > 0, "stands in the human reference": corpus.known}
+        rows = Rows.of_audit(counted)
     else:
         rows = Rows.of_files(corpus.removed, corpus.files)
-        unwritten = reasons_not_selected(corpus.selected)
-    lines = _lines(corpus.deduplicated, unwritten, rows)
+    lines = _lines(corpus.sketched, counted, rows)
     for line in lines:
         if not line.holds():
             raise RunError(
@@ -89,24 +91,18 @@ def conservation(
     return lines
 
 
-def _lines(
-    deduplicated: Deduplicated, unwritten: Mapping[str, NDArray[np.bool_]], counted: Rows
-) -> list[Conservation]:
+def _lines(sketched: Sketched, counted: Counted, rows: Rows) -> list[Conservation]:
     """Return a line for each source.
 
     Args:
-        deduplicated: result of `deduplicate`.
-        unwritten: bool[n] by reason, documents that are kept but not written.
-        counted: rows in the files.
+        sketched: result of `sketch`.
+        counted: result of `count`.
+        rows: rows in the files.
     """
-    sketched, kept = deduplicated.sketched, deduplicated.kept
-    hi, lo = sketched.fingerprints
     lines = []
     for number, source in enumerate(sketched.config.sources):
         reports = sketched.reports(number)
-        mask = sketched.source_numbers == number
-        reasons = {reason: int((chosen & mask).sum()) for reason, chosen in unwritten.items()}
-        written = counted.written.get(source.name, 0)
+        written = rows.written.get(source.name, 0)
         lines.append(
             Conservation(
                 source=source.name,
@@ -114,12 +110,12 @@ def _lines(
                 filtered=sum(report.filtered for report in reports),
                 read=sum(report.read for report in reports),
                 rejected=sum(report.rejected for report in reports),
-                distinct=count_distinct(hi[mask], lo[mask]),
-                removed=counted.removed.get(source.name, 0),
-                kept=int((kept & mask).sum()),
+                distinct=int(counted.distinct[0, number]),
+                removed=rows.removed.get(source.name, 0),
+                kept=int(counted.totals.sources.kept[number]),
                 written=written,
-                not_selected={reason: often for reason, often in reasons.items() if often},
-                copies=counted.rows.get(source.name, 0) - written,
+                not_selected=reasons_not_selected(counted, number),
+                copies=rows.rows.get(source.name, 0) - written,
             )
         )
     return lines
@@ -132,29 +128,27 @@ def _by_source(reports: Sequence[Mapping[str, Any]], measure: str) -> Counter[st
     return total
 
 
-def reasons_not_selected(selected: Selected | Kept) -> dict[str, NDArray[np.bool_]]:
-    """Return the documents that are kept but not written, by reason.
+def reasons_not_selected(counted: Counted, source: int) -> dict[str, int]:
+    """Count the documents of a source that are kept but not written, by reason.
 
     Args:
-        selected: documents of data/.
+        counted: result of `count`.
+        source: number of the source.
 
     Returns:
-        bool[n] for each reason; a document has one reason.
+        Documents by reason, without reasons that have none; a document has one reason.
     """
-    sketched, kept = selected.sketched, selected.deduplicated.kept
-    too_long = beyond = off_support = np.zeros(len(kept), bool)
-    if isinstance(selected, Selected):
-        ranking, synthetic = selected.ranking, sketched.of_role("synthetic")
-        too_long = ranking.uses == TOO_LONG
-        beyond = synthetic & kept & ~ranking.candidate & ~too_long
-        off_support = selected.clustered.off_support & synthetic & ~beyond
-    unwritten = kept & (selected.copies == 0)
-    writable = unwritten & sketched.of_role(*WRITABLE) & ~beyond & ~too_long
-    return {
-        "too long": unwritten & too_long,
-        "archive": unwritten & beyond,
-        "role exclude": unwritten & sketched.of_role("exclude"),
-        "role reference": unwritten & sketched.of_role("reference"),
-        "off-support": writable & off_support,
-        "quota": writable & ~off_support,
-    }
+    sums, role = counted.totals.sources, counted.corpus.config.sources[source].role
+    unselected = sums.unselected[source]
+    if isinstance(counted.corpus, Audited):
+        often = {MEASURED: sums.selected[source], "stands in the human reference": unselected.sum()}
+    elif role not in WRITABLE:
+        often = {f"role {role}": unselected.sum()}
+    else:
+        often = {
+            "too long": unselected[TOO_LONG],
+            "archive": unselected[BEYOND],
+            "off-support": unselected[OFF_SUPPORT],
+            "quota": unselected[[NONE, FRESH, LEDGER, SYNTHETIC]].sum(),
+        }
+    return {reason: int(number) for reason, number in often.items() if number}

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.measure import AnyMeasured
+from outcross.pipeline.stages.reporting.quotes import Quotes
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.pipeline.stages.texts import beginning, texts_by_hash, texts_of_documents
 from outcross.schemas.figures import Domain, Figures, Measure, Shard, Stage
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.report import EXTREMES, Cluster, KnownWords, ReferenceSummary
@@ -23,9 +23,9 @@ from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS, measure, too
 from outcross.transforms.measuring.diversity import Diversity
 from outcross.transforms.measuring.figures import FigureMaker
 from outcross.transforms.measuring.gate import foreign, judged, unread
+from outcross.transforms.measuring.grouping import set_file
 from outcross.transforms.measuring.repeats import repeated_share
 from outcross.transforms.reference.reference import Reference
-from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.text.known import Known
 
 _OF_A_SHARD = ("effective_clusters", "js", "tail_mass", "distinct_3")
@@ -33,20 +33,22 @@ _OF_A_FILE = ("file", "read", "rows", "bytes")
 _TINY = 1e-300
 
 
-def stages(measured: AnyMeasured) -> list[Stage]:
+def stages(measured: AnyMeasured, texts: Sequence[str]) -> list[Stage]:
     """Return the figures after each stage.
 
-    A run reads, deduplicates and writes; an audit reads and deduplicates. The figures of all
-    documents after the last stage hold the ratio at which a sample of their texts compresses.
+    A run reads, deduplicates and writes; an audit reads and deduplicates.
+
+    Args:
+        measured: result of `measure`.
+        texts: sample of the texts after the last stage, whose compression is measured.
     """
     maker = measured.maker
-    result = [_stage("read", measured.roles("read"), maker)]
+    result = [_stage("read", measured.read, maker)]
     if isinstance(measured.corpus, Audited):
         result.append(_stage("deduplicate", measured.last, maker))
     else:
-        result.append(_stage("deduplicate", measured.roles("deduplicate"), maker))
+        result.append(_stage("deduplicate", measured.kept, maker))
         result.append(_stage("write", measured.last, maker))
-    texts = texts_by_hash(measured.sketched, np.flatnonzero(measured.copies))
     roles = result[-1].roles
     roles["all"] = roles["all"].model_copy(update={"zstd_ratio": zstd_ratio(texts)})
     return result
@@ -104,7 +106,7 @@ def domains(measured: AnyMeasured) -> list[Domain]:
             figures=measured.maker.figures(measured.load(f"domain/{number}")),
         )
         for number, name in enumerate(measured.domains)
-        if f"domain/{number}" in measured.names
+        if set_file(f"domain/{number}") in measured.files
     ]
 
 
@@ -168,7 +170,7 @@ def judge(measures: Sequence[Measure], measured: AnyMeasured) -> list[Measure]:
 
 
 def clusters(measured: AnyMeasured) -> list[Cluster]:
-    """Return the clusters, with example texts of the most starved and most swollen ones.
+    """Return the clusters, without texts of the corpus.
 
     Returns:
         An empty list without a human reference.
@@ -180,7 +182,7 @@ def clusters(measured: AnyMeasured) -> list[Cluster]:
     share = last.counts.documents / max(int(last.counts.documents.sum()), 1)
     place = _map(reference.codebook.centroids, human)
     named = {row["cluster"]: row for row in reference.names.to_pylist()}
-    result = [
+    return [
         Cluster(
             cluster=c,
             x=float(place[c, 0]),
@@ -193,9 +195,17 @@ def clusters(measured: AnyMeasured) -> list[Cluster]:
         )
         for c in range(reference.codebook.size)
     ]
-    ordered = [cluster.cluster for cluster in sorted(result, key=lambda cluster: cluster.excess)]
-    texts = _examples(measured, {*ordered[:EXTREMES], *ordered[-EXTREMES:]})
-    return [cluster.model_copy(update={"text": texts.get(cluster.cluster)}) for cluster in result]
+
+
+def extremes(lines: Sequence[Cluster]) -> set[int]:
+    """Return the numbers of the most starved and most swollen clusters."""
+    ordered = [line.cluster for line in sorted(lines, key=lambda line: line.excess)]
+    return {*ordered[:EXTREMES], *ordered[-EXTREMES:]}
+
+
+def with_examples(lines: Sequence[Cluster], quotes: Quotes) -> list[Cluster]:
+    """Return the clusters with the example texts that are shown."""
+    return [line.model_copy(update={"text": quotes.example(line.cluster)}) for line in lines]
 
 
 def _map(centroids: NDArray[np.int8], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -217,23 +227,6 @@ def _map(centroids: NDArray[np.int8], weights: NDArray[np.float64]) -> NDArray[n
     place = points @ axes
     # Rounded, as the last digits of an eigenvector depend on the machine and its load.
     return np.round(place / max(float(np.abs(place).max()), 1e-12), 4) + 0.0
-
-
-def _examples(measured: AnyMeasured, wanted: set[int]) -> dict[int, str]:
-    """Return a text of the corpus for each cluster that has any.
-
-    Args:
-        measured: result of `measure`.
-        wanted: numbers of the clusters.
-    """
-    sketched, cluster = measured.sketched, measured.clustered.cluster
-    rows = np.flatnonzero((measured.copies > 0) & np.isin(cluster, sorted(wanted)))
-    hi, lo = (half[rows] for half in sketched.fingerprints)
-    order = np.argsort(sample_key(hi, lo, np.ones(len(rows), np.int64)), kind="stable")
-    _, first = np.unique(cluster[rows][order], return_index=True)
-    documents = np.sort(rows[order][first])
-    texts = texts_of_documents(sketched, documents)
-    return {int(cluster[document]): beginning(text) for document, text in texts.items()}
 
 
 def with_measures(figures: Figures, measures: Sequence[Measure]) -> Figures:

@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import AnyMeasured
-from outcross.pipeline.stages.sketched import Sketched
-from outcross.pipeline.stages.texts import beginning, texts_of_documents
-from outcross.schemas.documents import EMBEDDING_DIMS
+from outcross.pipeline.stages.reporting.quotes import Quotes
+from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
-from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.dedup.order import count_distinct
-from outcross.transforms.measuring.answers import summarise
+from outcross.transforms.measuring.prompts import read_comparison, read_prompts
 from outcross.transforms.measuring.wording import CollapsedPrompts
 
-_ANSWERS = 1 << 18  # answers of a source that are compared with one another
-_SHOWN = 20  # collapsed prompts in the report
+Comparisons = Mapping[int, Mapping[str, Any]]
+"""Comparisons of answers, by number of the source, as `compare_answers` gives them."""
 
 
-def prompts(deduplicated: Deduplicated) -> list[Prompts]:
+def comparisons(counted: Counted) -> Comparisons:
+    """Read the comparisons of the answers of each source that has prompts with several answers."""
+    sources = range(len(counted.corpus.config.sources))
+    read = {number: read_comparison(counted.comparisons, number) for number in sources}
+    return {number: comparison for number, comparison in read.items() if comparison is not None}
+
+
+def shown_answers(compared: Comparisons) -> list[int]:
+    """Return the numbers of the documents whose prompts and texts are shown."""
+    cases = (case for comparison in compared.values() for case in comparison["collapsed"])
+    return [case["document"] for case in cases]
+
+
+def prompts(counted: Counted, compared: Comparisons, quotes: Quotes) -> list[Prompts]:
     """Describe the answers by prompt of each source that names a column of prompts.
 
-    Without embeddings answers can't be compared.
+    Args:
+        counted: result of `count`.
+        compared: result of `comparisons`; empty without embeddings.
+        quotes: texts and prompts of the shown answers.
     """
-    sketched = deduplicated.sketched
-    sources = sketched.config.sources
-    if all(source.prompt_field is None for source in sources):
-        return []
-    prompt = sketched.sketches.numbers("prompt")
-    hi, lo = sketched.fingerprints
-    lines = []
-    for number, source in enumerate(sources):
-        if source.prompt_field is None:
-            continue
-        rows = np.flatnonzero((sketched.source_numbers == number) & (prompt != 0))
-        sampling = _sampling(sketched, rows, prompt[rows]) if sketched.embedded else None
-        lines.append(
-            Prompts(
-                source=source.name,
-                prompts=count_distinct(prompt[rows]),
-                answers=len(rows),
-                distinct_answers=count_distinct(prompt[rows], hi[rows], lo[rows]),
-                kept_answers=int(deduplicated.kept[rows].sum()),
-                sampling=sampling,
-            )
+    sums = counted.totals.sources
+    return [
+        Prompts(
+            source=source.name,
+            prompts=read_prompts(counted.prompts, number),
+            answers=int(sums.answers[number]),
+            distinct_answers=int(counted.distinct[1, number]),
+            kept_answers=int(sums.kept_answers[number]),
+            sampling=_sampling(compared[number], quotes) if number in compared else None,
         )
-    return lines
+        for number, source in enumerate(counted.corpus.config.sources)
+        if source.prompt_field is not None
+    ]
 
 
 def collapsed_prompts(measured: AnyMeasured, lines: Sequence[Prompts]) -> CollapsedPrompts | None:
@@ -67,66 +68,35 @@ def collapsed_prompts(measured: AnyMeasured, lines: Sequence[Prompts]) -> Collap
     return CollapsedPrompts(
         sum(line.prompts for line in known),
         sum(line.collapsed_prompts for line in known),
-        bool(measured.open.all()),
+        not measured.partly_judged,
     )
 
 
-def _sampling(
-    sketched: Sketched, answers: NDArray[np.int64], prompt: NDArray[np.uint64]
-) -> Answers | None:
-    """Compare the answers to each of the prompts that a hash draws.
+def _sampling(compared: Mapping[str, Any], quotes: Quotes) -> Answers:
+    """Describe the answers to the prompts of a source that were drawn.
 
     Args:
-        sketched: result of `sketch`.
-        answers: int64[n], ascending numbers of a source's documents that answer a prompt.
-        prompt: uint64[n], hashes of their prompts.
-
-    Returns:
-        None where no prompt has several answers.
+        compared: comparison of the answers.
+        quotes: texts and prompts of the shown answers.
     """
-    seed = sketched.config.seed
-    value, which, often = np.unique(prompt, return_inverse=True, return_counts=True)
-    order = np.argsort(seeded_hash(value, value, seed, "prompts"), kind="stable")
-    order = order[often[order] > 1]
-    drawn = order[np.cumsum(often[order]) - often[order] < _ANSWERS]
-    if len(drawn) == 0:
-        return None
-    chosen = np.isin(which, drawn)
-    documents = answers[chosen]
-    hi, lo = (half[documents] for half in sketched.fingerprints)
-    offsets, words = sketched.sketches.words(documents)
-    embeddings = sketched.sketches.matrix("embedding", documents, np.int8)
-    summary = summarise(
-        prompt[chosen],
-        offsets,
-        words,
-        hi,
-        lo,
-        embeddings.reshape(-1, EMBEDDING_DIMS),
-        seed,
-    )
-    shown = summary.collapsed[:_SHOWN]
-    rows = np.unique(documents[[case.row for case in shown]]) if shown else documents[:0]
-    texts = texts_of_documents(sketched, rows)
-    questions = texts_of_documents(sketched, rows, part="prompt")
     return Answers(
-        prompts=summary.several,
-        answers=summary.answers,
-        k=summary.k or 0,
-        distinct_at_k=summary.distinct,
-        effective=summary.effective,
-        same_chance=summary.same_chance,
-        saturation=Saturation(gains=list(summary.gains), at=summary.saturates_at),
-        collapsed_prompts=len(summary.collapsed),
+        prompts=compared["several"],
+        answers=compared["answers"],
+        k=compared["k"] or 0,
+        distinct_at_k=compared["distinct"],
+        effective=compared["effective"],
+        same_chance=compared["same_chance"],
+        saturation=Saturation(gains=compared["gains"], at=compared["saturates_at"]),
+        collapsed_prompts=compared["collapsed_prompts"],
         collapsed=[
             CollapsedPrompt(
-                prompt=beginning(questions[int(documents[case.row])]),
-                answers=case.answers,
-                distinct=case.distinct,
-                commonest=case.times,
-                same_chance=case.same_chance,
-                text=beginning(texts[int(documents[case.row])]),
+                prompt=beginning(quotes.questions[case["document"]]),
+                answers=case["answers"],
+                distinct=case["distinct"],
+                commonest=case["times"],
+                same_chance=case["same_chance"],
+                text=beginning(quotes.texts[case["document"]]),
             )
-            for case in shown
+            for case in compared["collapsed"]
         ],
     )

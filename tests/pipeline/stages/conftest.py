@@ -12,6 +12,7 @@ from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.cluster import cluster
 from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import Measured, measure
 from outcross.pipeline.stages.plan import plan
@@ -83,4 +84,5 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured[Written[Selec
     planned = plan(rank(cluster(deduplicate(sketch(context)))))
     planned = replace(planned, plan=planned.plan.model_copy(update={"shards": SHARDS}))
     selected = select(planned)
-    return measure(write(selected), run_gates(Gates(), selected.copies))
+    counted = count(selected)
+    return measure(write(selected, counted), counted, run_gates(Gates(), counted.copies))

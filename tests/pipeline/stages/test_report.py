@@ -6,19 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from outcross.pipeline.engine.artifacts import Artifact
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context, RunError
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.plan import Planned
-from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.report import run_gates, run_report
 from outcross.pipeline.stages.reporting.conservation import reasons_not_selected
 from outcross.pipeline.stages.select import Selected
@@ -31,8 +28,6 @@ from outcross.schemas.report import Conservation, Report
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
-from outcross.transforms.selection.uses import BEYOND, TOO_LONG
-from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.writing.shards import shard_of
 from tests.pipeline.stages.chain import changed
 from tests.pipeline.stages.conftest import ROLES, SHARDS
@@ -57,7 +52,7 @@ def report(run: Run) -> Report:
 
 def tokens(run: Run, role: str) -> int:
     chosen = run.sketched.of_role(role)
-    return int((run.copies * run.sketched.tokens)[chosen].sum())
+    return int((selected(run).copies * run.sketched.tokens)[chosen].sum())
 
 
 def planned(run: Run, human_tokens: float, planned_entropy: float) -> Run:
@@ -90,8 +85,8 @@ def without_human_text(run: Run) -> Run:
 def appearances(run: Run, number: int) -> list[tuple[int, int]]:
     """Return document and copy of all that stands in a shard."""
     hi, lo = run.sketched.fingerprints
-    rows = np.repeat(np.arange(len(hi)), run.copies)
-    copies = np.concatenate([np.arange(often) + 1 for often in run.copies])
+    rows = np.repeat(np.arange(len(hi)), selected(run).copies)
+    copies = np.concatenate([np.arange(often) + 1 for often in selected(run).copies])
     inside = shard_of(hi[rows], lo[rows], copies, 0, SHARDS) == number
     return list(zip(rows[inside].tolist(), copies[inside].tolist(), strict=True))
 
@@ -99,7 +94,7 @@ def appearances(run: Run, number: int) -> list[tuple[int, int]]:
 def test_the_run_has_some_of_everything(run: Run) -> None:
     verdicts = selected(run).deduplicated.verdicts
     assert set(verdicts.stage.tolist()) == {0, EXACT, NEAR, CONTAINED}
-    assert set(run.copies.tolist()) == {0, 1, 2}
+    assert set(selected(run).copies.tolist()) == {0, 1, 2}
     assert set(selected(run).clustered.document_class.tolist()) == {HEAD, TAIL, OFF_SUPPORT}
 
 
@@ -111,8 +106,8 @@ def test_every_row_is_accounted_for_by_source_and_in_all(run: Run) -> None:
         assert (line.filtered, line.read, line.rejected) == (3, ROWS[line.source] + 2, 2)
     kept = sum(line.kept for line in result.conservation)
     assert kept == selected(run).deduplicated.kept.sum()
-    assert sum(line.written for line in result.conservation) == (run.copies > 0).sum()
-    assert sum(line.copies for line in result.conservation) == (run.copies > 1).sum()
+    assert sum(line.written for line in result.conservation) == (selected(run).copies > 0).sum()
+    assert sum(line.copies for line in result.conservation) == (selected(run).copies > 1).sum()
     synthetic, human, excluded = result.conservation
     assert excluded.not_selected == {"role exclude": excluded.kept}
     assert "off-support" in synthetic.not_selected
@@ -206,29 +201,19 @@ def test_conservation_holds_only_if_both_sums_do() -> None:
     assert line.model_copy(update={"filtered": 0, "copies": 0}).holds()
 
 
-def test_reasons_share_out_what_is_not_written(run: Run, tmp_path: Path) -> None:
-    ranking, off = selected(run).ranking, selected(run).clustered.off_support
-    kept = selected(run).deduplicated.kept
-    human, synthetic = (run.sketched.of_role(role) for role in ("human", "synthetic"))
-    unwritten, number = kept & (run.copies == 0), np.arange(len(kept))
-    beyond = synthetic & unwritten & (number % 2 == 0)
-    assert (beyond & off).any()
-    long = human & unwritten & (number % 3 == 0)
-    assert long.any()
-    uses = np.where(beyond, BEYOND, np.where(long, TOO_LONG, ranking.uses)).astype(np.int8)
-    done = Artifact(str(tmp_path), "changed")
-    save_aligned(done.subfolder("uses"), run.sketched.sketches, {"use": uses})
-    reasons = reasons_not_selected(changed(selected(run), Ranking, artifact=done))
-    together = np.sum(list(reasons.values()), axis=0)
-    assert (together == unwritten).all()  # each once
-    assert not (reasons["off-support"] & human).any()
-    assert (reasons["archive"] == beyond).all()
-    assert (reasons["too long"] == long).all()
+def test_reasons_share_out_what_is_not_written(run: Run) -> None:
+    counted = deepcopy(run.counted.totals)
+    counted.sources.unselected[:] = [1, 2, 4, 8, 16, 32, 64]
+    counted.sources.unselected[2, 1:] = 0  # text of evaluation sets has no use
+    totals = replace(run.counted, totals=counted)
+    reasons = {"too long": 32, "archive": 64, "off-support": 16, "quota": 15}
+    assert reasons_not_selected(totals, 0) == reasons_not_selected(totals, 1) == reasons
+    assert reasons_not_selected(totals, 2) == {"role exclude": 1}
 
 
 def test_human_tokens_off_by_more_than_half_of_the_longest_document_fail_the_run(run: Run) -> None:
     written = tokens(run, "human")
-    longest = int(run.sketched.tokens[run.copies > 0].max())
+    longest = int(run.sketched.tokens[selected(run).copies > 0].max())
     for distance in (-longest / 2, 0, longest / 2):
         achieved = report(planned(run, written + distance, 1.0)).achieved
         assert achieved is not None
@@ -246,8 +231,8 @@ def test_an_entropy_that_was_missed_is_a_warning_with_its_cause(run: Run) -> Non
     assert report(planned(run, written, achieved.entropy * 1.005)).verdict.warnings == []
     (warning,) = report(planned(run, written, achieved.entropy * 1.05)).verdict.warnings
     assert "off the plan's" in warning
-    rows = np.flatnonzero(run.copies)
-    mean = run.copies.sum() / len(np.unique(selected(run).clustered.cluster[rows]))
+    rows = np.flatnonzero(selected(run).copies)
+    mean = selected(run).copies.sum() / len(np.unique(selected(run).clustered.cluster[rows]))
     assert mean > 20
     assert "too unequal in length" in warning
 
@@ -305,11 +290,11 @@ def test_clusters_are_shared_out_and_the_extreme_ones_have_a_text(run: Run) -> N
     clustered = selected(run).clustered
     rows = [row for number in range(SHARDS) for row, _ in appearances(run, number)]
     often = Counter(clustered.cluster[rows].tolist())
-    texts = texts_of_documents(run.sketched, np.arange(len(run.copies)))
+    texts = texts_of_documents(run.sketched, np.arange(len(selected(run).copies)))
     by_cluster: dict[str, dict[int, set[str]]] = {"written": {}, "human": {}}
     human = run.sketched.of_role("human")
     for document, text in texts.items():
-        for name, mask in (("written", run.copies > 0), ("human", human)):
+        for name, mask in (("written", selected(run).copies > 0), ("human", human)):
             if mask[document]:
                 cluster = int(clustered.cluster[document])
                 by_cluster[name].setdefault(cluster, set()).add(beginning(text))
@@ -376,7 +361,7 @@ def test_a_document_above_its_cap_fails_the_run(run: Run) -> None:
 
 def test_a_run_is_not_judged_for_its_planned_copies() -> None:
     def ungated(*copies: int) -> set[str]:
-        gates = run_gates(Gates(), np.array(copies, np.int32))
+        gates = run_gates(Gates(), max(copies, default=0))
         return {name for name, limits in gates if limits is None}
 
     assert ungated(0, 1, 1) == ungated() == {"js", "near_duplicates"}

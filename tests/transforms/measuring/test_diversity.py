@@ -7,20 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import Piece, Unit
-from outcross.transforms.base import files
 from outcross.transforms.estimators.vendi import moments
-from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.measuring.diversity import Diversity, Grouping, merged
-from outcross.transforms.reference.sample import DOCUMENTS, TOKENS
-from outcross.transforms.writing.shards import shard_of
+from outcross.transforms.measuring.diversity import Diversity, merged
+from outcross.transforms.reference.sample import DOCUMENTS, TOKENS, Sample
 from tests.support.references import Documents, Population
-from tests.support.sets import EVERY_KEY, ROLES, SIZES, accumulate, assert_same, columns, definition
+from tests.support.sets import SIZES, accumulate, assert_same
 
 POPULATION = Population()
 
@@ -59,7 +54,7 @@ def test_bytes_give_back_the_set(n: int) -> None:
 
 
 def test_units_add_up_beyond_the_limits_of_a_sample(large: Documents) -> None:
-    """Add a unit at a time, with or without a limit of keys, and merge in any order."""
+    """Add a unit at a time, and merge in any order."""
     n = len(large)
     complete = accumulate(large, np.arange(n))
     key = large.key
@@ -70,18 +65,28 @@ def test_units_add_up_beyond_the_limits_of_a_sample(large: Documents) -> None:
     with_words = int((before < TOKENS).sum())
     assert complete.sample.words[0][-1] == lengths[:with_words].sum() >= TOKENS
     assert (complete.moments == moments(embeddings(large))).all()
-    limit = int(np.sort(key)[DOCUMENTS - 1])
     parts = np.random.default_rng(0).integers(0, 5, n)
     one_by_one = Diversity.empty(*SIZES)
     pieces = []
     for part in range(5):
         rows = np.flatnonzero(parts == part)
-        one_by_one.add(large.at(rows), large.sketch, key[rows], limit)
-        pieces.append(accumulate(large, rows, limit=limit if part % 2 else EVERY_KEY))
+        one_by_one.add(large.at(rows), large.sketch, key[rows])
+        pieces.append(accumulate(large, rows))
     assert_same(one_by_one, complete)
     joined = pieces[0].merge(pieces[1]).merge(pieces[2].merge(pieces[3].merge(pieces[4])))
     assert_same(joined, complete)
     assert_same(merged(reversed(pieces), *SIZES), complete)
+
+
+def test_rows_on_their_way_are_the_documents_themselves(large: Documents) -> None:
+    complete = accumulate(large, np.arange(len(large)), copies=3, near=5)
+    parts = [
+        Sample.of(large.key[rows], large.at(rows), large.sketch, documents=len(rows)).table
+        for rows in np.array_split(np.random.default_rng(1).permutation(len(large)), 4)
+    ]
+    together = Diversity.empty(*SIZES)
+    together.add_rows(Sample(pa.concat_tables(parts), len(large)), 3, 5)
+    assert_same(together, complete)
 
 
 def embeddings(documents: Documents) -> NDArray[np.int8]:
@@ -94,7 +99,7 @@ def test_merging_leaves_both_as_they_were() -> None:
     first, second = accumulate(documents, range(10)), accumulate(documents, range(10, 30))
     union = first.merge(second)
     rows = np.arange(5)
-    union.add(documents.at(rows), documents.sketch, documents.key[rows], EVERY_KEY)
+    union.add(documents.at(rows), documents.sketch, documents.key[rows])
     assert_same(first, accumulate(documents, range(10)))
     assert_same(second, accumulate(documents, range(10, 30)))
 
@@ -120,46 +125,3 @@ def test_a_length_is_within_a_tenth_of_the_order_statistic(
         assert quantile == 0
     else:
         assert quantile <= exact < 1.1 * quantile
-
-
-@settings(max_examples=60)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.integers(0, 25),
-    st.integers(0, 2),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.integers(1, 4),
-)
-def test_the_sets_are_those_of_their_definition(
-    tmp_path_factory: pytest.TempPathFactory,
-    seed: int,
-    n: int,
-    source: int,
-    in_files: bool,
-    partly_judged: bool,
-    copies_together: bool,
-    shards: int,
-) -> None:
-    rng = np.random.default_rng(seed)
-    unit_columns = columns(rng, n)
-    hi, lo = rng.integers(0, 2**64, (2, n), dtype=np.uint64)
-    folder = str(tmp_path_factory.mktemp("sets"))
-    files.write_table(unit_file(folder, 1, "parquet"), pa.table(unit_columns))
-    unit = Unit(1, source, (Piece("x.jsonl", "jsonl", 0, -1, 0),))
-    grouping = Grouping(ROLES, folder, not in_files, shards, 5, partly_judged, copies_together)
-
-    def shard(row: int, copy: int) -> int:
-        if in_files:
-            return int(unit_columns["shard"][row])
-        cut = slice(row, row + 1)
-        hashed_copy = np.array([1 if copies_together else copy])
-        return int(shard_of(hi[cut], lo[cut], hashed_copy, 5, shards)[0])
-
-    sets = {}
-    for name, rows, copy, copies, near in grouping.sets(unit, hi, lo):
-        assert name not in sets
-        assert (np.diff(rows) >= 0).all()
-        sets[name] = (list(zip(rows.tolist(), copy.tolist(), strict=True)), copies, near)
-    assert sets == definition(ROLES[source], unit_columns, shard, partly_judged)

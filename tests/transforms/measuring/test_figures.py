@@ -24,7 +24,7 @@ AGAINST_HUMAN = ("kl_to_reference", "tail_mass", "off_support")
 def measured(documents: Documents) -> Diversity:
     diversity = Diversity.empty(TOPICS, SECOND_TOPICS)
     rows = np.arange(len(documents))
-    diversity.add(documents.at(rows), documents.sketch, documents.key, 2**64 - 1, 3, 5)
+    diversity.add(documents.at(rows), documents.sketch, documents.key, 3, 5)
     return diversity
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,75 +12,79 @@ import pytest
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
+from outcross.schemas.gates import Gates
 from outcross.transforms.base import files
-from outcross.transforms.measuring.diversity import Diversity, Grouping, merged, set_file
-from outcross.transforms.measuring.measure_diversity import MeasureDiversity
+from outcross.transforms.measuring.diversity import Diversity, merged
+from outcross.transforms.measuring.grouping import Grouping, set_file
+from outcross.transforms.measuring.measure_diversity import DiversityWork, MeasureDiversity
 from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.writing.shards import shard_of
 from tests.support.corpora import over
-from tests.support.references import THRESHOLDS, Documents, Population
-from tests.support.sets import EVERY_KEY, ROLES, SIZES, accumulate, assert_same, columns, definition
+from tests.support.references import Documents
+from tests.support.sets import (
+    SIZES,
+    accumulate,
+    assert_same,
+    columns,
+    definition,
+    grouping_of,
+    with_domains,
+)
 
-POPULATION = Population()
+Corpus = tuple[Sketches, dict[str, NDArray[Any]], Path]
 
 
 @pytest.fixture(scope="module")
-def corpus(
-    tmp_path_factory: pytest.TempPathFactory, large: Documents
-) -> tuple[Sketches, dict[str, NDArray[Any]], Path]:
+def corpus(tmp_path_factory: pytest.TempPathFactory, large: Documents) -> Corpus:
     """Write units of three sources; the second is not measured, and the last unit is empty."""
     folder = tmp_path_factory.mktemp("diversity")
-    sketches = large.write(folder / "sketches", 7, sources=[0, 0, 1, 2])
-    cells = {name: large.cells[name] for name in ("cluster", "dot", "density", "audit_cluster")}
-    save_aligned(str(folder / "cells"), sketches, cells)
     unit_columns = columns(np.random.default_rng(1), len(large))
-    save_aligned(str(folder / "columns"), sketches, unit_columns)
+    documents = with_domains(large, unit_columns["domain"])
+    sketches = documents.write(folder / "sketches", 7, sources=[0, 0, 1, 2])
+    names = ("cluster", "audit_cluster", "class")
+    save_aligned(str(folder / "cells"), sketches, {name: large.cells[name] for name in names})
     return sketches, unit_columns, folder
 
 
 def work(
-    folder: Path, name: str, grouping: Grouping, units: Sequence[Sequence[Unit]], limits: Any
+    folder: Path,
+    name: str,
+    grouping: Grouping,
+    units: Sequence[Sequence[Unit]],
+    spilled: bool = False,
 ) -> dict[str, Diversity]:
-    """Measure sets by a pipeline, by name."""
-    target = folder / name
+    """Measure sets by a pipeline, by the names of their files."""
+    target, spill = folder / name, folder / f"{name}-spill"
     target.mkdir()
-    (target / "limits.json").write_text(json.dumps(limits))
-    transform = MeasureDiversity(
-        str(folder / "sketches"),
-        str(folder / "cells"),
-        THRESHOLDS,
-        SIZES,
-        grouping,
-        str(target / "limits.json"),
-        str(target),
-    )
-    over(units, transform)
-    files_found = {path.name for path in target.glob("*.npz")}
-    sets = {
-        name: Diversity.from_bytes(files.read_bytes(set_file(str(target), name))) for name in limits
+    spill.mkdir()
+    cells = str(folder / "cells")
+    doing = DiversityWork(str(folder / "sketches"), cells, cells, SIZES, grouping, str(target))
+    over(units, MeasureDiversity(doing, str(spill) if spilled else None))
+    return {
+        path.name: Diversity.from_bytes(files.read_bytes(str(path)))
+        for path in target.glob("*.npz")
     }
-    assert files_found == {Path(set_file("", name)).name for name in limits}
-    return sets
 
 
 def expected_sets(
     large: Documents, sketches: Sketches, unit_columns: dict[str, Any], grouping: Grouping
-) -> tuple[dict[str, Diversity], dict[str, int]]:
-    """Accumulate all sets from their definition; return them and their samples' largest keys."""
+) -> dict[str, Diversity]:
+    """Accumulate all sets from their definition, by name."""
     hi, lo = large.fingerprints
     dealt: dict[str, list[tuple[int, int]]] = {}
     further: Counter[str] = Counter()
     near: Counter[str] = Counter()
     every = np.repeat(np.arange(len(large)), 3)
     copy = np.tile([1, 2, 3], len(large))
-    hashed = shard_of(hi[every], lo[every], copy, grouping.seed, grouping.shards).tolist()
+    hashed_copy = np.ones_like(copy) if grouping.copies_together else copy
+    hashed = shard_of(hi[every], lo[every], hashed_copy, grouping.seed, grouping.shards).tolist()
     for unit in sketches.units:
         start, stop = sketches.offsets[unit.index : unit.index + 2].tolist()
         part = {name: column[start:stop] for name, column in unit_columns.items()}
 
         def shard(row: int, copy: int, start: int = start) -> int:
-            if not grouping.by_hash:
+            if grouping.file_runs is not None:
                 return int(unit_columns["shard"][start + row])
             return hashed[3 * (start + row) + copy - 1]
 
@@ -90,33 +93,34 @@ def expected_sets(
             dealt.setdefault(name, []).extend((start + row, copy) for row, copy in rows)
             further[name] += copies
             near[name] += repeats
-    expected, limits = {}, {}
+    expected = {}
     for name, rows in dealt.items():
         row, copies_of = np.array(rows, np.int64).reshape(-1, 2).T
-        expected[name] = accumulate(large, row, copies_of, EVERY_KEY, further[name], near[name])
-        limits[name] = int(expected[name].sample.column("key").max(initial=0))
-    return expected, limits
+        expected[name] = accumulate(large, row, copies_of, further[name], near[name])
+    return expected
 
 
-@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("spilled", [False, True])
+@pytest.mark.parametrize(("in_files", "together"), [(False, False), (False, True), (True, False)])
 def test_every_set_is_that_of_one_pass_whatever_the_lanes(
-    corpus: tuple[Sketches, dict[str, NDArray[Any]], Path], large: Documents, in_files: bool
+    corpus: Corpus, large: Documents, in_files: bool, together: bool, spilled: bool
 ) -> None:
     sketches, unit_columns, folder = corpus
-    by_hash = not in_files
-    grouping = Grouping(ROLES, str(folder / "columns"), by_hash, 3, 11, partly_judged=not in_files)
-    expected, limits = expected_sets(large, sketches, unit_columns, grouping)
-    assert {name.split("/")[0] for name in limits} == {
-        *("read", "deduplicate", "shard", "domain"),
+    changes = {"gates": Gates(), "partly_judged": False} if in_files else {}
+    grouping = grouping_of(
+        folder, sketches, unit_columns, in_files, copies_together=together, **changes
+    )
+    expected = expected_sets(large, sketches, unit_columns, grouping)
+    assert {name.split("/")[0] for name in expected} == {
+        *("removed", "deduplicate", "shard", "domain"),
         *([] if in_files else ["judged"]),
     }
     units = sketches.units
-    lanes_of = [[units], [units[::-1][i::4] for i in range(4)]]
-    for number, lanes in enumerate(lanes_of if not in_files else lanes_of[1:]):
-        sets = work(folder, f"{in_files}-{number}", grouping, lanes, limits)
-        assert sets.keys() == expected.keys()
-        for name, diversity in expected.items():
-            assert_same(sets[name], diversity)
+    lanes = [units] if spilled else [units[::-1][i::4] for i in range(4)]
+    sets = work(folder, f"{in_files}-{together}-{spilled}", grouping, lanes, spilled)
+    assert sets.keys() == {set_file(name) for name in expected}
+    for name, diversity in expected.items():
+        assert_same(sets[set_file(name)], diversity)
     # What is written is what the shards hold, and what is judged is a part of it.
     for role, source in (("synthetic", 0), ("human", 2)):
         parts = [expected[n] for n in expected if n.startswith("shard/") and n.endswith(role)]
@@ -124,31 +128,41 @@ def test_every_set_is_that_of_one_pass_whatever_the_lanes(
         rows = np.repeat(np.arange(len(large)), np.where(of_role, unit_columns["copies"], 0))
         copy = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
         further = int((copy > 1).sum())
-        last = accumulate(large, rows, copy, EVERY_KEY, further, further)
+        last = accumulate(large, rows, copy, further, further)
         assert_same(merged(parts, *SIZES), last)
 
 
 def test_shards_that_hold_what_was_kept_add_up_to_the_stage(
     large: Documents, tmp_path: Path
 ) -> None:
-    few = large.take(np.arange(300))
-    sketches = few.write(tmp_path / "sketches", 4)
-    cells = {name: few.cells[name] for name in ("cluster", "dot", "density", "audit_cluster")}
-    save_aligned(str(tmp_path / "cells"), sketches, cells)
     unit_columns = columns(np.random.default_rng(2), 300)
     unit_columns["copies"] = unit_columns["kept"].astype(np.int32)
-    save_aligned(str(tmp_path / "columns"), sketches, unit_columns)
-    grouping = Grouping(["human"], str(tmp_path / "columns"), True, 2, 0, partly_judged=True)
-    names = ["read/human", "deduplicate/human", "shard/0/human", "shard/1/human", "judged"]
-    names += [f"domain/{number}" for number in range(3)]
-    lanes = [sketches.units[:1], sketches.units[1:]]
-    sets = work(tmp_path, "found", grouping, lanes, dict.fromkeys(names, EVERY_KEY))
-    shards = [sets[f"shard/{number}/human"] for number in (0, 1)]
+    few = large.take(np.arange(300))
+    sketches = with_domains(few, unit_columns["domain"]).write(tmp_path / "sketches", 4)
+    names = ("cluster", "audit_cluster", "class")
+    save_aligned(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
+    grouping = grouping_of(tmp_path, sketches, unit_columns, False, roles=["human"], shards=2)
+    sets = work(tmp_path, "found", grouping, [sketches.units[:1], sketches.units[1:]])
+    shards = [sets[set_file(f"shard/{number}/human")] for number in (0, 1)]
     assert all(len(shard.sample) for shard in shards)
-    assert_same(merged(shards, *SIZES), sets["deduplicate/human"])
-    read = sets["read/human"].counts
-    assert read.near_duplicates == 300 - sets["deduplicate/human"].counts.documents.sum()
-    assert (
-        sets["judged"].counts.documents.sum()
-        == (unit_columns["kept"] & unit_columns["judged"]).sum()
-    )
+    assert_same(merged(shards, *SIZES), sets[set_file("deduplicate/human")])
+    removed = sets[set_file("removed/human")].counts
+    assert removed.near_duplicates == removed.documents.sum() == (~unit_columns["kept"]).sum()
+    judged = sets[set_file("judged")].counts.documents.sum()
+    assert judged == (unit_columns["kept"] & unit_columns["judged"]).sum()
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_without_named_domains_all_or_none_are_judged(
+    large: Documents, tmp_path: Path, judged: bool
+) -> None:
+    few = large.take(np.arange(60))
+    sketches = few.write(tmp_path / "sketches", 3)
+    unit_columns = columns(np.random.default_rng(3), 60)
+    names = ("cluster", "audit_cluster", "class")
+    save_aligned(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
+    gates = Gates() if judged else Gates(domains={"*": "converge"})
+    changes: dict[str, Any] = {"domains": [], "gates": gates, "partly_judged": not judged}
+    grouping = grouping_of(tmp_path, sketches, unit_columns, False, roles=["human"], **changes)
+    sets = work(tmp_path, "found", grouping, [sketches.units])
+    assert {name.split("-")[0] for name in sets} == {"removed", "deduplicate", "shard"}
