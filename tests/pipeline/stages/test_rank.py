@@ -21,8 +21,8 @@ from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import parse
 from outcross.schemas.lineage import ArchivedSource, Lineage
 from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS
+from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.ngrams import BUCKETS, Tables
 from tests.support.references import Documents, Population, reference
@@ -110,9 +110,12 @@ class Stages:
         )
         self.kept = np.random.default_rng(1).random(n) < 0.9
         nothing = np.zeros(n, bool)
-        verdicts = Verdicts(np.where(self.kept, -1, 0), nothing, nothing, nothing, {})
         done = artifact(config.out, "deduplicate")
-        deduplicated = Deduplicated(self.sketched, done, verdicts, nothing, 1, [], 14, 9)
+        columns = {"partner": np.where(self.kept, -1, 0), "repeated_id": nothing}
+        columns |= dict.fromkeys(["stage", "similarity", "open"], nothing)
+        save_aligned(done.path("verdicts"), sketches, columns)
+        done.finish({"sums": {"counts": {}}})
+        deduplicated = Deduplicated(self.sketched, done, 14, 9)
         zeros = np.zeros(n, np.int32)
         self.clustered = Clustered(
             deduplicated, clustering, REFERENCE, zeros, zeros.astype(np.int8)
