@@ -107,8 +107,7 @@ class Config(Model):
         gt=0.2,
         le=1,
         description="similarity that the LSH bands are tuned for, at most near_threshold; if "
-        "absent, near_threshold rounded down to a tenth, at most 0.8. Runs that differ in "
-        "near_threshold alone then share the bands and the verified pairs",
+        "absent, near_threshold rounded down to a tenth, at most 0.8",
     )
     verify: Literal["exact", "signature"] = Field(
         default="exact",

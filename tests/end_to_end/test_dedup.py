@@ -467,9 +467,9 @@ def _bytes(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
-def _banded(out: Path) -> dict[Path, tuple[int, int]]:
-    """Return when each file that all thresholds share was written, and its inode."""
-    paths = [*out.glob(".outcross/bands-*/*/*"), *out.glob(".outcross/sketch-*/units/*")]
+def _sketched(out: Path) -> dict[Path, tuple[int, int]]:
+    """Return when each sketch, which all thresholds share, was written, and its inode."""
+    paths = out.glob(".outcross/sketch-*/units/*")
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}
 
 
@@ -509,7 +509,7 @@ def thresholds(corpus, first, second, tmp_path_factory) -> dict[str, Any]:
             manifest = json.loads((out / "manifest.json").read_text())
             results[name, threshold] = {
                 "bytes": _bytes(out),
-                "banded": _banded(out),
+                "sketched": _sketched(out),
                 "stages": set(manifest["stage_seconds"]),
                 "gone": dict(result.gone),
                 "report": result.report,
@@ -527,14 +527,12 @@ def test_the_same_bytes_for_any_workers_and_whatever_was_asked_before(thresholds
         assert down["report"] == up["report"]
 
 
-def test_another_threshold_needs_no_other_sketches_and_bands(thresholds):
+def test_another_threshold_needs_no_other_sketches(thresholds):
     for before, after in ((("down", 0.78), ("down", 0.7)), (("up", 0.7), ("up", 0.78))):
-        assert thresholds[before]["banded"] == thresholds[after]["banded"]
+        assert thresholds[before]["sketched"] == thresholds[after]["sketched"]
         assert thresholds[before]["stages"] == {"sketch", "deduplicate", "write"}
         assert thresholds[after]["stages"] == {"deduplicate", "write"}
-    paths = [path for path in thresholds["up", 0.7]["banded"] if path.parent.name == "groups"]
-    assert paths
-    assert len({path.parent.parent for path in paths}) == 1
+    assert thresholds["up", 0.7]["sketched"]
     wide, narrow = thresholds["up", 0.7]["gone"], thresholds["up", 0.78]["gone"]
     assert len(wide) > len(narrow) > 100
 

@@ -13,7 +13,7 @@ from outcross.schemas.columns import settle, unite
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
-from outcross.transforms.dedup.bands import Entries, Pools
+from outcross.transforms.dedup.bands import Entries, Pools, shared
 from outcross.transforms.dedup.contents import CONTENTS, Contents, send_contents
 from outcross.transforms.dedup.corpus import Corpus, Named
 from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
@@ -194,7 +194,10 @@ class HeldSketches(Sketches):
             Unit(index, number, (Piece(f"{number}.jsonl", "jsonl", 0, -1, 0),))
             for index, (number, _) in enumerate(units)
         ]
-        self.reports = [UnitReport(index, rows=len(rows)) for index, (_, rows) in enumerate(units)]
+        self.reports = [
+            UnitReport(index, rows=len(rows), lines=[len(rows)])
+            for index, (_, rows) in enumerate(units)
+        ]
         self.offsets = np.cumsum([0, *(len(rows) for _, rows in units)], dtype=np.int64)
         self.tables = [self.sketch(rows) for _, rows in units]
 
@@ -239,8 +242,9 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
     table = contents_of(sketches, documents)
     boilerplate = None
     if settings.boilerplate is not None:
-        words = sketches.words(documents)
-        wordless = sketches.numbers("fingerprint_lo")[documents]
+        counted = documents[np.unique(document[shared(values.ravel()[order])])]
+        words = sketches.words(counted)
+        wordless = sketches.numbers("fingerprint_lo")[counted]
         bits = table_bits(len(words[1]))
         counts = count_shingles(words, wordless, settings.ngram, bits)
         boilerplate = Boilerplate(settings.boilerplate, counts)

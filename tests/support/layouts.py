@@ -36,7 +36,8 @@ class ByNumber:
             row=row,
             shard=(number * 7 + copy) % SHARDS,
             key=(number % 5).astype(np.uint64),
-            tie=number * 10 + copy,
+            tie=number.astype(np.uint64),
+            place=copy,
             columns=pa.table({"copy": copy, "number": number}),
         )
 

@@ -21,7 +21,6 @@ from outcross.pipeline.stages.rank import Ranking, rank
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import parse
 from outcross.schemas.lineage import Amount, ArchivedSource, Lineage
-from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS
 from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches, packed_runs
@@ -119,11 +118,12 @@ class Stages:
         )
         self.kept = np.random.default_rng(1).random(n) < 0.9
         nothing = np.zeros(n, bool)
-        verdicts = Verdicts(np.where(self.kept, -1, 0), nothing, nothing, nothing, {})
         done = artifact(config.out, "deduplicate")
-        columns = {"partner": verdicts.partner, "stage": nothing.astype(np.int8)}
+        columns = {"partner": np.where(self.kept, -1, 0), "repeated_id": nothing}
+        columns |= {"stage": nothing.astype(np.int8), "similarity": nothing, "open": nothing}
         save_aligned(done.subfolder("verdicts"), sketches, columns)
-        deduplicated = Deduplicated(self.sketched, done, verdicts, nothing, 1, [], 14, 9)
+        done.finish({"sums": {"counts": {}}})
+        deduplicated = Deduplicated(self.sketched, done, 14, 9)
         self.clustered = Clustered(deduplicated, clustering, REFERENCE)
         zeros = np.zeros(n, np.int32)
         save_aligned(self.clustered.folder, sketches, {"cluster": zeros})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections import Counter
 
 import numpy as np
@@ -13,9 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outcross.transforms.dedup.agreement import STRICT_TOKENS, Meanings
+from outcross.transforms.dedup.contents import Contents
 from outcross.transforms.text.characters import skeletons
 from outcross.transforms.text.words import split_words
-from tests.support.corpora import HeldSketches
+from tests.support.corpora import SETTINGS, HeldSketches, contents_of
 from tests.support.items import hashes, plain_words, values
 from tests.support.text_definition import words_of
 from tests.support.texts import SENTENCES, texts
@@ -132,8 +132,13 @@ def test_the_same_text_agrees(text: str) -> None:
     assert agreement(text, text + "\r\n") == agreement(text, text.strip("\n")) == 1
 
 
+def test_no_documents() -> None:
+    none = np.zeros(0, np.int64)
+    assert meanings().agreement(none, none).tolist() == []
+
+
 @given(st.lists(pairs(), min_size=1, max_size=3), st.integers(1, 3), st.data())
-def test_sketches_agree_as_their_texts_do(
+def test_contents_of_sketches_agree_as_their_texts_do(
     drawn: list[tuple[str, str]], units: int, data: st.DataObject
 ) -> None:
     every = list(itertools.chain(*drawn))
@@ -143,16 +148,8 @@ def test_sketches_agree_as_their_texts_do(
     chosen = sorted(data.draw(st.sets(st.integers(0, len(every) - 1), min_size=1)))
     documents = np.array(chosen, np.int64)
     left, right = (side.ravel() for side in np.indices((len(chosen), len(chosen))))
-    with tempfile.TemporaryFile() as scratch:
-        read = Meanings.of_sketches(sketches, documents, scratch)
-        shares = read.agreement(left, right)
+    with Contents(contents_of(sketches, documents), SETTINGS) as contents:
+        _, agree = contents.measures()
+        shares = agree(left, right)
     whole = meanings(*every).agreement(documents[left], documents[right])
     assert shares.tolist() == whole.tolist()
-
-
-def test_no_documents() -> None:
-    none = np.zeros(0, np.int64)
-    assert meanings().agreement(none, none).tolist() == []
-    with tempfile.TemporaryFile() as scratch:
-        read = Meanings.of_sketches(HeldSketches([(0, [{"text": "a 5"}])]), none, scratch)
-        assert read.agreement(none, none).tolist() == []

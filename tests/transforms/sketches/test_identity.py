@@ -1,14 +1,19 @@
 """Ids: the documents' own where they are unique, else the place, and never two the same."""
 
+import tempfile
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.schemas.documents import Piece, Unit
+from outcross.transforms.dedup.corpus import Named
 from outcross.transforms.inputs.places import places_of
-from outcross.transforms.sketches.identity import document_ids, ids_of, repeated_ids
-from tests.support.corpora import HeldSketches, sketched, source, write_jsonl
+from outcross.transforms.sketches.aligned import load_aligned
+from outcross.transforms.sketches.identity import document_ids
+from tests.support.corpora import HeldSketches, deduplicated, sketched, source, write_jsonl
+from tests.support.ids_definition import repeated_ids
 
 
 def write_corpus(folder):
@@ -36,17 +41,25 @@ NAMES = [
 ]
 
 
+def names_in(folder, sketches, sources):
+    """Deduplicate; return which ids are repeated, and the names of all documents."""
+    deduplicated(folder, sketches, sources)
+    (repeated,) = load_aligned(f"{folder}/verdicts", sketches, ["repeated_id"])
+    names = []
+    for unit, part in sketches.per_unit(repeated):
+        named = Named(sources[unit.source].name, sketches.places[unit.index])
+        table = sketches.table(unit.index, ["id", "row"])
+        names += named.names(table, np.arange(len(part)), part).to_pylist()
+    return repeated.tolist(), names
+
+
 def test_documents_are_called_by_id_or_place_whatever_the_units(tmp_path):
     sources = write_corpus(tmp_path)
     for unit_bytes in (1 << 20, 60, 10):
         sketches = sketched(tmp_path / str(unit_bytes), sources, unit_bytes)
-        repeated = repeated_ids(sketches, sources)
+        repeated, names = names_in(tmp_path / f"d{unit_bytes}", sketches, sources)
         assert np.flatnonzero(repeated).tolist() == [0, 3, 4, 6]
-        everything = np.arange(len(sketches))
-        assert ids_of(sketches, sources, everything, repeated).to_pylist() == NAMES
-        some = np.array([1, 4, 6, 12])
-        assert ids_of(sketches, sources, some, repeated).to_pylist() == [NAMES[i] for i in some]
-        assert ids_of(sketches, sources, some[:0], repeated).to_pylist() == []
+        assert names == NAMES
 
 
 def test_a_source_without_a_single_id(tmp_path):
@@ -55,9 +68,7 @@ def test_a_source_without_a_single_id(tmp_path):
         source("t", "human", write_jsonl(tmp_path / "y.jsonl", [{"text": None}]), id_field="id"),
     ]
     sketches = sketched(tmp_path / "s", sources)
-    repeated = repeated_ids(sketches, sources)
-    assert repeated.tolist() == [False]
-    assert ids_of(sketches, sources, np.arange(1), repeated).to_pylist() == ["s/x.jsonl#0"]
+    assert names_in(tmp_path / "d", sketches, sources) == ([False], ["s/x.jsonl#0"])
 
 
 @given(st.lists(st.sampled_from([None, "", "a", "b#1", "ü"]), max_size=8))
@@ -73,22 +84,23 @@ def test_ids_of_a_unit_differ(own):
 LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.jsonl#0@s/f.jsonl#2"]
 
 
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=6))
-def test_an_id_that_looks_like_a_place_is_no_other_documents(names):
-    sketches = HeldSketches([(0, [{"text": f"t {i}", "id": v} for i, v in enumerate(names)])])
-    sketches.units = [Unit(0, 0, (Piece("f.jsonl", "jsonl", 0, -1, 0),))]
-    sketches.places = places_of(sketches.units, [[len(names)]])
-    sources = [source("s", "human", "f.jsonl", id_field="id")]
-    repeated = repeated_ids(sketches, sources)
-    given_ids = ids_of(sketches, sources, np.arange(len(names)), repeated).to_pylist()
-    assert len(set(given_ids)) == len(names)
-    for number, (name, name_given) in enumerate(zip(names, given_ids, strict=True)):
-        place = f"s/f.jsonl#{number}"
-        assert name_given == (
-            place if name is None else f"{name}@{place}" if repeated[number] else name
-        )
-        # An id that nothing else has, as its own or from its place, is left as it is.
-        others = {given_ids[i] for i in range(len(names)) if i != number}
-        if name is not None and names.count(name) == 1 and name not in others:
-            assert not repeated[number]
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=8), st.integers(1, 8))
+def test_an_id_that_looks_like_a_place_is_no_other_documents(ids, size):
+    rows = [{"text": f"t {i}", "id": name} for i, name in enumerate(ids)]
+    cuts = range(0, len(rows), size)
+    sketches = HeldSketches([(0, rows[at : at + size]) for at in cuts])
+    for unit, at in zip(sketches.units, cuts, strict=True):
+        piece = Piece("f.jsonl", "jsonl", at, -1, 0)
+        sketches.units[unit.index] = Unit(unit.index, 0, (piece,))
+    sketches.places = places_of(sketches.units, [[len(rows[at : at + size])] for at in cuts])
+    places = [f"s/f.jsonl#{number}" for number in range(len(ids))]
+    expected = repeated_ids(ids, places)
+    with tempfile.TemporaryDirectory() as folder:
+        sketches.save(folder)
+        sources = [source("s", "human", "f.jsonl", id_field="id")]
+        repeated, names = names_in(f"{folder}/d", sketches, sources)
+    assert repeated == expected
+    assert len(set(names)) == len(names)
+    for name, given_name, place, again in zip(ids, names, places, expected, strict=True):
+        assert given_name == (place if name is None else f"{name}@{place}" if again else name)

@@ -4,17 +4,13 @@ import json
 from collections import Counter
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS
-from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import EXACT, NEAR, STAGES
-from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.dedup.decide import EXACT, NEAR
 from outcross.transforms.sketches.aligned import save_aligned
-from outcross.transforms.sketches.identity import ids_of, repeated_ids
-from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout, removals
+from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import ShardSet, shard_name, shard_of, write_shard
 from outcross.transforms.writing.write_shards import WriteShards
 from tests.support.corpora import deduplicated, over, sketched, source, strings, union, write_jsonl
@@ -47,14 +43,8 @@ def spread(sketches):
 
 def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
     sketches = sketched(folder / "sketches", sources, unit_bytes)
-    comparison, _ = deduplicated(folder / "dedup", sketches, sources)
+    deduplicated(folder / "dedup", sketches, sources)
     figures = spread(sketches)
-    verdicts = {
-        "repeated_id": repeated_ids(sketches, sources),
-        "open": figures["open"],
-        "rank": comparison.order.position,
-    }
-    save_aligned(str(folder / "verdicts"), sketches, verdicts)
     save_aligned(str(folder / "selection"), sketches, {"copies": figures["copies"]})
     save_aligned(str(folder / "cluster"), sketches, {"cluster": figures["cluster"]})
     layout = KeptLayout(
@@ -63,7 +53,7 @@ def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
         places=sketches.places,
         folders=Folders(
             sketches=sketches.folder,
-            verdicts=str(folder / "verdicts"),
+            verdicts=str(folder / "dedup" / "verdicts"),
             assignments=str(folder / "cluster") if clustered else None,
             selection=str(folder / "selection"),
         ),
@@ -266,33 +256,9 @@ def test_removed_rows_name_what_they_repeat(tmp_path):
         source("gpt", "synthetic", write_jsonl(tmp_path / "g.jsonl", gpt), id_field="id"),
     ]
     sketches = sketched(tmp_path / "sketches", sources, unit_bytes=100)
-    comparison, verdicts = deduplicated(tmp_path / "dedup", sketches, sources)
-    removed = np.flatnonzero(~verdicts.kept)
-    names = ids_of(sketches, sources, np.arange(len(sketches)), np.zeros(5, bool))
-    ids = names.combine_chunks()
-    folder = tmp_path / "removals"
-    folder.mkdir()
+    deduplicated(tmp_path / "dedup", sketches, sources, reasons=RULES)
     shards = 3
-    for unit, rows, places in sketches.rows_of(removed):
-        documents = removed[places]
-        stages = verdicts.stage[documents].tolist()
-        columns = removals(
-            ids=ids.take(pa.array(documents)),
-            source=sources[sketches.units[unit].source].name,
-            kept_ids=ids.take(pa.array(verdicts.partner[documents])),
-            kept_sources=pa.array(["people"] * len(documents)),
-            stage=[STAGES[stage] for stage in stages],
-            rule=[RULES[stage] for stage in stages],
-            similarity=verdicts.similarity[documents],
-        )
-        columns |= {
-            "row": rows,
-            "shard": documents % shards,
-            "key": documents.astype(np.uint64),
-            "rank": comparison.order.position[documents],
-        }
-        files.write_table(unit_file(str(folder), unit, "parquet"), pa.table(columns))
-    layout = RemovedLayout(union(sketches), str(folder))
+    layout = RemovedLayout(union(sketches), str(tmp_path / "dedup" / "removals"), shards)
     tables, reports = write(tmp_path, sketches, sources, layout, shards)
     by_id = {row["id"]: row for table in tables for row in table.to_pylist()}
     assert by_id.keys() == {"exact", "near"}
