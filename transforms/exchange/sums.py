@@ -6,11 +6,13 @@ all of one.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -35,11 +37,11 @@ class SumWork(Protocol):
     def add(self, unit: Unit, sums: Any) -> None:
         """Add a unit to the accumulators."""
 
-    def pack(self, sums: Any) -> Iterable[tuple[str, bytes]]:
+    def pack(self, sums: Any) -> Iterable[tuple[str, bytes | pa.Buffer]]:
         """Yield the names and bytes of the accumulators that are not empty."""
         ...
 
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the accumulators of one name."""
         ...
 
@@ -54,25 +56,27 @@ class SumUnits(beam.PTransform):
         work: the work.
         folder: folder of the files, which have the names of the sums.
         after: collection that must be complete before; None for no such one.
+        spill: folder that all workers share, for accumulators on their way; None to shuffle them.
     """
 
     work: SumWork
     folder: str
     after: Any = None
+    spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
         """Add up the units of each bundle, and merge the bundles."""
         return (
             lanes
-            | beam.ParDo(_Add(self.work), *waiting(self.after))
+            | beam.ParDo(_Add(self.work, self.spill), *waiting(self.after))
             | beam.GroupByKey()
             | beam.ParDo(_Merge(self.work, self.folder))
         )
 
 
 class _Add(beam.DoFn):
-    def __init__(self, work: SumWork) -> None:
-        self.work = work
+    def __init__(self, work: SumWork, spill: str | None) -> None:
+        self.work, self.spill = work, spill
 
     def setup(self) -> None:
         self.work.setup()
@@ -85,7 +89,15 @@ class _Add(beam.DoFn):
             self.work.add(unit, self.sums)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for named in self.work.pack(self.sums):
+        for name, data in self.work.pack(self.sums):
+            packed: bytes | str
+            if self.spill is None:
+                packed = bytes(data)
+            else:
+                packed = files.join(self.spill, f"sum-{uuid.uuid4().hex}")
+                with open(packed, "wb") as file:
+                    file.write(data)
+            named = name, packed
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
@@ -93,7 +105,8 @@ class _Merge(beam.DoFn):
     def __init__(self, work: SumWork, folder: str) -> None:
         self.work, self.folder = work, folder
 
-    def process(self, item: tuple[str, Iterable[bytes]]) -> Iterator[str]:
-        name, parts = item
+    def process(self, item: tuple[str, Iterable[bytes | str]]) -> Iterator[str]:
+        name, packed = item
+        parts = (files.read_bytes(part) if isinstance(part, str) else part for part in packed)
         files.write_bytes(files.join(self.folder, name), self.work.merge(name, parts))
         yield name
