@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config
+from outcross.transforms.exchange.exchange import Collect, Regroup, Send
+from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.inputs.places import file_names
 from outcross.transforms.measuring.repeats import repeats_within
+from outcross.transforms.reference.audited_files import CountFiles, PieceFiles, read_counts
+from outcross.transforms.reference.known_documents import (
+    FindMembers,
+    SendFingerprints,
+    WriteKnown,
+)
+from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.sketches.store import Sketches
 
 
@@ -25,20 +36,38 @@ class Audited:
 
     Attributes:
         clustered: result of `cluster`.
-        known: bool[n], documents that stand word for word in the reference.
-        file: int64[n], number of each document's file.
+        artifact: artifact of the stage.
         files: facts of each audited file: name, rows, bytes, documents read, near duplicates.
     """
 
     clustered: Clustered
-    known: NDArray[np.bool_]
-    file: NDArray[np.int64]
+    artifact: Artifact
     files: Sequence[Mapping[str, Any]]
 
     @property
+    def folder(self) -> str:
+        """Folder of row-aligned columns: `known`, `copies` and `file`.
+
+        Known documents stand word for word in the reference. Measured documents have one copy.
+        """
+        return self.artifact.path("documents")
+
+    # until the other stages read the files
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Mask of the documents that stand word for word in the reference, bool[n]."""
+        return load_aligned(self.folder, self.sketched.sketches, ["known"])[0]
+
+    @cached_property
+    def file(self) -> NDArray[np.int64]:
+        """Array int64[n]: number of each document's file."""
+        return load_aligned(self.folder, self.sketched.sketches, ["file"])[0]
+
+    @cached_property
     def copies(self) -> NDArray[np.int32]:
         """Array int32[n]: 1 for each measured document, else 0."""
-        return (self.deduplicated.kept & ~self.known).astype(np.int32)
+        return load_aligned(self.folder, self.sketched.sketches, ["copies"])[0]
 
     @property
     def deduplicated(self) -> Deduplicated:
@@ -62,36 +91,66 @@ class Audited:
 
 
 def read_corpus(clustered: Clustered) -> Audited:
-    """Return the documents to measure: those that repeat nothing and aren't in the reference."""
-    reference, kept = clustered.reference, clustered.deduplicated.kept
-    sketched = clustered.sketched
-    known = np.zeros(len(kept), bool)
-    if reference.human:  # the human part of a run's output is meant to be there
-        known = (
-            kept
-            & sketched.of_role("synthetic")
-            & reference.members.holds(clustered.reference_folder, *sketched.fingerprints)
-        )
-    if known.any():
-        clustered.context.warn(
-            f"{int(known.sum()):,} of {int(kept.sum()):,} documents stand word for word in the "
+    """Mark the documents to measure: those that repeat nothing and aren't in the reference."""
+    sketches, context = clustered.sketched.sketches, clustered.context
+    names, sizes, pieces = _files(sketches)
+    done = artifact(
+        clustered.config.out, "audited", cluster=clustered.artifact.key, files=[names, sizes]
+    )
+    if not done.finished:
+        _find_known(clustered, done, pieces)
+        done.finish()
+    counts = read_counts(done.path("sums"), len(names))
+    known, kept = int(counts["known"].sum()), int(counts["kept"].sum())
+    if known:
+        context.warn(
+            f"{known:,} of {kept:,} documents stand word for word in the "
             "reference, and are left out of all figures"
         )
-    names, sizes, file = _files(sketched.sketches)
-    verdicts, total = clustered.deduplicated.verdicts, len(names)
+    audited = Audited(clustered, done, [])
+    verdicts = clustered.deduplicated.verdicts
     columns = {
         "file": names,
-        "read": np.bincount(file, minlength=total).tolist(),
-        "rows": np.bincount(file[kept & ~known], minlength=total).tolist(),
+        "read": counts["read"].tolist(),
+        "rows": (counts["kept"] - counts["known"]).tolist(),
         "bytes": sizes,
-        "near_duplicates": repeats_within(verdicts, file, total).tolist(),
+        # until `deduplicate` counts them
+        "near_duplicates": repeats_within(verdicts, audited.file, len(names)).tolist(),
     }
     rows = zip(*columns.values(), strict=True)
-    return Audited(clustered, known, file, [dict(zip(columns, row, strict=True)) for row in rows])
+    return replace(audited, files=[dict(zip(columns, row, strict=True)) for row in rows])
 
 
-def _files(sketches: Sketches) -> tuple[list[str], list[int], NDArray[np.int64]]:
-    """Return the files' names and sizes in bytes, and int64[n], each document's file.
+def _find_known(clustered: Clustered, done: Artifact, pieces: PieceFiles) -> None:
+    """Find the documents that stand in a human reference, and count those of each file.
+
+    Args:
+        clustered: result of `cluster`.
+        done: artifact of the stage.
+        pieces: files of the pieces.
+    """
+    deduplicated, reference = clustered.deduplicated, clustered.reference
+    sketches, context = deduplicated.sketches, clustered.context
+    pieces.save(done.path("pieces.npz"))
+    folder, sums, known = (done.subfolder(name) for name in ("documents", "sums", "known"))
+    count = CountFiles(sketches.folder, deduplicated.folder, known, done.path("pieces.npz"), folder)
+    synthetic = [source.role == "synthetic" for source in clustered.config.sources]
+    send = SendFingerprints(sketches.folder, deduplicated.folder, synthetic, reference.members.bits)
+    find = FindMembers(clustered.reference_folder, reference.members)
+    with context.spill() as spill:
+
+        def wire(lanes: Any) -> None:
+            marked = None
+            if reference.human:  # the human part of a run's output is meant to be there
+                found = lanes | Send(send, spill) | Regroup(find, spill)
+                marked = found | Collect(WriteKnown(known))
+            lanes | SumUnits(count, sums, marked)
+
+        context.over_units(sketches.units, wire)
+
+
+def _files(sketches: Sketches) -> tuple[list[str], list[int], PieceFiles]:
+    """Return the files' names, their sizes in bytes, and the files of all pieces.
 
     A file that several sources read is one file.
     """
@@ -100,13 +159,13 @@ def _files(sketches: Sketches) -> tuple[list[str], list[int], NDArray[np.int64]]
     sizes = [0] * len(number)
     seen: set[tuple[str, int]] = set()
     pieces: list[int] = []
-    rows: list[int] = []
-    for unit, report in zip(sketches.units, sketches.reports, strict=True):
+    starts = [0]
+    for unit in sketches.units:
         for piece in unit.pieces:
             pieces.append(number[piece.file])
             if (part := (piece.file, piece.start)) not in seen:
                 seen.add(part)
                 sizes[number[piece.file]] += piece.bytes
-        rows += report.piece_rows
-    file = np.repeat(np.array(pieces, np.int64), np.array(rows, np.int64))
-    return list(names.values()), sizes, file
+        starts.append(len(pieces))
+    files = PieceFiles(np.array(starts, np.int64), np.array(pieces, np.int64))
+    return list(names.values()), sizes, files

@@ -148,7 +148,7 @@ def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str, data: bytes) -> None:
+def write_bytes(path: str, data: bytes | pa.Buffer) -> None:
     """Write a file from bytes."""
     write_whole(path, lambda file: cast(None, file.write(data)))
 

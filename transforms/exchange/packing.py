@@ -68,11 +68,11 @@ def unpack(packed: Iterable[Packed]) -> pa.Table:
     return pa.concat_tables([_read(part) for part in packed])
 
 
-def to_bytes(table: pa.Table) -> bytes:
+def to_buffer(table: pa.Table) -> pa.Buffer:
     """Serialise a table without compression, for the sums of a bundle."""
     sink = pa.BufferOutputStream()
     _write(table, sink, None)
-    return sink.getvalue().to_pybytes()
+    return sink.getvalue()
 
 
 def _write(table: pa.Table, sink: Any, compression: str | None) -> None:

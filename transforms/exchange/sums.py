@@ -6,11 +6,13 @@ all of one.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -25,7 +27,7 @@ from outcross.transforms.exchange.step import Step
 class MergeWork(Protocol):
     """Work that merges accumulators."""
 
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the accumulators of one name."""
         ...
 
@@ -46,7 +48,7 @@ class SumWork(MergeWork, Protocol):
     def add(self, unit: Unit, sums: Any) -> None:
         """Add a unit to the accumulators."""
 
-    def pack(self, sums: Any) -> Iterable[tuple[str, bytes]]:
+    def pack(self, sums: Any) -> Iterable[tuple[str, bytes | pa.Buffer]]:
         """Yield the names and bytes of the accumulators that are not empty."""
         ...
 
@@ -61,15 +63,17 @@ class SumUnits(beam.PTransform):
         work: the work.
         folder: folder of the files, which have the names of the sums.
         after: collection that must be complete before; None for no such one.
+        spill: folder that all workers share, for accumulators on their way; None to shuffle them.
     """
 
     work: SumWork
     folder: str
     after: Any = None
+    spill: str | None = None
 
     def expand(self, lanes: Any) -> Any:
         """Add up the units of each bundle, and merge the bundles."""
-        sums = lanes | beam.ParDo(_Add(self.work), *waiting(self.after))
+        sums = lanes | beam.ParDo(_Add(self.work, self.spill), *waiting(self.after))
         return sums | MergeSums(self.work, self.folder)
 
 
@@ -77,7 +81,8 @@ class SumUnits(beam.PTransform):
 class MergeSums(beam.PTransform):
     """Merge the accumulators of each name, and write each sum to a file.
 
-    Elements in: names and bytes of accumulators; elements out: names of the sums.
+    Elements in: names and accumulators, as bytes or as files of bytes; elements out: names of the
+    sums.
 
     Args:
         work: work that merges.
@@ -93,8 +98,8 @@ class MergeSums(beam.PTransform):
 
 
 class _Add(Step):
-    def __init__(self, work: SumWork) -> None:
-        self.work = work
+    def __init__(self, work: SumWork, spill: str | None) -> None:
+        self.work, self.spill = work, spill
 
     def setup(self) -> None:
         self.work.setup()
@@ -107,16 +112,25 @@ class _Add(Step):
             self.work.add(unit, self.sums)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        for name, packed in self.work.pack(self.sums):
-            count(SHUFFLED, len(packed))
-            yield WindowedValue((name, packed), GlobalWindow().max_timestamp(), [GlobalWindow()])
+        for name, data in self.work.pack(self.sums):
+            packed: bytes | str
+            count(SHUFFLED, len(data))
+            if self.spill is None:
+                packed = bytes(data)
+            else:
+                packed = files.join(self.spill, f"sum-{uuid.uuid4().hex}")
+                with open(packed, "wb") as file:
+                    file.write(data)
+            named = name, packed
+            yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 class _Merge(Step):
     def __init__(self, work: MergeWork, folder: str) -> None:
         self.work, self.folder = work, folder
 
-    def process(self, item: tuple[str, Iterable[bytes]]) -> Iterator[str]:
-        name, parts = item
+    def process(self, item: tuple[str, Iterable[bytes | str]]) -> Iterator[str]:
+        name, packed = item
+        parts = (files.read_bytes(part) if isinstance(part, str) else part for part in packed)
         files.write_bytes(files.join(self.folder, name), self.work.merge(name, parts))
         yield name

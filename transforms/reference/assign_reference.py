@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Unit, sketch_schema
 from outcross.transforms.base import files
 from outcross.transforms.estimators.lexical import rare_words
-from outcross.transforms.exchange.packing import to_bytes, unpack
+from outcross.transforms.exchange.packing import to_buffer, unpack
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reference.candidates import (
     highest_hash,
@@ -151,7 +151,7 @@ class AssignReference:
         chosen = self._choice.rows(unit.index, WORDS)
         sums.words += [words[offsets[row] : offsets[row + 1]].copy() for row in chosen]
 
-    def pack(self, sums: _Sums) -> Iterator[tuple[str, bytes]]:
+    def pack(self, sums: _Sums) -> Iterator[tuple[str, bytes | pa.Buffer]]:
         """Yield the sums of a bundle, also empty ones."""
         width = len(sums.ngrams.unigrams) // _RANGES
         for number in range(_RANGES):
@@ -161,7 +161,7 @@ class AssignReference:
         empty = {LIMITS: _LIMITS, NAMED: _NAMED, POOLED: self._pooled_schema}
         for name, tables in sums.tables.items():
             parts = tables or [empty[name].empty_table()]
-            yield name, to_bytes(pa.concat_tables(parts))
+            yield name, to_buffer(pa.concat_tables(parts))
         yield RARE, np.concatenate([np.zeros(0, np.uint32), *sums.words]).tobytes()
 
     @property
@@ -170,7 +170,7 @@ class AssignReference:
         cells = [pa.field(field.name, field.type) for field in ASSIGNMENTS]
         return pa.schema([*sketch_schema(self.num_perm), *places, *cells])
 
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the sums of all bundles, and decide what they are for."""
         if name.startswith(_NGRAMS):
             return reduce(Tables.merge, map(Tables.from_bytes, parts)).to_bytes()
@@ -184,10 +184,10 @@ class AssignReference:
             thresholds = set_thresholds(dot, density, read_bands(self.folder))
             return json.dumps(asdict(thresholds)).encode()
         if name == NAMED:
-            return to_bytes(_choose_named(rows))
+            return to_buffer(_choose_named(rows))
         hi, lo = (rows[f"fingerprint_{half}"].to_numpy() for half in ("hi", "lo"))
         rows = rows.append_column("key", pa.array(sample_key(hi, lo, np.ones(len(hi), np.int64))))
-        return to_bytes(rows.take(pa.array(by_hash(rows, "key"))).drop_columns("key"))
+        return to_buffer(rows.take(pa.array(by_hash(rows, "key"))).drop_columns("key"))
 
 
 _CELLS = ("cluster", "dot", "density")

@@ -16,7 +16,7 @@ from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.estimators.compression import BLOCK, zstd_ratio
 from outcross.transforms.estimators.richness import ClusterCounts
-from outcross.transforms.exchange.packing import to_bytes, unpack
+from outcross.transforms.exchange.packing import to_buffer, unpack
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reading.lookup import texts_of_rows
 from outcross.transforms.reference.assign_reference import NAMED, read_thresholds
@@ -39,7 +39,7 @@ NAME_CHARACTERS = 1200
 _COLUMNS = ["surface", "fingerprint_hi", "fingerprint_lo", "tokens"]
 _PLACES = [("key", pa.uint64()), ("unit", pa.int64()), ("place", pa.int64())]
 _NAME_ROWS = pa.schema(
-    [*_PLACES, ("cluster", pa.int32()), ("text", pa.string()), ("words", pa.list_(pa.string()))]
+    [*_PLACES, ("cluster", pa.int32()), ("text", pa.string()), ("words", pa.string())]
 )
 _TEXT_ROWS = pa.schema([*_PLACES, ("text", pa.large_string())])
 
@@ -165,16 +165,16 @@ class ClassifyUnits:
             sums.clusters += [ClusterCounts.empty(sizes[0], sizes[1]) for _ in range(2)]
         return sums.clusters
 
-    def pack(self, sums: _Sums) -> Iterator[tuple[str, bytes]]:
+    def pack(self, sums: _Sums) -> Iterator[tuple[str, bytes | pa.Buffer]]:
         """Yield the sums of a bundle."""
         yield CLASS_COUNTS, sums.classes.to_bytes()
         if self.reference is not None:
             values = [counts.to_json() for counts in self._cluster_counts(sums)]
             yield CLUSTER_COUNTS, json.dumps(values).encode()
-            yield CLUSTER_NAMES, to_bytes(pa.concat_tables(sums.names))
-            yield RATIO, to_bytes(pa.concat_tables(sums.texts))
+            yield CLUSTER_NAMES, to_buffer(pa.concat_tables(sums.names))
+            yield RATIO, to_buffer(pa.concat_tables(sums.texts))
 
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the sums of all bundles, and name the clusters."""
         if name == CLASS_COUNTS:
             first, *others = map(ClassCounts.from_bytes, parts)
@@ -189,7 +189,7 @@ class ClassifyUnits:
         rows = rows.take(pa.array(by_hash(rows, "key")))
         if name == RATIO:
             return json.dumps(zstd_ratio(rows["text"].to_pylist())).encode()
-        return to_bytes(_name_clusters(rows))
+        return to_buffer(_name_clusters(rows))
 
 
 def _add_texts(reference: NewReference, sketches: str, unit: Unit, sums: _Sums) -> None:
@@ -214,10 +214,10 @@ def _add_texts(reference: NewReference, sketches: str, unit: Unit, sums: _Sums) 
 
     beginnings = cut(name_places, NAME_CHARACTERS)
     quoted = zip(beginnings, chosen["quoted"].to_pylist(), strict=True)
-    words = [sorted(words_of(text)) for text in beginnings]
+    words = [" ".join(words_of(text)) for text in beginnings]
     columns = {name: chosen[name] for name in ("key", "unit", "place", "cluster")}
     columns["text"] = pa.array([text if shown else None for text, shown in quoted], pa.string())
-    columns["words"] = pa.array(words, pa.list_(pa.string()))
+    columns["words"] = pa.array(words, pa.string())
     sums.names.append(pa.table(columns, schema=_NAME_ROWS))
     columns = {name: choice[name] for name in ("key", "unit", "place")}
     columns["text"] = pa.array(cut(text_places, BLOCK), pa.large_string())
@@ -235,7 +235,7 @@ def _name_clusters(rows: pa.Table) -> pa.Table:
     for cluster, text, found in zip(
         *(rows[name].to_pylist() for name in ("cluster", "text", "words")), strict=True
     ):
-        words.setdefault(cluster, []).append(found)
+        words.setdefault(cluster, []).append(found.split())
         texts.setdefault(cluster, []).extend([] if text is None else [text])
     names = distinctive_words(words)
     return pa.Table.from_pylist(

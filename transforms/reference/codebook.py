@@ -90,10 +90,20 @@ class Codebook:
         columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
         for start in range(0, n, BATCH):
             batch = slice(start, min(start + BATCH, n))
-            rows = np.ascontiguousarray(embeddings[batch][:, self.dims], dtype=np.float32)
+            rows = np.empty((len(embeddings[batch]), len(self.dims)), np.float32)
+            _take_columns(embeddings[batch], self.dims, rows)
             products = rows @ columns
             _nearest(products, self.counts, _KERNEL, cluster[batch], dot[batch], density[batch])
         return cluster, dot, density
+
+
+@numba.njit(nogil=True, cache=True)
+def _take_columns(
+    embeddings: NDArray[np.int8], dims: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = embeddings[i, dims[j]]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -86,7 +86,7 @@ class Maker:
         sent = lanes | Send(SendCandidates(documents, sums, self.bits), spill, counted)
         fitted = sent | Collect(FitReference(documents.seed, sums, self.reference, self.human))
         assigning = AssignReference(documents, sums, self.assignments, self.num_perm)
-        assigned = lanes | "AssignReference" >> SumUnits(assigning, sums, fitted)
+        assigned = lanes | "AssignReference" >> SumUnits(assigning, sums, fitted, spill)
         classifying = ClassifyUnits(
             documents.sketches,
             documents.verdicts,
