@@ -131,9 +131,10 @@ def run(
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())
     steps = Steps(layout, str(folder / "spill") if spill else None, quotas, rounds)
-    dealt = [[Unit(index, 0, ())] for index in range(units)]
+    every = [Unit(index, 0, ()) for index in range(units)]
     with beam.Pipeline(runner="FnApiRunner") as p:
-        steps.wire(p | beam.Create([sum(dealt[::2], []), sum(dealt[1::2], [])]), dealt[::-1])
+        dealt = p | beam.Create([every[::2], every[1::2]])
+        steps.wire(dealt, [[unit] for unit in reversed(every)])
     tables = [
         files.read_table(unit_file(layout.selection, index, "parquet")) for index in range(units)
     ]
