@@ -81,14 +81,15 @@ def fill_quotas(planned: Planned, done: Artifact, limit: int = LIMIT) -> Chosen:
             salts=(fresh, ledger, "off-support", "synthetic"),
             bits=bits_needed(len(sketches), limit),
         )
-        files.write_bytes(files.join(layout.scratch, "quotas"), quotas.to_bytes())
-        graph = _Graph(layout, spill, quotas, config)
+        files.write_bytes(layout.quotas_file, quotas.to_bytes())
+        by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
+        steps = Steps(layout, spill, quotas, 0 if by_hash else config.rounds)
         synthetic = lanes(
             [replace(unit, pieces=()) for unit in planned.sketched.units("synthetic")],
             lambda unit: float(sketches.reports[unit.index].tokens),
             context.options,
         )
-        context.over_units(sketches.units, lambda every: graph.wire(every, synthetic))
+        context.over_units(sketches.units, lambda every: steps.wire(every, synthetic))
         return Chosen.read(files.join(layout.folder("chosen", 0), "chosen"))
 
 
@@ -126,20 +127,19 @@ def plan_quotas(config: Config, plan: Plan, clusters: int) -> Quotas:
     return Quotas(np.maximum(quota, 0.0), supply, cap)
 
 
-class _Graph:
+class Steps:
     """Steps of a selection, each of which waits for the step before it.
 
     Args:
         layout: files of the selection.
         spill: folder for tables on their way; None to shuffle them.
         quotas: quotas of the plan.
-        config: configuration of the run.
+        rounds: rounds of synthetic candidates by score; 0 to choose them by hash.
     """
 
-    def __init__(self, layout: Layout, spill: str | None, quotas: Quotas, config: Config) -> None:
-        self.layout, self.spill, self.quotas = layout, spill, quotas
-        by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
-        self.rounds = 0 if by_hash or not quotas.synthetic else config.rounds
+    def __init__(self, layout: Layout, spill: str | None, quotas: Quotas, rounds: int) -> None:
+        self.layout, self.spill = layout, spill
+        self.rounds = rounds if quotas.synthetic else 0
         self.steps = 1 + (self.rounds or int(quotas.synthetic))
 
     def wire(self, every: Any, synthetic: Sequence[list[Unit]]) -> None:

@@ -93,9 +93,14 @@ class Layout:
         """Return the path of a unit's columns between the steps."""
         return unit_file(self.folder(name, step), unit, "arrow")
 
+    @property
+    def quotas_file(self) -> str:
+        """Path of the quotas of the plan."""
+        return files.join(self.scratch, "quotas")
+
     def quotas(self) -> Quotas:
         """Read the quotas of the plan."""
-        return Quotas.from_bytes(files.read_bytes(files.join(self.scratch, "quotas")))
+        return Quotas.from_bytes(files.read_bytes(self.quotas_file))
 
     def standing_file(self, step: int) -> str:
         """Return the path of the standing after a step."""

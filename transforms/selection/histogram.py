@@ -104,7 +104,7 @@ class Histogram:
         out = Windows.every(len(wanted))
         cell, bucket = self.code >> bits, self.code & ((1 << bits) - 1)
         begins = np.flatnonzero(np.diff(cell, prepend=-1))
-        ends = np.append(begins[1:], len(cell))
+        ends = np.append(begins[1:], len(cell))[: len(begins)]
         shift = 64 - bits
         for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
             number = cell[begin]

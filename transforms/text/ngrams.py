@@ -154,9 +154,7 @@ class Tables:
 
 PARTS = 32
 """Ranges of buckets into which sums of tables are split, of at most 0.5 MB each."""
-_TYPES: tuple[np.dtype[np.signedinteger[Any]], ...] = tuple(
-    map(np.dtype, ("<i1", "<i2", "<i4", "<i8"))
-)
+_WIDTHS = (1, 2, 4, 8)  # bytes of a count
 
 
 def pack_parts(tables: Tables) -> list[bytes]:
@@ -180,17 +178,13 @@ def unpack_parts(packed: Sequence[bytes]) -> Tables:
 
 
 def _pack(unigrams: NDArray[np.int64], bigrams: NDArray[np.int64]) -> bytes:
-    both = np.concatenate([unigrams, bigrams])
-    low, high = (int(both.min()), int(both.max())) if len(both) else (0, 0)
-    width = next(
-        number
-        for number, kind in enumerate(_TYPES)
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
-    )
-    return bytes([width]) + both.astype(_TYPES[width]).tobytes()
+    counts = np.concatenate([unigrams, bigrams])
+    largest = max(-int(counts.min()) - 1, int(counts.max())) if len(counts) else 0
+    width = next(width for width in _WIDTHS if largest < 1 << (8 * width - 1))
+    return bytes([width]) + counts.astype(f"<i{width}").tobytes()
 
 
 def _unpack(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    both = np.frombuffer(data, _TYPES[data[0]], offset=1).astype(np.int64)
-    half = len(both) // 2
-    return both[:half], both[half:]
+    counts = np.frombuffer(data, f"<i{data[0]}", offset=1).astype(np.int64)
+    half = len(counts) // 2
+    return counts[:half], counts[half:]

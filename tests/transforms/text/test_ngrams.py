@@ -1,10 +1,19 @@
 """Hashed counts: they merge in any order, keep to documents, and survive their file."""
 
+from functools import reduce
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.transforms.text.ngrams import Tables, count_ngrams
+from outcross.transforms.text.ngrams import (
+    PARTS,
+    Tables,
+    count_ngrams,
+    merge_parts,
+    pack_parts,
+    unpack_parts,
+)
 
 BUCKETS = 1 << 8
 CORPORA = st.lists(st.lists(st.integers(0, 2**32 - 1), max_size=8), max_size=8)
@@ -55,3 +64,15 @@ def test_the_file_holds_every_count(documents):
 
 def test_a_small_corpus_makes_a_small_file():
     assert len(Tables.empty().to_bytes()) == 24
+
+
+@given(st.lists(CORPORA, min_size=1, max_size=4), st.sampled_from([1, 300, 10**6, 10**12]))
+def test_parts_of_tables_add_up_to_the_sum(documents, factor):
+    added = [tables(corpus) for corpus in documents]
+    added = [Tables(t.unigrams * factor, t.bigrams * -factor) for t in added]
+    packed = [pack_parts(t) for t in added]
+    total = unpack_parts([merge_parts(parts) for parts in zip(*packed, strict=True)])
+    expected = reduce(Tables.merge, added)
+    assert (total.unigrams == expected.unigrams).all()
+    assert (total.bigrams == expected.bigrams).all()
+    assert len(packed[0]) == PARTS
