@@ -9,6 +9,7 @@ and use few words.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from corpora import sentences
 from numpy.typing import NDArray
 
+DATA = Path(__file__).parents[1] / "transforms" / "data"
 BLOCK, HUMAN, SYNTHETIC = 100, 6, 3
 """Documents of a block; one block in so many is human; number of synthetic sources."""
 CHANGED = (0, 0, 1, 3, 5)
@@ -67,8 +69,9 @@ class MadeCorpus:
             for word in sentence.split()
             if word.isalpha() and word.isascii() and 3 <= len(word) <= 12
         }
-        negations = {"not", "nor", "never", "none", "cannot", "without", "nothing", "neither"}
-        return pa.array(sorted(words - negations))
+        groups = json.loads((DATA / "meaning.json").read_text("utf-8"))
+        entries = {entry for group in groups.values() for entry in group.values()}
+        return pa.array(sorted(words - {word for entry in entries for word in entry.split()}))
 
     @cached_property
     def _quantiles(self) -> NDArray[np.int64]:
@@ -114,9 +117,8 @@ class MadeCorpus:
         """Return uint64[m, count]: hashes of the documents."""
         start = mix(documents.astype(np.uint64) * np.uint64(8) + np.uint64(salt))
         start ^= mix(np.array([self.seed + 1], np.uint64))
-        return mix(
-            start[:, None] + np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        )
+        steps = np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        return mix(start[:, None] + steps)
 
     def texts(self, documents: NDArray[np.int64]) -> pa.Array:
         """Return string[m]: the texts of documents.
