@@ -10,16 +10,17 @@ and use few words.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from corpora import sentences
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parents[1] / "transforms" / "data"
@@ -62,12 +63,12 @@ class MadeCorpus:
 
     @cached_property
     def vocabulary(self) -> pa.Array:
-        """Array string[v] of English words, none of which changes what a text means."""
+        """Array string[v] of words of Python's reference that carry no meaning of their own."""
         words = {
             word.lower()
-            for sentence in sentences(None)
-            for word in sentence.split()
-            if word.isalpha() and word.isascii() and 3 <= len(word) <= 12
+            for text in topics.values()
+            for word in re.findall(r"[A-Za-z]+", text)
+            if 3 <= len(word) <= 12
         }
         groups = json.loads((DATA / "meaning.json").read_text("utf-8"))
         entries = {entry for group in groups.values() for entry in group.values()}
