@@ -58,9 +58,9 @@ class Samples:
     def take(self) -> None:
         """Take one sample."""
         with suppress(OSError, ValueError):  # a process or a file has gone meanwhile
-            processes = [pid for root in self.roots for pid in tree_of(root)]
-            self._raise(self.memory, sum(memory_of(pid) for pid in processes))
-            self._raise(self.driver, memory_of(self.roots[0]))
+            memory = [memory_of(pid) for root in self.roots for pid in tree_of(root)]
+            self._raise(self.memory, sum(memory))
+            self._raise(self.driver, memory[0])
             sizes = sizes_below(self.work, "spill-*/**/*")
             self._raise(self.spilled, sum(sizes))
             self.spill_files = max(self.spill_files, len(sizes))
@@ -171,6 +171,7 @@ def measure(
         "driver_peak_bytes": max(samples.driver.values()),
         "spilled_peak_bytes": dict(samples.spilled),
         "spill_files": samples.spill_files,
+        "units": len(sizes_below(out / ".outcross", "sketch-*/units/unit-*.parquet")),
         "input_bytes": sum(sizes_below(folder / "corpus")),
         "work_bytes": sum(work),
         "work_files": len(work),
@@ -224,6 +225,7 @@ def print_figures(runs: list[dict[str, Any]]) -> None:
         "peak MB": lambda run: f"{run['peak_bytes'] / 1e6:,.0f}",
         "driver's MB": lambda run: f"{run['driver_peak_bytes'] / 1e6:,.0f}",
         "pipelines": lambda run: f"{run['pipelines']}",
+        "units": lambda run: f"{run['units']:,}",
         "files of work": lambda run: f"{run['work_files']:,}",
         "files written": lambda run: f"{run['output_files']:,}",
         "work bytes/doc": lambda run: f"{run['work_bytes'] / run['documents']:,.0f}",

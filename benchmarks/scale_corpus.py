@@ -9,18 +9,21 @@ and use few words.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from corpora import sentences
 from numpy.typing import NDArray
 
+DATA = Path(__file__).parents[1] / "transforms" / "data"
 BLOCK, HUMAN, SYNTHETIC = 100, 6, 3
 """Documents of a block; one block in so many is human; number of synthetic sources."""
 CHANGED = (0, 0, 1, 3, 5)
@@ -60,15 +63,16 @@ class MadeCorpus:
 
     @cached_property
     def vocabulary(self) -> pa.Array:
-        """Array string[v] of English words, none of which changes what a text means."""
+        """Array string[v] of words of Python's reference that carry no meaning of their own."""
         words = {
             word.lower()
-            for sentence in sentences(None)
-            for word in sentence.split()
-            if word.isalpha() and word.isascii() and 3 <= len(word) <= 12
+            for text in topics.values()
+            for word in re.findall(r"[A-Za-z]+", text)
+            if 3 <= len(word) <= 12
         }
-        negations = {"not", "nor", "never", "none", "cannot", "without", "nothing", "neither"}
-        return pa.array(sorted(words - negations))
+        groups = json.loads((DATA / "meaning.json").read_text("utf-8"))
+        entries = {entry for group in groups.values() for entry in group.values()}
+        return pa.array(sorted(words - {word for entry in entries for word in entry.split()}))
 
     @cached_property
     def _quantiles(self) -> NDArray[np.int64]:
@@ -114,9 +118,8 @@ class MadeCorpus:
         """Return uint64[m, count]: hashes of the documents."""
         start = mix(documents.astype(np.uint64) * np.uint64(8) + np.uint64(salt))
         start ^= mix(np.array([self.seed + 1], np.uint64))
-        return mix(
-            start[:, None] + np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        )
+        steps = np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        return mix(start[:, None] + steps)
 
     def texts(self, documents: NDArray[np.int64]) -> pa.Array:
         """Return string[m]: the texts of documents.

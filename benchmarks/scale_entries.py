@@ -133,10 +133,10 @@ def main() -> None:
         total = documents * bands.bands * arguments.entry_bytes
         partitions = max(1, round(total / arguments.partition_bytes))
         sizes = partition_sizes(bands, documents, partitions)
-        largest = max(round(hottest * documents) if bands.hot else 0, max(bands.groups))
+        largest = max(sum(bands.hot[:1]) * documents, *bands.groups)
         print(
             f"| {documents:,} | {sizes.sum():,} | {total / 1e9:,.0f} GB | {partitions:,} "
-            f"| {sizes.mean():,.0f} | {sizes.max():,} | {largest:,} |"
+            f"| {sizes.mean():,.0f} | {sizes.max():,} | {largest:,.0f} |"
         )
 
 

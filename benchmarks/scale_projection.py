@@ -1,8 +1,9 @@
-"""What larger corpora cost, by the slopes of measured runs: a straight line through two sizes.
+"""What larger corpora cost, by the slopes between two measured sizes.
 
-A cost is `fixed + slope × documents`, where slope = (large - small) / (documents of large - of
-small). Machine hours are core seconds per document on the machine that was measured, without what
-a cluster adds for starts, network and stragglers.
+A cost is `large + slope × (documents - documents of large)`, where slope is (large - small) /
+(documents of large - documents of small). Units are counted as `sketch` cuts them: 256 up to 64 GB
+of input, then one for 256 MB. Files of the work folder grow with units. Core hours are those of the
+machine that was measured, without what a cluster adds for starts, network and stragglers.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 SIZES = (10**8, 10**9, 10**10, 10**11)
 PARTITION = 2 * 10**9
 """Bytes of shuffled rows that one partition holds at a time, at most."""
+UNIT, LEAST_UNITS = 256 << 20, 256
+"""Bytes of the largest unit, and units of a corpus that is cut into smaller ones."""
+
+Run = dict[str, Any]
+Cost = Callable[[Run], float]
 
 
-def slope(small: float, large: float, documents: tuple[int, int]) -> float:
-    """Return the growth of a cost per document between two sizes."""
-    return (large - small) / (documents[1] - documents[0])
-
-
-def project(runs: list[dict[str, Any]]) -> list[dict[str, float]]:
+def project(runs: list[Run]) -> list[dict[str, float]]:
     """Return the costs of larger corpora.
 
     Args:
@@ -32,48 +33,59 @@ def project(runs: list[dict[str, Any]]) -> list[dict[str, float]]:
     if len(runs) < 2:
         raise ValueError(f"{len(runs)} size was measured; a slope takes two")
     small, large = runs[-2], runs[-1]
-    measured = small["documents"], large["documents"]
 
-    def cost(of: Callable[[dict[str, Any]], float], documents: int) -> float:
-        growth = slope(of(small), of(large), measured)
-        return of(large) + growth * (documents - measured[1])
+    def at(documents: int, cost: Cost) -> float:
+        slope = (cost(large) - cost(small)) / (large["documents"] - small["documents"])
+        return cost(large) + slope * (documents - large["documents"])
 
-    def stage_of_largest(run: dict[str, Any]) -> float:
-        return float(max(run["shuffled_bytes"].values(), default=0))
+    rows = []
+    for documents in SIZES:
+        units = max(LEAST_UNITS, at(documents, lambda run: run["input_bytes"]) / UNIT)
+        work_files = large["work_files"] / large["units"] * units
+        largest = at(documents, lambda run: max(run["shuffled_bytes"].values(), default=0))
+        rows.append(
+            {
+                "documents": documents,
+                "core_hours": at(documents, lambda run: run["seconds"] * run["workers"]) / 3600,
+                "shuffled_bytes": at(documents, lambda run: sum(run["shuffled_bytes"].values())),
+                "partitions": max(1.0, largest / PARTITION),
+                "work_bytes": at(documents, lambda run: run["work_bytes"]),
+                "units": units,
+                "files": work_files + at(documents, lambda run: run["output_files"]),
+                "driver_bytes": at(documents, lambda run: run["driver_peak_bytes"]),
+            }
+        )
+    return rows
 
-    return [
-        {
-            "documents": documents,
-            "core_hours": cost(lambda run: run["seconds"] * run["workers"], documents) / 3600,
-            "shuffled_bytes": cost(lambda run: sum(run["shuffled_bytes"].values()), documents),
-            "partitions": max(1.0, cost(stage_of_largest, documents) / PARTITION),
-            "work_bytes": cost(lambda run: run["work_bytes"], documents),
-            "files": cost(lambda run: run["work_files"] + run["output_files"], documents),
-            "driver_bytes": cost(lambda run: run["driver_peak_bytes"], documents),
-        }
-        for documents in SIZES
-    ]
 
-
-def print_projection(runs: list[dict[str, Any]]) -> None:
+def print_projection(runs: list[Run]) -> None:
     """Print a table in Markdown of the costs of larger corpora.
 
     Args:
         runs: figures of `scale.py`.
     """
-    rows = project(runs)
+    last = runs[-1]
+    memory = "memory of the process" if last["engine"] == "local" else "driver's memory"
     print(
-        f"Slopes between {runs[-2]['documents']:,} and {runs[-1]['documents']:,} documents of "
-        f"{runs[-1]['words']} words, {runs[-1]['engine']} engine, {runs[-1]['workers']} workers.\n"
+        f"Slopes between {runs[-2]['documents']:,} and {last['documents']:,} documents of "
+        f"{last['words']} words, engine {last['engine']}, {last['workers']} workers; a partition "
+        f"holds {PARTITION / 1e9:.0f} GB.\n"
     )
-    print(
-        "| documents | core hours | shuffled | partitions | work folder | files "
-        "| driver's memory |\n|---:|---:|---:|---:|---:|---:|---:|"
-    )
-    for row in rows:
-        print(
-            f"| 10^{len(str(int(row['documents']))) - 1} | {row['core_hours']:,.1f} "
-            f"| {row['shuffled_bytes'] / 1e9:,.1f} GB | {row['partitions']:,.0f} "
-            f"| {row['work_bytes'] / 1e9:,.0f} GB | {row['files']:,.0f} "
-            f"| {row['driver_bytes'] / 1e6:,.0f} MB |"
-        )
+    names = ["documents", "core hours", "shuffled", "partitions of the largest shuffle"]
+    names += ["work folder", "units", "files", memory]
+    print("| " + " | ".join(names) + " |\n|" + "---:|" * len(names))
+    for row in project(runs):
+        cells = [
+            f"10{str(len(str(int(row['documents']))) - 1).translate(_RAISED)}",
+            f"{row['core_hours']:,.0f}",
+            f"{row['shuffled_bytes'] / 1e9:,.0f} GB",
+            f"{row['partitions']:,.0f}",
+            f"{row['work_bytes'] / 1e9:,.0f} GB",
+            f"{row['units']:,.0f}",
+            f"{row['files']:,.0f}",
+            f"{row['driver_bytes'] / 1e6:,.0f} MB",
+        ]
+        print("| " + " | ".join(cells) + " |")
+
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -11,7 +11,7 @@ import pytest
 import scale
 from scale_corpus import MadeCorpus
 from scale_entries import observe, partition_sizes
-from scale_projection import SIZES, project
+from scale_projection import SIZES, print_projection, project
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
@@ -62,10 +62,11 @@ def test_a_small_run_is_measured(tmp_path: Path) -> None:
     assert found[0] == planted[0] == 30
     assert found[1] == planted[1]
     assert figures["other_removals"] == 0
+    assert figures["units"] >= 2
     scale.print_figures([figures])
 
 
-def test_a_projection_is_a_straight_line() -> None:
+def test_a_projection_is_a_straight_line(capsys: pytest.CaptureFixture[str]) -> None:
     def run(documents: int) -> dict[str, object]:
         return {
             "documents": documents,
@@ -76,6 +77,8 @@ def test_a_projection_is_a_straight_line() -> None:
             "shuffled_bytes": {"deduplicate": 40 * documents, "write": 400 * documents},
             "work_bytes": 2000 * documents,
             "work_files": 100,
+            "units": 10,
+            "input_bytes": 1000 * documents,
             "output_files": 4,
             "driver_peak_bytes": 5e8,
         }
@@ -85,8 +88,11 @@ def test_a_projection_is_a_straight_line() -> None:
         assert row["core_hours"] == pytest.approx((10 + documents / 1000) * 2 / 3600)
         assert row["shuffled_bytes"] == pytest.approx(440 * documents)
         assert row["partitions"] == pytest.approx(max(1, 400 * documents / 2e9))
-        assert row["files"] == 104
+        assert row["units"] == max(256, 1000 * documents / (256 << 20))
+        assert row["files"] == pytest.approx(10 * row["units"] + 4)
         assert row["driver_bytes"] == 5e8
+    print_projection([run(10_000), run(100_000)])
+    assert "| 10¹¹ |" in capsys.readouterr().out
     with pytest.raises(ValueError, match="two"):
         project([run(10_000)])
 
