@@ -39,7 +39,8 @@ from outcross.transforms.writing.ledger import (
     WrittenRows,
 )
 
-_PARTITION = 1 << 22  # reused documents that one worker sorts
+PARTITION = 1 << 22
+"""Reused documents that one worker sorts, about."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def write_ledger(selected: Selected, lineage: RunLineage, human: Purchases, plac
         parts,
         {n: lineage.path(_ledger_file(place, config.sources[n])) for n in bought},
     )
-    partitions = -(-human.reused.documents // _PARTITION)
+    partitions = -(-human.reused.documents // PARTITION)
     reuse = ListReused(written, partitions, parts, lineage.path(f"ledger/{place}/{USED}"))
 
     def wire(lanes: Any) -> None:

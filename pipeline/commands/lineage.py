@@ -18,7 +18,8 @@ from outcross.transforms.base import files
 from outcross.transforms.writing.ledger import part_of
 
 _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
-_PARTITION = 1 << 22  # reused documents that are held at once
+PARTITION = 1 << 22
+"""Reused documents that are held at once, about."""
 _BATCH = 1 << 16  # rows that are read at once
 
 
@@ -42,7 +43,7 @@ def lineage_summary(folder: str) -> LineageSummary:
     )
 
 
-def _ledger(folder: str, state: Lineage, partition: int = _PARTITION) -> list[Purchase]:
+def _ledger(folder: str, state: Lineage) -> list[Purchase]:
     """Return what each generation bought, and how often later ones have written it again.
 
     Fingerprints are compared range by range, so that memory doesn't grow with the ledger.
@@ -50,10 +51,9 @@ def _ledger(folder: str, state: Lineage, partition: int = _PARTITION) -> list[Pu
     Args:
         folder: folder of the lineage.
         state: state of the lineage.
-        partition: reused documents that are held at once, about.
     """
     reused = sum(generation.reused.documents for generation in state.generations)
-    partitions = max(1, -(-reused // partition))
+    partitions = max(1, -(-reused // PARTITION))
     bought = [generation for generation in state.generations if generation.bought]
     counts = np.zeros((len(bought), 2, 2), np.int64)  # used and left: documents, tokens
     uses = np.zeros(len(bought), np.int64)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from outcross.pipeline.commands import generation
+from outcross.pipeline.commands import lineage as lineage_command
 from outcross.pipeline.commands.lineage import lineage_summary
 from outcross.pipeline.commands.run import RunResult, plan, run
 from outcross.pipeline.engine.engines import PipelineError
@@ -704,3 +705,33 @@ def test_an_input_that_changed_before_the_commit_stops_it(
     with pytest.raises(PipelineError, match="changed"):
         loop.run("g3", human, third[1])
     assert loop.files()["lineage.json"] == before["lineage.json"]
+
+
+def test_nothing_depends_on_the_number_of_partitions(
+    two_runs: Loop, loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = lineage_summary(str(two_runs.lineage))
+    assert sum(purchase.uses for purchase in summary.ledger) > 3
+    monkeypatch.setattr(lineage_command, "PARTITION", 2)
+    assert lineage_summary(str(two_runs.lineage)) == summary
+    monkeypatch.setattr(generation, "PARTITION", 2)
+    reused = loop.run("g3", *third).report.lineage.reused.documents
+    assert reused > 3
+    path = loop.lineage / str(loop.state.generations[-1].used)
+    table = pq.read_table(path)
+    fingerprints = [tuple(row.values()) for row in table.to_pylist()]
+    assert fingerprints == sorted(set(fingerprints))
+    assert len(fingerprints) == reused
+    written = {row["outcross"]["id"] for row in loop.rows("g3") if is_ledger(row)}
+    notes = [
+        row["outcross_ledger"]
+        for part in loop.lineage.glob("ledger/*/people.parquet")
+        for row in pq.read_table(part).to_pylist()
+    ]
+    assert set(fingerprints) == {
+        (note["fingerprint_hi"], note["fingerprint_lo"]) for note in notes if note["id"] in written
+    }
+
+
+def is_ledger(row: dict[str, Any]) -> bool:
+    return str(row["outcross"]["source"]).startswith("ledger")
