@@ -80,7 +80,6 @@ class Selected:
         return self.clustered.folder
 
 
-
 @dataclass(frozen=True)
 class Kept:
     """Kept documents that may be written, once each; the selection of `dedup`.
@@ -115,7 +114,6 @@ class Kept:
     def folder(self) -> str:
         """Folder of the row-aligned copies."""
         return self.artifact.path("selection")
-
 
 
 def keep(deduplicated: Deduplicated) -> Kept:
