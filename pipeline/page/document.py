@@ -100,7 +100,7 @@ def _document(title: str, body: Html, data: Mapping[str, Any]) -> str:
     style, script = _asset("page.css"), _asset("inflate.js") + _asset("page.js")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"script-src '{_hash(script)}' '{_hash(get_plotlyjs())}'; "
+        f"script-src '{_hash(script)}' '{_hash(_library())}'; "
         "style-src 'unsafe-inline'; img-src data: blob:"
     )
     head = join(
@@ -163,8 +163,14 @@ def _json(data: Mapping[str, Any]) -> str:
 
 
 @cache
+def _library() -> str:
+    """Return the chart library."""
+    return str(get_plotlyjs())
+
+
+@cache
 def _plotly() -> str:
     """Return the chart library as raw DEFLATE (RFC 1951), which the page's script unpacks."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    packed = packer.compress(get_plotlyjs().encode()) + packer.flush()
+    packer = zlib.compressobj(5, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(_library().encode()) + packer.flush()
     return base64.b64encode(packed).decode()
