@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
-from outcross.transforms.reading.look_up_texts import LookUpTexts
+from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import TextKind, texts_at
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.rows.text_fields import text_of
@@ -169,6 +169,74 @@ def texts_of_sources(
     return texts, changed
 
 
+@dataclass(frozen=True)
+class TextList:
+    """Documents of the run whose texts are wanted.
+
+    Attributes:
+        documents: int64[m], numbers of documents in any order.
+        characters: characters of each text from its beginning.
+        kind: the judged text, or the prompt.
+    """
+
+    documents: NDArray[np.int64]
+    characters: int = LOOKED_UP
+    kind: TextKind = "text"
+
+
+def look_up_texts(sketched: Sketched, lists: Mapping[str, TextList]) -> dict[str, dict[int, str]]:
+    """Read the beginnings of texts for several lists of documents, in one pipeline.
+
+    Each unit's files are read once for all lists.
+
+    Args:
+        sketched: result of `sketch`.
+        lists: lists of documents by name.
+
+    Returns:
+        For each list, its texts by the numbers of the documents; no text is "".
+    """
+    context, config, sketches = sketched.context, sketched.config, sketched.sketches
+    documents = [np.zeros(0, np.int64), *(part.documents for part in lists.values())]
+    numbers = np.unique(np.concatenate(documents))
+    wanted = {"text": np.zeros(len(numbers), np.int32), "prompt": np.zeros(len(numbers), np.int32)}
+    for part in lists.values():
+        places = np.searchsorted(numbers, part.documents)
+        np.maximum.at(wanted[part.kind], places, part.characters)
+    columns = {"documents": numbers, **wanted}
+    done = artifact(
+        config.out,
+        "texts",
+        sketch=sketched.artifact.key,
+        kept=config.texts,
+        **{name: xxhash.xxh3_128_hexdigest(column.tobytes()) for name, column in columns.items()},
+    )
+    folder, parts = done.subfolder("found"), list(sketches.rows_of(numbers))
+    if not done.finished:
+        chosen = done.subfolder("wanted")
+        for number, rows, places in parts:
+            limits = {kind: limit[places] for kind, limit in wanted.items()}
+            table = pa.table({"row": rows, **limits}, schema=WANTED)
+            files.write_table(unit_file(chosen, number, "parquet"), table)
+        units = [sketches.units[number] for number, _, _ in parts]
+        work = LookUpTexts(config.sources, sketches.folder, chosen, folder)
+        context.over_units(units, lambda p: p | work, reading=True)
+        if config.texts:
+            done.finish()
+    paths = [unit_file(folder, number, "parquet") for number, _, _ in parts]
+    tables = [pa.table({}), *map(files.read_table, paths)]
+    found = pa.concat_tables(tables, promote_options="default")
+    texts: dict[str, dict[int, str]] = {}
+    for name, part in lists.items():
+        rows = np.searchsorted(numbers, part.documents)
+        column = found[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
+        pairs = zip(part.documents.tolist(), column, strict=True)
+        texts[name] = {document: text[: part.characters] for document, text in pairs}
+    if not config.texts:  # no readable text stays in the work folder
+        files.delete_files(paths)
+    return texts
+
+
 def texts_of_documents(
     sketched: Sketched,
     documents: NDArray[np.int64],
@@ -183,38 +251,8 @@ def texts_of_documents(
         characters: characters of each text.
         part: "text" for the judged text, "prompt" for the prompt.
     """
-    context, config = sketched.context, sketched.config
-    done = artifact(
-        config.out,
-        "texts",
-        sketch=sketched.artifact.key,
-        documents=xxhash.xxh3_128_hexdigest(documents.tobytes()),
-        characters=characters,
-        what=part,
-        kept=config.texts,
-    )
-    sketches, folder = sketched.sketches, done.subfolder("found")
-    parts = list(sketches.rows_of(documents))
-    if not done.finished:
-        wanted = done.subfolder("wanted")
-        for number, rows, _ in parts:
-            lines = sketches.table(number, ["row"]).column(0).to_numpy()[rows]
-            places = sketches.places[number]
-            piece = places.piece_of(lines)
-            rows_of_pieces = np.stack([piece, lines - places.starts[piece]], 1)
-            files.write_array(unit_file(wanted, number, "npy"), rows_of_pieces)
-        units = [sketches.units[number] for number, _, _ in parts]
-        work = LookUpTexts(config.sources, wanted, folder, characters, part)
-        context.over_units(units, lambda p: p | work, reading=True)
-        if config.texts:
-            done.finish()
-    texts: dict[int, str] = {}
-    for number, _, chosen in parts:
-        table = files.read_table(unit_file(folder, number, "parquet"))
-        texts |= dict(zip(documents[chosen].tolist(), table["text"].to_pylist(), strict=True))
-    if not config.texts:  # no readable text stays in the work folder
-        files.delete_files([unit_file(folder, number, "parquet") for number, _, _ in parts])
-    return texts
+    # until the report asks for all its texts at once
+    return look_up_texts(sketched, {"": TextList(documents, characters, part)})[""]
 
 
 def texts_by_hash(sketched: Sketched, documents: NDArray[np.int64]) -> list[str]:

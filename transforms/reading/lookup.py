@@ -63,17 +63,33 @@ def texts_at(
         OSError: a file can't be opened.
         ChangedError: a file has changed since it was sealed.
     """
-    paths = paths_of(source.text_field) if kind == "text" else [source.prompt_field or ""]
-    texts: list[str] = []
+    return texts_of_kinds(pieces, source, places, [kind])[kind]
+
+
+def texts_of_kinds(
+    pieces: Sequence[Piece],
+    source: Source,
+    places: NDArray[np.int64],
+    kinds: Sequence[TextKind],
+) -> dict[TextKind, list[str]]:
+    """Return texts of several kinds at the same places, which are read once.
+
+    Arguments and errors are those of `texts_at`.
+    """
+    paths = [] if "text" not in kinds else [*paths_of(source.text_field)]
+    if "prompt" in kinds and source.prompt_field is not None:
+        paths.append(source.prompt_field)
+    texts: dict[TextKind, list[str]] = {kind: [] for kind in kinds}
     for batch in _batches_at(pieces, places, paths, source):
-        if kind == "text":
-            text, _ = text_of(batch, source)
-        else:
-            text = string_field(batch, source.prompt_field)
-        if text is None:
-            texts += [""] * batch.num_rows
-        else:
-            texts += pc.fill_null(text, "").to_pylist()
+        for kind in kinds:
+            if kind == "text":
+                text, _ = text_of(batch, source)
+            else:
+                text = string_field(batch, source.prompt_field)
+            if text is None:
+                texts[kind] += [""] * batch.num_rows
+            else:
+                texts[kind] += pc.fill_null(text, "").to_pylist()
     return texts
 
 

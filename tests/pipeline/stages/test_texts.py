@@ -1,9 +1,19 @@
 """Texts of the corpus as they are shown: it is untrusted, and long."""
 
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.pipeline.stages.texts import SHOWN, beginning, printable
+from outcross.pipeline.stages.context import Context
+from outcross.pipeline.stages.measure import Measured
+from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.texts import SHOWN, TextList, beginning, look_up_texts, printable
+from outcross.pipeline.stages.write import Written
 
 
 @given(st.text(max_size=2000))
@@ -27,3 +37,35 @@ def test_nothing_steers_a_terminal() -> None:
 def test_long_texts_are_cut() -> None:
     assert beginning("word " * 300) == ("word " * 300)[: SHOWN - 1] + "…"
     assert len(beginning("x" * 10_000_000)) == SHOWN
+
+
+def test_all_lists_of_texts_are_looked_up_in_one_pipeline(
+    measured: Measured[Written[Selected]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sketched, over_units, pipelines = measured.sketched, Context.over_units, [0]
+
+    def counted(*arguments: Any, **options: Any) -> dict[str, int]:
+        pipelines[0] += 1
+        return over_units(*arguments, **options)
+
+    monkeypatch.setattr(Context, "over_units", counted)
+    texts: list[str] = []
+    for unit in sketched.sketches.units:
+        rows = sketched.sketches.table(unit.index, ["row"])["row"].to_pylist()
+        lines = Path(unit.pieces[0].file).read_text().splitlines()
+        texts += [json.loads(lines[row])["text"] for row in rows]
+    documents = np.random.default_rng(0).permutation(len(texts))
+    lists = {
+        "few": TextList(documents[:3]),
+        "cut": TextList(documents[1:300], 7),
+        "none": TextList(documents[:0]),
+        "prompts": TextList(documents[2:5], kind="prompt"),
+    }
+    found = look_up_texts(sketched, lists)
+    assert pipelines == [1]
+    assert found["few"] == {int(number): texts[number] for number in documents[:3]}
+    assert found["cut"] == {int(number): texts[number][:7] for number in documents[1:300]}
+    assert found["none"] == {}
+    assert found["prompts"] == {int(number): "" for number in documents[2:5]}
+    assert look_up_texts(sketched, lists) == found
+    assert pipelines == [1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reading import lookup
-from outcross.transforms.reading.look_up_texts import LookUpTexts
+from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import texts_at
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
@@ -96,35 +96,48 @@ def test_texts_of_many_small_files(tmp_path):
 
 def test_every_unit_has_the_beginnings_of_its_texts_beside_it(tmp_path):
     texts = {name: [f"{name} {i} \U0001f30d" + "é" * i for i in range(40)] for name in "ab"}
-    path = write_jsonl(tmp_path / "a.jsonl", [{"text": text} for text in texts["a"]])
+    path = write_jsonl(tmp_path / "a.jsonl", [{"text": t, "ask": t[::-1]} for t in texts["a"]])
     table = pa.table({"say": [{"it": text} for text in texts["b"]]})
     pq.write_table(table, tmp_path / "b.parquet", row_group_size=8)
     sources = [
-        source("a", "human", path),
+        source("a", "human", path, prompt_field="ask"),
         source("b", "synthetic", tmp_path / "b.parquet", text_field="say.it"),
     ]
     units = plan_units(sources, 400)
     assert len(units) > 6
-    wanted, folder = tmp_path / "wanted", tmp_path / "texts"
-    for path in (wanted, folder):
+    sketches, wanted, folder = (tmp_path / name for name in ("sketches", "wanted", "texts"))
+    for path in (sketches, wanted, folder):
         path.mkdir()
     expected, asked = {}, units[::2]
     for unit in asked:
         blocks = list(read_unit(unit, sources[unit.source]))
-        rows = np.concatenate([block.rows for block in blocks])[::3]
+        lines = np.concatenate([block.rows for block in blocks])
+        report = {"lines": [int(lines[-1]) + 1]}  # each unit is of one piece
+        files.write_json(unit_file(str(sketches), unit.index, "json"), report)
+        files.write_table(unit_file(str(sketches), unit.index, "parquet"), pa.table({"row": lines}))
+        rows = np.arange(len(lines))[::3]
+        limits = {"text": np.arange(len(rows)) % 9, "prompt": 5 * (np.arange(len(rows)) % 2)}
+        columns = pa.table({"row": rows, **limits}, schema=WANTED)
+        files.write_table(unit_file(str(wanted), unit.index, "parquet"), columns)
         read = [text for block in blocks for text in block.text.to_pylist()][::3]
-        places = np.stack([np.zeros_like(rows), rows], 1)  # each unit is of one piece
-        files.write_array(unit_file(str(wanted), unit.index, "npy"), places)
-        expected[unit.index] = [text[:9] for text in read]
-    work = LookUpTexts(sources, str(wanted), str(folder), 9)
+        expected[unit.index] = {
+            "text": [text[:limit] for text, limit in zip(read, limits["text"], strict=True)],
+            "prompt": [
+                text[::-1][:limit] if unit.source == 0 else ""
+                for text, limit in zip(read, limits["prompt"], strict=True)
+            ],
+        }
+    work = LookUpTexts(sources, str(sketches), str(wanted), str(folder))
     over([asked[::2], asked[1::2]], work)
-    columns = {
-        unit.index: files.read_table(unit_file(str(folder), unit.index, "parquet"))["text"]
+    read = {
+        unit.index: files.read_table(unit_file(str(folder), unit.index, "parquet")).to_pydict()
         for unit in asked
     }
-    assert {index: column.to_pylist() for index, column in columns.items()} == expected
+    for index, columns in expected.items():
+        assert {kind: texts for kind, texts in columns.items() if any(texts)} == {
+            kind: texts for kind, texts in read[index].items() if any(texts)
+        }
     assert len(list(folder.iterdir())) == len(asked)
-    assert max(len(text) for part in expected.values() for text in part) == 9
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
