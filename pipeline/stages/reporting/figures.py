@@ -214,7 +214,8 @@ def extremes(lines: Sequence[Cluster]) -> set[int]:
 
 def with_examples(lines: Sequence[Cluster], quotes: Quotes) -> list[Cluster]:
     """Return the clusters with the example texts that are shown."""
-    return [line.model_copy(update={"text": quotes.example(line.cluster)}) for line in lines]
+    examples = quotes.examples
+    return [line.model_copy(update={"text": examples.get(line.cluster)}) for line in lines]
 
 
 def _map(centroids: NDArray[np.int8], weights: NDArray[np.float64]) -> NDArray[np.float64]:
