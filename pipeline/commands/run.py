@@ -14,7 +14,7 @@ from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.cluster import cluster
 from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
-from outcross.pipeline.stages.measure import measure
+from outcross.pipeline.stages.measure import write_and_measure
 from outcross.pipeline.stages.plan import plan as plan_stage
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import dedup_report, run_gates, run_report
@@ -72,13 +72,12 @@ def run(
         write_rejects(selected.sketched, out)
         plan = selected.planned.plan
         files.write_bytes(files.join(out, PLAN), plan.to_json())
-        written = write(selected, counted)
         gates = run_gates(gates.of_run(context.config.domains), counted.copies)
-        measured = measure(written, counted, gates)
+        measured = write_and_measure(selected, counted, gates)
         with context.progress.stage("report"):
             report = context.shown(run_report(measured, lineage_report(selected)))
         copy_reference(selected.clustered.reference_folder, files.join(out, "reference"))
-        _finish(written, report)
+        _finish(measured.corpus, report)
         commit(selected, 0 if report.achieved is None else report.achieved.tokens)
         return RunResult(out, report, plan)
 

@@ -14,7 +14,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import Counted, selection_folder
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.pipeline.stages.write import Written
+from outcross.pipeline.stages.write import Branch, Written, data_shards, write
 from outcross.schemas.gates import Gates
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
@@ -113,63 +113,128 @@ AnyMeasured = Measured[Written[Selected]] | Measured[Audited]
 """Measures of a run or of an audit."""
 
 
-def measure(corpus: CorpusT, counted: Counted, gates: Gates) -> Measured[CorpusT]:
-    """Measure the documents of a corpus.
+class Measuring(Branch):
+    """Work of the stage, which may share a pipeline with that of `write`.
 
     Args:
-        corpus: documents that a run has written or an audit has read.
+        corpus: documents to measure.
         counted: result of `count` for them.
         gates: limits that the measures will be judged by.
+        shards: number of shards, or of audited files.
     """
-    context, config, sketched = corpus.context, corpus.config, corpus.sketched
-    clustered, shards = corpus.clustered, len(corpus.files)
-    weighted, in_files = config.copies == "weights", isinstance(corpus, Audited)
-    domains, partly_judged = _domains(counted, gates)
-    done = artifact(
-        config.out,
-        "measure",
-        count=counted.artifact.key,
-        roles=[source.role for source in config.sources],
-        domains=[domains, gates.model_dump(mode="json")["domains"]],
-        shards=[in_files, shards, weighted],
-        seed=config.seed,
-    )
-    folder = done.subfolder("sets")
-    if done.finished:
-        context.progress.skipped("measure")
-        sets: list[str] = done.stats()["sets"]
-    else:
-        runs = done.path("files.json")
-        if in_files:
-            files.write_json(runs, _file_runs(sketched.sketches))
+
+    def __init__(
+        self, corpus: Selected | Audited, counted: Counted, gates: Gates, shards: int
+    ) -> None:
+        self.corpus, self.counted, self.gates, self.shards = corpus, counted, gates, shards
+        self.domains, self.partly_judged = _domains(counted, gates)
+        config = corpus.config
+        self.done = artifact(
+            config.out,
+            "measure",
+            count=counted.artifact.key,
+            roles=[source.role for source in config.sources],
+            domains=[self.domains, gates.model_dump(mode="json")["domains"]],
+            shards=[isinstance(corpus, Audited), shards, config.copies],
+            seed=config.seed,
+        )
+        self.folder = self.done.subfolder("sets")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the documents are measured."""
+        return self.done.finished
+
+    def transform(self, spill: str | None) -> MeasureDiversity:
+        """Return the transform that measures units, with the folder of rows on their way."""
+        corpus, config, clustered = self.corpus, self.corpus.config, self.corpus.clustered
+        sketches, runs = corpus.sketched.sketches, None
+        if isinstance(corpus, Audited):
+            runs = self.done.path("files.json")
+            files.write_json(runs, _file_runs(sketches))
         grouping = Grouping(
             roles=[source.role if source.role in WRITABLE else None for source in config.sources],
             verdicts=corpus.deduplicated.folder,
-            selection=selection_folder(counted.corpus),
-            domains=domains,
-            gates=gates,
-            partly_judged=partly_judged,
-            shards=shards,
+            selection=selection_folder(corpus),
+            domains=self.domains,
+            gates=self.gates,
+            partly_judged=self.partly_judged,
+            shards=self.shards,
             seed=config.seed,
-            copies_together=weighted,
-            file_runs=runs if in_files else None,
+            copies_together=config.copies == "weights",
+            file_runs=runs,
         )
         work = DiversityWork(
-            sketched.sketches.folder,
+            sketches.folder,
             clustered.folder,
             clustered.classes_folder,
             clustered.reference.sizes,
             grouping,
-            folder,
+            self.folder,
         )
+        return MeasureDiversity(work, spill)
+
+    def finish(self) -> None:
+        """Note which sets there are."""
+        paths = files.list_files(files.join(self.folder, "*.npz"))
+        self.done.finish({"sets": [path.rpartition("/")[2] for path in paths]})
+
+    def run(self) -> None:
+        """Measure the documents by a pipeline of its own."""
+        context, sketched = self.corpus.context, self.corpus.sketched
         stage = context.progress.stage("measure", documents=len(sketched.sketches))
         with stage, context.spill() as spill:
-            transform = MeasureDiversity(work, spill)
+            transform = self.transform(spill)
             context.over_units(sketched.units(*WRITABLE), lambda lanes: lanes | transform)
-        paths = files.list_files(files.join(folder, "*.npz"))
-        sets = [path.rpartition("/")[2] for path in paths]
-        done.finish({"sets": sets})
-    return Measured(corpus, counted, gates, folder, frozenset(sets), domains, partly_judged)
+        self.finish()
+
+    def result(self, corpus: CorpusT) -> Measured[CorpusT]:
+        """Return the measures of a corpus that was written or audited."""
+        return Measured(
+            corpus,
+            self.counted,
+            self.gates,
+            self.folder,
+            frozenset(self.done.stats()["sets"]),
+            self.domains,
+            self.partly_judged,
+        )
+
+
+def measure(audited: Audited, counted: Counted, gates: Gates) -> Measured[Audited]:
+    """Measure the documents of an audit.
+
+    Args:
+        audited: documents that the audit has read.
+        counted: result of `count` for them.
+        gates: limits that the measures will be judged by.
+    """
+    measuring = Measuring(audited, counted, gates, len(audited.files))
+    if measuring.finished:
+        audited.context.progress.skipped("measure")
+    else:
+        measuring.run()
+    return measuring.result(audited)
+
+
+def write_and_measure(
+    selected: Selected, counted: Counted, gates: Gates
+) -> Measured[Written[Selected]]:
+    """Write the documents of a run and measure them, by one pipeline.
+
+    Args:
+        selected: documents of data/.
+        counted: result of `count` for them.
+        gates: limits that the measures will be judged by.
+    """
+    measuring = Measuring(selected, counted, gates, data_shards(selected, counted))
+    before = measuring.finished
+    written = write(selected, counted, measuring)
+    if before:
+        selected.context.progress.skipped("measure")
+    elif not measuring.finished:
+        measuring.run()
+    return measuring.result(written)
 
 
 def _domains(counted: Counted, gates: Gates) -> tuple[list[str], bool]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
 from outcross.pipeline.stages.cluster import Clustered
@@ -102,12 +102,33 @@ class _Output:
     text_out: str | None = None
 
 
-def write(selected: SelectionT, counted: Counted) -> Written[SelectionT]:
+class Branch(Protocol):
+    """Work of another stage over the same units, which can share the pipeline of `write`.
+
+    Attributes:
+        finished: True if an earlier run has done it.
+    """
+
+    @property
+    def finished(self) -> bool: ...  # noqa: D102
+
+    def transform(self, spill: str | None) -> Any:
+        """Return the transform of lanes of units, with the folder of rows on their way."""
+        ...
+
+    def finish(self) -> None:
+        """Note that the work is done."""
+
+
+def write(
+    selected: SelectionT, counted: Counted, branch: Branch | None = None
+) -> Written[SelectionT]:
     """Write removed/ and data/, but for shards that are there already.
 
     Args:
         selected: documents of data/.
         counted: result of `count` for them.
+        branch: work that is done in the same pipeline, if there is one; None for no such work.
     """
     context, config, sketched = selected.context, selected.config, selected.sketched
     outputs = [_removed_output(selected, counted), _data_output(selected, counted)]
@@ -117,8 +138,14 @@ def write(selected: SelectionT, counted: Counted) -> Written[SelectionT]:
         units = sketched.units(*WRITABLE, "reference")
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("write", size=size), context.spill() as spill:
-            work = WriteShards(config.sources, missing, spill)
-            context.over_units(units, lambda p: p | work, reading=True)
+            transforms: list[Any] = [WriteShards(config.sources, missing, spill)]
+            if branch is not None and not branch.finished:
+                transforms.append(branch.transform(spill))
+            context.over_units(
+                units, lambda lanes: [lanes | work for work in transforms], reading=True
+            )
+            if len(transforms) > 1 and branch is not None:
+                branch.finish()
     else:
         context.progress.skipped("write")
     for shards in missing:
@@ -163,7 +190,7 @@ def _data_output(selected: Selected | Kept, counted: Counted) -> _Output:
             assignments=selected.assignments,
             selection=selected.folder,
         ),
-        shards=_data_shards(selected, counted),
+        shards=data_shards(selected, counted),
         seed=config.seed,
         weighted=config.copies == "weights",
     )
@@ -172,7 +199,7 @@ def _data_output(selected: Selected | Kept, counted: Counted) -> _Output:
     return _Output("data", layout, layout.shards, rows, done, sketched.text_out)
 
 
-def _data_shards(selected: Selected | Kept, counted: Counted) -> int:
+def data_shards(selected: Selected | Kept, counted: Counted) -> int:
     """Return the number of shards of data/."""
     if isinstance(selected, Selected):
         return max(1, min(selected.planned.plan.shards, counted.rows))

@@ -112,8 +112,7 @@ def test_another_budget_leaves_what_comes_before_it(corpus, base, copied):
         "deduplicate": True,
         "cluster": True,
         "select": False,
-        "write": False,
-        "measure": False,
+        "write": False,  # measured by the same pipeline
     }
     assert "data/ of a run with other settings is replaced" in other.stderr
     assert other.plan["asked"]["tokens"] == 12_000

@@ -24,15 +24,7 @@ from outcross.transforms.exchange.per_unit import waiting
 from outcross.transforms.exchange.step import Step
 
 
-class MergeWork(Protocol):
-    """Work that merges accumulators."""
-
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
-        """Merge the accumulators of one name."""
-        ...
-
-
-class SumWork(MergeWork, Protocol):
+class SumWork(Protocol):
     """Work of a sum over units.
 
     The accumulators of a bundle of units are one object, which the work itself makes.
@@ -50,6 +42,10 @@ class SumWork(MergeWork, Protocol):
 
     def pack(self, sums: Any) -> Iterable[tuple[str, bytes | pa.Buffer]]:
         """Yield the names and bytes of the accumulators that are not empty."""
+        ...
+
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+        """Merge the accumulators of one name."""
         ...
 
 
@@ -73,28 +69,12 @@ class SumUnits(beam.PTransform):
 
     def expand(self, lanes: Any) -> Any:
         """Add up the units of each bundle, and merge the bundles."""
-        sums = lanes | beam.ParDo(_Add(self.work, self.spill), *waiting(self.after))
-        return sums | MergeSums(self.work, self.folder)
-
-
-@dataclass
-class MergeSums(beam.PTransform):
-    """Merge the accumulators of each name, and write each sum to a file.
-
-    Elements in: names and accumulators, as bytes or as files of bytes; elements out: names of the
-    sums.
-
-    Args:
-        work: work that merges.
-        folder: folder of the files, which have the names of the sums.
-    """
-
-    work: MergeWork
-    folder: str
-
-    def expand(self, named: Any) -> Any:
-        """Apply the transform to named accumulators."""
-        return named | beam.GroupByKey() | beam.ParDo(_Merge(self.work, self.folder))
+        return (
+            lanes
+            | beam.ParDo(_Add(self.work, self.spill), *waiting(self.after))
+            | beam.GroupByKey()
+            | beam.ParDo(_Merge(self.work, self.folder))
+        )
 
 
 class _Add(Step):
@@ -126,7 +106,7 @@ class _Add(Step):
 
 
 class _Merge(Step):
-    def __init__(self, work: MergeWork, folder: str) -> None:
+    def __init__(self, work: SumWork, folder: str) -> None:
         self.work, self.folder = work, folder
 
     def process(self, item: tuple[str, Iterable[bytes | str]]) -> Iterator[str]:

@@ -9,10 +9,12 @@ their spread is what chance alone causes.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from threading import RLock
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +62,20 @@ _WORDS: dict[str, _Part] = {
 }
 
 Words = tuple[NDArray[np.int64], NDArray[np.uint32]]
+ResultT = TypeVar("ResultT")
+
+
+def _once(
+    function: Callable[..., ResultT], lock: AbstractContextManager[Any]
+) -> Callable[..., ResultT]:
+    """Return the function with its results kept, so that no two threads compute the same."""
+    cached = cache(function)
+
+    def result(*args: int) -> ResultT:
+        with lock:
+            return cached(*args)
+
+    return result
 
 
 def stepped(n: int, steps: int) -> int:
@@ -104,11 +120,12 @@ class Contrast:
         self.rare = rare_clusters(self.shares)
         self.words = self.pool.words
         self.openings = opening_hashes(*self.words)
-        self.order = cache(self._order)
-        self.by_documents = cache(self._by_documents)
-        self.by_openings = cache(self._by_openings)
-        self.by_tokens = cache(self._by_tokens)
-        self.splits = cache(self._splits)
+        lock = RLock()
+        self.order = _once(self._order, lock)
+        self.by_documents = _once(self._by_documents, lock)
+        self.by_openings = _once(self._by_openings, lock)
+        self.by_tokens = _once(self._by_tokens, lock)
+        self.splits = _once(self._splits, lock)
 
     def measures(self, sample: Sample, names: Collection[str] = tuple(MEASURES)) -> list[Measure]:
         """Measure a set; the outcomes are set later, by the gates.

@@ -23,7 +23,6 @@ from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.exchange import Collect, Keyed
 from outcross.transforms.exchange.packing import Packer
-from outcross.transforms.exchange.sums import MergeSums
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.grouping import Grouping, set_file
@@ -40,7 +39,7 @@ Sets = dict[str, Diversity]
 class MeasureDiversity(beam.PTransform):
     """Accumulate sets of documents, each into a file of its own.
 
-    Elements in: lists of `Unit`; elements out: names of the sets' files and numbers of the shards.
+    Elements in: lists of `Unit`; elements out: names of the sets.
 
     Args:
         work: the work.
@@ -54,7 +53,7 @@ class MeasureDiversity(beam.PTransform):
         """Measure unit by unit, merge the parts of each set, and measure each shard."""
         doing = beam.ParDo(_MeasureLane(self.work, self.spill))
         measured = lanes | doing.with_outputs(_ROWS, main="sums")
-        sets = measured.sums | MergeSums(self.work, self.work.folder)
+        sets = measured.sums | beam.GroupByKey() | beam.ParDo(_SaveSet(self.work))
         return (sets, measured[_ROWS] | Collect(self.work)) | beam.Flatten()
 
 
@@ -117,9 +116,10 @@ class DiversityWork:
         (cells["class"],) = load_unit(self.classes, unit.index, ["class"])
         return cells
 
-    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
-        """Merge the parts of one set."""
-        return merged(map(Diversity.from_bytes, parts), *self.sizes).to_bytes()
+    def save(self, name: str, parts: Iterable[bytes]) -> None:
+        """Merge the parts of one set and write it."""
+        total = merged(map(Diversity.from_bytes, parts), *self.sizes)
+        files.write_bytes(files.join(self.folder, set_file(name)), total.to_bytes())
 
     def collect(self, key: int, rows: pa.Table | None) -> Iterator[str]:
         """Write the sets of a shard, one for each role."""
@@ -158,5 +158,15 @@ class _MeasureLane(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for name, part in self.sets.items():
-            named = set_file(name), part.to_bytes()
+            named = name, part.to_bytes()
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+
+class _SaveSet(beam.DoFn):
+    def __init__(self, work: DiversityWork) -> None:
+        self.work = work
+
+    def process(self, item: tuple[str, Iterable[bytes]]) -> Iterator[str]:
+        name, parts = item
+        self.work.save(name, parts)
+        yield name

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Literal
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,6 @@ from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS, measure, too_few
 from outcross.transforms.measuring.diversity import Diversity
-from outcross.transforms.measuring.figures import FigureMaker
 from outcross.transforms.measuring.gate import foreign, judged, unread
 from outcross.transforms.measuring.grouping import set_file
 from outcross.transforms.measuring.repeats import repeated_share
@@ -31,6 +32,11 @@ from outcross.transforms.text.known import Known
 _OF_A_SHARD = ("effective_clusters", "js", "tail_mass", "distinct_3")
 _OF_A_FILE = ("file", "read", "rows", "bytes")
 _TINY = 1e-300
+_THREADS = 8  # at most; each holds a shard's sets
+
+StageName = Literal["read", "deduplicate", "write"]
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 def stages(measured: AnyMeasured, texts: Sequence[str]) -> list[Stage]:
@@ -42,32 +48,33 @@ def stages(measured: AnyMeasured, texts: Sequence[str]) -> list[Stage]:
         measured: result of `measure`.
         texts: sample of the texts after the last stage, whose compression is measured.
     """
-    maker = measured.maker
-    result = [_stage("read", measured.read, maker)]
+    sets: dict[StageName, Mapping[str, Diversity]] = {"read": measured.read}
     if isinstance(measured.corpus, Audited):
-        result.append(_stage("deduplicate", measured.last, maker))
+        sets["deduplicate"] = measured.last
     else:
-        result.append(_stage("deduplicate", measured.kept, maker))
-        result.append(_stage("write", measured.last, maker))
-    roles = result[-1].roles
+        sets |= {"deduplicate": measured.kept, "write": measured.last}
+    shown = [  # a role without documents isn't
+        (name, role, diversity)
+        for name, roles in sets.items()
+        for role, diversity in roles.items()
+        if role == "all" or diversity.counts.documents.sum()
+    ]
+    made = _each(lambda part: measured.maker.figures(part[2]), shown)
+    result = {name: Stage(name=name, roles={}) for name in sets}
+    for (name, role, _), figures in zip(shown, made, strict=True):
+        result[name].roles[role] = figures
+    roles = list(result.values())[-1].roles
     roles["all"] = roles["all"].model_copy(update={"zstd_ratio": zstd_ratio(texts)})
-    return result
+    return list(result.values())
 
 
-def _stage(
-    name: Literal["read", "deduplicate", "write"],
-    roles: Mapping[str, Diversity],
-    maker: FigureMaker,
-) -> Stage:
-    """Return the figures after a stage, without roles that have no documents."""
-    return Stage(
-        name=name,
-        roles={
-            role: maker.figures(diversity)
-            for role, diversity in roles.items()
-            if role == "all" or diversity.counts.documents.sum()
-        },
-    )
+def _each(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
+    """Apply a function to each item, on several threads, as its kernels don't hold Python's lock.
+
+    Only as many items are in work as there are threads.
+    """
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        return list(pool.map(function, items))
 
 
 def human_share(roles: Mapping[str, Diversity]) -> float | None:
@@ -79,35 +86,37 @@ def human_share(roles: Mapping[str, Diversity]) -> float | None:
 
 def shards(measured: AnyMeasured) -> list[Shard]:
     """Return the figures of each shard or audited file."""
-    result = []
-    for number, file in enumerate(measured.corpus.files):
+
+    def shard(item: tuple[int, Mapping[str, Any]]) -> Shard:
+        number, file = item
         roles = measured.roles(f"shard/{number}")
         figures = measured.maker.figures(roles["all"], _OF_A_SHARD)
         if read := file.get("read"):
             repeats = file["near_duplicates"]
             rate = {"near_duplicates": repeats, "near_duplicate_rate": repeats / read}
             figures = figures.model_copy(update=rate)
-        result.append(
-            Shard(
-                **{name: file[name] for name in _OF_A_FILE if name in file},
-                human_share=human_share(roles),
-                figures=figures,
-            )
+        return Shard(
+            **{name: file[name] for name in _OF_A_FILE if name in file},
+            human_share=human_share(roles),
+            figures=figures,
         )
-    return result
+
+    return _each(shard, enumerate(measured.corpus.files))
 
 
 def domains(measured: AnyMeasured) -> list[Domain]:
     """Return the figures of the largest domains, where documents have any."""
-    return [
-        Domain(
+
+    def domain(number: int) -> Domain:
+        name = measured.domains[number]
+        return Domain(
             name=name,
             kind="converge" if measured.gates.converges(name) else "open",
             figures=measured.maker.figures(measured.load(f"domain/{number}")),
         )
-        for number, name in enumerate(measured.domains)
-        if set_file(f"domain/{number}") in measured.files
-    ]
+
+    numbers = range(len(measured.domains))
+    return _each(domain, [n for n in numbers if set_file(f"domain/{n}") in measured.files])
 
 
 def near_duplicates(groups: NDArray[np.int64], reference: Reference) -> Measure:
@@ -205,7 +214,8 @@ def extremes(lines: Sequence[Cluster]) -> set[int]:
 
 def with_examples(lines: Sequence[Cluster], quotes: Quotes) -> list[Cluster]:
     """Return the clusters with the example texts that are shown."""
-    return [line.model_copy(update={"text": quotes.example(line.cluster)}) for line in lines]
+    examples = quotes.examples
+    return [line.model_copy(update={"text": examples.get(line.cluster)}) for line in lines]
 
 
 def _map(centroids: NDArray[np.int8], weights: NDArray[np.float64]) -> NDArray[np.float64]:

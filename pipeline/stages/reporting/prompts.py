@@ -8,7 +8,6 @@ from typing import Any
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import AnyMeasured
 from outcross.pipeline.stages.reporting.quotes import Quotes
-from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.prompts import Answers, CollapsedPrompt, Prompts, Saturation
 from outcross.transforms.measuring.prompts import read_comparison, read_prompts
 from outcross.transforms.measuring.wording import CollapsedPrompts
@@ -90,12 +89,12 @@ def _sampling(compared: Mapping[str, Any], quotes: Quotes) -> Answers:
         collapsed_prompts=compared["collapsed_prompts"],
         collapsed=[
             CollapsedPrompt(
-                prompt=beginning(quotes.questions[case["document"]]),
+                prompt=quotes.questions[case["document"]],
                 answers=case["answers"],
                 distinct=case["distinct"],
                 commonest=case["times"],
                 same_chance=case["same_chance"],
-                text=beginning(quotes.texts[case["document"]]),
+                text=quotes.answers[case["document"]],
             )
             for case in compared["collapsed"]
         ],

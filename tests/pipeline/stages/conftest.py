@@ -14,13 +14,13 @@ from outcross.pipeline.stages.cluster import cluster
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
-from outcross.pipeline.stages.measure import Measured, measure
+from outcross.pipeline.stages.measure import Measured, write_and_measure
 from outcross.pipeline.stages.plan import plan
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import run_gates
 from outcross.pipeline.stages.select import Selected, select
 from outcross.pipeline.stages.sketch import sketch
-from outcross.pipeline.stages.write import Written, write
+from outcross.pipeline.stages.write import Written
 from outcross.schemas.config import parse
 from outcross.schemas.gates import Gates
 from tests.pipeline.stages.test_select import STRANGE, TOPICS
@@ -85,4 +85,4 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured[Written[Selec
     planned = replace(planned, plan=planned.plan.model_copy(update={"shards": SHARDS}))
     selected = select(planned)
     counted = count(selected)
-    return measure(write(selected, counted), counted, run_gates(Gates(), counted.copies))
+    return write_and_measure(selected, counted, run_gates(Gates(), counted.copies))
