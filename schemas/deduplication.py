@@ -83,6 +83,36 @@ class RepeatedText(Strict):
     text: QuotedText = Field(description="beginning of the text")
 
 
+class BandRecall(Strict):
+    """Chance that the bands bring two similar documents together."""
+
+    similarity: float = Field(description="similarity of the two documents, 0 to 1")
+    chance: float = Field(description="chance that they share a band and are compared, 0 to 1")
+
+
+class Certificate(Strict):
+    """Estimate of how many documents could have been kept at most, and of repeats that were kept.
+
+    Documents that share bands are connected to components. In a sample of the components all
+    pairs are verified.
+    """
+
+    components: int = Field(ge=0, description="components of documents that share bands")
+    checked: int = Field(ge=0, description="components in which all pairs were verified")
+    checked_documents: int = Field(ge=0, description="documents of the checked components")
+    unchecked_documents: int = Field(
+        ge=0, description="documents of components that are too large to verify all pairs"
+    )
+    kept: float = Field(description="share that was kept of what could be kept at most, 0 to 1")
+    error: float = Field(ge=0, description="half of the 95 % interval of that share")
+    missed: float = Field(
+        ge=0, description="share of the kept documents that repeat another kept one, 0 to 1"
+    )
+    recall: list[BandRecall] = Field(
+        description="chance of being compared, by similarity: 1 - (1 - similarity^rows)^bands"
+    )
+
+
 class Deduplication(Strict):
     """Removed documents: counts, overlaps, losses and examples."""
 
@@ -110,6 +140,11 @@ class Deduplication(Strict):
         description="counts of the resolver's decisions; `different_meaning` counts pairs that "
         "share as many word sequences as repeats do but differ in numbers, signs, negations or "
         "vowel signs: both documents are kept"
+    )
+    certificate: Certificate | None = Field(
+        default=None,
+        description="estimate of what could have been kept; null where several near-identical "
+        "answers to a prompt are kept on purpose (`max_same_answers`)",
     )
     found: list[Overlap] = Field(
         description="evaluation sets and earlier runs, and the removed documents that repeat them"

@@ -25,7 +25,7 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
-from outcross.schemas.deduplication import Deduplication, Removal
+from outcross.schemas.deduplication import Certificate, Deduplication, Removal
 from outcross.schemas.prompts import Answers, Prompts
 from outcross.schemas.report import Report
 
@@ -71,12 +71,45 @@ def removed(report: Report) -> Html:
         el("p", lead, class_="lead"),
         el("p", still) if still else None,
         el("p", meaning) if meaning else None,
+        _certificate(removal.certificate),
         _overlaps(removal),
         _losses(removal),
         _most_repeated(removal),
         _least_similar(removal),
         el("p", bands, class_="note"),
         brief=many(total, "document"),
+    )
+
+
+def _certificate(certificate: Certificate | None) -> Html | None:
+    """Say what was kept of what could be kept, and how surely pairs are compared."""
+    if certificate is None or certificate.checked == 0:
+        return None
+    groups = (
+        f"all {certificate.checked:,}"
+        if certificate.checked == certificate.components
+        else f"{certificate.checked:,} of {certificate.components:,}"
+    )
+    sentence = (
+        f"{certificate.kept:.2%} (± {certificate.error:.2%}) of what could be kept was kept: "
+        f"in {groups} groups of similar documents, every pair was verified. "
+        f"{certificate.missed:.2%} of the kept documents repeat another kept one."
+    )
+    if certificate.unchecked_documents:
+        sentence += (
+            f" {many(certificate.unchecked_documents, 'document')} in larger groups were not "
+            "checked."
+        )
+    columns = [Column("similarity", numeric=False, heading=True), Column("chance to be compared")]
+    rows: list[list[Cell | str]] = [
+        [f"{point.similarity:.2f}", figure(point.chance, ".2%")] for point in certificate.recall
+    ]
+    chances = table("Chance that two documents share a band", columns, rows)
+    return join(
+        [
+            el("p", term("deduplication-certificate", sentence)),
+            folded("How surely similar documents are compared", chances),
+        ]
     )
 
 

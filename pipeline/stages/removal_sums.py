@@ -43,6 +43,7 @@ class RemovalSums:
     Attributes:
         folder: folder of the files.
         values: sums as JSON: `counts` of the work; `units`, sums by number of the source;
+            `components`, of documents that share bands, as `sum_components` gives them, or None;
             `found`, repeated documents of each party; `removed`, removals as [party of the kept
             document, party, stage, number]; `most_repeated`, as [document, times, exact, halves
             of the fingerprint]; `groups`, for each of `SETS` [size, 1 with the kept document or
@@ -76,9 +77,11 @@ class RemovalSums:
         most = [line for part in parts for line in part["most_repeated"]]
         most.sort(key=lambda line: (-line[1], line[3], line[4]))
         counted, units = files.join(folder, "bins.json"), files.join(folder, "units.json")
+        components = files.join(folder, "components.json")
         nothing = dict.fromkeys([*Counts.__dataclass_fields__, "restored", "different_meaning"], 0)
         values = {
             "counts": files.read_json(counted) if files.exists(counted) else nothing,
+            "components": files.read_json(components) if files.exists(components) else None,
             "units": files.read_json(units) if files.exists(units) else [],
             "found": found,
             "removed": [[*kind, often] for kind, often in sorted(removed.items())],
@@ -110,6 +113,12 @@ class RemovalSums:
     def removed(self, sources: Sequence[int] | None = None) -> int:
         """Return the number of removed documents, of some sources or of all."""
         return sum(self.total(stage, sources) for stage in STAGES.values())
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """Sums of components, as `sum_components` gives them."""
+        nothing = {"components": 0, "documents": 0, "kept": 0, "unchecked": 0, "sample": []}
+        return dict(self.values["components"] or nothing)
 
     @property
     def bytes(self) -> int:

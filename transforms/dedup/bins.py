@@ -15,12 +15,13 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.bands import Entries, Pools
 from outcross.transforms.dedup.boilerplate import BoilerplateFiles
 from outcross.transforms.dedup.candidates import COMPARED, NAMES
+from outcross.transforms.dedup.check_components import check_components
 from outcross.transforms.dedup.components import connect, pack_bins
 from outcross.transforms.dedup.contents import CONTENTS, Contents, send_contents
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
 from outcross.transforms.dedup.jaccard import table_bits
-from outcross.transforms.dedup.removal_sums import COUNTS
+from outcross.transforms.dedup.removal_sums import CHECKED, COUNTS
 from outcross.transforms.dedup.renamed import add_renamed, save_renamed
 from outcross.transforms.exchange.deal import deal
 from outcross.transforms.exchange.exchange import Keyed
@@ -128,6 +129,7 @@ class DecideBins:
         settings: settings of the near rule.
         bands, rows: numbers of bands, and of signature values in a band.
         boilerplate: files of shingle counts; None for no limit.
+        seed: seed of the run.
     """
 
     corpus: Corpus
@@ -135,6 +137,7 @@ class DecideBins:
     bands: int
     rows: int
     boilerplate: BoilerplateFiles | None
+    seed: int
 
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
         """Yield the verdicts on each unit's documents, and the counts of the work."""
@@ -149,7 +152,11 @@ class DecideBins:
             entries = self._entries(rows, contents, pools)
             measures = contents.measures() if len(entries.group) else []
             verdicts, _ = decide(comparison, entries, self.settings, measures)
+            checked = check_components(
+                comparison, entries, verdicts, self.settings, measures, self.seed
+            )
         yield COUNTS, pa.table({name: [often] for name, often in verdicts.counts.items()})
+        yield CHECKED, checked
         yield from self._answers(rows, number, verdicts)
 
     def _entries(self, rows: pa.Table, contents: Contents, pools: Pools | None) -> Entries:

@@ -96,9 +96,9 @@ def share_kept(sample: Sequence[Component], components: int, others: int, kept: 
         without replacement (Cochran 1977, Sampling Techniques, section 6.3).
     """
     drawn, total = len(sample), others + kept
-    if drawn == 0 or total == 0:
-        return Share(1.0, 0.0, 0.0)
     of_sample = np.array([part.kept for part in sample], np.float64)
+    if of_sample.sum() == 0:
+        return Share(1.0, 0.0, 0.0)
     lost = np.array([max(part.bound - part.kept, 0) for part in sample], np.float64)
     missed = np.array([part.missed for part in sample], np.float64)
     rate = lost.sum() / of_sample.sum()

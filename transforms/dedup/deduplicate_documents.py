@@ -114,7 +114,7 @@ class DeduplicateDocuments(beam.PTransform):
                 >> Regroup(CountBoilerplate(corpus, counts, self.settings.ngram), spill)
                 | "SumBoilerplate" >> Collect(SumBoilerplate(counts))
             )
-        decide = DecideBins(corpus, self.settings, self.bands, self.rows, counts)
+        decide = DecideBins(corpus, self.settings, self.bands, self.rows, counts, self.seed)
         save = SaveVerdicts(
             corpus,
             repeats,

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base import files
+from outcross.transforms.dedup.check_components import LARGEST, SAMPLE
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import EXACT
 from outcross.transforms.exchange.deal import deal, leading
 from outcross.transforms.exchange.exchange import Keyed
 
-COUNTS, UNITS, LEAST_SIMILAR = -1, -2, -3
-"""Keys of the counts of bins, of the sums of units, and of the least similar removals."""
+COUNTS, UNITS, LEAST_SIMILAR, CHECKED = -1, -2, -3, -4
+"""Keys of the counts of bins, of the sums of units, of the least similar removals, and of the
+components of bins."""
 
 SHOWN = 20
 """Number of documents in each list of examples."""
@@ -80,6 +82,8 @@ class SumRemovals:
             files.write_table(files.join(self.folder, "least_similar.parquet"), table)
         elif key == COUNTS:
             self._write("bins", _sum_counts(rows))
+        elif key == CHECKED:
+            self._write("components", sum_components(rows))
         elif key == UNITS:
             totals = rows.group_by("source").aggregate(
                 [(name, "sum") for name in rows.column_names if name != "source"]
@@ -103,6 +107,31 @@ def _sum_counts(rows: pa.Table) -> dict[str, int]:
     return {
         name: int(values.max() if name in largest else values.sum())
         for name, values in columns.items()
+    }
+
+
+def sum_components(rows: pa.Table) -> dict[str, Any]:
+    """Sum the components of all bins.
+
+    Args:
+        rows: rows from `check_components`.
+
+    Returns:
+        `components`, `documents` and `kept` of all components; `unchecked`, documents of those
+        that were too large to check; `sample`, the checked ones with the smallest hashes as
+        [documents, kept, bound, missed].
+    """
+    columns = {name: rows[name].to_numpy() for name in rows.column_names}
+    large = columns["documents"] > LARGEST
+    checked = np.flatnonzero(columns["bound"] >= 0)
+    chosen = checked[np.argsort(columns["hash"][checked], kind="stable")[:SAMPLE]]
+    names = ("documents", "kept", "bound", "missed")
+    return {
+        "components": rows.num_rows,
+        "documents": int(columns["documents"].sum()),
+        "kept": int(columns["kept"].sum()),
+        "unchecked": int(columns["documents"][large].sum()),
+        "sample": np.stack([columns[name][chosen] for name in names], axis=1).tolist(),
     }
 
 

@@ -18,6 +18,7 @@ from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, STAGES
 from outcross.transforms.dedup.evaluation_items import Containment
 from outcross.transforms.dedup.order import order_keys
 from outcross.transforms.dedup.removal_sums import (
+    CHECKED,
     COUNTS,
     LEAST_SIMILAR,
     SHOWN,
@@ -61,8 +62,8 @@ class SaveVerdicts:
     def regroup(self, key: int, rows: pa.Table | None) -> Iterator[Keyed]:
         """Write the files of one unit; yield rows about what it removes."""
         corpus = self.corpus
-        if key == COUNTS and rows is not None:
-            yield COUNTS, rows
+        if key in (COUNTS, CHECKED) and rows is not None:
+            yield key, rows
             return
         if key >= corpus.current:
             yield UNITS, _unit_sums(int(corpus.party[key]), int(corpus.participates(key).sum()))

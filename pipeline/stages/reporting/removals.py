@@ -8,6 +8,7 @@ import numpy as np
 
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.reporting.certificate import certificate
 from outcross.pipeline.stages.texts import beginning, texts_of_documents, texts_of_earlier
 from outcross.schemas.deduplication import Deduplication, Loss, Removal, RepeatedText
 from outcross.schemas.documents import REMOVED_FIELDS
@@ -38,6 +39,7 @@ def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> De
         bands=deduplicated.bands,
         rows=deduplicated.rows,
         counts=deduplicated.counts,
+        certificate=certificate(deduplicated),
         found=deduplicated.repeats,
         losses=[] if clustered is None else losses(clustered),
         most_repeated=most_repeated(deduplicated),

@@ -1,0 +1,44 @@
+"""Certificate of deduplication in the report: what was kept of what could be kept."""
+
+from __future__ import annotations
+
+from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.schemas.deduplication import BandRecall, Certificate
+from outcross.transforms.dedup.certificate import Component, band_recall, share_kept
+
+_SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+
+
+def certificate(deduplicated: Deduplicated) -> Certificate | None:
+    """Estimate how many documents could have been kept, from the checked components.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+
+    Returns:
+        None where several near-identical answers to a prompt are kept on purpose.
+    """
+    config, sums = deduplicated.config, deduplicated.sums
+    if config.max_same_answers not in (None, 1):
+        return None
+    found = sums.components
+    sample = [Component(*row) for row in found["sample"]]
+    sources = [n for n, source in enumerate(config.sources) if source.role != "exclude"]
+    kept = sums.total("documents", sources) - sums.removed(sources)
+    share = share_kept(sample, found["components"], kept - found["kept"], found["kept"])
+    return Certificate(
+        components=found["components"],
+        checked=len(sample),
+        checked_documents=sum(part.documents for part in sample),
+        unchecked_documents=found["unchecked"],
+        kept=share.kept,
+        error=share.error,
+        missed=share.missed,
+        recall=[
+            BandRecall(
+                similarity=similarity,
+                chance=band_recall(similarity, deduplicated.bands, deduplicated.rows),
+            )
+            for similarity in _SIMILARITIES
+        ],
+    )
