@@ -15,7 +15,7 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import EXACT
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 
 COUNTS, UNITS, LEAST_SIMILAR = -1, -2, -3
 """Keys of the counts of bins, of the sums of units, and of the least similar removals."""

@@ -15,6 +15,9 @@ import pyarrow as pa
 
 from outcross.transforms.base import files
 
+Keyed = tuple[int, pa.Table]
+"""Key of an exchange, and rows that are sent to it."""
+
 Packed = bytes | tuple[str, int, int]
 """Packed rows: the bytes, or their file with the first byte and the byte after the last."""
 
