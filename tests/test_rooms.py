@@ -40,8 +40,7 @@ FLOORS = [
 # Files that may load Beam: its transforms, and its file system for the hub.
 WITH_BEAM = {
     "transforms.base.hub",
-    "transforms.dedup.find_contained",
-    "transforms.dedup.group_bands",
+    "transforms.dedup.deduplicate_documents",
     "transforms.exchange.exchange",
     "transforms.exchange.per_unit",
     "transforms.exchange.sums",

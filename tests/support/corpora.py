@@ -108,6 +108,7 @@ def corpus_of(sketches, parties, by_prompt=False, written=None):
         written: files with `copies`, by unit.
     """
     runs = [parties[unit.source].run for unit in sketches.units]
+    placed = all(report.lines for report in sketches.reports)  # a pool has no places
     return Corpus(
         parties=parties,
         paths=sketches.paths,
@@ -115,7 +116,9 @@ def corpus_of(sketches, parties, by_prompt=False, written=None):
         offsets=sketches.offsets,
         named=[
             Named(parties[unit.source].source.name, place)
-            for unit, place in zip(sketches.units, sketches.places, strict=True)
+            for unit, place in zip(
+                sketches.units, sketches.places if placed else [None] * len(runs), strict=True
+            )
         ],
         current=runs.index(next(filter(None, runs))) if any(runs) else len(runs),
         by_prompt=by_prompt,

@@ -24,7 +24,7 @@ from outcross.transforms.dedup.jaccard import table_bits
 from outcross.transforms.dedup.removal_sums import CHECKED, COUNTS
 from outcross.transforms.dedup.renamed import add_renamed, save_renamed
 from outcross.transforms.exchange.deal import deal
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.text.minhash import band_values
 

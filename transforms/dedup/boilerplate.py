@@ -12,7 +12,7 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.jaccard import Boilerplate, count_shingles
 from outcross.transforms.exchange.deal import deal
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.store import packed_runs
 
 _RANGE_BITS = 6

@@ -17,7 +17,7 @@ from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.evaluation_items import Containment
 from outcross.transforms.dedup.renamed import send_names, taken_names
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.minhash import band_values

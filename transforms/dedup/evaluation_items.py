@@ -17,7 +17,7 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.contain import ContainIndex, build_index, find_items
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.order import total_order
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import packed_runs

@@ -16,7 +16,7 @@ from outcross.transforms.dedup.bands import shared
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import Comparison
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.identity import hash_ids
 

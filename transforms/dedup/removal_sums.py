@@ -16,7 +16,7 @@ from outcross.transforms.dedup.check_components import LARGEST, SAMPLE
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import EXACT
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 
 COUNTS, UNITS, LEAST_SIMILAR, CHECKED = -1, -2, -3, -4
 """Keys of the counts of bins, of the sums of units, of the least similar removals, and of the

@@ -17,7 +17,7 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.bands import shared
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.identity import hash_ids
 
 _ID, _NAME, _POSSIBLE = 0, 1, 2  # an id; a name made from a place; one that it may get

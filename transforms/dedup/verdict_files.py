@@ -26,10 +26,9 @@ from outcross.transforms.dedup.removal_sums import (
     partner_rows,
 )
 from outcross.transforms.dedup.renamed import add_renamed
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
-from outcross.transforms.writing.layouts import removals
 
 
 @dataclass
@@ -148,15 +147,15 @@ class SaveVerdicts:
         mixed = lo + occurrence[row].astype(np.uint64)
         key = seeded_hash(hi ^ row_hash, mixed, self.seed, "removed")
         sources = np.array([party.name for party in corpus.parties])
-        columns = removals(
-            ids=corpus.names(unit, row, repeated[row]),
-            source=corpus.party_of(unit).name,
-            kept_ids=told["kept_id"].combine_chunks(),
-            kept_sources=pa.array(sources[corpus.parties_of(partner)], pa.string()),
-            stage=[STAGES[int(number)] for number in stage],
-            rule=[self.rules[int(number)] for number in stage],
-            similarity=similarity,
-        )
+        columns = {
+            "id": corpus.names(unit, row, repeated[row]),
+            "source": pa.repeat(corpus.party_of(unit).name, len(row)),
+            "kept_id": told["kept_id"].combine_chunks(),
+            "kept_source": pa.array(sources[corpus.parties_of(partner)], pa.string()),
+            "stage": pa.array([STAGES[number] for number in stage.tolist()], pa.string()),
+            "rule": pa.array([self.rules[number] for number in stage.tolist()], pa.string()),
+            "similarity": similarity,
+        }
         table = pa.table(columns | {"row": row, "key": key, "row_hash": row_hash})
         files.write_table(unit_file(self.removals, unit, "parquet"), table)
         kept = (told["kept_hi"].to_numpy(), told["kept_lo"].to_numpy())

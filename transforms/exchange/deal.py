@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 
 
 def deal(keys: NDArray[Any], columns: Mapping[str, Any]) -> Iterator[Keyed]:

@@ -16,6 +16,9 @@ import pyarrow as pa
 from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
 
+Keyed = tuple[int, pa.Table]
+"""Key of an exchange, and rows that are sent to it."""
+
 Packed = bytes | tuple[str, int, int]
 """Packed rows: the bytes, or their file with the first byte and the byte after the last."""
 

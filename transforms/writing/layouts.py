@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS, Unit
 from outcross.schemas.sources import Source
@@ -211,34 +210,3 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     """Count the values of a column, by value."""
     pairs = column.value_counts().to_pylist()
     return dict(sorted((pair["values"], pair["counts"]) for pair in pairs))
-
-
-def removals(
-    ids: pa.Array,
-    source: str,
-    kept_ids: pa.Array,
-    kept_sources: pa.Array,
-    stage: Sequence[str],
-    rule: Sequence[str],
-    similarity: NDArray[np.float32],
-) -> dict[str, Any]:
-    """Make the columns of `REMOVED_FIELDS` for m removed rows of one unit.
-
-    Args:
-        ids: m ids of the removed documents.
-        source: name of their source.
-        kept_ids: m ids of the kept documents.
-        kept_sources: m names of the kept documents' sources.
-        stage: m stages that removed them.
-        rule: m rules that removed them.
-        similarity: float32[m], similarities to the kept documents.
-    """
-    return {
-        "id": ids,
-        "source": pa.repeat(source, len(ids)),
-        "kept_id": kept_ids,
-        "kept_source": kept_sources,
-        "stage": pa.array(stage, pa.string()),
-        "rule": pa.array(rule, pa.string()),
-        "similarity": pa.array(similarity),
-    }

@@ -114,10 +114,10 @@ CONFIGURATIONS = [
     (by(0.8, exact=True), {}),
     (by(0.4, exact=True), {}),
     (by(0.3, exact=False), {"threshold": 0.3}),
-    (by(0.9, exact=True, same_answers=2), {"threshold": 0.8}),
+    (by(0.7, exact=True, same_answers=2), {"threshold": 0.6}),
     (by(0.6, exact=True, boilerplate=4), {}),
     (by(0.6, exact=False, same_answers=1), {"containment": (0.5, 8)}),
-    (by(0.5, exact=True, same_answers=3, boilerplate=3), {"containment": (0.5, 8)}),
+    (by(0.5, exact=True, same_answers=1, boilerplate=5), {"containment": (0.5, 8)}),
 ]
 
 

@@ -86,8 +86,9 @@ def test_deduplication_reads_a_pool_like_a_run(tmp_path: Path) -> None:
     made_pool = Pool.of(table.combine_chunks(), cells)
     made_pool.save(str(tmp_path / "reference"))
     read = pool_sketches(str(tmp_path / "reference"))
+    unnamed = people.model_copy(update={"id_field": None})
     assert read.table(0, ["signature"]).schema.field(0).type == pa.binary(4 * NUM_PERM)
-    _, verdicts = deduplicated(tmp_path / "dedup", read, [people], bits=1, lanes=1)
+    _, verdicts = deduplicated(tmp_path / "dedup", read, [unnamed], bits=1, lanes=1)
     assert (~verdicts.kept).sum() == 2
     hi = read.numbers("fingerprint_hi")
     same = [hi[i] == hi[verdicts.partner[i]] for i in np.flatnonzero(~verdicts.kept)]
