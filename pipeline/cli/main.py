@@ -58,6 +58,8 @@ def command() -> None:
     A thread of Arrow's may still be reading a broken file through Python. Where Python is taken
     down meanwhile, that thread ends the process with a signal in place of the exit code.
     """
+    # Workers multiply matrices in threads of their own, which would wait for BLAS's threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         main()
     except SystemExit as end:
