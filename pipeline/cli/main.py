@@ -63,6 +63,8 @@ def command() -> None:
     down meanwhile, that thread ends the process with a signal in place of the exit code.
     """
     hide(_UNUSED)
+    # Workers multiply matrices in threads of their own, which would wait for BLAS's threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         main()
     except SystemExit as end:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ def words_of(text: str) -> set[str]:
     """Return the different words of a text: runs of 3 to 24 letters, in lower case."""
     lower = text.lower()
     letters = _ASCII_LETTERS if lower.isascii() else _LETTERS
-    return {word for word in letters.findall(lower) if len(word) <= _LONGEST}
+    return {word for word in {*letters.findall(lower)} if len(word) <= _LONGEST}
 
 
 def distinctive_words(
@@ -50,12 +51,10 @@ def distinctive_words(
         Words by cluster, the heaviest first; equal ones in alphabetical order.
     """
     counts_of = {
-        cluster: Counter(word for words in members for word in words)
-        for cluster, members in texts.items()
+        cluster: Counter(chain.from_iterable(members)) for cluster, members in texts.items()
     }
-    all_counts: Counter[str] = Counter()
-    for counts in counts_of.values():
-        all_counts.update(counts)
+    every_text = chain.from_iterable(texts.values())
+    all_counts = Counter(chain.from_iterable(every_text))
     total = sum(map(len, texts.values()))
     common = _COMMON if len(texts) > 1 else 1.0
 
