@@ -204,14 +204,14 @@ def recall(corpus: MadeCorpus, out: Path) -> dict[str, Any]:
         removed[ids.to_numpy().astype(np.int64)] = True
     planted, known = [], np.zeros(corpus.documents, bool)
     for changed, documents, originals in corpus.repeats():
-        found = removed[documents] | removed[originals]
+        hits = removed[documents] | removed[originals]
         known[documents] = known[originals] = True
         planted.append(
             {
                 "changed_words": changed,
                 "similarity": round(corpus.similarity(changed), 4),
                 "planted": len(documents),
-                "found": int(found.sum()),
+                "found": int(hits.sum()),
             }
         )
     return {"repeats": planted, "other_removals": int((removed & ~known).sum())}

@@ -151,9 +151,9 @@ class MadeCorpus:
             hashes = self._hash(documents[rows], _CHANGE, 2 * count)
             places = gap * np.arange(count) + NGRAM
             places = places + (hashes[:, :count] % np.uint64(gap - 2 * NGRAM + 1)).astype(np.int64)
-            others = (hashes[:, count:] % np.uint64(len(self.vocabulary) - 1)).astype(np.int64) + 1
+            steps = (hashes[:, count:] % np.uint64(len(self.vocabulary) - 1)).astype(np.int64) + 1
             at = rows[:, None], places
-            words[at] = (words[at] + others) % len(self.vocabulary)
+            words[at] = (words[at] + steps) % len(self.vocabulary)
 
     def write(self, folder: Path) -> dict[str, str]:
         """Write the documents as Parquet files.

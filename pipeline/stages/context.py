@@ -125,14 +125,14 @@ class Context:
     def _dealing(self, units: Sequence[Unit], reading: bool) -> Iterator[Deal | DealListed]:
         """Yield the first transform of a pipeline over units."""
 
-        def sent(lane: Sequence[Unit]) -> list[Unit]:
+        def lane_of(lane: Sequence[Unit]) -> list[Unit]:
             return list(lane) if reading else [replace(unit, pieces=()) for unit in lane]
 
         if runs_in_process(self.options):
-            dealt = lanes(units, lambda unit: unit.bytes, self.options)
-            yield Deal([sent(lane) for lane in dealt])
+            by_worker = lanes(units, lambda unit: unit.bytes, self.options)
+            yield Deal([lane_of(lane) for lane in by_worker])
             return
         path = files.join(self.config.out, WORK, f"units-{len(self.pipelines)}.json")
-        list_units(path, sent(units))
+        list_units(path, lane_of(units))
         yield DealListed(path)
         files.delete_files([path])  # a later run replaces what a failed one leaves
