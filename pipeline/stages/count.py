@@ -20,7 +20,8 @@ from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.measuring.distinct import CountDistinct, total_distinct
 from outcross.transforms.measuring.prompts import DrawnAnswers, PromptCounts
-from outcross.transforms.measuring.selected import SelectedSums, Totals
+from outcross.transforms.measuring.selected import SelectedSums
+from outcross.transforms.measuring.totals import Totals
 from outcross.transforms.sketches.aligned import save_aligned
 
 _PARTITIONS = 4  # at least; more for many documents

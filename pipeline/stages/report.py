@@ -37,7 +37,7 @@ from outcross.schemas.sources import WRITABLE
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
 from outcross.transforms.measuring.grouping import JUDGED
 from outcross.transforms.measuring.repeats import group_sizes, repeated_share
-from outcross.transforms.measuring.selected import domain_codes
+from outcross.transforms.measuring.totals import domain_codes
 from outcross.transforms.measuring.wording import CollapsedPrompts
 
 

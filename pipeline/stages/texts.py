@@ -59,7 +59,9 @@ def printable(text: str) -> str:
 
 def beginning(text: str) -> str:
     """Return the first characters of a text as one printable line."""
-    line = " ".join(printable(text[:LOOKED_UP]).split())
+    line = " ".join(text[:LOOKED_UP].split())
+    if not line.isprintable():
+        line = " ".join(printable(line).split())
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 

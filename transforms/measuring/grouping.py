@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Unit
 from outcross.schemas.gates import Gates
 from outcross.transforms.base import files
-from outcross.transforms.measuring.selected import domain_codes
+from outcross.transforms.measuring.totals import domain_codes
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.writing.shards import shard_of
 

@@ -21,7 +21,7 @@ from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
-from outcross.transforms.measuring.selected import ROLES, CellSums
+from outcross.transforms.measuring.totals import ROLES, CellSums
 
 _DOCUMENTS_A_CELL = 20  # from here on rounding to whole documents hardly moves the entropy
 _ENTROPY_GAP = 0.01

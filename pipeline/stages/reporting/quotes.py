@@ -10,7 +10,7 @@ import numpy as np
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.texts import TextList, beginning, look_up_texts
 from outcross.transforms.estimators.compression import BLOCK
-from outcross.transforms.measuring.selected import NO_DOCUMENT
+from outcross.transforms.measuring.totals import NO_DOCUMENT
 
 
 @dataclass(frozen=True)

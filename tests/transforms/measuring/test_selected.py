@@ -17,13 +17,8 @@ from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Unit
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.sums import SumUnits
-from outcross.transforms.measuring.selected import (
-    NO_DOCUMENT,
-    ROLES,
-    USES,
-    SelectedSums,
-    Totals,
-)
+from outcross.transforms.measuring.selected import SelectedSums
+from outcross.transforms.measuring.totals import NO_DOCUMENT, ROLES, USES, Totals
 from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from tests.support.references import TOPICS, Documents
