@@ -48,6 +48,8 @@ WITH_BEAM = {
     "transforms.measuring.measure_diversity",
     "transforms.reading.look_up_texts",
     "transforms.reference.assign_clusters",
+    "transforms.selection.fill_quotas",
+    "transforms.selection.rounds",
     "transforms.selection.score_candidates",
     "transforms.sketches.sketch_documents",
     "transforms.writing.write_shards",
