@@ -50,6 +50,8 @@ WITH_BEAM = {
     "transforms.reading.look_up_texts",
     "transforms.reference.assign_clusters",
     "transforms.reference.make_reference",
+    "transforms.selection.fill_quotas",
+    "transforms.selection.rounds",
     "transforms.selection.score_candidates",
     "transforms.sketches.sketch_documents",
     "transforms.writing.write_shards",

@@ -21,7 +21,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.exchange.sums import SumUnits
-from outcross.transforms.selection.rounds import Chosen, WriteKept
+from outcross.transforms.selection.copies import Chosen, WriteKept
 from outcross.transforms.sketches.aligned import load_aligned
 
 

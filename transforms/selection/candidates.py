@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from apache_beam.utils.shared import Shared
 from numpy.typing import NDArray
 
 from outcross.transforms.base import files
@@ -52,6 +51,19 @@ class Documents:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """N-grams of human text.
+
+    Attributes:
+        tables: counts.
+        coherence: coherence of documents by them.
+    """
+
+    tables: Tables
+    coherence: Coherence
+
+
+@dataclass(frozen=True)
 class Layout:
     """Places of all files of a selection, and its settings.
 
@@ -68,7 +80,6 @@ class Layout:
         seed: seed of the run.
         salts: salts of the hashes by which the uses are filled, in the order of `USES`.
         bits: leading bits of keys that are counted first; 0 if all candidates fit one worker.
-        shared: reference that the threads of a process share.
     """
 
     sketches: str
@@ -83,7 +94,6 @@ class Layout:
     seed: int
     salts: Sequence[str]
     bits: int = 0
-    shared: Shared = field(default_factory=Shared)
 
     def folder(self, name: str, step: int) -> str:
         """Return the folder of a step's files."""
@@ -122,15 +132,10 @@ class Layout:
         path = files.join(self.folder("moments", step), "moments")
         return [Moments(*sums) for sums in files.read_json(path)]
 
-    def reference_tables(self) -> tuple[Tables, Coherence]:
-        """Read the reference's tables, once for all threads of a process."""
-
-        def load() -> Any:
-            tables = Tables.from_bytes(files.read_bytes(self.reference))
-            return _Reference(tables, Coherence(tables))
-
-        shared = self.shared.acquire(load)
-        return shared.tables, shared.coherence
+    def load_reference(self) -> Reference:
+        """Read the reference's tables."""
+        tables = Tables.from_bytes(files.read_bytes(self.reference))
+        return Reference(tables, Coherence(tables))
 
     def documents(self, unit: int, places: Sequence[int]) -> Documents:
         """Read the documents of a unit that have certain uses.
@@ -190,12 +195,6 @@ class Layout:
         if standing_of_scored is not None:
             copies = copies + standing_of_scored.cuts.take(*columns)
         return copies
-
-
-@dataclass(frozen=True)
-class _Reference:
-    tables: Tables
-    coherence: Coherence
 
 
 def part_name(part: int) -> str:

@@ -1,14 +1,16 @@
 """Cuts: how the tokens of cells become whole documents, as a small table.
 
 A cell takes its documents in the order of their keys while they fit what it wants. The document
-after them, at the boundary, is longer than what is then missing. Which cells take theirs is settled
-between the cells, so that together they take what they want together, to within half a document.
+after them, at the boundary, is longer than what is then missing. It is taken if at least half of it
+is missing, and the difference is carried to the next cell. So cells that want less than a document
+get their share of documents, and all cells together what they want, to within half a document.
 
 So a choice among any number of documents is one cut for each cell, and a few documents beyond.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -128,9 +130,10 @@ def cut(rows: Rows, wanted: NDArray[np.float64], total: float, windows: Windows)
     """Choose documents of each cell, so that the cells get what they want, and all together too.
 
     A cell takes its documents by key, tie and number, up to what it wants. Then the documents at
-    the boundaries are taken, those of which the largest share is missing first, and then the next
-    `NEXT` documents of the cells. Each must fit: be at most twice as long as what is missing in
-    all. So the sum is within half of the last document taken, unless none fits.
+    the boundaries are taken cell by cell, those of which at least half is missing; the difference
+    is carried on. If more is missing at the end, the next documents of the cells are taken, up to
+    `NEXT` in each, those that are at most twice as long as the missing tokens. So the sum is within
+    half of the last document taken, unless none fits.
 
     Args:
         rows: documents inside the windows, in any order.
@@ -200,18 +203,37 @@ def _settle(
     Returns:
         int64[m], places in `rows`.
     """
+    missing = np.maximum(wanted - taken, 0.0)
+    places = np.append(rows.tokens, 0)  # a cell at its end has no document
+    lengths = np.where(boundary < stops, places[boundary], 0)
+    carried = total - float(taken.sum()) - math.fsum(missing)
+    at_boundary, owed = _carry(lengths, missing, carried)
     reach = np.minimum(stops - boundary, NEXT + 1)
     cell = np.repeat(np.arange(len(wanted)), reach)
     after = np.arange(len(cell)) - np.repeat(np.cumsum(reach) - reach, reach)
+    free = (after > 0) | ~at_boundary[cell]
+    cell, after = cell[free], after[free]
     place = boundary[cell] + after
-    if not len(place):
-        return place
-    lengths = rows.tokens[place]
-    missing = np.maximum(wanted - taken, 0.0)
-    share = missing[cell] / np.maximum(rows.tokens[boundary[cell]], 1)
+    share = missing[cell] / np.maximum(lengths[cell], 1)
     order = np.lexsort((cell, -share, after, share == 0))
-    mask = _take_fitting(lengths[order], total - float(taken.sum()))
-    return np.asarray(place[order[mask]], np.int64)
+    further = place[order[_take_fitting(rows.tokens[place[order]], owed)]]
+    return np.concatenate([boundary[at_boundary], further]).astype(np.int64)
+
+
+@njit("Tuple((bool_[::1], float64))(int64[::1], float64[::1], float64)", nogil=True, cache=True)
+def _carry(lengths, missing, carried):  # type: ignore[no-untyped-def]
+    """Take a document of each cell if half of it is missing, and carry the difference on.
+
+    Returns:
+        bool[C], cells whose document is taken; tokens that are still missing at the end.
+    """
+    out = np.zeros(len(lengths), np.bool_)
+    for c in range(len(lengths)):
+        carried += missing[c]
+        if missing[c] > 0.0 and 0 < lengths[c] <= 2.0 * carried:
+            out[c] = True
+            carried -= lengths[c]
+    return out, carried
 
 
 @njit("bool_[::1](int64[::1], float64)", nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """Cuts of cells: against their definition written out, and the same through any windows."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,9 @@ def plain_cut(rows: Rows, wanted: NDArray[np.float64], total: float) -> list[boo
     order = sorted(range(n), key=lambda i: tuple(column[i] for column in columns))
     queues: list[list[int]] = [[i for i in order if rows.cell[i] == c] for c in range(len(wanted))]
     taken = [False] * n
-    waiting = []
-    got = 0
+    lacking, rests = [], []
     for c, queue in enumerate(queues):
-        reached = 0
-        at = 0
+        reached = at = 0
         while at < len(queue) and reached < wanted[c]:
             tokens = int(rows.tokens[queue[at]])
             if reached + tokens > wanted[c]:
@@ -55,16 +54,23 @@ def plain_cut(rows: Rows, wanted: NDArray[np.float64], total: float) -> list[boo
             taken[queue[at]] = True
             reached += tokens
             at += 1
-        got += reached
-        rest = queue[at : at + NEXT + 1]
+        lacking.append(max(wanted[c] - reached, 0.0))
+        rests.append(queue[at : at + NEXT + 1])
+    missing = total - rows.tokens[taken].sum() - math.fsum(lacking)
+    waiting = []
+    for c, rest in enumerate(rests):
+        missing += lacking[c]
         share = 0.0
         if rest:
-            share = max(wanted[c] - reached, 0.0) / max(int(rows.tokens[rest[0]]), 1)
+            tokens = int(rows.tokens[rest[0]])
+            share = lacking[c] / max(tokens, 1)
+            if lacking[c] > 0 and 0 < tokens <= 2 * missing:
+                taken[rest[0]] = True
+                missing -= tokens
         waiting += [(share == 0, place, -share, c, i) for place, i in enumerate(rest)]
-    missing = total - got
     for *_, i in sorted(waiting):
         tokens = int(rows.tokens[i])
-        if missing > 0 and 0 < tokens <= 2 * missing:
+        if not taken[i] and missing > 0 and 0 < tokens <= 2 * missing:
             taken[i] = True
             missing -= tokens
     return taken
@@ -152,14 +158,17 @@ def test_windows_leave_out_most_documents() -> None:
     assert bits_needed(limit, limit) == 0
 
 
-def test_the_largest_remainders_get_their_documents() -> None:
-    # Two documents in each of four cells: 100 tokens are at each boundary, and 200 are wanted.
-    cell, key = np.repeat(np.arange(4), 2), np.tile(np.arange(2, dtype=np.uint64), 4)
-    rows = Rows(cell, key, np.zeros(8, np.uint64), np.arange(8), np.full(8, 100))
-    wanted = np.array([10.0, 80.0, 70.0, 40.0])
-    cuts = cut(rows, wanted, 200.0, Windows.every(4))
-    assert cuts.taken.tolist() == [0, 100, 100, 0]
-    assert cuts.beyond.tolist() == [2, 4]
+def test_cells_that_want_less_than_a_document_get_their_share_of_documents() -> None:
+    cells = 100
+    cell = np.repeat(np.arange(cells), 2)
+    n = len(cell)
+    key = np.tile(np.arange(2, dtype=np.uint64), cells)
+    rows = Rows(cell, key, np.zeros(n, np.uint64), np.arange(n), np.full(n, 100))
+    wanted = np.where(np.arange(cells) < 50, 10.0, 70.0)
+    cuts = cut(rows, wanted, float(wanted.sum()), Windows.every(cells))
+    assert cuts.taken.max() == 100
+    assert cuts.taken[:50].sum() == 500
+    assert cuts.taken[50:].sum() == 3500
 
 
 def test_a_shorter_document_behind_is_taken_where_the_boundary_is_too_long() -> None:

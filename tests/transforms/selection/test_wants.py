@@ -1,6 +1,7 @@
 """Filling quotas in steps: full copies, rounds, totals that make up for one another."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_the_order_of_the_rows_has_no_influence(corpus: tuple[Quotas, Rows], ran
 def test_rounds_never_take_back_and_standings_add_up(corpus: tuple[Quotas, Rows]) -> None:
     quotas, rows = corpus
     copies, standings = filled(quotas, rows, 4)
-    for before, after in zip(standings, standings[1:], strict=False):
+    for before, after in pairwise(standings):
         assert (after.got >= before.got).all()
     last = standings[-1]
     counted = np.bincount(rows.cell, copies * rows.tokens, quotas.quota.size)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from outcross.pipeline.stages.selection import Steps
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.candidates import Layout
+from outcross.transforms.selection.copies import Chosen
+from outcross.transforms.selection.fill_quotas import FillQuotas
 from outcross.transforms.selection.histogram import bits_needed
-from outcross.transforms.selection.rounds import Chosen
 from outcross.transforms.selection.uses import FRESH, LEDGER, NONE, OFF_SUPPORT, SYNTHETIC
 from outcross.transforms.selection.wants import USES, Quotas
 from outcross.transforms.text.ngrams import Tables, count_ngrams
@@ -130,11 +130,12 @@ def run(
         bits=bits_needed(DOCUMENTS, limit),
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())
-    steps = Steps(layout, str(folder / "spill") if spill else None, quotas, rounds)
     every = [Unit(index, 0, ()) for index in range(units)]
     with beam.Pipeline(runner="FnApiRunner") as p:
         dealt = p | beam.Create([every[::2], every[1::2]])
-        steps.wire(dealt, [[unit] for unit in reversed(every)])
+        synthetic = [[unit] for unit in reversed(every)]
+        spilled = str(folder / "spill") if spill else None
+        dealt | FillQuotas(layout, synthetic, rounds, quotas.synthetic, spilled)
     tables = [
         files.read_table(unit_file(layout.selection, index, "parquet")) for index in range(units)
     ]
