@@ -125,7 +125,7 @@ def audit(
         deduplicated = deduplicate(sketch(context), indices)
         for warning in warnings_of_known(deduplicated.sketched):
             context.warn(warning)
-        audited = read_corpus(cluster(deduplicated, audited=True))
+        audited = read_corpus(cluster(deduplicated, audited=True), gates)
         write_rejects(audited.sketched, config.out)
         measured = measure(audited, count(audited), gates)
         with context.progress.stage("report"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,18 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config
+from outcross.schemas.gates import Gates
+from outcross.transforms.dedup.bands import partition_bits
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.inputs.places import file_names
-from outcross.transforms.measuring.repeats import repeats_within
+from outcross.transforms.measuring.repeat_groups import CountRepeats, total_groups
 from outcross.transforms.reference.audited_files import CountFiles, PieceFiles, read_counts
 from outcross.transforms.reference.known_documents import (
     FindMembers,
     SendFingerprints,
     WriteKnown,
 )
-from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.sketches.store import Sketches
 
 
@@ -38,11 +38,14 @@ class Audited:
         clustered: result of `cluster`.
         artifact: artifact of the stage.
         files: facts of each audited file: name, rows, bytes, documents read, near duplicates.
+        groups: int64[m, 2], ascending sizes of the groups of judged documents that repeat one
+            document, and the number of groups of each size.
     """
 
     clustered: Clustered
     artifact: Artifact
     files: Sequence[Mapping[str, Any]]
+    groups: NDArray[np.int64]
 
     @property
     def folder(self) -> str:
@@ -51,23 +54,6 @@ class Audited:
         Known documents stand word for word in the reference. Measured documents have one copy.
         """
         return self.artifact.path("documents")
-
-    # until the other stages read the files
-
-    @cached_property
-    def known(self) -> NDArray[np.bool_]:
-        """Mask of the documents that stand word for word in the reference, bool[n]."""
-        return load_aligned(self.folder, self.sketched.sketches, ["known"])[0]
-
-    @cached_property
-    def file(self) -> NDArray[np.int64]:
-        """Array int64[n]: number of each document's file."""
-        return load_aligned(self.folder, self.sketched.sketches, ["file"])[0]
-
-    @cached_property
-    def copies(self) -> NDArray[np.int32]:
-        """Array int32[n]: 1 for each measured document, else 0."""
-        return load_aligned(self.folder, self.sketched.sketches, ["copies"])[0]
 
     @property
     def deduplicated(self) -> Deduplicated:
@@ -90,15 +76,24 @@ class Audited:
         return self.clustered.config
 
 
-def read_corpus(clustered: Clustered) -> Audited:
-    """Mark the documents to measure: those that repeat nothing and aren't in the reference."""
+def read_corpus(clustered: Clustered, gates: Gates) -> Audited:
+    """Mark the documents to measure: those that repeat nothing and aren't in the reference.
+
+    Args:
+        clustered: result of `cluster`.
+        gates: limits; they name the domains that may converge, whose documents aren't judged.
+    """
     sketches, context = clustered.sketched.sketches, clustered.context
     names, sizes, pieces = _files(sketches)
     done = artifact(
-        clustered.config.out, "audited", cluster=clustered.artifact.key, files=[names, sizes]
+        clustered.config.out,
+        "audited",
+        cluster=clustered.artifact.key,
+        files=[names, sizes],
+        domains=dict(gates.domains),
     )
     if not done.finished:
-        _find_known(clustered, done, pieces)
+        _mark_documents(clustered, done, pieces, len(names), gates)
         done.finish()
     counts = read_counts(done.path("sums"), len(names))
     known, kept = int(counts["known"].sum()), int(counts["kept"].sum())
@@ -107,27 +102,30 @@ def read_corpus(clustered: Clustered) -> Audited:
             f"{known:,} of {kept:,} documents stand word for word in the "
             "reference, and are left out of all figures"
         )
-    audited = Audited(clustered, done, [])
-    verdicts = clustered.deduplicated.verdicts
+    distinct, groups = total_groups(done.path("groups"), len(names))
     columns = {
         "file": names,
         "read": counts["read"].tolist(),
         "rows": (counts["kept"] - counts["known"]).tolist(),
         "bytes": sizes,
-        # until `deduplicate` counts them
-        "near_duplicates": repeats_within(verdicts, audited.file, len(names)).tolist(),
+        "near_duplicates": (counts["read"] - distinct).tolist(),
     }
     rows = zip(*columns.values(), strict=True)
-    return replace(audited, files=[dict(zip(columns, row, strict=True)) for row in rows])
+    facts = [dict(zip(columns, row, strict=True)) for row in rows]
+    return Audited(clustered, done, facts, groups)
 
 
-def _find_known(clustered: Clustered, done: Artifact, pieces: PieceFiles) -> None:
+def _mark_documents(
+    clustered: Clustered, done: Artifact, pieces: PieceFiles, parts: int, gates: Gates
+) -> None:
     """Find the documents that stand in a human reference, and count those of each file.
 
     Args:
         clustered: result of `cluster`.
         done: artifact of the stage.
         pieces: files of the pieces.
+        parts: number of files.
+        gates: limits that tell which documents are judged.
     """
     deduplicated, reference = clustered.deduplicated, clustered.reference
     sketches, context = deduplicated.sketches, clustered.context
@@ -137,6 +135,17 @@ def _find_known(clustered: Clustered, done: Artifact, pieces: PieceFiles) -> Non
     synthetic = [source.role == "synthetic" for source in clustered.config.sources]
     send = SendFingerprints(sketches.folder, deduplicated.folder, synthetic, reference.members.bits)
     find = FindMembers(clustered.reference_folder, reference.members)
+    repeats = CountRepeats(
+        [source.role for source in clustered.config.sources],
+        sketches.offsets,
+        sketches.folder,
+        deduplicated.folder,
+        folder,
+        gates,
+        parts,
+        partition_bits(len(sketches)),
+        done.subfolder("groups"),
+    )
     with context.spill() as spill:
 
         def wire(lanes: Any) -> None:
@@ -144,7 +153,9 @@ def _find_known(clustered: Clustered, done: Artifact, pieces: PieceFiles) -> Non
             if reference.human:  # the human part of a run's output is meant to be there
                 found = lanes | Send(send, spill) | Regroup(find, spill)
                 marked = found | Collect(WriteKnown(known))
-            lanes | SumUnits(count, sums, marked)
+            counted = lanes | SumUnits(count, sums, marked)
+            sent = lanes | "SendRepeats" >> Send(repeats, spill, counted)
+            sent | "CountRepeats" >> Collect(repeats)
 
         context.over_units(sketches.units, wire)
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.classes import warn_of_strange_surfaces
@@ -19,9 +17,7 @@ from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base import files
-from outcross.transforms.estimators.richness import OFF_SUPPORT
 from outcross.transforms.exchange.sums import SumUnits
-from outcross.transforms.measuring.repeats import group_sizes
 from outcross.transforms.reference.assign_clusters import AssignClusters
 from outcross.transforms.reference.class_counts import ClassCounts
 from outcross.transforms.reference.classify_units import CLASS_COUNTS, ClassifyUnits
@@ -35,7 +31,6 @@ from outcross.transforms.reference.reference import (
     copy_reference,
     load_reference,
 )
-from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 
@@ -88,23 +83,6 @@ class Clustered:
     def counts(self) -> ClassCounts:
         """Counts of the documents by source, class and verdict."""
         return ClassCounts.from_json(self.artifact.stats())
-
-    # until the other stages read the files
-
-    @cached_property
-    def cluster(self) -> NDArray[np.int32]:
-        """Array int32[n]: nearest centroid of each document."""
-        return load_aligned(self.folder, self.deduplicated.sketches, ["cluster"])[0]
-
-    @cached_property
-    def document_class(self) -> NDArray[np.int8]:
-        """Array int8[n]: HEAD, TAIL or OFF_SUPPORT."""
-        return load_aligned(self.classes_folder, self.deduplicated.sketches, ["class"])[0]
-
-    @property
-    def off_support(self) -> NDArray[np.bool_]:
-        """Mask of the off-support documents, bool[n]."""
-        return self.document_class == OFF_SUPPORT
 
 
 def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
@@ -230,8 +208,7 @@ def _make_reference(
     reference = maker.result(
         load_default().fingerprint,
         config.ngram,
-        # until `deduplicate` counts the groups
-        group_sizes(deduplicated.verdicts, sketched.of_role(*roles)),
+        deduplicated.group_sizes(*roles),
         Known.total(sketched.known(*roles).values()),
     )
     reference = replace(reference, names=_shown(reference.names))

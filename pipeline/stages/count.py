@@ -22,7 +22,6 @@ from outcross.transforms.measuring.distinct import CountDistinct, total_distinct
 from outcross.transforms.measuring.prompts import DrawnAnswers, PromptCounts
 from outcross.transforms.measuring.selected import SelectedSums
 from outcross.transforms.measuring.totals import Totals
-from outcross.transforms.sketches.aligned import save_aligned
 
 _PARTITIONS = 4  # at least; more for many documents
 _DOCUMENTS = 1 << 21  # documents of a partition
@@ -104,7 +103,7 @@ def count(corpus: Corpus) -> Counted:
             offsets=sketches.offsets,
             sketches=sketches.folder,
             verdicts=corpus.deduplicated.folder,
-            selection=selection_folder(corpus),
+            selection=corpus.folder,
             assignments=None if clustered is None else clustered.folder,
             uses=corpus.ranking.folder if isinstance(corpus, Selected) else None,
             clusters=clusters,
@@ -145,16 +144,3 @@ def clusters_of(corpus: Corpus) -> Clustered | None:
 
 def _named(corpus: Corpus) -> bool:
     return any(report.named.get("domain", 0) for report in corpus.sketched.sketches.reports)
-
-
-def selection_folder(corpus: Corpus) -> str:
-    """Return the folder of the row-aligned copies."""
-    if not isinstance(corpus, Audited):
-        return corpus.folder
-    # until the stage before writes it
-    done = artifact(corpus.config.out, "measured", cluster=corpus.clustered.artifact.key)
-    if not done.finished:
-        columns = {"copies": corpus.copies}
-        save_aligned(done.subfolder("selection"), corpus.sketched.sketches, columns)
-        done.finish()
-    return done.path("selection")

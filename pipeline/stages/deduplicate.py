@@ -18,11 +18,11 @@ from outcross.schemas.config import Config, band_threshold
 from outcross.schemas.deduplication import Overlap
 from outcross.schemas.sources import Role
 from outcross.transforms.dedup.corpus import Corpus, Named
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Settings, Verdicts
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Settings
 from outcross.transforms.dedup.deduplicate_documents import DeduplicateDocuments
 from outcross.transforms.dedup.rules import Party
 from outcross.transforms.inputs.places import file_names
-from outcross.transforms.sketches.aligned import load_aligned, load_unit
+from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.joined import JoinedSketches
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.minhash import lsh_parameters
@@ -94,29 +94,11 @@ class Deduplicated:
             roles: roles of the documents: one that is not `exclude`, or those of data/.
 
         Returns:
-            int64[m, 2], ascending sizes and the number of groups of each size, as `group_sizes`
-            counts them.
+            int64[m, 2], ascending sizes and the number of groups of each size. A group is a kept
+            document with the removed ones; of a kept document of another role, the removed alone.
         """
         chosen = [n for n, s in enumerate(self.config.sources) if s.role in roles]
         return self.sums.group_sizes(roles, chosen)
-
-    @cached_property
-    def verdicts(self) -> Verdicts:
-        """Verdicts on the run's n documents; a partner from n on is of an earlier run."""
-        names = ["partner", "stage", "similarity", "open"]
-        partner, stage, similarity, still_open = load_aligned(self.folder, self.sketches, names)
-        return Verdicts(partner, stage, similarity, still_open, self.counts)
-
-    @property
-    def kept(self) -> NDArray[np.bool_]:
-        """Mask of the kept documents, bool[n]."""
-        return self.verdicts.kept
-
-    @cached_property
-    def repeated(self) -> NDArray[np.bool_]:
-        """Mask of the documents whose own id isn't unique in their source, bool[n]."""
-        (repeated,) = load_aligned(self.folder, self.sketches, ["repeated_id"])
-        return repeated
 
     def ids(self, documents: NDArray[np.int64]) -> list[str]:
         """Return the ids of documents.

@@ -11,7 +11,7 @@ from outcross.pipeline.engine.artifacts import artifact
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.count import Counted, selection_folder
+from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Branch, Written, data_shards, write
@@ -155,7 +155,7 @@ class Measuring(Branch):
         grouping = Grouping(
             roles=[source.role if source.role in WRITABLE else None for source in config.sources],
             verdicts=corpus.deduplicated.folder,
-            selection=selection_folder(corpus),
+            selection=corpus.folder,
             domains=self.domains,
             gates=self.gates,
             partly_judged=self.partly_judged,

@@ -38,8 +38,7 @@ from outcross.transforms.selection.quantile import CUTS, CutByHash, SumBuckets
 from outcross.transforms.selection.sample_sources import HELD, CountSamples, SourceRows, SumSources
 from outcross.transforms.selection.supply import SUPPLY, SumSupply, SupplySums
 from outcross.transforms.selection.unit_columns import UnitColumns
-from outcross.transforms.selection.uses import GENERATED, HUMAN, LEDGER
-from outcross.transforms.sketches.aligned import load_aligned
+from outcross.transforms.selection.uses import GENERATED
 from outcross.transforms.text.ngrams import Tables
 
 
@@ -105,28 +104,6 @@ class Ranking:
     def ngrams(self, source: str) -> str:
         """Return the file of n-gram counts of one of the run's own synthetic sources."""
         return _ngrams(self.artifact, source)
-
-    # The stages after this one read the files; until then they take arrays over all documents.
-    @cached_property
-    def uses(self) -> NDArray[np.int8]:
-        """Array int8[n]: use of each document."""
-        (uses,) = load_aligned(self.folder, self.sketched.sketches, ["use"])
-        return uses
-
-    @property
-    def candidate(self) -> NDArray[np.bool_]:
-        """Mask of the synthetic documents that may be written, bool[n]."""
-        return np.isin(self.uses, GENERATED)
-
-    @property
-    def human(self) -> NDArray[np.bool_]:
-        """Mask of the human documents that may be written, bool[n]."""
-        return np.isin(self.uses, HUMAN)
-
-    @property
-    def ledger(self) -> NDArray[np.bool_]:
-        """Mask of the documents of the ledger that may be written, bool[n]."""
-        return self.uses == LEDGER
 
 
 def rank(clustered: Clustered) -> Ranking:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import AnyMeasured, Measured
@@ -33,11 +30,9 @@ from outcross.schemas.figures import Figures
 from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.report import Report, Verdict
-from outcross.schemas.sources import WRITABLE
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
 from outcross.transforms.measuring.grouping import JUDGED
-from outcross.transforms.measuring.repeats import group_sizes, repeated_share
-from outcross.transforms.measuring.totals import domain_codes
+from outcross.transforms.measuring.repeats import repeated_share
 from outcross.transforms.measuring.wording import CollapsedPrompts
 
 
@@ -174,7 +169,7 @@ def _report(
         }
     return Report(
         verdict=with_findings(result, findings),
-        deduplication=deduplication(corpus.deduplicated, classified),
+        deduplication=deduplication(corpus.deduplicated, classified, quotes.removals),
         prompts=answers,
         **parts,
     )
@@ -194,7 +189,7 @@ def _judged(measured: AnyMeasured, last: Figures) -> Figures | None:
     else:
         result = last.model_copy(update={"zstd_ratio": None})
     if isinstance(measured.corpus, Audited):
-        repeats = figures.near_duplicates(_groups(measured), measured.clustered.reference)
+        repeats = figures.near_duplicates(measured.corpus.groups, measured.clustered.reference)
         result = figures.with_measures(result, [repeats])
     return figures.with_measures(result, figures.judge(result.measures, measured))
 
@@ -210,27 +205,9 @@ def _verdict(
         return verdict(judged.measures, warnings, measured.gates, collapsed)
     sentence = "Done; nothing was judged, as there is no human text to judge by."
     if isinstance(measured.corpus, Audited):
-        groups = _groups(measured)
+        groups = measured.corpus.groups
         repeated, _ = repeated_share(groups, int(groups.prod(axis=1).sum()))
         if repeated:
             sentence += f" {repeated:.1%} of the documents repeat another one."
     result = Verdict(outcome="done", sentence=sentence, reasons=[], warnings=list(warnings))
     return result if collapsed is None else with_prompts(result, collapsed)
-
-
-def _groups(measured: AnyMeasured) -> NDArray[np.int64]:
-    """Return the sizes of the groups of judged documents that repeat one document."""
-    # until the stage before counts them
-    rows = measured.sketched.of_role(*WRITABLE) & _open(measured)
-    return group_sizes(measured.corpus.deduplicated.verdicts, rows)
-
-
-def _open(measured: AnyMeasured) -> NDArray[np.bool_]:
-    """Return bool[n], documents that are judged: all but those of domains that may converge."""
-    gates, sketches = measured.gates, measured.sketched.sketches
-    open_ = np.full(len(sketches), not gates.converges(None))
-    if measured.domains:
-        for unit, part in sketches.per_unit(open_):
-            codes, names = domain_codes(sketches.table(unit.index, ["domain"]).column(0))
-            part[:] = np.array([not gates.converges(name) for name in names], bool)[codes]
-    return open_

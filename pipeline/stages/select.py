@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.cluster import Clustered
@@ -22,7 +18,6 @@ from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.copies import Chosen, WriteKept
-from outcross.transforms.sketches.aligned import load_aligned
 
 
 @dataclass(frozen=True)
@@ -38,12 +33,6 @@ class Selected:
     planned: Planned
     artifact: Artifact
     chosen: Chosen
-
-    @cached_property
-    def copies(self) -> NDArray[np.int32]:
-        """Array int32[n]: copies of each document."""
-        (copies,) = load_aligned(self.folder, self.sketched.sketches, ["copies"])
-        return copies
 
     @property
     def ranking(self) -> Ranking:
@@ -100,12 +89,6 @@ class Kept:
     artifact: Artifact
     chosen: Chosen
     assignments: ClassVar[str | None] = None
-
-    @cached_property
-    def copies(self) -> NDArray[np.int32]:
-        """Array int32[n]: copies of each document, 0 or 1."""
-        (copies,) = load_aligned(self.folder, self.sketched.sketches, ["copies"])
-        return copies
 
     @property
     def sketched(self) -> Sketched:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import MANIFEST, Artifact
 from outcross.pipeline.stages.context import Context
-from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
-from outcross.schemas.sources import Role, Source
+from outcross.schemas.sources import Role
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_from
 from outcross.transforms.sketches.store import Sketches, UnitReport
@@ -55,36 +49,6 @@ class Sketched:
         """Configuration of the run."""
         return self.context.config
 
-    def of_role(self, *roles: Role) -> NDArray[np.bool_]:
-        """Return bool[n]: the documents whose source has one of these roles."""
-        return self._of(lambda source: source.role in roles)
-
-    def of_sources(self, *names: str) -> NDArray[np.bool_]:
-        """Return bool[n]: the documents whose source has one of these names."""
-        return self._of(lambda source: source.name in names)
-
-    def _of(self, holds: Callable[[Source], bool]) -> NDArray[np.bool_]:
-        sources = self.config.sources
-        chosen = [holds(sources[unit.source]) for unit in self.sketches.units]
-        return np.repeat(np.array(chosen, bool), np.diff(self.sketches.offsets))
-
-    @cached_property
-    def source_numbers(self) -> NDArray[np.int64]:
-        """Array int64[n]: number of each document's source."""
-        numbers = np.array([unit.source for unit in self.sketches.units], np.int64)
-        return np.repeat(numbers, np.diff(self.sketches.offsets))
-
-    @cached_property
-    def tokens(self) -> NDArray[np.int64]:
-        """Array int64[n]: tokens of each document."""
-        return self.sketches.numbers("tokens")
-
-    @cached_property
-    def fingerprints(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Pair of arrays uint64[n]: upper and lower halves of the documents' fingerprints."""
-        hi = self.sketches.numbers("fingerprint_hi")
-        return hi, self.sketches.numbers("fingerprint_lo")
-
     def known(self, *roles: Role) -> dict[str, Known]:
         """Count the words that the embedder knows, by source name.
 
@@ -98,29 +62,6 @@ class Sketched:
             for number, source in enumerate(self.config.sources)
             if source.role in roles
         }
-
-    def domains(self, names: Sequence[str]) -> NDArray[np.int16]:
-        """Return each document's place in a list of domains.
-
-        Args:
-            names: names of the domains.
-
-        Returns:
-            int16[n]; a document of another domain has the place of '*', or -1 without '*'.
-        """
-        others = names.index(OTHERS) if OTHERS in names else -1
-        places = np.full(len(self.sketches), others, np.int16)
-        number = {name: place for place, name in enumerate(names)}
-        if number.keys() <= {OTHERS}:
-            return places
-        for unit, part in self.sketches.per_unit(places):
-            if self.sketches.reports[unit.index].named.get("domain", 0):
-                column = self.sketches.table(unit.index, ["domain"]).column(0)
-                encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
-                values = encoded.dictionary.to_pylist()
-                by_code = np.array([number.get(value, others) for value in values], np.int16)
-                part[:] = by_code[encoded.indices.to_numpy()]
-        return places
 
     def units(self, *roles: Role) -> list[Unit]:
         """Return the units that have valid rows and whose source has one of these roles."""

@@ -200,7 +200,12 @@ def _ledger_gap(sketched: Sketched) -> str | None:
     lineage = sketched.context.lineage
     if lineage is None:
         return None
-    readable = int(sketched.of_sources(*lineage.ledger).sum())
+    readable = sum(
+        report.rows
+        for number, source in enumerate(sketched.config.sources)
+        if source.name in lineage.ledger
+        for report in sketched.reports(number)
+    )
     bought = lineage.before.ledger.documents
     if readable == bought:
         return None

@@ -19,13 +19,11 @@ from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
 from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import TextKind, texts_at
-from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.rows.text_fields import text_of
 
 SHOWN = 300  # characters of a text
@@ -239,39 +237,6 @@ def look_up_texts(sketched: Sketched, lists: Mapping[str, TextList]) -> dict[str
     if not config.texts:  # no readable text stays in the work folder
         files.delete_files(paths)
     return texts
-
-
-def texts_of_documents(
-    sketched: Sketched,
-    documents: NDArray[np.int64],
-    characters: int = LOOKED_UP,
-    part: TextKind = "text",
-) -> dict[int, str]:
-    """Read the beginnings of some documents of the run, by their numbers.
-
-    Args:
-        sketched: result of `sketch`.
-        documents: int64[m], ascending numbers of documents.
-        characters: characters of each text.
-        part: "text" for the judged text, "prompt" for the prompt.
-    """
-    # until the report asks for all its texts at once
-    return look_up_texts(sketched, {"": TextList(documents, characters, part)})[""]
-
-
-def texts_by_hash(sketched: Sketched, documents: NDArray[np.int64]) -> list[str]:
-    """Read the texts of the documents with the smallest hashes, as many as compression needs.
-
-    Args:
-        sketched: result of `sketch`.
-        documents: int64[m], ascending numbers of documents to choose from.
-    """
-    hi, lo = (half[documents] for half in sketched.fingerprints)
-    order = np.argsort(sample_key(hi, lo, np.ones(len(documents), np.int64)), kind="stable")
-    length = np.minimum(sketched.sketches.numbers("length")[documents][order], BLOCK)
-    chosen = documents[order[np.cumsum(length) - length < BLOCK * BLOCKS]]
-    texts = texts_of_documents(sketched, np.sort(chosen), characters=BLOCK)
-    return [texts[document] for document in chosen.tolist()]
 
 
 def ids_array(wanted: set[Name]) -> pa.Array:

@@ -1,54 +1,9 @@
-"""Repeats within a set of documents, and their share in a smaller sample."""
+"""Share of repeats in a sample of documents, predicted from the sizes of their groups."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from outcross.transforms.dedup.decide import Verdicts
-
-
-def group_sizes(verdicts: Verdicts, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the groups of documents that repeat one document, by size.
-
-    A group is a kept document of the set with the removed ones that it stands for. Where the kept
-    document is outside the set, the group is the removed ones alone.
-
-    Args:
-        verdicts: verdicts on n documents.
-        rows: bool[n], the set.
-
-    Returns:
-        int64[m, 2], ascending sizes and the number of groups of each size.
-    """
-    partner = np.where(rows, verdicts.partner, -1)
-    repeated, repeats = np.unique(partner[partner >= 0], return_counts=True)
-    size = (rows & verdicts.kept).astype(np.int64)
-    inside = repeated < len(rows)
-    size[repeated[inside]] += repeats[inside]
-    sizes = np.concatenate([size[size > 0], repeats[~inside]])
-    return np.stack(np.unique(sizes, return_counts=True), axis=1).astype(np.int64)
-
-
-def repeats_within(verdicts: Verdicts, part: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
-    """Count in each part of a corpus the documents that repeat another document of that part.
-
-    A kept document and those removed for it are one group, across all parts. In each part, all but
-    one of a group's documents count.
-
-    Args:
-        verdicts: verdicts on n documents.
-        part: int64[n], part of each document.
-        parts: number of parts.
-
-    Returns:
-        int64[parts], documents.
-    """
-    document = np.arange(len(part))
-    stands_for = np.where(verdicts.kept, document, verdicts.partner)
-    width = int(stands_for.max(initial=0)) + 1
-    different = np.unique(part * width + stands_for) // width
-    return np.bincount(part, minlength=parts) - np.bincount(different, minlength=parts)
 
 
 def repeated_share(groups: NDArray[np.int64], n: int) -> tuple[float, float]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.reporting.certificate import certificate
-from outcross.pipeline.stages.texts import beginning, texts_of_documents, texts_of_earlier
+from outcross.pipeline.stages.texts import beginning, texts_of_earlier
 from outcross.schemas.deduplication import Deduplication, Loss, Removal, RepeatedText
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import WRITABLE
@@ -23,12 +25,25 @@ _CLASSES: dict[int, Literal["head", "tail", "off-support"]] = {
 }
 
 
-def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> Deduplication:
+def quoted_removals(deduplicated: Deduplicated) -> NDArray[np.int64]:
+    """Return the numbers of this run's documents that the report quotes, ascending."""
+    sums = deduplicated.sums
+    quoted = [line.document for line in sums.most_repeated]
+    if (table := sums.least_similar) is not None:
+        quoted += [*table["document"].to_pylist(), *table["partner"].to_pylist()]
+    numbers = np.unique(np.array(quoted, np.int64))
+    return numbers[numbers < len(deduplicated.sketches)]
+
+
+def deduplication(
+    deduplicated: Deduplicated, clustered: Clustered | None, texts: Mapping[int, str]
+) -> Deduplication:
     """Describe the removals: by stage, by role and document class, and examples.
 
     Args:
         deduplicated: result of `deduplicate`.
         clustered: result of `cluster`; None without human text, as there are no classes then.
+        texts: beginnings of the texts of `quoted_removals`.
     """
     sums = deduplicated.sums
     return Deduplication(
@@ -42,23 +57,20 @@ def deduplication(deduplicated: Deduplicated, clustered: Clustered | None) -> De
         certificate=certificate(deduplicated),
         found=deduplicated.repeats,
         losses=[] if clustered is None else losses(clustered),
-        most_repeated=most_repeated(deduplicated),
-        least_similar=least_similar(deduplicated),
+        most_repeated=most_repeated(deduplicated, texts),
+        least_similar=least_similar(deduplicated, texts),
     )
 
 
 def losses(clustered: Clustered) -> list[Loss]:
     """Count the removals of each document class, by role, among documents that may be written."""
-    sketched, verdicts = clustered.sketched, clustered.deduplicated.verdicts
+    sources = clustered.config.sources
     lines = []
-    for role, rows in (
-        *((role, sketched.of_role(role)) for role in WRITABLE),
-        ("all", sketched.of_role(*WRITABLE)),
-    ):
+    for role, roles in (*((role, (role,)) for role in WRITABLE), ("all", WRITABLE)):
+        chosen = [number for number, source in enumerate(sources) if source.role in roles]
+        by_class = clustered.counts.stages[chosen].sum(axis=0)
         for number, name in _CLASSES.items():
-            stages = np.bincount(
-                verdicts.stage[rows & (clustered.document_class == number)], minlength=4
-            )
+            stages = by_class[number]
             compared = int(stages[0] + stages[NEAR])
             lines.append(
                 Loss(
@@ -74,12 +86,11 @@ def losses(clustered: Clustered) -> list[Loss]:
     return lines
 
 
-def most_repeated(deduplicated: Deduplicated) -> list[RepeatedText]:
+def most_repeated(deduplicated: Deduplicated, texts: Mapping[int, str]) -> list[RepeatedText]:
     """Return the kept documents that most others repeat; of equal ones the lower fingerprints."""
-    sketched, sketches = deduplicated.sketched, deduplicated.sketches
+    sketches = deduplicated.sketches
     most = deduplicated.sums.most_repeated
     by_number = np.array(sorted(line.document for line in most), np.int64)
-    texts = texts_of_documents(sketched, by_number)
     ids = dict(zip(by_number.tolist(), deduplicated.ids(by_number), strict=True))
     source = {
         document: deduplicated.config.sources[sketches.units[unit].source].name
@@ -92,23 +103,24 @@ def most_repeated(deduplicated: Deduplicated) -> list[RepeatedText]:
             source=source[line.document],
             times=line.times,
             exact=line.exact,
-            text=beginning(texts[line.document]),
+            text=texts[line.document],
         )
         for line in most
     ]
 
 
-def least_similar(deduplicated: Deduplicated) -> list[Removal]:
+def least_similar(deduplicated: Deduplicated, texts: Mapping[int, str]) -> list[Removal]:
     """Return the near removals of least similarity; of equal ones the first in the total order."""
     table = deduplicated.sums.least_similar
     if table is None:
         return []
     current = len(deduplicated.sketches)
     rows = table.to_pylist()
-    wanted = np.unique([row[name] for row in rows for name in ("document", "partner")])
-    texts = texts_of_documents(deduplicated.sketched, wanted[wanted < current])
     names = {(row["kept_source"], row["kept_id"]) for row in rows if row["partner"] >= current}
-    earlier = texts_of_earlier(deduplicated.config, names) if names else {}
+    earlier = {
+        name: beginning(text)
+        for name, text in (texts_of_earlier(deduplicated.config, names) if names else {}).items()
+    }
     removals = []
     for row in rows:
         kept = texts.get(row["partner"])
@@ -116,8 +128,8 @@ def least_similar(deduplicated: Deduplicated) -> list[Removal]:
         removals.append(
             Removal(
                 **{field.name: row[field.name] for field in REMOVED_FIELDS},
-                text=beginning(texts[row["document"]]),
-                kept_text=None if kept is None else beginning(kept),
+                text=texts[row["document"]],
+                kept_text=kept,
             )
         )
     return removals
