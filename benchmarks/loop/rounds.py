@@ -33,9 +33,11 @@ from run import DATA
 from topics import Codebook
 from world import Sizes, world
 
+from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.budget.problem import Problem
-from outcross.transforms.selection.residual import Scorer, keys
-from outcross.transforms.selection.select import Candidates, Filling
+from outcross.transforms.selection.cuts import Rows, Windows
+from outcross.transforms.selection.residual import Coherence, Moments, Scorer, in_steps, keys
+from outcross.transforms.selection.wants import SCORED, USES, Quotas, fill_by_hash, fill_round
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 _CLUSTERS, _DIMENSIONS, _TOPICS = 64, 50, 24
@@ -120,24 +122,51 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
     problem = Problem.of(shares, 2 * tokens, human, total, float(human.sum()))
     quota = problem.at(0.7).solution.synthetic
     hi, lo = rng.integers(2**64, size=(2, len(sizes)), dtype=np.uint64)
-    filling = Filling(Candidates(cells, sizes, np.full(len(sizes), 2), hi, lo), quota)
-    noise = filling.candidates.hashes(seed, "synthetic")
+    quotas = _quotas(cells, sizes, quota)
+    every = Windows.every(quotas.quota.size)
+    rows = Rows(cells + SCORED * _CLUSTERS, lo, lo, np.arange(len(sizes)), sizes)
+    standing = fill_by_hash(quotas, rows.take(np.zeros(0, np.int64)), every)
+    full = standing.full[SCORED][cells]
+    fillable = ((full < 2) & (standing.rest[SCORED][cells] > 0)).astype(bool)
+    picks = np.zeros(len(sizes), bool)
+    noise = seeded_hash(hi, lo, seed, "synthetic")
     reference = _count(task.reference, words, np.ones(task.reference.n, np.int32), buckets)
     fixed = _count(task.human, words, np.ones(task.human.n, np.int32), buckets)
+    coherence = Coherence(reference).score(
+        task.candidates.off, words[task.candidates.tok], np.arange(len(sizes))
+    )
     began = time.perf_counter()
-    for number in range(1, rounds + 1):
-        remaining = filling.remaining
-        expected = filling.sample(noise).astype(np.int32)
-        current = _count(task.candidates, words, expected, buckets).merge(fixed)
-        some = task.candidates.take(remaining)
-        figures = Scorer(reference, current).score(some.off, words[some.tok])
-        key = keys(figures, hi[remaining], lo[remaining], seed)
-        filling.choose(key, number / rounds)
-    if rounds == 0:
-        filling.choose(noise[filling.remaining], 1)
+    for number in range(1, max(rounds, 1) + 1):
+        remaining = np.flatnonzero(fillable & ~picks)
+        key = noise[remaining]
+        if rounds:
+            drawn = fillable & (noise < standing.thresholds(quotas.supply)[rows.cell])
+            expected = (full + (picks | drawn)).astype(np.int32)
+            current = _count(task.candidates, words, expected, buckets).merge(fixed)
+            scores = Scorer(reference, current).score(
+                task.candidates.off, words[task.candidates.tok], remaining
+            )
+            figures = np.vstack([scores, coherence[remaining]])
+            moments = [Moments.of(values) for values in figures]
+            key = in_steps(keys(figures, moments, hi[remaining], lo[remaining], seed))
+        candidates = replace(rows.take(remaining), key=key)
+        standing = fill_round(standing, candidates, number / max(rounds, 1), every)
+        columns = candidates.cell, candidates.key, candidates.tie, candidates.number
+        picks[remaining] = standing.cuts.take(*columns)
     seconds = time.perf_counter() - began
-    picked = task.candidates.take(np.repeat(np.arange(len(sizes)), filling.copies))
+    picked = task.candidates.take(np.repeat(np.arange(len(sizes)), full + picks))
     return joined([task.human, picked]), seconds
+
+
+def _quotas(
+    cells: NDArray[np.int64], sizes: NDArray[np.int64], quota: NDArray[np.float64]
+) -> Quotas:
+    """Return synthetic quotas alone, for documents that may stand twice."""
+    shape = len(USES), _CLUSTERS
+    wanted, supply = np.zeros(shape), np.zeros(shape, np.int64)
+    wanted[SCORED] = quota
+    supply[SCORED] = np.bincount(cells, sizes, _CLUSTERS)
+    return Quotas(wanted, supply, np.full(shape, 2))
 
 
 def _count(
