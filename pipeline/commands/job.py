@@ -29,7 +29,7 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
-from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.embed import default_fingerprint
 from outcross.transforms.text.minhash import lsh_parameters
 
 Kind = Literal["run", "audit", "reference"]
@@ -232,7 +232,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "pipelines": len(context.pipelines),
         "shuffled_bytes": {stage: count for stage, count in context.shuffled.items() if count},
         "host": platform.node(),
-        "embedder": load_default().fingerprint,
+        "embedder": default_fingerprint(),
         "reference": None if reference is None else reference.fingerprint(),
         "inputs": inputs,
     }

@@ -21,7 +21,7 @@ from outcross.transforms.inputs.seals import Identity, digests_of, identify_all,
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches
-from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.embed import default_fingerprint
 
 LEAST_UNIT = 8 << 20
 """Bytes of a unit, at least."""
@@ -49,7 +49,7 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
         "ngram": config.ngram,
         "num_perm": config.num_perm,
     }
-    done = artifact(config.out, "sketch", embedder=load_default().fingerprint, **parts)
+    done = artifact(config.out, "sketch", embedder=default_fingerprint(), **parts)
     if not embedded and not done.finished:  # sketches with embeddings do as well
         done = artifact(config.out, "sketch", embedder=None, **parts)
     folder = done.subfolder("units")

@@ -354,18 +354,29 @@ def _checked(name: str, sha256: str) -> bytes:
 @functools.cache
 def _default_parts() -> tuple[NDArray[np.int8], Tokenizer, str]:
     """Table, tokenizer and fingerprint, read and checked once a process."""
-    metadata: dict[str, Any] = json.loads((_DATA / "static_table.json").read_text("utf-8"))
+    metadata = _metadata()
     tokenizer = _checked("tokenizer.json", metadata["tokenizer"]["sha256"]).decode()
     _checked("static_table.npy", metadata["table"]["sha256"])
     table = files.read_array(str(_DATA / "static_table.npy"))
+    return table, Tokenizer.from_str(tokenizer), default_fingerprint()
+
+
+def _metadata() -> dict[str, Any]:
+    metadata: dict[str, Any] = json.loads((_DATA / "static_table.json").read_text("utf-8"))
+    return metadata
+
+
+@functools.cache
+def default_fingerprint() -> str:
+    """Return the fingerprint of the default embedder, without loading it."""
+    metadata = _metadata()
     decides = [
         metadata["table"]["sha256"],
         metadata["tokenizer"]["sha256"],
         unicode_version(),
         SCALE,
     ]
-    fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
-    return table, Tokenizer.from_str(tokenizer), fingerprint
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
 
 
 def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:

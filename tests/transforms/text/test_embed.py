@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.transforms.text import embed
-from outcross.transforms.text.embed import SCALE, Embedder, StaticEmbedder, load_default
+from outcross.transforms.text.embed import (
+    SCALE,
+    Embedder,
+    StaticEmbedder,
+    default_fingerprint,
+    load_default,
+)
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.words import split_words
 
@@ -113,7 +119,7 @@ def test_the_memory_is_bounded() -> None:
 
 def test_every_instance_gives_the_same_fingerprint_and_shares_the_table() -> None:
     other = load_default()
-    assert other.fingerprint == DEFAULT.fingerprint
+    assert other.fingerprint == DEFAULT.fingerprint == default_fingerprint()
     assert len(other.fingerprint) == 32
     assert np.shares_memory(other._table, DEFAULT._table)
     assert not other._table.flags.writeable
