@@ -76,6 +76,12 @@ class Counted:
         sums, weighted = self.totals.sources, self.corpus.config.copies == "weights"
         return int((sums.selected if weighted else sums.rows).sum())
 
+    @property
+    def by_cluster(self) -> NDArray[np.int64]:
+        """Array int64[C]: copies of the selected documents, by cluster."""
+        nothing = np.zeros(len(self.totals.examples.key), np.int64)
+        return sum((cells.rows.sum(axis=0) for cells in self.totals.cells.values()), nothing)
+
     def tokens(self, *roles: Role) -> int:
         """Return the selected tokens of the sources with these roles, copies included."""
         sources = self.corpus.config.sources

@@ -12,6 +12,7 @@ from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import Counted
+from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.select import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Branch, Written, data_shards, write
@@ -42,6 +43,7 @@ class Measured(Generic[CorpusT]):
         files: names of the files in this folder.
         domains: names of the measured domains; '' for documents without one.
         partly_judged: True if some documents aren't judged, as their domains may converge.
+        quoting: lookup of the texts that the report shows.
     """
 
     corpus: CorpusT
@@ -51,6 +53,7 @@ class Measured(Generic[CorpusT]):
     files: frozenset[str]
     domains: Sequence[str]
     partly_judged: bool
+    quoting: Quoting
 
     @property
     def clustered(self) -> Clustered:
@@ -139,6 +142,7 @@ class Measuring(Branch):
             seed=config.seed,
         )
         self.folder = self.done.subfolder("sets")
+        self.quoting = Quoting(counted, measured=True)
 
     @property
     def finished(self) -> bool:
@@ -182,11 +186,17 @@ class Measuring(Branch):
     def run(self) -> None:
         """Measure the documents by a pipeline of its own."""
         context, sketched = self.corpus.context, self.corpus.sketched
+        unfinished = [branch for branch in (self, self.quoting) if not branch.finished]
         stage = context.progress.stage("measure", documents=len(sketched.sketches))
         with stage, context.spill() as spill:
-            transform = self.transform(spill)
-            context.over_units(sketched.units(*WRITABLE), lambda lanes: lanes | transform)
-        self.finish()
+            transforms = [branch.transform(spill) for branch in unfinished]
+            context.over_units(
+                sketched.units(*WRITABLE),
+                lambda lanes: [lanes | transform for transform in transforms],
+                reading=True,
+            )
+        for branch in unfinished:
+            branch.finish()
 
     def result(self, corpus: CorpusT) -> Measured[CorpusT]:
         """Return the measures of a corpus that was written or audited."""
@@ -198,6 +208,7 @@ class Measuring(Branch):
             frozenset(self.done.stats()["sets"]),
             self.domains,
             self.partly_judged,
+            self.quoting,
         )
 
 
@@ -229,7 +240,7 @@ def write_and_measure(
     """
     measuring = Measuring(selected, counted, gates, data_shards(selected, counted))
     before = measuring.finished
-    written = write(selected, counted, measuring)
+    written = write(selected, counted, [measuring, measuring.quoting])
     if before:
         selected.context.progress.skipped("measure")
     elif not measuring.finished:

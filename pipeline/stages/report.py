@@ -14,15 +14,11 @@ from outcross.pipeline.stages.reporting.achieved import (
     measure_achieved,
     missed,
 )
+from outcross.pipeline.stages.reporting.clusters import with_examples
 from outcross.pipeline.stages.reporting.conservation import conservation
 from outcross.pipeline.stages.reporting.dominance import dominant
-from outcross.pipeline.stages.reporting.prompts import (
-    collapsed_prompts,
-    comparisons,
-    prompts,
-    shown_answers,
-)
-from outcross.pipeline.stages.reporting.quotes import look_up
+from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
+from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.select import Kept, Selected
 from outcross.pipeline.stages.write import Written
@@ -137,11 +133,9 @@ def _report(
         findings: faults of the corpus that no measure shows, the most pressing first.
         parts: parts of the report that depend on the kind of job.
     """
-    compared = comparisons(counted)
-    clusters = [] if measured is None else figures.clusters(measured)
-    extremes, shown = figures.extremes(clusters), shown_answers(compared)
-    quotes = look_up(counted, extremes, shown, measured is not None)
-    answers = prompts(counted, compared, quotes)
+    quoting = Quoting(counted, measured=False) if measured is None else measured.quoting
+    quotes = quoting.quotes()
+    answers = prompts(counted, quoting.compared, quotes)
     classified = None
     if measured is None:
         parts |= {"stages": [], "shards": [], "domains": [], "clusters": []}
@@ -164,7 +158,7 @@ def _report(
             "judged": judged,
             "shards": figures.shards(measured),
             "domains": figures.domains(measured),
-            "clusters": figures.with_examples(clusters, quotes),
+            "clusters": with_examples(quoting.clusters, quotes.examples),
             "reference": figures.reference_facts(reference),
         }
     return Report(

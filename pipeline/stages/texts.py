@@ -186,57 +186,77 @@ class TextList:
     kind: TextKind = "text"
 
 
-def look_up_texts(sketched: Sketched, lists: Mapping[str, TextList]) -> dict[str, dict[int, str]]:
-    """Read the beginnings of texts for several lists of documents, in one pipeline.
+class TextLookup:
+    """Lookup of the beginnings of texts for several lists of documents.
 
-    Each unit's files are read once for all lists.
+    Each unit's files are read once for all lists. It can share the pipeline of another stage.
 
     Args:
         sketched: result of `sketch`.
         lists: lists of documents by name.
-
-    Returns:
-        For each list, its texts by the numbers of the documents; no text is "".
     """
-    context, config, sketches = sketched.context, sketched.config, sketched.sketches
-    documents = [np.zeros(0, np.int64), *(part.documents for part in lists.values())]
-    numbers = np.unique(np.concatenate(documents))
-    wanted = {"text": np.zeros(len(numbers), np.int32), "prompt": np.zeros(len(numbers), np.int32)}
-    for part in lists.values():
-        places = np.searchsorted(numbers, part.documents)
-        np.maximum.at(wanted[part.kind], places, part.characters)
-    columns = {"documents": numbers, **wanted}
-    done = artifact(
-        config.out,
-        "texts",
-        sketch=sketched.artifact.key,
-        kept=config.texts,
-        **{name: xxhash.xxh3_128_hexdigest(column.tobytes()) for name, column in columns.items()},
-    )
-    folder, parts = done.subfolder("found"), list(sketches.rows_of(numbers))
-    if not done.finished:
-        chosen = done.subfolder("wanted")
-        for number, rows, places in parts:
-            limits = {kind: limit[places] for kind, limit in wanted.items()}
+
+    def __init__(self, sketched: Sketched, lists: Mapping[str, TextList]) -> None:
+        self.sketched, self.lists = sketched, lists
+        documents = [np.zeros(0, np.int64), *(part.documents for part in lists.values())]
+        self.numbers = np.unique(np.concatenate(documents))
+        limits = [np.zeros(len(self.numbers), np.int32) for _ in range(2)]
+        self.wanted = dict(zip(("text", "prompt"), limits, strict=True))
+        for part in lists.values():
+            places = np.searchsorted(self.numbers, part.documents)
+            np.maximum.at(self.wanted[part.kind], places, part.characters)
+        columns = {"documents": self.numbers, **self.wanted}
+        hashed = {name: xxhash.xxh3_128_hexdigest(c.tobytes()) for name, c in columns.items()}
+        config = sketched.config
+        key, kept = sketched.artifact.key, config.texts
+        self.done = artifact(config.out, "texts", sketch=key, kept=kept, **hashed)
+        self._read = False
+
+    @property
+    def finished(self) -> bool:
+        """True if the texts have been read."""
+        return self._read or self.done.finished
+
+    def transform(self, _: str | None = None) -> LookUpTexts:
+        """Return the transform of lanes of units; units without a wanted text are skipped."""
+        wanted, sketches = self.done.subfolder("wanted"), self.sketched.sketches
+        for number, rows, places in sketches.rows_of(self.numbers):
+            limits = {kind: limit[places] for kind, limit in self.wanted.items()}
             table = pa.table({"row": rows, **limits}, schema=WANTED)
-            files.write_table(unit_file(chosen, number, "parquet"), table)
-        units = [sketches.units[number] for number, _, _ in parts]
-        work = LookUpTexts(config.sources, sketches.folder, chosen, folder)
-        context.over_units(units, lambda p: p | work, reading=True)
-        if config.texts:
-            done.finish()
-    paths = [unit_file(folder, number, "parquet") for number, _, _ in parts]
-    tables = [pa.table({}), *map(files.read_table, paths)]
-    found = pa.concat_tables(tables, promote_options="default")
-    texts: dict[str, dict[int, str]] = {}
-    for name, part in lists.items():
-        rows = np.searchsorted(numbers, part.documents)
-        column = found[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
-        pairs = zip(part.documents.tolist(), column, strict=True)
-        texts[name] = {document: text[: part.characters] for document, text in pairs}
-    if not config.texts:  # no readable text stays in the work folder
-        files.delete_files(paths)
-    return texts
+            files.write_table(unit_file(wanted, number, "parquet"), table)
+        folder = self.done.subfolder("found")
+        return LookUpTexts(self.sketched.config.sources, sketches.folder, wanted, folder)
+
+    def finish(self) -> None:
+        """Note that the texts have been read."""
+        self._read = True
+        if self.sketched.config.texts:  # else no readable text stays in the work folder
+            self.done.finish()
+
+    def texts(self) -> dict[str, dict[int, str]]:
+        """Return the texts of each list by the numbers of the documents; no text is "".
+
+        Texts that no other stage has read are read by a pipeline of their own.
+        """
+        sketches = self.sketched.sketches
+        units = [number for number, _, _ in sketches.rows_of(self.numbers)]
+        if not self.finished:
+            work = self.transform()
+            wanted = [sketches.units[number] for number in units]
+            self.sketched.context.over_units(wanted, lambda p: p | work, reading=True)
+            self.finish()
+        paths = [unit_file(self.done.path("found"), number, "parquet") for number in units]
+        tables = [pa.table({}), *map(files.read_table, paths)]
+        found = pa.concat_tables(tables, promote_options="default")
+        texts: dict[str, dict[int, str]] = {}
+        for name, part in self.lists.items():
+            rows = np.searchsorted(self.numbers, part.documents)
+            column = found[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
+            pairs = zip(part.documents.tolist(), column, strict=True)
+            texts[name] = {document: text[: part.characters] for document, text in pairs}
+        if not self.sketched.config.texts:
+            files.delete_files(paths)
+        return texts
 
 
 def ids_array(wanted: set[Name]) -> pa.Array:

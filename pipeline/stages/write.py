@@ -121,31 +121,31 @@ class Branch(Protocol):
 
 
 def write(
-    selected: SelectionT, counted: Counted, branch: Branch | None = None
+    selected: SelectionT, counted: Counted, branches: Sequence[Branch] = ()
 ) -> Written[SelectionT]:
     """Write removed/ and data/, but for shards that are there already.
 
     Args:
         selected: documents of data/.
         counted: result of `count` for them.
-        branch: work that is done in the same pipeline, if there is one; None for no such work.
+        branches: work that is done in the same pipeline, unless nothing is to be written.
     """
     context, config, sketched = selected.context, selected.config, selected.sketched
     outputs = [_removed_output(selected, counted), _data_output(selected, counted)]
     sets = [_shard_set(context, output) for output in outputs]
     missing = [shards for shards in sets if shards.numbers]
     if missing:
-        units = sketched.units(*WRITABLE, "reference")
+        units = sketched.units(*WRITABLE, "reference", "exclude")
+        unfinished = [branch for branch in branches if not branch.finished]
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("write", size=size), context.spill() as spill:
             transforms: list[Any] = [WriteShards(config.sources, missing, spill)]
-            if branch is not None and not branch.finished:
-                transforms.append(branch.transform(spill))
+            transforms += [branch.transform(spill) for branch in unfinished]
             context.over_units(
                 units, lambda lanes: [lanes | work for work in transforms], reading=True
             )
-            if len(transforms) > 1 and branch is not None:
-                branch.finish()
+        for branch in unfinished:
+            branch.finish()
     else:
         context.progress.skipped("write")
     for shards in missing:

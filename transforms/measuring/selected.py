@@ -39,7 +39,8 @@ class SelectedSums:
         verdicts: folder of `partner`.
         selection: folder of `copies`.
         assignments: folder of `cluster`; None where nothing was clustered.
-        uses: folder of `use` and `domain`; None where nothing is planned.
+        uses: folder of `use` and `domain`; None where nothing is planned, so that all documents
+            are of domain 0.
         clusters: number of clusters; 0 where nothing was clustered.
         named: True if a document has a named domain.
     """
@@ -70,7 +71,7 @@ class SelectedSums:
         (partner,) = load_unit(self.verdicts, index, ["partner"])
         (copies,) = load_unit(self.selection, index, ["copies"])
         copies = copies.astype(np.int64)
-        use, domain = np.zeros(len(copies), np.int8), np.full(len(copies), -1)
+        use, domain = np.zeros(len(copies), np.int8), np.zeros(len(copies), np.int64)
         if self.uses is not None:
             use, domain = load_unit(self.uses, index, ["use", "domain"])
         source = SourceSums.of(
@@ -88,7 +89,7 @@ class SelectedSums:
             return
         (cluster,) = load_unit(self.assignments, index, ["cluster"])
         sums.examples.add(cluster[rows], key, document)
-        if self.uses is not None and len(rows):
+        if len(rows):
             tokens, role = sketch["tokens"].to_numpy(), ROLES.index(self.roles[unit.source])
             for place in np.unique(domain[rows]).tolist():
                 members = rows[domain[rows] == place]

@@ -293,7 +293,7 @@ class Totals:
 
     Attributes:
         sources: sums by source.
-        cells: sums by place of the domain in the plan; empty where nothing is planned.
+        cells: sums by place of the domain in the plan; empty where nothing was clustered.
         domains: copies by named domain; empty where no source names a domain.
         examples: a document of each cluster; no clusters where nothing was clustered.
         texts: sample of texts.

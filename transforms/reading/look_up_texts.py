@@ -35,7 +35,7 @@ class LookUpTexts(beam.PTransform):
     Args:
         sources: sources of the configuration.
         sketches: folder of the sketches.
-        wanted: folder of a table with schema `WANTED` for each unit.
+        wanted: folder of a table with schema `WANTED` for each unit with wanted texts.
         folder: folder for tables with the columns `text` and `prompt`, aligned with `wanted`.
     """
 
@@ -60,7 +60,10 @@ class _LookUpUnit:
         pass
 
     def run(self, unit: Unit) -> int:
-        wanted = files.read_table(unit_file(self.wanted, unit.index, "parquet"))
+        path = unit_file(self.wanted, unit.index, "parquet")
+        if not files.exists(path):
+            return unit.index
+        wanted = files.read_table(path)
         kinds: list[TextKind] = [
             kind for kind in ("text", "prompt") if wanted[kind].to_numpy().any()
         ]

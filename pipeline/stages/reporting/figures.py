@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.measure import AnyMeasured
-from outcross.pipeline.stages.reporting.quotes import Quotes
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.figures import Domain, Figures, Measure, Shard, Stage
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import EXTREMES, Cluster, KnownWords, ReferenceSummary
+from outcross.schemas.report import KnownWords, ReferenceSummary
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number
@@ -31,7 +30,6 @@ from outcross.transforms.text.known import Known
 
 _OF_A_SHARD = ("effective_clusters", "js", "tail_mass", "distinct_3")
 _OF_A_FILE = ("file", "read", "rows", "bytes")
-_TINY = 1e-300
 _THREADS = 8  # at most; each holds a shard's sets
 
 StageName = Literal["read", "deduplicate", "write"]
@@ -176,67 +174,6 @@ def judge(measures: Sequence[Measure], measured: AnyMeasured) -> list[Measure]:
     known = measured.clustered.reference.known
     doubts = unread([corpus, known])
     return judged(measures, measured.gates, doubts, foreign(corpus, known))
-
-
-def clusters(measured: AnyMeasured) -> list[Cluster]:
-    """Return the clusters, without texts of the corpus.
-
-    Returns:
-        An empty list without a human reference.
-    """
-    reference, last = measured.clustered.reference, measured.last["all"]
-    if not reference.human:
-        return []
-    human = reference.counts.documents / max(int(reference.counts.documents.sum()), 1)
-    share = last.counts.documents / max(int(last.counts.documents.sum()), 1)
-    place = _map(reference.codebook.centroids, human)
-    named = {row["cluster"]: row for row in reference.names.to_pylist()}
-    return [
-        Cluster(
-            cluster=c,
-            x=float(place[c, 0]),
-            y=float(place[c, 1]),
-            human_share=float(human[c]),
-            share=float(share[c]),
-            words=named[c]["words"] if c in named else [],
-            human_text=named[c]["texts"][0] if c in named and named[c]["texts"] else None,
-            text=None,
-        )
-        for c in range(reference.codebook.size)
-    ]
-
-
-def extremes(lines: Sequence[Cluster]) -> set[int]:
-    """Return the numbers of the most starved and most swollen clusters."""
-    ordered = [line.cluster for line in sorted(lines, key=lambda line: line.excess)]
-    return {*ordered[:EXTREMES], *ordered[-EXTREMES:]}
-
-
-def with_examples(lines: Sequence[Cluster], quotes: Quotes) -> list[Cluster]:
-    """Return the clusters with the example texts that are shown."""
-    examples = quotes.examples
-    return [line.model_copy(update={"text": examples.get(line.cluster)}) for line in lines]
-
-
-def _map(centroids: NDArray[np.int8], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Project the centroids on their two first principal components, from -1 to 1.
-
-    Args:
-        centroids: int8[C, dimensions], centroids of the codebook.
-        weights: float64[C], human share of each cluster.
-
-    Returns:
-        float64[C, 2].
-    """
-    points = centroids.astype(float)
-    points -= np.average(points, axis=0, weights=weights + _TINY)
-    _, axes = np.linalg.eigh((points * weights[:, None]).T @ points)
-    axes = axes[:, -1:-3:-1]
-    # The sign of an axis means nothing: the largest entry is made positive.
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    place = points @ axes
-    # Rounded, as the last digits of an eigenvector depend on the machine and its load.
-    return np.round(place / max(float(np.abs(place).max()), 1e-12), 4) + 0.0
 
 
 def with_measures(figures: Figures, measures: Sequence[Measure]) -> Figures:

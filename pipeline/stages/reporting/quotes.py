@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from outcross.pipeline.stages.count import Counted
+from outcross.pipeline.stages.reporting.answers import comparisons, shown_answers
+from outcross.pipeline.stages.reporting.clusters import clusters, extremes
 from outcross.pipeline.stages.reporting.removals import quoted_removals
-from outcross.pipeline.stages.texts import TextList, beginning, look_up_texts
+from outcross.pipeline.stages.select import Kept
+from outcross.pipeline.stages.texts import TextList, TextLookup, beginning
+from outcross.schemas.report import Cluster
 from outcross.transforms.estimators.compression import BLOCK
 from outcross.transforms.measuring.totals import NO_DOCUMENT
 
@@ -33,35 +37,43 @@ class Quotes:
     removals: Mapping[int, str]
 
 
-def look_up(
-    counted: Counted, clusters: Collection[int], answers: Sequence[int], measured: bool
-) -> Quotes:
-    """Look up the texts of a report, in one pipeline.
+class Quoting(TextLookup):
+    """Lookup of the texts of a report.
 
     Args:
         counted: result of `count`.
-        clusters: clusters of which an example is shown.
-        answers: numbers of the documents whose text and prompt are shown.
-        measured: True if the compression of texts is measured.
+        measured: True if the corpus is measured: clusters are shown, and texts compressed.
     """
-    totals, shown = counted.totals, np.array(answers, np.int64)
-    removals = quoted_removals(counted.corpus.deduplicated)
-    sample = totals.texts.document if measured else shown[:0]
-    first = {c: int(totals.examples.document[c]) for c in sorted(clusters)}
-    first = {c: document for c, document in first.items() if document != NO_DOCUMENT}
-    lists = {
-        "sample": TextList(sample, BLOCK),
-        "examples": TextList(np.array(list(first.values()), np.int64)),
-        "answers": TextList(shown),
-        "questions": TextList(shown, kind="prompt"),
-        "removals": TextList(removals),
-    }
-    texts = look_up_texts(counted.corpus.sketched, lists)
-    return Quotes(
-        sample=[texts["sample"][document] for document in sample.tolist()],
-        examples={c: beginning(texts["examples"][document]) for c, document in first.items()},
-        **{
-            name: {document: beginning(text) for document, text in texts[name].items()}
-            for name in ("answers", "questions", "removals")
-        },
-    )
+
+    def __init__(self, counted: Counted, measured: bool) -> None:
+        totals, corpus = counted.totals, counted.corpus
+        self.sample = totals.texts.document if measured else totals.texts.document[:0]
+        self.clusters: list[Cluster] = []
+        if measured and not isinstance(corpus, Kept):
+            self.clusters = clusters(corpus.clustered.reference, counted.by_cluster)
+        first = {c: int(totals.examples.document[c]) for c in sorted(extremes(self.clusters))}
+        self.first = {c: document for c, document in first.items() if document != NO_DOCUMENT}
+        self.compared = comparisons(counted)
+        answers = np.array(shown_answers(self.compared), np.int64)
+        lists = {
+            "sample": TextList(self.sample, BLOCK),
+            "examples": TextList(np.array(list(self.first.values()), np.int64)),
+            "answers": TextList(answers),
+            "questions": TextList(answers, kind="prompt"),
+            "removals": TextList(quoted_removals(corpus.deduplicated)),
+        }
+        super().__init__(corpus.sketched, lists)
+
+    def quotes(self) -> Quotes:
+        """Return the texts."""
+        texts = self.texts()
+        return Quotes(
+            sample=[texts["sample"][document] for document in self.sample.tolist()],
+            examples={
+                c: beginning(texts["examples"][document]) for c, document in self.first.items()
+            },
+            **{
+                name: {document: beginning(text) for document, text in texts[name].items()}
+                for name in ("answers", "questions", "removals")
+            },
+        )

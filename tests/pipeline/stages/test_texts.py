@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.select import Selected
-from outcross.pipeline.stages.texts import SHOWN, TextList, beginning, look_up_texts, printable
+from outcross.pipeline.stages.texts import SHOWN, TextList, TextLookup, beginning, printable
 from outcross.pipeline.stages.write import Written
 
 
@@ -61,11 +61,11 @@ def test_all_lists_of_texts_are_looked_up_in_one_pipeline(
         "none": TextList(documents[:0]),
         "prompts": TextList(documents[2:5], kind="prompt"),
     }
-    found = look_up_texts(sketched, lists)
+    found = TextLookup(sketched, lists).texts()
     assert pipelines == [1]
     assert found["few"] == {int(number): texts[number] for number in documents[:3]}
     assert found["cut"] == {int(number): texts[number][:7] for number in documents[1:300]}
     assert found["none"] == {}
     assert found["prompts"] == {int(number): "" for number in documents[2:5]}
-    assert look_up_texts(sketched, lists) == found
+    assert TextLookup(sketched, lists).texts() == found
     assert pipelines == [1]
