@@ -51,7 +51,7 @@ def send_contents(
     chosen = pa.array(rows[compared])
     place = pa.array(np.cumsum(compared) - 1, mask=~compared)
     return [
-        sketch[field.name].combine_chunks().take(chosen).cast(field.type).take(place)
+        sketch[field.name].take(chosen).combine_chunks().cast(field.type).take(place)
         if field.name in sketch.column_names
         else pa.nulls(len(rows), field.type)
         for field in CONTENTS
