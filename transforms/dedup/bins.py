@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from outcross.transforms.base import files
-from outcross.transforms.dedup.bands import Entries, Pools
+from outcross.transforms.dedup.bands import Entries
 from outcross.transforms.dedup.boilerplate import BoilerplateFiles
-from outcross.transforms.dedup.candidates import COMPARED, NAMES
+from outcross.transforms.dedup.candidates import COMPARED, GROUPED, NAMES, bin_columns
 from outcross.transforms.dedup.check_components import check_components
 from outcross.transforms.dedup.components import connect, pack_bins
-from outcross.transforms.dedup.contents import CONTENTS, Contents, send_contents
+from outcross.transforms.dedup.contents import CONTENTS, Contents, contents_columns, send_contents
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
 from outcross.transforms.dedup.jaccard import table_bits
@@ -26,7 +26,7 @@ from outcross.transforms.dedup.renamed import add_renamed, save_renamed
 from outcross.transforms.exchange.deal import deal
 from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.aligned import load_unit
-from outcross.transforms.text.minhash import band_values
+from outcross.transforms.sketches.store import item_runs
 
 _DOCUMENT = 64  # weight of a document beside its words
 _LEAST_WEIGHT = 1 << 16  # less work isn't divided
@@ -52,6 +52,9 @@ class PackBins:
 
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
         """Yield the rows and bins of each unit."""
+        if key >= 0:
+            yield key, rows
+            return
         if key == NAMES:
             save_renamed(self.renamed, rows)
             return
@@ -74,12 +77,8 @@ class PackBins:
         bins[packed] = pack_bins(weight[packed], min(self.limit, divided))
         sent = np.flatnonzero(~alone | (self.boilerplate is not None))
         unit = self.corpus.units_of(documents[sent])
-        columns = {
-            "row": documents[sent] - self.corpus.offsets[unit],
-            "bin": bins[component[sent]],
-            "sort": sorts[sent],
-        }
-        yield from deal(unit, columns)
+        row = documents[sent] - self.corpus.offsets[unit]
+        yield from deal(unit, bin_columns(row, bins[component[sent]], sorts[sent]))
 
 
 @dataclass
@@ -90,21 +89,25 @@ class FillBins:
         corpus: documents of all units.
         repeats: folder of the answers about equal texts.
         renamed: file of documents whose id is taken by a name.
+        exact: True to send words, which the similarity of shingles needs; False for signatures,
+            which its estimate needs.
     """
 
     corpus: Corpus
     repeats: str
     renamed: str
+    exact: bool
 
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
         """Yield the documents of each bin."""
+        grouped = rows.filter(pc.equal(rows["bin"], GROUPED))
         rows = rows.filter(pc.greater_equal(rows["bin"], 0)).sort_by("row")
         if rows.num_rows == 0:
             return
         corpus = self.corpus
-        row, bins, sort = (rows[name].to_numpy() for name in rows.column_names)
+        row, bins, sort = (rows[name].to_numpy() for name in ("row", "bin", "sort"))
         compared = sort == COMPARED
-        read = [*corpus.order_columns, *(CONTENTS.names if compared.any() else [])]
+        read = [*corpus.order_columns, *(contents_columns(self.exact) if compared.any() else [])]
         sketch = corpus.table(key, read)
         repeated = None
         if key < corpus.current:
@@ -113,11 +116,26 @@ class FillBins:
         columns: dict[str, Any] = {"number": row + corpus.offsets[key], "compared": compared}
         columns |= {name: sketch[name].to_numpy()[row] for name in corpus.order_columns}
         columns["id"] = corpus.names(key, row, repeated)
+        columns["groups"] = _groups(grouped, row)
         for part, table in deal(bins, columns):
             chosen = bins == part
             contents = send_contents(sketch, row[chosen], compared[chosen])
             arrays = [*table.columns, *contents]
             yield part, pa.table(arrays, names=[*table.column_names, *CONTENTS.names])
+
+
+def _groups(grouped: pa.Table, row: NDArray[np.int64]) -> pa.Array:
+    """Pack the groups of documents as uint64 each: binary[m].
+
+    Args:
+        grouped: columns `row` and `group`.
+        row: int64[m], rows of the documents, ascending; all rows of `grouped` are among them.
+    """
+    order = np.argsort(grouped["row"].to_numpy(), kind="stable")
+    group = grouped["group"].to_numpy()[order]
+    starts = np.searchsorted(grouped["row"].to_numpy()[order], np.append(row, row[-1] + 1))
+    buffers = [None, pa.py_buffer(8 * starts), pa.py_buffer(group)]
+    return pa.Array.from_buffers(pa.large_binary(), len(row), buffers)
 
 
 @dataclass
@@ -127,15 +145,12 @@ class DecideBins:
     Attributes:
         corpus: documents of all units.
         settings: settings of the near rule.
-        bands, rows: numbers of bands, and of signature values in a band.
         boilerplate: files of shingle counts; None for no limit.
         seed: seed of the run.
     """
 
     corpus: Corpus
     settings: Settings
-    bands: int
-    rows: int
     boilerplate: BoilerplateFiles | None
     seed: int
 
@@ -148,8 +163,8 @@ class DecideBins:
         comparison = Comparison.of(columns, rules)
         boilerplate = None if self.boilerplate is None else self.boilerplate.load()
         with Contents(rows, self.settings, boilerplate) as contents:
-            pools = Pools.of(rules) if self.corpus.pooled else None
-            entries = self._entries(rows, contents, pools)
+            offsets, group = item_runs(rows["groups"])
+            entries = Entries(group, np.repeat(np.arange(len(number)), np.diff(offsets)))
             measures = contents.measures() if len(entries.group) else []
             verdicts, _ = decide(comparison, entries, self.settings, measures)
             checked = check_components(
@@ -158,13 +173,6 @@ class DecideBins:
         yield COUNTS, pa.table({name: [often] for name, often in verdicts.counts.items()})
         yield CHECKED, checked
         yield from self._answers(rows, number, verdicts)
-
-    def _entries(self, rows: pa.Table, contents: Contents, pools: Pools | None) -> Entries:
-        """Group the documents that share a band."""
-        compared = np.flatnonzero(rows["compared"].to_numpy())
-        values = band_values(contents.signatures(), self.bands, self.rows)
-        document = np.repeat(compared, self.bands)
-        return Entries.of(values.ravel(), document, pools and pools.take(document))
 
     def _answers(
         self, rows: pa.Table, number: NDArray[np.int64], verdicts: Verdicts

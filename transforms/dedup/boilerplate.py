@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from outcross.transforms.base import files
+from outcross.transforms.dedup.candidates import GROUPED, REPEAT
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.jaccard import Boilerplate, count_shingles
 from outcross.transforms.exchange.deal import deal
@@ -68,7 +69,8 @@ class CountBoilerplate:
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
         """Yield the counts of each range."""
         bits = files.read_json(self.paths.bits)
-        chosen = rows["row"].to_numpy()[rows["sort"].to_numpy() > 0]
+        told = (rows["bin"].to_numpy() != GROUPED) & (rows["sort"].to_numpy() > REPEAT)
+        chosen = rows["row"].to_numpy()[told]
         if len(chosen) == 0:
             return
         sketch = self.corpus.table(key, ["words", "fingerprint_lo"]).take(pa.array(np.sort(chosen)))

@@ -22,8 +22,11 @@ from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.minhash import band_values
 
-FOREST, NAMES = 0, 1
-"""Keys that partitions send their results to."""
+FOREST, NAMES = -1, -2
+"""Keys that partitions send forests and names to. They send groups to units."""
+
+GROUPED = -2
+"""In place of a bin, in rows that hold a group."""
 
 REPEAT, COUNTED, COMPARED = 0, 1, 2
 """Sort of a document in a forest: an equal text or its first one; in a band with others, none of
@@ -110,15 +113,21 @@ class ConnectCandidates:
     """Connect the documents of a partition that share a band value.
 
     Attributes:
+        corpus: documents of all units.
         bits: bits that choose a partition.
     """
 
+    corpus: Corpus
     bits: int
 
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
-        """Yield the partition's forest, or its taken names."""
+        """Yield the partition's forest and each unit's groups, or the taken names."""
         if key >> self.bits == 0:
-            yield FOREST, connect_entries(rows)
+            forest, entries = connect_entries(rows)
+            yield FOREST, forest
+            unit = self.corpus.units_of(entries.document)
+            row = entries.document - self.corpus.offsets[unit]
+            yield from deal(unit, group_columns(row, entries.group))
         elif key >> self.bits == 1:
             pairs = taken_names(rows)
             if pairs.num_rows:
@@ -127,11 +136,38 @@ class ConnectCandidates:
             yield FOREST, rows
 
 
-def connect_entries(rows: pa.Table) -> pa.Table:
+def bin_columns(
+    row: NDArray[np.int64], bins: NDArray[np.int64], sort: NDArray[np.int8]
+) -> dict[str, NDArray[Any]]:
+    """Return columns that tell a unit the bins of its documents.
+
+    Args:
+        row: int64[m], rows of the unit.
+        bins: int64[m], bins of the documents.
+        sort: int8[m], sorts of the documents.
+    """
+    return {"row": row, "bin": bins, "sort": sort, "group": np.zeros(len(row), np.uint64)}
+
+
+def group_columns(row: NDArray[np.int64], group: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Return the same columns with the groups of documents.
+
+    Args:
+        row: int64[m], rows of the unit.
+        group: uint64[m], group that each document is in.
+    """
+    sort = np.full(len(row), COMPARED, np.int8)
+    return {"row": row, "bin": np.full(len(row), GROUPED), "sort": sort, "group": group}
+
+
+def connect_entries(rows: pa.Table) -> tuple[pa.Table, Entries]:
     """Return the forest of a partition: all documents that share a band value with others.
 
     Args:
         rows: columns `number`, `tokens`, `band`, and `pool` and `common` where pools differ.
+
+    Returns:
+        The forest, and the groups of documents that are compared.
     """
     places = shared(rows["band"].to_numpy())
     number, tokens, band = (rows[name].to_numpy()[places] for name in ("number", "tokens", "band"))
@@ -146,4 +182,4 @@ def connect_entries(rows: pa.Table) -> pa.Table:
     root[compared] = roots
     sort = np.full(len(counted), COUNTED, np.int8)
     sort[compared] = COMPARED
-    return forest_rows(counted, root, tokens[at], sort)
+    return forest_rows(counted, root, tokens[at], sort), entries

@@ -57,7 +57,8 @@ def check_components(
     Returns:
         A row of `COMPONENTS` for each component with two documents or more.
     """
-    documents, roots = connect_groups(entries.group, entries.document)
+    by_group = np.argsort(entries.group, kind="stable")
+    documents, roots = connect_groups(entries.group[by_group], entries.document[by_group])
     if len(documents) == 0 or settings.same_answers not in (None, 1):
         return COMPONENTS.empty_table()
     order = np.lexsort((comparison.order.position[documents], roots))

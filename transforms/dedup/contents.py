@@ -30,13 +30,18 @@ CONTENTS = pa.schema(
 """Columns of the sketches with the contents of documents, as they are sent."""
 
 
+def contents_columns(exact: bool) -> list[str]:
+    """Return the columns `CONTENTS` that are needed, with exact similarities or estimates."""
+    return [name for name in CONTENTS.names if name != ("signature" if exact else "words")]
+
+
 def send_contents(
     sketch: pa.Table, rows: NDArray[np.int64], compared: NDArray[np.bool_]
 ) -> list[pa.Array]:
     """Return the columns `CONTENTS` of some documents of a unit.
 
     Args:
-        sketch: these columns of the unit's sketches; any table if no document is compared.
+        sketch: columns of the unit's sketches; those that it lacks become null.
         rows: int64[m], rows of the documents.
         compared: bool[m], documents that are compared by their contents; those of others are null.
     """
@@ -46,7 +51,9 @@ def send_contents(
     chosen = pa.array(rows[compared])
     place = pa.array(np.cumsum(compared) - 1, mask=~compared)
     return [
-        sketch[field.name].combine_chunks().take(chosen).cast(field.type).take(place)
+        sketch[field.name].take(chosen).combine_chunks().cast(field.type).take(place)
+        if field.name in sketch.column_names
+        else pa.nulls(len(rows), field.type)
         for field in CONTENTS
     ]
 

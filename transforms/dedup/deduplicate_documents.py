@@ -102,7 +102,7 @@ class DeduplicateDocuments(beam.PTransform):
         packed = (
             lanes
             | "SendCandidates" >> Send(candidates, spill, told)
-            | "ConnectCandidates" >> Regroup(ConnectCandidates(band_bits), spill)
+            | "ConnectCandidates" >> Regroup(ConnectCandidates(corpus, band_bits), spill)
             | "PackBins"
             >> Regroup(PackBins(corpus, self.limit, self.workers, renamed, counts), spill)
         )
@@ -114,7 +114,7 @@ class DeduplicateDocuments(beam.PTransform):
                 >> Regroup(CountBoilerplate(corpus, counts, self.settings.ngram), spill)
                 | "SumBoilerplate" >> Collect(SumBoilerplate(counts))
             )
-        decide = DecideBins(corpus, self.settings, self.bands, self.rows, counts, self.seed)
+        decide = DecideBins(corpus, self.settings, counts, self.seed)
         save = SaveVerdicts(
             corpus,
             repeats,
@@ -128,7 +128,7 @@ class DeduplicateDocuments(beam.PTransform):
         )
         return (
             packed
-            | "FillBins" >> Regroup(FillBins(corpus, repeats, renamed), spill)
+            | "FillBins" >> Regroup(FillBins(corpus, repeats, renamed, self.settings.exact), spill)
             | "DecideBins" >> Regroup(decide, spill, after=summed)
             | "SaveVerdicts" >> Regroup(save, spill, lanes)
             | "SumRemovals" >> Collect(SumRemovals(corpus, files.join(self.folder, "sums")))
