@@ -57,7 +57,7 @@ class Counted:
 
     @cached_property
     def named(self) -> bool:
-        """Whether any document names a domain."""
+        """True if a document names a domain."""
         return _named(self.corpus)
 
     @property

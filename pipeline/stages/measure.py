@@ -146,7 +146,7 @@ class Measuring(Branch):
 
     @property
     def finished(self) -> bool:
-        """Whether the documents are measured."""
+        """True if the documents are measured."""
         return self.done.finished
 
     def transform(self, spill: str | None) -> MeasureDiversity:
@@ -249,7 +249,7 @@ def write_and_measure(
 
 
 def _domains(counted: Counted, gates: Gates) -> tuple[list[str], bool]:
-    """Find the largest domains, and whether the gates don't judge some of the documents.
+    """Find the largest domains, and return True beside them if some documents are not judged.
 
     Args:
         counted: result of `count`.

@@ -176,15 +176,15 @@ def js(p_counts: NDArray[Any], q_counts: NDArray[Any]) -> float:
     return js_each(p_counts, [q_counts])[0]
 
 
-def js_each(p_counts: NDArray[Any], others: Iterable[NDArray[Any]]) -> list[float]:
+def js_each(p_counts: NDArray[Any], histograms: Iterable[NDArray[Any]]) -> list[float]:
     """Compute the Jensen-Shannon divergences of one histogram from each of many.
 
     Args:
         p_counts: float64[K] or int64[K], amounts of each cell; any scale.
-        others: histograms of the same form.
+        histograms: histograms of the same form.
 
     Returns:
-        A divergence for each of the others, the same as `js` gives.
+        A divergence for each of the histograms, the same as `js` gives.
 
     Raises:
         ValueError: histograms differ in length, or one of them is all 0.
@@ -192,7 +192,7 @@ def js_each(p_counts: NDArray[Any], others: Iterable[NDArray[Any]]) -> list[floa
     p = normalised(p_counts, "p_counts")
     p_again = normalised(p, "p_counts")  # rounded as KL's own argument is
     pairs = []
-    for q_counts in others:
+    for q_counts in histograms:
         if p_counts.shape != q_counts.shape:
             raise ValueError(f"histograms have shapes {p_counts.shape} and {q_counts.shape}")
         q = normalised(q_counts, "q_counts")

@@ -52,7 +52,7 @@ def count_distinct_by_source(rows: pa.Table, sources: int) -> NDArray[np.int64]:
     return np.stack(counts).astype(np.int64)
 
 
-def _first(hi: NDArray[np.uint64], *others: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _first(hi: NDArray[np.uint64], *columns: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Find one row of each combination of values; most rows differ in `hi` alone."""
     order = np.argsort(hi)
     same = hi[order][1:] == hi[order][:-1]
@@ -61,8 +61,8 @@ def _first(hi: NDArray[np.uint64], *others: NDArray[np.generic]) -> NDArray[np.b
     shared[:-1] |= same
     first = np.ones(len(hi), bool)
     rows = order[shared]
-    rows = rows[np.lexsort([column[rows] for column in (*others, hi)])]
-    equal = [column[rows][1:] == column[rows][:-1] for column in (*others, hi)]
+    rows = rows[np.lexsort([column[rows] for column in (*columns, hi)])]
+    equal = [column[rows][1:] == column[rows][:-1] for column in (*columns, hi)]
     first[rows[1:][np.logical_and.reduce(equal)]] = False
     return first
 

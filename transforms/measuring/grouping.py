@@ -116,7 +116,7 @@ class Grouping:
         yield f"removed/{role}", removed, len(removed)
         yield f"deduplicate/{role}", np.flatnonzero(kept), 0
 
-    def others(
+    def parts(
         self, appearances: Appearances, domain: pa.ChunkedArray | None
     ) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Split a unit's appearances by domain, and take those that are judged.

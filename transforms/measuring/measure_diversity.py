@@ -99,7 +99,7 @@ class DiversityWork:
         shown = self.grouping.appearances(unit, hi, lo)
         key = sample_key(hi[shown.row], lo[shown.row], shown.copy)
         domain = sketch["domain"] if self.grouping.domains else None
-        for name, chosen in self.grouping.others(shown, domain):
+        for name, chosen in self.grouping.parts(shown, domain):
             further = int((shown.copy[chosen] > 1).sum())
             add(name, shown.row[chosen], key[chosen], further, further)
         for shard, places in shown.by_shard():

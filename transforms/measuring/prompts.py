@@ -54,24 +54,24 @@ def draw_prompts(prompts: pa.Table, seed: int, most: int = MOST_ANSWERS) -> pa.T
     """Draw prompts with several answers by a hash, until these are `most` answers.
 
     Args:
-        prompts: columns of `tally`, and `others`, prompts that can't be drawn.
+        prompts: columns of `tally`, and `undrawn`, prompts that are not drawn.
         seed: seed of the run.
         most: answers from which on no further prompt is drawn.
 
     Returns:
-        The drawn prompts, and a row of prompt 0 whose `others` counts all prompts that aren't.
+        The drawn prompts, and a row of prompt 0 whose `undrawn` counts all prompts that aren't.
     """
     several = prompts.filter(pa.array(prompts["answers"].to_numpy() > 1))
     value, answers = (several[name].to_numpy() for name in ("prompt", "answers"))
     hashed = seeded_hash(value, value, seed, "prompts")
     drawn = smallest_until(most, answers, hashed, value)
     rest = int((prompts["prompt"].to_numpy() != 0).sum()) - len(drawn)
-    rest += int(prompts["others"].to_numpy().sum())
+    rest += int(prompts["undrawn"].to_numpy().sum())
     return pa.table(
         {
             "prompt": np.append(value[drawn], np.uint64(0)),
             "answers": np.append(answers[drawn], 0),
-            "others": np.append(np.zeros(len(drawn), np.int64), rest),
+            "undrawn": np.append(np.zeros(len(drawn), np.int64), rest),
         }
     )
 
@@ -112,8 +112,8 @@ class PromptCounts:
         for number in np.unique(source).tolist():
             part = rows.filter(pa.array(source == number))
             prompts = tally(part["prompt"].to_numpy(), part["answers"].to_numpy())
-            others = pa.array(np.zeros(len(prompts), np.int64))
-            yield number, draw_prompts(prompts.append_column("others", others), self.seed)
+            undrawn = pa.array(np.zeros(len(prompts), np.int64))
+            yield number, draw_prompts(prompts.append_column("undrawn", undrawn), self.seed)
 
     def collect(self, key: int, rows: pa.Table | None) -> Iterator[int]:
         """Write the drawn prompts of a source."""
@@ -205,7 +205,7 @@ def read_prompts(folder: str, source: int) -> int:
     if not files.exists(path):
         return 0
     table = files.read_table(path)
-    return len(table) - 1 + int(table["others"].to_numpy().sum())
+    return len(table) - 1 + int(table["undrawn"].to_numpy().sum())
 
 
 def read_comparison(folder: str, source: int) -> dict[str, Any] | None:

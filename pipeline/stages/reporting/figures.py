@@ -57,9 +57,9 @@ def stages(measured: AnyMeasured, texts: Sequence[str]) -> list[Stage]:
         for role, diversity in roles.items()
         if role == "all" or diversity.counts.documents.sum()
     ]
-    made = _each(lambda part: measured.maker.figures(part[2]), shown)
+    figures_of_sets = _each(lambda part: measured.maker.figures(part[2]), shown)
     result = {name: Stage(name=name, roles={}) for name in sets}
-    for (name, role, _), figures in zip(shown, made, strict=True):
+    for (name, role, _), figures in zip(shown, figures_of_sets, strict=True):
         result[name].roles[role] = figures
     roles = list(result.values())[-1].roles
     roles["all"] = roles["all"].model_copy(update={"zstd_ratio": zstd_ratio(texts)})

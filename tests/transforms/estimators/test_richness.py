@@ -22,6 +22,7 @@ from outcross.transforms.estimators.richness import (
     effective_number,
     jackknife,
     js,
+    js_each,
     sample_coverage,
     standard_error,
     tail_coverage,
@@ -173,6 +174,16 @@ def test_js_is_the_divergence_from_the_mean(one: list[int], other: list[int]) ->
     assert js(p, q) == js(q, p)
     assert js(p, 3 * p) == pytest.approx(0, abs=1e-12)
     assert js(np.append(p, 0 * p), np.append(0 * p, p)) == pytest.approx(math.log(2))
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 60), st.integers(0, 6), st.integers(0, 2**32 - 1))
+def test_many_divergences_are_those_one_by_one(cells: int, histograms: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 5, (histograms + 1, cells))
+    counts[:, 0] += 1
+    p, *others = counts
+    assert js_each(p, others) == [js(p, q) for q in others]
 
 
 @given(HISTOGRAMS, st.data())

@@ -68,14 +68,14 @@ def test_partitions_draw_what_one_draw_would(
         mask = every["prompt"].to_numpy() % np.uint64(partitions) == partition
         rows = every.filter(pa.array(mask))
         total = tally(rows["prompt"].to_numpy(), rows["answers"].to_numpy())
-        total = total.append_column("others", pa.array(np.zeros(len(total), np.int64)))
+        total = total.append_column("undrawn", pa.array(np.zeros(len(total), np.int64)))
         parts.append(draw_prompts(total, SEED, most))
     result = draw_prompts(pa.concat_tables(parts), SEED, most)
     answers = Counter(prompt for prompt in prompts if prompt)
-    found = dict(zip(result["prompt"].to_pylist(), result["answers"].to_pylist(), strict=True))
-    assert found.pop(0) == 0
-    assert found == {prompt: answers[prompt] for prompt in drawn(answers, most)}
-    assert len(found) + sum(result["others"].to_pylist()) == len(answers)
+    numbers = dict(zip(result["prompt"].to_pylist(), result["answers"].to_pylist(), strict=True))
+    assert numbers.pop(0) == 0
+    assert numbers == {prompt: answers[prompt] for prompt in drawn(answers, most)}
+    assert len(numbers) + sum(result["undrawn"].to_pylist()) == len(answers)
 
 
 def asked(documents: Documents, prompt: NDArray[np.uint64]) -> Documents:
