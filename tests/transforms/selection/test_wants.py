@@ -151,15 +151,14 @@ def test_what_a_cell_cannot_hold_goes_to_cells_with_room(
     assert math.fsum(held) == pytest.approx(min(total, float(most.sum())), rel=1e-9)
 
 
-def test_the_expected_mix_gets_what_is_missing_of_each_cell() -> None:
+def test_the_expected_mix_gets_the_missing_share_of_the_remaining_candidates() -> None:
     rows = documents(np.random.default_rng(0), np.full(20, SCORED), np.arange(20) % 2, 10, 2)
     quota = np.zeros((len(USES), 2))
     quota[SCORED] = 25.0, 150.0  # of 100 each, so the second has all documents once
     quotas = quotas_of(rows, quota, 2)
     _, (first, second) = filled(quotas, rows, 1)
-    shares = first.thresholds(quotas.supply)[2 * SCORED :] / 2.0**64
-    assert shares == pytest.approx([0.25, 0.5], abs=1e-9)
-    assert not second.thresholds(quotas.supply)[2 * SCORED + 1]
+    assert int(first.threshold(quotas)) / 2**64 == pytest.approx(75 / 200, abs=1e-9)
+    assert int(second.threshold(quotas)) / 2**64 < 6 / 100
 
 
 def test_synthetic_text_makes_up_for_the_rounding_of_the_other_uses() -> None:
