@@ -140,7 +140,7 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
         remaining = np.flatnonzero(fillable & ~picks)
         key = noise[remaining]
         if rounds:
-            drawn = fillable & (noise < standing.thresholds(quotas.supply)[rows.cell])
+            drawn = fillable & (noise < standing.threshold(quotas))
             expected = (full + (picks | drawn)).astype(np.int32)
             current = _count(task.candidates, words, expected, buckets).merge(fixed)
             scores = Scorer(reference, current).score(

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-NEXT = 16
+NEXT = 64
 """Documents of a cell after its boundary document that may be taken where that is too long."""
 
 _LAST = np.uint64(2**64 - 1)
@@ -211,8 +211,8 @@ def _settle(
     reach = np.minimum(stops - boundary, NEXT + 1)
     cell = np.repeat(np.arange(len(wanted)), reach)
     after = np.arange(len(cell)) - np.repeat(np.cumsum(reach) - reach, reach)
-    free = (after > 0) | ~at_boundary[cell]
-    cell, after = cell[free], after[free]
+    fits = (rows.tokens[boundary[cell] + after] <= 2.0 * owed) & ((after > 0) | ~at_boundary[cell])
+    cell, after = cell[fits], after[fits]
     place = boundary[cell] + after
     share = missing[cell] / np.maximum(lengths[cell], 1)
     order = np.lexsort((cell, -share, after, share == 0))

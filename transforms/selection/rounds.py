@@ -19,7 +19,6 @@ from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.candidates import (
-    Documents,
     Layout,
     Round,
     are_candidates,
@@ -53,7 +52,7 @@ class CountMix:
         """Load the standing after the step before."""
         self.standing = self.layout.standing(self.number - 1)
         self.quotas = self.layout.quotas()
-        self.thresholds = self.standing.thresholds(self.quotas.supply)
+        self.threshold = self.standing.threshold(self.quotas)
         if self.number == 1:
             self.coherence = self.reference.acquire(self.layout.load_reference).coherence
         else:
@@ -70,7 +69,7 @@ class CountMix:
             return
         before = Round(self.layout, self.number - 1, unit.index)
         chosen = before.chosen_after(self.standing, self.moments)
-        expected = self._expected(before.documents, before.noise, chosen)
+        expected = chosen | (before.noise < self.threshold)
         change = expected.astype(np.int32) - before.expected
         if change.any():
             offsets, ids = before.ngrams()
@@ -98,7 +97,7 @@ class CountMix:
             candidates = documents.take(rows[place])
             noise = layout.hash_keys(candidates)
             chosen = np.zeros(len(place), bool)
-            expected = self._expected(candidates, noise, chosen)
+            expected = noise < self.threshold
             copies[place] += expected
             write_columns(
                 layout.column_file("candidates", 0, unit),
@@ -111,12 +110,6 @@ class CountMix:
             write_columns(layout.column_file("ids", 0, unit), ids=ids)
             self._write_state(unit, chosen, expected)
         count_ngrams(offsets, ids, copies.astype(np.int32), sums.unigrams, sums.bigrams)
-
-    def _expected(
-        self, documents: Documents, noise: NDArray[np.uint64], chosen: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Return the candidates in the mix if the rest were drawn at random: bool[n]."""
-        return chosen | (noise < self.thresholds[documents.cell])
 
     def _write_state(
         self, unit: int, chosen: NDArray[np.bool_], expected: NDArray[np.bool_]

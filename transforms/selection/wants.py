@@ -93,20 +93,19 @@ class Standing:
         arrays = unpack_arrays(data)
         return cls(arrays["full"], arrays["rest"], arrays["got"], Cuts.of(arrays))
 
-    def thresholds(self, supply: Int64s) -> NDArray[np.uint64]:
+    def threshold(self, quotas: Quotas) -> np.uint64:
         """Return the hash below which a remaining candidate is in the expected mix.
 
-        In each cell that is the share of the remaining candidates' tokens that are still missing.
+        Of all hashes, that is the share of the remaining candidates' tokens that are still missing.
 
         Args:
-            supply: int64[U, C], tokens of the documents, each once.
-
-        Returns:
-            uint64[U x C].
+            quotas: quotas of the plan.
         """
-        missing = np.maximum(self.rest - self.got, 0.0)
-        share = np.minimum(missing / np.maximum(supply - self.got, 1), 1.0)
-        return (share * (2.0**64 - 2.0**11)).astype(np.uint64).ravel()
+        rest, got = self.rest[SCORED], self.got[SCORED]
+        open_cells = (self.full[SCORED] < quotas.cap[SCORED]) & (rest > 0)
+        missing = max(int(math.fsum(rest)) - int(got.sum()), 0)
+        remaining = int((quotas.supply[SCORED] - got)[open_cells].sum())
+        return np.uint64(min((missing << 64) // max(remaining, 1), 2**64 - 1))
 
 
 def full_copies(quota: Floats, supply: Int64s, cap: Int64s) -> tuple[Int64s, Floats]:

@@ -17,14 +17,19 @@ from outcross.pipeline.commands.run import RunResult, dedup, plan, run
 from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.pipeline.stages.reporting.achieved import missed
-from outcross.pipeline.stages.selection import Selection
+from outcross.pipeline.stages.selection import plan_quotas
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import Config, parse
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Conservation
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT
+from outcross.transforms.selection.cuts import Rows
 from outcross.transforms.selection.length_limits import Lengths, length_limits
+from outcross.transforms.selection.uses import FRESH
+from outcross.transforms.selection.uses import OFF_SUPPORT as OFF
+from outcross.transforms.selection.wants import SCORED, USES
+from tests.support.selection import filled
 
 SOURCES = [
     {"name": "gpt", "role": "synthetic", "files": ["a"]},
@@ -103,23 +108,12 @@ def carried_out(
     solved = make_plan(asked, Supply([domain], (5.0, 5.0), True, {}, "what there is"))
     hi = np.arange(len(tokens), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
-    def unscored(*_: Any) -> Any:
-        raise AssertionError("with select: random nothing is scored")
-
-    selection = Selection(
-        config=asked,
-        plan=solved,
-        tokens=tokens,
-        fingerprints=(hi, hi ^ np.uint64(12345)),
-        domain=np.zeros(len(tokens), np.int16),
-        cluster=cluster.astype(np.int32),
-        clusters=size,
-        synthetic=writable & ~people & ~off,
-        off_support=writable & ~people & off,
-        human=writable & people,
-        ledger=np.zeros(len(tokens), bool),
-    )
-    return solved, selection.copies(unscored), writable
+    use = np.where(people, USES.index(FRESH), np.where(off, USES.index(OFF), SCORED))
+    rows = Rows(use * size + cluster, hi, hi, np.arange(len(tokens)), tokens)
+    places = np.flatnonzero(writable)
+    copies = np.zeros(len(tokens), np.int64)
+    copies[places], _ = filled(plan_quotas(asked, solved, size), rows.take(places), 1)
+    return solved, copies, writable
 
 
 @settings(max_examples=400, deadline=None)

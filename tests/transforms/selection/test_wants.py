@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.transforms.selection.cuts import NEXT, Rows, Windows
+from outcross.transforms.selection.cuts import NEXT, Rows
 from outcross.transforms.selection.uses import FRESH, LEDGER, OFF_SUPPORT, SYNTHETIC
 from outcross.transforms.selection.wants import (
     SCORED,
     USES,
     Quotas,
     Standing,
-    fill_by_hash,
-    fill_round,
     within_supply,
 )
+from tests.support.selection import filled
 
 ROUNDS = (1, 2, 4)
 
@@ -40,32 +39,6 @@ def quotas_of(rows: Rows, quota: NDArray[np.float64], cap: int) -> Quotas:
     caps = np.ones(shape, np.int64)
     caps[SCORED] = cap
     return Quotas(quota, supply, caps)
-
-
-def filled(quotas: Quotas, rows: Rows, rounds: int) -> tuple[NDArray[np.int64], list[Standing]]:
-    """Return int64[n], copies of each document, and the standings after all steps."""
-    uses, cells = quotas.quota.shape
-    every = Windows.every(uses * cells)
-    synthetic = rows.cell >= SCORED * cells
-    room = (quotas.quota // np.maximum(quotas.supply, 1) < quotas.cap).ravel()
-    hashed = rows.take(np.flatnonzero(~synthetic & room[rows.cell]))
-    standings = [fill_by_hash(quotas, hashed, every)]
-    first = standings[0]
-    copies = first.full.ravel()[rows.cell]
-    copies[~synthetic] += first.cuts.take(rows.cell, rows.key, rows.tie, rows.number)[~synthetic]
-    open_cells = ((first.full < quotas.cap) & (first.rest > 0)).ravel()
-    remaining = synthetic & open_cells[rows.cell]
-    for number in range(1, rounds + 1):
-        places = np.flatnonzero(remaining)
-        of_round = rows.take(places)
-        standing = fill_round(standings[-1], of_round, number / rounds, every)
-        taken = places[
-            standing.cuts.take(of_round.cell, of_round.key, of_round.tie, of_round.number)
-        ]
-        copies[taken] += 1
-        remaining[taken] = False
-        standings.append(standing)
-    return copies, standings
 
 
 @st.composite
@@ -178,15 +151,14 @@ def test_what_a_cell_cannot_hold_goes_to_cells_with_room(
     assert math.fsum(held) == pytest.approx(min(total, float(most.sum())), rel=1e-9)
 
 
-def test_the_expected_mix_gets_what_is_missing_of_each_cell() -> None:
+def test_the_expected_mix_gets_the_missing_share_of_the_remaining_candidates() -> None:
     rows = documents(np.random.default_rng(0), np.full(20, SCORED), np.arange(20) % 2, 10, 2)
     quota = np.zeros((len(USES), 2))
     quota[SCORED] = 25.0, 150.0  # of 100 each, so the second has all documents once
     quotas = quotas_of(rows, quota, 2)
     _, (first, second) = filled(quotas, rows, 1)
-    shares = first.thresholds(quotas.supply)[2 * SCORED :] / 2.0**64
-    assert shares == pytest.approx([0.25, 0.5], abs=1e-9)
-    assert not second.thresholds(quotas.supply)[2 * SCORED + 1]
+    assert int(first.threshold(quotas)) / 2**64 == pytest.approx(75 / 200, abs=1e-9)
+    assert int(second.threshold(quotas)) / 2**64 < 6 / 100
 
 
 def test_synthetic_text_makes_up_for_the_rounding_of_the_other_uses() -> None:
