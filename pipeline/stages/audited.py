@@ -142,8 +142,8 @@ def _find_known(clustered: Clustered, done: Artifact, pieces: PieceFiles) -> Non
         def wire(lanes: Any) -> None:
             marked = None
             if reference.human:  # the human part of a run's output is meant to be there
-                found = lanes | Send(send, spill) | Regroup(find, spill)
-                marked = found | Collect(WriteKnown(known))
+                answers = lanes | Send(send, spill) | Regroup(find, spill)
+                marked = answers | Collect(WriteKnown(known))
             lanes | SumUnits(count, sums, marked)
 
         context.over_units(sketches.units, wire)

@@ -225,11 +225,11 @@ def look_up_texts(sketched: Sketched, lists: Mapping[str, TextList]) -> dict[str
             done.finish()
     paths = [unit_file(folder, number, "parquet") for number, _, _ in parts]
     tables = [pa.table({}), *map(files.read_table, paths)]
-    found = pa.concat_tables(tables, promote_options="default")
+    read = pa.concat_tables(tables, promote_options="default")
     texts: dict[str, dict[int, str]] = {}
     for name, part in lists.items():
         rows = np.searchsorted(numbers, part.documents)
-        column = found[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
+        column = read[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
         pairs = zip(part.documents.tolist(), column, strict=True)
         texts[name] = {document: text[: part.characters] for document, text in pairs}
     if not config.texts:  # no readable text stays in the work folder
