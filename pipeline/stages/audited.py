@@ -151,8 +151,8 @@ def _mark_documents(
         def wire(lanes: Any) -> None:
             marked = None
             if reference.human:  # the human part of a run's output is meant to be there
-                found = lanes | Send(send, spill) | Regroup(find, spill)
-                marked = found | Collect(WriteKnown(known))
+                answers = lanes | Send(send, spill) | Regroup(find, spill)
+                marked = answers | Collect(WriteKnown(known))
             counted = lanes | SumUnits(count, sums, marked)
             sent = lanes | "SendRepeats" >> Send(repeats, spill, counted)
             sent | "CountRepeats" >> Collect(repeats)

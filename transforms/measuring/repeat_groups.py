@@ -18,7 +18,7 @@ from outcross.schemas.gates import Gates
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.exchange.deal import deal, leading
-from outcross.transforms.exchange.exchange import Keyed
+from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.totals import domain_codes
 from outcross.transforms.sketches.aligned import load_unit

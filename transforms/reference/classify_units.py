@@ -169,18 +169,19 @@ class ClassifyUnits:
         """Yield the sums of a bundle."""
         yield CLASS_COUNTS, sums.classes.to_bytes()
         if self.reference is not None:
-            values = [counts.to_json() for counts in self._cluster_counts(sums)]
-            yield CLUSTER_COUNTS, json.dumps(values).encode()
+            if sums.clusters:  # a bundle without units may end before there is a codebook
+                values = [counts.to_json() for counts in sums.clusters]
+                yield CLUSTER_COUNTS, json.dumps(values).encode()
             yield CLUSTER_NAMES, to_buffer(pa.concat_tables(sums.names))
             yield RATIO, to_buffer(pa.concat_tables(sums.texts))
 
     def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the sums of all bundles, and name the clusters."""
         if name == CLASS_COUNTS:
-            first, *others = map(ClassCounts.from_bytes, parts)
-            for other in others:
-                first.merge(other)
-            return first.to_bytes()
+            counts = ClassCounts.empty(len(self.synthetic))
+            for part in parts:
+                counts.merge(ClassCounts.from_bytes(part))
+            return counts.to_bytes()
         if name == CLUSTER_COUNTS:
             pairs = [map(ClusterCounts.from_json, json.loads(part)) for part in parts]
             totals = [reduce(ClusterCounts.merge, counts) for counts in zip(*pairs, strict=True)]
@@ -232,10 +233,10 @@ def _name_clusters(rows: pa.Table) -> pa.Table:
     """
     words: dict[int, list[list[str]]] = {}
     texts: dict[int, list[str]] = {}
-    for cluster, text, found in zip(
+    for cluster, text, joined in zip(
         *(rows[name].to_pylist() for name in ("cluster", "text", "words")), strict=True
     ):
-        words.setdefault(cluster, []).append(found.split())
+        words.setdefault(cluster, []).append(joined.split())
         texts.setdefault(cluster, []).extend([] if text is None else [text])
     names = distinctive_words(words)
     return pa.Table.from_pylist(

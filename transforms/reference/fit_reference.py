@@ -158,8 +158,9 @@ class FitReference:
         bands = set_bands(surface[order]) if self.human else Bands()
         files.write_json(files.join(self.folder, _BANDS), [bands.low, bands.high])
         use = np.zeros(len(key), np.int8)
-        held, fits = np.flatnonzero(part != FIT), np.flatnonzero(part == FIT)
-        use[held[until(key[held], tokens[held], TOKENS)[:DOCUMENTS]]] |= POOL
+        unfitted, fits = np.flatnonzero(part != FIT), np.flatnonzero(part == FIT)
+        pool = until(key[unfitted], tokens[unfitted], TOKENS)[:DOCUMENTS]
+        use[unfitted[pool]] |= POOL
         use[fits[until(key[fits], tokens[fits], RARE_WORDS_FROM)]] |= WORDS
         use[until(key, np.minimum(length, BLOCK), BLOCK * BLOCKS)] |= TEXTS
         chosen = np.flatnonzero(use)

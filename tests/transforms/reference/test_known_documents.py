@@ -40,8 +40,8 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
     n, numbers = len(sketches), 4
     hi, lo = (sketches.numbers(f"fingerprint_{half}") for half in ("hi", "lo"))
     kept, member = rng.random((2, n)) < 0.7
-    others = rng.integers(0, 2**64, (50, 2), dtype=np.uint64)
-    rows = np.concatenate([np.stack([hi, lo], axis=1)[member], others])
+    strangers = rng.integers(0, 2**64, (50, 2), dtype=np.uint64)
+    rows = np.concatenate([np.stack([hi, lo], axis=1)[member], strangers])
     reference, part = str(tmp_path / "reference"), part_of(rows[:, 0], bits)
     parts = [write_part(reference, number, rows[part == number]) for number in range(1 << bits)]
     verdicts, known, folder, sums = (str(tmp_path / name) for name in ("v", "known", "f", "sums"))

@@ -57,8 +57,8 @@ def test_parts_hold_a_bounded_number_of_documents() -> None:
 
 def test_other_members_have_another_total() -> None:
     rows = np.random.default_rng(0).integers(0, 2**64, (9, 2), dtype=np.uint64)
-    others = [rows[:8], rows ^ np.uint64(1), rows[:, ::-1], np.concatenate([rows, rows[:1]])]
-    totals = {MembersPart.of(other) for other in (rows, *others)}
+    changed = [rows[:8], rows ^ np.uint64(1), rows[:, ::-1], np.concatenate([rows, rows[:1]])]
+    totals = {MembersPart.of(other) for other in (rows, *changed)}
     assert len(totals) == 5
     joined = MembersPart.of(rows[:4]).add(MembersPart.of(rows[4:]))
     assert joined == MembersPart.of(rows)
