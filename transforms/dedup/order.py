@@ -130,12 +130,3 @@ def exact_repeats(
     _firsts(starts, order.position[grouped], rules.party[grouped], alike, firsts)
     first[grouped] = firsts
     return first
-
-
-def count_distinct(*columns: NDArray[Any]) -> int:
-    """Count the different rows that columns of equal length make together."""
-    if len(columns[0]) == 0:
-        return 0
-    order = np.lexsort(columns)
-    differs = [column[order][1:] != column[order][:-1] for column in columns]
-    return 1 + int(np.logical_or.reduce(differs).sum())
