@@ -27,7 +27,7 @@ from outcross.transforms.selection.quantile import (
     SumBuckets,
     up_to,
 )
-from outcross.transforms.selection.select import Candidates, fill_by_hash
+from tests.support.filling import Candidates, fill_by_hash
 from tests.support.sums import add_up
 
 CELLS = 3  # of a group

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from outcross.pipeline.stages.planning.draw import HumanPart, draw_salt
-from outcross.transforms.selection.select import Candidates, fill_by_hash
+from tests.support.filling import Candidates, fill_by_hash
 
 Floats = NDArray[np.float64]
 DRAWS = settings(max_examples=200, deadline=None)

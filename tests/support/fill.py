@@ -1,4 +1,4 @@
-"""Fill quotas of tokens with whole copies of whole documents.
+"""Definition of filling quotas of tokens with whole copies of whole documents.
 
 Documents of a cell form a queue: first each once, by key, then each that has a cap above one again,
 and so on. A quota takes the start of the queue, up to the document that brings it nearest to its
@@ -114,7 +114,7 @@ def top_up(
     _top_up(np.ascontiguousarray(order, np.int64), lengths, caps, missing, copies)
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], float64, int64[::1])", nogil=True, cache=True)
+@njit("void(int64[::1], int64[::1], int64[::1], float64, int64[::1])")
 def _top_up(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: Int64s) -> None:
     longest = 0
     for i in line:
@@ -136,7 +136,7 @@ def _top_up(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies:
                 longest = max(longest, lengths[i])
 
 
-@njit("float64(int64[::1], int64[::1], int64[::1], float64, int64[::1])", nogil=True, cache=True)
+@njit("float64(int64[::1], int64[::1], int64[::1], float64, int64[::1])")
 def _take(line: Int64s, lengths: Int64s, caps: Int64s, missing: float, copies: Int64s) -> float:
     """Raise the copies of the documents in `line` until the missing tokens are met.
 

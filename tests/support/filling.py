@@ -1,4 +1,4 @@
-"""Rounds of choosing documents for quotas.
+"""Definition of filling quotas in rounds, against which the selection on workers is tested.
 
 Cells are the clusters of each domain, for each role. Workers score documents unit by unit. Plain
 functions over packed columns choose, so the choice can't depend on the workers.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.selection.fill import fill, top_up
+from tests.support.fill import fill, top_up
 
 NEARLY_ALL = 0.95  # share of the candidates' tokens from which scoring makes no difference
 
