@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.inputs.lineage import LINEAGE, USED, RunLineage, read_lineage
 from outcross.pipeline.stages.context import RunError
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import is_json, json_field, original_name, settle, unite
 from outcross.schemas.lineage import (

@@ -12,14 +12,14 @@ from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.page.card import dataset_card
 from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.cluster import cluster
-from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import write_and_measure
 from outcross.pipeline.stages.plan import plan as plan_stage
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import dedup_report, run_gates, run_report
 from outcross.pipeline.stages.reporting.achieved import check_budget
-from outcross.pipeline.stages.select import Kept, Selected, keep, select
+from outcross.pipeline.stages.select import keep, select
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketch import sketch
 from outcross.pipeline.stages.sources import write_rejects
 from outcross.pipeline.stages.write import Written, write
@@ -65,12 +65,12 @@ def run(
     gates = load_gates(config.gates)
     with job(config, beam_args, progress, remembers=True) as context:
         out = context.config.out
-        selected = select(plan_stage(rank(cluster(deduplicate(sketch(context))))))
-        counted = count(selected)
+        planned = plan_stage(rank(cluster(deduplicate(sketch(context)))))
+        selected, counted = select(planned)
         check_budget(selected, counted)
         # Write only after the check: a request that can't be met must not change an earlier result.
         write_rejects(selected.sketched, out)
-        plan = selected.planned.plan
+        plan = planned.plan
         files.write_bytes(files.join(out, PLAN), plan.to_json())
         gates = run_gates(gates.of_run(context.config.domains), counted.copies)
         measured = write_and_measure(selected, counted, gates)
@@ -106,9 +106,9 @@ def dedup(
     """
     with job(config, beam_args, progress) as context:
         out = context.config.out
-        kept = keep(deduplicate(sketch(context, embedded=False)))
+        kept, counted = keep(deduplicate(sketch(context, embedded=False)))
         write_rejects(kept.sketched, out)
-        written = write(kept, count(kept))
+        written = write(kept, counted)
         stale = [files.join(out, PLAN)]
         reference = files.join(out, "reference")
         stale += [files.join(reference, name) for name in reference_files(reference)]

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.audited import Audited
-from outcross.pipeline.stages.cluster import Clustered
-from outcross.pipeline.stages.select import Kept, Selected
-from outcross.schemas.sources import WRITABLE, Role
+from outcross.pipeline.stages.selected import Kept, Selected
+from outcross.schemas.sources import Role
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.measuring.distinct import CountDistinct, total_distinct
@@ -89,63 +89,79 @@ class Counted:
         return int(self.totals.sources.tokens[chosen].sum())
 
 
-def count(corpus: Corpus) -> Counted:
-    """Count the documents of a job.
+class Counting:
+    """Work of the stage, which shares a pipeline with the stage that chooses the documents.
 
     Args:
-        corpus: documents that a run or `dedup` has selected, or that an audit measures.
+        corpus: documents that a run or `dedup` selects, or that an audit measures.
     """
-    sketched, config = corpus.sketched, corpus.config
-    sources, clustered = config.sources, clusters_of(corpus)
-    before = corpus.clustered.artifact if isinstance(corpus, Audited) else corpus.artifact
-    done = artifact(config.out, "count", before=before.key, seed=config.seed)
-    clusters = 0 if clustered is None else clustered.reference.codebook.size
-    sums, distinct = done.subfolder("sums"), done.subfolder("distinct")
-    prompts, comparisons = done.subfolder("prompts"), done.subfolder("comparisons")
-    if not done.finished:
-        sketches = sketched.sketches
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus, config = corpus, corpus.config
+        self.done = artifact(config.out, "count", before=corpus.artifact.key, seed=config.seed)
+        self.clustered = None if isinstance(corpus, Kept) else corpus.clustered
+        self.clusters = 0 if self.clustered is None else self.clustered.reference.codebook.size
+
+    def wire(self, lanes: Any, spill: str | None, after: Any = None) -> None:
+        """Apply the sums and exchanges to lanes of units.
+
+        Args:
+            lanes: lanes of all units.
+            spill: folder for rows on their way; None to shuffle them.
+            after: collection that is complete when the documents are chosen.
+        """
+        corpus, sketched, done = self.corpus, self.corpus.sketched, self.done
+        sources, sketches, seed = corpus.config.sources, sketched.sketches, corpus.config.seed
         total = SelectedSums(
             roles=[source.role for source in sources],
             offsets=sketches.offsets,
             sketches=sketches.folder,
             verdicts=corpus.deduplicated.folder,
             selection=corpus.folder,
-            assignments=None if clustered is None else clustered.folder,
+            assignments=None if self.clustered is None else self.clustered.folder,
             uses=corpus.ranking.folder if isinstance(corpus, Selected) else None,
-            clusters=clusters,
+            clusters=self.clusters,
             named=_named(corpus),
         )
+        lanes | "Totals" >> SumUnits(total, done.subfolder("sums"), after)
         partitions = max(_PARTITIONS, len(sketches) // _DOCUMENTS)
+        distinct = done.subfolder("distinct")
         texts = CountDistinct(sketches.folder, len(sources), partitions, distinct)
+        lanes | "SendTexts" >> Send(texts, spill) | "CollectTexts" >> Collect(texts)
         asking = [source.prompt_field is not None for source in sources]
-        asked = PromptCounts(sketches.folder, asking, config.seed, partitions, prompts)
-        drawn = DrawnAnswers(sketches.folder, sketches.offsets, prompts, config.seed, comparisons)
-        with corpus.context.spill() as spill:
+        prompts, comparisons = done.subfolder("prompts"), done.subfolder("comparisons")
+        if any(asking):
+            asked = PromptCounts(sketches.folder, asking, seed, partitions, prompts)
+            by_source = lanes | "SendPrompts" >> Send(asked, spill)
+            by_source |= "RegroupPrompts" >> Regroup(asked, spill)
+            written = by_source | "CollectPrompts" >> Collect(asked)
+            if sketched.embedded:
+                drawn = DrawnAnswers(sketches.folder, sketches.offsets, prompts, seed, comparisons)
+                answers = lanes | "SendAnswers" >> Send(drawn, spill, after=written)
+                answers | "CollectAnswers" >> Collect(drawn)
 
-            def wire(lanes: object) -> None:
-                lanes | SumUnits(total, sums)
-                lanes | "SendTexts" >> Send(texts, spill) | "CollectTexts" >> Collect(texts)
-                if any(asking):
-                    by_source = lanes | "SendPrompts" >> Send(asked, spill)
-                    by_source |= Regroup(asked, spill)
-                    written = by_source | "CollectPrompts" >> Collect(asked)
-                    if sketched.embedded:
-                        answers = lanes | "SendAnswers" >> Send(drawn, spill, after=written)
-                        answers | "CollectAnswers" >> Collect(drawn)
-
-            corpus.context.over_units(sketched.units(*WRITABLE, "exclude", "reference"), wire)
-        done.finish()
-    return Counted(
-        corpus,
-        done,
-        Totals.load(sums, len(sources), clusters),
-        total_distinct(distinct, len(sources)),
-    )
+    def result(self) -> Counted:
+        """Return the counts."""
+        sources = len(self.corpus.config.sources)
+        totals = Totals.load(self.done.path("sums"), sources, self.clusters)
+        distinct = total_distinct(self.done.path("distinct"), sources)
+        return Counted(self.corpus, self.done, totals, distinct)
 
 
-def clusters_of(corpus: Corpus) -> Clustered | None:
-    """Return the clusters of a corpus; None where nothing was clustered."""
-    return None if isinstance(corpus, Kept) else corpus.clustered
+def count(audited: Audited) -> Counted:
+    """Count the documents of an audit.
+
+    Args:
+        audited: documents that the audit has marked.
+    """
+    counting = Counting(audited)
+    if not counting.done.finished:
+        with audited.context.spill() as spill:
+            audited.context.over_units(
+                audited.sketched.sketches.units, lambda lanes: counting.wire(lanes, spill)
+            )
+        counting.done.finish()
+    return counting.result()
 
 
 def _named(corpus: Corpus) -> bool:

@@ -13,7 +13,7 @@ from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.reporting.quotes import Quoting
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Branch, Written, data_shards, write
 from outcross.schemas.gates import Gates

@@ -20,7 +20,7 @@ from outcross.pipeline.stages.reporting.dominance import dominant
 from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
 from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.reporting.removals import deduplication
-from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.figures import Figures
 from outcross.schemas.gates import Gates

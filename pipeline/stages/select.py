@@ -1,148 +1,103 @@
-"""Stage `select`: choose the documents that fill the quotas, and their copies."""
+"""Stage `select`: choose the documents that fill the quotas, and their copies, and count them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Any
 
-from outcross.pipeline.engine.artifacts import Artifact, artifact
-from outcross.pipeline.stages.cluster import Clustered
-from outcross.pipeline.stages.context import Context
+from outcross.pipeline.engine.artifacts import artifact
+from outcross.pipeline.stages.count import Counted, Counting
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.plan import Planned
-from outcross.pipeline.stages.rank import Ranking
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.selection import fill_quotas
-from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE
-from outcross.transforms.base import files
-from outcross.transforms.exchange.sums import SumUnits
-from outcross.transforms.selection.copies import Chosen, WriteKept
+from outcross.transforms.exchange.per_unit import PerUnit
+from outcross.transforms.selection.copies import WriteKept
+from outcross.transforms.selection.fill_quotas import FillQuotas
 
 
-@dataclass(frozen=True)
-class Selected:
-    """Documents that fill the quotas; result of `select`.
+def select(planned: Planned) -> tuple[Selected, Counted]:
+    """Choose the documents that fill the quotas of a plan, and count them.
 
-    Attributes:
+    Args:
         planned: result of `plan`.
-        artifact: artifact of the stage.
-        chosen: sums over the chosen documents.
     """
-
-    planned: Planned
-    artifact: Artifact
-    chosen: Chosen
-
-    @property
-    def ranking(self) -> Ranking:
-        """Result of `rank`."""
-        return self.planned.ranking
-
-    @property
-    def clustered(self) -> Clustered:
-        """Result of `cluster`."""
-        return self.planned.clustered
-
-    @property
-    def deduplicated(self) -> Deduplicated:
-        """Result of `deduplicate`."""
-        return self.planned.deduplicated
-
-    @property
-    def sketched(self) -> Sketched:
-        """Result of `sketch`."""
-        return self.planned.sketched
-
-    @property
-    def context(self) -> Context:
-        """Context of the run."""
-        return self.planned.context
-
-    @property
-    def config(self) -> Config:
-        """Configuration of the run."""
-        return self.planned.config
-
-    @property
-    def folder(self) -> str:
-        """Folder of the row-aligned copies."""
-        return self.artifact.path("selection")
-
-    @property
-    def assignments(self) -> str | None:
-        """Folder of the row-aligned assignments to clusters."""
-        return self.clustered.folder
+    selecting = Selecting(planned)
+    return selecting.selected, _choose(selecting)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Kept documents that may be written, once each; the selection of `dedup`.
+def keep(deduplicated: Deduplicated) -> tuple[Kept, Counted]:
+    """Choose all kept documents that may be written, once each, and count them.
 
-    Attributes:
+    Args:
         deduplicated: result of `deduplicate`.
-        artifact: artifact of the stage.
-        chosen: sums over the kept documents.
+    """
+    keeping = Keeping(deduplicated)
+    return keeping.selected, _choose(keeping)
+
+
+def _choose(choosing: Selecting | Keeping) -> Counted:
+    """Choose and count documents, by one pipeline."""
+    selected = choosing.selected
+    context, sketches = selected.context, selected.sketched.sketches
+    counting = Counting(selected)
+    if counting.done.finished:
+        context.progress.skipped(choosing.stage)
+        return counting.result()
+    stage = context.progress.stage(choosing.stage, documents=len(sketches))
+    with stage, context.spill() as spill:
+        work = None if selected.artifact.finished else choosing.transform(spill)
+
+        def wire(lanes: Any) -> None:
+            counting.wire(lanes, spill, None if work is None else lanes | work)
+
+        context.over_units(sketches.units, wire)
+        selected.artifact.finish()
+    counting.done.finish()
+    return counting.result()
+
+
+class Selecting:
+    """Work of a stage that chooses documents, in a pipeline that counts them too.
+
+    Args:
+        planned: result of `plan`.
     """
 
-    deduplicated: Deduplicated
-    artifact: Artifact
-    chosen: Chosen
-    assignments: ClassVar[str | None] = None
+    stage = "select"
 
-    @property
-    def sketched(self) -> Sketched:
-        """Result of `sketch`."""
-        return self.deduplicated.sketched
-
-    @property
-    def context(self) -> Context:
-        """Context of the run."""
-        return self.deduplicated.context
-
-    @property
-    def config(self) -> Config:
-        """Configuration of the run."""
-        return self.deduplicated.config
-
-    @property
-    def folder(self) -> str:
-        """Folder of the row-aligned copies."""
-        return self.artifact.path("selection")
-
-
-def keep(deduplicated: Deduplicated) -> Kept:
-    """Choose all kept documents that may be written, once each."""
-    config, sketched = deduplicated.config, deduplicated.sketched
-    done = artifact(config.out, "keep", deduplicate=deduplicated.artifact.key)
-    if not done.finished:
-        writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
-        sums = done.subfolder("sums")
-        work = WriteKept(
-            sketched.sketches.folder, deduplicated.folder, done.subfolder("selection"), writable
+    def __init__(self, planned: Planned) -> None:
+        config = planned.config
+        done = artifact(
+            config.out,
+            "select",
+            plan=planned.artifact.key,
+            select=config.select,
+            rounds=config.rounds,
         )
-        deduplicated.context.over_units(
-            sketched.sketches.units, lambda units: units | SumUnits(work, sums)
-        )
-        chosen = Chosen.read(files.join(sums, "chosen"))
-        done.finish(asdict(chosen))
-    return Kept(deduplicated, done, Chosen(**done.stats()))
+        self.selected = Selected(planned, done)
+
+    def transform(self, spill: str | None) -> FillQuotas:
+        """Return the transform that fills the quotas of the plan."""
+        return fill_quotas(self.selected.planned, self.selected.artifact, spill)
 
 
-def select(planned: Planned) -> Selected:
-    """Fill the human quotas by hash, the synthetic quotas by rounds of residual selection."""
-    context, config = planned.context, planned.config
-    done = artifact(
-        config.out,
-        "select",
-        plan=planned.artifact.key,
-        select=config.select,
-        rounds=config.rounds,
-    )
-    if done.finished:
-        context.progress.skipped("select")
-    else:
-        with context.progress.stage("select", documents=len(planned.sketched.sketches)):
-            chosen = fill_quotas(planned, done)
-        done.finish(asdict(chosen))
-    return Selected(planned, done, Chosen(**done.stats()))
+class Keeping:
+    """Work of `dedup`: choose all kept documents that may be written, once each.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+    """
+
+    stage = "keep"
+
+    def __init__(self, deduplicated: Deduplicated) -> None:
+        done = artifact(deduplicated.config.out, "keep", deduplicate=deduplicated.artifact.key)
+        self.selected = Kept(deduplicated, done)
+
+    def transform(self, _: str | None) -> PerUnit:
+        """Return the transform that writes a copy for each kept document."""
+        kept = self.selected
+        writable = [n for n, s in enumerate(kept.config.sources) if s.role in WRITABLE]
+        folder = kept.artifact.subfolder("selection")
+        return PerUnit(WriteKept(kept.deduplicated.folder, folder, writable))

@@ -16,8 +16,7 @@ from outcross.schemas.plan import Plan
 from outcross.transforms.base import files
 from outcross.transforms.reference.reference import NGRAMS
 from outcross.transforms.selection.candidates import Layout
-from outcross.transforms.selection.copies import Chosen
-from outcross.transforms.selection.fill_quotas import CHOSEN, FillQuotas
+from outcross.transforms.selection.fill_quotas import FillQuotas
 from outcross.transforms.selection.histogram import bits_needed
 from outcross.transforms.selection.wants import Quotas
 
@@ -27,16 +26,18 @@ LIMIT = 1 << 22
 """Candidates that one worker may decide on."""
 
 
-def fill_quotas(planned: Planned, done: Artifact, limit: int = LIMIT) -> Chosen:
-    """Fill the human quotas by hash, the synthetic quotas by rounds of scored candidates.
+def fill_quotas(
+    planned: Planned, done: Artifact, spill: str | None, limit: int = LIMIT
+) -> FillQuotas:
+    """Return the transform that fills the quotas of a plan.
+
+    Human quotas are filled by hash, synthetic ones by rounds of scored candidates.
 
     Args:
         planned: result of `plan`.
         done: artifact of the stage, which gets the folder `selection`.
+        spill: folder that all workers share, for tables on their way; None to shuffle them.
         limit: candidates that one worker may decide on.
-
-    Returns:
-        Sums over the chosen documents.
     """
     context, config, clustered = planned.context, planned.config, planned.clustered
     sketches = planned.sketched.sketches
@@ -48,32 +49,29 @@ def fill_quotas(planned: Planned, done: Artifact, limit: int = LIMIT) -> Chosen:
         "human" if lineage is None else draw_salt(origin, lineage.number)
         for origin in ("fresh", "ledger")
     )
-    with context.spill() as spill:
-        layout = Layout(
-            sketches=sketches.folder,
-            uses=planned.ranking.folder,
-            assignments=clustered.folder,
-            selection=done.subfolder("selection"),
-            scratch=spill or done.subfolder("steps"),
-            reference=files.join(clustered.reference_folder, NGRAMS),
-            offsets=sketches.offsets.tolist(),
-            clusters=clusters,
-            cells=quotas.quota.shape[1],
-            seed=config.seed,
-            salts=(fresh, ledger, "off-support", "synthetic"),
-            bits=bits_needed(len(sketches), limit),
-        )
-        files.write_bytes(layout.quotas_file, quotas.to_bytes())
-        by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
-        synthetic = lanes(
-            [replace(unit, pieces=()) for unit in planned.sketched.units("synthetic")],
-            lambda unit: float(sketches.reports[unit.index].tokens),
-            context.options,
-        )
-        rounds = 0 if by_hash else config.rounds
-        work = FillQuotas(layout, synthetic, rounds, quotas.synthetic, spill)
-        context.over_units(sketches.units, lambda units: units | work)
-        return Chosen.read(files.join(layout.folder(CHOSEN, 0), CHOSEN))
+    layout = Layout(
+        sketches=sketches.folder,
+        uses=planned.ranking.folder,
+        assignments=clustered.folder,
+        selection=done.subfolder("selection"),
+        scratch=spill or done.subfolder("steps"),
+        reference=files.join(clustered.reference_folder, NGRAMS),
+        offsets=sketches.offsets.tolist(),
+        clusters=clusters,
+        cells=quotas.quota.shape[1],
+        seed=config.seed,
+        salts=(fresh, ledger, "off-support", "synthetic"),
+        bits=bits_needed(len(sketches), limit),
+    )
+    files.write_bytes(layout.quotas_file, quotas.to_bytes())
+    by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
+    synthetic = lanes(
+        [replace(unit, pieces=()) for unit in planned.sketched.units("synthetic")],
+        lambda unit: float(sketches.reports[unit.index].tokens),
+        context.options,
+    )
+    rounds = 0 if by_hash else config.rounds
+    return FillQuotas(layout, synthetic, rounds, quotas.synthetic, spill)
 
 
 def plan_quotas(config: Config, plan: Plan, clusters: int) -> Quotas:

@@ -14,7 +14,7 @@ from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE

@@ -12,6 +12,7 @@ from apache_beam.utils.shared import Shared
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.exchange import Collect, Send
+from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.candidates import Layout
 from outcross.transforms.selection.copies import WriteCopies
@@ -19,15 +20,12 @@ from outcross.transforms.selection.cut_cells import CutCells, FindWindows, SendC
 from outcross.transforms.selection.rounds import CountMix, ScoreRemaining
 from outcross.transforms.selection.sources import HashKeys, KeySource, RandomKeys, ScoreKeys
 
-CHOSEN = "chosen"
-"""Name of the sums over the chosen documents, in a folder of the same name."""
-
 
 @dataclass
 class FillQuotas(beam.PTransform):
     """Fill the quotas of a plan: human ones by hash, synthetic ones by rounds of scores.
 
-    Elements in: lanes of all units; elements out: the name of the sums over the chosen documents.
+    Elements in: lanes of all units; elements out: indexes of the units.
     Each step waits for the step before it, and finds its result in the files of the layout.
 
     Args:
@@ -65,7 +63,7 @@ class FillQuotas(beam.PTransform):
             score = ScoreRemaining(layout, number, reference)
             last = self._sum(candidates, score, "moments", number, last)
             last = self._fill(candidates, ScoreKeys(layout, number, rounds), last)
-        return self._sum(lanes, WriteCopies(layout, rounds, steps), CHOSEN, 0, last)
+        return lanes | "WriteCopies" >> PerUnit(WriteCopies(layout, rounds, steps), last)
 
     def _sum(self, lanes: Any, work: Any, name: str, step: int, after: Any) -> Any:
         """Sum up the units of lanes; `after` is the step before."""

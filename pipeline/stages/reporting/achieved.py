@@ -11,7 +11,7 @@ from outcross.pipeline.stages.context import Context, RunError
 from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.reporting import figures
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config

@@ -10,7 +10,7 @@ from typing import Any
 from outcross.pipeline.stages.audited import Audited
 from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.count import Counted
-from outcross.pipeline.stages.select import Kept, Selected
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.report import MEASURED, Conservation

@@ -11,7 +11,7 @@ from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.reporting.answers import comparisons, shown_answers
 from outcross.pipeline.stages.reporting.clusters import clusters, extremes
 from outcross.pipeline.stages.reporting.removals import quoted_removals
-from outcross.pipeline.stages.select import Kept
+from outcross.pipeline.stages.selected import Kept
 from outcross.pipeline.stages.texts import TextList, TextLookup, beginning
 from outcross.schemas.report import Cluster
 from outcross.transforms.estimators.compression import BLOCK

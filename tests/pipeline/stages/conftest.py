@@ -12,13 +12,13 @@ from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.cluster import cluster
 from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import Measured, write_and_measure
 from outcross.pipeline.stages.plan import plan
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import run_gates
-from outcross.pipeline.stages.select import Selected, select
+from outcross.pipeline.stages.select import select
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketch import sketch
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.config import parse
@@ -83,6 +83,5 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured[Written[Selec
     context = Context(config, progress=StageProgress(quiet=True))
     planned = plan(rank(cluster(deduplicate(sketch(context)))))
     planned = replace(planned, plan=planned.plan.model_copy(update={"shards": SHARDS}))
-    selected = select(planned)
-    counted = count(selected)
+    selected, counted = select(planned)
     return write_and_measure(selected, counted, run_gates(Gates(), counted.copies))

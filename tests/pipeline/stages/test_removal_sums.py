@@ -7,7 +7,7 @@ import pytest
 
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.measure import Measured
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.dedup.decide import NEAR, STAGES

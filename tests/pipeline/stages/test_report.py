@@ -18,7 +18,7 @@ from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.report import run_gates, run_report
 from outcross.pipeline.stages.reporting.conservation import reasons_not_selected
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.texts import beginning, texts_of_documents
 from outcross.pipeline.stages.write import Written

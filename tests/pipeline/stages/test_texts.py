@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.measure import Measured
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.texts import SHOWN, TextList, TextLookup, beginning, printable
 from outcross.pipeline.stages.write import Written
 

@@ -5,7 +5,6 @@ import pytest
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.context import Context
-from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.select import keep
 from outcross.pipeline.stages.sketch import sketch
@@ -39,8 +38,8 @@ def test_only_shards_of_an_earlier_run_are_deleted(tmp_path):
         parse({"out": str(tmp_path), "sources": [source], "workers": 1}),
         progress=StageProgress(quiet=True),
     )
-    kept = keep(deduplicate(sketch(context, embedded=False)))
-    written = write(kept, count(kept))
+    kept, counted = keep(deduplicate(sketch(context, embedded=False)))
+    written = write(kept, counted)
     (shard,) = (file["file"] for file in written.files)
     assert shard == "train-00000-of-00001.parquet"
     assert sorted(path.name for path in data.iterdir()) == ["mine.parquet", "notes.txt", shard]

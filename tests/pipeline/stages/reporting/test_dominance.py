@@ -9,7 +9,7 @@ import numpy as np
 
 from outcross.pipeline.stages.measure import Measured
 from outcross.pipeline.stages.reporting.dominance import dominant
-from outcross.pipeline.stages.select import Selected
+from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.write import Written
 
 
