@@ -530,8 +530,8 @@ def test_the_same_bytes_for_any_workers_and_whatever_was_asked_before(thresholds
 def test_another_threshold_needs_no_other_sketches(thresholds):
     for before, after in ((("down", 0.78), ("down", 0.7)), (("up", 0.7), ("up", 0.78))):
         assert thresholds[before]["sketched"] == thresholds[after]["sketched"]
-        assert thresholds[before]["stages"] == {"sketch", "deduplicate", "write"}
-        assert thresholds[after]["stages"] == {"deduplicate", "write"}
+        assert thresholds[before]["stages"] == {"sketch", "deduplicate", "keep", "write"}
+        assert thresholds[after]["stages"] == {"deduplicate", "keep", "write"}
     assert thresholds["up", 0.7]["sketched"]
     wide, narrow = thresholds["up", 0.7]["gone"], thresholds["up", 0.78]["gone"]
     assert len(wide) > len(narrow) > 100

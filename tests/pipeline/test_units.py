@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from outcross.pipeline.commands.audit import audit
 from outcross.pipeline.commands.run import dedup, run
 from outcross.pipeline.engine.engines import PipelineError
 from outcross.pipeline.engine.progress import StageProgress
+from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import Config, parse
 from tests.support.units import units_of
 
@@ -129,18 +131,20 @@ def test_work_files_do_not_grow_with_files(tmp_path: Path) -> None:
 
 
 class Editing(StageProgress):
-    """Edits a file, leaving its size, when a stage begins."""
+    """Edits a file, leaving its size, when a stage begins or has ended ("after sketch")."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, moment: str) -> None:
         super().__init__(quiet=True)
-        self.path, self.name = path, name
+        self.path, self.moment = path, moment
 
     @contextmanager
     def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
-        if name == self.name:
+        if name == self.moment:
             edit(self.path)
         with super().stage(name, documents, size):
             yield
+        if f"after {name}" == self.moment:
+            edit(self.path)
 
 
 def edit(path: Path) -> None:
@@ -157,13 +161,65 @@ def one_file(folder: Path, pad: str = "") -> tuple[Path, list[dict[str, Any]]]:
     return path, [{"name": "s", "role": "synthetic", "files": [str(path)]}]
 
 
-@pytest.mark.parametrize("name", ["sketch", "write", "report"])
-def test_a_change_while_a_run_is_at_work_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    path, sources = one_file(tmp_path)
-    asked = config(tmp_path / "out", sources, tokens=3000, rounds=1)
+READERS = {
+    "run": ["sketch", "cluster", "write"],
+    "dedup": ["sketch", "write", "after write"],
+    "audit": ["sketch", "cluster", "measure"],
+    "lineage": ["sketch", "write"],
+}
+"""Moments after which each command still reads its input.
+
+`run` looks its texts up while it writes, and `dedup` afterwards.
+"""
+
+
+def command(name: str, out: Path, path: Path, progress: StageProgress) -> None:
+    """Run a command over one file."""
+    if name == "audit":
+        audit(AuditRequest(paths=[str(path)], out=str(out), workers=2), progress=progress)
+        return
+    role = "human" if name == "lineage" else "synthetic"
+    sources = [{"name": "s", "role": role, "files": [str(path)]}]
+    if name == "dedup":
+        dedup(config(out, sources), progress=progress)
+        return
+    keys = {"lineage": str(out.parent / "lineage")} if name == "lineage" else {"rounds": 1}
+    run(config(out, sources, tokens=3000, **keys), progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"), [(name, moment) for name in READERS for moment in READERS[name]]
+)
+def test_a_change_while_a_command_is_at_work_is_refused_by_name(
+    tmp_path: Path, name: str, moment: str
+) -> None:
+    path, _ = one_file(tmp_path)
+    out = tmp_path / "out"
     with pytest.raises(PipelineError, match=rf"^{path} has changed since the run began"):
-        run(asked, progress=Editing(path, name))
-    assert not (tmp_path / "out" / "manifest.json").exists()
+        command(name, out, path, Editing(path, moment))
+    assert not (out / "manifest.json").exists()
+
+
+def test_a_change_before_the_ledger_copies_its_rows_commits_no_generation(tmp_path: Path) -> None:
+    path, _ = one_file(tmp_path)
+    with pytest.raises(PipelineError, match=rf"^{path} has changed since the run began"):
+        command("lineage", tmp_path / "out", path, Editing(path, "report"))
+    assert not (tmp_path / "lineage" / "lineage.json").exists()
+    command("lineage", tmp_path / "out", path, StageProgress(quiet=True))
+    assert (tmp_path / "lineage" / "lineage.json").exists()
+
+
+@pytest.mark.parametrize("name", ["run", "audit"])
+def test_a_change_after_all_is_read_changes_nothing(tmp_path: Path, name: str) -> None:
+    path, _ = one_file(tmp_path)
+    reports = []
+    for folder, progress in (("a", StageProgress(quiet=True)), ("b", Editing(path, "report"))):
+        out = tmp_path / folder / "out"
+        before = path.read_bytes()
+        command(name, out, path, progress)
+        reports.append((out / "report.json").read_bytes())
+    assert path.read_bytes() != before
+    assert reports[0] == reports[1]
 
 
 def test_an_edit_of_the_same_size_between_runs_is_read_again(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.documents import sketch_schema
+from outcross.schemas.documents import Unit, sketch_schema
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import Verdicts
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
-from outcross.transforms.sketches.store import Sketches
+from outcross.transforms.sketches.store import Sketches, fixed_matrix, packed_runs
 
 
 def save_columns(folder: str, sketches: Sketches, columns: Mapping[str, NDArray[Any]]) -> None:
@@ -42,11 +44,72 @@ def numbers(sketches: Sketches, column: str) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, kind), *parts])
 
 
+def by_unit(sketches: Sketches, values: NDArray[Any]) -> Iterator[tuple[Unit, NDArray[Any]]]:
+    """Cut an array over all documents into a view for each unit."""
+    for unit in sketches.units:
+        yield unit, values[sketches.offsets[unit.index] : sketches.offsets[unit.index + 1]]
+
+
+def matrix_of(
+    sketches: Sketches, column: str, documents: NDArray[np.int64], dtype: Any
+) -> NDArray[Any]:
+    """Read a fixed-width column of the sketches of some documents, one row for each.
+
+    Args:
+        sketches: sketches of a small corpus.
+        column: "signature", "embedding" or "surface".
+        documents: ascending document numbers.
+        dtype: type of the entries.
+    """
+    parts = [
+        fixed_matrix(sketches.table(unit, [column])[column], dtype)[rows]
+        for unit, rows, _ in sketches.rows_of(documents)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype)
+
+
+def word_runs(
+    sketches: Sketches, documents: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Read the word hashes of some documents.
+
+    Args:
+        sketches: sketches of a small corpus.
+        documents: document numbers in any order.
+
+    Returns:
+        int64[n + 1] offsets and uint32[total] hashes.
+    """
+    ascending = np.argsort(documents, kind="stable")
+    runs: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)] * len(documents)
+    for unit, rows, places in sketches.rows_of(documents[ascending]):
+        offsets, hashes = packed_runs(sketches.table(unit, ["words"])["words"])
+        for row, place in zip(rows, places, strict=True):
+            runs[ascending[place]] = hashes[offsets[row] : offsets[row + 1]]
+    ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+    return ends, np.concatenate([np.zeros(0, np.uint32), *runs])
+
+
 def verdicts(deduplicated: Deduplicated) -> Verdicts:
     """Return the verdicts on all documents of a run."""
     names = ["partner", "stage", "similarity", "open"]
     columns = load_columns(deduplicated.folder, deduplicated.sketches, names)
     return Verdicts(*columns, deduplicated.counts)
+
+
+def clusters(clustered: Clustered) -> NDArray[np.int32]:
+    """Return the cluster of all documents of a run."""
+    return load_columns(clustered.folder, clustered.sketched.sketches, ["cluster"])[0]
+
+
+def classes(clustered: Clustered) -> NDArray[np.int8]:
+    """Return the class of all documents of a run."""
+    return load_columns(clustered.classes_folder, clustered.sketched.sketches, ["class"])[0]
+
+
+def copies(selected: Selected | Kept) -> NDArray[np.int32]:
+    """Return the copies of all documents of a run."""
+    return load_columns(selected.folder, selected.sketched.sketches, ["copies"])[0]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from outcross.transforms.sketches.store import Sketches, UnitReport
 from outcross.transforms.text.embed import Embedded
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.minhash import band_values, lsh_parameters
+from tests.support.columns import matrix_of, numbers, word_runs
 
 OPTIONS = pipeline_options(2, [])
 NUM_PERM = 128
@@ -77,13 +78,13 @@ ORDER = ["fingerprint_hi", "fingerprint_lo", "row_hash", "length", "priority"]
 
 def order_columns(sketches):
     """Return the columns that the total order is made of, over all documents."""
-    return {name: sketches.numbers(name) for name in ORDER}
+    return {name: numbers(sketches, name) for name in ORDER}
 
 
 def rules_of(sketches, parties, by_prompt):
     """Return the rules of all documents; `Unit.source` is an index into the parties."""
     party = np.array([unit.source for unit in sketches.units], np.int16)
-    prompt = sketches.numbers("prompt") if by_prompt else None
+    prompt = numbers(sketches, "prompt") if by_prompt else None
     return Rules.of(np.repeat(party, np.diff(sketches.offsets)), prompt, parties)
 
 
@@ -93,7 +94,7 @@ def contents_of(sketches, documents):
     for unit, rows, _ in sketches.rows_of(documents):
         sketch = sketches.table(unit, CONTENTS.names)
         parts.append(pa.table(send_contents(sketch, rows, rows >= 0), schema=CONTENTS))
-    lo = pa.array(sketches.numbers("fingerprint_lo")[documents])
+    lo = pa.array(numbers(sketches, "fingerprint_lo")[documents])
     table = pa.concat_tables(parts).append_column("fingerprint_lo", lo)
     return table.append_column("compared", pa.array(np.ones(len(documents), bool)))
 
@@ -233,7 +234,7 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
         seed: seed of the order of the entries.
     """
     compared = np.flatnonzero(comparison.is_first)
-    signatures = sketches.matrix("signature", documents[compared], np.uint32)
+    signatures = matrix_of(sketches, "signature", documents[compared], np.uint32)
     entries = Entries(np.zeros(0, np.uint64), np.zeros(0, np.int64))
     if len(compared):
         parameters = lsh_parameters(threshold or settings.threshold, NUM_PERM)
@@ -246,8 +247,8 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
     boilerplate = None
     if settings.boilerplate is not None:
         counted = documents[np.unique(document[shared(values.ravel()[order])])]
-        words = sketches.words(counted)
-        wordless = sketches.numbers("fingerprint_lo")[counted]
+        words = word_runs(sketches, counted)
+        wordless = numbers(sketches, "fingerprint_lo")[counted]
         bits = table_bits(len(words[1]))
         counts = count_shingles(words, wordless, settings.ngram, bits)
         boilerplate = Boilerplate(settings.boilerplate, counts)

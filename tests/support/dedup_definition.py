@@ -10,6 +10,7 @@ from outcross.transforms.dedup.agreement import Meanings
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
 from outcross.transforms.text.minhash import band_values, lsh_parameters
 from outcross.transforms.text.words import split_words
+from tests.support.columns import matrix_of, numbers
 from tests.support.corpora import NUM_PERM
 from tests.support.text_definition import composed, shingles_of
 
@@ -49,11 +50,11 @@ class Definition:
         self.parties = comparison.rules.parties
         self.party = comparison.rules.party
         everything = np.arange(len(texts))
-        self.signatures = sketches.matrix("signature", everything, np.uint32)
+        self.signatures = matrix_of(sketches, "signature", everything, np.uint32)
         self.shingles = [shingles_of(text, settings.ngram) for text in texts]
         self.composed = [composed(text) for text in texts]
         self.meanings = Meanings.of(split_words(pa.array(texts, pa.string())))
-        self.prompt = sketches.numbers("prompt").tolist()
+        self.prompt = numbers(sketches, "prompt").tolist()
         for document, number in enumerate(self.party):
             excluded = self.parties[number].source.role == "exclude"
             if excluded or settings.same_answers is None:

@@ -15,8 +15,8 @@ from outcross.transforms.base import files
 from outcross.transforms.measuring.diversity import Diversity
 from outcross.transforms.measuring.grouping import Grouping
 from outcross.transforms.reference.sample import sample_key
-from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
+from tests.support.columns import by_unit, save_columns
 from tests.support.references import SECOND_TOPICS, TOPICS, Documents
 
 SIZES = (TOPICS, SECOND_TOPICS)
@@ -71,11 +71,11 @@ def grouping_of(
 ) -> Grouping:
     """Write columns as the stages do, and return the grouping that reads them."""
     verdicts = {"partner": np.where(unit_columns["kept"], -1, 0)}
-    save_aligned(str(folder / "verdicts"), sketches, verdicts)
-    save_aligned(str(folder / "selection"), sketches, {"copies": unit_columns["copies"]})
+    save_columns(str(folder / "verdicts"), sketches, verdicts)
+    save_columns(str(folder / "selection"), sketches, {"copies": unit_columns["copies"]})
     runs = {
         unit.index: [[number, 1] for number in part.tolist()]
-        for unit, part in sketches.per_unit(unit_columns["shard"])
+        for unit, part in by_unit(sketches, unit_columns["shard"])
     }
     files.write_json(str(folder / "files.json"), runs)
     settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Reading sketches: columns and matrices over the documents of all units."""
+"""Reading sketches: columns of one unit, and places of documents in the units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import REJECTS, Unit, sketch_schema
+from outcross.schemas.documents import REJECTS, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
@@ -95,22 +95,6 @@ class Sketches:
         """Read some columns of one unit's sketches."""
         return files.read_table(self.paths[unit], columns)
 
-    def numbers(self, column: str) -> NDArray[Any]:
-        """Read a numeric column over all documents: array[n]."""
-        kind = np.dtype(str(sketch_schema(8).field(column).type))
-        out = np.empty(len(self), kind)
-        for unit, view in self.per_unit(out):
-            at = 0
-            for chunk in self.table(unit.index, [column]).column(0).chunks:
-                view[at : at + len(chunk)] = chunk.to_numpy()
-                at += len(chunk)
-        return out
-
-    def per_unit(self, values: NDArray[Any]) -> Iterable[tuple[Unit, NDArray[Any]]]:
-        """Cut an array over all documents into a view for each unit."""
-        for unit in self.units:
-            yield unit, values[self.offsets[unit.index] : self.offsets[unit.index + 1]]
-
     def rows_of(
         self, documents: NDArray[np.int64]
     ) -> Iterable[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
@@ -120,46 +104,6 @@ class Sketches:
             places = np.arange(cuts[unit], cuts[unit + 1])
             if len(places):
                 yield unit, documents[places] - self.offsets[unit], places
-
-    def matrix(
-        self,
-        column: str,
-        documents: NDArray[np.int64],
-        dtype: Any,
-        out: NDArray[Any] | None = None,
-    ) -> NDArray[Any]:
-        """Read a fixed-width column of some documents as a matrix.
-
-        Args:
-            column: "signature", "embedding" or "surface".
-            documents: ascending document numbers.
-            dtype: type of the entries.
-            out: array to fill, such as a memory map; None for a new one.
-        """
-        for unit, rows, places in self.rows_of(documents):
-            rows_of_unit = fixed_matrix(self.table(unit, [column]).column(0), dtype)
-            if out is None:
-                out = np.empty((len(documents), rows_of_unit.shape[1]), dtype)
-            out[places] = rows_of_unit[rows]
-        return np.zeros((0, 0), dtype) if out is None else out
-
-    def words(self, documents: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-        """Read the word hashes of some documents, few enough for memory.
-
-        Args:
-            documents: document numbers in any order.
-
-        Returns:
-            int64[n + 1] offsets and uint32[total] hashes.
-        """
-        ascending = np.argsort(documents, kind="stable")
-        runs: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)] * len(documents)
-        for unit, rows, places in self.rows_of(documents[ascending]):
-            offsets, hashes = packed_runs(self.table(unit, ["words"]).column(0))
-            for row, place in zip(rows, places, strict=True):
-                runs[ascending[place]] = hashes[offsets[row] : offsets[row + 1]]
-        ends = np.cumsum([0, *map(len, runs)], dtype=np.int64)
-        return ends, np.concatenate([np.zeros(0, np.uint32), *runs])
 
     @cached_property
     def places(self) -> list[Places]:

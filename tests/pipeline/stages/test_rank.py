@@ -22,9 +22,10 @@ from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import parse
 from outcross.schemas.lineage import Amount, ArchivedSource, Lineage
 from outcross.transforms.selection.distance import DISTANCE_BUCKETS
-from outcross.transforms.sketches.aligned import save_aligned
+from outcross.transforms.selection.uses import GENERATED
 from outcross.transforms.sketches.store import Sketches, packed_runs
 from outcross.transforms.text.ngrams import BUCKETS, Tables
+from tests.support.columns import Corpus, load_columns, save_columns
 from tests.support.references import Documents, Population, packed, reference
 
 NAMES = ("gpt", "llm", "first.gpt", "people", "ledger")
@@ -111,23 +112,24 @@ class Stages:
         self.sketched = Sketched(
             context, artifact(config.out, "sketch"), sketches, schema, schema, None, {}
         )
+        corpus = Corpus(self.sketched)
         self.tokens, self.of_role, self.of_sources = (
-            self.sketched.tokens,
-            self.sketched.of_role,
-            self.sketched.of_sources,
+            corpus.tokens,
+            corpus.of_role,
+            corpus.of_sources,
         )
         self.kept = np.random.default_rng(1).random(n) < 0.9
         nothing = np.zeros(n, bool)
         done = artifact(config.out, "deduplicate")
         columns = {"partner": np.where(self.kept, -1, 0), "repeated_id": nothing}
         columns |= {"stage": nothing.astype(np.int8), "similarity": nothing, "open": nothing}
-        save_aligned(done.subfolder("verdicts"), sketches, columns)
+        save_columns(done.subfolder("verdicts"), sketches, columns)
         done.finish({"sums": {"counts": {}}})
         deduplicated = Deduplicated(self.sketched, done, 14, 9)
         self.clustered = Clustered(deduplicated, clustering, REFERENCE)
         zeros = np.zeros(n, np.int32)
-        save_aligned(self.clustered.folder, sketches, {"cluster": zeros})
-        save_aligned(self.clustered.classes_folder, sketches, {"class": zeros.astype(np.int8)})
+        save_columns(self.clustered.folder, sketches, {"cluster": zeros})
+        save_columns(self.clustered.classes_folder, sketches, {"class": zeros.astype(np.int8)})
 
     def rank(self) -> Ranking:
         return rank(self.clustered)
@@ -139,13 +141,21 @@ class Stages:
         return int(self.tokens[self.kept & self.of_sources(*names)].sum())
 
 
+def candidate_rows(ranking: Ranking) -> NDArray[np.bool_]:
+    """Return bool[n]: the synthetic documents that may be written."""
+    (use,) = load_columns(ranking.folder, ranking.sketched.sketches, ["use"])
+    return np.isin(use, GENERATED)
+
+
 @pytest.mark.parametrize("asked", [{}, {"lineage": "l", "archive": 0}])
 def test_without_an_archive_all_that_is_kept_may_be_written(
     sketches: Sketches, tmp_path: Path, asked: Any
 ) -> None:
     stages = Stages(sketches, tmp_path, **asked)
     ranking = stages.rank()
-    np.testing.assert_array_equal(ranking.candidate, stages.kept & stages.of_role("synthetic"))
+    np.testing.assert_array_equal(
+        candidate_rows(ranking), stages.kept & stages.of_role("synthetic")
+    )
     assert [source.name for source in ranking.sources] == (
         ["first.gpt", "llm", "gpt"] if "lineage" in asked else []
     )
@@ -166,19 +176,21 @@ def test_the_nearest_come_first_and_none_gives_more_than_its_cap(
     # 1,800 tokens are to be written: 2.5 times as many of all, 1.5 times of one.
     for source, tokens in zip(ranking.sources, (2700, 1800, 0), strict=True):
         rows = stages.of_sources(source.name)
-        assert source.candidates == stages.amount(ranking.candidate & rows)
+        assert source.candidates == stages.amount(candidate_rows(ranking) & rows)
         assert source.held == stages.amount(stages.kept & rows)
         assert tokens <= source.candidates.tokens < tokens + longest
-    assert not (ranking.candidate & ~stages.kept).any()
-    assert not (ranking.candidate & stages.of_role("human")).any()
+    assert not (candidate_rows(ranking) & ~stages.kept).any()
+    assert not (candidate_rows(ranking) & stages.of_role("human")).any()
 
 
 def test_all_of_a_source_is_all_of_it(sketches: Sketches, tmp_path: Path) -> None:
     """Include the documents without words: none is left out for being short."""
     stages = Stages(sketches, tmp_path, lineage="l", archive=1000, archive_source=1000)
     ranking = stages.rank()
-    np.testing.assert_array_equal(ranking.candidate, stages.kept & stages.of_role("synthetic"))
-    assert (stages.tokens[ranking.candidate] == 0).any()
+    np.testing.assert_array_equal(
+        candidate_rows(ranking), stages.kept & stages.of_role("synthetic")
+    )
+    assert (stages.tokens[candidate_rows(ranking)] == 0).any()
 
 
 @pytest.mark.parametrize(

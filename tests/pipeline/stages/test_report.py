@@ -20,17 +20,18 @@ from outcross.pipeline.stages.report import run_gates, run_report
 from outcross.pipeline.stages.reporting.conservation import reasons_not_selected
 from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.pipeline.stages.texts import beginning, texts_of_documents
+from outcross.pipeline.stages.texts import TextList, TextLookup, beginning
 from outcross.pipeline.stages.write import Written
 from outcross.schemas.budget import MaxCopies
 from outcross.schemas.gates import Gates
 from outcross.schemas.report import Conservation, Report
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Verdicts
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
 from outcross.transforms.writing.shards import shard_of
 from tests.pipeline.stages.chain import changed
 from tests.pipeline.stages.conftest import ROLES, SHARDS
+from tests.support import columns
 
 Run = Measured[Written[Selected]]
 ROWS = {"of-synthetic": 360, "of-human": 480, "of-exclude": 40}
@@ -46,13 +47,33 @@ def selected(run: Run) -> Selected:
     return run.corpus.selected
 
 
+def corpus(run: Run) -> columns.Corpus:
+    return columns.Corpus(run.sketched)
+
+
+def copies(run: Run) -> NDArray[np.int32]:
+    return columns.copies(selected(run))
+
+
+def clusters(run: Run) -> NDArray[np.int32]:
+    return columns.clusters(selected(run).clustered)
+
+
+def classes(run: Run) -> NDArray[np.int8]:
+    return columns.classes(selected(run).clustered)
+
+
+def verdicts(run: Run) -> Verdicts:
+    return columns.verdicts(selected(run).deduplicated)
+
+
 def report(run: Run) -> Report:
     return run_report(run, None)
 
 
 def tokens(run: Run, role: str) -> int:
-    chosen = run.sketched.of_role(role)
-    return int((selected(run).copies * run.sketched.tokens)[chosen].sum())
+    chosen = corpus(run).of_role(role)
+    return int((copies(run) * corpus(run).tokens)[chosen].sum())
 
 
 def planned(run: Run, human_tokens: float, planned_entropy: float) -> Run:
@@ -84,18 +105,17 @@ def without_human_text(run: Run) -> Run:
 
 def appearances(run: Run, number: int) -> list[tuple[int, int]]:
     """Return document and copy of all that stands in a shard."""
-    hi, lo = run.sketched.fingerprints
-    rows = np.repeat(np.arange(len(hi)), selected(run).copies)
-    copies = np.concatenate([np.arange(often) + 1 for often in selected(run).copies])
-    inside = shard_of(hi[rows], lo[rows], copies, 0, SHARDS) == number
-    return list(zip(rows[inside].tolist(), copies[inside].tolist(), strict=True))
+    hi, lo = corpus(run).fingerprints
+    rows = np.repeat(np.arange(len(hi)), copies(run))
+    copy_numbers = np.concatenate([np.arange(often) + 1 for often in copies(run)])
+    inside = shard_of(hi[rows], lo[rows], copy_numbers, 0, SHARDS) == number
+    return list(zip(rows[inside].tolist(), copy_numbers[inside].tolist(), strict=True))
 
 
 def test_the_run_has_some_of_everything(run: Run) -> None:
-    verdicts = selected(run).deduplicated.verdicts
-    assert set(verdicts.stage.tolist()) == {0, EXACT, NEAR, CONTAINED}
-    assert set(selected(run).copies.tolist()) == {0, 1, 2}
-    assert set(selected(run).clustered.document_class.tolist()) == {HEAD, TAIL, OFF_SUPPORT}
+    assert set(verdicts(run).stage.tolist()) == {0, EXACT, NEAR, CONTAINED}
+    assert set(copies(run).tolist()) == {0, 1, 2}
+    assert set(classes(run).tolist()) == {HEAD, TAIL, OFF_SUPPORT}
 
 
 def test_every_row_is_accounted_for_by_source_and_in_all(run: Run) -> None:
@@ -105,9 +125,9 @@ def test_every_row_is_accounted_for_by_source_and_in_all(run: Run) -> None:
         assert line.holds()
         assert (line.filtered, line.read, line.rejected) == (3, ROWS[line.source] + 2, 2)
     kept = sum(line.kept for line in result.conservation)
-    assert kept == selected(run).deduplicated.kept.sum()
-    assert sum(line.written for line in result.conservation) == (selected(run).copies > 0).sum()
-    assert sum(line.copies for line in result.conservation) == (selected(run).copies > 1).sum()
+    assert kept == verdicts(run).kept.sum()
+    assert sum(line.written for line in result.conservation) == (copies(run) > 0).sum()
+    assert sum(line.copies for line in result.conservation) == (copies(run) > 1).sum()
     synthetic, human, excluded = result.conservation
     assert excluded.not_selected == {"role exclude": excluded.kept}
     assert "off-support" in synthetic.not_selected
@@ -125,11 +145,11 @@ def test_losses_share_out_what_was_removed_by_role_and_class(run: Run) -> None:
         for role in ("synthetic", "human", "all")
         for document_class in ("head", "tail", "off-support")
     ]
-    stage = selected(run).deduplicated.verdicts.stage
+    stage = verdicts(run).stage
     for line in lines:
         number = {"head": HEAD, "tail": TAIL, "off-support": OFF_SUPPORT}[line.kind]
         roles = ROLES[:2] if line.role == "all" else (line.role,)
-        rows = run.sketched.of_role(*roles) & (selected(run).clustered.document_class == number)
+        rows = corpus(run).of_role(*roles) & (classes(run) == number)
         assert line.documents == rows.sum()
         assert (line.exact, line.near, line.contained) == tuple(
             (stage[rows] == number).sum() for number in (EXACT, NEAR, CONTAINED)
@@ -213,7 +233,7 @@ def test_reasons_share_out_what_is_not_written(run: Run) -> None:
 
 def test_human_tokens_off_by_more_than_half_of_the_longest_document_fail_the_run(run: Run) -> None:
     written = tokens(run, "human")
-    longest = int(run.sketched.tokens[selected(run).copies > 0].max())
+    longest = int(corpus(run).tokens[copies(run) > 0].max())
     for distance in (-longest / 2, 0, longest / 2):
         achieved = report(planned(run, written + distance, 1.0)).achieved
         assert achieved is not None
@@ -231,8 +251,8 @@ def test_an_entropy_that_was_missed_is_a_warning_with_its_cause(run: Run) -> Non
     assert report(planned(run, written, achieved.entropy * 1.005)).verdict.warnings == []
     (warning,) = report(planned(run, written, achieved.entropy * 1.05)).verdict.warnings
     assert "off the plan's" in warning
-    rows = np.flatnonzero(selected(run).copies)
-    mean = selected(run).copies.sum() / len(np.unique(selected(run).clustered.cluster[rows]))
+    rows = np.flatnonzero(copies(run))
+    mean = copies(run).sum() / len(np.unique(clusters(run)[rows]))
     assert mean > 20
     assert "too unequal in length" in warning
 
@@ -262,7 +282,7 @@ def test_the_shards_merged_are_the_stage_write(run: Run) -> None:
 def test_a_shard_shows_what_stands_in_it(run: Run, number: int) -> None:
     inside = appearances(run, number)
     rows = [row for row, _ in inside]
-    lengths, human = run.sketched.tokens[rows], run.sketched.of_role("human")[rows]
+    lengths, human = corpus(run).tokens[rows], corpus(run).of_role("human")[rows]
     shard = report(run).shards[number]
     assert (shard.rows, shard.figures.documents) == (len(inside), len(inside))
     assert shard.figures.tokens == lengths.sum()
@@ -270,41 +290,42 @@ def test_a_shard_shows_what_stands_in_it(run: Run, number: int) -> None:
     assert shard.figures.copies == sum(copy > 1 for _, copy in inside)
     clustered = selected(run).clustered
     by_cluster = np.zeros(clustered.reference.codebook.size)
-    np.add.at(by_cluster, clustered.cluster[rows], lengths)
+    np.add.at(by_cluster, clusters(run)[rows], lengths)
     assert shard.figures.token_entropy == pytest.approx(entropy(by_cluster))
-    tail: NDArray[np.bool_] = clustered.document_class[rows] == TAIL
+    tail: NDArray[np.bool_] = classes(run)[rows] == TAIL
     assert shard.figures.tail_mass == pytest.approx(tail.mean())
 
 
 def test_what_deduplication_removed_is_the_near_duplicates_of_read(run: Run) -> None:
     result = report(run)
     for role in ("synthetic", "human"):
-        kept = selected(run).deduplicated.kept[run.sketched.of_role(role)]
+        kept = verdicts(run).kept[corpus(run).of_role(role)]
         before, after = (result.figures(stage, role) for stage in ("read", "deduplicate"))
         assert (before.documents, before.near_duplicates) == (len(kept), (~kept).sum())
         assert (after.documents, after.near_duplicates) == (kept.sum(), 0)
 
 
 def test_clusters_are_shared_out_and_the_extreme_ones_have_a_text(run: Run) -> None:
-    clusters = report(run).clusters
+    lines, cluster_of = report(run).clusters, clusters(run)
     clustered = selected(run).clustered
     rows = [row for number in range(SHARDS) for row, _ in appearances(run, number)]
-    often = Counter(clustered.cluster[rows].tolist())
-    texts = texts_of_documents(run.sketched, np.arange(len(selected(run).copies)))
+    often = Counter(cluster_of[rows].tolist())
+    everything = TextList(np.arange(len(copies(run))))
+    texts = TextLookup(run.sketched, {"all": everything}).texts()["all"]
     by_cluster: dict[str, dict[int, set[str]]] = {"written": {}, "human": {}}
-    human = run.sketched.of_role("human")
+    human = corpus(run).of_role("human")
     for document, text in texts.items():
-        for name, mask in (("written", selected(run).copies > 0), ("human", human)):
+        for name, mask in (("written", copies(run) > 0), ("human", human)):
             if mask[document]:
-                cluster = int(clustered.cluster[document])
+                cluster = int(cluster_of[document])
                 by_cluster[name].setdefault(cluster, set()).add(beginning(text))
-    assert len(clusters) == clustered.reference.codebook.size
-    for line in clusters:
+    assert len(lines) == clustered.reference.codebook.size
+    for line in lines:
         assert line.share == pytest.approx(often[line.cluster] / len(rows))
         assert line.text is None or line.text in by_cluster["written"][line.cluster]
         assert line.human_text in by_cluster["human"][line.cluster]
-    assert {line.cluster for line in clusters if line.text} == set(often)
-    assert sum(line.human_share for line in clusters) == pytest.approx(1)
+    assert {line.cluster for line in lines if line.text} == set(often)
+    assert sum(line.human_share for line in lines) == pytest.approx(1)
 
 
 def test_without_human_text_no_figure_is_against_it(run: Run) -> None:

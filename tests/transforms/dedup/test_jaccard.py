@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
 from outcross.transforms.dedup.jaccard import Boilerplate, ShingleSets, count_shingles, table_bits
+from tests.support.columns import numbers, word_runs
 from tests.support.corpora import HeldSketches, paragraphs
 from tests.support.dedup_definition import jaccard
 from tests.support.text_definition import shingles_of, words_of
@@ -24,8 +25,8 @@ def held(texts, units=1):
 
 def sets_of(sketches, documents=None, ngram=5, boilerplate=None):
     documents = np.arange(len(sketches)) if documents is None else np.array(documents, np.int64)
-    words = sketches.words(documents)
-    wordless = sketches.numbers("fingerprint_lo")[documents]
+    words = word_runs(sketches, documents)
+    wordless = numbers(sketches, "fingerprint_lo")[documents]
     if boilerplate is None:
         return ShingleSets.of(words, wordless, ngram)
     table = count_shingles(words, wordless, ngram, table_bits(len(words[1])))

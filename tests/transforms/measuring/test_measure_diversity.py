@@ -17,9 +17,9 @@ from outcross.transforms.base import files
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.grouping import Grouping, set_file
 from outcross.transforms.measuring.measure_diversity import DiversityWork, MeasureDiversity
-from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.writing.shards import shard_of
+from tests.support.columns import save_columns
 from tests.support.corpora import over
 from tests.support.references import Documents
 from tests.support.sets import (
@@ -43,7 +43,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, large: Documents) -> Corpus
     documents = with_domains(large, unit_columns["domain"])
     sketches = documents.write(folder / "sketches", 7, sources=[0, 0, 1, 2])
     names = ("cluster", "audit_cluster", "class")
-    save_aligned(str(folder / "cells"), sketches, {name: large.cells[name] for name in names})
+    save_columns(str(folder / "cells"), sketches, {name: large.cells[name] for name in names})
     return sketches, unit_columns, folder
 
 
@@ -140,7 +140,7 @@ def test_shards_that_hold_what_was_kept_add_up_to_the_stage(
     few = large.take(np.arange(300))
     sketches = with_domains(few, unit_columns["domain"]).write(tmp_path / "sketches", 4)
     names = ("cluster", "audit_cluster", "class")
-    save_aligned(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
+    save_columns(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
     grouping = grouping_of(tmp_path, sketches, unit_columns, False, roles=["human"], shards=2)
     sets = work(tmp_path, "found", grouping, [sketches.units[:1], sketches.units[1:]])
     shards = [sets[set_file(f"shard/{number}/human")] for number in (0, 1)]
@@ -160,7 +160,7 @@ def test_without_named_domains_all_or_none_are_judged(
     sketches = few.write(tmp_path / "sketches", 3)
     unit_columns = columns(np.random.default_rng(3), 60)
     names = ("cluster", "audit_cluster", "class")
-    save_aligned(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
+    save_columns(str(tmp_path / "cells"), sketches, {name: few.cells[name] for name in names})
     gates = Gates() if judged else Gates(domains={"*": "converge"})
     changes: dict[str, Any] = {"domains": [], "gates": gates, "partly_judged": not judged}
     grouping = grouping_of(tmp_path, sketches, unit_columns, False, roles=["human"], **changes)

@@ -17,12 +17,7 @@ from outcross.schemas.gates import Gates
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.repeat_groups import CountRepeats, count_groups, total_groups
-
-
-def group_sizes(partner: NDArray[np.int64], rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the sizes of the groups of a set."""
-    stands = np.where(partner < 0, np.arange(len(partner)), partner)
-    return count_groups(stands, np.zeros(len(partner), np.int64), rows, 1)[1]
+from tests.support.repeats import group_sizes
 
 
 def repeats_within(

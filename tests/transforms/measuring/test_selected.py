@@ -19,8 +19,8 @@ from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.measuring.selected import SelectedSums
 from outcross.transforms.measuring.totals import NO_DOCUMENT, ROLES, USES, Totals
-from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.sketches.store import Sketches
+from tests.support.columns import save_columns
 from tests.support.references import TOPICS, Documents
 
 SOURCES = ["synthetic", "human", "exclude", "synthetic"]
@@ -61,7 +61,7 @@ def add_up(
     """Add up by a pipeline."""
     source = np.repeat([unit.source for unit in sketches.units], np.diff(sketches.offsets))
     columns["copies"][source == SOURCES.index("exclude")] = 0
-    save_aligned(str(folder / "columns"), sketches, columns)
+    save_columns(str(folder / "columns"), sketches, columns)
     sums = folder / "sums"
     sums.mkdir()
     where = str(folder / "columns")

@@ -23,7 +23,7 @@ from outcross.transforms.reference.known_documents import (
     WriteKnown,
 )
 from outcross.transforms.reference.members import Members, part_of, write_part
-from outcross.transforms.sketches.aligned import load_aligned
+from tests.support.columns import by_unit, load_columns
 from tests.support.corpora import OPTIONS
 from tests.support.references import Population
 
@@ -38,7 +38,7 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
     rng = np.random.default_rng(bits)
     sketches = POPULATION.draw(300, 1).write(tmp_path / "sketches", 5, sources=(0, 1, 1))
     n, numbers = len(sketches), 4
-    hi, lo = (sketches.numbers(f"fingerprint_{half}") for half in ("hi", "lo"))
+    hi, lo = (numbers(sketches, f"fingerprint_{half}") for half in ("hi", "lo"))
     kept, member = rng.random((2, n)) < 0.7
     strangers = rng.integers(0, 2**64, (50, 2), dtype=np.uint64)
     rows = np.concatenate([np.stack([hi, lo], axis=1)[member], strangers])
@@ -50,7 +50,7 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
     synthetic = np.repeat([unit.source == 1 for unit in sketches.units], np.diff(sketches.offsets))
     is_known = kept & member & synthetic
     starts, piece_files, file = [0], [], []
-    for unit, keeps in sketches.per_unit(kept):
+    for unit, keeps in by_unit(sketches, kept):
         table = pa.table({"partner": np.where(keeps, -1, 0)})
         files.write_table(unit_file(verdicts, unit.index, "parquet"), table)
         cut = len(keeps) // 3
@@ -74,7 +74,7 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
         units | SumUnits(count, sums, marked)
 
     run_pipeline(wire, OPTIONS)
-    columns = load_aligned(folder, sketches, ["known", "copies", "file"])
+    columns = load_columns(folder, sketches, ["known", "copies", "file"])
     for column, wanted in zip(columns, (is_known, kept & ~is_known, file), strict=True):
         np.testing.assert_array_equal(column, wanted)
     masks = {"read": np.ones(n, bool), "kept": kept, "known": is_known}

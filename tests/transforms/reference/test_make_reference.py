@@ -36,11 +36,11 @@ from outcross.transforms.reference.names import distinctive_words, words_of
 from outcross.transforms.reference.pool import DOCUMENTS, TOKENS
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.reference.thresholds import set_thresholds
-from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.sketches.store import Sketches, fixed_matrix, ngram_runs
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 from outcross.transforms.text.surface import Bands, set_bands
+from tests.support.columns import by_unit, load_columns, numbers
 from tests.support.corpora import NUM_PERM, OPTIONS, paragraphs, sketched, source, write_jsonl
 
 SEED = 5
@@ -70,7 +70,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
 
 def kept_rows(sketches: Sketches) -> NDArray[np.bool_]:
     """Keep nine of ten documents, by their fingerprints."""
-    hi, lo = (sketches.numbers(f"fingerprint_{half}") for half in ("hi", "lo"))
+    hi, lo = (numbers(sketches, f"fingerprint_{half}") for half in ("hi", "lo"))
     return np.asarray(seeded_hash(hi, lo, 0, "kept") % np.uint64(10) != 0)
 
 
@@ -83,7 +83,7 @@ def make(
     verdicts, spill = folder / "verdicts", folder / "spill"
     for path in (*folders, verdicts, spill):
         path.mkdir()
-    for unit, part in sketches.per_unit(kept_rows(sketches)):
+    for unit, part in by_unit(sketches, kept_rows(sketches)):
         table = pa.table({"partner": np.where(part, -1, 0), "stage": (~part).astype(np.int8)})
         files.write_table(unit_file(str(verdicts), unit.index, "parquet"), table)
     numbers = [number for number, s in enumerate(sources) if s.role == "human" or not human]
@@ -100,8 +100,8 @@ def made_figures(maker: Maker, sketches: Sketches) -> dict[str, Any]:
     made = maker.result("e", 5, np.zeros((0, 2), np.int64), Known(1, 1))
     parts = [made.members.read(maker.reference, number) for number in range(1 << maker.bits)]
     names = ["cluster", "dot", "density", "audit_cluster"]
-    columns = load_aligned(maker.assignments, sketches, names)
-    columns += load_aligned(maker.classes, sketches, ["class"])
+    columns = load_columns(maker.assignments, sketches, names)
+    columns += load_columns(maker.classes, sketches, ["class"])
     pool = [made.pool.sketch[f"fingerprint_{half}"].to_pylist() for half in ("hi", "lo")]
     pool += [made.pool.cells[name].to_pylist() for name in [*names, "class"]]
     return {
@@ -126,7 +126,7 @@ def made_figures(maker: Maker, sketches: Sketches) -> dict[str, Any]:
 
 
 def fingerprints(sketches: Sketches) -> list[tuple[int, int]]:
-    hi, lo = (sketches.numbers(f"fingerprint_{half}").tolist() for half in ("hi", "lo"))
+    hi, lo = (numbers(sketches, f"fingerprint_{half}").tolist() for half in ("hi", "lo"))
     return list(zip(hi, lo, strict=True))
 
 

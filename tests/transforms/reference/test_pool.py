@@ -14,6 +14,7 @@ from outcross.transforms.base import files
 from outcross.transforms.reference.pool import CELLS, POOL_FILES, Pool, pool_sketches
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.sketches.store import packed_runs
+from tests.support.columns import matrix_of, numbers, word_runs
 from tests.support.corpora import NUM_PERM, deduplicated, paragraphs, sketched, source, write_jsonl
 from tests.support.references import Documents, Population
 
@@ -60,11 +61,11 @@ def test_what_is_loaded_is_what_was_saved_and_a_sketch(
     assert cells == {name: column.tolist() for name, column in ordered.cells.items()}
     for name in ("cluster", "audit_cluster", "class"):
         assert pool.sample.column(name).tolist() == ordered.cells[name].tolist()
-    assert sketches.numbers("fingerprint_hi").tolist() == ordered.fingerprints[0].tolist()
-    offsets, words = sketches.words(np.arange(len(rows)))
+    assert numbers(sketches, "fingerprint_hi").tolist() == ordered.fingerprints[0].tolist()
+    offsets, words = word_runs(sketches, np.arange(len(rows)))
     assert [words[a:b].tolist() for a, b in pairwise(offsets)] == ordered.runs
     if rows:
-        signatures = sketches.matrix("signature", np.arange(len(rows)), np.uint32)
+        signatures = matrix_of(sketches, "signature", np.arange(len(rows)), np.uint32)
         assert signatures.shape == (len(rows), 16)
 
 
@@ -90,7 +91,7 @@ def test_deduplication_reads_a_pool_like_a_run(tmp_path: Path) -> None:
     assert read.table(0, ["signature"]).schema.field(0).type == pa.binary(4 * NUM_PERM)
     _, verdicts = deduplicated(tmp_path / "dedup", read, [unnamed], bits=1, lanes=1)
     assert (~verdicts.kept).sum() == 2
-    hi = read.numbers("fingerprint_hi")
+    hi = numbers(read, "fingerprint_hi")
     same = [hi[i] == hi[verdicts.partner[i]] for i in np.flatnonzero(~verdicts.kept)]
     assert sorted(same) == [False, True]
 

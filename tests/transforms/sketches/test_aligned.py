@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from outcross.transforms.sketches.aligned import load_aligned, load_unit, save_aligned
+from outcross.transforms.sketches.aligned import load_unit
+from tests.support.columns import by_unit, load_columns, save_columns
 from tests.support.corpora import sketched, source, write_jsonl
 
 
@@ -28,21 +29,13 @@ def test_columns_come_back_in_their_types(sketches, tmp_path):
         "share": (np.arange(n) / 7).astype(np.float32),
     }
     folder = str(tmp_path / "a")
-    save_aligned(folder, sketches, columns)
+    save_columns(folder, sketches, columns)
     names = ["truth", "share", "small", "unsigned", "number"]
-    for name, found in zip(names, load_aligned(folder, sketches, names), strict=True):
+    for name, found in zip(names, load_columns(folder, sketches, names), strict=True):
         assert found.dtype == columns[name].dtype
         assert found.tolist() == columns[name].tolist()
-    for unit, expected in sketches.per_unit(columns["number"]):
+    for unit, expected in by_unit(sketches, columns["number"]):
         found, truth = load_unit(folder, unit.index, ["number", "truth"])
         assert found.tolist() == expected.tolist()
         assert truth.dtype == np.bool_
         assert len(truth) == sketches.reports[unit.index].rows
-
-
-def test_saving_again_takes_the_place_of_what_was_there(sketches, tmp_path):
-    folder = str(tmp_path / "a")
-    for value in (1, 2):
-        save_aligned(folder, sketches, {"x": np.full(len(sketches), value)})
-    (found,) = load_aligned(folder, sketches, ["x"])
-    assert (found == 2).all()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.dedup.corpus import Named
 from outcross.transforms.inputs.places import places_of
-from outcross.transforms.sketches.aligned import load_aligned
 from outcross.transforms.sketches.identity import document_ids
+from tests.support.columns import by_unit, load_columns
 from tests.support.corpora import HeldSketches, deduplicated, sketched, source, write_jsonl
 from tests.support.ids_definition import repeated_ids
 
@@ -44,9 +44,9 @@ NAMES = [
 def names_in(folder, sketches, sources):
     """Deduplicate; return which ids are repeated, and the names of all documents."""
     deduplicated(folder, sketches, sources)
-    (repeated,) = load_aligned(f"{folder}/verdicts", sketches, ["repeated_id"])
+    (repeated,) = load_columns(f"{folder}/verdicts", sketches, ["repeated_id"])
     names = []
-    for unit, part in sketches.per_unit(repeated):
+    for unit, part in by_unit(sketches, repeated):
         named = Named(sources[unit.source].name, sketches.places[unit.index])
         table = sketches.table(unit.index, ["id", "row"])
         names += named.names(table, np.arange(len(part)), part).to_pylist()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from outcross.transforms.sketches.joined import JoinedSketches
+from tests.support.columns import by_unit, matrix_of, numbers, word_runs
 from tests.support.corpora import HeldSketches, sketched, source, strings, write_jsonl
 
 
@@ -38,14 +39,14 @@ def test_documents_are_counted_through(folders):
     n = len(one)
     assert len(joined) == n + len(other) == 14 + 14
     assert [unit.index for unit in joined.units] == list(range(len(one.units) + len(other.units)))
-    for unit, part in joined.per_unit(np.arange(len(joined))):
+    for unit, part in by_unit(joined, np.arange(len(joined))):
         assert len(part) == joined.table(unit.index, ["id"]).num_rows
     ids = strings(joined, "id").to_pylist()
     assert ids == strings(one, "id").to_pylist() + strings(other, "id").to_pylist()
     assert ids[:9] == [f"a{i}" for i in range(9)]
     for column in ("row_hash", "length", "fingerprint_hi"):
-        both = np.concatenate([one.numbers(column), other.numbers(column)])
-        assert (joined.numbers(column) == both).all()
+        both = np.concatenate([numbers(one, column), numbers(other, column)])
+        assert (numbers(joined, column) == both).all()
 
     of = np.repeat([unit.source for unit in joined.units], np.diff(joined.offsets))
     named = {"a": 0, "b": 0, "c": 1, "d": 2, "e": 3, "f": 3, "g": 4}
@@ -57,14 +58,14 @@ def test_some_documents_of_both(folders):
     joined = JoinedSketches(folders)
     chosen = np.array([0, 3, 12, 13, 14, 15, 20, 27])
     own, others = chosen[chosen < 14], chosen[chosen >= 14] - 14
-    matrix = joined.matrix("signature", chosen, np.uint32)
-    assert (matrix[: len(own)] == one.matrix("signature", own, np.uint32)).all()
-    assert (matrix[len(own) :] == other.matrix("signature", others, np.uint32)).all()
+    matrix = matrix_of(joined, "signature", chosen, np.uint32)
+    assert (matrix[: len(own)] == matrix_of(one, "signature", own, np.uint32)).all()
+    assert (matrix[len(own) :] == matrix_of(other, "signature", others, np.uint32)).all()
     shuffled = chosen[::-1]
-    offsets, words = joined.words(shuffled)
+    offsets, words = word_runs(joined, shuffled)
     for place, document in enumerate(shuffled):
         part = one if document < 14 else other
-        _, expected = part.words(np.array([document % 14]))
+        _, expected = word_runs(part, np.array([document % 14]))
         assert words[offsets[place] : offsets[place + 1]].tolist() == expected.tolist()
 
 
@@ -92,4 +93,4 @@ def test_a_part_without_units():
     held.paths = []
     joined = JoinedSketches([(held, 3)])
     assert len(joined) == 0
-    assert joined.numbers("length").tolist() == []
+    assert numbers(joined, "length").tolist() == []

@@ -12,6 +12,7 @@ from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches
+from tests.support.columns import matrix_of, numbers
 from tests.support.corpora import over, sketched, source, strings, write_jsonl
 
 NUMBERS = ["fingerprint_hi", "fingerprint_lo", "row_hash", "size", "length", "tokens", "priority"]
@@ -24,8 +25,8 @@ def test_a_priority_does_not_depend_on_what_its_block_holds(tmp_path):
     whole = sketched(tmp_path / "whole", made)
     single = sketched(tmp_path / "single", made, unit_bytes=10)
     assert len(single.units) > len(rows)
-    assert whole.numbers("priority").tolist() == single.numbers("priority").tolist()
-    assert whole.numbers("priority").tolist() == [1, 0, 2.5, 0, 2.0**60, 7, 0, 0, 3]
+    assert numbers(whole, "priority").tolist() == numbers(single, "priority").tolist()
+    assert numbers(whole, "priority").tolist() == [1, 0, 2.5, 0, 2.0**60, 7, 0, 0, 3]
 
 
 def rejects_of(sketches, sources):
@@ -49,8 +50,8 @@ def test_units_of_any_size_hold_the_same_documents(tmp_path, corpus):
         assert len(cut.units) > 4
         assert rejects_of(cut, corpus) == found
         for column in NUMBERS:
-            assert cut.numbers(column).tolist() == whole.numbers(column).tolist()
-            assert cut.numbers(column).dtype == whole.numbers(column).dtype
+            assert numbers(cut, column).tolist() == numbers(whole, column).tolist()
+            assert numbers(cut, column).dtype == numbers(whole, column).dtype
         for column in ("id", "domain"):
             assert strings(cut, column).to_pylist() == strings(whole, column).to_pylist()
         assert sum(sum(r.lines) for r in cut.reports) == sum(sum(r.lines) for r in whole.reports)
@@ -133,9 +134,9 @@ def test_a_source_without_valid_rows(tmp_path):
     made = [source("s", "human", path)]
     sketches = sketched(tmp_path / "s", made)
     assert len(sketches) == 0
-    assert sketches.numbers("tokens").dtype == np.int64
-    assert sketches.numbers("fingerprint_hi").dtype == np.uint64
+    assert numbers(sketches, "tokens").dtype == np.int64
+    assert numbers(sketches, "fingerprint_hi").dtype == np.uint64
     assert strings(sketches, "id").to_pylist() == []
-    assert sketches.matrix("signature", np.zeros(0, np.int64), np.uint32).shape[0] == 0
+    assert matrix_of(sketches, "signature", np.zeros(0, np.int64), np.uint32).shape[0] == 0
     assert [r["place"] for r in rejects_of(sketches, made)] == ["line 2", "line 4"]
     assert sketches.reports[0].arrow_schema().names == []

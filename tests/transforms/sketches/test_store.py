@@ -1,4 +1,4 @@
-"""Reading sketches: matrices of some documents, and arrays cut into units."""
+"""Reading sketches: the units and rows of some documents."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,13 +6,14 @@ import pyarrow as pa
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.words import split_words
+from tests.support.columns import matrix_of
 from tests.support.corpora import sketched
 
 
-def test_matrices_hold_the_documents_asked_for(tmp_path, corpus):
+def test_rows_hold_the_documents_asked_for(tmp_path, corpus):
     sketches = sketched(tmp_path / "s", corpus, unit_bytes=300)
     everything = np.arange(len(sketches))
-    whole = sketches.matrix("signature", everything, np.uint32)
+    whole = matrix_of(sketches, "signature", everything, np.uint32)
     texts = [
         text
         for unit in sketches.units
@@ -23,22 +24,13 @@ def test_matrices_hold_the_documents_asked_for(tmp_path, corpus):
     rng = np.random.default_rng(1)
     for size in (0, 1, 5, 40):
         chosen = np.sort(rng.choice(len(sketches), size, replace=False))
-        given = np.zeros((size, 128), np.uint32)
-        found = sketches.matrix("signature", chosen, np.uint32, given)
-        assert found is given
-        assert (found == whole[chosen]).all()
-        assert (sketches.matrix("embedding", chosen, np.int8).shape[0]) == size
+        if size:
+            found = matrix_of(sketches, "signature", chosen, np.uint32)
+            assert (found == whole[chosen]).all()
+        assert (matrix_of(sketches, "embedding", chosen, np.int8).shape[0]) == size
         places = np.concatenate([np.zeros(0, int), *(p for *_, p in sketches.rows_of(chosen))])
         assert places.tolist() == list(range(size))
         back = [
             sketches.offsets[u] + row for u, rows, _ in sketches.rows_of(chosen) for row in rows
         ]
         assert back == chosen.tolist()
-
-
-def test_arrays_are_cut_into_units(tmp_path, corpus):
-    sketches = sketched(tmp_path / "s", corpus, unit_bytes=40)
-    parts = list(sketches.per_unit(np.arange(len(sketches))))
-    assert [unit.index for unit, _ in parts] == list(range(len(sketches.units)))
-    assert [len(part) for _, part in parts] == [report.rows for report in sketches.reports]
-    assert np.concatenate([part for _, part in parts]).tolist() == list(range(len(sketches)))

@@ -9,10 +9,10 @@ import pytest
 
 from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS
 from outcross.transforms.dedup.decide import EXACT, NEAR
-from outcross.transforms.sketches.aligned import save_aligned
 from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import ShardSet, shard_name, shard_of, write_shard
 from outcross.transforms.writing.write_shards import WriteShards
+from tests.support.columns import numbers, save_columns
 from tests.support.corpora import deduplicated, over, sketched, source, strings, union, write_jsonl
 
 SHARDS, CLUSTERS = 3, 4
@@ -45,8 +45,8 @@ def kept_layout(folder, sources, unit_bytes, clustered=True, weighted=False):
     sketches = sketched(folder / "sketches", sources, unit_bytes)
     deduplicated(folder / "dedup", sketches, sources)
     figures = spread(sketches)
-    save_aligned(str(folder / "selection"), sketches, {"copies": figures["copies"]})
-    save_aligned(str(folder / "cluster"), sketches, {"cluster": figures["cluster"]})
+    save_columns(str(folder / "selection"), sketches, {"copies": figures["copies"]})
+    save_columns(str(folder / "cluster"), sketches, {"cluster": figures["cluster"]})
     layout = KeptLayout(
         union=union(sketches),
         sources=sources,
@@ -153,7 +153,7 @@ def test_copies_stand_in_the_shards_that_their_hashes_say(kept):
         for row in table.to_pylist()
     }
     ids = strings(sketches, "id").to_pylist()
-    hi, lo = (sketches.numbers(f"fingerprint_{half}") for half in ("hi", "lo"))
+    hi, lo = (numbers(sketches, f"fingerprint_{half}") for half in ("hi", "lo"))
     for copy in (1, 2, 3):
         expected = shard_of(hi, lo, np.full(len(ids), copy), SEED, SHARDS).tolist()
         shards = {
