@@ -269,6 +269,8 @@ def main() -> None:
     if arguments.project is not None:
         print_projection(json.loads(arguments.project.read_text()))
         return
+    if arguments.folder is not None:
+        Path(arguments.folder).mkdir(parents=True, exist_ok=True)
     runs = []
     for documents in arguments.documents:
         corpus = MadeCorpus(

@@ -103,10 +103,15 @@ class Certificate(Strict):
     unchecked_documents: int = Field(
         ge=0, description="documents of components that are too large to verify all pairs"
     )
-    kept: float = Field(description="share that was kept of what could be kept at most, 0 to 1")
+    kept: float = Field(
+        description="share that was kept of what could be kept at most, 0 to 1; of documents that "
+        "all repeat one another, one could be kept"
+    )
     error: float = Field(ge=0, description="half of the 95 % interval of that share")
     missed: float = Field(
-        ge=0, description="share of the kept documents that repeat another kept one, 0 to 1"
+        ge=0,
+        description="share of the kept documents that repeat another kept one of their component, "
+        "0 to 1",
     )
     recall: list[BandRecall] = Field(
         description="chance of being compared, by similarity: 1 - (1 - similarity^rows)^bands"
@@ -143,8 +148,9 @@ class Deduplication(Strict):
     )
     certificate: Certificate | None = Field(
         default=None,
-        description="estimate of what could have been kept; null where several near-identical "
-        "answers to a prompt are kept on purpose (`max_same_answers`)",
+        description="estimate of how much was kept of what could be kept: of documents that all "
+        "repeat one another, one could be; null where several near-identical answers to a prompt "
+        "are kept on purpose (`max_same_answers`)",
     )
     found: list[Overlap] = Field(
         description="evaluation sets and earlier runs, and the removed documents that repeat them"

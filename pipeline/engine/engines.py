@@ -115,17 +115,22 @@ def runs_in_process(options: PipelineOptions) -> bool:
 
 
 def lanes(
-    units: Sequence[T], cost: Callable[[T], float], options: PipelineOptions
+    units: Sequence[T],
+    cost: Callable[[T], float],
+    options: PipelineOptions,
+    ahead: Callable[[T], bool] = bool,
 ) -> list[list[T]]:
     """Group units into lanes, so that the workers of this process have equal work.
 
     The local runner assigns elements to workers in turn, and waits for the slowest. So a lane is
-    the work of one worker. The heaviest unit is placed first, each in the lightest lane.
+    the work of one worker. The heaviest unit is placed first, each in the lightest lane. Units of
+    a kind that some steps work on alone are placed ahead, so that these steps have equal lanes too.
 
     Args:
         units: units of the input; their order decides between equal costs.
         cost: function that gives the cost of a unit, such as its bytes.
         options: options of the run, from `pipeline_options`.
+        ahead: function that tells the units that are placed ahead.
     """
     from apache_beam.options.pipeline_options import DirectOptions
 
@@ -133,7 +138,7 @@ def lanes(
         workers = options.view_as(DirectOptions).direct_num_workers or _cores()
     loads = [0.0] * min(workers, len(units))
     dealt: list[list[T]] = [[] for _ in loads]
-    for unit in sorted(units, key=cost, reverse=True):
+    for unit in sorted(units, key=lambda unit: (ahead(unit), cost(unit)), reverse=True):
         lightest = loads.index(min(loads))
         loads[lightest] += cost(unit)
         dealt[lightest].append(unit)

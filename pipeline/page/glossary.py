@@ -146,7 +146,7 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
     Overlap: {"found": "repeated", "whole_only": "whole only"},
     SourceOverlap: {"exact": "exact", "near": "near", "contained": "contained"},
     Loss: {"kind": "class", "near_share": "near share"},
-    Deduplication: {"certificate": "what could be kept", "open": "open"},
+    Deduplication: {"open": "open", "certificate": "certificate of deduplication"},
     RepeatedText: {"times": "occurs", "exact": "word for word"},
     Removal: {"similarity": "similarity", "rule": "rule"},
     Answers: {

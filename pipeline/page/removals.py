@@ -82,7 +82,7 @@ def removed(report: Report) -> Html:
 
 
 def _certificate(certificate: Certificate | None) -> Html | None:
-    """Say what was kept of what could be kept, and how surely pairs are compared."""
+    """Say how much was kept of what could be kept, and how surely pairs are compared."""
     if certificate is None or certificate.checked == 0:
         return None
     groups = (
@@ -90,15 +90,15 @@ def _certificate(certificate: Certificate | None) -> Html | None:
         if certificate.checked == certificate.components
         else f"{certificate.checked:,} of {certificate.components:,}"
     )
+    share = f"{certificate.kept:.2%} ± {certificate.error:.2%} of what could be kept was kept"
     sentence = (
-        f"{certificate.kept:.2%} (± {certificate.error:.2%}) of what could be kept was kept: "
-        f"in {groups} groups of similar documents, every pair was verified. "
-        f"{certificate.missed:.2%} of the kept documents repeat another kept one."
+        f". To find this out, all pairs were compared in {groups} groups of similar documents. "
+        f"{certificate.missed:.2%} of the kept documents repeat another one of their group."
     )
     if certificate.unchecked_documents:
         sentence += (
-            f" {many(certificate.unchecked_documents, 'document')} in larger groups were not "
-            "checked."
+            f" {many(certificate.unchecked_documents, 'document')} in groups that are too large "
+            "to compare all pairs were left out."
         )
     columns = [Column("similarity", numeric=False, heading=True), Column("chance to be compared")]
     rows: list[list[Cell | str]] = [
@@ -107,7 +107,7 @@ def _certificate(certificate: Certificate | None) -> Html | None:
     chances = table("Chance that two documents share a band", columns, rows)
     return join(
         [
-            el("p", term("deduplication-certificate", sentence)),
+            el("p", term("deduplication-certificate", share), sentence),
             folded("How surely similar documents are compared", chances),
         ]
     )

@@ -129,7 +129,13 @@ class Context:
             return list(lane) if reading else [replace(unit, pieces=()) for unit in lane]
 
         if runs_in_process(self.options):
-            by_worker = lanes(units, lambda unit: unit.bytes, self.options)
+            synthetic = [source.role == "synthetic" for source in self.config.sources]
+            by_worker = lanes(
+                units,
+                lambda unit: unit.bytes,
+                self.options,
+                lambda unit: unit.source < len(synthetic) and synthetic[unit.source],
+            )
             yield Deal([lane_of(lane) for lane in by_worker])
             return
         path = files.join(self.config.out, WORK, f"units-{len(self.pipelines)}.json")

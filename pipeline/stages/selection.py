@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from outcross.pipeline.engine.artifacts import Artifact
-from outcross.pipeline.engine.engines import lanes
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.planning.draw import draw_salt
 from outcross.schemas.budget import OTHERS
@@ -65,11 +62,8 @@ def fill_quotas(
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())
     by_hash = config.select == "random" or quotas.takes_nearly_all(NEARLY_ALL)
-    synthetic = lanes(
-        [replace(unit, pieces=()) for unit in planned.sketched.units("synthetic")],
-        lambda unit: float(sketches.reports[unit.index].tokens),
-        context.options,
-    )
+    sources = enumerate(config.sources)
+    synthetic = frozenset(number for number, source in sources if source.role == "synthetic")
     rounds = 0 if by_hash else config.rounds
     return FillQuotas(layout, synthetic, rounds, quotas.synthetic, spill)
 

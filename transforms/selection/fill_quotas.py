@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.exchange import Collect, Send
 from outcross.transforms.exchange.per_unit import PerUnit
+from outcross.transforms.exchange.step import Step
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.candidates import Layout
 from outcross.transforms.selection.copies import WriteCopies
@@ -30,14 +31,14 @@ class FillQuotas(beam.PTransform):
 
     Args:
         layout: files of the selection, with the quotas written.
-        synthetic: lanes of the units of synthetic sources.
+        synthetic: numbers of the synthetic sources.
         rounds: rounds of synthetic candidates by score; 0 to choose them by hash.
         wanted: True if synthetic documents are wanted.
         spill: folder that all workers share, for tables on their way; None to shuffle them.
     """
 
     layout: Layout
-    synthetic: Sequence[Sequence[Unit]]
+    synthetic: frozenset[int]
     rounds: int
     wanted: bool
     spill: str | None = None
@@ -49,7 +50,7 @@ class FillQuotas(beam.PTransform):
         steps, rounds = 1, self.rounds if self.wanted else 0
         if self.wanted:
             steps += max(rounds, 1)
-            candidates = lanes.pipeline | "Synthetic" >> beam.Create(self.synthetic)
+            candidates = lanes | "Synthetic" >> beam.ParDo(_OfSources(self.synthetic))
         if self.wanted and not rounds:
             last = self._fill(candidates, RandomKeys(layout), last)
         reference = Shared()
@@ -85,3 +86,11 @@ class FillQuotas(beam.PTransform):
             | f"Send{step}" >> Send(SendCandidates(keys), spill, after)
             | f"Cut{step}" >> Collect(CutCells(keys))
         )
+
+
+class _OfSources(Step):
+    def __init__(self, sources: frozenset[int]) -> None:
+        self.sources = sources
+
+    def process(self, lane: Sequence[Unit]) -> Iterator[list[Unit]]:
+        yield [unit for unit in lane if unit.source in self.sources]

@@ -132,9 +132,8 @@ def run(
     every = [Unit(index, 0, ()) for index in range(units)]
     with beam.Pipeline(runner="FnApiRunner") as p:
         dealt = p | beam.Create([every[::2], every[1::2]])
-        synthetic = [[unit] for unit in reversed(every)]
         spilled = str(folder / "spill") if spill else None
-        dealt | FillQuotas(layout, synthetic, rounds, quotas.synthetic, spilled)
+        dealt | FillQuotas(layout, frozenset({0}), rounds, quotas.synthetic, spilled)
     tables = [
         files.read_table(unit_file(layout.selection, index, "parquet")) for index in range(units)
     ]
