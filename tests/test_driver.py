@@ -111,9 +111,18 @@ def test_the_driver_reads_rows_only_where_it_is_listed() -> None:
     assert found == READERS
 
 
-def test_no_loop_over_all_units_reads_their_rows() -> None:
+LOOPS = {
+    "transforms.sketches.store.Sketches.rejects",  # yields the rejected rows of a unit at a time
+    "transforms.writing.ledger._row_groups",  # a worker's; yields a group of rows at a time
+    "pipeline.stages.texts.documents_of_sources",  # `explain`; yields the wanted rows of a unit
+    "pipeline.stages.texts.TextLookup.texts",  # units with a text that the report shows
+}
+"""Functions that loop over units or paths and read rows, each with its reason."""
+
+
+def test_no_other_loop_over_units_reads_their_rows() -> None:
     """Check loops and comprehensions over `units` or `paths`, wherever they stand."""
-    loops = [
+    loops = {
         function
         for name, tree in of_product("transforms.", "pipeline.")
         for function, node in functions(tree, name)
@@ -121,8 +130,8 @@ def test_no_loop_over_all_units_reads_their_rows() -> None:
         if isinstance(loop, ast.For | ast.comprehension) and of_units(loop.iter)
         for body in [node if isinstance(loop, ast.comprehension) else loop]
         if readers(body) - {"unit_file"}
-    ]
-    assert loops == []
+    }
+    assert loops == LOOPS
 
 
 def of_units(values: ast.AST) -> bool:

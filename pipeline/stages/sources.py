@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.filters import check_filters, check_synthetic
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import LEDGER_COLUMN
+from outcross.schemas.documents import REJECTS
 from outcross.schemas.sources import WRITABLE
 from outcross.schemas.text_field import listed
 from outcross.schemas.user_input import ConfigError
@@ -58,15 +60,27 @@ def write_rejects(sketched: Sketched, out: str) -> str:
         The path of the file.
     """
     files.make_folder(files.join(out, "rejects"))
-    config = sketched.config
-    table = sketched.sketches.rejects(config.sources)
-    if not config.texts:
-        raw = table.schema.get_field_index("raw")
-        table = table.set_column(raw, table.schema.field(raw), pa.nulls(len(table), pa.binary()))
     path = files.join(out, "rejects", "rejects.parquet")
-    files.write_table(path, table)
-    read_back(path, table.num_rows)
+    tables = sketched.sketches.rejects(sketched.config.sources)
+    if not sketched.config.texts:
+        tables = map(_without_raw, tables)
+    rows = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal rows
+        for table in chain([REJECTS.empty_table()], tables):
+            rows += table.num_rows
+            yield table
+
+    files.write_tables(path, counted())
+    read_back(path, rows)
     return path
+
+
+def _without_raw(table: pa.Table) -> pa.Table:
+    """Return rejects without the bytes of their rows."""
+    raw = table.schema.get_field_index("raw")
+    return table.set_column(raw, table.schema.field(raw), pa.nulls(len(table), pa.binary()))
 
 
 def warnings_of_known(sketched: Sketched) -> list[str]:

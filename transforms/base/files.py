@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.schemas.user_input import ConfigError
+
+ROW_GROUP = 32 << 20
+"""Bytes of a row group, uncompressed."""
 
 _NUMPY_LOCK = threading.Lock()
 """NumPy parses headers of arrays with `ast`, which isn't thread-safe on Python 3.11."""
@@ -198,6 +201,32 @@ def write_table(path: str, table: pa.Table) -> None:
         with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
             if table.num_rows:
                 writer.write_table(table)
+
+    write_whole(path, write)
+
+
+def write_tables(path: str, tables: Iterable[pa.Table]) -> None:
+    """Write tables of one schema, one at least, as Parquet in row groups of about ROW_GROUP bytes.
+
+    Args:
+        path: path of the file.
+        tables: tables, of which only those of one row group are in memory.
+    """
+
+    def write(file: BinaryIO) -> None:
+        writer: pq.ParquetWriter | None = None
+        waiting: list[pa.Table] = []
+        for table in tables:
+            writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+            if table.num_rows:
+                waiting.append(table)
+            if sum(part.nbytes for part in waiting) >= ROW_GROUP:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+        assert writer is not None
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+        writer.close()
 
     write_whole(path, write)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -110,18 +110,18 @@ class Sketches:
         """Return the places of each unit's rows."""
         return places_of(self.units, [report.lines for report in self.reports])
 
-    def rejects(self, sources: Sequence[Source]) -> pa.Table:
-        """Read all rejected rows, with their places in the files.
+    def rejects(self, sources: Sequence[Source]) -> Iterator[pa.Table]:
+        """Yield the rejected rows of each unit with some, with their places in the files.
 
         Args:
             sources: sources of the configuration.
         """
-        rows: list[dict[str, Any]] = []
         for unit, report in zip(self.units, self.reports, strict=True):
             if not report.rejected:
                 continue
             places = self.places[unit.index]
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))
+            rows: list[dict[str, Any]] = []
             for reject in table.to_pylist():
                 at = reject["kind"], reject["number"], reject["piece"]
                 rows.append(
@@ -134,7 +134,7 @@ class Sketches:
                         "raw": reject["raw"],
                     }
                 )
-        return pa.Table.from_pylist(rows, schema=REJECTS)
+            yield pa.Table.from_pylist(rows, schema=REJECTS)
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +38,6 @@ NOTES = pa.struct(
 """Type of the notes that the ledger adds to a row."""
 WRITTEN, BOUGHT = "written.npz", "bought.ngrams"
 """Files of the written documents of each source, and of the n-grams of the bought ones."""
-_ROW_GROUP = 32 << 20  # bytes of a row group, uncompressed
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class BuyRows:
         chosen = np.flatnonzero(self.written.of_use(unit, FRESH))
         if len(chosen):
             tables = self._rows(unit, chosen)
-            _write_groups(tables, unit_file(self.parts, unit.index, "parquet"))
+            files.write_tables(unit_file(self.parts, unit.index, "parquet"), tables)
             yield unit.source, pa.table({"unit": np.array([unit.index])})
 
     def collect(self, key: int, rows: pa.Table | None) -> Iterator[int]:
@@ -148,7 +146,7 @@ class BuyRows:
         assert rows is not None
         units = sorted(rows["unit"].to_pylist())
         parts = [unit_file(self.parts, unit, "parquet") for unit in units]
-        _write_groups(_row_groups(parts), self.paths[key])
+        files.write_tables(self.paths[key], _row_groups(parts))
         yield key
 
     def _rows(self, unit: Unit, chosen: NDArray[np.int64]) -> Iterator[pa.Table]:
@@ -235,7 +233,7 @@ class ListReused:
         assert rows is not None
         numbers = sorted(rows["part"].to_pylist())
         parts = [unit_file(self.parts, number, "reused.parquet") for number in numbers]
-        _write_groups(_row_groups(parts), self.path)
+        files.write_tables(self.path, _row_groups(parts))
         yield key
 
 
@@ -259,23 +257,3 @@ def _row_groups(paths: Sequence[str]) -> Iterator[pa.Table]:
             data = pq.ParquetFile(stream)
             for number in range(data.num_row_groups):
                 yield data.read_row_group(number, use_threads=False)
-
-
-def _write_groups(tables: Iterable[pa.Table], path: str) -> None:
-    """Write tables of one schema, one at least, in row groups of about _ROW_GROUP bytes."""
-
-    def write(file: BinaryIO) -> None:
-        writer: pq.ParquetWriter | None = None
-        waiting: list[pa.Table] = []
-        for table in tables:
-            writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
-            waiting.append(table)
-            if sum(part.nbytes for part in waiting) >= _ROW_GROUP:
-                writer.write_table(pa.concat_tables(waiting))
-                waiting = []
-        assert writer is not None
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting))
-        writer.close()
-
-    files.write_whole(path, write)
