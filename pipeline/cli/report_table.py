@@ -32,6 +32,13 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
         return
     console = Console()
     show_rows(console, report)
+    certificate = report.deduplication.certificate
+    if certificate is not None and certificate.checked:
+        print_line(
+            console,
+            f"deduplication kept {certificate.kept:.2%} ± {certificate.error:.2%} of what could be "
+            "kept\n",
+        )
     if report.stages:
         show_table(console, stage_table(report))
         _show_achieved(console, report)

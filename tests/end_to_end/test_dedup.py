@@ -570,6 +570,7 @@ def test_losses_add_up_to_what_was_removed(base):
             assert line["documents"] == pytest.approx(read[share] * read["documents"])
             assert remaining == pytest.approx(kept[share] * kept["documents"])
     assert "what deduplication took" in base.stdout
+    assert "of what could be kept\n" in base.stdout
 
 
 def _figures(result: Run, stage: str, role: str) -> Any:

@@ -1,1 +1,1 @@
-"""Take units and a piece of work; run the work on each unit, with one result file a unit."""
+"""Take units and work; run it on workers: per unit, as exchanges of rows, or as sums."""
