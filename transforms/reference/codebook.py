@@ -7,6 +7,7 @@ has the same bits on every machine, for every batch size and thread count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numba
@@ -87,14 +88,27 @@ class Codebook:
         cluster = np.zeros(n, np.int32)
         dot = np.zeros(n, np.int32)
         density = np.zeros(n, np.int64)
-        columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
-        for start in range(0, n, BATCH):
-            batch = slice(start, min(start + BATCH, n))
-            rows = np.empty((len(embeddings[batch]), len(self.dims)), np.float32)
-            _take_columns(embeddings[batch], self.dims, rows)
-            products = rows @ columns
+        for batch, products in self._products(embeddings):
             _nearest(products, self.counts, _KERNEL, cluster[batch], dot[batch], density[batch])
         return cluster, dot, density
+
+    def nearest(self, embeddings: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Find the nearest centroid of each document, as `assign` does, without the density."""
+        cluster = np.zeros(len(embeddings), np.int32)
+        for batch, products in self._products(embeddings):
+            cluster[batch] = products.argmax(axis=1)
+        return cluster
+
+    def _products(
+        self, embeddings: NDArray[np.int8]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield batches of documents, and their products with all centroids."""
+        columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
+        for start in range(0, len(embeddings), BATCH):
+            batch = slice(start, min(start + BATCH, len(embeddings)))
+            rows = np.empty((batch.stop - start, len(self.dims)), np.float32)
+            _take_columns(embeddings[batch], self.dims, rows)
+            yield batch, rows @ columns
 
 
 @numba.njit(nogil=True, cache=True)
@@ -147,7 +161,7 @@ def assign(column: pa.ChunkedArray, codebook: Codebook, second_codebook: Codeboo
         if len(chunk):
             embeddings = fixed_matrix(pa.chunked_array([chunk]), np.int8)
             cluster, dot, density = codebook.assign(embeddings)
-            second_cluster, _, _ = second_codebook.assign(embeddings)
+            second_cluster = second_codebook.nearest(embeddings)
             parts.append(pa.table([cluster, dot, density, second_cluster], schema=ASSIGNMENTS))
             count("documents", len(embeddings))
     return pa.concat_tables(parts)
@@ -205,6 +219,6 @@ def fit_codebook(
         faiss.omp_set_num_threads(threads)
     centroids = np.clip(np.rint(np.asarray(kmeans.centroids) * SCALE), -127, 127).astype(np.int8)
     unweighted = Codebook(centroids, dims, np.zeros(len(centroids), np.int64))
-    cluster, _, _ = unweighted.assign(embeddings)
+    cluster = unweighted.nearest(embeddings)
     counts = np.bincount(cluster, minlength=len(centroids)).astype(np.int64)
     return Codebook(centroids, dims, counts)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
+from outcross.transforms.base.prefetch import AHEAD, prefetch
 from outcross.transforms.text.ngrams import INT64, UINT32, Tables, bigram, check_documents
 
 UNIT = 2.0**-24  # nats; unit of all figures and log ratios
@@ -109,6 +110,9 @@ def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, o
         before = _count_of(packed)
         surprisals = -_rounded(log((before + 0.5) * each))
         for start in range(begin + 1, end, _TOGETHER):
+            for i in range(start + AHEAD, min(start + AHEAD + _TOGETHER, len(ids))):
+                prefetch(unigrams, np.int64(ids[i]) & mask)
+                prefetch(bigrams, bigram(ids[i - 1], ids[i], mask))
             # One logarithm for many words: of the product of their probabilities.
             product, divisor = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
@@ -144,6 +148,9 @@ def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ign
         if begin < end:
             before = np.float64(unigrams[np.int64(ids[begin]) & mask])
         for start in range(begin + 1, end, _TOGETHER):
+            for i in range(start + AHEAD, min(start + AHEAD + _TOGETHER, len(ids))):
+                prefetch(unigrams, np.int64(ids[i]) & mask)
+                prefetch(bigrams, bigram(ids[i - 1], ids[i], mask))
             product, divisor = 1.0, 1.0
             for i in range(start, min(start + _TOGETHER, end)):
                 count = np.float64(unigrams[np.int64(ids[i]) & mask])

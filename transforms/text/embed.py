@@ -163,32 +163,52 @@ def _look(data, spans):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
+    """Add at most `_ROWS_IN_INT16` rows of a table to a vector.
+
+    Four are added at a time, as their sum is read and written once for all of them.
+    """
+    dims = table.shape[1]
+    sums = np.zeros(dims, np.int16)
+    fours = count // 4 * 4
+    for i in range(0, fours, 4):
+        # Views of the rows would cost as much as adding them up.
+        a, b = np.uint64(rows[i]), np.uint64(rows[i + 1])
+        c, d = np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
+        for q in range(dims):
+            left = np.int16(np.int16(table[a, q]) + np.int16(table[b, q]))
+            right = np.int16(np.int16(table[c, q]) + np.int16(table[d, q]))
+            sums[q] = np.int16(sums[q] + np.int16(left + right))
+    for i in range(fours, count):
+        a = np.uint64(rows[i])
+        for q in range(dims):
+            sums[q] = np.int16(sums[q] + table[a, q])
+    for q in range(dims):
+        total[q] += sums[q]
+
+
+@njit(nogil=True, cache=True)
 def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     counted = known = np.int64(0)
     dims = table.shape[1]
     out = np.empty((n, dims), np.int8)
-    sums = np.zeros(dims, np.int16)
     total = np.zeros(dims, np.int64)
+    batch = np.empty(_ROWS_IN_INT16, np.int64)
     for d in range(n):
         total[:] = 0
         pending = 0
         for i in range(offsets[d], offsets[d + 1]):
-            counted += states[entries[i]] & _COUNTED
-            known += states[entries[i]] // _KNOWN
-            for p in range(starts[entries[i]], starts[entries[i] + 1]):
-                row = np.uint64(rows[p])  # a view of the row would cost as much as adding it up
-                for q in range(dims):
-                    sums[q] = np.int16(sums[q] + table[row, q])
+            entry = entries[i]
+            counted += states[entry] & _COUNTED
+            known += states[entry] // _KNOWN
+            for p in range(starts[entry], starts[entry + 1]):
+                batch[pending] = rows[p]
                 pending += 1
                 if pending == _ROWS_IN_INT16:
-                    for q in range(dims):
-                        total[q] += sums[q]
-                    sums[:] = 0
+                    _add_rows(table, batch, pending, total)
                     pending = 0
-        for q in range(dims):
-            total[q] += sums[q]
-        sums[:] = 0
+        _add_rows(table, batch, pending, total)
         _quantise(total, out[d])
     return out, counted, known
 

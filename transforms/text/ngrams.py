@@ -15,6 +15,7 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.prefetch import AHEAD, prefetch
 
 BUCKETS = 1 << 20
 
@@ -36,9 +37,13 @@ def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
 )
 def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
     mask = np.int64(len(unigrams) - 1)
+    last = len(ids) - 1
     for d in range(len(copies)):
         if copies[d] != 0:
             for i in range(offsets[d], offsets[d + 1]):
+                ahead = min(i + AHEAD, last)
+                prefetch(unigrams, np.int64(ids[ahead]) & mask)
+                prefetch(bigrams, bigram(ids[ahead - 1], ids[ahead], mask))
                 unigrams[np.int64(ids[i]) & mask] += copies[d]
                 if i > offsets[d]:
                     bigrams[bigram(ids[i - 1], ids[i], mask)] += copies[d]

@@ -147,3 +147,12 @@ def test_fewer_documents_than_clusters_and_none_at_all() -> None:
         book = fit_codebook(wordless, 50, 0, EVERY)
         assert (book.size, book.counts.sum()) == (1, 0)
         assert book.assign(few)[0].tolist() == [0, 0, 0]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_nearest_centroid_is_the_same_without_the_density(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    centroids = generator.integers(-3, 4, (5, EMBEDDING_DIMS)).astype(np.int8)
+    embeddings = generator.integers(-3, 4, (40, EMBEDDING_DIMS)).astype(np.int8)
+    book = codebook(np.concatenate([centroids, centroids]))
+    assert book.nearest(embeddings).tolist() == book.assign(embeddings)[0].tolist()
