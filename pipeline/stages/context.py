@@ -53,7 +53,8 @@ class Context:
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
         pipelines: number of units of each Beam pipeline so far.
-        shuffled: bytes that pipelines have shuffled or spilled so far, by stage.
+        shuffled: bytes that pipelines have shuffled or spilled so far, by stage; "other" outside
+            of stages that are shown.
     """
 
     config: Config
@@ -117,7 +118,7 @@ class Context:
         self.pipelines.append(len(units))
         with self._dealing(units, reading) as deal:
             counters = run_pipeline(lambda root: wire(root | deal), self.options)
-        self.shuffled[self.progress.current] += counters.get(SHUFFLED, 0)
+        self.shuffled[self.progress.current or "other"] += counters.get(SHUFFLED, 0)
         pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
         return counters
 

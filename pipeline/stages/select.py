@@ -11,6 +11,7 @@ from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.selection import fill_quotas
 from outcross.schemas.sources import WRITABLE
+from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.selection.copies import WriteKept
 from outcross.transforms.selection.fill_quotas import FillQuotas
@@ -53,6 +54,9 @@ def _choose(choosing: Selecting | Keeping) -> Counted:
 
         context.over_units(sketches.units, wire)
         selected.artifact.finish()
+        # Workers without a common disk leave the files in between in the work folder.
+        for pattern in ("steps/*", "steps/*/*"):
+            files.delete_files(files.list_files(selected.artifact.path(pattern)))
     counting.done.finish()
     return counting.result()
 
