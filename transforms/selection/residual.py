@@ -42,6 +42,7 @@ _DISCOUNT = 0.75
 _CONTINUATION = 50.0  # count of a word up to which it lends probability to unseen followers
 _FLOOR = 1e-9  # least probability
 _HALF_STEP = 2.0**-53
+_SMALL = 1 << 10  # counts below it have their logarithms in a table
 
 
 @njit("int64(int64)", nogil=True, cache=True, inline="always")
@@ -59,9 +60,14 @@ _TOGETHER = 16  # probabilities, or ratios of them, whose product is still a nor
 def _tabulate(reference, current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers. The
     # second one is the same for all buckets, and added by `_score`.
+    logs = np.empty(_SMALL, np.int64)  # most counts are small
+    for count in range(_SMALL):
+        logs[count] = log(np.float64(10 * count + 1))
     for b in range(len(out)):
-        human = log(np.float64(10 * reference[b] + 1))
-        ratio = _rounded(human - log(np.float64(10 * current[b] + 1)))
+        human, mix = reference[b], current[b]
+        of_human = logs[human] if 0 <= human < _SMALL else log(np.float64(10 * human + 1))
+        of_mix = logs[mix] if 0 <= mix < _SMALL else log(np.float64(10 * mix + 1))
+        ratio = _rounded(of_human - of_mix)
         out[b] = np.uint64(ratio) << np.uint64(32) | np.uint64(
             np.float32(current[b]).view(np.uint32)
         )
