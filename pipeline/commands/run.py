@@ -18,6 +18,7 @@ from outcross.pipeline.stages.plan import plan as plan_stage
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import dedup_report, run_gates, run_report
 from outcross.pipeline.stages.reporting.achieved import check_budget
+from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.select import keep, select
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketch import sketch
@@ -108,12 +109,13 @@ def dedup(
         out = context.config.out
         kept, counted = keep(deduplicate(sketch(context, embedded=False)))
         write_rejects(kept.sketched, out)
-        written = write(kept, counted)
+        quoting = Quoting(counted, measured=False)
+        written = write(kept, counted, [quoting])
         stale = [files.join(out, PLAN)]
         reference = files.join(out, "reference")
         stale += [files.join(reference, name) for name in reference_files(reference)]
         files.delete_files([path for path in stale if files.exists(path)])
-        report = context.shown(dedup_report(written))
+        report = context.shown(dedup_report(written, quoting))
         _finish(written, report)
         return RunResult(out, report, None)
 

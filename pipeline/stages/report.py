@@ -69,6 +69,7 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
     return _report(
         written,
         measured.counted,
+        measured.quoting,
         measured,
         findings,
         kind="run",
@@ -80,8 +81,12 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
     )
 
 
-def dedup_report(written: Written[Kept]) -> Report:
+def dedup_report(written: Written[Kept], quoting: Quoting) -> Report:
     """Return the report of a deduplication: nothing is measured or judged.
+
+    Args:
+        written: result of `write`.
+        quoting: lookup of the texts that the report shows.
 
     Raises:
         RunError: when rows are lost.
@@ -89,6 +94,7 @@ def dedup_report(written: Written[Kept]) -> Report:
     return _report(
         written,
         written.counted,
+        quoting,
         None,
         [],
         kind="dedup",
@@ -108,6 +114,7 @@ def audit_report(measured: Measured[Audited]) -> Report:
     return _report(
         audited,
         measured.counted,
+        measured.quoting,
         measured,
         dominant(measured.counted),
         kind="audit",
@@ -120,6 +127,7 @@ def audit_report(measured: Measured[Audited]) -> Report:
 def _report(
     corpus: Written[Selected] | Written[Kept] | Audited,
     counted: Counted,
+    quoting: Quoting,
     measured: AnyMeasured | None,
     findings: Sequence[str],
     **parts: Any,
@@ -129,11 +137,11 @@ def _report(
     Args:
         corpus: documents that were written or audited.
         counted: result of `count` for them.
+        quoting: lookup of the texts that the report shows.
         measured: result of `measure`; None if the job measures nothing.
         findings: faults of the corpus that no measure shows, the most pressing first.
         parts: parts of the report that depend on the kind of job.
     """
-    quoting = Quoting(counted, measured=False) if measured is None else measured.quoting
     quotes = quoting.quotes()
     answers = prompts(counted, quoting.compared, quotes)
     classified = None
