@@ -26,7 +26,7 @@ from outcross.transforms.selection.candidates import (
 )
 from outcross.transforms.selection.residual import FIGURES, Moments, Scorer
 from outcross.transforms.selection.scratch import write_columns
-from outcross.transforms.selection.wants import SCORED, USES
+from outcross.transforms.selection.wants import USES
 from outcross.transforms.sketches.store import NGRAM_COLUMNS, ngram_runs
 from outcross.transforms.text.ngrams import Tables, count_ngrams, merge_parts, pack_parts
 
@@ -81,35 +81,36 @@ class CountMix:
     def _first(self, unit: int, sums: Tables) -> None:
         layout = self.layout
         documents = layout.documents(unit, range(len(USES)))
-        if not len(documents.row):
-            return
         copies = layout.copies_by_hash(documents, self.standing, None)
         may = are_candidates(documents, self.standing, self.quotas, layout.cells)
         rows = np.flatnonzero((copies > 0) | may)
-        path = unit_file(layout.sketches, unit, "parquet")
-        table = files.read_table(path, NGRAM_COLUMNS)
-        if len(rows) < table.num_rows:
-            table = table.take(pa.array(documents.row[rows]))
-        offsets, ids = ngram_runs(table)
+        offsets, ids = np.zeros(1, np.int64), np.zeros(0, np.uint32)
+        if len(rows):
+            path = unit_file(layout.sketches, unit, "parquet")
+            table = files.read_table(path, NGRAM_COLUMNS)
+            if len(rows) < table.num_rows:
+                table = table.take(pa.array(documents.row[rows]))
+            offsets, ids = ngram_runs(table)
         copies = copies[rows]
-        if (documents.cell >= SCORED * layout.cells).any():
-            place = np.flatnonzero(may[rows])
-            candidates = documents.take(rows[place])
-            noise = layout.hash_keys(candidates)
-            chosen = np.zeros(len(place), bool)
-            expected = noise < self.threshold
-            copies[place] += expected
-            write_columns(
-                layout.column_file("candidates", 0, unit),
-                **{name: getattr(candidates, name) for name in candidates.__dataclass_fields__},
-                noise=noise,
-                place=place,
-                coherence=self.coherence.score(offsets, ids, place),
-            )
-            write_columns(layout.column_file("offsets", 0, unit), offsets=offsets)
-            write_columns(layout.column_file("ids", 0, unit), ids=ids)
-            self._write_state(unit, chosen, expected)
+        place = np.flatnonzero(may[rows])
+        candidates = documents.take(rows[place])
+        noise = layout.hash_keys(candidates)
+        expected = noise < self.threshold
+        copies[place] += expected
         count_ngrams(offsets, ids, copies.astype(np.int32), sums.unigrams, sums.bigrams)
+        # Later steps open the files of every synthetic unit, also of one without a candidate.
+        write_columns(
+            layout.column_file("candidates", 0, unit),
+            **{name: getattr(candidates, name) for name in candidates.__dataclass_fields__},
+            noise=noise,
+            place=place,
+            coherence=self.coherence.score(offsets, ids, place),
+        )
+        if len(place) == 0:
+            offsets, ids = offsets[:1], ids[:0]
+        write_columns(layout.column_file("offsets", 0, unit), offsets=offsets)
+        write_columns(layout.column_file("ids", 0, unit), ids=ids)
+        self._write_state(unit, np.zeros(len(place), bool), expected)
 
     def _write_state(
         self, unit: int, chosen: NDArray[np.bool_], expected: NDArray[np.bool_]

@@ -76,7 +76,13 @@ def plan(share: float) -> Quotas:
 
 
 def run(
-    folder: Path, quotas: Quotas, rounds: int, units: int, limit: int = 1 << 22, spill: bool = True
+    folder: Path,
+    quotas: Quotas,
+    rounds: int,
+    units: int,
+    limit: int = 1 << 22,
+    spill: bool = True,
+    use: NDArray[Any] = CORPUS.columns["use"],
 ) -> NDArray[np.int32]:
     """Select from the documents, divided into units.
 
@@ -101,7 +107,7 @@ def run(
             (
                 "uses",
                 {
-                    "use": columns["use"][rows].astype(np.int8),
+                    "use": use[rows].astype(np.int8),
                     "domain": columns["domain"][rows].astype(np.int16),
                 },
             ),
@@ -169,6 +175,24 @@ def test_totals_are_within_half_of_the_longest_document(
     cell = columns["domain"] * CLUSTERS + columns["cluster"]
     repeated = (use == SYNTHETIC) & (cell < 2)
     assert set(copies[repeated]) <= {2, 3}
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_units_without_a_candidate_are_passed_over(tmp_path: Path, rounds: int) -> None:
+    use = CORPUS.columns["use"].copy()
+    first, second = (slice(i * DOCUMENTS // 4, (i + 1) * DOCUMENTS // 4) for i in range(2))
+    use[first] = NONE  # such as all documents of a source beyond the archive's limit
+    use[second][use[second] == SYNTHETIC] = NONE
+    columns = CORPUS.columns
+    cell = columns["domain"] * CLUSTERS + columns["cluster"]
+    supply = np.array(
+        [np.bincount(cell, columns["tokens"] * (use == part), CELLS) for part in USES]
+    ).astype(np.int64)
+    quotas = Quotas(supply * 0.5, supply, np.ones_like(supply))
+    copies = run(tmp_path / "four", quotas, rounds, 4, use=use)
+    assert copies.tolist() == run(tmp_path / "one", quotas, rounds, 1, use=use).tolist()
+    assert not copies[first].any()
+    assert copies[use == SYNTHETIC].any()
 
 
 def test_cells_meet_their_quotas_but_for_a_document(tmp_path: Path) -> None:
