@@ -103,15 +103,17 @@ class Certificate(Strict):
     unchecked_documents: int = Field(
         ge=0, description="documents of components that are too large to verify all pairs"
     )
-    kept: float = Field(
+    kept: float | None = Field(
         description="share that was kept of what could be kept at most, 0 to 1; of documents that "
-        "all repeat one another, one could be kept"
+        "all repeat one another, one could be kept. Documents of unchecked components are left "
+        "out. null where no component could be checked"
     )
-    error: float = Field(ge=0, description="half of the 95 % interval of that share")
-    missed: float = Field(
-        ge=0,
+    error: float | None = Field(
+        description="half of the 95 % interval of that share; 0 where all components were checked"
+    )
+    missed: float | None = Field(
         description="share of the kept documents that repeat another kept one of their component, "
-        "0 to 1",
+        "0 to 1"
     )
     recall: list[BandRecall] = Field(
         description="chance of being compared, by similarity: 1 - (1 - similarity^rows)^bands"

@@ -34,10 +34,13 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
     show_rows(console, report)
     certificate = report.deduplication.certificate
     if certificate is not None and certificate.checked:
+        left_out = certificate.unchecked_documents
         print_line(
             console,
             f"deduplication kept {certificate.kept:.2%} ± {certificate.error:.2%} of what could be "
-            "kept\n",
+            "kept"
+            + (f", without {left_out:,} documents in groups too large to check" if left_out else "")
+            + "\n",
         )
     if report.stages:
         show_table(console, stage_table(report))

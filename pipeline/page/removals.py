@@ -83,22 +83,24 @@ def removed(report: Report) -> Html:
 
 def _certificate(certificate: Certificate | None) -> Html | None:
     """Say how much was kept of what could be kept, and how surely pairs are compared."""
-    if certificate is None or certificate.checked == 0:
+    if certificate is None or certificate.components == 0:
         return None
     groups = (
         f"all {certificate.checked:,}"
         if certificate.checked == certificate.components
         else f"{certificate.checked:,} of {certificate.components:,}"
     )
-    share = f"{certificate.kept:.2%} ± {certificate.error:.2%} of what could be kept was kept"
-    sentence = (
-        f". To find this out, all pairs were compared in {groups} groups of similar documents. "
-        f"{certificate.missed:.2%} of the kept documents repeat another one of their group."
-    )
+    share, sentence = "What could be kept isn't known", ""
+    if None not in (certificate.kept, certificate.error, certificate.missed):
+        share = f"{certificate.kept:.2%} ± {certificate.error:.2%} of what could be kept was kept"
+        sentence = (
+            f". To find this out, all pairs were compared in {groups} groups of similar documents. "
+            f"{certificate.missed:.2%} of the kept documents repeat another one of their group."
+        )
     if certificate.unchecked_documents:
         sentence += (
-            f" {many(certificate.unchecked_documents, 'document')} in groups that are too large "
-            "to compare all pairs were left out."
+            f"{'' if sentence else '.'} {many(certificate.unchecked_documents, 'document')} in "
+            "groups that are too large to compare all pairs were left out."
         )
     columns = [Column("similarity", numeric=False, heading=True), Column("chance to be compared")]
     rows: list[list[Cell | str]] = [

@@ -117,8 +117,8 @@ class RemovalSums:
     @property
     def components(self) -> dict[str, Any]:
         """Sums of components, as `sum_components` gives them."""
-        nothing = {"components": 0, "documents": 0, "kept": 0, "unchecked": 0, "sample": []}
-        return dict(self.values["components"] or nothing)
+        names = ("components", "small", "kept", "unchecked", "unchecked_kept")
+        return dict(self.values["components"] or {**dict.fromkeys(names, 0), "sample": []})
 
     @property
     def bytes(self) -> int:

@@ -117,8 +117,9 @@ def sum_components(rows: pa.Table) -> dict[str, Any]:
         rows: rows from `check_components`.
 
     Returns:
-        `components`, `documents` and `kept` of all components; `unchecked`, documents of those
-        that were too large to check; `sample`, the checked ones with the smallest hashes as
+        `components` in all; `small`, those that are small enough to check, and `kept`, their kept
+        documents; `unchecked` and `unchecked_kept`, documents and kept ones of the others;
+        `sample`, the checked ones with the smallest hashes as
         [documents, kept, bound, missed].
     """
     columns = {name: rows[name].to_numpy() for name in rows.column_names}
@@ -128,9 +129,10 @@ def sum_components(rows: pa.Table) -> dict[str, Any]:
     names = ("documents", "kept", "bound", "missed")
     return {
         "components": rows.num_rows,
-        "documents": int(columns["documents"].sum()),
-        "kept": int(columns["kept"].sum()),
+        "small": int((~large).sum()),
+        "kept": int(columns["kept"][~large].sum()),
         "unchecked": int(columns["documents"][large].sum()),
+        "unchecked_kept": int(columns["kept"][large].sum()),
         "sample": np.stack([columns[name][chosen] for name in names], axis=1).tolist(),
     }
 

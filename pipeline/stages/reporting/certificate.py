@@ -12,6 +12,8 @@ _SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 def certificate(deduplicated: Deduplicated) -> Certificate | None:
     """Estimate how many documents could have been kept, from the checked components.
 
+    Documents of components that are too large to check are left out of the estimate.
+
     Args:
         deduplicated: result of `deduplicate`.
 
@@ -25,15 +27,17 @@ def certificate(deduplicated: Deduplicated) -> Certificate | None:
     sample = [Component(*row) for row in found["sample"]]
     sources = [n for n, source in enumerate(config.sources) if source.role != "exclude"]
     kept = sums.total("documents", sources) - sums.removed(sources)
-    share = share_kept(sample, found["components"], kept - found["kept"], found["kept"])
+    others = kept - found["kept"] - found["unchecked_kept"]
+    share = share_kept(sample, found["small"], others, found["kept"])
+    known = found["small"] > 0 or found["components"] == 0
     return Certificate(
         components=found["components"],
         checked=len(sample),
         checked_documents=sum(part.documents for part in sample),
         unchecked_documents=found["unchecked"],
-        kept=share.kept,
-        error=share.error,
-        missed=share.missed,
+        kept=share.kept if known else None,
+        error=share.error if known else None,
+        missed=share.missed if known else None,
         recall=[
             BandRecall(
                 similarity=similarity,

@@ -10,6 +10,7 @@ from outcross.schemas.sources import Source
 from outcross.transforms.dedup.bands import Entries
 from outcross.transforms.dedup.check_components import LARGEST, check_components
 from outcross.transforms.dedup.decide import Comparison, Measure, Settings, decide
+from outcross.transforms.dedup.removal_sums import sum_components
 from outcross.transforms.dedup.rules import Party, Rules
 
 SETTINGS = Settings(threshold=0.8, exact=True, ngram=5, num_perm=128)
@@ -90,6 +91,25 @@ def test_large_components_are_not_checked() -> None:
     n = LARGEST + 1
     (row,) = checked(symmetric(n, []), [list(range(n))], ["synthetic"] * n).to_pylist()
     assert (row["documents"], row["kept"], row["bound"]) == (n, n, -1)
+
+
+def test_what_is_not_checked_is_summed_for_itself() -> None:
+    small = symmetric(4, [(a, b) for a in range(4) for b in range(a)])
+    n = LARGEST + 1
+    rows = pa.concat_tables(
+        [
+            checked(small, [[0, 1, 2, 3]], ["synthetic"] * 4),
+            checked(symmetric(n, []), [list(range(n))], ["synthetic"] * n),
+        ]
+    )
+    assert sum_components(rows) == {
+        "components": 2,
+        "small": 1,
+        "kept": 1,
+        "unchecked": n,
+        "unchecked_kept": n,
+        "sample": [[4, 1, 1, 0]],
+    }
 
 
 def test_bins_do_not_change_what_is_checked() -> None:
