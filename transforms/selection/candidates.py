@@ -32,6 +32,7 @@ class Documents:
         tokens: int64[n], length of each document.
         hi: uint64[n], upper halves of the fingerprints.
         lo: uint64[n], lower halves of the fingerprints.
+        tie: uint64[n], hashes of the rows, by which equal texts are ordered.
     """
 
     row: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Documents:
     tokens: NDArray[np.int64]
     hi: NDArray[np.uint64]
     lo: NDArray[np.uint64]
+    tie: NDArray[np.uint64]
 
     def take(self, rows: NDArray[Any]) -> Documents:
         """Take some rows."""
@@ -47,7 +49,7 @@ class Documents:
 
     def rows(self, key: NDArray[np.uint64]) -> Rows:
         """Return the documents with their keys."""
-        return Rows(self.cell, key, self.lo, self.number, self.tokens)
+        return Rows(self.cell, key, self.tie, self.number, self.tokens)
 
 
 @dataclass(frozen=True)
@@ -151,17 +153,14 @@ class Layout:
         place = place_of[use]
         row = np.flatnonzero(place >= 0)
         if not len(row):
-            none = np.zeros(0, np.int64)
-            return Documents(none, none, none, none, none.view(np.uint64), none.view(np.uint64))
+            none, no_hash = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+            return Documents(none, none, none, none, no_hash, no_hash, no_hash)
         (cluster,) = load_unit(self.assignments, unit, ["cluster"])
-        tokens, hi, lo = (
-            column[row]
-            for column in load_unit(
-                self.sketches, unit, ["tokens", "fingerprint_hi", "fingerprint_lo"]
-            )
-        )
+        names = ["tokens", "fingerprint_hi", "fingerprint_lo", "row_hash"]
+        tokens, hi, lo, tie = (column[row] for column in load_unit(self.sketches, unit, names))
         cell = place[row] * self.cells + domain[row].astype(np.int64) * self.clusters + cluster[row]
-        return Documents(row, self.offsets[unit] + row, cell, tokens.astype(np.int64), hi, lo)
+        number = self.offsets[unit] + row
+        return Documents(row, number, cell, tokens.astype(np.int64), hi, lo, tie)
 
     def hash_keys(self, documents: Documents) -> NDArray[np.uint64]:
         """Return the keys of documents whose uses are filled by hash: uint64[n]."""
@@ -190,7 +189,7 @@ class Layout:
         """
         copies = standing.full.ravel()[documents.cell]
         key = self.hash_keys(documents)
-        columns = documents.cell, key, documents.lo, documents.number
+        columns = documents.cell, key, documents.tie, documents.number
         copies = copies + standing.cuts.take(*columns)
         if standing_of_scored is not None:
             copies = copies + standing_of_scored.cuts.take(*columns)

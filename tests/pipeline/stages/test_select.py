@@ -114,3 +114,52 @@ def test_the_order_of_the_rows_does_not_decide_who_is_selected(
         for folder, name in ((corpus, "one"), (turned, "other"))
     ]
     assert chosen[0] == chosen[1]
+
+
+def test_equal_texts_that_answer_two_prompts_are_chosen_alike_in_any_order(tmp_path: Path) -> None:
+    answers = texts(4, 200, [topic.split() for topic in TOPICS])
+    people = texts(5, 200, [topic.split() for topic in TOPICS])
+    (tmp_path / "human.jsonl").write_text(
+        "".join(json.dumps({"id": f"h{n}", "text": text}) + "\n" for n, text in enumerate(people))
+    )
+    for order, first in (("one", "p"), ("other", "q")):
+        folder = tmp_path / order
+        folder.mkdir()
+        for number, name in enumerate((first, "q" if first == "p" else "p")):
+            rows = [
+                {"id": f"{name}{n}", "prompt": f"{name} {n}", "text": text}
+                for n, text in enumerate(answers)
+            ]
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"{number}.jsonl").write_text(lines)
+    selections = []
+    for order in ("one", "other"):
+        result = run(
+            parse(
+                {
+                    "out": str(tmp_path / f"out-{order}"),
+                    "workers": 1,
+                    "max_same_answers": 1,
+                    "sources": [
+                        {
+                            "name": "synthetic",
+                            "role": "synthetic",
+                            "files": [str(tmp_path / order / "*.jsonl")],
+                            "id_field": "id",
+                            "prompt_field": "prompt",
+                        },
+                        {
+                            "name": "human",
+                            "role": "human",
+                            "files": [str(tmp_path / "human.jsonl")],
+                            "id_field": "id",
+                        },
+                    ],
+                }
+            )
+        )
+        shards = sorted(Path(result.out, "data").glob("*.parquet"))
+        selections.append([pq.read_table(shard)["outcross"].to_pylist() for shard in shards])
+    assert selections[0] == selections[1]
+    texts_twice = [row["id"][1:] for shard in selections[0] for row in shard if row["role"] != "human"]
+    assert len(set(texts_twice)) < len(texts_twice)  # some texts stand there for both prompts

@@ -102,6 +102,7 @@ def run(
             name: columns[name][rows]
             for name in ("tokens", "size", "fingerprint_hi", "fingerprint_lo")
         }
+        numbers["row_hash"] = columns["fingerprint_lo"][rows]
         for name, table in (
             ("sketches", {**numbers, "words": words, "signs": signs}),
             (
