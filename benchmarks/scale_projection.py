@@ -65,14 +65,15 @@ def print_projection(runs: list[Run]) -> None:
         runs: figures of `scale.py`.
     """
     last = runs[-1]
-    memory = "memory of the process" if last["engine"] == "local" else "driver's memory"
+    # The local runner's memory is that of driver and workers, with the shards that they map.
+    separate = last["engine"] != "local"
     print(
         f"Slopes between {runs[-2]['documents']:,} and {last['documents']:,} documents of "
         f"{last['words']} words, engine {last['engine']}, {last['workers']} workers; a partition "
         f"holds {PARTITION / 1e9:.0f} GB.\n"
     )
     names = ["documents", "core hours", "shuffled", "partitions of the largest shuffle"]
-    names += ["work folder", "units", "files", memory]
+    names += ["work folder", "units", "files", *(["driver's memory"] if separate else [])]
     print("| " + " | ".join(names) + " |\n|" + "---:|" * len(names))
     for row in project(runs):
         cells = [
@@ -83,7 +84,7 @@ def print_projection(runs: list[Run]) -> None:
             f"{row['work_bytes'] / 1e9:,.0f} GB",
             f"{row['units']:,.0f}",
             f"{row['files']:,.0f}",
-            f"{row['driver_bytes'] / 1e6:,.0f} MB",
+            *([f"{row['driver_bytes'] / 1e6:,.0f} MB"] if separate else []),
         ]
         print("| " + " | ".join(cells) + " |")
 
