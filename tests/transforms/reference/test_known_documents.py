@@ -37,7 +37,7 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
 ) -> None:
     rng = np.random.default_rng(bits)
     sketches = POPULATION.draw(300, 1).write(tmp_path / "sketches", 5, sources=(0, 1, 1))
-    n, numbers = len(sketches), 4
+    n, file_count = len(sketches), 4
     hi, lo = (numbers(sketches, f"fingerprint_{half}") for half in ("hi", "lo"))
     kept, member = rng.random((2, n)) < 0.7
     strangers = rng.integers(0, 2**64, (50, 2), dtype=np.uint64)
@@ -54,7 +54,7 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
         table = pa.table({"partner": np.where(keeps, -1, 0)})
         files.write_table(unit_file(verdicts, unit.index, "parquet"), table)
         cut = len(keeps) // 3
-        pieces = rng.integers(0, numbers, 3)
+        pieces = rng.integers(0, file_count, 3)
         piece_rows = [cut, 0, len(keeps) - cut]
         starts.append(starts[-1] + 3)
         piece_files += pieces.tolist()
@@ -79,9 +79,9 @@ def test_known_documents_are_those_whose_fingerprint_a_member_has(
         np.testing.assert_array_equal(column, wanted)
     masks = {"read": np.ones(n, bool), "kept": kept, "known": is_known}
     expected = {
-        name: np.bincount(np.array(file)[mask], minlength=numbers).tolist()
+        name: np.bincount(np.array(file)[mask], minlength=file_count).tolist()
         for name, mask in masks.items()
     }
-    counts = read_counts(sums, numbers)
+    counts = read_counts(sums, file_count)
     assert {name: column.tolist() for name, column in counts.items()} == expected
     assert is_known.any()
