@@ -161,5 +161,6 @@ def test_equal_texts_that_answer_two_prompts_are_chosen_alike_in_any_order(tmp_p
         shards = sorted(Path(result.out, "data").glob("*.parquet"))
         selections.append([pq.read_table(shard)["outcross"].to_pylist() for shard in shards])
     assert selections[0] == selections[1]
-    texts_twice = [row["id"][1:] for shard in selections[0] for row in shard if row["role"] != "human"]
+    chosen = [row for shard in selections[0] for row in shard if row["role"] != "human"]
+    texts_twice = [row["id"][1:] for row in chosen]
     assert len(set(texts_twice)) < len(texts_twice)  # some texts stand there for both prompts

@@ -23,7 +23,7 @@ from outcross.transforms.reference.known_documents import (
     WriteKnown,
 )
 from outcross.transforms.reference.members import Members, part_of, write_part
-from tests.support.columns import by_unit, load_columns
+from tests.support.columns import by_unit, load_columns, numbers
 from tests.support.corpora import OPTIONS
 from tests.support.references import Population
 
