@@ -177,16 +177,16 @@ class DecideBins:
     def _answers(
         self, rows: pa.Table, number: NDArray[np.int64], verdicts: Verdicts
     ) -> Iterator[Keyed]:
-        told = np.flatnonzero((verdicts.partner >= 0) | verdicts.open)
-        partner = np.maximum(verdicts.partner[told], 0)  # any for documents that are kept
-        unit = self.corpus.units_of(number[told])
+        chosen = np.flatnonzero((verdicts.partner >= 0) | verdicts.open)
+        partner = np.maximum(verdicts.partner[chosen], 0)  # any for documents that are kept
+        unit = self.corpus.units_of(number[chosen])
         kept = rows.select(["fingerprint_hi", "fingerprint_lo", "id"]).take(pa.array(partner))
         columns = {
-            "row": number[told] - self.corpus.offsets[unit],
-            "partner": np.where(verdicts.partner[told] < 0, -1, number[partner]),
-            "stage": verdicts.stage[told],
-            "similarity": verdicts.similarity[told],
-            "open": verdicts.open[told],
+            "row": number[chosen] - self.corpus.offsets[unit],
+            "partner": np.where(verdicts.partner[chosen] < 0, -1, number[partner]),
+            "stage": verdicts.stage[chosen],
+            "similarity": verdicts.similarity[chosen],
+            "open": verdicts.open[chosen],
             "kept_hi": kept["fingerprint_hi"].to_numpy(),
             "kept_lo": kept["fingerprint_lo"].to_numpy(),
             "kept_id": kept["id"].combine_chunks(),

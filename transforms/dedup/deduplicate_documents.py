@@ -78,7 +78,7 @@ class DeduplicateDocuments(beam.PTransform):
         band_bits = self.bits or partition_bits(total * self.bands)
         repeats = files.join(self.folder, "repeats")
         renamed = files.join(self.folder, "renamed.npy")
-        told = (
+        ready = (
             lanes
             | "SendTexts" >> Send(SendTexts(corpus, bits), spill)
             | "FindRepeats" >> Regroup(FindRepeats(corpus, bits), spill)
@@ -88,9 +88,9 @@ class DeduplicateDocuments(beam.PTransform):
         if self.containment and any(is_evaluation(corpus, u) for u in range(corpus.current)):
             least, ngram = self.containment
             search = ContainmentFiles(files.join(self.folder, "containment"), ngram, least)
-            told = (
+            ready = (
                 lanes
-                | "SendItems" >> Send(SendItems(corpus, repeats), spill, told)
+                | "SendItems" >> Send(SendItems(corpus, repeats), spill, ready)
                 | "IndexItems" >> Collect(IndexItems(corpus, search))
             )
         containment = Containment(corpus, search)
@@ -101,7 +101,7 @@ class DeduplicateDocuments(beam.PTransform):
             counts = BoilerplateFiles(folder, self.settings.boilerplate)
         packed = (
             lanes
-            | "SendCandidates" >> Send(candidates, spill, told)
+            | "SendCandidates" >> Send(candidates, spill, ready)
             | "ConnectCandidates" >> Regroup(ConnectCandidates(corpus, band_bits), spill)
             | "PackBins"
             >> Regroup(PackBins(corpus, self.limit, self.workers, renamed, counts), spill)

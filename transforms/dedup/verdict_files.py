@@ -70,7 +70,7 @@ class SaveVerdicts:
         first = int(corpus.offsets[key])
         occurrence, repeated = load_unit(self.repeats, key, ["occurrence", "repeated_id"])
         repeated = add_renamed(self.renamed, first, repeated)
-        told = self._contained(key) if rows is None else self._all(key, rows)
+        answered = self._contained(key) if rows is None else self._all(key, rows)
         n = len(repeated)
         columns: dict[str, NDArray[Any]] = {
             "partner": np.full(n, -1, np.int64),
@@ -79,14 +79,14 @@ class SaveVerdicts:
             "open": np.zeros(n, bool),
             "repeated_id": repeated,
         }
-        if told is not None:
-            row = told["row"].to_numpy()
+        if answered is not None:
+            row = answered["row"].to_numpy()
             for name in ("partner", "stage", "similarity", "open"):
-                columns[name][row] = told[name].to_numpy()
+                columns[name][row] = answered[name].to_numpy()
         files.write_table(unit_file(self.verdicts, key, "parquet"), pa.table(columns))
         size = 0
-        if told is not None:
-            removed = told.filter(pa.array(told["partner"].to_numpy() >= 0)).sort_by("row")
+        if answered is not None:
+            removed = answered.filter(pa.array(answered["partner"].to_numpy() >= 0)).sort_by("row")
             if removed.num_rows:
                 size = yield from self._remove(key, removed, occurrence, repeated)
         sums = {name: int((columns["stage"] == stage).sum()) for stage, name in STAGES.items()}
@@ -129,14 +129,14 @@ class SaveVerdicts:
     def _remove(
         self,
         unit: int,
-        told: pa.Table,
+        answered: pa.Table,
         occurrence: NDArray[np.int64],
         repeated: NDArray[np.bool_],
     ) -> Generator[Keyed, None, int]:
         """Write the removals of a unit; return the bytes of the removed rows."""
         corpus = self.corpus
         row, partner, stage, similarity = (
-            told[name].to_numpy() for name in ("row", "partner", "stage", "similarity")
+            answered[name].to_numpy() for name in ("row", "partner", "stage", "similarity")
         )
         sketch = corpus.table(unit, [*corpus.order_columns, "size"])
         chosen = {name: sketch[name].to_numpy()[row] for name in sketch.column_names}
@@ -150,7 +150,7 @@ class SaveVerdicts:
         columns = {
             "id": corpus.names(unit, row, repeated[row]),
             "source": pa.repeat(corpus.party_of(unit).name, len(row)),
-            "kept_id": told["kept_id"].combine_chunks(),
+            "kept_id": answered["kept_id"].combine_chunks(),
             "kept_source": pa.array(sources[corpus.parties_of(partner)], pa.string()),
             "stage": pa.array([STAGES[number] for number in stage.tolist()], pa.string()),
             "rule": pa.array([self.rules[number] for number in stage.tolist()], pa.string()),
@@ -158,7 +158,7 @@ class SaveVerdicts:
         }
         table = pa.table(columns | {"row": row, "key": key, "row_hash": row_hash})
         files.write_table(unit_file(self.removals, unit, "parquet"), table)
-        kept = (told["kept_hi"].to_numpy(), told["kept_lo"].to_numpy())
+        kept = (answered["kept_hi"].to_numpy(), answered["kept_lo"].to_numpy())
         yield from partner_rows(partner, kept, stage, int(corpus.party[unit]), self.bits)
         near = np.flatnonzero(stage == NEAR)
         if len(near):

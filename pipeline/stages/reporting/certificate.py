@@ -23,18 +23,18 @@ def certificate(deduplicated: Deduplicated) -> Certificate | None:
     config, sums = deduplicated.config, deduplicated.sums
     if config.max_same_answers not in (None, 1):
         return None
-    found = sums.components
-    sample = [Component(*row) for row in found["sample"]]
+    components = sums.components
+    sample = [Component(*row) for row in components["sample"]]
     sources = [n for n, source in enumerate(config.sources) if source.role != "exclude"]
     kept = sums.total("documents", sources) - sums.removed(sources)
-    others = kept - found["kept"] - found["unchecked_kept"]
-    share = share_kept(sample, found["small"], others, found["kept"])
-    known = found["small"] > 0 or found["components"] == 0
+    others = kept - components["kept"] - components["unchecked_kept"]
+    share = share_kept(sample, components["small"], others, components["kept"])
+    known = components["small"] > 0 or components["components"] == 0
     return Certificate(
-        components=found["components"],
+        components=components["components"],
         checked=len(sample),
         checked_documents=sum(part.documents for part in sample),
-        unchecked_documents=found["unchecked"],
+        unchecked_documents=components["unchecked"],
         kept=share.kept if known else None,
         error=share.error if known else None,
         missed=share.missed if known else None,
