@@ -163,14 +163,11 @@ def one_file(folder: Path, pad: str = "") -> tuple[Path, list[dict[str, Any]]]:
 
 READERS = {
     "run": ["sketch", "cluster", "write"],
-    "dedup": ["sketch", "write", "after write"],
+    "dedup": ["sketch", "write"],
     "audit": ["sketch", "cluster", "measure"],
     "lineage": ["sketch", "write"],
 }
-"""Moments after which each command still reads its input.
-
-`run` looks its texts up while it writes, and `dedup` afterwards.
-"""
+"""Moments after which each command still reads its input. It looks texts up while it writes."""
 
 
 def command(name: str, out: Path, path: Path, progress: StageProgress) -> None:
@@ -209,11 +206,13 @@ def test_a_change_before_the_ledger_copies_its_rows_commits_no_generation(tmp_pa
     assert (tmp_path / "lineage" / "lineage.json").exists()
 
 
-@pytest.mark.parametrize("name", ["run", "audit"])
-def test_a_change_after_all_is_read_changes_nothing(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "moment"), [("run", "report"), ("audit", "report"), ("dedup", "after write")]
+)
+def test_a_change_after_all_is_read_changes_nothing(tmp_path: Path, name: str, moment: str) -> None:
     path, _ = one_file(tmp_path)
     reports = []
-    for folder, progress in (("a", StageProgress(quiet=True)), ("b", Editing(path, "report"))):
+    for folder, progress in (("a", StageProgress(quiet=True)), ("b", Editing(path, moment))):
         out = tmp_path / folder / "out"
         before = path.read_bytes()
         command(name, out, path, progress)
