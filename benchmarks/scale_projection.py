@@ -1,4 +1,4 @@
-"""What larger corpora cost, by the slopes between two measured sizes.
+"""Project what larger corpora cost, by the slopes between two measured sizes.
 
 A cost is `large + slope × (documents - documents of large)`, where slope is (large - small) /
 (documents of large - documents of small). Units are counted as `sketch` cuts them: 256 up to 64 GB

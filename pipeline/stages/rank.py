@@ -198,12 +198,12 @@ class _Rank:
         numbers = [n for n, source in enumerate(self.sources) if source.role == "synthetic"]
         names = [self.sources[number].name for number in numbers]
         documents = SourceRows(self.columns, self.limits, self.config.seed, numbers)
-        held = self._sum_sources(lineage, documents)
-        far = self._distances(lineage, names, held)
-        supply = [float(held[number, 1]) for number in numbers]
+        sums = self._sum_sources(lineage, documents)
+        far = self._distances(lineage, names, sums)
+        supply = [float(sums[number, 1]) for number in numbers]
         taken = supply
         if self.config.archive > 0:
-            mix = self._mix(lineage, held)
+            mix = self._mix(lineage, sums)
             most = self.config.archive_source * mix.tokens
             nearest = take_nearest(far, supply, self.config.archive * mix.tokens, most)
             # A domain may occur in the new text alone, so with domains all new text stays.
@@ -215,7 +215,7 @@ class _Rank:
             RankedSource(
                 name=name,
                 distance=distance,
-                held=_amount(held[number]),
+                held=_amount(sums[number]),
                 candidates=_amount(amounts[number, list(GENERATED)].sum(axis=0)),
             )
             for name, number, distance in zip(names, numbers, far, strict=True)
@@ -281,15 +281,15 @@ class _Rank:
         self.context.over_units(self.sketches.units, wire)
         return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
 
-    def _mix(self, lineage: RunLineage, held: NDArray[np.int64]) -> Any:
+    def _mix(self, lineage: RunLineage, sums: NDArray[np.int64]) -> Any:
         """Return the tokens that the run is expected to write.
 
         Args:
             lineage: lineage of the run.
-            held: int64[S, 2], documents and tokens of each source.
+            sums: int64[S, 2], documents and tokens of each source.
         """
         fresh = ledger = new = 0
-        for source, tokens in zip(self.sources, held[:, 1].tolist(), strict=True):
+        for source, tokens in zip(self.sources, sums[:, 1].tolist(), strict=True):
             if source.role == "human":
                 ledger += tokens * (source.name in lineage.ledger)
                 fresh += tokens * (source.name not in lineage.ledger)
@@ -300,14 +300,14 @@ class _Rank:
         return mix
 
     def _distances(
-        self, lineage: RunLineage, names: Sequence[str], held: NDArray[np.int64]
+        self, lineage: RunLineage, names: Sequence[str], sums: NDArray[np.int64]
     ) -> list[float]:
         """Return the distance of each synthetic source from human text.
 
         Args:
             lineage: lineage of the run.
             names: names of the sources.
-            held: int64[S, 2], documents and tokens of each source.
+            sums: int64[S, 2], documents and tokens of each source.
         """
         tables = [
             lineage.tables(lineage.archived[name].ngrams)
@@ -316,7 +316,7 @@ class _Rank:
             for name in names
         ]
         reference = folded(self.clustered.reference.ngrams)
-        share = self._mix(lineage, held).human_share
+        share = self._mix(lineage, sums).human_share
         return distances(tables, lineage.bought(), reference, share)
 
     def _decide_in_part(

@@ -247,11 +247,11 @@ class TextLookup:
             self.finish()
         paths = [unit_file(self.done.path("found"), number, "parquet") for number in units]
         tables = [pa.table({}), *map(files.read_table, paths)]
-        found = pa.concat_tables(tables, promote_options="default")
+        read = pa.concat_tables(tables, promote_options="default")
         texts: dict[str, dict[int, str]] = {}
         for name, part in self.lists.items():
             rows = np.searchsorted(self.numbers, part.documents)
-            column = found[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
+            column = read[part.kind].take(pa.array(rows)).to_pylist() if len(rows) else []
             pairs = zip(part.documents.tolist(), column, strict=True)
             texts[name] = {document: text[: part.characters] for document, text in pairs}
         if not self.sketched.config.texts:

@@ -18,8 +18,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from outcross.schemas.documents import Unit
-from outcross.transforms.exchange.packing import Keyed as Keyed  # noqa: PLC0414
-from outcross.transforms.exchange.packing import Packed, Packer, unpack
+from outcross.transforms.exchange.packing import Keyed, Packed, Packer, unpack
 from outcross.transforms.exchange.per_unit import waiting
 from outcross.transforms.exchange.step import Step
 

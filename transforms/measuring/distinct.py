@@ -15,7 +15,7 @@ from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 
 if TYPE_CHECKING:
-    from outcross.transforms.exchange.exchange import Keyed
+    from outcross.transforms.exchange.packing import Keyed
 
 _COLUMNS = ("hi", "lo", "prompt", "source")
 

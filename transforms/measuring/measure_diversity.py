@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
-from outcross.transforms.exchange.exchange import Collect, Keyed
-from outcross.transforms.exchange.packing import Packer
+from outcross.transforms.exchange.exchange import Collect
+from outcross.transforms.exchange.packing import Keyed, Packer
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.grouping import Grouping, set_file

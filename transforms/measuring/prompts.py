@@ -25,7 +25,7 @@ from outcross.transforms.measuring.smallest import smallest_until
 from outcross.transforms.sketches.store import fixed_matrix, packed_runs
 
 if TYPE_CHECKING:
-    from outcross.transforms.exchange.exchange import Keyed
+    from outcross.transforms.exchange.packing import Keyed
 
 MOST_ANSWERS = 1 << 18
 """Answers of a source that are compared with one another."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
-from outcross.transforms.exchange.exchange import Collect, Keyed, Regroup, Send
-from outcross.transforms.exchange.packing import SHUFFLED, Packer, unpack
+from outcross.transforms.exchange.exchange import Collect, Regroup, Send
+from outcross.transforms.exchange.packing import SHUFFLED, Keyed, Packer, unpack
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.exchange.units import unit_file
 
