@@ -54,10 +54,17 @@ class Samples:
         self.driver: Counter[str] = Counter()
         self.spilled: Counter[str] = Counter()
         self.spill_files = 0
+        self._lock = threading.Lock()
+
+    def begin(self, stage: str) -> None:
+        """Count what follows to a stage, and take a sample: it may be shorter than the period."""
+        with self._lock:
+            self.stage = stage
+        self.take()
 
     def take(self) -> None:
         """Take one sample."""
-        with suppress(OSError, ValueError):  # a process or a file has gone meanwhile
+        with self._lock, suppress(OSError, ValueError):  # a process or file has gone meanwhile
             memory = [memory_of(pid) for root in self.roots for pid in tree_of(root)]
             self._raise(self.memory, sum(memory))
             self._raise(self.driver, memory[0])
@@ -188,7 +195,7 @@ def _read(process: subprocess.Popen[str], samples: Samples, lines: list[str]) ->
         lines.append(line)
         words = line.split()
         if words[1:2] == [_STARTS]:
-            samples.stage = words[0]
+            samples.begin(words[0])
 
 
 def recall(corpus: MadeCorpus, out: Path) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def test_a_small_run_is_measured(tmp_path: Path) -> None:
     assert 0 < figures["driver_peak_bytes"] <= figures["peak_bytes"] < 2e9
     assert 0 < figures["pipelines"] <= 19
     assert figures["shuffled_bytes"]["write"] > 1800
-    assert set(figures["stage_seconds"]) <= set(figures["stage_peak_bytes"])
+    # A stage that ends before a busy machine looks at it has no sample.
+    assert set(figures["stage_peak_bytes"]) <= {"start", *figures["stage_seconds"]}
+    assert "sketch" in figures["stage_peak_bytes"]
     found = {level["changed_words"]: level["found"] for level in figures["repeats"]}
     planted = {level["changed_words"]: level["planted"] for level in figures["repeats"]}
     assert found[0] == planted[0] == 30
