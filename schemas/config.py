@@ -239,7 +239,7 @@ class Config(Model):
         "bring the corpus's n-grams nearest to human text, random draws evenly",
     )
     rounds: int = Field(
-        default=4,
+        default=8,
         ge=1,
         le=64,
         description="rounds of residual selection; more rounds choose better and take longer",

@@ -25,7 +25,7 @@ class Arm:
     """Candidates of all generations, for the product so many times the training words and the
     nearest first, for `plain` ones all alike; 0: the last generation's."""
     select: Literal["residual", "random"] = "residual"
-    rounds: int = 4
+    rounds: int = 8
     owns_first: bool = False
     """The first generator's corpus stands in the ledger: its owner has it."""
 

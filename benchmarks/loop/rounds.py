@@ -140,7 +140,7 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
         remaining = np.flatnonzero(fillable & ~picks)
         key = noise[remaining]
         if rounds:
-            drawn = fillable & (noise < standing.threshold(quotas))
+            drawn = fillable & (noise < standing.threshold(quotas, rounds))
             expected = (full + (picks | drawn)).astype(np.int32)
             current = _count(task.candidates, words, expected, buckets).merge(fixed)
             scores = Scorer(reference, current).score(
@@ -148,7 +148,7 @@ def chosen(task: Task, rounds: int, buckets: int, seed: int) -> tuple[Documents,
             )
             figures = np.vstack([scores, coherence[remaining]])
             moments = [Moments.of(values) for values in figures]
-            key = in_steps(keys(figures, moments, hi[remaining], lo[remaining], seed))
+            key = in_steps(keys(figures, moments))
         candidates = replace(rows.take(remaining), key=key)
         standing = fill_round(standing, candidates, number / max(rounds, 1), every)
         columns = candidates.cell, candidates.key, candidates.tie, candidates.number

@@ -61,7 +61,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "off_support": "keep",
         "long_documents": "leave_out",
         "select": "residual",
-        "rounds": 4,
+        "rounds": 8,
         "shard_mb": 256,
         "text_out": None,
         "gates": None,

@@ -215,7 +215,7 @@ class Round:
         columns = read_columns(layout.column_file("candidates", 0, unit))
         self.coherence: NDArray[np.int64] = columns.pop("coherence")
         self.place: NDArray[np.int64] = columns.pop("place")
-        self.noise: NDArray[np.uint64] = columns.pop("noise")
+        self.hash: NDArray[np.uint64] = columns.pop("hash")
         self.documents = Documents(**columns)
         state = read_columns(layout.column_file("state", number, unit))
         self.chosen = state["chosen"].astype(bool)
@@ -244,7 +244,7 @@ class Round:
         columns = read_columns(path)
         figures = np.stack([columns[name] for name in FIGURES])
         documents = self.documents.take(self.remaining)
-        scored = keys(figures, moments, documents.hi, documents.lo, self.layout.seed)
+        scored = keys(figures, moments)
         return documents.rows(in_steps(scored))
 
     def chosen_after(self, standing: Standing, moments: Sequence[Moments]) -> NDArray[np.bool_]:

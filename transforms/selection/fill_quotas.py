@@ -59,7 +59,7 @@ class FillQuotas(beam.PTransform):
         for number in range(1, rounds + 1):
             for name in ("state", "figures"):
                 files.make_folder(layout.folder(name, number))
-            mix = CountMix(layout, number, reference)
+            mix = CountMix(layout, number, rounds, reference)
             last = self._sum(lanes if number == 1 else candidates, mix, "ngrams", number, last)
             score = ScoreRemaining(layout, number, reference)
             last = self._sum(candidates, score, "moments", number, last)

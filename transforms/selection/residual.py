@@ -28,20 +28,17 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from outcross.transforms.base.hashing import seeded_hash
-from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
+from outcross.transforms.base.logarithm import LOG_BITS, log
 from outcross.transforms.base.prefetch import AHEAD, prefetch
 from outcross.transforms.text.ngrams import INT64, UINT32, Tables, bigram, check_documents
 
 UNIT = 2.0**-24  # nats; unit of all figures and log ratios
 FIGURES = ("deficit", "surprisal", "coherence")
 
-_LOG_UNIT = 2.0**-LOG_BITS
 _TO_UNIT = LOG_BITS - 24  # bits from _LOG_UNIT to UNIT
 _DISCOUNT = 0.75
 _CONTINUATION = 50.0  # count of a word up to which it lends probability to unseen followers
 _FLOOR = 1e-9  # least probability
-_HALF_STEP = 2.0**-53
 _SMALL = 1 << 10  # counts below it have their logarithms in a table
 
 
@@ -170,24 +167,18 @@ def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ign
 
 
 @njit(
-    types.void(
-        *(types.int64[:, ::1], types.float64[::1], types.float64[::1]),
-        *(types.uint64[:], types.float64, types.float64[:]),
-    ),
+    types.void(types.int64[:, ::1], types.float64[::1], types.float64[::1], types.float64[:]),
     nogil=True,
     cache=True,
 )
-def _keys(figures, means, deviations, noise, temperature, out):  # type: ignore[no-untyped-def]
+def _keys(figures, means, deviations, out):  # type: ignore[no-untyped-def]
     root = np.sqrt(np.float64(len(figures)))
     for d in range(len(out)):
         z = 0.0
         for f in range(len(figures)):
             if deviations[f] > 0.0:
                 z += (np.float64(figures[f, d]) * UNIT - means[f]) / deviations[f]
-        # An odd number of half steps is never 0 or 1, and as `log` rounds down, -ln(u) is never 0.
-        u = np.float64(noise[d] >> np.uint64(12) << np.uint64(1) | np.uint64(1)) * _HALF_STEP
-        gumbel = np.int64(LOG_BITS * LN2) - log(np.float64(-log(u)))
-        out[d] = -(z / root + temperature * (np.float64(gumbel) * _LOG_UNIT))
+        out[d] = -(z / root)
 
 
 class Scorer:
@@ -333,46 +324,31 @@ class Moments:
         return self.total / self.documents * UNIT, math.sqrt(variance) * UNIT
 
 
-def keys(
-    figures: NDArray[np.int64],
-    moments: Sequence[Moments],
-    fingerprint_hi: NDArray[np.uint64],
-    fingerprint_lo: NDArray[np.uint64],
-    seed: int,
-    temperature: float = 0.3,
-) -> NDArray[np.float64]:
+def keys(figures: NDArray[np.int64], moments: Sequence[Moments]) -> NDArray[np.float64]:
     """Compute the keys by which documents fill a quota, the smallest first.
 
-    key = -[sum of z(figure) / sqrt(figures) + temperature * Gumbel], z over all documents. At
-    temperature 1, documents are drawn without replacement with weights exp(score) (the Gumbel
-    top-k trick, Kool et al. 2019, arXiv:1903.06059). The noise comes from the fingerprint, so it
-    is the same in every round.
+    key = -(sum of z(figure)) / sqrt(figures), z over all documents. There is no noise in it: rounds
+    that look ahead only half a round keep the choice from being greedy (`Standing.threshold`).
 
     Args:
         figures: int64[F, n], figures of candidates in `UNIT`. A figure without deviation is
             ignored.
-        moments: sums of each figure over all remaining candidates.
-        fingerprint_hi: uint64[n], upper half of each document's fingerprint.
-        fingerprint_lo: uint64[n], lower half of each document's fingerprint.
-        seed: seed of the run.
-        temperature: weight of the noise, 0 or more.
+        moments: sums of each figure over all remaining candidates, F of them.
 
     Returns:
         float64[n], the same bits on every machine.
 
     Raises:
-        ValueError: lengths differ.
+        ValueError: the numbers of figures differ.
     """
-    if figures.ndim != 2 or figures.shape[1:] != fingerprint_hi.shape:
-        raise ValueError(f"figures are {figures.shape}; fingerprints {fingerprint_hi.shape}")
+    if len(figures) != len(moments):
+        raise ValueError(f"figures are {figures.shape}; moments of {len(moments)}; needed: as many")
     means, deviations = np.array([m.mean_and_deviation for m in moments]).reshape(-1, 2).T
     out = np.empty(figures.shape[1], np.float64)
     _keys(
         np.ascontiguousarray(figures),
         np.ascontiguousarray(means),
         np.ascontiguousarray(deviations),
-        seeded_hash(fingerprint_hi, fingerprint_lo, seed, "gumbel"),
-        temperature,
         out,
     )
     return out

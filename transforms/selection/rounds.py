@@ -41,18 +41,20 @@ class CountMix:
     Args:
         layout: files of the selection.
         number: number of the round, from 1.
+        rounds: number of rounds.
         reference: reference that the threads of a process share, the same in all rounds.
     """
 
     layout: Layout
     number: int
+    rounds: int
     reference: Shared
 
     def setup(self) -> None:
         """Load the standing after the step before."""
         self.standing = self.layout.standing(self.number - 1)
         self.quotas = self.layout.quotas()
-        self.threshold = self.standing.threshold(self.quotas)
+        self.threshold = self.standing.threshold(self.quotas, self.rounds)
         if self.number == 1:
             self.coherence = self.reference.acquire(self.layout.load_reference).coherence
         else:
@@ -69,7 +71,7 @@ class CountMix:
             return
         before = Round(self.layout, self.number - 1, unit.index)
         chosen = before.chosen_after(self.standing, self.moments)
-        expected = chosen | (before.noise < self.threshold)
+        expected = chosen | (before.hash < self.threshold)
         change = expected.astype(np.int32) - before.expected
         if change.any():
             offsets, ids = before.ngrams()
@@ -94,15 +96,15 @@ class CountMix:
         copies = copies[rows]
         place = np.flatnonzero(may[rows])
         candidates = documents.take(rows[place])
-        noise = layout.hash_keys(candidates)
-        expected = noise < self.threshold
+        hashes = layout.hash_keys(candidates)
+        expected = hashes < self.threshold
         copies[place] += expected
         count_ngrams(offsets, ids, copies.astype(np.int32), sums.unigrams, sums.bigrams)
         # Later steps open the files of every synthetic unit, also of one without a candidate.
         write_columns(
             layout.column_file("candidates", 0, unit),
             **{name: getattr(candidates, name) for name in candidates.__dataclass_fields__},
-            noise=noise,
+            hash=hashes,
             place=place,
             coherence=self.coherence.score(offsets, ids, place),
         )

@@ -93,19 +93,24 @@ class Standing:
         arrays = unpack_arrays(data)
         return cls(arrays["full"], arrays["rest"], arrays["got"], Cuts.of(arrays))
 
-    def threshold(self, quotas: Quotas) -> np.uint64:
-        """Return the hash below which a remaining candidate is in the expected mix.
+    def threshold(self, quotas: Quotas, rounds: int) -> np.uint64:
+        """Return the hash below which a remaining candidate is in the expected mix of a round.
 
-        Of all hashes, that is the share of the remaining candidates' tokens that are still missing.
+        The mix looks half a round ahead, and no further than to what is missing. Of all hashes,
+        that is the share of these tokens among those of the remaining candidates. A mix that looks
+        further hides what the chosen documents lack behind what chance would bring
+        (benchmarks/loop/README.md).
 
         Args:
             quotas: quotas of the plan.
+            rounds: number of rounds.
         """
         rest, got = self.rest[SCORED], self.got[SCORED]
         open_cells = (self.full[SCORED] < quotas.cap[SCORED]) & (rest > 0)
-        missing = max(int(math.fsum(rest)) - int(got.sum()), 0)
+        wanted = int(math.fsum(rest))
+        ahead = min(max(wanted - int(got.sum()), 0), wanted // (2 * rounds))
         remaining = int((quotas.supply[SCORED] - got)[open_cells].sum())
-        return np.uint64(min((missing << 64) // max(remaining, 1), 2**64 - 1))
+        return np.uint64(min((ahead << 64) // max(remaining, 1), 2**64 - 1))
 
 
 def full_copies(quota: Floats, supply: Int64s, cap: Int64s) -> tuple[Int64s, Floats]:
@@ -139,7 +144,7 @@ def within_supply(quota: Floats, supply: Int64s, cap: Int64s, total: float) -> F
     """
     asked = math.fsum(quota)
     most = (supply * cap).astype(np.float64)
-    held = np.minimum(quota * (total / asked if asked > 0 else 0.0), most)
+    held = np.minimum(quota / asked * total if asked > 0 else quota, most)
     excess, room = total - math.fsum(held), most - held
     space = math.fsum(room)
     if excess <= 0 or space <= 0:

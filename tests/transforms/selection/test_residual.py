@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.selection import residual as module
 from outcross.transforms.selection.residual import (
     UNIT,
     Coherence,
@@ -44,9 +43,9 @@ def figures(reference, current, offsets, ids):
     return np.vstack([scores, Coherence(reference).score(offsets, ids, rows)])
 
 
-def keys_among(scores, hi, lo, *args, **kwargs):
+def keys_among(scores):
     """Return the keys of documents that are all the candidates."""
-    return keys(scores, [Moments.of(values) for values in scores], hi, lo, *args, **kwargs)
+    return keys(scores, [Moments.of(values) for values in scores])
 
 
 def bigram(previous, word, buckets=BUCKETS):
@@ -188,13 +187,12 @@ def test_values_never_change():
     assert scores[0].tolist() == [-12230157, -6891376, -1363311, 300153]
     assert scores[1].tolist() == [28077639, 30676743, 29901840, 31672586]
     assert scores[2].tolist() == [40635465, 23882365, 39794814, 17490278]
-    fingerprints = np.arange(4, dtype=np.uint64)
-    got = keys_among(scores, fingerprints, fingerprints, seed=1)
+    got = keys_among(scores)
     assert [float(k).hex() for k in got] == [
-        "0x1.3d38381fd1b21p+0",
-        "0x1.e1e7c0cdb60d6p-2",
-        "-0x1.86355d403790bp-1",
-        "-0x1.4006597ba1a6fp-1",
+        "0x1.22591b3ff17eep+0",
+        "0x1.55a6bb170673dp-2",
+        "-0x1.c7de483abcc3ep-1",
+        "-0x1.27a74bd0a973cp-1",
     ]
 
 
@@ -227,48 +225,24 @@ def test_equal_values_have_no_deviation():
     assert Moments.of(np.zeros(0, np.int64)).mean_and_deviation == (0, 0)
 
 
-def fingerprints(n, seed=0):
-    return np.random.default_rng(seed).integers(0, 2**64, (2, n), dtype=np.uint64)
-
-
 def test_keys_are_those_of_the_formula():
-    rng = np.random.default_rng(0)
-    scores = rng.integers(-(2**30), 2**30, (3, 500))
-    hi, lo = fingerprints(500)
-    quiet = keys_among(scores, hi, lo, 0, temperature=0)
+    scores = np.random.default_rng(0).integers(-(2**30), 2**30, (3, 500))
     z = sum((v - v.mean()) / v.std() for v in scores)
-    assert quiet == pytest.approx(-z / math.sqrt(3), abs=1e-12)
-    noisy = keys_among(scores, hi, lo, 0)
-    gumbel = (quiet - noisy) / 0.3
-    bits = module.seeded_hash(hi, lo, 0, "gumbel").astype(np.float64) / 2**64
-    assert gumbel == pytest.approx(-np.log(-np.log(bits)), abs=1e-3)
-    doubled = keys_among(scores, hi, lo, 0, temperature=0.6)
-    assert doubled - quiet == pytest.approx(2 * (noisy - quiet))
+    assert keys_among(scores) == pytest.approx(-z / math.sqrt(3), abs=1e-12)
 
 
-def test_noise_is_gumbel_and_the_fingerprint_s_own():
-    n = 50_000
-    zeros, (hi, lo) = np.zeros((3, n), np.int64), fingerprints(n)
-    noise = -keys_among(zeros, hi, lo, 0, temperature=1)
-    assert noise.mean() == pytest.approx(0.5772, abs=0.03)
-    assert noise.std() == pytest.approx(math.pi / math.sqrt(6), abs=0.03)
-    for x in (-1, 0, 1, 2, 4):
-        assert (noise < x).mean() == pytest.approx(math.exp(-math.exp(-x)), abs=0.01)
-    assert np.isfinite(noise).all()
-    order = np.random.default_rng(1).permutation(n)
-    reordered = -keys_among(zeros, hi[order], lo[order], 0, temperature=1)
-    assert (reordered == noise[order]).all()
-    other = -keys_among(zeros, hi, lo, 1, temperature=1)
-    assert abs(np.corrcoef(noise, other)[0, 1]) < 0.02
+def test_keys_do_not_depend_on_the_order_and_differ_by_figures_alone():
+    scores = np.random.default_rng(0).integers(-5, 5, (3, 500))
+    order = np.random.default_rng(1).permutation(500)
+    key = keys_among(scores)
+    assert (keys_among(scores[:, order]) == key[order]).all()
+    _, first, every = np.unique(scores, axis=1, return_index=True, return_inverse=True)
+    assert (key == key[first][every.ravel()]).all()
 
 
-def test_the_extremes_of_the_hash_are_finite(monkeypatch):
-    extremes = np.array([0, 1, 2**63, 2**64 - 1], np.uint64)
-    monkeypatch.setattr(module, "seeded_hash", lambda *_: extremes)
-    noise = -keys_among(np.zeros((3, 4), np.int64), extremes, extremes, 0, temperature=1)
-    assert np.isfinite(noise).all()
-    assert (np.diff(noise) >= 0).all()
-    assert noise[0] == pytest.approx(-math.log(53 * math.log(2)), abs=1e-6)
+def test_figures_without_moments_are_refused():
+    with pytest.raises(ValueError, match="moments of 1; needed: as many"):
+        keys(np.zeros((3, 2), np.int64), [Moments()])
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=20))
@@ -288,10 +262,9 @@ def test_moments_of_parts_add_up(parts):
 
 def test_without_deviation_a_figure_does_not_count():
     flat, varied = np.full(10, 7), np.arange(10) << 20
-    hi, lo = fingerprints(10)
-    got = keys_among(np.array([varied, flat]), hi, lo, 0, temperature=0)
+    got = keys_among(np.array([varied, flat]))
     assert got == pytest.approx(-(varied - varied.mean()) / varied.std() / math.sqrt(2))
-    assert (keys_among(np.array([flat, flat]), hi, lo, 0, temperature=0) == 0).all()
+    assert (keys_among(np.array([flat, flat])) == 0).all()
 
 
 def test_what_the_mix_lacks_comes_first():
@@ -308,7 +281,7 @@ def test_what_the_mix_lacks_comes_first():
 
     def first(current):
         scores = figures(reference, current, *pack(candidates))
-        order = np.argsort(keys_among(scores, *fingerprints(200), 0, temperature=0))
+        order = np.argsort(keys_among(scores))
         return set(order[:10].tolist())
 
     assert first(lacking) == set(range(190, 200))
@@ -337,7 +310,7 @@ def test_noise_is_not_what_is_lacking():
     reference, current = tables(human(400), buckets=1 << 16), tables(salad[:50], buckets=1 << 16)
     scores = figures(reference, current, *pack(candidates))
     assert scores[2, :100].min() > scores[2, 100:].max()  # coherence tells them apart
-    order = np.argsort(keys_among(scores, *fingerprints(200), 0))
+    order = np.argsort(keys_among(scores))
     assert (order[:50] < 100).mean() > 0.9
 
 
@@ -364,5 +337,3 @@ def test_wrong_input_is_named():
         Scorer(good, good).score(offsets[::-1], ids, np.arange(2))
     with pytest.raises(ValueError, match="ids int64"):
         Scorer(good, good).score(offsets, ids.astype(np.int64), np.arange(2))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"figures are \(3, 2\); fingerprints \(3,\)"):
-        keys_among(np.zeros((3, 2), np.int64), *fingerprints(3), 0)

@@ -151,14 +151,20 @@ def test_what_a_cell_cannot_hold_goes_to_cells_with_room(
     assert math.fsum(held) == pytest.approx(min(total, float(most.sum())), rel=1e-9)
 
 
-def test_the_expected_mix_gets_the_missing_share_of_the_remaining_candidates() -> None:
+@pytest.mark.parametrize("rounds", ROUNDS)
+def test_the_expected_mix_looks_half_a_round_ahead(rounds: int) -> None:
     rows = documents(np.random.default_rng(0), np.full(20, SCORED), np.arange(20) % 2, 10, 2)
     quota = np.zeros((len(USES), 2))
     quota[SCORED] = 25.0, 150.0  # of 100 each, so the second has all documents once
     quotas = quotas_of(rows, quota, 2)
-    _, (first, second) = filled(quotas, rows, 1)
-    assert int(first.threshold(quotas)) / 2**64 == pytest.approx(75 / 200, abs=1e-9)
-    assert int(second.threshold(quotas)) / 2**64 < 6 / 100
+    _, standings = filled(quotas, rows, rounds)
+    half = 75 // (2 * rounds)
+    for standing in standings:
+        got = int(standing.got[SCORED].sum())
+        ahead = min(half, 75 - got) if got < 75 else 0
+        share = int(standing.threshold(quotas, rounds)) / 2**64
+        assert share == pytest.approx(ahead / (200 - got), abs=1e-9)
+    assert int(standings[-1].threshold(quotas, rounds)) / 2**64 < 6 / 100
 
 
 def test_synthetic_text_makes_up_for_the_rounding_of_the_other_uses() -> None:
