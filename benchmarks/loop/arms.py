@@ -26,6 +26,8 @@ class Arm:
     nearest first, for `plain` ones all alike; 0: the last generation's."""
     select: Literal["residual", "random"] = "residual"
     rounds: int = 8
+    recent: int = 1
+    """Last generations whose samples are candidates, without an archive."""
     owns_first: bool = False
     """The first generator's corpus stands in the ledger: its owner has it."""
 
@@ -68,5 +70,17 @@ _OWNED = (
 )
 """What it is worth to put the first corpus into the ledger: not among the arms of the table."""
 
-ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED)}
+_SETTINGS = (
+    Arm("residual+ledger.1", "product", 0.1),
+    Arm("residual+ledger.4+rounds4", "product", 0.4, rounds=4),
+    Arm("residual+ledger.4+rounds16", "product", 0.4, rounds=16),
+    Arm("residual+ledger.4+recent2", "product", 0.4, recent=2),
+    Arm("residual+archive+ledger.1", "product", 0.1, archive=3.5),
+    Arm("residual+archive+ledger.4+rounds4", "product", 0.4, archive=3.5, rounds=4),
+    Arm("residual+archive+ledger.4+rounds16", "product", 0.4, archive=3.5, rounds=16),
+    Arm("residual+archive+ledger.4+recent2", "product", 0.4, archive=3.5, recent=2),
+)
+"""What settings of the selection are worth: not among the arms of the table either."""
+
+ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_SETTINGS)}
 STANDARD = tuple(arm.name for arm in _STANDARD)

@@ -191,11 +191,15 @@ class Curator:
     def _sources(
         self, generation: int, candidates: Documents, fresh: Documents
     ) -> tuple[object, ...]:
-        synthetic = self.folder / f"candidates-{generation}.jsonl"
+        first = max(1, generation - self.arm.recent + 1)
+        paths = [
+            self.folder / f"candidates-{number}.jsonl" for number in range(first, generation + 1)
+        ]
         human = self.folder / "fresh.jsonl"
-        write(synthetic, self.world, candidates)
+        write(paths[-1], self.world, candidates)
         write(human, self.world, fresh)
-        return "--synthetic", synthetic, "--human", human
+        synthetic = [part for path in paths for part in ("--synthetic", path)]
+        return *synthetic, "--human", human
 
     def _add_to_ledger(self, documents: Documents) -> None:
         """Put human text into the product's ledger."""
