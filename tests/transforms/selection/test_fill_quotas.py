@@ -17,6 +17,7 @@ from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.candidates import Layout
 from outcross.transforms.selection.fill_quotas import FillQuotas
 from outcross.transforms.selection.histogram import bits_needed
+from outcross.transforms.selection.rotation import Rotation
 from outcross.transforms.selection.uses import FRESH, LEDGER, NONE, OFF_SUPPORT, SYNTHETIC
 from outcross.transforms.selection.wants import USES, Quotas
 from outcross.transforms.text.ngrams import Tables, count_ngrams
@@ -133,6 +134,7 @@ def run(
         cells=CELLS,
         seed=0,
         salts=("fresh", "ledger", "off-support", "synthetic"),
+        rotation=Rotation("", 0),
         bits=bits_needed(DOCUMENTS, limit),
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())
