@@ -46,7 +46,7 @@ from outcross.transforms.text.ngrams import Tables
 
 LAST_WRITTEN = "last-written"
 """Folder of the column `last` of the ledger's units."""
-PARTITION = 1 << 22
+PARTITION = 1 << 21
 """Texts of the ledger, bought or reused, that one worker compares, about."""
 
 

@@ -33,6 +33,7 @@ from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import files
 from tests.support.units import units_of
 
 TOPICS = [
@@ -741,6 +742,10 @@ def is_ledger(row: dict[str, Any]) -> bool:
     return str(row["outcross"]["source"]).startswith("ledger")
 
 
+MOST = 9
+"""Pipelines of a generation that buys nothing; the rotation adds none, and fresh text one."""
+
+
 @pytest.fixture(scope="module")
 def rotating(tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """Return a lineage whose later generations write three fifths of the ledger each."""
@@ -783,6 +788,8 @@ def test_what_was_written_longest_ago_is_written_first(rotating: Loop) -> None:
         bought = [row["outcross"] for row in rows if row["outcross"]["source"] == "people"]
         last |= {f"g{number}/{row['id']}": number for row in bought}
         assert bool(bought) == (number == 3)
+        manifest = files.read_json(str(rotating.folder / f"g{number}" / "manifest.json"))
+        assert manifest["pipelines"] <= MOST + (number == 3)
     assert min(often.values()) == 1
     assert [line.uses for line in lineage_summary(str(rotating.lineage)).ledger] == [
         sum(times for name, times in often.items() if name.startswith(f"{generation}/"))
