@@ -341,8 +341,8 @@ class Config(Model):
             return
         if self.effective_ratio is not None:
             raise ValueError(
-                "effective_ratio: doesn't work with a lineage, whose human part is drawn evenly "
-                "from all human text; set human_share instead"
+                "effective_ratio: doesn't work with a lineage, whose human part is drawn from all "
+                "human text, whatever its clusters; set human_share instead"
             )
         if "human" in self.max_copies.model_fields_set and self.max_copies.human > 1:
             raise ValueError(

@@ -150,7 +150,7 @@ class Reached(Strict):
         description="what limits the plan. slack: nothing, as each cluster gets its share of the "
         "target or all the text that it has; human-bound: human tokens are scarce; "
         "synthetic-bound: synthetic tokens are scarce; drawn: with a lineage, the human part is "
-        "drawn evenly, and the synthetic part is the best complement to it"
+        "drawn first, whatever its clusters, and the synthetic part is the best complement to it"
     )
     shadow_price: ShadowPrice = Field(
         description="ln(θ_synthetic/θ_human): by how many nats, times the tokens planned, the "

@@ -15,7 +15,7 @@ from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.writing.ledger import part_of
+from outcross.transforms.exchange.deal import part_of
 
 _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
 PARTITION = 1 << 22

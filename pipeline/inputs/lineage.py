@@ -108,6 +108,17 @@ def _bought(folder: str, state: Lineage) -> Tables:
     return reduce(Tables.merge, tables, Tables.empty(DISTANCE_BUCKETS))
 
 
+def _check_used(folder: str, state: Lineage) -> None:
+    """Refuse a lineage whose lists of reused texts can't be read; workers read them later."""
+    for generation in state.generations:
+        if generation.used is not None:
+            path = files.join(folder, generation.used)
+            try:
+                files.check_parquet(path)
+            except (OSError, ValueError) as error:
+                raise damage_error(path, error) from None
+
+
 def damage_error(path: str, error: Exception) -> ConfigError:
     """Return the error for a file that lineage.json names and that can't be read."""
     why = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error}"
@@ -230,6 +241,7 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
             "seem to keep more rare words than they do; make a reference from other human text by "
             "`outcross reference build`, and set `reference`"
         )
+    _check_used(folder, before)
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:

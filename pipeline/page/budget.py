@@ -29,7 +29,7 @@ _REGIMES = {
     "target, or all the text that it has.",
     "human-bound": "Human text is scarce.",
     "synthetic-bound": "Synthetic text is scarce.",
-    "drawn": "The human part is drawn evenly from fresh text and the ledger, and synthetic text is "
+    "drawn": "The human part is drawn first, from fresh text and the ledger, and synthetic text is "
     "chosen to complement it.",
 }
 _STARVED = 50

@@ -1,7 +1,8 @@
 """Stage `rank`: decide the use of every document, and rank the synthetic sources of a lineage.
 
 Without a lineage all documents may be written, but for those that are too long. With a lineage the
-nearest synthetic sources come first, up to the limits of the archive.
+nearest synthetic sources come first, up to the limits of the archive, and the ledger is drawn in
+the order in which its documents were last written.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
+from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.distance import (
     DISTANCE_BUCKETS,
@@ -35,11 +37,17 @@ from outcross.transforms.selection.distance import (
 )
 from outcross.transforms.selection.length_limits import LENGTHS, CountLengths, Limits
 from outcross.transforms.selection.quantile import CUTS, CutByHash, SumBuckets
+from outcross.transforms.selection.rotation import FindLastWritten, Rotation
 from outcross.transforms.selection.sample_sources import HELD, CountSamples, SourceRows, SumSources
 from outcross.transforms.selection.supply import SUPPLY, SumSupply, SupplySums
 from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import GENERATED
 from outcross.transforms.text.ngrams import Tables
+
+LAST_WRITTEN = "last-written"
+"""Folder of the column `last` of the ledger's units."""
+PARTITION = 1 << 21
+"""Texts of the ledger, bought or reused, that one worker compares, about."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,11 @@ class Ranking:
     def folder(self) -> str:
         """Folder of the row-aligned columns `use` and `domain`."""
         return self.artifact.path("uses")
+
+    @property
+    def rotation(self) -> Rotation:
+        """Order in which the ledger is drawn."""
+        return _rotation(self.context, self.artifact)
 
     @cached_property
     def sums(self) -> SupplySums:
@@ -255,6 +268,8 @@ class _Rank:
     def _sum_sources(self, lineage: RunLineage, documents: SourceRows) -> NDArray[np.int64]:
         """Sum up the sources, and count the n-grams of an even sample of each new one.
 
+        The same pipeline finds the generations that last wrote the documents of the ledger.
+
         Args:
             lineage: lineage of the run.
             documents: documents of the synthetic sources.
@@ -277,9 +292,26 @@ class _Rank:
             lanes | "Sources" >> SumUnits(SumSources(documents), folder, lengths)
             cuts = lanes | "Cuts" >> SumUnits(cut, folder, summed)
             lanes | "Samples" >> SumUnits(sample, folder, cuts)
+            if self.columns.ledger and _rotation(self.context, self.done).differs:
+                last = self._last_written(lineage)
+                sent = lanes | "SendTexts" >> Send(last, spill)
+                sent | "LastWritten" >> Regroup(last, spill) | "WriteLast" >> Collect(last)
 
-        self.context.over_units(self.sketches.units, wire)
+        with self.context.spill() as spill:
+            self.context.over_units(self.sketches.units, wire)
         return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
+
+    def _last_written(self, lineage: RunLineage) -> FindLastWritten:
+        """Return the work that finds the generations that last wrote the ledger's documents."""
+        before = lineage.before
+        texts = before.ledger.documents + sum(g.reused.documents for g in before.generations)
+        return FindLastWritten(
+            self.columns,
+            [generation.name for generation in before.generations],
+            [g.used and lineage.path(g.used) for g in before.generations],
+            -(-texts // PARTITION),
+            self.done.subfolder(LAST_WRITTEN),
+        )
 
     def _mix(self, lineage: RunLineage, sums: NDArray[np.int64]) -> Any:
         """Return the tokens that the run is expected to write.
@@ -367,6 +399,12 @@ def _unit_columns(clustered: Clustered, done: Artifact, domains: Sequence[str]) 
         ledger=frozenset(n for n, source in enumerate(config.sources) if source.name in ledger),
         domains=domains,
     )
+
+
+def _rotation(context: Context, done: Artifact) -> Rotation:
+    lineage = context.lineage
+    generations = 0 if lineage is None else len(lineage.before.generations)
+    return Rotation(done.path(LAST_WRITTEN), generations)
 
 
 def _lineage(context: Context) -> RunLineage:

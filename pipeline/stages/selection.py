@@ -58,6 +58,7 @@ def fill_quotas(
         cells=quotas.quota.shape[1],
         seed=config.seed,
         salts=(fresh, ledger, "off-support", "synthetic"),
+        rotation=planned.ranking.rotation,
         bits=bits_needed(len(sketches), limit),
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())

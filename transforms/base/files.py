@@ -245,6 +245,17 @@ def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(pa.PythonFile(file, mode="r"), columns=wanted, use_threads=False)
 
 
+def check_parquet(path: str) -> None:
+    """Read the footer of a Parquet file.
+
+    Raises:
+        OSError: the file is not there or can't be read.
+        ValueError: it isn't a Parquet file.
+    """
+    with open_input(path) as file:
+        pq.read_metadata(pa.PythonFile(file, mode="r"))
+
+
 def list_files(pattern: str) -> list[str]:
     """Return the files that match a glob, sorted.
 

@@ -41,3 +41,16 @@ def leading(hashes: NDArray[np.uint64], bits: int) -> NDArray[np.uint16]:
         bits: number of leading bits, 1 to 16.
     """
     return (hashes >> np.uint64(64 - bits)).astype(np.uint16)
+
+
+def part_of(hi: NDArray[np.uint64], parts: int) -> NDArray[np.int64]:
+    """Return the range of each fingerprint among ranges of equal size, in ascending order.
+
+    Args:
+        hi: uint64[n], upper halves of the fingerprints.
+        parts: number of ranges, up to 2**32.
+
+    Returns:
+        int64[n].
+    """
+    return ((hi >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.int64)

@@ -14,8 +14,9 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.cuts import Rows
 from outcross.transforms.selection.residual import FIGURES, Coherence, Moments, in_steps, keys
+from outcross.transforms.selection.rotation import Rotation
 from outcross.transforms.selection.scratch import read_columns
-from outcross.transforms.selection.uses import WRITABLE
+from outcross.transforms.selection.uses import LEDGER, WRITABLE
 from outcross.transforms.selection.wants import SCORED, USES, Quotas, Standing
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.text.ngrams import PARTS, Tables, unpack_parts
@@ -81,6 +82,7 @@ class Layout:
         cells: number of cells, domains x clusters.
         seed: seed of the run.
         salts: salts of the hashes by which the uses are filled, in the order of `USES`.
+        rotation: order in which the ledger is drawn.
         bits: leading bits of keys that are counted first; 0 if all candidates fit one worker.
     """
 
@@ -95,6 +97,7 @@ class Layout:
     cells: int
     seed: int
     salts: Sequence[str]
+    rotation: Rotation
     bits: int = 0
 
     def folder(self, name: str, step: int) -> str:
@@ -162,24 +165,36 @@ class Layout:
         number = self.offsets[unit] + row
         return Documents(row, number, cell, tokens.astype(np.int64), hi, lo, tie)
 
-    def hash_keys(self, documents: Documents) -> NDArray[np.uint64]:
-        """Return the keys of documents whose uses are filled by hash: uint64[n]."""
+    def hash_keys(self, unit: int, documents: Documents) -> NDArray[np.uint64]:
+        """Return the keys of documents whose uses are filled by hash: uint64[n].
+
+        Args:
+            unit: index of the unit.
+            documents: documents of the unit.
+        """
         place = documents.cell // self.cells
         key = np.zeros(len(place), np.uint64)
         for number, salt in enumerate(self.salts):
             rows = np.flatnonzero(place == number)
             if len(rows):
                 hashed = seeded_hash(documents.hi[rows], documents.lo[rows], self.seed, salt)
+                if USES[number] == LEDGER:
+                    hashed = self.rotation.keys(unit, documents.row[rows], hashed)
                 key[rows] = hashed
         return key
 
     def copies_by_hash(
-        self, documents: Documents, standing: Standing, standing_of_scored: Standing | None
+        self,
+        unit: int,
+        documents: Documents,
+        standing: Standing,
+        standing_of_scored: Standing | None,
     ) -> NDArray[np.int64]:
         """Return the copies of documents whose uses are filled by hash.
 
         Args:
-            documents: documents of a unit.
+            unit: index of the unit.
+            documents: documents of the unit.
             standing: standing after the first step.
             standing_of_scored: standing after the step that filled the synthetic quotas by hash;
                 None where they are filled by score, and only full copies are counted here.
@@ -188,7 +203,7 @@ class Layout:
             int64[n].
         """
         copies = standing.full.ravel()[documents.cell]
-        key = self.hash_keys(documents)
+        key = self.hash_keys(unit, documents)
         columns = documents.cell, key, documents.tie, documents.number
         copies = copies + standing.cuts.take(*columns)
         if standing_of_scored is not None:

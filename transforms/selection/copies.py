@@ -43,7 +43,7 @@ class WriteCopies:
         layout = self.layout
         documents = layout.documents(unit.index, range(len(USES)))
         scored_by_hash = self.last if not self.rounds and self.steps > 1 else None
-        values = layout.copies_by_hash(documents, self.first, scored_by_hash)
+        values = layout.copies_by_hash(unit.index, documents, self.first, scored_by_hash)
         (use,) = load_unit(layout.uses, unit.index, ["use"])
         copies = np.zeros(len(use), np.int32)
         copies[documents.row] = values

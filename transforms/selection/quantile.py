@@ -36,7 +36,7 @@ class HashedRows(NamedTuple):
 
     Attributes:
         group: int64[n], group of each document.
-        hash: uint64[n], seeded hashes.
+        hash: uint64[n], seeded hashes, or other keys that are spread as evenly.
         tokens: int64[n], lengths.
         cell: int64[n], cell of each document; documents of a cell are of one group.
     """

@@ -83,7 +83,7 @@ class CountMix:
     def _first(self, unit: int, sums: Tables) -> None:
         layout = self.layout
         documents = layout.documents(unit, range(len(USES)))
-        copies = layout.copies_by_hash(documents, self.standing, None)
+        copies = layout.copies_by_hash(unit, documents, self.standing, None)
         may = are_candidates(documents, self.standing, self.quotas, layout.cells)
         rows = np.flatnonzero((copies > 0) | may)
         offsets, ids = np.zeros(1, np.int64), np.zeros(0, np.uint32)
@@ -96,7 +96,7 @@ class CountMix:
         copies = copies[rows]
         place = np.flatnonzero(may[rows])
         candidates = documents.take(rows[place])
-        hashes = layout.hash_keys(candidates)
+        hashes = layout.hash_keys(unit, candidates)
         expected = hashes < self.threshold
         copies[place] += expected
         count_ngrams(offsets, ids, copies.astype(np.int32), sums.unigrams, sums.bigrams)

@@ -69,7 +69,7 @@ class HashKeys:
         """Return the candidates of a unit."""
         documents = self.layout.documents(unit, range(SCORED))
         documents = documents.take(np.flatnonzero(self._room[documents.cell]))
-        return documents.rows(self.layout.hash_keys(documents))
+        return documents.rows(self.layout.hash_keys(unit, documents))
 
     def wanted(self) -> NDArray[np.float64]:
         """Return the tokens that each cell of each use wants."""
@@ -101,7 +101,7 @@ class RandomKeys:
         documents = layout.documents(unit, [SCORED])
         may = are_candidates(documents, self._standing, self._quotas, layout.cells)
         documents = documents.take(np.flatnonzero(may))
-        return documents.rows(layout.hash_keys(documents))
+        return documents.rows(layout.hash_keys(unit, documents))
 
     def wanted(self) -> NDArray[np.float64]:
         """Return the tokens that each cell of each use wants."""

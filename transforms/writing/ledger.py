@@ -15,6 +15,7 @@ from outcross.schemas.columns import LEDGER_COLUMN, conform
 from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
+from outcross.transforms.exchange.deal import part_of
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.reading.read import read_unit
@@ -235,19 +236,6 @@ class ListReused:
         parts = [unit_file(self.parts, number, "reused.parquet") for number in numbers]
         files.write_tables(self.path, _row_groups(parts))
         yield key
-
-
-def part_of(hi: NDArray[np.uint64], parts: int) -> NDArray[np.int64]:
-    """Return the range of each fingerprint among ranges of equal size, in ascending order.
-
-    Args:
-        hi: uint64[n], upper halves of the fingerprints.
-        parts: number of ranges, up to 2**32.
-
-    Returns:
-        int64[n].
-    """
-    return ((hi >> np.uint64(32)) * np.uint64(parts) >> np.uint64(32)).astype(np.int64)
 
 
 def _row_groups(paths: Sequence[str]) -> Iterator[pa.Table]:

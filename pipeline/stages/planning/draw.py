@@ -1,8 +1,8 @@
-"""Human part of a run with a lineage: fresh text and an even sample of the ledger, once each.
+"""Human part of a run with a lineage: fresh text, and text of the ledger, once each.
 
 It is drawn before the budget is solved, so that the synthetic text can be chosen to complement it.
-A seeded hash chooses the documents. It differs in every generation, so that each generation gets
-another part of the ledger.
+A seeded hash, different in every generation, chooses fresh text. Of the ledger, the text that was
+written longest ago comes first, then the hash decides. So each generation gets another part of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.budget.waterfill import waterfill
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.selection.quantile import DRAWN, DrawByHash, HashedRows, SumBuckets
+from outcross.transforms.selection.rotation import Rotation
 from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import FRESH, LEDGER
 from outcross.transforms.sketches.aligned import load_unit
@@ -108,6 +109,8 @@ class HumanRows:
         clusters: number of clusters.
         seed: seed of the run.
         salt: salt of the hash that draws.
+        rotation: order in which documents are drawn, for those of the ledger; None for the order of
+            the hash alone.
     """
 
     columns: UnitColumns
@@ -116,11 +119,12 @@ class HumanRows:
     clusters: int
     seed: int
     salt: str
+    rotation: Rotation | None = None
 
     def rows(self, unit: Unit) -> HashedRows:
         """Return the rows of a unit."""
         use, domain = load_unit(self.uses, unit.index, ["use", "domain"])
-        chosen, group = use == self.use, domain.astype(np.int64)
+        chosen, group = np.flatnonzero(use == self.use), domain.astype(np.int64)
         table = self.columns.sketch(unit, ["fingerprint_hi", "fingerprint_lo", "tokens"])
         hi, lo, tokens = (column.to_numpy() for column in table.columns)
         rows = HashedRows(
@@ -129,7 +133,10 @@ class HumanRows:
             tokens.astype(np.int64),
             group * self.clusters + self.columns.clusters_of(unit),
         )
-        return rows.take(chosen)
+        rows = rows.take(chosen)
+        if self.rotation is not None:
+            rows = rows._replace(hash=self.rotation.keys(unit.index, chosen, rows.hash))
+        return rows
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,8 @@ def human_part(ranking: Ranking, draws: Artifact, domains: Sequence[int]) -> Hum
 
     def text(use: int, origin: str) -> HumanUnits:
         salt = draw_salt(origin, generation)
-        rows = HumanRows(ranking.columns, ranking.folder, use, clusters, seed, salt)
+        rotation = ranking.rotation if use == LEDGER else None
+        rows = HumanRows(ranking.columns, ranking.folder, use, clusters, seed, salt, rotation)
         return HumanUnits(ranking, rows, domains, draws.path(f"{origin}-draw"))
 
     return HumanPart(text(FRESH, "fresh"), text(LEDGER, "ledger"), generation)

@@ -144,6 +144,8 @@ def supply_key(ranking: Ranking) -> str:
     parts: dict[str, tuple[int, ...]] = {"synthetic": GENERATED, "human": HUMAN}
     if lineage is not None:  # the ledger has a draw of its own in every generation
         parts |= {"human": (FRESH,), f"ledger of generation {lineage.number}": (LEDGER,)}
+        for generation in lineage.before.generations:  # which depends on earlier draws
+            state.update((generation.used or "").encode())
     for name, uses in parts.items():
         state.update(ranking.sums.key(*uses))
         state.update(name.encode())

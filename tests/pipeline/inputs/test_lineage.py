@@ -28,10 +28,13 @@ from outcross.pipeline.inputs.lineage import (
     read_lineage,
     within_lineage,
 )
+from outcross.pipeline.stages import rank
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import files
+from tests.support.units import units_of
 
 TOPICS = [
     "river water fish boat stone bridge bank flood rain cloud storm wave sea harbour sail",
@@ -207,8 +210,10 @@ def test_a_damaged_file_is_refused_and_left(tmp_path: Path, data: bytes, says: s
 
 
 @pytest.mark.parametrize("cut", [None, 8, 9])
-@pytest.mark.parametrize("name", ["archive/*/gpt.ngrams", "ledger/*/bought.ngrams"])
-def test_a_damaged_count_is_named(
+@pytest.mark.parametrize(
+    "name", ["archive/*/gpt.ngrams", "ledger/*/bought.ngrams", "ledger/*/used.parquet"]
+)
+def test_a_damaged_file_is_named(
     loop: Loop, third: tuple[Path, Path], name: str, cut: int | None
 ) -> None:
     path = min(loop.lineage.glob(name))
@@ -735,3 +740,85 @@ def test_nothing_depends_on_the_number_of_partitions(
 
 def is_ledger(row: dict[str, Any]) -> bool:
     return str(row["outcross"]["source"]).startswith("ledger")
+
+
+MOST = 9
+"""Pipelines of a generation that buys nothing; the rotation adds none, and fresh text one."""
+
+
+@pytest.fixture(scope="module")
+def rotating(tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    """Return a lineage whose later generations write three fifths of the ledger each."""
+    loop = Loop(tmp_path_factory.mktemp("rotating"))
+    all_human = {"tokens": None, "human_share": 1, "fresh_human_tokens": 1000}
+    loop.run("g1", write(loop.folder / "h1.jsonl", text_rows(1, 50)), None, **all_human)
+    for number in (2, 3, 4):
+        loop.run(*rotating_sources(loop, number), **rotating_amounts(number))
+    return loop
+
+
+def rotating_sources(loop: Loop, number: int) -> tuple[str, Path, Path]:
+    people = write(loop.folder / f"h{number}.jsonl", text_rows(50 + number, 20))
+    return f"g{number}", people, write(loop.folder / f"s{number}.jsonl", text_rows(90 + number))
+
+
+def rotating_amounts(number: int) -> dict[str, Any]:
+    """Return the amounts that a generation is asked for: the third one buys some text."""
+    return {"archive": 0, "fresh_human_tokens": 100 if number == 3 else 0}
+
+
+def test_what_was_written_longest_ago_is_written_first(rotating: Loop) -> None:
+    last = {str(row["outcross"]["id"]): 1 for row in rotating.rows("g1")}
+    last = {f"g1/{name}": number for name, number in last.items()}
+    often = dict.fromkeys(last, 0)
+    for number in (2, 3, 4):
+        rows = rotating.rows(f"g{number}")
+        drawn = {row["outcross"]["id"] for row in rows if is_ledger(row)}
+        waiting = last.keys() - drawn
+        assert drawn
+        assert waiting
+        assert max(last[name] for name in drawn) <= min(last[name] for name in waiting)
+        # Each document is written once before any is written a second time, and so on.
+        for name in drawn:
+            last[name], often[name] = number, often.get(name, 0) + 1
+        assert {often[name] for name in last if name.startswith("g1/")} <= {
+            min(often.values()),
+            min(often.values()) + 1,
+        }
+        bought = [row["outcross"] for row in rows if row["outcross"]["source"] == "people"]
+        last |= {f"g{number}/{row['id']}": number for row in bought}
+        assert bool(bought) == (number == 3)
+        manifest = files.read_json(str(rotating.folder / f"g{number}" / "manifest.json"))
+        assert manifest["pipelines"] <= MOST + (number == 3)
+    assert min(often.values()) == 1
+    assert [line.uses for line in lineage_summary(str(rotating.lineage)).ledger] == [
+        sum(times for name, times in often.items() if name.startswith(f"{generation}/"))
+        for generation in ("g1", "g3")
+    ]
+
+
+def test_a_repeated_generation_draws_the_same_in_any_units_and_ranges(
+    rotating: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, result = contents(rotating), promised(rotating.folder / "g4")
+    shutil.rmtree(rotating.folder / "g4")
+    monkeypatch.setattr(rank, "PARTITION", 7)
+    with units_of(2000):
+        rotating.run(*rotating_sources(rotating, 4), **rotating_amounts(4))
+    assert promised(rotating.folder / "g4") == result
+    assert contents(rotating) == written
+
+
+def contents(loop: Loop) -> set[bytes]:
+    """Return the contents of the ledger's files, whose names hold the key of the work."""
+    return {data for name, data in loop.files().items() if name.startswith("ledger/")}
+
+
+def test_a_plan_is_for_what_earlier_generations_have_drawn(rotating: Loop) -> None:
+    """Let the last generation draw other documents of the same ledger after the plan."""
+    sources, amounts = rotating_sources(rotating, 5), rotating_amounts(5)
+    plan(rotating.config(*sources, **amounts), (), StageProgress(quiet=True))
+    path = shutil.copy(rotating.folder / "g5" / "plan.json", rotating.folder / "plan.json")
+    rotating.run(*rotating_sources(rotating, 4), **rotating_amounts(4), seed=3)
+    with pytest.raises(ConfigError, match="was made for other documents"):
+        rotating.run(*sources, archive=0, plan=str(path))

@@ -13,16 +13,20 @@ from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
+from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.candidates import Layout
 from outcross.transforms.selection.fill_quotas import FillQuotas
 from outcross.transforms.selection.histogram import bits_needed
+from outcross.transforms.selection.rotation import Rotation
 from outcross.transforms.selection.uses import FRESH, LEDGER, NONE, OFF_SUPPORT, SYNTHETIC
 from outcross.transforms.selection.wants import USES, Quotas
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 CLUSTERS, DOMAINS, DOCUMENTS = 4, 2, 700
 CELLS = CLUSTERS * DOMAINS
+GENERATIONS = 3
+"""Earlier generations of the lineage whose ledger the documents of use LEDGER are."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ def corpus() -> Corpus:
         "domain": rng.integers(0, DOMAINS, n),
         "cluster": rng.integers(0, CLUSTERS, n),
     }
+    columns["last"] = (columns["fingerprint_hi"] % np.uint64(GENERATIONS)).astype(np.int32)
     words = [vocabulary[np.minimum(rng.zipf(1.4, length), 400) - 1] for length in tokens]
     return Corpus(columns, words)
 
@@ -91,7 +96,7 @@ def run(
     """
     cuts = np.linspace(0, DOCUMENTS, units + 1).astype(int)
     columns = CORPUS.columns
-    for name in ("sketches", "uses", "assignments", "selection", "scratch", "spill"):
+    for name in ("sketches", "uses", "assignments", "selection", "scratch", "spill", "last"):
         (folder / name).mkdir(parents=True)
     binary = pa.large_binary()
     for index in range(units):
@@ -112,6 +117,7 @@ def run(
                     "domain": columns["domain"][rows].astype(np.int16),
                 },
             ),
+            ("last", {"last": columns["last"][rows]}),
             ("assignments", {"cluster": columns["cluster"][rows].astype(np.int32)}),
         ):
             files.write_table(unit_file(str(folder / name), index, "parquet"), pa.table(table))
@@ -133,6 +139,7 @@ def run(
         cells=CELLS,
         seed=0,
         salts=("fresh", "ledger", "off-support", "synthetic"),
+        rotation=Rotation(str(folder / "last"), GENERATIONS),
         bits=bits_needed(DOCUMENTS, limit),
     )
     files.write_bytes(layout.quotas_file, quotas.to_bytes())
@@ -205,6 +212,27 @@ def test_cells_meet_their_quotas_but_for_a_document(tmp_path: Path) -> None:
         rows = columns["use"] == use
         got = np.bincount(cell[rows], (copies * columns["tokens"])[rows], CELLS)
         assert np.abs(got - quotas.quota[place]).max() <= 2 * columns["tokens"].max()
+
+
+@pytest.mark.parametrize("limit", [1 << 22, 30])
+def test_the_ledger_gives_what_was_written_longest_ago(tmp_path: Path, limit: int) -> None:
+    quotas = plan(0.6)
+    copies = run(tmp_path, quotas, 0, 3, limit)
+    columns = CORPUS.columns
+    cell = columns["domain"] * CLUSTERS + columns["cluster"]
+    ledger = columns["use"] == LEDGER
+    hi, lo = columns["fingerprint_hi"], columns["fingerprint_lo"]
+    order = np.lexsort((seeded_hash(hi, lo, 0, "ledger"), columns["last"]))
+    place, generations = np.argsort(order), set[int]()
+    for number in range(CELLS):
+        rows = ledger & (cell == number)
+        written = place[rows & (copies > 0)]
+        waiting = place[rows & (copies == 0) & (columns["tokens"] > 0)]
+        # A document at the end may be passed over for one that fits the missing tokens better.
+        assert np.sum(waiting < written.max(initial=-1)) <= 1
+        assert np.median(written) < np.median(waiting)
+        generations |= set(columns["last"][rows & (copies > 0)].tolist())
+    assert len(generations) > 1
 
 
 def test_without_synthetic_quotas_only_human_text_is_chosen(tmp_path: Path) -> None:

@@ -173,13 +173,13 @@ def test_the_quotas_by_cluster_draw_the_very_documents_of_the_domain_again(
     assert set(again[worded[again]]) == set(drawn[worded[drawn]])
 
 
-def test_each_generation_draws_others_and_all_about_equally_often() -> None:
+def test_each_generation_draws_other_fresh_text_and_all_about_equally_often() -> None:
     documents, generations = 400, 200
     tokens = np.random.default_rng(0).integers(5, 100, documents)
     often = np.zeros(documents, int)
     sets = []
     for generation in range(1, generations + 1):
-        text = human_text(tokens, origin="ledger", generation=generation)
+        text = human_text(tokens, generation=generation)
         drawn = taken(text, text.by_domain * 0.25)
         often[drawn] += 1
         sets.append(frozenset(drawn.tolist()))
