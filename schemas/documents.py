@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from outcross.schemas.sources import Format
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """Version of the artifacts of stages and of manifest.json."""
 TEXT_VERSION = 2
 """Version of the rules by which texts become words, fingerprints, signatures and tokens."""
