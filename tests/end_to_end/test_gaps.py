@@ -32,7 +32,7 @@ def texts(number: int, topics: list[str], draw: random.Random) -> list[str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write human text of four topics, text of three of them, and synthetic text."""
-    made, draw = tmp_path_factory.mktemp("gaps"), random.Random(5)
+    target, draw = tmp_path_factory.mktemp("gaps"), random.Random(5)
     for name, rows in {
         "three": texts(600, TOPICS[:3], draw),
         "four": texts(600, TOPICS, draw),
@@ -40,11 +40,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "synthetic": texts(300, TOPICS, draw),
         "later": texts(300, TOPICS, draw),
     }.items():
-        write_rows(made / f"{name}.jsonl", [{"text": text} for text in rows])
+        write_rows(target / f"{name}.jsonl", [{"text": text} for text in rows])
     for name in ("three", "more"):
-        built = ["--human", made / f"{name}.jsonl", "--out", made / f"reference-{name}"]
+        built = ["--human", target / f"{name}.jsonl", "--out", target / f"reference-{name}"]
         outcross("reference", "build", *built)
-    return made
+    return target
 
 
 def config(folder: Path, out: Path, roles: dict[str, str], **keys: str) -> Path:

@@ -27,7 +27,7 @@ LIMITS = "limits for rephrased text: off_support"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write human text and two synthetic sources, of which one repeats much of the other."""
-    made, draw = tmp_path_factory.mktemp("texts"), random.Random(3)
+    target, draw = tmp_path_factory.mktemp("texts"), random.Random(3)
 
     def texts(number: int) -> list[str]:
         return [" ".join(draw.choices(WORDS, k=draw.randint(10, 40))) for _ in range(number)]
@@ -35,10 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     human = texts(500)
     copied = [f"{text} {draw.choice(WORDS)}" for text in texts(150) for _ in range(2)]
     for name, rows in {"people": human, "copied": copied, "gpt": texts(200)}.items():
-        write_rows(made / f"{name}.jsonl", [{"text": text} for text in rows])
-    (made / "gates.yaml").write_text(GATES)
-    outcross("reference", "build", "--human", made / "people.jsonl", "--out", made / "reference")
-    return made
+        write_rows(target / f"{name}.jsonl", [{"text": text} for text in rows])
+    (target / "gates.yaml").write_text(GATES)
+    outcross(
+        "reference", "build", "--human", target / "people.jsonl", "--out", target / "reference"
+    )
+    return target
 
 
 def config(folder: Path, out: Path, provenances: dict[str, str | None], **keys: Any) -> Path:
