@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from outcross.schemas.config import Config, OnBroken
-from outcross.schemas.sources import Fields, Source
+from outcross.schemas.sources import Fields, Provenance, Source
 from outcross.schemas.text_field import TextField
 
 
@@ -74,6 +74,9 @@ class AuditRequest(_Reading):
         default=None,
         description="folder of a reference that `outcross reference build` or an earlier run has "
         "made",
+    )
+    provenance: Provenance | None = Field(
+        default=None, description=Source.model_fields["provenance"].description
     )
     gates: str | None = Field(default=None, description=Config.model_fields["gates"].description)
     out: str = Field(default="audit", description="directory of the report")

@@ -148,6 +148,9 @@ OUTCROSS = pa.struct(
     ]
 )
 
+OUTCROSS_WITH_PROVENANCE = pa.struct([*OUTCROSS, pa.field("provenance", pa.string())])
+"""The same where a source says how its texts were made."""
+
 REMOVED_FIELDS = [
     pa.field("id", pa.string(), nullable=False),
     pa.field("source", pa.string(), nullable=False),

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from outcross.schemas.budget import OTHERS, DomainPolicy, Kind
 from outcross.schemas.formats import FORMAT, check_versions
+from outcross.schemas.sources import Provenance
 from outcross.schemas.user_input import ConfigError, Model, load_yaml, readable
 
 
@@ -56,12 +57,9 @@ def _most(warn: float, stop: float, subject: str) -> Most | None:
     return limit
 
 
-class Gates(Model):
-    """Limits of the verdict. A measure without a limit is shown but never judged."""
+class Limits(Model):
+    """Limits of the measures. A measure without a limit is shown but never judged."""
 
-    format_version: Literal[1] = Field(
-        default=1, description="version of this file's format; a file without one has version 1"
-    )
     effective_clusters: Least | None = _least(0.95, 0.85, "effective clusters")
     audit_effective_clusters: Least | None = _least(
         0.95, 0.85, "effective clusters on the second codebook"
@@ -89,6 +87,14 @@ class Gates(Model):
         ge=1,
         description="a ratio of vocabulary, rare words or triples above it warns, as such variety "
         "is usually noise; null for no gate",
+    )
+
+
+class Gates(Limits):
+    """Limits of the verdict."""
+
+    format_version: Literal[1] = Field(
+        default=1, description="version of this file's format; a file without one has version 1"
     )
     too_few: Literal["pass", "stop"] = Field(
         default="pass",
@@ -119,6 +125,12 @@ class Gates(Model):
         "for documents without one",
     )
 
+    provenance: dict[Provenance, Limits] = Field(
+        default_factory=dict,
+        description="limits for a corpus whose synthetic sources all have this provenance: "
+        "generated, rephrased or edited. Keys that are absent keep the limits above",
+    )
+
     def converges(self, domain: str | None) -> bool:
         """Return whether a domain's documents are measured but not judged."""
         other = self.domains.get(OTHERS, "open")
@@ -128,6 +140,21 @@ class Gates(Model):
         """Return these gates with the kinds of a run's domains; the gates' own kinds win."""
         kinds = {name: policy.kind for name, policy in policies.items()}
         return self.model_copy(update={"domains": kinds | self.domains})
+
+    def of_provenance(self, provenance: Provenance | None) -> Gates:
+        """Return these gates with the limits for a provenance; None has no limits of its own."""
+        limits = self.provenance.get(provenance, Limits()) if provenance else Limits()
+        names = limits.model_fields_set
+        return self.model_copy(update={name: getattr(limits, name) for name in names})
+
+    def limits_of(self, provenance: Provenance | None) -> list[str]:
+        """Name the limits for a provenance that hold in these gates, in the order of the fields."""
+        limits = self.provenance.get(provenance, Limits()) if provenance else Limits()
+        return [
+            name
+            for name in Limits.model_fields
+            if name in limits.model_fields_set and getattr(limits, name) == getattr(self, name)
+        ]
 
 
 def load_gates(path: str | None) -> Gates:

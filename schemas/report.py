@@ -15,6 +15,7 @@ from outcross.schemas.lineage import LineageReport
 from outcross.schemas.plan import Asked, LengthLimits
 from outcross.schemas.prompts import Prompts
 from outcross.schemas.quotes import QuotedText, QuotedWords
+from outcross.schemas.sources import Provenance
 
 MEASURED = "measured"
 """Reason why an audited document is not written: it was only measured."""
@@ -25,6 +26,9 @@ class Conservation(Strict):
 
     source: str = Field(description="name of the source")
     role: str = Field(description="role of the source")
+    provenance: Provenance | None = Field(
+        default=None, description="how its texts were made; null if the source doesn't say"
+    )
     filtered: int = Field(
         ge=0, description="rows that the `where` filter dropped; they don't count as read"
     )
@@ -48,6 +52,18 @@ class Conservation(Strict):
             self.read == self.kept + self.removed + self.rejected
             and self.kept == self.written + sum(self.not_selected.values())
         )
+
+
+class ProvenanceReport(Strict):
+    """Provenance that all synthetic text has, and the limits that this sets."""
+
+    provenance: Provenance | None = Field(
+        description="how all synthetic text was made; null if sources differ, or one doesn't say"
+    )
+    limits: list[str] = Field(
+        description="gates that are judged by limits for this provenance; empty if the general "
+        "limits hold"
+    )
 
 
 class KnownWords(Strict):
@@ -224,6 +240,9 @@ class Report(Strict):
     verdict: Verdict = Field(description="result in one sentence, with its reasons")
     conservation: list[Conservation] = Field(
         description="number of rows by source and by what happened to them"
+    )
+    provenance: ProvenanceReport | None = Field(
+        default=None, description="how the synthetic text was made; null if no source says"
     )
     known_words: list[KnownWords] = Field(
         default_factory=list,

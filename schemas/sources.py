@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from outcross.schemas.text_field import Roles, TextField
 from outcross.schemas.user_input import Model
@@ -18,6 +19,9 @@ WRITABLE: tuple[Role, ...] = ("synthetic", "human")
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
 """Format of a file, which tells how its bytes become rows."""
+
+Provenance = Literal["generated", "rephrased", "edited"]
+"""Way in which the texts of a synthetic source were made."""
 
 
 class Fields(Model):
@@ -92,3 +96,23 @@ class Source(Fields):
         description="names of the sources whose documents may replace a document of this one; all "
         "if absent. A document that repeats a source of role exclude is removed in any case",
     )
+    provenance: Provenance | None = Field(
+        default=None,
+        description="how the texts of a synthetic source were made: generated from prompts, "
+        "rephrased from other texts, or edited: other texts with changes; not said if absent",
+    )
+
+    @model_validator(mode="after")
+    def _only_synthetic_text_is_made(self) -> Source:
+        if self.provenance is not None and self.role != "synthetic":
+            raise ValueError(
+                f"provenance: is {self.provenance}, but source {self.name!r} has the role "
+                f"{self.role}; leave it out, or set the role to synthetic"
+            )
+        return self
+
+
+def agreed_provenance(sources: Iterable[Source]) -> Provenance | None:
+    """Return how all synthetic text was made; None if sources differ, or one doesn't say."""
+    stated = {source.provenance for source in sources if source.role == "synthetic"}
+    return stated.pop() if len(stated) == 1 else None

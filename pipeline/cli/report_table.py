@@ -141,7 +141,8 @@ def _conservation_table(report: Report) -> Table:
         columns.insert(0, "filtered")
     table = new_table("rows", ["source"], columns)
     for line in report.conservation:
-        name = line.source if line.source == line.role else f"{line.source} ({line.role})"
+        kind = ", ".join(filter(None, [line.role, line.provenance]))
+        name = line.source if line.source == kind else f"{line.source} ({kind})"
         counts = line.model_dump() | {"measured": line.not_selected.get(MEASURED, 0)}
         table.add_row(escape(name), *(f"{counts[column]:,}" for column in columns))
     return table

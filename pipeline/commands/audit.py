@@ -22,6 +22,7 @@ from outcross.pipeline.stages.count import count
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.earlier import ReferencePool
 from outcross.pipeline.stages.measure import measure
+from outcross.pipeline.stages.provenance import gates_for_sources
 from outcross.pipeline.stages.report import audit_report
 from outcross.pipeline.stages.sketch import sketch
 from outcross.pipeline.stages.sources import warnings_of_known, write_rejects
@@ -125,6 +126,7 @@ def audit(
         deduplicated = deduplicate(sketch(context), indices)
         for warning in warnings_of_known(deduplicated.sketched):
             context.warn(warning)
+        gates = gates_for_sources(gates, context)
         audited = read_corpus(cluster(deduplicated, audited=True), gates)
         write_rejects(audited.sketched, config.out)
         measured = measure(audited, count(audited), gates)

@@ -15,6 +15,7 @@ from outcross.pipeline.stages.cluster import cluster
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import write_and_measure
 from outcross.pipeline.stages.plan import plan as plan_stage
+from outcross.pipeline.stages.provenance import gates_for_sources
 from outcross.pipeline.stages.rank import rank
 from outcross.pipeline.stages.report import dedup_report, run_gates, run_report
 from outcross.pipeline.stages.reporting.achieved import check_budget
@@ -73,7 +74,8 @@ def run(
         write_rejects(selected.sketched, out)
         plan = planned.plan
         files.write_bytes(files.join(out, PLAN), plan.to_json())
-        gates = run_gates(gates.of_run(context.config.domains), counted.copies)
+        gates = gates_for_sources(gates.of_run(context.config.domains), context)
+        gates = run_gates(gates, counted.copies)
         measured = write_and_measure(selected, counted, gates)
         with context.progress.stage("report"):
             report = context.shown(run_report(measured, lineage_report(selected)))

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import parse
-from outcross.schemas.documents import OUTCROSS
+from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE
 from outcross.schemas.sources import WRITABLE, Fields, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -34,21 +34,25 @@ def corpus_sources(request: AuditRequest) -> list[Source]:
     fields = request.model_dump(include=set(Fields.model_fields))
     for path in request.paths:
         if files.exists(files.join(path, MANIFEST)) and data_files(path):
-            given = sorted(set(Fields.model_fields) & request.model_fields_set)
+            given = sorted({*Fields.model_fields, "provenance"} & request.model_fields_set)
             if given:
                 raise ConfigError(
-                    f"{given[0]}: {path} was written by a run, which knows its columns; leave it "
-                    "out, or give the run's data files"
+                    f"{given[0]}: {path} was written by a run, which knows its columns and "
+                    "sources; leave it out, or give the run's data files"
                 )
             sources += _run_sources(path)
             continue
-        corpus = Source(name="corpus", role="synthetic", files=[path], **fields)
+        provenance = request.provenance
+        corpus = Source(
+            name="corpus", role="synthetic", files=[path], provenance=provenance, **fields
+        )
         if not _curated(corpus):
             sources.append(corpus)
             continue
         for role in WRITABLE:
             marked = {**fields, "id_field": _ID, "domain_field": _DOMAIN}
             marked["where"] = _where("role", role)
+            marked["provenance"] = provenance if role == "synthetic" else None
             sources.append(Source(name=role, role=role, files=[path], **marked))
     _check_once(request)
     return _merge(sources)
@@ -113,6 +117,7 @@ def _run_sources(out: str) -> list[Source]:
             text_field=judged or source.text_field,
             roles=None if judged else source.roles,
             prompt_field=source.prompt_field,
+            provenance=source.provenance,
             where=_where("source", source.name),
             id_field=_ID,
             domain_field=_DOMAIN,
@@ -132,7 +137,10 @@ def _curated(source: Source) -> bool:
             schema = pq.read_schema(stream)
         except (pa.ArrowException, OSError):  # the reader will reject it by name
             return False
-    return "outcross" in schema.names and schema.field("outcross").type == OUTCROSS
+    return "outcross" in schema.names and schema.field("outcross").type in (
+        OUTCROSS,
+        OUTCROSS_WITH_PROVENANCE,
+    )
 
 
 def _merge(sources: Sequence[Source]) -> list[Source]:

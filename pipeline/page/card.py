@@ -34,7 +34,7 @@ def dataset_card(config: Config, report: Report) -> str:
         f"{achieved.tokens:,} tokens, {share} of them human. "
         "Your own columns are unchanged. The column `outcross` tells where a row comes from (`id`, "
         "`source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, and its "
-        "`domain`, `generation`, `tokens` and `weight`.",
+        f"`domain`, `generation`, {_weight(report)}.",
         "",
         *_weights(report),
         "| source | role | read | rejected | removed | kept | written | copies |",
@@ -81,6 +81,13 @@ def dataset_card(config: Config, report: Report) -> str:
         "",
     ]
     return "\n".join([*front, "", *lines])
+
+
+def _weight(report: Report) -> str:
+    """Name the last fields of the column `outcross`."""
+    if report.provenance is None:
+        return "`tokens` and `weight`"
+    return "`tokens`, `weight` and `provenance`: how the texts of a synthetic source were made"
 
 
 def _lineage(report: Report) -> list[str]:

@@ -100,6 +100,7 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 _FIELDS: dict[type[BaseModel], dict[str, str]] = {
     Conservation: {
+        "provenance": "provenance",
         "filtered": "filtered",
         "read": "read",
         "rejected": "rejected",

@@ -177,6 +177,10 @@ def flow(report: Report) -> Html:
         if report.kind != "audit":
             row += [why, figure(line.copies)]
         rows.append([*row, figure(line.distinct)])
+    if report.provenance is not None:
+        columns.insert(2, Column("provenance", _key("provenance"), numeric=False))
+        for row, line in zip(rows, lines, strict=True):
+            row.insert(2, line.provenance or "–")
     known = {words.source: words for words in report.known_words}
     if known:
         columns.append(Column("words known", key_of(KnownWords, "share")))

@@ -22,10 +22,12 @@ from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.write import Written
+from outcross.schemas.config import Config
 from outcross.schemas.figures import Figures
 from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
-from outcross.schemas.report import Report, Verdict
+from outcross.schemas.report import ProvenanceReport, Report, Verdict
+from outcross.schemas.sources import agreed_provenance
 from outcross.transforms.measuring.gate import verdict, with_findings, with_prompts
 from outcross.transforms.measuring.grouping import JUDGED
 from outcross.transforms.measuring.repeats import repeated_share
@@ -143,6 +145,8 @@ def _report(
         parts: parts of the report that depend on the kind of job.
     """
     quotes = quoting.quotes()
+    judging = measured is not None and measured.clustered.reference.human
+    provenance = _provenance(corpus.config, measured.gates if measured and judging else None)
     answers = prompts(counted, quoting.compared, quotes)
     classified = None
     if measured is None:
@@ -170,11 +174,34 @@ def _report(
             "reference": figures.reference_facts(reference),
         }
     return Report(
-        verdict=with_findings(result, findings),
+        verdict=with_findings(_with_limits(result, provenance), findings),
+        provenance=provenance,
         deduplication=deduplication(corpus.deduplicated, classified, quotes.removals),
         prompts=answers,
         **parts,
     )
+
+
+def _provenance(config: Config, gates: Gates | None) -> ProvenanceReport | None:
+    """Describe how the synthetic text was made, and the limits that this sets.
+
+    Args:
+        config: configuration of the run or audit.
+        gates: gates that judge, with the limits for the provenance; None where none judges.
+    """
+    if all(source.provenance is None for source in config.sources):
+        return None
+    provenance = agreed_provenance(config.sources)
+    limits = [] if gates is None else gates.limits_of(provenance)
+    return ProvenanceReport(provenance=provenance, limits=limits)
+
+
+def _with_limits(result: Verdict, provenance: ProvenanceReport | None) -> Verdict:
+    """Return a verdict whose reasons name the limits for a provenance."""
+    if provenance is None or not provenance.limits:
+        return result
+    limits = f"limits for {provenance.provenance} text: {', '.join(provenance.limits)}"
+    return result.model_copy(update={"reasons": [*result.reasons, limits]})
 
 
 def _judged(measured: AnyMeasured, last: Figures) -> Figures | None:

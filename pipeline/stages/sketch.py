@@ -42,7 +42,7 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
     """
     config = context.config
     units, identities = _plan_input(config)
-    excluded = {"files", "priority", "role", "name", "removed_by"}
+    excluded = {"files", "priority", "role", "name", "removed_by", "provenance"}
     parts = {
         "sources": [source.model_dump(mode="json", exclude=excluded) for source in config.sources],
         "units": [[unit.source, [_content(p, identities) for p in unit.pieces]] for unit in units],

@@ -179,7 +179,11 @@ def check_folders(out: str) -> None:
 
 def _data_output(selected: Selected | Kept, counted: Counted) -> _Output:
     sketched, config = selected.sketched, selected.config
-    done = artifact(config.out, "write", select=selected.artifact.key, text_out=sketched.text_out)
+    stated = {s.name: s.provenance for s in config.sources if s.provenance is not None}
+    keys = {"provenance": stated} if stated else {}
+    done = artifact(
+        config.out, "write", select=selected.artifact.key, text_out=sketched.text_out, **keys
+    )
     layout = KeptLayout(
         union=sketched.union,
         sources=config.sources,

@@ -80,6 +80,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "priority_field": None,
         "where": {},
         "removed_by": None,
+        "provenance": None,
     }
 
 

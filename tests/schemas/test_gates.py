@@ -46,6 +46,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "fall_clusters": 0.03,
         "rise_near_duplicates": 0.05,
         "domains": {},
+        "provenance": {},
     }
 
 
@@ -87,6 +88,10 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
         ("too_few: warn", r"too_few: .*'pass' or 'stop' \(found 'warn'\)"),
         ("domains: {maths: closed}", "domains.maths: .*'open' or 'converge'.*'closed'"),
         ("domains: [maths]", "domains"),
+        ("provenance: {rewritten: {}}", "provenance.rewritten"),
+        ("provenance: {edited: {domains: {}}}", "provenance.edited.domains: there is no such key"),
+        ("provenance: {edited: {opening: null}}", "did you mean openings"),
+        ("provenance: {edited: {js: {warn: 0.05, stop: 0.02}}}", "provenance.edited.js: stop is"),
         ("- js", "holds list; a mapping of keys is expected"),
         ("", "is empty; a mapping of keys is expected"),
     ],
@@ -124,6 +129,29 @@ def test_a_domain_converges_where_it_is_named_or_the_star_says_so(
     gates = Gates(domains=domains)
     assert [gates.converges(name) for name in converging] == [True] * len(converging)
     assert [gates.converges(name) for name in open_] == [False] * len(open_)
+
+
+PROVENANCE = """
+js: {warn: 0.1, stop: 0.2}
+provenance:
+  rephrased: {near_duplicates: {warn: 0.2, stop: 0.4}, openings: null}
+  edited: {noise: 2}
+"""
+
+
+def test_limits_for_a_provenance_win_and_the_others_stay(tmp_path: Path) -> None:
+    gates = loaded(tmp_path, PROVENANCE)
+    rephrased, edited = (gates.of_provenance(name) for name in ("rephrased", "edited"))
+    assert rephrased.near_duplicates == Most(warn=0.2, stop=0.4)
+    assert rephrased.openings is None
+    assert rephrased.js == edited.js == Most(warn=0.1, stop=0.2)
+    assert (edited.noise, rephrased.noise) == (2, Gates().noise)
+    assert gates.of_provenance(None) == gates.of_provenance("generated") == gates
+    assert rephrased.limits_of("rephrased") == ["openings", "near_duplicates"]
+    assert gates.limits_of(None) == gates.limits_of("generated") == []
+    without = rephrased.model_copy(update={"near_duplicates": None})  # as a run judges
+    assert without.limits_of("rephrased") == ["openings"]
+    assert loaded(tmp_path, yaml.safe_dump(gates.model_dump(exclude_unset=True))) == gates
 
 
 def test_gates_do_not_change() -> None:

@@ -21,6 +21,7 @@ from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import (
     BEYOND,
     FRESH,
+    HUMAN,
     LEDGER,
     NONE,
     OFF_SUPPORT,
@@ -49,6 +50,8 @@ class SupplySums:
         amounts: int64[S, USES, 3], documents, tokens and bytes by source and use.
         cells: int64[WRITABLE, D, C], tokens by use, domain and cluster.
         reference: int64[D, C], tokens of the run's own reference by domain and cluster.
+        human: int64[2, 2, 2, C], human documents that may be written, by use (HUMAN), class (all
+            others, off_support), measure (documents, tokens) and cluster.
         domains: int64[D], documents by domain, of those that may be written and the reference.
         keys: uint64[USES, 2], sums modulo 2**64 of two hashes of each document's fingerprint.
         longest: int64[USES], tokens of the longest document.
@@ -59,6 +62,7 @@ class SupplySums:
     amounts: Int64s
     cells: Int64s
     reference: Int64s
+    human: Int64s
     domains: Int64s
     keys: UInt64s
     longest: Int64s
@@ -71,6 +75,7 @@ class SupplySums:
             amounts=np.zeros((sources, USES, 3), np.int64),
             cells=np.zeros((len(WRITABLE), domains, clusters), np.int64),
             reference=np.zeros((domains, clusters), np.int64),
+            human=np.zeros((len(HUMAN), 2, 2, clusters), np.int64),
             domains=np.zeros(domains, np.int64),
             keys=np.zeros((USES, 2), np.uint64),
             longest=np.zeros(USES, np.int64),
@@ -231,6 +236,12 @@ class SumSupply:
         written = np.flatnonzero(place_of[place] >= 0)
         cells = place_of[place[written]], where[written], cluster[written]
         np.add.at(sums.cells, cells, tokens[written])
+        if self.columns.roles[unit.source] == "human":
+            off_support = self.columns.classes_of(unit)[written] == richness.OFF_SUPPORT
+            origin = HUMAN.index(LEDGER if unit.source in self.columns.ledger else FRESH)
+            for measure, weight in enumerate((np.ones_like(written), tokens[written])):
+                at = off_support.astype(np.int64), cluster[written]
+                np.add.at(sums.human[origin, :, measure], at, weight)
         named = written
         if unit.source in self.reference:
             # A document that is too long to be written must not decide its cluster's share.

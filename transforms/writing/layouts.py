@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS, Unit
+from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE, REMOVED_FIELDS, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
@@ -65,7 +65,13 @@ class KeptLayout:
     @property
     def schema(self) -> pa.Schema:
         """Schema of a shard."""
-        return self.union.append(pa.field("outcross", OUTCROSS, nullable=False))
+        return self.union.append(pa.field("outcross", self.struct, nullable=False))
+
+    @property
+    def struct(self) -> pa.StructType:
+        """Type of the struct column; it has a provenance where a source states one."""
+        stated = any(source.provenance is not None for source in self.sources)
+        return OUTCROSS_WITH_PROVENANCE if stated else OUTCROSS
 
     def routes(self, unit: Unit) -> Routes:
         """Route each copy of the unit's selected documents to a shard."""
@@ -104,8 +110,9 @@ class KeptLayout:
                 "generation": sketch["generation"].take(pa.array(document)),
                 "tokens": sketch["tokens"].to_numpy()[document],
                 "weight": copies[document] / appearances[document],
+                "provenance": pa.repeat(pa.scalar(source.provenance, pa.string()), rows),
             }
-        )
+        ).select([field.name for field in self.struct])
         if folders.assignments is not None:
             (cluster,) = load_unit(folders.assignments, index, ["cluster"])
             at = columns.schema.get_field_index("cluster")
@@ -121,13 +128,13 @@ class KeptLayout:
 
     def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
         """Append the struct column to the users' rows."""
-        arrays = [columns[field.name].combine_chunks() for field in OUTCROSS]
-        struct = pa.StructArray.from_arrays(arrays, fields=list(OUTCROSS))
+        arrays = [columns[field.name].combine_chunks() for field in self.struct]
+        struct = pa.StructArray.from_arrays(arrays, fields=list(self.struct))
         return pa.Table.from_arrays([*rows.columns, struct], schema=self.schema)
 
     def no_rows(self) -> tuple[pa.Table, pa.Table]:
         """Return a row group without rows and its columns."""
-        return self.schema.empty_table(), pa.schema(list(OUTCROSS)).empty_table()
+        return self.schema.empty_table(), pa.schema(list(self.struct)).empty_table()
 
     @property
     def measured(self) -> list[str]:

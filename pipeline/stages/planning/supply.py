@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact
 from outcross.pipeline.stages.planning.draw import HumanPart, human_part
+from outcross.pipeline.stages.planning.gaps import warnings_of_gaps
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sources import warnings_of_known
 from outcross.schemas.budget import OTHERS
@@ -201,7 +202,11 @@ def measure_supply(ranking: Ranking, draws: Artifact) -> Supply:
         human_reference=clustered.reference.human,
         names={row["cluster"]: row for row in clustered.reference.names.to_pylist()},
         key=supply_key(ranking),
-        warnings=[*warnings_of_known(ranking.sketched), *warnings],
+        warnings=[
+            *warnings_of_known(ranking.sketched),
+            *warnings_of_gaps(ranking),
+            *warnings,
+        ],
         new=None if ranking.context.lineage is None else ranking.new,
         part=human_part(ranking, draws, present),
         documents={role: int(part[0]) for role, part in documents.items()},

@@ -107,6 +107,7 @@ def _lines(sketched: Sketched, counted: Counted, rows: Rows) -> list[Conservatio
             Conservation(
                 source=source.name,
                 role=source.role,
+                provenance=source.provenance,
                 filtered=sum(report.filtered for report in reports),
                 read=sum(report.read for report in reports),
                 rejected=sum(report.rejected for report in reports),

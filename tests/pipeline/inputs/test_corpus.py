@@ -16,7 +16,7 @@ from outcross.pipeline.commands.audit import audit, build_reference
 from outcross.pipeline.inputs.corpus import corpus_sources
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
 from outcross.schemas.config import Config
-from outcross.schemas.documents import FORMAT_VERSION, OUTCROSS
+from outcross.schemas.documents import FORMAT_VERSION, OUTCROSS, OUTCROSS_WITH_PROVENANCE
 from outcross.schemas.formats import versions
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
@@ -117,6 +117,22 @@ def test_what_a_run_wrote_is_known_by_its_column_wherever_it_lies(tmp_path):
             assert source.where == {"outcross.role": source.role, "outcross.copy": 1}
             assert (source.text_field, source.id_field) == ("answer", "outcross.id")
             assert (source.prompt_field, source.domain_field) == ("q", "outcross.domain")
+
+
+@pytest.mark.parametrize("kind", [OUTCROSS, OUTCROSS_WITH_PROVENANCE])
+def test_synthetic_text_gets_the_provenance_that_is_asked_for(tmp_path, file, kind):
+    assert [s.provenance for s in sources(file, provenance="edited")] == ["edited"]
+    path = curated(tmp_path / "elsewhere" / "part.parquet", kind)
+    corpus = sources(path, provenance="edited")
+    assert {s.role: s.provenance for s in corpus} == {"synthetic": "edited", "human": None}
+    assert {s.provenance for s in sources(path, file)} == {None}
+
+
+def test_a_run_says_itself_how_its_text_was_made(tmp_path):
+    out = finished_run(tmp_path / "out", {**GPT, "provenance": "rephrased"}, PEOPLE)
+    assert [s.provenance for s in sources(out)] == ["rephrased", None]
+    with pytest.raises(ConfigError, match=r"provenance: .* was written by a run, which knows its"):
+        sources(out, provenance="edited")
 
 
 def test_a_column_of_another_type_or_no_parquet_at_all_is_nobodys_run(tmp_path):

@@ -30,6 +30,7 @@ from outcross.transforms.selection.supply import (
 from outcross.transforms.selection.uses import (
     BEYOND,
     FRESH,
+    HUMAN,
     LEDGER,
     NONE,
     OFF_SUPPORT,
@@ -137,13 +138,16 @@ def test_uses_and_sums_are_those_of_the_documents_one_by_one(
         member = source[n] in (1, 3) and kept[n] and u != TOO_LONG
         if u in WRITABLE:
             expected.cells[WRITABLE.index(u), d, c] += row["tokens"]
+        if u in HUMAN:
+            off_support = int(cells["class"][n] == richness.OFF_SUPPORT)
+            expected.human[HUMAN.index(u), off_support, :, c] += 1, row["tokens"]
         if member:
             expected.reference[d, c] += row["tokens"]
         expected.domains[d] += u in WRITABLE or member
         if u == TOO_LONG:
             long.append((-row["tokens"], row["fingerprint_hi"], row["fingerprint_lo"], n))
     assert set(use.tolist()) == set(range(USES))
-    for name in ("amounts", "cells", "reference", "domains", "longest"):
+    for name in ("amounts", "cells", "reference", "human", "domains", "longest"):
         np.testing.assert_array_equal(getattr(total, name), getattr(expected, name))
     assert total.long[:, 3].tolist() == [number for *_, number in sorted(long)[:NAMED]]
     assert len(total.long) == NAMED

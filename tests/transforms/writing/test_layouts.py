@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS
+from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE, REMOVED_FIELDS
 from outcross.transforms.dedup.decide import EXACT, NEAR
 from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import ShardSet, shard_name, shard_of, write_shard
@@ -129,6 +129,21 @@ def test_kept_rows_say_where_they_come_from(kept):
                 "weight": 1.0,
             }
     assert arrived == {(i, c + 1): 1 for i in range(len(ROWS)) for c in range(i % 4)}
+
+
+def test_kept_rows_say_how_they_were_made_where_a_source_does(tmp_path, kept):
+    people, gpt = deal(tmp_path, 0)
+    sources = [people, gpt.model_copy(update={"provenance": "rephrased"})]
+    sketches, layout = kept_layout(tmp_path, sources, 300)
+    tables, _ = write(tmp_path, sketches, sources, layout)
+    provenances = {"people": None, "gpt": "rephrased"}
+    for table, without in zip(tables, kept[2], strict=True):
+        assert table.schema.field("outcross").type == OUTCROSS_WITH_PROVENANCE
+        rows = table.to_pylist()
+        for row in rows:
+            assert row["outcross"].pop("provenance") == provenances[row["outcross"]["source"]]
+        assert rows == without.to_pylist()
+    assert layout.no_rows()[0].schema.field("outcross").type == OUTCROSS_WITH_PROVENANCE
 
 
 def test_copies_are_spread_over_the_shards(kept):
