@@ -28,6 +28,8 @@ class Arm:
     rounds: int = 8
     owns_first: bool = False
     """The first generator's corpus stands in the ledger: its owner has it."""
+    steered: float = 0.0
+    """Share of the next candidates whose topics are asked for, by `outcross requests`."""
 
 
 _STANDARD = (
@@ -68,5 +70,11 @@ _OWNED = (
 )
 """What it is worth to put the first corpus into the ledger: not among the arms of the table."""
 
-ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED)}
+_STEERED = (
+    Arm("residual+steered", "product", steered=0.5),
+    Arm("residual+ledger.4+steered", "product", 0.4, steered=0.5),
+)
+"""What it is worth to tell the generator what to write: not among the arms of the table."""
+
+ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_STEERED)}
 STANDARD = tuple(arm.name for arm in _STANDARD)
