@@ -68,7 +68,7 @@ def requests(
 
     Args:
         out: output directory of a run, or of `outcross plan`.
-        tokens: candidates to ask for in all; None for what the starved clusters lack.
+        tokens: tokens to ask for in all clusters together; None for what the starved ones lack.
         unasked: tokens that the generator makes besides, without being asked; needs `tokens`.
         seeds: most human texts to show of a cluster.
         characters: most characters of each.

@@ -44,25 +44,21 @@ def seeds_in_data(
     """
     seeds: dict[Cell, list[Seed]] = {cell: [] for cell in cells}
     room = dict.fromkeys(cells, number)
-    for rows in _human_rows(out):
-        if not any(room.values()):
-            break
-        notes = rows["outcross"].combine_chunks()
-        ids, sources, names, clusters = (
-            notes.field(field).to_pylist() for field in ("id", "source", "domain", "cluster")
-        )
+    for shard, group, places in _human_rows(out):
         chosen: list[tuple[int, Cell]] = []
-        for row, (name, cluster) in enumerate(zip(names, clusters, strict=True)):
+        for row, name, cluster in zip(*places.to_pydict().values(), strict=True):
             cell = (name if name in domains else OTHERS, cluster)
             if room.get(cell, 0):
                 room[cell] -= 1
                 chosen.append((row, cell))
-        if not chosen:
-            continue
-        texts = _texts(config, rows.take(pa.array([row for row, _ in chosen])))
-        for row, cell in chosen:
-            text = shown(texts[sources[row], ids[row]], characters)
-            seeds[cell].append(Seed(source=sources[row], id=ids[row], text=text))
+        if chosen:
+            rows = shard.read_row_group(group, use_threads=False)
+            named = _texts(config, rows.take(pa.array([row for row, _ in chosen])))
+            for (_, cell), (source, name, text) in zip(chosen, named, strict=True):
+                seed = Seed(source=source, id=name, text=shown(text, characters))
+                seeds[cell].append(seed)
+        if not any(room.values()):
+            break
     return seeds
 
 
@@ -85,26 +81,33 @@ def shown(text: str, characters: int) -> str:
     return cleaned[: characters - 1].rstrip() + "…"
 
 
-def _human_rows(out: str) -> Iterator[pa.Table]:
-    """Yield the human rows of data/, each document once, a row group at a time."""
+def _human_rows(out: str) -> Iterator[tuple[pq.ParquetFile, int, pa.Table]]:
+    """Yield the shard and number of each row group of data/ with human rows, and these rows.
+
+    The rows have their `row` in the group, `domain` and `cluster`. Each document is one row.
+    """
+    names = [f"outcross.{name}" for name in ("role", "copy", "domain", "cluster")]
     for path in files.list_files(files.join(out, "data", "*.parquet")):
         with files.open_input(path) as stream:
             shard = pq.ParquetFile(stream)
-            for number in range(shard.num_row_groups):
-                notes = shard.read_row_group(number, ["outcross"], use_threads=False)["outcross"]
-                human = pc.equal(pc.struct_field(notes, "role"), "human")
-                first = pc.equal(pc.struct_field(notes, "copy"), 1)
-                mask = pc.and_(human, first)
-                if pc.any(mask).as_py():
-                    yield shard.read_row_group(number, use_threads=False).filter(mask)
+            for group in range(shard.num_row_groups):
+                notes = shard.read_row_group(group, names, use_threads=False).flatten()
+                role, copy, domain, cluster = (notes[name] for name in names)
+                places = pa.table({"row": range(len(notes)), "domain": domain, "cluster": cluster})
+                human = pc.and_(pc.equal(role, "human"), pc.equal(copy, 1))
+                places = places.filter(human)
+                if len(places):
+                    yield shard, group, places
 
 
-def _texts(config: Config, table: pa.Table) -> dict[tuple[str, str], str]:
-    """Return the judged texts of rows of data/, by source and id."""
-    rows = pa.chunked_array(
-        [batch.to_struct_array() for batch in table.to_batches()],
-        type=pa.struct(list(table.schema)),
-    )
-    notes = table["outcross"]
+def _texts(config: Config, rows: pa.Table) -> list[tuple[str, str, str]]:
+    """Return source, id and judged text of each row of data/."""
+    notes = rows["outcross"]
     ids, sources = pc.struct_field(notes, "id"), pc.struct_field(notes, "source")
-    return judged_texts(config, ids, sources, rows)
+    columns = pa.chunked_array(
+        [batch.to_struct_array() for batch in rows.to_batches()],
+        type=pa.struct(list(rows.schema)),
+    )
+    texts = judged_texts(config, ids, sources, columns)
+    names = zip(sources.to_pylist(), ids.to_pylist(), strict=True)
+    return [(source, name, texts[source, name]) for source, name in names]

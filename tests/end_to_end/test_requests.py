@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import outcross as product
 from outcross.schemas.plan import Plan
 from outcross.schemas.requests import RequestLine
 from tests.end_to_end.conftest import Run, run, write_rows
@@ -145,6 +146,12 @@ def test_a_plan_alone_gives_words_and_no_seeds(sources, tmp_path) -> None:
     assert "`outcross run`" in summary["warnings"][0]
     assert all(line["words"] and not line["seeds"] and line["prompt"] for line in lines)
     assert MARKER not in json.dumps(lines)
+
+
+def test_python_gives_the_lines_of_the_command(finished) -> None:
+    result = product.requests(str(finished.out), tokens=5000, seeds=1)
+    lines = requested(finished.out, "--tokens", 5000, "--seeds", 1)
+    assert [json.loads(line) for line in result.lines()] == lines
 
 
 def test_prompts_that_have_collapsed_have_lines_of_their_own(finished) -> None:
