@@ -72,9 +72,14 @@ def sources(tmp_path_factory) -> Files:
         for number, text in enumerate(made)
     ]
     rows += [{"id": f"same{n}", "text": made[0], "prompt": "Say it again"} for n in range(12)]
+    for row in rows:
+        row["kind"] = ("prose", "maths")[len(row["text"]) % 2]
     write_rows(folder / "gpt.jsonl", rows)
     for name, parts in (("people", human), ("kept", kept)):
-        lines = [{"id": f"{name[0]}{n}", "text": text} for n, text in enumerate(parts)]
+        lines = [
+            {"id": f"{name[0]}{n}", "text": text, "kind": ("prose", "maths")[n % 2]}
+            for n, text in enumerate(parts)
+        ]
         write_rows(folder / f"{name}.jsonl", lines)
     return Files(folder)
 
@@ -211,6 +216,25 @@ def test_a_generator_that_lacks_nothing_is_not_asked(sources, tmp_path) -> None:
     assert {
         (line["prompt"], *line["seeds"]) for line in map(json.loads, silent.stdout.splitlines())
     }
+
+
+def test_a_domain_that_converges_may_lack_what_it_lacks(sources, tmp_path) -> None:
+    out = tmp_path / "out"
+    config = sources.config(out, domains={"maths": {"kind": "converge", "share": 0.4}})
+    values = yaml.safe_load(config.read_text())
+    for source in values["sources"]:
+        source["domain_field"] = "kind"
+    config.write_text(yaml.safe_dump(values))
+    done = run(config, out=out)
+    starved = of_kind(requested(out), "cluster")
+    assert {line["domain"] for line in starved} == {"*"}
+    everywhere = of_kind(requested(out, "--tokens", 10_000), "cluster")
+    assert {line["domain"] for line in everywhere} == {"*", "maths"}
+    assert sum(line["target"] for line in everywhere) == pytest.approx(1)
+    kinds = {row["id"]: row["kind"] for row in done.data}
+    for line in everywhere:
+        kind = "maths" if line["domain"] == "maths" else "prose"
+        assert {kinds[seed["id"]] for seed in line["seeds"]} <= {kind}
 
 
 def test_texts_of_the_ledger_are_seeds(sources, tmp_path) -> None:
