@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outcross.pipeline.commands.audit import AuditResult, audit, build_reference
     from outcross.pipeline.commands.compare import compare
+    from outcross.pipeline.commands.requests import requests
     from outcross.pipeline.commands.run import RunResult, dedup, plan, run
     from outcross.pipeline.engine.engines import PipelineError
     from outcross.pipeline.inputs.reports import read_reports
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Report
+    from outcross.schemas.requests import Requests
     from outcross.schemas.sources import Source
     from outcross.schemas.user_input import ConfigError
     from outcross.transforms.reading.pieces import plan_units
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
     "pipeline.commands.compare": ["compare"],
+    "pipeline.commands.requests": ["requests"],
     "pipeline.commands.run": ["RunResult", "dedup", "plan", "run"],
     "pipeline.engine.engines": ["PipelineError"],
     "pipeline.inputs.reports": ["read_reports"],
@@ -45,6 +48,7 @@ _MODULES = {
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "schemas.report": ["Report"],
+    "schemas.requests": ["Requests"],
     "schemas.sources": ["Source"],
     "schemas.user_input": ["ConfigError"],
     "transforms.reading.pieces": ["plan_units"],
@@ -69,6 +73,7 @@ __all__ = [
     "Reference",
     "ReferenceRequest",
     "Report",
+    "Requests",
     "RunError",
     "RunResult",
     "SketchDocuments",
@@ -82,6 +87,7 @@ __all__ = [
     "plan",
     "plan_units",
     "read_reports",
+    "requests",
     "run",
 ]
 

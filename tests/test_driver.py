@@ -49,6 +49,9 @@ READERS = {
     "pipeline.commands.explain._written": {"read_table"},
     "pipeline.commands.lineage._read": {"ParquetFile", "iter_batches"},
     "pipeline.commands.removed_rows.removed_shards": {"read_table"},
+    "pipeline.commands.requests._words": {"read_table"},  # a row for each cluster
+    "pipeline.commands.seeds.seeds_in_data": {"read_row_group"},
+    "pipeline.commands.seeds._human_rows": {"ParquetFile", "read_row_group"},
     "pipeline.commands.restore._chosen_sources": {"read_table"},
     "pipeline.commands.restore._schemas": {"unit_file"},  # reports, which have no rows
     "pipeline.commands.restore._removed": {"ParquetFile", "read_row_group"},

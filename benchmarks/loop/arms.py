@@ -30,6 +30,8 @@ class Arm:
     """Last generations whose samples are candidates, without an archive."""
     owns_first: bool = False
     """The first generator's corpus stands in the ledger: its owner has it."""
+    steered: float = 0.0
+    """Share of the next candidates whose topics are asked for, by `outcross requests`."""
 
 
 _STANDARD = (
@@ -82,5 +84,12 @@ _SETTINGS = (
 )
 """What settings of the selection are worth: not among the arms of the table either."""
 
-ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_SETTINGS)}
+
+_STEERED = (
+    Arm("residual+steered", "product", steered=0.5),
+    Arm("residual+ledger.4+steered", "product", 0.4, steered=0.5),
+)
+"""What it is worth to tell the generator what to write: not among the arms of the table."""
+
+ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_SETTINGS, *_STEERED)}
 STANDARD = tuple(arm.name for arm in _STANDARD)

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from arms import Arm
 from documents import Documents, joined, up_to
+from numpy.typing import NDArray
 from world import World
 
 COMMAND = Path(sys.executable).with_name("outcross")
@@ -59,6 +61,35 @@ def read(folder: Path, world: World) -> tuple[Documents, Documents]:
     )
 
 
+def requested(out: Path, topics: int, words: float, share: float) -> NDArray[np.float64]:
+    """Return the tokens that the product asks for, by topic: float64[topics].
+
+    A request's topics are those of its seeds. Without seeds they are those of the cluster's
+    documents, by which a language model would go on from the request's words.
+
+    Args:
+        out: output directory of a run.
+        topics: number of topics.
+        words: words of the candidates; the requests don't depend on their scale.
+        share: share of the candidates that is asked for.
+    """
+    path = out / "requests.jsonl"
+    amounts = "--tokens", round(share * words), "--unasked", round((1 - share) * words)
+    outcross("requests", out, "-o", path, *amounts, "--seeds", 20, "--json")
+    topic_of, topics_of = {}, defaultdict[int, list[int]](list)
+    for row in pq.read_table(out / "data", columns=["topic", "outcross"]).to_pylist():
+        place, topic = row["outcross"], row["topic"]
+        topic_of[place["source"], place["id"]] = topic
+        topics_of[place["cluster"]].append(topic)
+    asked = np.zeros(topics)
+    for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        if line["kind"] == "cluster":
+            seeds = [topic_of[seed["source"], seed["id"]] for seed in line["seeds"]]
+            chosen = seeds or topics_of[line["cluster"]]
+            asked += line["tokens"] * np.bincount(chosen, minlength=topics) / max(len(chosen), 1)
+    return asked
+
+
 def build_reference(world: World, folder: Path) -> Path:
     """Return the product's reference of the world's reference text; the first caller builds it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +117,8 @@ class Curator:
         reference: the product's reference; arms that don't need it get it as well.
         ledger: human text bought so far, for the plain controls; the product has its own.
         archive: candidates so far, for the plain controls.
+        asked: float64[topics], tokens to ask the next generator for; None for a generator that is
+            asked for nothing.
     """
 
     arm: Arm
@@ -95,6 +128,7 @@ class Curator:
     reference: Path
     ledger: list[Documents] = field(default_factory=list)
     archive: list[Documents] = field(default_factory=list)
+    asked: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -185,6 +219,8 @@ class Curator:
             *("--seed", self.seed, "--workers", 1, "--json"),
         )
         chosen = read(out, self.world)
+        if arm.steered:
+            self.asked = requested(out, self.world.sizes.topics, words, arm.steered)
         shutil.rmtree(out)
         return chosen
 

@@ -34,8 +34,15 @@ Levels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[
 class Model(Protocol):
     """A trained generator."""
 
-    def sample(self, tokens: int, seed: int) -> Documents:
-        """Sample documents of 12 to 130 tokens with their topics, `tokens` tokens in all."""
+    def sample(self, tokens: int, seed: int, asked: NDArray[np.float64] | None = None) -> Documents:
+        """Sample documents of 12 to 130 tokens with their topics, `tokens` tokens in all.
+
+        Args:
+            tokens: tokens to sample.
+            seed: seed of the draws.
+            asked: float64[topics], shares of the topics that are asked for, of any scale; None for
+                a model that is asked for nothing in particular.
+        """
         ...
 
     def nll(self, documents: Documents) -> NDArray[np.float64]:
@@ -203,10 +210,10 @@ class KneserNey:
         )
         return documents.sums(surprisal) - np.log(self.topic_share[documents.topic])
 
-    def sample(self, tokens: int, seed: int) -> Documents:
+    def sample(self, tokens: int, seed: int, asked: NDArray[np.float64] | None = None) -> Documents:
         """Sample documents of 12 to 130 tokens, the same ones for a seed and number of tokens."""
         tau, gamma = self.regime
-        share = self.topic_share**gamma
+        share = self.topic_share**gamma if asked is None else asked
         rng = np.random.default_rng(seed)
         parts: list[Documents] = []
         have = 0

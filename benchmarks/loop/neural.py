@@ -141,14 +141,14 @@ class Recurrent:
             nats[batch.row] = np.bincount(batch.place, nats_)
         return nats
 
-    def sample(self, tokens: int, seed: int) -> Documents:
+    def sample(self, tokens: int, seed: int, asked: NDArray[np.float64] | None = None) -> Documents:
         """Sample documents of 12 to 130 tokens, the same ones for a seed.
 
         Raises:
             RuntimeError: if the model ends its documents too early.
         """
         rng = np.random.default_rng(seed)
-        share = self.topic_share**self.regime.prior
+        share = self.topic_share**self.regime.prior if asked is None else asked
         draw = Draw.of(self.symbols, self.regime)
         parts: list[Documents] = []
         have = 0

@@ -28,10 +28,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: a process has one
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
+import numpy as np
 from arms import ARMS, STANDARD
 from corpus import Corpus, corpus, human_corpus, labelled_sources
 from curator import Curator, build_reference
-from documents import Documents
+from documents import Documents, joined
 from evaluate import HeldOut
 from generator import REGIMES, Model
 from world import Sizes, World, world
@@ -119,6 +120,20 @@ def _candidates(model: Model, of: World, settings: Settings, seed: int, after: i
     return model.sample(of.tokens(words), seed * 1000 + after)
 
 
+def _steered(
+    unasked: Documents, model: Model, curator: Curator, task: Task, after: int
+) -> Documents:
+    """Replace part of the candidates by documents on the topics that the curator asks for."""
+    if curator.asked is None:
+        return unasked
+    tokens = len(unasked.tok)
+    rows = np.searchsorted(unasked.off, (1 - curator.arm.steered) * tokens)
+    remaining = unasked.take(np.arange(rows))
+    seed = task.seed * 1000 + 500 + after
+    asked = model.sample(tokens - len(remaining.tok), seed, curator.asked)
+    return joined([remaining, asked])
+
+
 @lru_cache(maxsize=1)
 def _start(settings: Settings, seed: int, data: Path, work: Path) -> Start:
     steps = range(1, settings.generations + 1)
@@ -161,9 +176,10 @@ def recursion(task: Task, data: Path, work: Path) -> Iterator[dict[str, Any]]:
         clock.append(time.perf_counter())
         model = _train(mix.documents, of, settings, seed * 1000 + generation)
         clock.append(time.perf_counter())
-        candidates = _candidates(model, of, settings, seed, generation)
+        unasked = _candidates(model, of, settings, seed, generation)
+        candidates = _steered(unasked, model, curator, task, generation)
         clock.append(time.perf_counter())
-        figures = {**start.held_out.loss(model), **start.held_out.width(candidates)}
+        figures = {**start.held_out.loss(model), **start.held_out.width(unasked)}
         clock.append(time.perf_counter())
         parts = ("curate", "train", "sample", "evaluate")
         spent = {

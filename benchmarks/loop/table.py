@@ -52,6 +52,8 @@ PAIRS = (
     ("residual+archive+ledger.7", "human.7"),
     ("naive+first+ledger.4", "naive+ledger.4"),
     ("residual+first+ledger.4", "residual+ledger.4"),
+    ("residual+steered", "residual"),
+    ("residual+ledger.4+steered", "residual+ledger.4"),
     ("residual+first+archive+ledger.4", "residual+archive+ledger.4"),
 )
 """Of arms: the first one against what it has to beat."""

@@ -41,7 +41,7 @@ def _reference() -> None:
 
 
 def _audit_command() -> Function:
-    from outcross.pipeline.cli.requests import request_command
+    from outcross.pipeline.cli.model_commands import request_command
     from outcross.schemas.audit import AuditRequest
 
     return request_command(AuditRequest, _audit, argument="paths")
@@ -59,7 +59,7 @@ def _audit(request: AuditRequest, as_json: bool, session: Session) -> None:
 
 
 def _build_command() -> Function:
-    from outcross.pipeline.cli.requests import request_command
+    from outcross.pipeline.cli.model_commands import request_command
     from outcross.schemas.audit import ReferenceRequest
 
     return request_command(ReferenceRequest, _build)

@@ -34,7 +34,7 @@ def add_corpus_commands(app: typer.Typer) -> None:
 
 
 def _run_command() -> Function:
-    from outcross.pipeline.cli.requests import corpus_command
+    from outcross.pipeline.cli.model_commands import corpus_command
 
     text = "check the request, look at the first rows, and say what a run takes"
     return corpus_command(_run, flags={"dry_run": text})
@@ -63,7 +63,7 @@ def _dry_run(config: Config, as_json: bool, session: Session) -> None:
 
 
 def _plan_command() -> Function:
-    from outcross.pipeline.cli.requests import corpus_command
+    from outcross.pipeline.cli.model_commands import corpus_command
 
     text = "print which human text to gather: clusters by what a further token is worth"
     without = {"gates", "gate", "plan"}
@@ -84,7 +84,7 @@ def _plan(config: Config, flags: dict[str, bool], session: Session) -> None:
 
 
 def _dedup_command() -> Function:
-    from outcross.pipeline.cli.requests import BUDGET_KEYS, corpus_command
+    from outcross.pipeline.cli.model_commands import BUDGET_KEYS, corpus_command
 
     return corpus_command(_dedup, without=BUDGET_KEYS)
 

@@ -1,4 +1,4 @@
-"""Commands that work on the result of a run: `explain`, `restore`, `clean` and `lineage show`."""
+"""Commands on the result of a run: `explain`, `requests`, `restore`, `clean`, `lineage show`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add_result_commands(app: typer.Typer) -> None:
     app.add_typer(lineage, name="lineage", help=_lineage.__doc__)
     lineage.callback()(_lineage)
     lineage.command("show")(show_lineage)
-    for command in (explain, restore, clean):
+    for command in (explain, requests, restore, clean):
         app.command()(command)
 
 
@@ -58,6 +58,58 @@ def explain(
         show_removals(explain_removals(out, least_similar), as_json)
     else:
         show_document(explain_document(out, document), as_json)
+
+
+def requests(
+    ctx: typer.Context,
+    out: Annotated[str, typer.Argument(help="output directory of a run or a plan")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="file to write, or replace; - for stdout"
+        ),
+    ] = "requests.jsonl",
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="candidates to ask for in all, spread over the clusters as the target wants them; "
+            "if absent, what the starved clusters lack",
+            show_default=False,
+        ),
+    ] = None,
+    unasked: Annotated[
+        int, typer.Option(help="with --tokens: tokens that the generator makes besides, unasked")
+    ] = 0,
+    seeds: Annotated[int, typer.Option(help="most human texts to show of a cluster")] = 3,
+    characters: Annotated[int, typer.Option(help="most characters of each of them")] = 600,
+    as_json: AsJson = False,
+) -> None:
+    """Write what to ask the generator for: clusters that lack text, prompts that have collapsed."""
+    session: Session = ctx.obj
+    with session.loading():
+        from outcross.pipeline.cli.requests_table import show_requests, summary_line
+        from outcross.pipeline.commands.requests import requests as requests_of
+        from outcross.pipeline.terminal.streams import print_json
+        from outcross.schemas.user_input import ConfigError
+        from outcross.transforms.base import files
+
+    if as_json and output == "-":
+        raise ConfigError("json: stdout holds either the lines (-o -) or the summary; choose one")
+    session.open_voice({}, quiet=as_json)
+    result = requests_of(out, tokens, unasked, seeds, characters)
+    for warning in result.warnings:
+        session.voice.say(f"warning: {warning}")
+    if output == "-":
+        for line in result.lines():
+            print_json(line)
+        session.voice.say(summary_line(result))
+        return
+    try:
+        files.write_bytes(output, "".join(f"{line}\n" for line in result.lines()).encode())
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"output: {output} can't be written ({reason}); name another") from None
+    show_requests(result, output, as_json)
 
 
 def restore(

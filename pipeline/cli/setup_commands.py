@@ -99,7 +99,9 @@ def doctor(
 def schema(
     name: Annotated[
         str,
-        typer.Argument(metavar="config|plan|report|gates|compare|lineage", help="which schema"),
+        typer.Argument(
+            metavar="config|plan|report|gates|compare|lineage|requests", help="which schema"
+        ),
     ],
 ) -> None:
     """Print the JSON Schema of a file that outcross reads or writes."""
@@ -110,6 +112,7 @@ def schema(
     from outcross.schemas.lineage import Lineage
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Report
+    from outcross.schemas.requests import RequestLine
     from outcross.schemas.user_input import ConfigError
 
     models: dict[str, Any] = {
@@ -119,6 +122,7 @@ def schema(
         "gates": Gates,
         "compare": Comparison,
         "lineage": Lineage,
+        "requests": RequestLine,
     }
     if name not in models:
         raise ConfigError(f"schema: there is no schema {name!r}; choose {', '.join(models)}")

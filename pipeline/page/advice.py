@@ -117,7 +117,13 @@ def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
         steps.append([words[0], options[0], words[1], options[1], words[2], where, "."])
     if missed and report.clusters:
         starved = Link("clusters", "The most starved clusters")
-        steps.append([starved, " are the topics for which to gather or generate more texts."])
+        topics: list[str | Code | Link] = [
+            starved,
+            " are the topics to gather or generate texts of",
+        ]
+        if report.kind == "run":
+            topics += [": ", Code("outcross requests OUT"), " writes what to ask a generator for"]
+        steps.append([*topics, "."])
     return steps
 
 

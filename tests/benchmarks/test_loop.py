@@ -26,7 +26,7 @@ from corpus import corpus, cut, labelled_sources  # noqa: E402
 from curator import Curator  # noqa: E402
 from documents import END, Documents, borders, joined, up_to  # noqa: E402
 from evaluate import HeldOut, variety  # noqa: E402
-from generator import train  # noqa: E402
+from generator import KneserNey, train  # noqa: E402
 from table import PAIRS, Experiment, Interval, differences, experiments, table  # noqa: E402
 from world import Sizes, world  # noqa: E402
 
@@ -152,6 +152,14 @@ def test_samples_are_whole_documents_and_the_same_for_a_seed(first_model, small)
     assert (again.tok == sample.tok).all()
     assert (again.topic == sample.topic).all()
     assert other.n != sample.n or (other.topic != sample.topic).any()
+
+
+def test_a_model_that_is_asked_samples_topics_as_asked(first_model):
+    asked = np.zeros(SIZES.topics)
+    asked[[1, 4]] = 3.0, 1.0
+    sample = first_model.sample(20_000, 3, asked)
+    share = np.bincount(sample.topic, minlength=SIZES.topics) / sample.n
+    assert share == pytest.approx(asked / 4, abs=0.06)
 
 
 def test_a_sharp_regime_is_narrower_than_a_faithful_one(small, first_model):
@@ -423,6 +431,24 @@ def test_mixing_curating_and_remembering_each_narrow_less(looped):
     assert last["naive"] < 0.95 * last["replace"]
     assert last["residual+ledger.4"] < 0.97 * last["naive"]
     assert last["replace"] < last["human.1"]
+
+
+def test_a_steered_generator_writes_what_the_command_asks_for(tmp_path):
+    asked, sample = [], KneserNey.sample
+
+    def noted(model, tokens, seed, topics=None):
+        asked.append(topics)
+        return sample(model, tokens, seed, topics)
+
+    with patch.object(KneserNey, "sample", noted):
+        run(tmp_path, "--generations", 2, "--arms", "residual+ledger.4+steered")
+    results = results_of(tmp_path)
+    assert results["residual+ledger.4+steered", 2]["human_share"] == pytest.approx(0.2, abs=0.02)
+    topics = [shares for shares in asked if shares is not None]
+    assert len(topics) == 2
+    for shares in topics:
+        assert shares.shape == (8,)
+        assert (shares > 0).sum() > 4
 
 
 def test_what_is_finished_is_not_done_again_and_nothing_is_left_behind(looped):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from outcross.pipeline.cli.requests import config_of
+from outcross.pipeline.cli.model_commands import config_of
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.budget import MaxCopies
 from outcross.schemas.config import Config

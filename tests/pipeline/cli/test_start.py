@@ -43,7 +43,7 @@ def test_a_shell_gets_its_script_for_completion(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("words", "number", "completions"),
     [
-        ("outcross re", 1, {"restore", "reference"}),
+        ("outcross re", 1, {"restore", "reference", "requests"}),
         ("outcross reference b", 2, {"build"}),
         ("outcross run --human-s", 2, {"--human-share"}),
         ("outcross init --syn", 2, {"--synthetic"}),

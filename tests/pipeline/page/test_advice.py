@@ -73,6 +73,12 @@ def test_each_kind_of_loss_has_its_advice(outcomes: dict[str, str], advice_: str
     assert not any(advice_ in step for step in steps(with_outcomes()))
 
 
+def test_after_a_run_the_command_that_asks_for_starved_clusters_is_named() -> None:
+    command = "`outcross requests OUT`"
+    assert any(command in step for step in steps(with_outcomes("run", js="warn")))
+    assert not any(command in step for step in steps(with_outcomes("audit", js="warn")))
+
+
 def test_collapsed_prompts_are_named_by_their_source() -> None:
     report = reports.report("audit")
     (line,) = [line for line in report.prompts if line.sampling and line.sampling.collapsed_prompts]

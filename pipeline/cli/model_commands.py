@@ -1,4 +1,4 @@
-"""Requests made from options: no option is described twice."""
+"""Commands whose options are the fields of a model: no option is described twice."""
 
 from __future__ import annotations
 
