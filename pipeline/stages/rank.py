@@ -26,6 +26,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
 from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.selection.blind_mix import CountSlices, Slices
 from outcross.transforms.selection.distance import (
     DISTANCE_BUCKETS,
     SAMPLE_TOKENS,
@@ -40,6 +41,9 @@ from outcross.transforms.selection.supply import SUPPLY, SumSupply, SupplySums
 from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import GENERATED
 from outcross.transforms.text.ngrams import Tables
+
+SLICES = "slices"
+"""Folder of the n-grams of even samples."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ class Ranking:
         """Synthetic tokens of the run's own sources after deduplication, in a lineage."""
         run_sources = _lineage(self.context).run_sources
         return sum(source.held.tokens for source in self.sources if source.name in run_sources)
+
+    @property
+    def slices(self) -> Slices | None:
+        """N-grams of the documents that may be written, None without a human reference."""
+        return Slices(self.artifact.path(SLICES)) if self.clustered.reference.human else None
 
     def ngrams(self, source: str) -> str:
         """Return the file of n-gram counts of one of the run's own synthetic sources."""
@@ -180,9 +189,7 @@ class _Rank:
         """
 
         def wire(lanes: Any) -> None:
-            lanes | "Supply" >> SumUnits(
-                self._supply(cuts, parts or {}), self.done.folder, self._lengths(lanes)
-            )
+            self._sum_supply(lanes, self._supply(cuts, parts or {}), self._lengths(lanes))
 
         self.context.over_units(self.sketches.units, wire)
 
@@ -234,6 +241,14 @@ class _Rank:
         )
         work = CountLengths(self.columns, new)
         return lanes | "Lengths" >> SumUnits(work, self.done.folder)
+
+    def _sum_supply(self, lanes: Any, work: SumSupply, after: Any) -> None:
+        """Sum up the supply, and count it in slices where there is human text to compare with."""
+        supply = lanes | "Supply" >> SumUnits(work, self.done.folder, after)
+        if self.clustered.reference.human:
+            folder, seed = self.done.folder, self.config.seed
+            slices = CountSlices(self.columns, folder, work.uses, seed)
+            lanes | "Slices" >> SumUnits(slices, self.done.subfolder(SLICES), supply)
 
     def _supply(self, cuts: str | None, parts: Mapping[int, int]) -> SumSupply:
         reference: frozenset[int] = frozenset()
@@ -343,7 +358,7 @@ class _Rank:
         def wire(lanes: Any) -> None:
             cuts = lanes | "Cuts" >> SumUnits(cut, folder)
             work = self._supply(files.join(folder, CUTS), parts)
-            lanes | "Supply" >> SumUnits(work, self.done.folder, cuts)
+            self._sum_supply(lanes, work, cuts)
 
         self.context.over_units(self.sketches.units, wire)
 
