@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from outcross.schemas.base import Strict
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
+from outcross.schemas.gap import PlannedGap
 from outcross.schemas.quotes import QuotedText, QuotedWords
 
 SUM_TOLERANCE = 1e-6  # share of a total by which the sum of quotas may differ from it
@@ -39,6 +40,7 @@ def _infinite_as_null(value: object) -> object:
 
 
 ShadowPrice = Annotated[Number | None, BeforeValidator(_infinite_as_null)]
+LastingError = Annotated[Number | None, Field(ge=0)]
 
 
 class Asked(Strict):
@@ -160,6 +162,11 @@ class Reached(Strict):
         "a human token that is spread like the others. With several domains, it is their mean, "
         "weighted by tokens"
     )
+    lasting_error: LastingError = Field(
+        default=None,
+        description="sampling error that remains after many generations with this human share of "
+        "fresh text, times that of all human text; null in plans of older versions",
+    )
 
 
 class DomainPlan(Strict):
@@ -265,6 +272,12 @@ class FrontierPoint(Strict):
         description="price of a human token, as in `reached`; null if unbounded or if the share "
         "can't be reached",
     )
+    lasting_error: LastingError = Field(
+        default=None,
+        description="sampling error that remains after many generations with this human share of "
+        "fresh text, times that of all human text; it is the number of tokens without any, as all "
+        "is lost then",
+    )
 
     @model_validator(mode="after")
     def _figures_or_a_reason(self) -> FrontierPoint:
@@ -357,6 +370,11 @@ class Plan(Strict):
     )
     frontier: list[FrontierPoint] = Field(
         description="what other human shares of the same total would reach"
+    )
+    gap: PlannedGap | None = Field(
+        default=None,
+        description="gap to human text of as many tokens, drawn blindly; null without a human "
+        "reference",
     )
     texts: list[SourceTexts] = Field(
         default=[], description="columns that are judged and columns that are carried, by source"

@@ -11,6 +11,7 @@ from outcross.schemas.base import Strict
 from outcross.schemas.budget import Kind
 from outcross.schemas.deduplication import Deduplication
 from outcross.schemas.figures import Domain, Figures, Shard, Stage
+from outcross.schemas.gap import Gain
 from outcross.schemas.lineage import LineageReport
 from outcross.schemas.plan import Asked, LengthLimits
 from outcross.schemas.prompts import Prompts
@@ -177,6 +178,11 @@ class Achieved(Strict):
     most_copies: int = Field(
         ge=0, description="appearances of the most repeated document, or its weight"
     )
+    lasting_error: float | None = Field(
+        default=None,
+        description="sampling error that remains after many generations with this human share of "
+        "fresh text, times that of all human text; null after `dedup`",
+    )
 
 
 class LongDocument(Strict):
@@ -276,6 +282,11 @@ class Report(Strict):
     )
     reference: ReferenceSummary | None = Field(
         description="reference that the figures are measured on; null after `dedup`"
+    )
+    gain: Gain | None = Field(
+        default=None,
+        description="gap to human text of the written text and of as many tokens drawn blindly; "
+        "null unless after `run` with a human reference",
     )
     lineage: LineageReport | None = Field(
         default=None, description="place of the run in its lineage; null without one"

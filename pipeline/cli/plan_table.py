@@ -66,6 +66,20 @@ def _show_reached(console: Console, plan: Plan) -> None:
         f"KL to human {number_or_dash(reached.kl, '.4f')}, shadow price of a human token "
         f"{number_or_dash(reached.shadow_price, '.4f')}",
     )
+    if plan.gap is not None:
+        blind, human = plan.gap.blind, plan.gap.human
+        print_line(
+            console,
+            f"gap to human text of as much text drawn blindly: {blind.words:.4f} nats a human "
+            f"token in words, {blind.pairs:.4f} in pairs of words"
+            + ("" if human is None else f"; human text: {human.words:.4f} and {human.pairs:.4f}"),
+        )
+    if reached.lasting_error is not None and reached.human_share > 0:
+        print_line(
+            console,
+            f"with {reached.human_share:.1%} fresh human text in every generation, the sampling "
+            f"error ends at {reached.lasting_error:,.2f} times that of all human text",
+        )
     if plan.least_human_tokens is not None and plan.asked.effective_ratio is not None:
         share = plan.least_human_tokens / reached.tokens
         print_line(
@@ -99,9 +113,17 @@ def _domain_table(plan: Plan) -> Table:
 
 def _frontier_table(plan: Plan) -> Table:
     table = new_table(
-        "frontier: the same tokens at other human shares",
+        "frontier: the same tokens at other human shares (errors: times those of human text)",
         [],
-        ["human share", "human tokens", "entropy", "KL", "regime", "shadow price"],
+        [
+            "human share",
+            "human tokens",
+            "entropy",
+            "KL",
+            "regime",
+            "shadow price",
+            "sampling error after\nmany generations",
+        ],
     )
     table.add_column("effective clusters" if len(plan.domains) < 2 else "effective cells")
     worth = [None if p.entropy is None else math.exp(p.entropy) for p in plan.frontier]
@@ -116,10 +138,11 @@ def _frontier_table(plan: Plan) -> Table:
             number_or_dash(point.kl, ".4f"),
             point.regime or "",
             number_or_dash(point.shadow_price, ".4f"),
+            number_or_dash(point.lasting_error, ",.2f"),
             "" if value is None else f"{_bar(value / most)} {value:,.1f}",
         )
     if human:
-        table.add_row("human text", "", "", "", "", "", f"{_bar(human / most)} {human:,.1f}")
+        table.add_row("human text", *[""] * 5, "1.00", f"{_bar(human / most)} {human:,.1f}")
     return table
 
 

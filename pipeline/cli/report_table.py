@@ -125,6 +125,15 @@ def _show_achieved(console: Console, report: Report) -> None:
         f"entropy of the tokens over {cells}: {number_or_dash(achieved.entropy, '.4f')} nats "
         f"(planned {number_or_dash(achieved.planned_entropy, '.4f')})",
     )
+    if report.gain is not None:
+        before, after, human = report.gain.before, report.gain.after, report.gain.human
+        print_line(
+            console,
+            f"gap to human text, in nats a human token: {after.words:.4f} in words, "
+            f"{after.pairs:.4f} in pairs of words\n"
+            f"as much text drawn blindly: {before.words:.4f} and {before.pairs:.4f}"
+            + ("" if human is None else f"; human text: {human.words:.4f} and {human.pairs:.4f}"),
+        )
     if report.asked is not None and report.asked.copies == "weights":
         rows = sum(line.written for line in report.conservation)
         documents = report.figures("write").documents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from outcross.pipeline.page.gain import gain
 from outcross.pipeline.page.markup import (
     Cell,
     Column,
@@ -42,6 +43,7 @@ def budget(report: Report, plan: Plan) -> Html:
         "budget",
         "What human text buys",
         price(plan.reached),
+        gain(report),
         _weights(plan),
         _domains(report, plan),
         el("div", class_="chart", id="frontier", role="img", aria_label=_label(plan)),
@@ -179,6 +181,7 @@ def _frontier(points: list[FrontierPoint]) -> Html | None:
         Column("lowest KL, nats", "frontierpoint-lowest_kl"),
         Column("what binds", "reached-regime", numeric=False),
         Column("price, nats × tokens", "reached-shadow_price"),
+        Column("lasting error", "frontierpoint-lasting_error"),
     ]
     rows: list[list[Cell | str]] = []
     for point in points:
@@ -186,9 +189,10 @@ def _frontier(points: list[FrontierPoint]) -> Html | None:
             number(point.human_share, ".1%"),
             number(point.human_tokens, ",.0f"),
         ]
+        error = figure(point.lasting_error, ",.2f")
         if not point.reachable:
             reason = f"out of reach: {cut(point.reason or '')}"
-            rows.append([*start, "–", "–", "–", "–", reason, "–"])
+            rows.append([*start, "–", "–", "–", "–", reason, "–", error])
             continue
         rows.append(
             [
@@ -199,6 +203,7 @@ def _frontier(points: list[FrontierPoint]) -> Html | None:
                 figure(point.lowest_kl, ".4f"),
                 point.regime or "",
                 "unbounded" if point.shadow_price is None else figure(point.shadow_price, ".3g"),
+                error,
             ]
         )
     return table("What other human shares of the same total would reach", columns, rows)

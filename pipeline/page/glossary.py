@@ -17,6 +17,7 @@ from outcross.schemas.deduplication import (
     SourceOverlap,
 )
 from outcross.schemas.figures import Figures, Measure, Shard
+from outcross.schemas.gap import Gap
 from outcross.schemas.lineage import RankedSource
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import DomainPlan, FrontierPoint, Reached, Starved
@@ -134,7 +135,11 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "share": "corpus share of a cluster",
         "words": "distinctive words",
     },
-    Achieved: {"longest_document": "longest document", "most_copies": "most copies"},
+    Achieved: {
+        "longest_document": "longest document",
+        "most_copies": "most copies",
+        "lasting_error": "lasting error of a run",
+    },
     ReferenceSummary: {
         "fingerprint": "fingerprint of the reference",
         "clusters": "clusters of the reference",
@@ -175,7 +180,9 @@ _FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "kl": "KL of a plan",
         "highest_entropy": "highest entropy",
         "lowest_kl": "lowest KL",
+        "lasting_error": "lasting error",
     },
+    Gap: {"words": "gap in words", "pairs": "gap in pairs"},
     DomainPlan: {
         "name": "domain of the plan",
         "kind": "kind of a domain",

@@ -22,6 +22,8 @@ from outcross.transforms.measuring.distinct import CountDistinct, total_distinct
 from outcross.transforms.measuring.prompts import DrawnAnswers, PromptCounts
 from outcross.transforms.measuring.selected import SelectedSums
 from outcross.transforms.measuring.totals import Totals
+from outcross.transforms.measuring.written_ngrams import CountWritten
+from outcross.transforms.selection.gap import SAMPLE_TOKENS
 
 _PARTITIONS = 4  # at least; more for many documents
 _DOCUMENTS = 1 << 21  # documents of a partition
@@ -54,6 +56,11 @@ class Counted:
     def comparisons(self) -> str:
         """Folder of the comparison of each source's answers."""
         return self.artifact.path("comparisons")
+
+    @property
+    def ngrams(self) -> str:
+        """Folder of the n-grams of a sample of a run's written documents."""
+        return self.artifact.path("ngrams")
 
     @cached_property
     def named(self) -> bool:
@@ -124,6 +131,10 @@ class Counting:
             named=_named(corpus),
         )
         lanes | "Totals" >> SumUnits(total, done.subfolder("sums"), after)
+        if isinstance(corpus, Selected) and corpus.clustered.reference.human:
+            share = min(SAMPLE_TOKENS / corpus.planned.plan.reached.tokens, 1.0)
+            written = CountWritten(sketches.folder, corpus.folder, share, seed)
+            lanes | "Ngrams" >> SumUnits(written, done.subfolder("ngrams"), after)
         partitions = max(_PARTITIONS, len(sketches) // _DOCUMENTS)
         distinct = done.subfolder("distinct")
         texts = CountDistinct(sketches.folder, len(sources), partitions, distinct)
@@ -134,10 +145,10 @@ class Counting:
             asked = PromptCounts(sketches.folder, asking, seed, partitions, prompts)
             by_source = lanes | "SendPrompts" >> Send(asked, spill)
             by_source |= "RegroupPrompts" >> Regroup(asked, spill)
-            written = by_source | "CollectPrompts" >> Collect(asked)
+            collected = by_source | "CollectPrompts" >> Collect(asked)
             if sketched.embedded:
                 drawn = DrawnAnswers(sketches.folder, sketches.offsets, prompts, seed, comparisons)
-                answers = lanes | "SendAnswers" >> Send(drawn, spill, after=written)
+                answers = lanes | "SendAnswers" >> Send(drawn, spill, after=collected)
                 answers | "CollectAnswers" >> Collect(drawn)
 
     def result(self) -> Counted:

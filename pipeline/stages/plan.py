@@ -11,6 +11,7 @@ from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.columns import judged_and_carried
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.planning.gap import planned_gap
 from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import measure_supply, supply_key
 from outcross.pipeline.stages.rank import Ranking
@@ -113,6 +114,7 @@ def _new_plan(ranking: Ranking, done: Artifact) -> Plan:
         raise ConfigError(f"{refusal}{ranking.too_long.hint}") from None
     additions = {
         "length_limits": ranking.too_long.limits,
+        "gap": planned_gap(ranking, result.reached),
         "texts": judged_and_carried(ranking.sketched),
     }
     return result.model_copy(update=additions)

@@ -28,6 +28,7 @@ from outcross.schemas.lineage import Amount, RankedSource
 from outcross.transforms.base import files
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.selection.blind_mix import CountSlices, Slices
 from outcross.transforms.selection.distance import (
     DISTANCE_BUCKETS,
     SAMPLE_TOKENS,
@@ -48,6 +49,8 @@ LAST_WRITTEN = "last-written"
 """Folder of the column `last` of the ledger's units."""
 PARTITION = 1 << 21
 """Texts of the ledger, bought or reused, that one worker compares, about."""
+SLICES = "slices"
+"""Folder of the n-grams of even samples."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,11 @@ class Ranking:
         """Synthetic tokens of the run's own sources after deduplication, in a lineage."""
         run_sources = _lineage(self.context).run_sources
         return sum(source.held.tokens for source in self.sources if source.name in run_sources)
+
+    @property
+    def slices(self) -> Slices | None:
+        """N-grams of the documents that may be written, None without a human reference."""
+        return Slices(self.artifact.path(SLICES)) if self.clustered.reference.human else None
 
     def ngrams(self, source: str) -> str:
         """Return the file of n-gram counts of one of the run's own synthetic sources."""
@@ -193,9 +201,7 @@ class _Rank:
         """
 
         def wire(lanes: Any) -> None:
-            lanes | "Supply" >> SumUnits(
-                self._supply(cuts, parts or {}), self.done.folder, self._lengths(lanes)
-            )
+            self._sum_supply(lanes, self._supply(cuts, parts or {}), self._lengths(lanes))
 
         self.context.over_units(self.sketches.units, wire)
 
@@ -247,6 +253,14 @@ class _Rank:
         )
         work = CountLengths(self.columns, new)
         return lanes | "Lengths" >> SumUnits(work, self.done.folder)
+
+    def _sum_supply(self, lanes: Any, work: SumSupply, after: Any) -> None:
+        """Sum up the supply, and count it in slices where there is human text to compare with."""
+        supply = lanes | "Supply" >> SumUnits(work, self.done.folder, after)
+        if self.clustered.reference.human:
+            folder, seed = self.done.folder, self.config.seed
+            slices = CountSlices(self.columns, folder, work.uses, seed)
+            lanes | "Slices" >> SumUnits(slices, self.done.subfolder(SLICES), supply)
 
     def _supply(self, cuts: str | None, parts: Mapping[int, int]) -> SumSupply:
         reference: frozenset[int] = frozenset()
@@ -375,7 +389,7 @@ class _Rank:
         def wire(lanes: Any) -> None:
             cuts = lanes | "Cuts" >> SumUnits(cut, folder)
             work = self._supply(files.join(folder, CUTS), parts)
-            lanes | "Supply" >> SumUnits(work, self.done.folder, cuts)
+            self._sum_supply(lanes, work, cuts)
 
         self.context.over_units(self.sketches.units, wire)
 

@@ -17,6 +17,7 @@ from outcross.pipeline.stages.reporting.achieved import (
 from outcross.pipeline.stages.reporting.clusters import with_examples
 from outcross.pipeline.stages.reporting.conservation import conservation
 from outcross.pipeline.stages.reporting.dominance import dominant
+from outcross.pipeline.stages.reporting.gain import measure_gain
 from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
 from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.reporting.removals import deduplication
@@ -79,6 +80,7 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
         asked=plan.asked,
         achieved=achieved,
         too_long=selected.ranking.too_long.facts,
+        gain=measure_gain(selected, measured.counted),
         lineage=lineage,
     )
 

@@ -14,6 +14,7 @@ from outcross.schemas.formats import versions
 from outcross.schemas.measures import MEASURES
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Report
+from outcross.transforms.budget.generations import lasting_error
 
 HOSTILE = (
     "</script><script>window.broken = 1</script>",
@@ -163,6 +164,7 @@ def report(
             "conservation": _conservation(kind, human),
             "asked": plan().asked if ran else None,
             "achieved": _achieved() if ran else None,
+            "gain": _GAIN if ran and human else None,
             "stages": stages,
             "judged": stages[-1]["roles"]["all"] if judged else None,
             "shards": _shards(shards, ratio, bad) if measured else [],
@@ -187,6 +189,13 @@ def report(
             else None,
         }
     )  # fmt: skip
+
+
+_GAIN = {
+    "before": {"words": 0.0873, "pairs": 0.235},
+    "after": {"words": 0.0793, "pairs": 0.2041},
+    "human": {"words": 0.0124, "pairs": 0.0527},
+}
 
 
 def _sentence(kind: str, judged: bool, outcome: str) -> str:
@@ -237,6 +246,7 @@ def _achieved() -> dict[str, Any]:
         "tokens": 1_200_000, "synthetic_tokens": 960_023, "human_tokens": 239_977,
         "human_share": 0.19998, "planned_human_tokens": 240_000.0, "longest_document": 812,
         "entropy": 4.8312, "planned_entropy": 4.8341, "kl": 0.0214, "most_copies": 2,
+        "lasting_error": 2.7779,
     }  # fmt: skip
 
 
@@ -357,6 +367,7 @@ def plan(clusters: int = 256, regime: str = "human-bound", price: float | None =
                 "lowest_kl": 0.133 * (1 - lift),
                 "regime": "human-bound" if share < 0.3 else "slack",
                 "shadow_price": None if share == 0 else 1.9 * math.exp(-9 * share),
+                "lasting_error": lasting_error(share, 1_200_000),
             }
         )  # fmt: skip
     frontier.append(
@@ -388,12 +399,14 @@ def plan(clusters: int = 256, regime: str = "human-bound", price: float | None =
                 "tokens": 1_200_000, "synthetic_tokens": 960_000, "human_tokens": 240_000,
                 "human_share": 0.2, "alpha": 0.7, "entropy": 4.8341, "effective_number": 125.7,
                 "kl": 0.0213, "reference_entropy": 4.877, "regime": regime, "shadow_price": price,
+                "lasting_error": 2.7778,
             },
             "shards": 16,
             "near_duplicates": {
                 "threshold": 0.8, "bands": 14, "rows": 9, "num_perm": 128, "ngram": 5
             },
             "warnings": [],
+            "gap": {"blind": _GAIN["before"], "human": _GAIN["human"]},
             "starved": [
                 {
                     "cluster": c, "wanted": 5000.0 - 10 * c, "available": 1200.0,

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from outcross.schemas.plan import FrontierPoint, Regime
 from outcross.transforms.budget.budget import within_caps
+from outcross.transforms.budget.generations import lasting_error
 from outcross.transforms.budget.problem import Outcome, Problem, SyntheticCap
 from outcross.transforms.budget.waterfill import (
     Infeasible,
@@ -294,6 +295,7 @@ def frontier(
                 human_tokens=human,
                 reachable_human_tokens=nearest,
                 reachable="reason" not in figures,
+                lasting_error=lasting_error(share, max(tokens, 1.0)),
                 **figures,
             )
         )

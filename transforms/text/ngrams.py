@@ -162,10 +162,10 @@ PARTS = 32
 _WIDTHS = (1, 2, 4, 8)  # bytes of a count
 
 
-def pack_parts(tables: Tables) -> list[bytes]:
-    """Pack each of `PARTS` ranges of buckets, in as few bytes a count as it needs."""
+def pack_parts(tables: Tables, parts: int = PARTS) -> list[bytes]:
+    """Pack each of some ranges of buckets, in as few bytes a count as it needs."""
     buckets = len(tables.unigrams)
-    cuts = [buckets * part // PARTS for part in range(PARTS + 1)]
+    cuts = [buckets * part // parts for part in range(parts + 1)]
     both = tables.unigrams, tables.bigrams
     return [_pack(*(table[low:high] for table in both)) for low, high in pairwise(cuts)]
 

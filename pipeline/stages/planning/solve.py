@@ -32,6 +32,7 @@ from outcross.transforms.budget.domains import (
     frontier,
     joint_regime,
 )
+from outcross.transforms.budget.generations import lasting_error
 from outcross.transforms.budget.starvation import STARVED_SHOWN
 from outcross.transforms.budget.waterfill import Infeasible
 from outcross.transforms.estimators.entropy import entropy, exp
@@ -264,6 +265,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
         reference_entropy=_reference_entropy(supply) if supply.human_reference else None,
         regime=regime,
         shadow_price=price,
+        lasting_error=lasting_error(human / (synthetic + human), max(synthetic + human, 1.0)),
     )
 
 

@@ -19,6 +19,7 @@ from outcross.schemas.plan import DomainPlan, Plan
 from outcross.schemas.report import Achieved, AchievedDomain
 from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.budget.generations import lasting_error
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
 from outcross.transforms.measuring.totals import ROLES, CellSums
@@ -70,7 +71,7 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
     selected, counted, last = measured.corpus.selected, measured.counted, measured.last
     plan, context = selected.planned.plan, selected.context
     tokens = {role: int(part.counts.tokens.sum()) for role, part in last.items()}
-    cells = _Cells.of(selected, counted)
+    cells, share = _Cells.of(selected, counted), figures.human_share(last)
     by_cell = cells.by_cell
     human_reference = selected.clustered.reference.human
     shares = [quota.reference_share for quota in plan.quotas]
@@ -78,7 +79,7 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
         tokens=tokens["all"],
         synthetic_tokens=tokens["synthetic"],
         human_tokens=tokens["human"],
-        human_share=figures.human_share(last),
+        human_share=share,
         planned_human_tokens=plan.reached.human_tokens,
         planned_tokens=plan.reached.tokens,
         longest_document=counted.longest,
@@ -88,6 +89,7 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
         kl=kl(by_cell.ravel(), shares) if human_reference and by_cell.any() else None,
         domains=[_domain(cells, number, domain) for number, domain in enumerate(plan.domains)],
         most_copies=counted.copies,
+        lasting_error=None if share is None else lasting_error(share, tokens["all"]),
     )
     _check_promises(selected, cells, achieved)
     _check_limits(context, achieved)

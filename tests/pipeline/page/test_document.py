@@ -182,6 +182,14 @@ def test_the_frontier_holds_this_run_and_what_was_asked(run: Read) -> None:
     assert "out of reach: human text holds 410,000 tokens" in run.words
 
 
+def test_the_gain_stands_beside_what_a_blind_mix_has(run: Read) -> None:
+    assert "Gap to human text, before and after the selection" in run.words
+    assert "drawn blindly" in run.words
+    assert "0.0793" in run.words
+    assert "20.0 % fresh human text in every generation" in run.words.replace("\u202f", " ")
+    assert "ends at 2.78 times that of all human text" in run.words
+
+
 def test_weights_are_named_where_copies_are_some(run: Read) -> None:
     assert "outcross.weight" not in run.words
     plan = reports.plan()

@@ -18,6 +18,7 @@ from outcross.transforms.budget.domains import (
     frontier,
     joint_regime,
 )
+from outcross.transforms.budget.generations import lasting_error
 from outcross.transforms.budget.waterfill import Infeasible, Solution
 from outcross.transforms.estimators.entropy import entropy, kl
 from tests.support.instances import RANDOM, SEEDS, Floats, instance, make_budget
@@ -205,6 +206,7 @@ def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None
     for point in frontier(domains, supply, X + Y):
         human = point.human_share * (X + Y)
         assert point.reachable == (point.reason is None)
+        assert point.lasting_error == lasting_error(point.human_share, X + Y)
         assert point.reachable_human_tokens is not None  # the total itself can be held
         assert point.reachable == (point.reachable_human_tokens == pytest.approx(human))
         if not point.reachable:

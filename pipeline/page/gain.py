@@ -1,0 +1,45 @@
+"""Gain of the selection, and the sampling error that stays after many generations."""
+
+from __future__ import annotations
+
+from outcross.pipeline.page.markup import Cell, Column, Html, el, figure, join, number, table, term
+from outcross.schemas.report import Report
+
+
+def gain(report: Report) -> Html | None:
+    """Return the table of the gap to human text before and after, and the lasting error."""
+    return join([_gaps(report), _lasting(report)])
+
+
+def _gaps(report: Report) -> Html | None:
+    if report.gain is None:
+        return None
+    columns = [
+        Column("as much text", numeric=False, heading=True),
+        Column("words, nats a human token", "gap-words"),
+        Column("pairs, nats a human token", "gap-pairs"),
+    ]
+    gaps = {
+        "drawn blindly": report.gain.before,
+        "written": report.gain.after,
+        "human text": report.gain.human,
+    }
+    rows: list[list[Cell | str]] = [
+        [name, figure(gap.words, ".4f"), figure(gap.pairs, ".4f")]
+        for name, gap in gaps.items()
+        if gap is not None
+    ]
+    return table("Gap to human text, before and after the selection", columns, rows)
+
+
+def _lasting(report: Report) -> Html | None:
+    achieved = report.achieved
+    if achieved is None or achieved.lasting_error is None or not achieved.human_share:
+        return None
+    return el(
+        "p",
+        f"With {number(achieved.human_share, '.1%')} fresh human text in every generation, the ",
+        term("achieved-lasting_error", "sampling error"),
+        f" ends at {number(achieved.lasting_error, '.2f')} times that of all human text.",
+        class_="note",
+    )
