@@ -16,10 +16,10 @@ class MaxCopies(Model):
     """
 
     synthetic: int = Field(
-        default=2, ge=1, le=100, description="most copies of a synthetic document"
+        default=1, ge=1, le=100, description="most copies of a synthetic document"
     )
     human: int = Field(
-        default=2,
+        default=1,
         ge=1,
         le=100,
         description="most copies of a human document; with a lineage always 1 per run",

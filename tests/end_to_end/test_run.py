@@ -38,6 +38,7 @@ def asked(corpus, base, tmp_path_factory) -> Run:
         60_000,
         "--human-share",
         0.5,
+        *("--max-copies-synthetic", 2, "--max-copies-human", 2),
         "--rounds",
         4,
         out=out,
