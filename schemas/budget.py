@@ -12,7 +12,8 @@ from outcross.schemas.user_input import Model
 class MaxCopies(Model):
     """Caps on the copies of one document, or on its weight with `copies: weights`.
 
-    The literature on data-constrained scaling calls it `epochs`.
+    By default a document is written once: a copy teaches less than the text whose place it takes
+    (docs/budget.md). The literature on data-constrained scaling calls it `epochs`.
     """
 
     synthetic: int = Field(

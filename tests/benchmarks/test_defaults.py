@@ -61,7 +61,7 @@ def test_the_naive_mix_has_as_many_words_of_each_role_and_no_document_twice():
 
 
 def test_a_mix_that_is_like_the_held_out_text_is_worth_more():
-    held_out, alike, narrow = texts(200, 3), texts(200, 4), texts(200, 5, WORDS[:20])
+    held_out, alike, narrow = texts(60, 3), texts(200, 4), texts(200, 5, WORDS[:20])
     judge = Judge(held_out, [*alike, *narrow])
     near = judge.value(Mix(alike[:150], alike[150:]), 4000)
     far = judge.value(Mix(narrow, []), 4000)

@@ -262,6 +262,9 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     assert any("2,000,000" in warning for warning in done.report["verdict"]["warnings"])
     assert "warning" in done.stderr
     assert "warning" in done.stdout
+    assert set(done.appearances.values()) == {1}
+    repeated = (*("--tokens", 10_000_000, "--best-effort"), *("--max-copies-human", 2))
+    done = run(config, *repeated, out=out)
     assert max(done.appearances.values()) == 2
 
 
