@@ -12,14 +12,15 @@ from outcross.schemas.user_input import Model
 class MaxCopies(Model):
     """Caps on the copies of one document, or on its weight with `copies: weights`.
 
-    The literature on data-constrained scaling calls it `epochs`.
+    By default a document is written once: a copy teaches less than the text whose place it takes
+    (docs/budget.md). The literature on data-constrained scaling calls it `epochs`.
     """
 
     synthetic: int = Field(
-        default=2, ge=1, le=100, description="most copies of a synthetic document"
+        default=1, ge=1, le=100, description="most copies of a synthetic document"
     )
     human: int = Field(
-        default=2,
+        default=1,
         ge=1,
         le=100,
         description="most copies of a human document; with a lineage always 1 per run",

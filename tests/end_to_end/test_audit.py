@@ -533,6 +533,7 @@ def curated(corpora, tmp_path_factory):
         "tokens": 80_000,
         "rounds": 2,
         "human_share": 0.4,
+        "max_copies": 2,
         "workers": 1,
         "sources": [
             {"name": "gpt", "role": "synthetic", "files": [str(corpora.other)]},

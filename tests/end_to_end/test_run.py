@@ -38,6 +38,7 @@ def asked(corpus, base, tmp_path_factory) -> Run:
         60_000,
         "--human-share",
         0.5,
+        *("--max-copies-synthetic", 2, "--max-copies-human", 2),
         "--rounds",
         4,
         out=out,
@@ -261,6 +262,9 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     assert any("2,000,000" in warning for warning in done.report["verdict"]["warnings"])
     assert "warning" in done.stderr
     assert "warning" in done.stdout
+    assert set(done.appearances.values()) == {1}
+    repeated = (*("--tokens", 10_000_000, "--best-effort"), *("--max-copies-human", 2))
+    done = run(config, *repeated, out=out)
     assert max(done.appearances.values()) == 2
 
 

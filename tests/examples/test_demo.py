@@ -1,6 +1,7 @@
 """The demo is the first thing that a newcomer runs: it has to end, and to show what it claims."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_demo_widens_what_the_generator_has_narrowed(tmp_path: Path) -> None:
+def test_demo_widens_what_the_generator_has_narrowed_and_more_than_a_naive_mix(
+    tmp_path: Path,
+) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "demo.py"), "--work", str(tmp_path)],
         capture_output=True,
@@ -17,11 +20,19 @@ def test_demo_widens_what_the_generator_has_narrowed(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "Before against after" in done.stdout
+    assert "How much of human text is left?" in done.stdout
     assert "report.html" in done.stdout.splitlines()[-2]
+    closed = [
+        [int(percent) for percent in gap]
+        for gap in re.findall(r"(\d+)% → (\d+)%", done.stdout.split("How much of human")[1])
+    ]
+    assert len(closed) == 6
+    for naive, curated in closed:
+        assert curated > naive > 0
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     stages = {stage["name"]: stage["roles"] for stage in report["stages"]}
     before, after = stages["read"]["synthetic"], stages["write"]["all"]
     assert after["effective_clusters"] > 1.3 * before["effective_clusters"]
     assert after["kl_to_reference"] < 0.2 * before["kl_to_reference"]
     assert after["tail_mass"] > before["tail_mass"]
+    assert report["achieved"]["most_copies"] == 1

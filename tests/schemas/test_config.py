@@ -55,7 +55,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "max_kl": None,
         "effective_ratio": None,
         "plan": None,
-        "max_copies": {"synthetic": 2, "human": 2},
+        "max_copies": {"synthetic": 1, "human": 1},
         "copies": "rows",
         "domains": {},
         "off_support": "keep",
@@ -239,8 +239,8 @@ def test_what_looks_contradictory_and_is_not() -> None:
 def test_with_a_lineage_human_documents_stand_once_and_its_ledger_may_be_all_there_is() -> None:
     capped = config(lineage="loop", max_copies={"synthetic": 3, "human": 1})
     assert repeat_caps(capped) == MaxCopies(synthetic=3, human=1)
-    assert repeat_caps(config(lineage="loop")) == MaxCopies(synthetic=2, human=1)
-    assert repeat_caps(config()) == MaxCopies(synthetic=2, human=2)
+    assert repeat_caps(config(lineage="loop")) == MaxCopies(synthetic=1, human=1)
+    assert repeat_caps(config(max_copies=2)) == MaxCopies(synthetic=2, human=2)
     assert config(lineage="loop", human_tokens=5, sources=[SYNTHETIC]).human_tokens == 5
     assert config(lineage="loop", max_kl=0.1, sources=[SYNTHETIC]).max_kl == 0.1
     assert config(lineage="loop", fresh_human_tokens=0, archive=0).fresh_human_tokens == 0

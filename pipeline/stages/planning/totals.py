@@ -100,10 +100,12 @@ def _of_sources(
     wanted = synthetic * share / (1 - share)
     most = sum(float(Part.of(config, domain).human_cap.sum()) for domain in supply.domains)
     if wanted > most:
+        most_copies = config.max_copies.human
+        often = "once" if most_copies == 1 else f"at most {most_copies} times"
         reason = (
-            f"there are {human_supply:,.0f} human tokens, each at most {config.max_copies.human} "
-            f"times, and {wanted:,.0f} would be needed; with at most {int(most / share):,} tokens "
-            "the share can be held"
+            f"there are {human_supply:,.0f} human tokens, each written {often} "
+            f"(max_copies.human), and {wanted:,.0f} would be needed; with at most "
+            f"{int(most / share):,} tokens the share can be held"
         )
         if asked:
             raise ConfigError(f"human_share: {share} was asked, and {reason}")

@@ -127,7 +127,7 @@ def test_options_reach_the_configuration_with_their_types(outcross, files, reque
     assert config.near_threshold == 0.7
     assert config.best_effort is True
     assert config.tokens == 900
-    assert config.max_copies == MaxCopies(synthetic=2, human=3)
+    assert config.max_copies == MaxCopies(synthetic=1, human=3)
     assert config.off_support == "cap"
     assert [(s.name, s.role, s.files) for s in config.sources] == [
         ("synthetic", "synthetic", ["syn.jsonl"]),

@@ -78,7 +78,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured[Written[Selec
     out = folder / "out"
     (out / WORK).mkdir(parents=True)
     config = parse(
-        {"out": str(out), "workers": 1, "select": "random", "alpha": 0.3, "sources": sources}
+        {
+            "out": str(out),
+            "workers": 1,
+            "select": "random",
+            "alpha": 0.3,
+            "max_copies": 2,
+            "sources": sources,
+        }
     )
     context = Context(config, progress=StageProgress(quiet=True))
     planned = plan(rank(cluster(deduplicate(sketch(context)))))

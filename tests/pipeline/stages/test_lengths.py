@@ -222,7 +222,7 @@ def test_a_plan_leaves_out_for_the_run_that_carries_it_out(folder: Path, tmp_pat
 
 
 def test_what_long_documents_ruin_is_refused_or_said(folder: Path, tmp_path: Path) -> None:
-    asked = request(folder, tmp_path / "out", human_share=0.2, long_documents="keep")
+    asked = request(folder, tmp_path / "out", human_share=0.2, long_documents="keep", max_copies=2)
     with pytest.raises(ConfigError, match=r"^(tokens|human_share): .* tokens are written where"):
         run(asked)
     assert not (tmp_path / "out" / "data").exists()

@@ -141,20 +141,29 @@ def test_by_default_two_thirds_of_the_synthetic_tokens_and_the_human_share_on_to
 
 
 def test_a_human_share_that_can_not_be_held_is_lowered_and_said() -> None:
-    plan = make_plan(config(), supply(human=(10, 0, 0)))
-    assert plan.reached.human_tokens == pytest.approx(20)  # each document twice
-    assert "3.2% of the tokens, not 20.0%: there are 10 human tokens" in says(plan)
+    stock = supply(human=(10, 0, 0))
+    plan = make_plan(config(), stock)
+    assert plan.reached.human_tokens == pytest.approx(10)
+    assert "1.6% of the tokens, not 20.0%: there are 10 human tokens, each written" in says(plan)
     assert "150 would be needed" in says(plan)
+    plan = make_plan(config(max_copies=2), stock)
+    assert plan.reached.human_tokens == pytest.approx(20)
+    assert "3.2% of the tokens, not 20.0%" in says(plan)
+    assert "at most 2 times (max_copies.human)" in says(plan)
 
 
 def test_a_human_share_that_was_asked_for_is_refused_where_it_can_not_be_held() -> None:
     stock = supply(human=(10, 0, 0))
-    with pytest.raises(ConfigError, match=r"human_share: 0\.5 was asked, .* at most 40 tokens"):
-        make_plan(config(human_share=0.5), stock)
-    plan = make_plan(config(human_share=0.5, tokens=40), stock)
-    assert plan.reached.human_tokens == pytest.approx(20)
+    for copies in (1, 2):
+        asked = {"human_share": 0.5, "max_copies": copies}
+        tokens = 20 * copies
+        match = rf"human_share: 0\.5 was asked, .* at most {tokens} tokens"
+        with pytest.raises(ConfigError, match=match):
+            make_plan(config(**asked), stock)
+        plan = make_plan(config(**asked, tokens=tokens), stock)
+        assert plan.reached.human_tokens == pytest.approx(10 * copies)
     plan = make_plan(config(human_share=0.5, best_effort=True), stock)
-    assert "3.2% of the tokens, not 50.0%" in says(plan)
+    assert "1.6% of the tokens, not 50.0%" in says(plan)
 
 
 @settings(max_examples=150, deadline=None)
@@ -208,12 +217,15 @@ def test_a_point_of_the_frontier_is_what_asking_for_it_gives(stock: Supply, mode
 
 
 def test_token_counts_that_can_not_be_held_are_refused_with_the_numbers_that_would_do() -> None:
-    with pytest.raises(ConfigError, match=r"repeat caps allow 600.*would do"):
+    with pytest.raises(ConfigError, match=r"repeat caps allow 300.*would do"):
         make_plan(config(tokens=10_000, human_share=0.5), supply())
-    with pytest.raises(ConfigError, match=r"700 human tokens were asked .* caps allow 600"):
-        make_plan(config(human_tokens=700), supply())
-    plan = make_plan(config(human_tokens=700, best_effort=True), supply())
-    assert plan.reached.human_tokens == pytest.approx(600)
+    for copies in (1, 2):
+        asked = {"human_tokens": 700, "max_copies": copies}
+        allowed = 300 * copies
+        with pytest.raises(ConfigError, match=rf"700 human tokens .* caps allow {allowed}"):
+            make_plan(config(**asked), supply())
+        plan = make_plan(config(**asked, best_effort=True), supply())
+        assert plan.reached.human_tokens == pytest.approx(allowed)
     assert "700 human tokens were asked" in says(plan)
 
 
@@ -257,7 +269,10 @@ def test_without_synthetic_text() -> None:
     plan = make_plan(config(), stock)
     assert (plan.reached.synthetic_tokens, plan.reached.human_tokens) == (0, 300)
     assert "there is no synthetic text" in says(plan)
-    assert make_plan(config(tokens=450), stock).reached.human_tokens == pytest.approx(450)
+    repeated = make_plan(config(tokens=450, max_copies=2), stock)
+    assert repeated.reached.human_tokens == pytest.approx(450)
+    with pytest.raises(ConfigError, match="450 human tokens were asked .* caps allow 300"):
+        make_plan(config(tokens=450), stock)
     with pytest.raises(ConfigError, match=r"human_share: 0\.2 was asked, but there is no synth"):
         make_plan(config(human_share=0.2), stock)
     with pytest.raises(ConfigError, match="human_tokens: 0 were asked"):
@@ -300,11 +315,12 @@ def test_off_support_is_kept_at_its_natural_share_capped_or_dropped() -> None:
 
 def test_off_support_is_not_copied_to_meet_a_total() -> None:
     stock = supply(synthetic=(600, 300, 0), off_support=(100, 0, 200))
-    plan = make_plan(config(tokens=2100, human_share=0), stock)  # everything, as often as it may
+    asked = {"human_share": 0, "max_copies": 2}
+    plan = make_plan(config(tokens=2100, **asked), stock)  # everything, as often as it may
     assert off_support(plan) == pytest.approx(300)
     assert plan.reached.synthetic_tokens == pytest.approx(2100)
     with pytest.raises(ConfigError, match="caps allow 2,100"):
-        make_plan(config(tokens=2101, human_share=0), stock)
+        make_plan(config(tokens=2101, **asked), stock)
 
 
 def test_a_corpus_that_is_mostly_off_support_has_a_default_under_every_mode() -> None:
@@ -324,7 +340,7 @@ def test_the_shards_are_as_many_as_the_planned_bytes_fill() -> None:
 
 def test_with_weights_the_shards_hold_every_document_once() -> None:
     stock = supply(synthetic=(6e8, 3e8, 0), human=(1e7, 1e7, 1e7), off_support=(1e7, 0, 0))
-    asked = {"tokens": 1_500_000_000, "human_share": 0.04, "shard_mb": 100}
+    asked = {"tokens": 1_500_000_000, "human_share": 0.04, "shard_mb": 100, "max_copies": 2}
     rows = make_plan(config(**asked), stock)
     weights = make_plan(config(copies="weights", **asked), stock)
     assert weights.quotas == rows.quotas
