@@ -70,11 +70,14 @@ class Unit:
         index: position among all units of the run, ordered by source, file and place.
         source: position of the source in the configuration.
         pieces: pieces of the unit, ordered by file and place.
+        passages_of: index of the unit whose documents' passages are the rows of this unit; None
+            where rows are documents.
     """
 
     index: int
     source: int
     pieces: tuple[Piece, ...]
+    passages_of: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -147,6 +150,10 @@ OUTCROSS = pa.struct(
         pa.field("weight", pa.float64(), nullable=False),
     ]
 )
+
+# Number of a row's passage among those of its document, from 1, and how many there are. They stand
+# at the end of `OUTCROSS` where a source of the run has `pieces`, and are null for other sources.
+PASSAGE_FIELDS = [pa.field("piece", pa.int32()), pa.field("pieces", pa.int32())]
 
 REMOVED_FIELDS = [
     pa.field("id", pa.string(), nullable=False),

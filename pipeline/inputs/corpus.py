@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import parse
-from outcross.schemas.documents import OUTCROSS
+from outcross.schemas.documents import OUTCROSS, PASSAGE_FIELDS
 from outcross.schemas.sources import WRITABLE, Fields, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -132,7 +132,8 @@ def _curated(source: Source) -> bool:
             schema = pq.read_schema(stream)
         except (pa.ArrowException, OSError):  # the reader will reject it by name
             return False
-    return "outcross" in schema.names and schema.field("outcross").type == OUTCROSS
+    types = [OUTCROSS, pa.struct([*OUTCROSS, *PASSAGE_FIELDS])]
+    return "outcross" in schema.names and schema.field("outcross").type in types
 
 
 def _merge(sources: Sequence[Source]) -> list[Source]:

@@ -167,6 +167,7 @@ class Measuring(Branch):
             seed=config.seed,
             copies_together=config.copies == "weights",
             file_runs=runs,
+            replaced=frozenset(sketches.replaced),
         )
         work = DiversityWork(
             sketches.folder,
@@ -191,7 +192,7 @@ class Measuring(Branch):
         with stage, context.spill() as spill:
             transforms = [branch.transform(spill) for branch in unfinished]
             context.over_units(
-                sketched.units(*WRITABLE),
+                sketched.all_units(*WRITABLE),
                 lambda lanes: [lanes | transform for transform in transforms],
                 reading=True,
             )

@@ -184,7 +184,7 @@ class _Rank:
                 self._supply(cuts, parts or {}), self.done.folder, self._lengths(lanes)
             )
 
-        self.context.over_units(self.sketches.units, wire)
+        self.context.over_units(self.sketches.offered, wire)
 
     def ranked(self, lineage: RunLineage) -> list[RankedSource]:
         """Rank the synthetic sources, and decide with the amounts that are taken of each.
@@ -278,7 +278,7 @@ class _Rank:
             cuts = lanes | "Cuts" >> SumUnits(cut, folder, summed)
             lanes | "Samples" >> SumUnits(sample, folder, cuts)
 
-        self.context.over_units(self.sketches.units, wire)
+        self.context.over_units(self.sketches.offered, wire)
         return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
 
     def _mix(self, lineage: RunLineage, sums: NDArray[np.int64]) -> Any:
@@ -345,7 +345,7 @@ class _Rank:
             work = self._supply(files.join(folder, CUTS), parts)
             lanes | "Supply" >> SumUnits(work, self.done.folder, cuts)
 
-        self.context.over_units(self.sketches.units, wire)
+        self.context.over_units(self.sketches.offered, wire)
 
 
 def _unit_columns(clustered: Clustered, done: Artifact, domains: Sequence[str]) -> UnitColumns:

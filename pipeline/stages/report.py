@@ -15,7 +15,7 @@ from outcross.pipeline.stages.reporting.achieved import (
     missed,
 )
 from outcross.pipeline.stages.reporting.clusters import with_examples
-from outcross.pipeline.stages.reporting.conservation import conservation
+from outcross.pipeline.stages.reporting.conservation import conservation, pieces
 from outcross.pipeline.stages.reporting.dominance import dominant
 from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
 from outcross.pipeline.stages.reporting.quotes import Quoting
@@ -78,6 +78,7 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
         achieved=achieved,
         too_long=selected.ranking.too_long.facts,
         lineage=lineage,
+        pieces=pieces(written),
     )
 
 

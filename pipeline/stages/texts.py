@@ -22,9 +22,9 @@ from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
-from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import TextKind, texts_at
 from outcross.transforms.rows.text_fields import text_of
+from outcross.transforms.sketches.look_up_texts import WANTED, LookUpTexts
 
 SHOWN = 300  # characters of a text
 LOOKED_UP = 4 * SHOWN  # characters read, as white space and control characters are taken out
