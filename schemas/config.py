@@ -383,7 +383,7 @@ class Config(Model):
 
 def _check_pieces(source: Source) -> None:
     if source.pieces is None:
-        if "piece_tokens" in source.model_fields_set:
+        if source.piece_tokens is not None:
             raise ValueError(f"piece_tokens: only works with pieces; set pieces of {source.name!r}")
         return
     if source.role != "synthetic":

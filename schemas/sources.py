@@ -20,7 +20,7 @@ PieceKind = Literal["sentence", "paragraph"]
 """Smallest part of a text that a piece of it is made of."""
 
 PIECE_TOKENS = 64
-"""Most words of a piece, unless a single sentence or paragraph has more."""
+"""Most words of a piece if `piece_tokens` is absent."""
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
 """Format of a file, which tells how its bytes become rows."""
@@ -99,10 +99,11 @@ class Source(Fields):
         "piece_tokens in pieces of consecutive sentences or paragraphs, of which a run chooses "
         "each by itself; if absent, documents are chosen whole",
     )
-    piece_tokens: int = Field(
-        default=PIECE_TOKENS,
+    piece_tokens: int | None = Field(
+        default=None,
         ge=1,
-        description="most words of a piece; a sentence or paragraph of more words is one piece",
+        description="with pieces: most words of a piece, 64 if absent; a sentence or paragraph of "
+        "more words is one piece",
     )
     removed_by: list[str] | None = Field(
         default=None,

@@ -28,6 +28,10 @@ class Arm:
     rounds: int = 8
     owns_first: bool = False
     """The first generator's corpus stands in the ledger: its owner has it."""
+    pieces: Literal["sentence", "paragraph"] | None = None
+    """Parts of samples that the product chooses one by one; else samples are chosen whole."""
+    joined: bool = False
+    """The next generator learns the chosen pieces of a sample as one document; else each is one."""
 
 
 _STANDARD = (
@@ -68,5 +72,11 @@ _OWNED = (
 )
 """What it is worth to put the first corpus into the ledger: not among the arms of the table."""
 
-ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED)}
+_IN_PIECES = (
+    Arm("residual+ledger.4+sentences", "product", 0.4, pieces="sentence"),
+    Arm("residual+ledger.4+sentences.joined", "product", 0.4, pieces="sentence", joined=True),
+)
+"""Samples that are chosen sentence by sentence: not among the arms of the table."""
+
+ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_IN_PIECES)}
 STANDARD = tuple(arm.name for arm in _STANDARD)

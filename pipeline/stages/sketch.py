@@ -15,6 +15,7 @@ from outcross.pipeline.stages.sources import check_sources
 from outcross.schemas.columns import OTHER_KEYS, is_json
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import PIECE_TOKENS
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.transforms.base import files
 from outcross.transforms.inputs.seals import Identity, digests_of, identify_all, seal_units
@@ -52,7 +53,7 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
     }
     cut = embedded and any(source.pieces is not None for source in config.sources)
     if cut:
-        parts["pieces"] = [[source.pieces, source.piece_tokens] for source in config.sources]
+        parts["pieces"] = [[s.pieces, s.piece_tokens or PIECE_TOKENS] for s in config.sources]
     done = artifact(config.out, "sketch", embedder=default_fingerprint(), **parts)
     if not embedded and not done.finished:  # sketches with embeddings do as well
         done = artifact(config.out, "sketch", embedder=None, **parts)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
-from outcross.schemas.sources import Source
+from outcross.schemas.sources import PIECE_TOKENS, Source
 from outcross.transforms.reading.lookup import TextKind, texts_of_rows
 from outcross.transforms.reading.read import BATCH_BYTES, read_unit
 from outcross.transforms.rows.blocks import BATCH_ROWS, Block
@@ -61,7 +61,7 @@ def read_rows(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Ite
 
 def _split(texts: pa.Array, source: Source) -> Passages:
     assert source.pieces is not None
-    return split_passages(texts, source.pieces, source.piece_tokens)
+    return split_passages(texts, source.pieces, source.piece_tokens or PIECE_TOKENS)
 
 
 def _passages_of(block: Block, source: Source, batch_bytes: int) -> Iterator[Block]:
