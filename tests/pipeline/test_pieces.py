@@ -198,6 +198,23 @@ def test_documents_of_an_earlier_run_are_known_by_their_pieces(
     assert not known & {row["id"] for row in data(tmp_path / "out")}
 
 
+def test_a_lineage_offers_earlier_documents_in_pieces_as_well(
+    corpus: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    folder, keys = corpus[0], {"lineage": str(tmp_path / "lineage"), "human_share": 0.2}
+    run(config(folder, tmp_path / "first", **keys))
+    texts = paragraphs(20)[-60:]
+    rows = [{"id": f"n{n}", "text": text, "topic": "new"} for n, text in enumerate(texts)]
+    write_jsonl(tmp_path / "new.jsonl", rows)
+    files = {"files": [str(tmp_path / "new.jsonl")]}
+    run(config(folder, tmp_path / "second", files, archive_source=9, **keys))
+    report = json.loads((tmp_path / "second" / "report.json").read_text())
+    assert [counts["source"] for counts in report["pieces"]] == ["first.gpt"]
+    rows = [row["outcross"] for row in data(tmp_path / "second")]
+    assert {row["source"] for row in rows if row["piece"] is not None} == {"first.gpt"}
+    assert max(row["pieces"] or 0 for row in rows) > 2
+
+
 def test_dedup_writes_whole_documents(
     out: Path, whole: Path, corpus: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
