@@ -109,7 +109,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
         if reference is None:
             reference = load_reference(done.path("reference"))
     else:
-        with context.progress.stage("cluster", documents=len(sketches)):
+        with context.progress.stage("cluster", documents=sketches.offered_rows):
             if reference is None:
                 roles = WRITABLE if audited else reference_roles(deduplicated.sketched)
                 reference = _make_reference(deduplicated, done, roles)

@@ -133,7 +133,7 @@ def rank(clustered: Clustered) -> Ranking:
     if done.finished:
         context.progress.skipped("rank")
     else:
-        with context.progress.stage("rank", documents=len(clustered.sketched.sketches)):
+        with context.progress.stage("rank", documents=clustered.sketched.sketches.offered_rows):
             stage = _Rank(clustered, done, columns, limits)
             sources = [] if lineage is None else stage.ranked(lineage)
             if lineage is None:

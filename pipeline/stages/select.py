@@ -46,7 +46,7 @@ def _choose(choosing: Selecting | Keeping) -> Counted:
     if counting.done.finished:
         context.progress.skipped(choosing.stage)
         return counting.result()
-    stage = context.progress.stage(choosing.stage, documents=len(sketches))
+    stage = context.progress.stage(choosing.stage, documents=sketches.offered_rows)
     with stage, context.spill() as spill:
         work = None if selected.artifact.finished else choosing.transform(spill)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from outcross.pipeline.commands.explain import explain_document
+from outcross.pipeline.commands.explain import explain_document, explain_removals
 from outcross.pipeline.commands.run import dedup, run
 from outcross.schemas.config import Config, parse
 from outcross.schemas.user_input import ConfigError
@@ -240,6 +240,14 @@ def test_explain_tells_the_pieces_of_a_document(
     numbers = sorted({piece for piece, _ in pieces})
     assert f"gpt: {len(numbers)} of its {document['pieces']} pieces written" in shown
     assert f"({', '.join(map(str, numbers))})" in shown
+
+
+def test_explain_shows_the_whole_text_of_a_kept_document(
+    out: Path, corpus: tuple[Path, dict[str, str]]
+) -> None:
+    removals = explain_removals(str(out), 100).figures["least_similar"]
+    assert len(removals) > 5
+    assert all(row["kept_text"] == corpus[1][row["kept_id"]] for row in removals)
 
 
 def test_a_column_that_is_no_plain_text_is_refused(tmp_path: Path) -> None:

@@ -107,6 +107,11 @@ class Sketches:
         return {unit.passages_of: unit for unit in self.units if unit.passages_of is not None}
 
     @property
+    def offered_rows(self) -> int:
+        """Number of documents and passages that are chosen from."""
+        return sum(self.reports[unit.index].rows for unit in self.offered)
+
+    @property
     def document_count(self) -> int:
         """Number of documents, which come before all passages."""
         return int(self.offsets[len(self.documents)])
