@@ -11,7 +11,7 @@ from outcross.schemas.sources import Format
 FORMAT_VERSION = 7
 """Version of the artifacts of stages and of manifest.json."""
 TEXT_VERSION = 2
-"""Version of the rules by which texts become words, fingerprints, signatures and tokens."""
+"""Version of the rules that make words, fingerprints, signatures, tokens and passages of texts."""
 EMBEDDING_DIMS = 256
 SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept

@@ -6,7 +6,7 @@ A sentence ends
 - after a mark that ends sentences, and quotes and brackets that close there. After a mark of ASCII
   white space must follow; after marks of other scripts, such as 。, nothing needs to.
 
-A full stop doesn't end a sentence after an initial, one of a few titles, or the number of a list.
+A full stop doesn't end a sentence after an initial, a few abbreviations, or the number of a list.
 Nor does any mark of ASCII before a small letter, unless the text writes sentences in small letters.
 
 A paragraph ends at a blank line; in a text without blank lines, at each line break.
@@ -52,10 +52,11 @@ def _packed(word: str) -> int:
     return int.from_bytes(word.encode(), "big")
 
 
-_TITLES = tuple(
+_ABBREVIATED = tuple(
     _packed(word)
     for words in (
         ("mr", "mrs", "ms", "dr", "prof", "st", "mt", "vs", "cf", "fig"),
+        ("inc", "ltd", "co", "corp", "jr", "sr", "al", "etc"),
         ("nr", "bzw", "ca", "hr", "fr", "mme", "mlle", "sra", "dra"),
     )
     for word in words
@@ -219,7 +220,7 @@ def _is_abbreviated(data, begin, i, classes):  # type: ignore[no-untyped-def]
         return k == begin
     if letters == 1:
         return True
-    return packed in _TITLES
+    return packed in _ABBREVIATED
 
 
 @borrowing()

@@ -83,6 +83,7 @@ def test_a_text_within_the_limit_is_one_passage_with_its_white_space() -> None:
         ("He said “No.” She left. (They met.) End", ["He said “No.”", "She left.", "(They met.)"]),
         ("It costs 3.14 dollars. **Bold.** Next", ["It costs 3.14 dollars.", "**Bold.**"]),
         ("Dr. Ada B. Lovelace of the U.S. army. End", ["Dr. Ada B. Lovelace of the U.S. army."]),
+        ("Apple Inc. makes phones. End", ["Apple Inc. makes phones."]),
         ("About approx. half. “Why?” he asked. End", ["About approx. half.", "“Why?” he asked."]),
         ("1. First item\n2. Second\nEnd", ["1. First item", "2. Second"]),
         (
