@@ -13,6 +13,7 @@ from pydantic import (
 
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocuments, MaxCopies
 from outcross.schemas.sources import WRITABLE, Source
+from outcross.schemas.text_field import is_template, listed
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
 
 OnBroken = Literal["stop", "reject"]
@@ -278,6 +279,7 @@ class Config(Model):
                 "sources: no source has the role synthetic or human, so there is nothing to write"
             )
         for source in self.sources:
+            _check_pieces(source)
             for name in source.removed_by or []:
                 if name not in names:
                     raise ValueError(
@@ -377,6 +379,29 @@ class Config(Model):
                 raise ValueError(
                     f"{key}: doesn't work with domains, which have budgets of their own; {instead}"
                 )
+
+
+def _check_pieces(source: Source) -> None:
+    if source.pieces is None:
+        if source.piece_tokens is not None:
+            raise ValueError(f"piece_tokens: only works with pieces; set pieces of {source.name!r}")
+        return
+    if source.role != "synthetic":
+        raise ValueError(
+            f"pieces: {source.name!r} has the role {source.role}; only synthetic documents are "
+            "chosen in pieces, so leave it out"
+        )
+    field = source.text_field
+    if isinstance(field, tuple) or is_template(field) or "." in field or source.roles is not None:
+        raise ValueError(
+            f"pieces: the text of {source.name!r} is {listed(field)}, and a piece takes the text's "
+            "place in its row; name one column of plain text as text_field, without roles"
+        )
+    if source.prompt_field is not None:
+        raise ValueError(
+            f"pieces: {source.name!r} has a prompt_field, and a piece of an answer is no answer to "
+            "its prompt; leave one of them out"
+        )
 
 
 def repeat_caps(config: Config) -> MaxCopies:

@@ -11,7 +11,7 @@ from outcross.schemas.sources import Format
 FORMAT_VERSION = 8
 """Version of the artifacts of stages and of manifest.json."""
 TEXT_VERSION = 2
-"""Version of the rules by which texts become words, fingerprints, signatures and tokens."""
+"""Version of the rules that make words, fingerprints, signatures, tokens and passages of texts."""
 EMBEDDING_DIMS = 256
 SURFACE_MEASURES = 4
 RAW_BYTES = 500  # of a rejected row that are kept
@@ -70,11 +70,14 @@ class Unit:
         index: position among all units of the run, ordered by source, file and place.
         source: position of the source in the configuration.
         pieces: pieces of the unit, ordered by file and place.
+        passages_of: index of the unit whose documents' passages are the rows of this unit; None
+            where rows are documents.
     """
 
     index: int
     source: int
     pieces: tuple[Piece, ...]
+    passages_of: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -148,8 +151,25 @@ OUTCROSS = pa.struct(
     ]
 )
 
-OUTCROSS_WITH_PROVENANCE = pa.struct([*OUTCROSS, pa.field("provenance", pa.string())])
-"""The same where a source says how its texts were made."""
+PROVENANCE_FIELDS = [pa.field("provenance", pa.string())]
+"""How the text was made, at the end of `OUTCROSS` where a source of the run says it."""
+PASSAGE_FIELDS = [pa.field("piece", pa.int32()), pa.field("pieces", pa.int32())]
+"""Number of a passage in its document, from 1, and how many there are: at the end where a source
+of the run has `pieces`, and null for other sources."""
+
+
+def outcross_type(*, provenance: bool, passages: bool) -> pa.StructType:
+    """Return the type of the column `outcross`, with the fields that the sources ask for."""
+    asked = (*(PROVENANCE_FIELDS if provenance else ()), *(PASSAGE_FIELDS if passages else ()))
+    return pa.struct([*OUTCROSS, *asked])
+
+
+OUTCROSS_TYPES = [
+    outcross_type(provenance=provenance, passages=passages)
+    for provenance in (False, True)
+    for passages in (False, True)
+]
+"""All types that the column `outcross` can have."""
 
 REMOVED_FIELDS = [
     pa.field("id", pa.string(), nullable=False),

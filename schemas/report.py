@@ -13,6 +13,7 @@ from outcross.schemas.deduplication import Deduplication
 from outcross.schemas.figures import Domain, Figures, Shard, Stage
 from outcross.schemas.gap import Gain
 from outcross.schemas.lineage import LineageReport
+from outcross.schemas.pieces import SourcePieces
 from outcross.schemas.plan import Asked, LengthLimits
 from outcross.schemas.prompts import Prompts
 from outcross.schemas.quotes import QuotedText, QuotedWords
@@ -44,7 +45,8 @@ class Conservation(Strict):
     not_selected: dict[str, int] = Field(description="kept rows that were not written, by reason")
     copies: int = Field(
         ge=0,
-        description="further rows of them in data/, beyond the first; 0 if copies are weights",
+        description="further rows of them in data/, beyond the first, or beyond the first of each "
+        "of their pieces; 0 if copies are weights",
     )
 
     def holds(self) -> bool:
@@ -291,6 +293,16 @@ class Report(Strict):
     lineage: LineageReport | None = Field(
         default=None, description="place of the run in its lineage; null without one"
     )
+    pieces: list[SourcePieces] = Field(
+        default_factory=list,
+        description="documents and pieces of each source with the key `pieces`",
+    )
+
+    @property
+    def data_rows(self) -> int:
+        """Number of documents and pieces in data/: of its rows, if copies are weights."""
+        more = sum(line.written_pieces - line.written_documents for line in self.pieces)
+        return sum(line.written for line in self.conservation) + more
 
     def figures(self, stage: str, role: str = "all") -> Figures:
         """Return the figures of a role after a stage.

@@ -17,6 +17,12 @@ Role = Literal["synthetic", "human", "reference", "exclude"]
 WRITABLE: tuple[Role, ...] = ("synthetic", "human")
 
 
+PieceKind = Literal["sentence", "paragraph"]
+"""Smallest part of a text that a piece of it is made of."""
+
+PIECE_TOKENS = 64
+"""Most words of a piece if `piece_tokens` is absent."""
+
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
 """Format of a file, which tells how its bytes become rows."""
 
@@ -90,6 +96,18 @@ class Source(Fields):
         default_factory=dict,
         description="filter of rows by column: a row is kept if the column equals the value, is "
         "in the list (null matches missing values), or meets a mapping of >, >=, <, <= and not",
+    )
+    pieces: PieceKind | None = Field(
+        default=None,
+        description="for a synthetic source: sentence or paragraph offers documents longer than "
+        "piece_tokens in pieces of consecutive sentences or paragraphs, of which a run chooses "
+        "each by itself; if absent, documents are chosen whole",
+    )
+    piece_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="with pieces: most words of a piece, 64 if absent; a sentence or paragraph of "
+        "more words is one piece",
     )
     removed_by: list[str] | None = Field(
         default=None,

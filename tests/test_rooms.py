@@ -47,7 +47,7 @@ WITH_BEAM = {
     "transforms.exchange.step",
     "transforms.exchange.sums",
     "transforms.measuring.measure_diversity",
-    "transforms.reading.look_up_texts",
+    "transforms.sketches.look_up_texts",
     "transforms.reference.assign_clusters",
     "transforms.reference.make_reference",
     "transforms.selection.fill_quotas",

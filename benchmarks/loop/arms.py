@@ -32,6 +32,10 @@ class Arm:
     """The first generator's corpus stands in the ledger: its owner has it."""
     steered: float = 0.0
     """Share of the next candidates whose topics are asked for, by `outcross requests`."""
+    pieces: Literal["sentence", "paragraph"] | None = None
+    """Parts of samples that the product chooses one by one; else samples are chosen whole."""
+    joined: bool = False
+    """The next generator learns the chosen pieces of a sample as one document; else each is one."""
 
 
 _STANDARD = (
@@ -91,5 +95,11 @@ _STEERED = (
 )
 """What it is worth to tell the generator what to write: not among the arms of the table."""
 
-ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_SETTINGS, *_STEERED)}
+_IN_PIECES = (
+    Arm("residual+ledger.4+sentences", "product", 0.4, pieces="sentence"),
+    Arm("residual+ledger.4+sentences.joined", "product", 0.4, pieces="sentence", joined=True),
+)
+"""Samples that are chosen sentence by sentence: not among the arms of the table."""
+
+ARMS = {arm.name: arm for arm in (*_STANDARD, *_OWNED, *_SETTINGS, *_STEERED, *_IN_PIECES)}
 STANDARD = tuple(arm.name for arm in _STANDARD)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,12 +50,25 @@ def write(path: Path, world: World, documents: Documents) -> None:
             file.write(json.dumps({"text": text, "topic": topic}) + "\n")
 
 
-def read(folder: Path, world: World) -> tuple[Documents, Documents]:
-    """Return the documents that the product has written: synthetic ones and human ones."""
-    table = pq.read_table(folder / "data", columns=["text", "topic", "outcross"])
-    topics = table["topic"].to_numpy().astype(np.int32)
-    documents = world.parse(table["text"].to_pylist(), topics)
-    roles = table["outcross"].combine_chunks().field("role").to_numpy(zero_copy_only=False)
+def read(folder: Path, world: World, join: bool = False) -> tuple[Documents, Documents]:
+    """Return the documents that the product has written: synthetic ones and human ones.
+
+    With `join`, the pieces of a document, which stand one after the other, are one document again.
+    """
+    rows = pq.read_table(folder / "data", columns=["text", "topic", "outcross"]).to_pylist()
+    names = [
+        (row["outcross"]["source"], row["outcross"]["id"], row["outcross"]["copy"])
+        if join
+        else number
+        for number, row in enumerate(rows)
+    ]
+    groups = [
+        [row for _, row in group]
+        for _, group in groupby(zip(names, rows, strict=True), lambda pair: pair[0])
+    ]
+    topics = np.array([group[0]["topic"] for group in groups], np.int32)
+    documents = world.parse([" ".join(row["text"] for row in group) for group in groups], topics)
+    roles = np.array([group[0]["outcross"]["role"] for group in groups])
     return (
         documents.take(np.flatnonzero(roles == "synthetic")),
         documents.take(np.flatnonzero(roles == "human")),
@@ -218,7 +232,7 @@ class Curator:
             *("--max-copies-synthetic", 2, "--max-copies-human", 1),
             *("--seed", self.seed, "--workers", 1, "--json"),
         )
-        chosen = read(out, self.world)
+        chosen = read(out, self.world, arm.joined)
         if arm.steered:
             self.asked = requested(out, self.world.sizes.topics, words, arm.steered)
         shutil.rmtree(out)
@@ -234,8 +248,18 @@ class Curator:
         human = self.folder / "fresh.jsonl"
         write(paths[-1], self.world, candidates)
         write(human, self.world, fresh)
-        synthetic = [part for path in paths for part in ("--synthetic", path)]
-        return *synthetic, "--human", human
+        if self.arm.pieces is None:
+            synthetic = [part for path in paths for part in ("--synthetic", path)]
+            return *synthetic, "--human", human
+        sampled = {"pieces": self.arm.pieces, "piece_tokens": 1}
+        roles = {"synthetic": (paths, sampled), "human": ([human], {})}
+        sources = [
+            {"name": role, "role": role, "files": [str(path) for path in files], **keys}
+            for role, (files, keys) in roles.items()
+        ]
+        config = self.folder / "run.yaml"
+        config.write_text(json.dumps({"sources": sources}), encoding="utf-8")
+        return (config,)
 
     def _add_to_ledger(self, documents: Documents) -> None:
         """Put human text into the product's ledger."""

@@ -133,6 +133,11 @@ def _removal(row: dict[str, Any]) -> str:
 
 def _fate(source: Source, written: Sequence[dict[str, Any]]) -> str:
     """Return a line on a document that was not removed."""
+    if written and (written[0].get("pieces") or 1) > 1:
+        numbers = sorted({row["piece"] for row in written})
+        line = f"{len(numbers)} of its {written[0]['pieces']} pieces written"
+        shown = ", ".join(map(str, numbers[:_REPEATS])) + (", …" if numbers[_REPEATS:] else "")
+        return f"{line} ({shown}), {sum(row['tokens'] for row in written)} tokens"
     if written:
         times = "once" if len(written) == 1 else f"{len(written)} times"
         cluster = written[0]["cluster"]

@@ -55,6 +55,13 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
 def show_rows(console: Console, report: Report) -> None:
     """Print the rows of each source, the words that the embedder knows, and the removals."""
     show_table(console, _conservation_table(report))
+    for line in report.pieces:
+        documents = counted(line.written_documents, "document")
+        print_line(
+            console,
+            f"{line.source}: {line.written_pieces:,} of {counted(line.pieces, 'piece')} are "
+            f"written, of {documents}\n",
+        )
     if report.known_words:
         shares = (
             f"{line.source} {number_or_dash(line.share, '.0%')}"
@@ -135,7 +142,7 @@ def _show_achieved(console: Console, report: Report) -> None:
             + ("" if human is None else f"; human text: {human.words:.4f} and {human.pairs:.4f}"),
         )
     if report.asked is not None and report.asked.copies == "weights":
-        rows = sum(line.written for line in report.conservation)
+        rows = report.data_rows
         documents = report.figures("write").documents
         print_line(
             console, f"copies are weights: {counted(rows, 'row')} that count as {documents:,}"

@@ -204,7 +204,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
     context, config = sketched.context, sketched.config
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow")
     inputs: dict[str, Any] = {}
-    for unit in sketched.sketches.units:
+    for unit in sketched.sketches.documents:
         name = config.sources[unit.source].name
         rows = sketched.sketches.reports[unit.index].piece_rows
         for piece, count in zip(unit.pieces, rows, strict=True):

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import parse
-from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE
+from outcross.schemas.documents import OUTCROSS_TYPES
 from outcross.schemas.sources import WRITABLE, Fields, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -137,10 +137,7 @@ def _curated(source: Source) -> bool:
             schema = pq.read_schema(stream)
         except (pa.ArrowException, OSError):  # the reader will reject it by name
             return False
-    return "outcross" in schema.names and schema.field("outcross").type in (
-        OUTCROSS,
-        OUTCROSS_WITH_PROVENANCE,
-    )
+    return "outcross" in schema.names and schema.field("outcross").type in OUTCROSS_TYPES
 
 
 def _merge(sources: Sequence[Source]) -> list[Source]:

@@ -108,7 +108,7 @@ def _weights(report: Report) -> list[str]:
     """Explain how to train on weighted rows; return nothing where copies are rows."""
     if report.asked is None or report.asked.copies == "rows":
         return []
-    rows = sum(line.written for line in report.conservation)
+    rows = report.data_rows
     counted = report.figures("write").documents
     return [
         "Every document is one row. Its `outcross.weight`, a whole number, tells how often it "

@@ -24,6 +24,7 @@ from outcross.pipeline.page.markup import (
     term,
 )
 from outcross.schemas.figures import OUTCOMES
+from outcross.schemas.pieces import SourcePieces
 from outcross.schemas.plan import Plan
 from outcross.schemas.report import Achieved, Conservation, KnownWords, Report
 
@@ -199,12 +200,27 @@ def flow(report: Report) -> Html:
         el("p", note, class_="note" if holds else "alarm"),
         table("Documents by source", columns, rows[:200]),
         more(len(rows), 200, "sources", "report.json"),
+        _pieces(report),
         _too_long(report),
         brief=", ".join(
             f"{number(sum(getattr(line, field) for line in lines))} {field}"
             for field in ("read", "rejected", "removed", "kept")
         ),
     )
+
+
+def _pieces(report: Report) -> Html | None:
+    """Return a table of the sources whose documents are chosen in pieces."""
+    if not report.pieces:
+        return None
+    fields = ["documents", "pieces", "written_documents", "written_pieces"]
+    columns = [Column("source", numeric=False, heading=True)]
+    columns += [Column(field.replace("_", " "), key_of(SourcePieces, field)) for field in fields]
+    rows: list[list[Cell | str]] = [
+        [name(line.source), *(figure(getattr(line, field)) for field in fields)]
+        for line in report.pieces
+    ]
+    return table("Documents that are chosen in pieces", columns, rows)
 
 
 def _too_long(report: Report) -> Html | None:

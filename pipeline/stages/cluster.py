@@ -109,7 +109,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
         if reference is None:
             reference = load_reference(done.path("reference"))
     else:
-        with context.progress.stage("cluster", documents=len(sketches)):
+        with context.progress.stage("cluster", documents=sketches.offered_rows):
             if reference is None:
                 roles = WRITABLE if audited else reference_roles(deduplicated.sketched)
                 reference = _make_reference(deduplicated, done, roles)
@@ -167,7 +167,7 @@ def _classify(deduplicated: Deduplicated, done: Artifact, reference: Reference) 
         assigned = lanes | assign
         lanes | SumUnits(classify, sums, assigned)
 
-    deduplicated.context.over_units(sketches.units, wire)
+    deduplicated.context.over_units(sketches.offered, wire)
     assert config.reference is not None
     folder = done.subfolder("reference")
     copy_reference(config.reference, folder)
@@ -188,7 +188,9 @@ def _make_reference(
     sketched, sketches = deduplicated.sketched, deduplicated.sketches
     context, config = sketched.context, sketched.config
     numbers = [number for number, source in enumerate(config.sources) if source.role in roles]
-    rows = [sketches.reports[unit.index].rows for unit in sketches.units if unit.source in numbers]
+    rows = [
+        sketches.reports[unit.index].rows for unit in sketches.offered if unit.source in numbers
+    ]
     maker = Maker(
         documents=ReferenceDocuments(
             sketches.folder, deduplicated.folder, frozenset(numbers), config.seed
@@ -204,7 +206,7 @@ def _make_reference(
         classes=done.subfolder("classes"),
     )
     with context.spill() as spill:
-        context.over_units(sketches.units, lambda p: maker.wire(p, spill), reading=True)
+        context.over_units(sketches.offered, lambda p: maker.wire(p, spill), reading=True)
     reference = maker.result(
         load_default().fingerprint,
         config.ngram,

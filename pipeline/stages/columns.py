@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.columns import LEDGER_COLUMN, settle, unite
+from outcross.schemas.columns import LEDGER_COLUMN, is_json, settle, unite
 from outcross.schemas.config import Config
 from outcross.schemas.plan import SourceTexts
 from outcross.schemas.sources import WRITABLE, Source
+from outcross.schemas.supertypes import is_text
 from outcross.schemas.text_field import TEXT_OUT, paths_of
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.rows.open_keys import is_open, named_columns, narrow_schema
@@ -29,7 +30,8 @@ def union_columns(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Sch
         The schemas of data/ and of removed/, and the column of judged texts if there is one.
 
     Raises:
-        ConfigError: when a source has a column with the name of the judged texts' column.
+        ConfigError: when a source has a column with the name of the judged texts' column, or
+            `pieces` and texts that are more than one string.
     """
     by_source: dict[int, list[pa.Schema]] = {number: [] for number in range(len(config.sources))}
     for unit in sketches.units:
@@ -50,6 +52,7 @@ def union_columns(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Sch
             united[number] = narrow_schema(
                 schema, everywhere, named_columns(config.sources[number])
             )
+    _check_pieces(config, united)
     writable = [n for n, source in enumerate(config.sources) if source.role in WRITABLE]
     union = settle([united[number] for number in writable])
     removed_union = settle(list(united.values()))
@@ -62,6 +65,28 @@ def union_columns(config: Config, sketches: Sketches) -> tuple[pa.Schema, pa.Sch
             "would stand; choose another name (text_out: null for no such column)"
         )
     return union.append(pa.field(text_out, pa.string())), removed_union, text_out
+
+
+def _check_pieces(config: Config, united: dict[int, pa.Schema]) -> None:
+    """Refuse `pieces` of a source whose column of the text holds other values than strings.
+
+    Args:
+        config: configuration of the run.
+        united: schema of each source's rows, by the source's number.
+    """
+    for number, source in enumerate(config.sources):
+        if source.pieces is None:
+            continue
+        place = united[number].get_field_index(str(source.text_field))
+        if place < 0:  # no row is valid, so there is nothing to cut
+            continue
+        field = united[number].field(place)
+        if is_json(field) or not is_text(field.type):
+            shown = "JSON" if is_json(field) else str(field.type)
+            raise ConfigError(
+                f"pieces: the column {source.text_field!r} of {source.name!r} holds {shown:.80}, "
+                "and only plain text is cut into pieces; leave pieces out"
+            )
 
 
 def _text_out(config: Config, united: dict[int, pa.Schema]) -> str | None:

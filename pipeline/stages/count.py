@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.engine.artifacts import Artifact, artifact
 from outcross.pipeline.stages.audited import Audited
+from outcross.pipeline.stages.offered import document_lanes, offered_lanes
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.schemas.sources import Role
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
@@ -81,7 +82,7 @@ class Counted:
     def rows(self) -> int:
         """Rows of data/, where a document with a weight is one."""
         sums, weighted = self.totals.sources, self.corpus.config.copies == "weights"
-        return int((sums.selected if weighted else sums.rows).sum())
+        return int((sums.selected_pieces if weighted else sums.rows).sum())
 
     @property
     def by_cluster(self) -> NDArray[np.int64]:
@@ -113,7 +114,7 @@ class Counting:
         """Apply the sums and exchanges to lanes of units.
 
         Args:
-            lanes: lanes of all units.
+            lanes: lanes of all units, of documents and of passages.
             spill: folder for rows on their way; None to shuffle them.
             after: collection that is complete when the documents are chosen.
         """
@@ -130,25 +131,27 @@ class Counting:
             clusters=self.clusters,
             named=_named(corpus),
         )
-        lanes | "Totals" >> SumUnits(total, done.subfolder("sums"), after)
+        offered = offered_lanes(lanes, sketches, "OfferedToTotals")
+        offered | "Totals" >> SumUnits(total, done.subfolder("sums"), after)
         if isinstance(corpus, Selected) and corpus.clustered.reference.human:
             share = min(SAMPLE_TOKENS / corpus.planned.plan.reached.tokens, 1.0)
             written = CountWritten(sketches.folder, corpus.folder, share, seed)
-            lanes | "Ngrams" >> SumUnits(written, done.subfolder("ngrams"), after)
+            offered | "Ngrams" >> SumUnits(written, done.subfolder("ngrams"), after)
         partitions = max(_PARTITIONS, len(sketches) // _DOCUMENTS)
         distinct = done.subfolder("distinct")
         texts = CountDistinct(sketches.folder, len(sources), partitions, distinct)
-        lanes | "SendTexts" >> Send(texts, spill) | "CollectTexts" >> Collect(texts)
+        documents = document_lanes(lanes, sketches)
+        documents | "SendTexts" >> Send(texts, spill) | "CollectTexts" >> Collect(texts)
         asking = [source.prompt_field is not None for source in sources]
         prompts, comparisons = done.subfolder("prompts"), done.subfolder("comparisons")
         if any(asking):
             asked = PromptCounts(sketches.folder, asking, seed, partitions, prompts)
-            by_source = lanes | "SendPrompts" >> Send(asked, spill)
+            by_source = documents | "SendPrompts" >> Send(asked, spill)
             by_source |= "RegroupPrompts" >> Regroup(asked, spill)
             collected = by_source | "CollectPrompts" >> Collect(asked)
             if sketched.embedded:
                 drawn = DrawnAnswers(sketches.folder, sketches.offsets, prompts, seed, comparisons)
-                answers = lanes | "SendAnswers" >> Send(drawn, spill, after=collected)
+                answers = documents | "SendAnswers" >> Send(drawn, spill, after=collected)
                 answers | "CollectAnswers" >> Collect(drawn)
 
     def result(self) -> Counted:

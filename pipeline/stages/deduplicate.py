@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from outcross.schemas.sources import Role
 from outcross.transforms.dedup.corpus import Corpus, Named
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Settings
 from outcross.transforms.dedup.deduplicate_documents import DeduplicateDocuments
+from outcross.transforms.dedup.passage_verdicts import SavePassageVerdicts
 from outcross.transforms.dedup.rules import Party
+from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.inputs.places import file_names
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.joined import JoinedSketches
@@ -36,7 +39,8 @@ class Deduplicated:
     """Kept documents, and what the others repeat; result of `deduplicate`.
 
     Attributes:
-        sketched: result of `sketch`.
+        sketched: result of `sketch`. From here on its sketches hold the passages as well, of
+            sources that are offered in pieces.
         artifact: artifact of the stage.
         bands: number of bands.
         rows: rows of a band.
@@ -146,6 +150,8 @@ def deduplicate(sketched: Sketched, indices: Sequence[Index] = ()) -> Deduplicat
     else:
         with context.progress.stage("deduplicate", documents=len(sketches)):
             _deduplicate(sketched, earlier, done, bands, rows)
+    if sketched.passages is not None:
+        sketched = replace(sketched, sketches=sketched.passages)
     result = Deduplicated(sketched, done, bands, rows)
     repeated = result.sums.total("repeated_id")
     if repeated:
@@ -196,10 +202,21 @@ def _deduplicate(
             workers=config.workers or _WORKERS,
             spill=spill,
         )
-        context.over_units(joined.units, lambda lanes: lanes | work)
+
+        def wire(lanes: Any) -> None:
+            decided = lanes | work
+            if sketched.passages is not None:
+                lanes | "Passages" >> PerUnit(_passage_verdicts(sketched.passages, done), decided)
+
+        context.over_units(joined.units, wire)
     sums = RemovalSums.add_up(done.path("sums"))
     lines = sums.overlaps(corpus.parties, config.sources, done.path("containment"))
     done.finish({"sums": sums.values, "found": [line.model_dump() for line in lines]})
+
+
+def _passage_verdicts(sketches: Sketches, done: Artifact) -> SavePassageVerdicts:
+    passages = {index: replace(unit, pieces=()) for index, unit in sketches.replaced.items()}
+    return SavePassageVerdicts(sketches.folder, done.path("verdicts"), passages)
 
 
 _WORKERS = 8  # where their number is unknown

@@ -167,6 +167,7 @@ class Measuring(Branch):
             seed=config.seed,
             copies_together=config.copies == "weights",
             file_runs=runs,
+            replaced=frozenset(sketches.replaced),
         )
         work = DiversityWork(
             sketches.folder,
@@ -187,11 +188,11 @@ class Measuring(Branch):
         """Measure the documents by a pipeline of its own."""
         context, sketched = self.corpus.context, self.corpus.sketched
         unfinished = [branch for branch in (self, self.quoting) if not branch.finished]
-        stage = context.progress.stage("measure", documents=len(sketched.sketches))
+        stage = context.progress.stage("measure", documents=sketched.sketches.offered_rows)
         with stage, context.spill() as spill:
             transforms = [branch.transform(spill) for branch in unfinished]
             context.over_units(
-                sketched.units(*WRITABLE),
+                sketched.all_units(*WRITABLE),
                 lambda lanes: [lanes | transform for transform in transforms],
                 reading=True,
             )

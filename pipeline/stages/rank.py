@@ -154,7 +154,7 @@ def rank(clustered: Clustered) -> Ranking:
     if done.finished:
         context.progress.skipped("rank")
     else:
-        with context.progress.stage("rank", documents=len(clustered.sketched.sketches)):
+        with context.progress.stage("rank", documents=clustered.sketched.sketches.offered_rows):
             stage = _Rank(clustered, done, columns, limits)
             sources = [] if lineage is None else stage.ranked(lineage)
             if lineage is None:
@@ -203,7 +203,7 @@ class _Rank:
         def wire(lanes: Any) -> None:
             self._sum_supply(lanes, self._supply(cuts, parts or {}), self._lengths(lanes))
 
-        self.context.over_units(self.sketches.units, wire)
+        self.context.over_units(self.sketches.offered, wire)
 
     def ranked(self, lineage: RunLineage) -> list[RankedSource]:
         """Rank the synthetic sources, and decide with the amounts that are taken of each.
@@ -312,7 +312,7 @@ class _Rank:
                 sent | "LastWritten" >> Regroup(last, spill) | "WriteLast" >> Collect(last)
 
         with self.context.spill() as spill:
-            self.context.over_units(self.sketches.units, wire)
+            self.context.over_units(self.sketches.offered, wire)
         return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
 
     def _last_written(self, lineage: RunLineage) -> FindLastWritten:
@@ -391,7 +391,7 @@ class _Rank:
             work = self._supply(files.join(folder, CUTS), parts)
             self._sum_supply(lanes, work, cuts)
 
-        self.context.over_units(self.sketches.units, wire)
+        self.context.over_units(self.sketches.offered, wire)
 
 
 def _unit_columns(clustered: Clustered, done: Artifact, domains: Sequence[str]) -> UnitColumns:

@@ -15,7 +15,7 @@ from outcross.pipeline.stages.reporting.achieved import (
     missed,
 )
 from outcross.pipeline.stages.reporting.clusters import with_examples
-from outcross.pipeline.stages.reporting.conservation import conservation
+from outcross.pipeline.stages.reporting.conservation import conservation, pieces
 from outcross.pipeline.stages.reporting.dominance import dominant
 from outcross.pipeline.stages.reporting.gain import measure_gain
 from outcross.pipeline.stages.reporting.prompts import collapsed_prompts, prompts
@@ -82,6 +82,7 @@ def run_report(measured: Measured[Written[Selected]], lineage: LineageReport | N
         too_long=selected.ranking.too_long.facts,
         gain=measure_gain(selected, measured.counted),
         lineage=lineage,
+        pieces=pieces(written),
     )
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from outcross.pipeline.engine.artifacts import artifact
 from outcross.pipeline.stages.count import Counted, Counting
 from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.offered import offered_lanes
 from outcross.pipeline.stages.plan import Planned
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.selection import fill_quotas
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
-from outcross.transforms.selection.copies import WriteKept
+from outcross.transforms.selection.copies import WriteDocumentCopies, WriteKept
 from outcross.transforms.selection.fill_quotas import FillQuotas
 
 
@@ -45,12 +46,18 @@ def _choose(choosing: Selecting | Keeping) -> Counted:
     if counting.done.finished:
         context.progress.skipped(choosing.stage)
         return counting.result()
-    stage = context.progress.stage(choosing.stage, documents=len(sketches))
+    stage = context.progress.stage(choosing.stage, documents=sketches.offered_rows)
     with stage, context.spill() as spill:
         work = None if selected.artifact.finished else choosing.transform(spill)
 
         def wire(lanes: Any) -> None:
-            counting.wire(lanes, spill, None if work is None else lanes | work)
+            offered, chosen = offered_lanes(lanes, sketches, "Offered"), None
+            if work is not None:
+                chosen = offered | work
+                if sketches.replaced:
+                    copies = WriteDocumentCopies(sketches.folder, selected.folder)
+                    offered | "DocumentCopies" >> PerUnit(copies, chosen)
+            counting.wire(lanes, spill, chosen)
 
         context.over_units(sketches.units, wire)
         selected.artifact.finish()

@@ -15,10 +15,12 @@ from outcross.pipeline.stages.sources import check_sources
 from outcross.schemas.columns import OTHER_KEYS, is_json
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Piece, Unit
+from outcross.schemas.sources import PIECE_TOKENS
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.transforms.base import files
 from outcross.transforms.inputs.seals import Identity, digests_of, identify_all, seal_units
 from outcross.transforms.reading.pieces import plan_units
+from outcross.transforms.sketches.passages import passage_units
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches
 from outcross.transforms.text.embed import default_fingerprint
@@ -42,27 +44,34 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
     """
     config = context.config
     units, identities = _plan_input(config)
-    excluded = {"files", "priority", "role", "name", "removed_by", "provenance"}
+    excluded = {
+        *("files", "priority", "role", "name", "removed_by"),
+        *("provenance", "pieces", "piece_tokens"),
+    }
     parts = {
         "sources": [source.model_dump(mode="json", exclude=excluded) for source in config.sources],
         "units": [[unit.source, [_content(p, identities) for p in unit.pieces]] for unit in units],
         "ngram": config.ngram,
         "num_perm": config.num_perm,
     }
+    cut = embedded and any(source.pieces is not None for source in config.sources)
+    if cut:
+        parts["pieces"] = [[s.pieces, s.piece_tokens or PIECE_TOKENS] for s in config.sources]
     done = artifact(config.out, "sketch", embedder=default_fingerprint(), **parts)
     if not embedded and not done.finished:  # sketches with embeddings do as well
         done = artifact(config.out, "sketch", embedder=None, **parts)
     folder = done.subfolder("units")
     units = seal_units(units, identities, done.path(DIGESTS))
+    every = [*units, *(passage_units(units, config.sources) if cut else ())]
     if done.finished:
         context.progress.skipped("sketch")
     else:
         if digests := digests_of(identities):
             files.write_bytes(done.path(DIGESTS), digests)
-        size = sum(unit.bytes for unit in units)
+        size = sum(unit.bytes for unit in every)
         with context.progress.stage("sketch", size=size):
             work = SketchDocuments(config.sources, folder, config.ngram, config.num_perm, embedded)
-            context.over_units(units, lambda p: p | work, reading=True)
+            context.over_units(every, lambda p: p | work, reading=True)
     # Sketches are taken again by content: the files may have other names than before.
     named = [asdict(unit) for unit in seal_units(units, identities, DIGESTS)]
     stats = json.loads(json.dumps({"units": named}))
@@ -84,7 +93,10 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
             "writes them"
         )
     names = {path: identity.name for path, identity in identities.items()}
-    sketched = Sketched(context, done, sketches, union, removed_union, text_out, names, embedded)
+    passages = Sketches(folder, every) if cut else None
+    sketched = Sketched(
+        context, done, sketches, union, removed_union, text_out, names, embedded, passages
+    )
     check_sources(sketched)
     return sketched
 

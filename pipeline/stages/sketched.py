@@ -33,6 +33,8 @@ class Sketched:
         text_out: last column of the union, which gets the judged texts; None for no such column.
         identities: size and hash of each file, by its path.
         embedded: True if the run needs embeddings.
+        passages: sketches of all documents, and of the passages of those that are offered in
+            pieces; None where no source has `pieces`.
     """
 
     context: Context
@@ -43,6 +45,7 @@ class Sketched:
     text_out: str | None
     identities: dict[str, str]
     embedded: bool = True
+    passages: Sketches | None = None
 
     @property
     def config(self) -> Config:
@@ -64,7 +67,15 @@ class Sketched:
         }
 
     def units(self, *roles: Role) -> list[Unit]:
-        """Return the units that have valid rows and whose source has one of these roles."""
+        """Return the units to choose from that have valid rows, of sources with these roles."""
+        offered = {unit.index for unit in self.sketches.offered}
+        return [unit for unit in self.all_units(*roles) if unit.index in offered]
+
+    def all_units(self, *roles: Role) -> list[Unit]:
+        """Return the units with valid rows of sources with these roles, of documents and passages.
+
+        Passages follow all documents.
+        """
         sources = self.config.sources
         return [
             unit
@@ -73,12 +84,12 @@ class Sketched:
         ]
 
     def reports(self, source: int) -> list[UnitReport]:
-        """Return the reports of a source's units.
+        """Return the reports of a source's units of documents.
 
         Args:
             source: number of the source.
         """
-        units, reports = self.sketches.units, self.sketches.reports
+        units, reports = self.sketches.documents, self.sketches.reports
         return [reports[unit.index] for unit in units if unit.source == source]
 
 

@@ -22,9 +22,9 @@ from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
-from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import TextKind, texts_at
 from outcross.transforms.rows.text_fields import text_of
+from outcross.transforms.sketches.look_up_texts import WANTED, LookUpTexts
 
 SHOWN = 300  # characters of a text
 LOOKED_UP = 4 * SHOWN  # characters read, as white space and control characters are taken out
@@ -64,7 +64,7 @@ def beginning(text: str) -> str:
 
 
 def texts_in_data(out: str, config: Config, wanted: set[Name]) -> dict[Name, str]:
-    """Read texts of documents from data/.
+    """Read texts of documents from data/; of a document in several pieces it holds none.
 
     Args:
         out: output directory of the run.
@@ -75,7 +75,11 @@ def texts_in_data(out: str, config: Config, wanted: set[Name]) -> dict[Name, str
     for path in files.list_files(files.join(out, "data", "*.parquet")):
         table = files.read_table(path)
         column = table["outcross"]
-        table = table.filter(pc.is_in(pc.struct_field(column, "id"), ids_array(wanted)))
+        mask = pc.is_in(pc.struct_field(column, "id"), ids_array(wanted))
+        if column.type.get_field_index("pieces") >= 0:
+            pieces = pc.fill_null(pc.struct_field(column, "pieces"), 1)
+            mask = pc.and_(mask, pc.equal(pieces, 1))
+        table = table.filter(mask)
         rows = pa.chunked_array(
             [batch.to_struct_array() for batch in table.to_batches()],
             type=pa.struct(list(table.schema)),

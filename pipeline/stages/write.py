@@ -135,7 +135,7 @@ def write(
     sets = [_shard_set(context, output) for output in outputs]
     missing = [shards for shards in sets if shards.numbers]
     if missing:
-        units = sketched.units(*WRITABLE, "reference", "exclude")
+        units = sketched.all_units(*WRITABLE, "reference", "exclude")
         unfinished = [branch for branch in branches if not branch.finished]
         size = sum(unit.bytes for unit in units)
         with context.progress.stage("write", size=size), context.spill() as spill:
@@ -197,9 +197,10 @@ def _data_output(selected: Selected | Kept, counted: Counted) -> _Output:
         shards=data_shards(selected, counted),
         seed=config.seed,
         weighted=config.copies == "weights",
+        replaced=frozenset(sketched.sketches.replaced),
     )
     sums = counted.totals.sources
-    rows = row_group(int(sums.selected_size.sum()), int(sums.selected.sum()))
+    rows = row_group(int(sums.selected_size.sum()), int(sums.selected_pieces.sum()))
     return _Output("data", layout, layout.shards, rows, done, sketched.text_out)
 
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ sys.path.insert(0, str(LOOP))
 import run as program  # noqa: E402
 from arms import ARMS  # noqa: E402
 from corpus import corpus, cut, labelled_sources  # noqa: E402
-from curator import Curator  # noqa: E402
+from curator import Curator, read  # noqa: E402
 from documents import END, Documents, borders, joined, up_to  # noqa: E402
 from evaluate import HeldOut, variety  # noqa: E402
 from generator import KneserNey, train  # noqa: E402
@@ -303,6 +304,33 @@ def test_a_plain_ledger_draws_evenly_on_what_was_bought_up_to_the_share(small, t
         assert mix.human_share == pytest.approx(share, abs=0.05)
         seen = joined([seen, fresh])
     assert rows_of(mix.documents).most_common(1)[0][1] == 1
+
+
+def test_pieces_of_a_sample_are_a_document_each_or_one_again(small, tmp_path):
+    texts = small.texts(small.first.take([0, 1, 2, 3]))
+    cuts = [("a", 1, texts[0]), ("a", 2, texts[1]), ("b", 1, texts[2]), (None, 1, texts[3])]
+    rows = [
+        {
+            "text": text,
+            "topic": topic,
+            "outcross": {
+                "id": name or "h",
+                "source": "synthetic" if name else "human",
+                "role": "synthetic" if name else "human",
+                "copy": 1,
+                "piece": number,
+            },
+        }
+        for topic, (name, number, text) in enumerate(cuts)
+    ]
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data" / "x.parquet")
+    pieces, human = read(tmp_path, small)
+    assert (small.texts(pieces), pieces.topic.tolist()) == (texts[:3], [0, 1, 2])
+    whole, again = read(tmp_path, small, join=True)
+    assert small.texts(whole) == [f"{texts[0]} {texts[1]}", texts[2]]
+    assert whole.topic.tolist() == [0, 2]
+    assert small.texts(again) == small.texts(human) == texts[3:]
 
 
 def test_to_replace_is_to_take_nothing_human(small, tmp_path):

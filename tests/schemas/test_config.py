@@ -79,6 +79,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "priority": 0,
         "priority_field": None,
         "where": {},
+        "pieces": None,
+        "piece_tokens": None,
         "removed_by": None,
         "provenance": None,
     }
@@ -156,6 +158,30 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         r"band_threshold: 0\.7 is above near_threshold = 0\.6",
     ),
     ({"boilerplate": 9, "verify": "signature"}, "boilerplate: .*only works with verify: exact"),
+    # pieces
+    ({"sources": source(pieces="word")}, r"sources\.0\.pieces: .*'sentence' or 'paragraph'"),
+    ({"sources": source(pieces="sentence", piece_tokens=0)}, r"piece_tokens: .*greater than or"),
+    ({"sources": source(piece_tokens=9)}, "piece_tokens: only works with pieces; set pieces of"),
+    (
+        {"sources": [SYNTHETIC, HUMAN | {"pieces": "sentence"}]},
+        "pieces: 'people' has the role human; only synthetic documents are chosen in pieces",
+    ),
+    *(
+        (
+            {"sources": source(pieces="paragraph", **fields)},
+            "pieces: the text of 'gpt' is .*name one column of plain text as text_field",
+        )
+        for fields in (
+            {"text_field": ["question", "answer"]},
+            {"text_field": "{question} {answer}"},
+            {"text_field": "messages.1.content"},
+            {"text_field": "messages", "roles": "assistant"},
+        )
+    ),
+    (
+        {"sources": source(pieces="sentence", prompt_field="prompt")},
+        "pieces: 'gpt' has a prompt_field, and a piece of an answer is no answer to its prompt",
+    ),
     # domains
     ({"domains": {"a": {}}}, "domains: no source has a domain_field; set one"),
     (

@@ -87,6 +87,31 @@ class _ReadList(Step):
             yield [unit_from(value)]
 
 
+@dataclass
+class OnlyUnits(beam.PTransform):
+    """Take some units of each lane.
+
+    Elements in: lanes; elements out: lanes.
+
+    Args:
+        indexes: indexes of the units to take.
+    """
+
+    indexes: frozenset[int]
+
+    def expand(self, lanes: Any) -> Any:
+        """Apply the transform to lanes of units."""
+        return lanes | beam.ParDo(_OnlyUnits(self.indexes))
+
+
+class _OnlyUnits(Step):
+    def __init__(self, indexes: frozenset[int]) -> None:
+        self.indexes = indexes
+
+    def process(self, lane: Lane) -> Iterator[Lane]:
+        yield [unit for unit in lane if unit.index in self.indexes]
+
+
 def list_units(path: str, units: Iterable[Unit]) -> None:
     """Write the list of units that `DealListed` reads.
 

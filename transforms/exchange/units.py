@@ -28,7 +28,7 @@ def unit_from(value: Mapping[str, Any], digests: str | None = None) -> Unit:
             seal = replace(seal, digests=digests)
         columns = tuple((name, text) for name, text in piece["columns"])
         pieces.append(Piece(**{**piece, "columns": columns, "seal": seal}))
-    return Unit(value["index"], value["source"], tuple(pieces))
+    return Unit(value["index"], value["source"], tuple(pieces), value.get("passages_of"))
 
 
 def unit_file(folder: str, index: int, ending: str) -> str:

@@ -58,6 +58,7 @@ class Grouping:
         copies_together: True if the hash deals all copies of a document to one shard.
         file_runs: file that holds the shard and length of each run of rows of each unit, JSON by
             unit; None where a hash deals copies to shards.
+        replaced: indexes of the units whose documents are offered in passages, and not measured.
     """
 
     roles: Sequence[str | None]
@@ -70,6 +71,7 @@ class Grouping:
     seed: int
     copies_together: bool = False
     file_runs: str | None = None
+    replaced: frozenset[int] = frozenset()
 
     @cached_property
     def _runs(self) -> dict[str, list[tuple[int, int]]]:
@@ -90,8 +92,9 @@ class Grouping:
 
         Args:
             unit: unit of the input.
-            hi: uint64[n], upper halves of its documents' fingerprints.
-            lo: uint64[n], lower halves of its documents' fingerprints.
+            hi: uint64[n], upper halves of its documents' fingerprints; for a passage, those of the
+                document that it is part of.
+            lo: uint64[n], lower halves of the same.
         """
         (copies,) = load_unit(self.selection, unit.index, ["copies"])
         row = np.repeat(np.arange(len(copies)), copies)

@@ -28,6 +28,7 @@ from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.grouping import Grouping, set_file
 from outcross.transforms.reference.sample import Sample, sample_key
 from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.sketches.passages import of_documents
 
 _ROWS = "rows"
 _COLUMNS = ["fingerprint_hi", "fingerprint_lo", "tokens", "embedding", "words"]
@@ -79,7 +80,7 @@ class DiversityWork:
 
     def measure(self, unit: Unit, sets: Sets) -> Iterator[Keyed]:
         """Add the documents of a unit to sets, and yield those that stand in shards, by shard."""
-        if self.grouping.roles[unit.source] is None:
+        if self.grouping.roles[unit.source] is None or unit.index in self.grouping.replaced:
             return
         names = [*_COLUMNS, "domain"] if self.grouping.domains else _COLUMNS
         path = unit_file(self.sketches, unit.index, "parquet")
@@ -96,7 +97,7 @@ class DiversityWork:
         for name, row, removed in self.grouping.stages(unit, self.grouping.kept(unit)):
             if len(row):
                 add(name, row, key[row], 0, removed)
-        shown = self.grouping.appearances(unit, hi, lo)
+        shown = self.grouping.appearances(unit, *self._dealt(unit, hi, lo))
         key = sample_key(hi[shown.row], lo[shown.row], shown.copy)
         domain = sketch["domain"] if self.grouping.domains else None
         for name, chosen in self.grouping.parts(shown, domain):
@@ -109,6 +110,12 @@ class DiversityWork:
             rows = rows.append_column("source", pa.array(np.full(len(rows), unit.source)))
             yield shard, rows.append_column("further", pa.array(shown.copy[chosen] > 1))
         count("documents", len(hi))
+
+    def _dealt(self, unit: Unit, *fingerprint: NDArray[np.uint64]) -> Sequence[NDArray[np.uint64]]:
+        """Return the halves of the fingerprints that deal a unit's rows: of their documents."""
+        if unit.passages_of is None:
+            return fingerprint
+        return of_documents(self.sketches, unit, _COLUMNS[:2])
 
     def _cells(self, unit: Unit) -> dict[str, NDArray[Any]]:
         names = ["cluster", "audit_cluster"]

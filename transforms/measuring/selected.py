@@ -26,6 +26,7 @@ from outcross.transforms.measuring.totals import (
 )
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.sketches.passages import PassageRows
 
 
 @dataclass
@@ -74,8 +75,9 @@ class SelectedSums:
         use, domain = np.zeros(len(copies), np.int8), np.zeros(len(copies), np.int64)
         if self.uses is not None:
             use, domain = load_unit(self.uses, index, ["use", "domain"])
+        passages = None if unit.passages_of is None else PassageRows.load(self.sketches, unit)
         source = SourceSums.of(
-            len(self.roles), unit.source, first, partner < 0, copies, use, sketch
+            len(self.roles), unit.source, first, partner < 0, copies, use, sketch, passages
         )
         sums.sources = sums.sources.merge(source)
         if self.named:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from outcross.transforms.base import files
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.measuring.smallest import smallest_until
-from outcross.transforms.selection.uses import BEYOND
+from outcross.transforms.selection.uses import BEYOND, NONE
+from outcross.transforms.sketches.passages import PassageRows
 
 NO_DOCUMENT = np.int64(1) << np.int64(62)
 """Number in place of a document where there is none; above all numbers of documents."""
@@ -51,7 +52,10 @@ class SourceSums(_Arrays):
     Attributes:
         kept: documents that deduplication kept.
         removed: documents that deduplication removed.
-        selected: documents with copies.
+        selected: documents with copies, or with a passage that has some.
+        pieces: kept documents, or their passages.
+        selected_pieces: the same among those with copies. All that follows is about these where
+            documents are offered in passages, but for `unselected`.
         rows: their copies.
         tokens: tokens of all copies.
         worded: selected documents that have tokens.
@@ -59,7 +63,8 @@ class SourceSums(_Arrays):
         removed_size: uncompressed bytes of the removed documents.
         answers: documents that answer a prompt.
         kept_answers: kept documents among these.
-        unselected: int64[S, USES], kept documents without copies, by use.
+        unselected: int64[S, USES], kept documents without copies, by use; by the first of the
+            uses of its passages.
         longest: tokens of the longest selected document.
         copies: most copies of a document.
         heaviest: tokens of all copies of the document that has most.
@@ -69,6 +74,8 @@ class SourceSums(_Arrays):
     kept: Ints
     removed: Ints
     selected: Ints
+    pieces: Ints
+    selected_pieces: Ints
     rows: Ints
     tokens: Ints
     worded: Ints
@@ -100,8 +107,9 @@ class SourceSums(_Arrays):
         copies: Ints,
         use: NDArray[np.int8],
         sketch: pa.Table,
+        passages: PassageRows | None = None,
     ) -> SourceSums:
-        """Return the sums over the n documents of a unit.
+        """Return the sums over the n documents of a unit, or over n passages of some.
 
         Args:
             sources: number of sources.
@@ -111,6 +119,7 @@ class SourceSums(_Arrays):
             copies: int64[n], copies of each document.
             use: int8[n], use of each document.
             sketch: columns `tokens`, `size` and `prompt` of the documents.
+            passages: places of the passages in their documents; None for documents.
         """
         sums = cls.empty(sources)
         if len(kept) == 0:
@@ -123,6 +132,8 @@ class SourceSums(_Arrays):
             "kept": kept.sum(),
             "removed": (~kept).sum(),
             "selected": selected.sum(),
+            "pieces": kept.sum(),
+            "selected_pieces": selected.sum(),
             "rows": copies.sum(),
             "tokens": weight.sum(),
             "worded": np.count_nonzero(weight),
@@ -136,6 +147,8 @@ class SourceSums(_Arrays):
             "heaviest": weight[heaviest],
             "document": first + heaviest,
         }
+        if passages is not None:
+            values |= _by_document(passages, kept, selected, use)
         for name, value in values.items():
             getattr(sums, name)[source] = value
         return sums
@@ -150,6 +163,34 @@ class SourceSums(_Arrays):
         for name in ("longest", "copies", "heaviest"):
             merged[name] = np.maximum(getattr(self, name), getattr(other, name))
         return SourceSums(**merged)
+
+
+def _by_document(
+    passages: PassageRows,
+    kept: NDArray[np.bool_],
+    selected: NDArray[np.bool_],
+    use: NDArray[np.int8],
+) -> dict[str, Any]:
+    """Count documents by their passages.
+
+    Args:
+        passages: places of the n passages in their documents.
+        kept: bool[n], passages of documents that deduplication kept.
+        selected: bool[n], passages with copies.
+        use: int8[n], use of each passage.
+    """
+    first = passages.number == 1
+    chosen = passages.most(selected.astype(np.int32))[passages.document] > 0
+    # A passage that may be written tells more of its document than one that may not.
+    order = np.where(use == NONE, USES, use)
+    uses = USES - passages.most((USES - order).astype(np.int32))[passages.document]
+    left_out = uses[first & kept & ~chosen] % USES
+    return {
+        "kept": (first & kept).sum(),
+        "removed": (first & ~kept).sum(),
+        "selected": (first & chosen).sum(),
+        "unselected": np.bincount(left_out, minlength=USES),
+    }
 
 
 @dataclass

@@ -18,7 +18,6 @@ from outcross.transforms.estimators.compression import BLOCK, zstd_ratio
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.exchange.packing import to_buffer, unpack
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.lookup import texts_of_rows
 from outcross.transforms.reference.assign_reference import NAMED, read_thresholds
 from outcross.transforms.reference.class_counts import ClassCounts
 from outcross.transforms.reference.codebook import ASSIGNMENTS
@@ -27,6 +26,7 @@ from outcross.transforms.reference.fit_reference import TEXTS, Choice, by_hash, 
 from outcross.transforms.reference.names import NAMES, distinctive_words, words_of
 from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.sketches.passages import texts_of
 from outcross.transforms.sketches.store import fixed_matrix
 
 CLASS_COUNTS, CLUSTER_COUNTS, CLUSTER_NAMES, RATIO = "classes", "clusters", "names", "ratio"
@@ -208,7 +208,7 @@ def _add_texts(reference: NewReference, sketches: str, unit: Unit, sums: _Sums) 
     if not len(rows):
         return
     source = reference.sources[unit.source]
-    texts = texts_of_rows(sketches, unit, source, rows)["text"]
+    texts = texts_of(sketches, unit, source, rows, ["text"])["text"]
 
     def cut(places: NDArray[np.int64], characters: int) -> list[str]:
         return [texts[row][:characters] for row in np.searchsorted(rows, places).tolist()]

@@ -14,6 +14,7 @@ from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.candidates import Layout, Round
 from outcross.transforms.selection.wants import SCORED, USES
 from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.sketches.passages import PassageRows
 
 
 @dataclass
@@ -79,4 +80,31 @@ class WriteKept:
         copies = ((partner < 0) & (unit.source in self.writable)).astype(np.int32)
         path = unit_file(self.selection, unit.index, "parquet")
         files.write_table(path, pa.table({"copies": copies}))
+        return unit.index
+
+
+@dataclass
+class WriteDocumentCopies:
+    """Work on a unit of passages: write the copies of their documents, for runs `against` this one.
+
+    A document has as many as its passage that has most.
+
+    Args:
+        sketches: folder of the sketches.
+        selection: folder of `copies`, which gets those of the documents.
+    """
+
+    sketches: str
+    selection: str
+
+    def setup(self) -> None:
+        """Load nothing."""
+
+    def run(self, unit: Unit) -> int:
+        """Write the copies of the documents of a unit's passages, and return its index."""
+        if unit.passages_of is not None:
+            (copies,) = load_unit(self.selection, unit.index, ["copies"])
+            most = PassageRows.load(self.sketches, unit).most(copies)
+            path = unit_file(self.selection, unit.passages_of, "parquet")
+            files.write_table(path, pa.table({"copies": most}))
         return unit.index

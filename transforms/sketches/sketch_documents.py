@@ -23,11 +23,11 @@ from outcross.transforms.base.memory import keep_freed_memory
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.blocks import Reject
 from outcross.transforms.rows.damage import damages
 from outcross.transforms.rows.filters import Met
 from outcross.transforms.sketches.block import count_fields, sketch_block
+from outcross.transforms.sketches.passages import read_rows
 from outcross.transforms.sketches.store import UnitReport
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
@@ -101,7 +101,7 @@ class _SketchUnit:
         known: list[Known] = []
         met: list[tuple[Met, ...]] = []
         everywhere: set[str] | None = None
-        for block in read_unit(unit, source):
+        for block in read_rows(unit, source):
             batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
             known.append(words)
             met += [block.met] if block.met else []
@@ -121,7 +121,7 @@ class _SketchUnit:
             for reject in block.rejects:
                 reasons[reject.reason] += reject.rows
             rejects += block.rejects
-            count("documents", block.read)
+            count("documents", block.read if unit.passages_of is None else 0)
             count("bytes", block.bytes)
         if rejects:
             files.write_table(

@@ -91,6 +91,31 @@ class Sketches:
     def __len__(self) -> int:
         return int(self.offsets[-1])
 
+    @property
+    def documents(self) -> list[Unit]:
+        """List of the units whose rows are documents; they come first."""
+        return [unit for unit in self.units if unit.passages_of is None]
+
+    @property
+    def offered(self) -> list[Unit]:
+        """List of the units that are chosen from: of passages where a source has `pieces`."""
+        return [unit for unit in self.units if unit.index not in self.replaced]
+
+    @cached_property
+    def replaced(self) -> dict[int, Unit]:
+        """Units of passages by the index of the unit with their documents."""
+        return {unit.passages_of: unit for unit in self.units if unit.passages_of is not None}
+
+    @property
+    def offered_rows(self) -> int:
+        """Number of documents and passages that are chosen from."""
+        return sum(self.reports[unit.index].rows for unit in self.offered)
+
+    @property
+    def document_count(self) -> int:
+        """Number of documents, which come before all passages."""
+        return int(self.offsets[len(self.documents)])
+
     def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
         """Read some columns of one unit's sketches."""
         return files.read_table(self.paths[unit], columns)
@@ -117,7 +142,7 @@ class Sketches:
             sources: sources of the configuration.
         """
         for unit, report in zip(self.units, self.reports, strict=True):
-            if not report.rejected:
+            if not report.rejected:  # passages have no rejects
                 continue
             places = self.places[unit.index]
             table = files.read_table(unit_file(self.folder, unit.index, "rejects.parquet"))

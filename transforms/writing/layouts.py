@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE, REMOVED_FIELDS, Unit
+from outcross.schemas.documents import PASSAGE_FIELDS, REMOVED_FIELDS, Unit, outcross_type
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
@@ -18,7 +19,11 @@ from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.identity import document_ids
-from outcross.transforms.writing.shards import Routes, place_of, shard_of
+from outcross.transforms.sketches.passages import PassageRows, of_documents
+from outcross.transforms.writing.shards import Routes, no_routes, place_of, shard_of
+
+_FIRST = pa.field("first", pa.bool_(), nullable=False)
+"""Mark on the first row of each document, which no shard holds."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class KeptLayout:
         shards: number of shards.
         seed: seed of the run.
         weighted: whether a document is one row that its copies give a weight.
+        replaced: indexes of the units whose documents are offered in passages; none of these
+            documents is written. Passages of a document stand together in its shard.
         name: name of the shards' files.
     """
 
@@ -60,6 +67,7 @@ class KeptLayout:
     shards: int
     seed: int
     weighted: bool = False
+    replaced: frozenset[int] = frozenset()
     name: str = "train"
 
     @property
@@ -69,13 +77,15 @@ class KeptLayout:
 
     @property
     def struct(self) -> pa.StructType:
-        """Type of the struct column; it has a provenance where a source states one."""
+        """Type of the struct column, with what the sources state of texts and their parts."""
         stated = any(source.provenance is not None for source in self.sources)
-        return OUTCROSS_WITH_PROVENANCE if stated else OUTCROSS
+        return outcross_type(provenance=stated, passages=bool(self.replaced))
 
     def routes(self, unit: Unit) -> Routes:
         """Route each copy of the unit's selected documents to a shard."""
         folders, index = self.folders, unit.index
+        if index in self.replaced:
+            return no_routes(self.no_rows()[1])
         (copies,) = load_unit(folders.selection, index, ["copies"])
         appearances = np.minimum(copies, 1) if self.weighted else copies
         document = np.repeat(np.arange(len(appearances)), appearances)
@@ -95,8 +105,15 @@ class KeptLayout:
             self.places[index].ids(sketch["row"].to_numpy(), source.name),
             repeated,
         )
-        hi = sketch["fingerprint_hi"].to_numpy()[document]
-        lo = sketch["fingerprint_lo"].to_numpy()[document]
+        dealt = ["fingerprint_hi", "fingerprint_lo", "row_hash"]
+        hi, lo, row_hash = (
+            values[document]
+            for values in (
+                [sketch[name].to_numpy() for name in dealt]
+                if unit.passages_of is None
+                else of_documents(folders.sketches, unit, dealt)
+            )
+        )
         rows = len(document)
         columns = pa.table(
             {
@@ -112,19 +129,44 @@ class KeptLayout:
                 "weight": copies[document] / appearances[document],
                 "provenance": pa.repeat(pa.scalar(source.provenance, pa.string()), rows),
             }
-        ).select([field.name for field in self.struct])
+        ).select([field.name for field in self.struct if field not in PASSAGE_FIELDS])
         if folders.assignments is not None:
             (cluster,) = load_unit(folders.assignments, index, ["cluster"])
             at = columns.schema.get_field_index("cluster")
             columns = columns.set_column(at, "cluster", pa.array(cluster[document]))
+        if self.replaced:
+            columns = self._with_passages(unit, columns, document, copies)
         return Routes(
             row=document,
             shard=shard_of(hi, lo, copy, self.seed, self.shards),
             key=seeded_hash(hi, lo + copy.astype(np.uint64), self.seed, "shuffle"),
-            tie=sketch["row_hash"].to_numpy()[document],
+            tie=row_hash,
             place=place_of(unit, document),
             columns=columns,
         )
+
+    def _with_passages(
+        self, unit: Unit, columns: pa.Table, row: NDArray[np.int64], copies: NDArray[np.int32]
+    ) -> pa.Table:
+        """Add the numbers of passages, and a mark on the first row of each document.
+
+        Args:
+            unit: unit of documents or passages.
+            columns: m rows of the other columns.
+            row: int64[m], row of the unit of each.
+            copies: int32[n], copies of the unit's rows.
+        """
+        piece = pieces = pa.nulls(len(row), pa.int32())
+        first = np.ones(len(row), bool)
+        if unit.passages_of is not None:
+            passages = PassageRows.load(self.folders.sketches, unit)
+            piece, pieces = (pa.array(v[row]) for v in (passages.number, passages.of))
+            first = passages.first_of(copies > 0)[row]
+        first &= columns["copy"].to_numpy() == 1
+        added = zip((*PASSAGE_FIELDS, _FIRST), (piece, pieces, pa.array(first)), strict=True)
+        for field, values in added:
+            columns = columns.append_column(field, values)
+        return columns
 
     def rows(self, rows: pa.RecordBatch, columns: pa.Table) -> pa.Table:
         """Append the struct column to the users' rows."""
@@ -134,18 +176,27 @@ class KeptLayout:
 
     def no_rows(self) -> tuple[pa.Table, pa.Table]:
         """Return a row group without rows and its columns."""
-        return self.schema.empty_table(), pa.schema(list(self.struct)).empty_table()
+        marks = [_FIRST] if self.replaced else []
+        return self.schema.empty_table(), pa.schema([*self.struct, *marks]).empty_table()
 
     @property
     def measured(self) -> list[str]:
         """Name the columns that `measure` needs."""
-        return ["source", "copy", "domain"]
+        return ["source", "copy", "domain", *([_FIRST.name] if self.replaced else ())]
 
     def measure(self, columns: pa.Table) -> dict[str, Any]:
-        """Count documents and rows by source, and rows by domain."""
-        first = columns["source"].filter(pc.equal(columns["copy"], 1))
-        return {
-            "documents": _counts(first),
+        """Count documents and rows by source, and rows by domain.
+
+        Where documents are offered in passages, `pieces` counts documents or their passages.
+        """
+        source = columns["source"]
+        counts = {"documents": _counts(source.filter(pc.equal(columns["copy"], 1)))}
+        if self.replaced:
+            counts = {
+                "documents": _counts(source.filter(columns[_FIRST.name])),
+                "pieces": counts["documents"],
+            }
+        return counts | {
             "rows": _counts(columns["source"]),
             "domains": _counts(pc.fill_null(columns["domain"], "")),
         }
@@ -177,10 +228,7 @@ class RemovedLayout:
         """Route the unit's removed rows as its removals say."""
         path = unit_file(self.folder, unit.index, "parquet")
         if not files.exists(path):
-            no_rows = np.zeros(0, np.int64)
-            no_columns = pa.schema(REMOVED_FIELDS).empty_table()
-            hashes = no_rows.astype(np.uint64)
-            return Routes(no_rows, no_rows, hashes, hashes, no_rows, no_columns)
+            return no_routes(pa.schema(REMOVED_FIELDS).empty_table())
         table = files.read_table(path)
         return Routes(
             row=table["row"].to_numpy(),

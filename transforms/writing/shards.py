@@ -44,6 +44,17 @@ class Routes:
     columns: pa.Table
 
 
+def no_routes(columns: pa.Table) -> Routes:
+    """Return the destinations of no rows.
+
+    Args:
+        columns: no rows of the columns that the layout adds.
+    """
+    none = np.zeros(0, np.int64)
+    hashes = none.astype(np.uint64)
+    return Routes(none, none, hashes, hashes, none, columns)
+
+
 class Layout(Protocol):
     """Contents of a set of shards.
 

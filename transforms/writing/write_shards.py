@@ -22,8 +22,8 @@ from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.packing import Packed, Packer, unpack
-from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.blocks import Block
+from outcross.transforms.sketches.passages import read_rows
 from outcross.transforms.writing.shards import (
     Routes,
     ShardSet,
@@ -83,7 +83,7 @@ class _RouteRows(beam.DoFn):
         if not any(rows.any() for rows in chosen):
             return
         start = 0
-        for block in read_unit(unit, self.sources[unit.source]):
+        for block in read_rows(unit, self.sources[unit.source]):
             stop = start + block.batch.num_rows
             for index, (shard_set, route) in enumerate(zip(self.sets, routes, strict=True)):
                 cut = slice(*np.searchsorted(route.row, [start, stop]))

@@ -13,6 +13,7 @@ from outcross.pipeline.stages.count import Counted
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import Written
+from outcross.schemas.pieces import SourcePieces
 from outcross.schemas.report import MEASURED, Conservation
 from outcross.schemas.sources import WRITABLE
 from outcross.transforms.selection.uses import (
@@ -34,11 +35,13 @@ class Rows:
         removed: documents that deduplication removed.
         written: documents that stand in data/.
         rows: rows in data/, copies included.
+        pieces: documents, or pieces of documents, that stand in data/.
     """
 
     removed: Mapping[str, int]
     written: Mapping[str, int]
     rows: Mapping[str, int]
+    pieces: Mapping[str, int]
 
     @classmethod
     def of_files(
@@ -50,10 +53,12 @@ class Rows:
             removed: reports of the shards of removed/.
             data: reports of the shards of data/.
         """
+        written = _by_source(data, "documents")
         return cls(
             _by_source(removed, "documents"),
-            _by_source(data, "documents"),
+            written,
             _by_source(data, "rows"),
+            _by_source(data, "pieces") or written,
         )
 
     @classmethod
@@ -61,7 +66,7 @@ class Rows:
         """Return the removed documents of an audit, which writes nothing."""
         names = [source.name for source in counted.corpus.config.sources]
         removed = counted.totals.sources.removed.tolist()
-        return cls(dict(zip(names, removed, strict=True)), {}, {})
+        return cls(dict(zip(names, removed, strict=True)), {}, {}, {})
 
 
 def conservation(
@@ -116,16 +121,36 @@ def _lines(sketched: Sketched, counted: Counted, rows: Rows) -> list[Conservatio
                 kept=int(counted.totals.sources.kept[number]),
                 written=written,
                 not_selected=reasons_not_selected(counted, number),
-                copies=rows.rows.get(source.name, 0) - written,
+                copies=rows.rows.get(source.name, 0) - rows.pieces.get(source.name, 0),
             )
         )
     return lines
 
 
+def pieces(written: Written[Selected] | Written[Kept]) -> list[SourcePieces]:
+    """Count the documents and pieces of each source with the key `pieces`.
+
+    Args:
+        written: result of `write`.
+    """
+    rows, sums = Rows.of_files(written.removed, written.files), written.counted.totals.sources
+    return [
+        SourcePieces(
+            source=source.name,
+            documents=int(sums.kept[number]),
+            pieces=int(sums.pieces[number]),
+            written_documents=rows.written.get(source.name, 0),
+            written_pieces=rows.pieces.get(source.name, 0),
+        )
+        for number, source in enumerate(written.config.sources)
+        if source.pieces is not None
+    ]
+
+
 def _by_source(reports: Sequence[Mapping[str, Any]], measure: str) -> Counter[str]:
     total: Counter[str] = Counter()
     for report in reports:
-        total.update(report["measures"][measure])
+        total.update(report["measures"].get(measure, {}))
     return total
 
 

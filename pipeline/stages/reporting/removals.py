@@ -32,7 +32,7 @@ def quoted_removals(deduplicated: Deduplicated) -> NDArray[np.int64]:
     if (table := sums.least_similar) is not None:
         quoted += [*table["document"].to_pylist(), *table["partner"].to_pylist()]
     numbers = np.unique(np.array(quoted, np.int64))
-    return numbers[numbers < len(deduplicated.sketches)]
+    return numbers[numbers < deduplicated.sketches.document_count]
 
 
 def deduplication(
@@ -114,7 +114,7 @@ def least_similar(deduplicated: Deduplicated, texts: Mapping[int, str]) -> list[
     table = deduplicated.sums.least_similar
     if table is None:
         return []
-    current = len(deduplicated.sketches)
+    current = deduplicated.sketches.document_count
     rows = table.to_pylist()
     names = {(row["kept_source"], row["kept_id"]) for row in rows if row["partner"] >= current}
     earlier = {

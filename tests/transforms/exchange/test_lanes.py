@@ -10,7 +10,7 @@ import pytest
 
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Piece, Seal, Unit
-from outcross.transforms.exchange.lanes import Deal, DealListed, list_units
+from outcross.transforms.exchange.lanes import Deal, DealListed, OnlyUnits, list_units
 
 
 def unit_at(index: int) -> Unit:
@@ -50,6 +50,15 @@ def test_each_listed_unit_is_dealt_once(tmp_path: Path) -> None:
     folder.mkdir()
     run_pipeline(lambda p: p | DealListed(path) | beam.Map(Note(folder)), pipeline_options(2, ()))
     assert noted(folder) == sorted(map(repr, units))
+
+
+def test_some_units_of_each_lane_are_taken(tmp_path: Path) -> None:
+    units = [unit_at(index) for index in range(7)]
+    lanes, some = [units[:3], units[3:]], OnlyUnits(frozenset([0, 2, 6]))
+    run_pipeline(
+        lambda p: p | Deal(lanes) | some | beam.Map(Note(tmp_path)), pipeline_options(2, ())
+    )
+    assert noted(tmp_path) == sorted(repr(units[index]) for index in (0, 2, 6))
 
 
 def test_the_job_graph_does_not_grow_with_the_list(tmp_path: Path) -> None:

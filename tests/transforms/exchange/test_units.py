@@ -22,7 +22,7 @@ def test_units_come_back_from_json_with_the_present_path_of_the_digests(tmp_path
     identities = identify_all([str(large), str(small)], 2)
     digests = tmp_path / "digests"
     digests.write_bytes(digests_of(identities))
-    (unit,) = seal_units([Unit(3, 1, pieces)], identities, str(digests))
+    (unit,) = seal_units([Unit(3, 1, pieces, passages_of=2)], identities, str(digests))
     value = json.loads(json.dumps(asdict(unit)))
     moved = unit_from(value, "/elsewhere/digests")
     assert moved.pieces[0].seal is not None

@@ -18,7 +18,9 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.measuring.selected import SelectedSums
-from outcross.transforms.measuring.totals import NO_DOCUMENT, ROLES, USES, Totals
+from outcross.transforms.measuring.totals import NO_DOCUMENT, ROLES, USES, SourceSums, Totals
+from outcross.transforms.selection.uses import BEYOND, OFF_SUPPORT, TOO_LONG
+from outcross.transforms.sketches.passages import PassageRows
 from outcross.transforms.sketches.store import Sketches
 from tests.support.columns import save_columns
 from tests.support.references import TOPICS, Documents
@@ -162,3 +164,30 @@ def test_without_plan_and_clusters_the_rest_is_counted(large: Documents, tmp_pat
     assert totals.sources.rows.sum() == columns["copies"].sum()
     assert len(totals.texts.document)
     assert (len(totals.examples.document), totals.cells, totals.domains.copies) == (0, {}, {})
+
+
+def test_documents_are_counted_by_their_passages() -> None:
+    passages = PassageRows(
+        document=np.array([0, 0, 1, 2, 2, 2, 3, 3, 4]),
+        number=np.array([1, 2, 1, 1, 2, 3, 1, 2, 1], np.int32),
+        of=np.array([2, 2, 1, 3, 3, 3, 2, 2, 1], np.int32),
+    )
+    kept = np.array([True, True, False, True, True, True, True, True, True])
+    copies = np.array([0, 2, 0, 1, 0, 1, 0, 0, 0], np.int64)
+    use = np.array([4, 3, 0, 3, 3, 3, TOO_LONG, OFF_SUPPORT, BEYOND], np.int8)
+    sketch = pa.table(
+        {
+            "tokens": np.arange(1, 10),
+            "size": np.full(9, 10),
+            "prompt": np.zeros(9, np.uint64),
+        }
+    )
+    sums = SourceSums.of(2, 1, 100, kept, copies, use, sketch, passages)
+    assert (sums.kept[1], sums.removed[1], sums.selected[1]) == (4, 1, 2)
+    assert (sums.pieces[1], sums.selected_pieces[1], sums.rows[1]) == (8, 3, 4)
+    assert sums.tokens[1] == 2 * 2 + 4 + 6
+    expected = np.zeros(USES, int)
+    expected[[OFF_SUPPORT, BEYOND]] = 1
+    assert sums.unselected[1].tolist() == expected.tolist()
+    whole = SourceSums.of(2, 1, 100, kept, copies, use, sketch)
+    assert (whole.kept[1], whole.pieces[1]) == (8, 8)

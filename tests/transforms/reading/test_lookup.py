@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reading import lookup
-from outcross.transforms.reading.look_up_texts import WANTED, LookUpTexts
 from outcross.transforms.reading.lookup import texts_at
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
+from outcross.transforms.sketches.look_up_texts import WANTED, LookUpTexts
 from tests.support.corpora import over, source, write_jsonl
 
 ROWS = [

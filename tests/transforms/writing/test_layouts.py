@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from outcross.schemas.documents import OUTCROSS, OUTCROSS_WITH_PROVENANCE, REMOVED_FIELDS
+from outcross.schemas.documents import OUTCROSS, REMOVED_FIELDS, outcross_type
 from outcross.transforms.dedup.decide import EXACT, NEAR
 from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import ShardSet, shard_name, shard_of, write_shard
@@ -138,12 +138,13 @@ def test_kept_rows_say_how_they_were_made_where_a_source_does(tmp_path, kept):
     tables, _ = write(tmp_path, sketches, sources, layout)
     provenances = {"people": None, "gpt": "rephrased"}
     for table, without in zip(tables, kept[2], strict=True):
-        assert table.schema.field("outcross").type == OUTCROSS_WITH_PROVENANCE
+        assert table.schema.field("outcross").type == outcross_type(provenance=True, passages=False)
         rows = table.to_pylist()
         for row in rows:
             assert row["outcross"].pop("provenance") == provenances[row["outcross"]["source"]]
         assert rows == without.to_pylist()
-    assert layout.no_rows()[0].schema.field("outcross").type == OUTCROSS_WITH_PROVENANCE
+    struct = layout.no_rows()[0].schema.field("outcross").type
+    assert struct == outcross_type(provenance=True, passages=False)
 
 
 def test_copies_are_spread_over_the_shards(kept):

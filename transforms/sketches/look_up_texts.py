@@ -14,7 +14,8 @@ from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reading.lookup import TextKind, texts_of_rows
+from outcross.transforms.reading.lookup import TextKind
+from outcross.transforms.sketches.passages import texts_of
 
 WANTED = pa.schema(
     [
@@ -68,7 +69,7 @@ class _LookUpUnit:
             kind for kind in ("text", "prompt") if wanted[kind].to_numpy().any()
         ]
         rows, source = wanted["row"].to_numpy(), self.sources[unit.source]
-        texts = texts_of_rows(self.sketches, unit, source, rows, kinds)
+        texts = texts_of(self.sketches, unit, source, rows, kinds)
         columns = {
             kind: [text[:limit] for text, limit in zip(texts[kind], limits, strict=True)]
             for kind in kinds
