@@ -137,7 +137,7 @@ def _show_achieved(console: Console, report: Report) -> None:
         print_line(
             console,
             f"gap to human text, in nats a human token: {after.words:.4f} in words, "
-            f"{after.pairs:.4f} in pairs of words\n"
+            f"{after.pairs:.4f} in pairs\n"
             f"as much text drawn blindly: {before.words:.4f} and {before.pairs:.4f}"
             + ("" if human is None else f"; human text: {human.words:.4f} and {human.pairs:.4f}"),
         )

@@ -53,7 +53,14 @@ def config(folder: Path, out: Path, rows: dict[str, list[dict[str, Any]]], **key
         for name, role in (("gpt", "synthetic"), ("people", "human"))
     ]
     path = folder / f"{out.name}.yaml"
-    values = {"out": str(out), "sources": sources, "workers": 2, "rounds": 2, "domains": POLICIES}
+    values = {
+        "out": str(out),
+        "sources": sources,
+        "workers": 2,
+        "rounds": 2,
+        "domains": POLICIES,
+        "max_copies": 2,
+    }
     given = {key: value for key, value in (values | keys).items() if value is not None}
     path.write_text(yaml.safe_dump(given, sort_keys=False))
     return path

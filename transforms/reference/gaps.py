@@ -9,11 +9,11 @@ swells the clusters that are nearest to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.transforms.base.logarithm import log
 from outcross.transforms.estimators.richness import OFF_SUPPORT, ClusterCounts
 
 RATIO = 4
@@ -97,7 +97,8 @@ def is_excess(human: int, humans: int, reference: int, references: int, cells: i
     conditional test of Przyborowski & Wilenski (1940). Hoeffding (1963, theorem 1) bounds the
     chance of so many by exp(-t KL(human / t ‖ p)) =
     exp(-human ln(human / (t p)) - reference ln(reference / (t (1 - p)))). This is compared with
-    CHANCE / cells (Bonferroni). Logarithms are in fixed point, so no machine decides otherwise.
+    1 / (ONE_IN cells) (Bonferroni). Logarithms are decimal, with 40 digits: they are right for any
+    counts, and no machine decides otherwise.
 
     Args:
         human: human documents in the cell.
@@ -108,13 +109,9 @@ def is_excess(human: int, humans: int, reference: int, references: int, cells: i
     """
     if human * references <= reference * humans:
         return False
-    less = _log(human + reference) - _log(humans + references)
-    divergence = human * (_log(human) - _log(humans) - less)
-    if reference:
-        divergence += reference * (_log(reference) - _log(references) - less)
-    return divergence > _log(cells) + _log(ONE_IN)
-
-
-def _log(value: int) -> int:
-    """Return the natural logarithm of a positive integer in fixed point."""
-    return int(log(np.float64(value)))
+    with localcontext(Context(prec=40)):
+        less = Decimal(human + reference).ln() - Decimal(humans + references).ln()
+        divergence = human * (Decimal(human).ln() - Decimal(humans).ln() - less)
+        if reference:
+            divergence += reference * (Decimal(reference).ln() - Decimal(references).ln() - less)
+        return divergence > Decimal(ONE_IN * cells).ln()

@@ -16,7 +16,7 @@ from outcross.pipeline.commands.audit import audit, build_reference
 from outcross.pipeline.inputs.corpus import corpus_sources
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
 from outcross.schemas.config import Config
-from outcross.schemas.documents import FORMAT_VERSION, OUTCROSS, OUTCROSS_WITH_PROVENANCE
+from outcross.schemas.documents import FORMAT_VERSION, OUTCROSS, OUTCROSS_TYPES
 from outcross.schemas.formats import versions
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
@@ -119,7 +119,7 @@ def test_what_a_run_wrote_is_known_by_its_column_wherever_it_lies(tmp_path):
             assert (source.prompt_field, source.domain_field) == ("q", "outcross.domain")
 
 
-@pytest.mark.parametrize("kind", [OUTCROSS, OUTCROSS_WITH_PROVENANCE])
+@pytest.mark.parametrize("kind", OUTCROSS_TYPES)
 def test_synthetic_text_gets_the_provenance_that_is_asked_for(tmp_path, file, kind):
     assert [s.provenance for s in sources(file, provenance="edited")] == ["edited"]
     path = curated(tmp_path / "elsewhere" / "part.parquet", kind)

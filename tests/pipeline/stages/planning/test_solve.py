@@ -271,7 +271,7 @@ def test_without_synthetic_text() -> None:
     assert "there is no synthetic text" in says(plan)
     repeated = make_plan(config(tokens=450, max_copies=2), stock)
     assert repeated.reached.human_tokens == pytest.approx(450)
-    with pytest.raises(ConfigError, match="450 human tokens were asked .* caps allow 300"):
+    with pytest.raises(ConfigError, match=r"450 human tokens were asked .* caps allow 300"):
         make_plan(config(tokens=450), stock)
     with pytest.raises(ConfigError, match=r"human_share: 0\.2 was asked, but there is no synth"):
         make_plan(config(human_share=0.2), stock)
