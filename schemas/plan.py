@@ -165,7 +165,8 @@ class Reached(Strict):
     lasting_error: LastingError = Field(
         default=None,
         description="sampling error that remains after many generations with this human share of "
-        "fresh text, times that of all human text; null in plans of older versions",
+        "fresh text, times that of all human text; null with text of a ledger, which "
+        "isn't fresh, and in plans of older versions",
     )
 
 
@@ -276,7 +277,7 @@ class FrontierPoint(Strict):
         default=None,
         description="sampling error that remains after many generations with this human share of "
         "fresh text, times that of all human text; it is the number of tokens without any, as all "
-        "is lost then",
+        "is lost then; null with text of a ledger",
     )
 
     @model_validator(mode="after")

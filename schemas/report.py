@@ -183,7 +183,8 @@ class Achieved(Strict):
     lasting_error: float | None = Field(
         default=None,
         description="sampling error that remains after many generations with this human share of "
-        "fresh text, times that of all human text; null after `dedup`",
+        "fresh text, times that of all human text; null after `dedup`, and with "
+        "text of a ledger, which isn't fresh",
     )
 
 

@@ -1,6 +1,6 @@
 """Rounds and buckets of residual selection: quality against time.
 
-    python benchmarks/loop/rounds.py [--rounds 1 2 4 8] [--buckets 13 16 18 20 22] [--seeds 0 1]
+    python benchmarks/loop/rounds.py [--rounds 1 2 4 8 16] [--buckets 13 16 18 20 22] [--seeds 0 1]
 
 One generation: quotas for a third of a corpus of candidates are filled beside a fixed human part,
 by the product's own functions, and a generator is trained on the result. Quality is its perplexity
@@ -193,14 +193,14 @@ def measure(task: Task, rounds: int, buckets: int, seed: int) -> Outcome:
 
 def main(line: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="rounds and buckets of residual selection")
-    parser.add_argument("--rounds", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--rounds", nargs="+", type=int, default=[1, 2, 4, 8, 16])
     parser.add_argument("--buckets", nargs="+", type=int, default=[13, 16, 18, 20, 22])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the human sets")
     parser.add_argument("--work", type=Path, default=Path("out/loop"), help="folder for files")
     asked = parser.parse_args(line)
     grid = [(rounds, 20) for rounds in asked.rounds]
-    grid += [(4, bits) for bits in asked.buckets if bits != 20]
+    grid += [(8, bits) for bits in asked.buckets if bits != 20]
     print("| corpus | rounds | buckets | perplexity against random | seconds |")
     print("|---|---:|---:|---:|---:|")
     for make in (

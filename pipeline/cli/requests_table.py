@@ -38,8 +38,8 @@ def show_requests(requests: Requests, path: str, as_json: bool) -> None:
     console = Console()
     if clusters:
         table = new_table("what to ask the generator for, the most first", ["cluster"], ["tokens"])
-        table.add_column("there is", justify="right")
-        table.add_column("wanted", justify="right")
+        table.add_column("synthetic text", justify="right")
+        table.add_column("wanted of it", justify="right")
         table.add_column("about", overflow="fold", max_width=60)
         for line in clusters[:_SHOWN]:
             domain = "" if line.domain == OTHERS else f"{escape(printable(line.domain))} "
@@ -51,6 +51,8 @@ def show_requests(requests: Requests, path: str, as_json: bool) -> None:
                 escape(printable(", ".join(line.words))),
             )
         show_table(console, table)
+        if len(clusters) > _SHOWN:
+            print_line(console, f"{_SHOWN} of {len(clusters):,} clusters are shown")
     print_line(console, f"{summary_line(requests)}; written to {path}")
 
 
@@ -60,6 +62,6 @@ def summary_line(requests: Requests) -> str:
     asked = (
         f"{requests.tokens:,} tokens of {counted(clusters, 'cluster')} to ask for"
         if clusters
-        else "no cluster is starved"
+        else "no cluster lacks synthetic text (--tokens N asks for N tokens of all clusters)"
     )
     return f"{asked}, {counted(len(requests.prompts), 'collapsed prompt')}"

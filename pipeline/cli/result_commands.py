@@ -73,7 +73,7 @@ def requests(
         int | None,
         typer.Option(
             help="candidates to ask for in all, spread over the clusters as the target wants them; "
-            "if absent, what the starved clusters lack",
+            "if absent, what clusters lack",
             show_default=False,
         ),
     ] = None,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.commands.seeds import Cell, seeds_in_data
@@ -17,7 +18,7 @@ from outcross.schemas.prompts import CollapsedPrompt
 from outcross.schemas.requests import ClusterRequest, PromptRequest, Requests, Seed
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.budget.lacking import Cells, tokens_to_ask
+from outcross.transforms.budget.lacking import Cells, in_whole_tokens, tokens_to_ask
 from outcross.transforms.estimators.entropy import Floats
 from outcross.transforms.reference.reference import CLUSTERS
 
@@ -31,13 +32,13 @@ class _Asked:
 
     Attributes:
         quotas: quotas of the domain's C cells.
-        tokens: float64[C], tokens to ask for.
+        tokens: int64[C], tokens to ask for.
         wanted: float64[C], synthetic tokens that the target wants.
         target: float64[C], the target's shares of the planned tokens.
     """
 
     quotas: Sequence[Quota]
-    tokens: Floats
+    tokens: NDArray[np.int64]
     wanted: Floats
     target: Floats
 
@@ -68,7 +69,7 @@ def requests(
 
     Args:
         out: output directory of a run, or of `outcross plan`.
-        tokens: tokens to ask for in all clusters together; None for what the starved ones lack.
+        tokens: tokens to ask for in all clusters together; None for what clusters lack.
         unasked: tokens that the generator makes besides, without being asked; needs `tokens`.
         seeds: most human texts to show of a cluster.
         characters: most characters of each.
@@ -85,7 +86,7 @@ def requests(
         (quota.domain, quota.cluster)
         for part in asked
         for quota, amount in zip(part.quotas, part.tokens, strict=True)
-        if round(amount) >= 1
+        if amount
     ]
     shown = dict[Cell, list[Seed]]()
     config = finished.config
@@ -166,7 +167,7 @@ def _collapsed(out: str, config: Config) -> Iterator[PromptRequest]:
 def _starved(plan: Plan) -> list[_Asked]:
     """Ask for what the clusters of open domains lack; a domain that converges may narrow."""
     return [
-        _Asked(quotas, cells.lacking, cells.wanted, target)
+        _Asked(quotas, np.rint(cells.lacking).astype(np.int64), cells.wanted, target)
         for domain, quotas, cells, target in _domains(plan)
         if domain.kind == "open"
     ]
@@ -185,7 +186,7 @@ def _spread(plan: Plan, tokens: int, unasked: int) -> list[_Asked]:
         return []
     wanted = np.concatenate([cells.complement for _, _, cells, _ in parts])
     available = np.concatenate([cells.available for _, _, cells, _ in parts])
-    amounts = tokens_to_ask(wanted, available, float(tokens), float(unasked))
+    amounts = in_whole_tokens(tokens_to_ask(wanted, available, float(tokens), float(unasked)))
     ends = np.cumsum([len(quotas) for _, quotas, _, _ in parts])
     split = np.split(amounts, ends[:-1])
     return [
@@ -213,17 +214,17 @@ def _domains(plan: Plan) -> Iterator[tuple[DomainPlan, list[Quota], Cells, Float
 def _lines(
     asked: _Asked, words: Mapping[int, list[str]], seeds: Mapping[Cell, list[Seed]]
 ) -> Iterator[ClusterRequest]:
-    """Yield a line for each cell with at least half a token to ask for."""
+    """Yield a line for each cell with tokens to ask for."""
     columns = zip(asked.quotas, asked.tokens, asked.wanted, asked.target, strict=True)
     for quota, tokens, wanted, target in columns:
-        if round(tokens) < 1:
+        if not tokens:
             continue
         about = words.get(quota.cluster, [])
         shown = seeds.get((quota.domain, quota.cluster), [])
         yield ClusterRequest(
             domain=quota.domain,
             cluster=quota.cluster,
-            tokens=round(tokens),
+            tokens=int(tokens),
             target=float(target),
             wanted=float(wanted),
             available=quota.synthetic_available,

@@ -122,7 +122,11 @@ def _spread(report: Report, missed: set[str], planned: bool) -> list[Step]:
             " are the topics to gather or generate texts of",
         ]
         if report.kind == "run":
-            topics += [": ", Code("outcross requests OUT"), " writes what to ask a generator for"]
+            topics += [
+                ": ",
+                Code("outcross requests OUT --tokens N"),
+                " writes what to ask a generator for",
+            ]
         steps.append([*topics, "."])
     return steps
 

@@ -164,6 +164,8 @@ def test_nothing_is_lost_and_what_is_asked_is_met(generations):
         assert place["planned_fresh_tokens"] == pytest.approx(fresh)
         assert place["planned_reused_tokens"] == pytest.approx(again)
         assert place["planned_reused_tokens"] == done.plan["reached"]["ledger_tokens"]
+        for figures in (done.plan["reached"], *done.plan["frontier"], done.report["achieved"]):
+            assert (figures["lasting_error"] is None) == (ledger_tokens > 0)
         assert done.plan["generation"] == number + 1
         card = (done.out / "README.md").read_text()
         assert f"Generation {number + 1} of a lineage: {fresh:,} tokens of human text" in card

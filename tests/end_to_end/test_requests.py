@@ -209,7 +209,7 @@ def test_a_generator_that_lacks_nothing_is_not_asked(sources, tmp_path) -> None:
     config.write_text(yaml.safe_dump(values | {"texts": False}))
     run(config, out=out)
     done = outcross("requests", out, "-o", tmp_path / "r.jsonl")
-    assert "no cluster is starved" in done.stdout
+    assert "no cluster lacks synthetic text" in done.stdout
     assert (tmp_path / "r.jsonl").read_bytes() == b""
     silent = outcross("requests", out, "-o", "-", "--tokens", 900)
     assert "texts: false" in silent.stderr

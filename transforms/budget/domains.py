@@ -267,6 +267,7 @@ def frontier(
     division: Division,
     tokens: float,
     shares: Sequence[float] = FRONTIER_SHARES,
+    fresh: bool = True,
 ) -> list[FrontierPoint]:
     """Compute the entropy and divergence that each human share of a total would reach.
 
@@ -275,6 +276,7 @@ def frontier(
         division: shares and supply of the domains. Its synthetic room is replaced by each point's.
         tokens: synthetic and human tokens together.
         shares: human shares of the total.
+        fresh: False if human text comes again in later generations, as that of a ledger does.
     """
     points = []
     for share in shares:
@@ -295,7 +297,7 @@ def frontier(
                 human_tokens=human,
                 reachable_human_tokens=nearest,
                 reachable="reason" not in figures,
-                lasting_error=lasting_error(share, max(tokens, 1.0)),
+                lasting_error=lasting_error(share, max(tokens, 1.0)) if fresh else None,
                 **figures,
             )
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outcross.transforms.budget.waterfill import temper, waterfill
 from outcross.transforms.estimators.entropy import ROUNDING, Floats
@@ -87,3 +88,18 @@ def tokens_to_ask(wanted: Floats, available: Floats, tokens: float, unasked: flo
     total = tokens + float(expected.sum())
     filled, _ = waterfill(wanted, expected, np.full_like(expected, total), total)
     return np.asarray(np.maximum(filled - expected, 0.0), np.float64)
+
+
+def in_whole_tokens(tokens: Floats) -> NDArray[np.int64]:
+    """Round amounts so that they keep their sum: the largest remainders are rounded up.
+
+    Args:
+        tokens: float64[C], 0 or more.
+
+    Returns:
+        int64[C], which sum to the rounded sum of `tokens`. Of equal remainders the first ones win.
+    """
+    whole = np.floor(tokens).astype(np.int64)
+    missing = round(float(tokens.sum())) - int(whole.sum())
+    whole[np.argsort(whole - tokens, kind="stable")[:missing]] += 1
+    return whole

@@ -100,7 +100,8 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         )
         for domain in solved
     ]
-    points = frontier(domains, division, synthetic + human)
+    fresh = not any(domain.ledger.any() for domain in solved)
+    points = frontier(domains, division, synthetic + human, fresh=fresh)
     bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
     x, y = (sum(float(domain.amounts[role].sum()) for domain in solved) for role in (0, 1))
     quotas = [quota for domain in solved for quota in domain_quotas(domain)]
@@ -244,6 +245,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
     natural = np.array([domain.reference_share for domain in supply.domains])
     synthetic = sum(domain.synthetic_tokens for domain in solved)
     human = sum(domain.human_tokens for domain in solved)
+    ledger = sum(float(domain.ledger.sum()) for domain in solved)
     reached = chained_entropy(tokens, [budget.entropy for budget in budgets])
     regime, price = joint_regime(
         [b.solution for b in budgets], [domain.tokens for domain in filled]
@@ -254,7 +256,7 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
         synthetic_tokens=synthetic,
         human_tokens=human,
         human_share=human / (synthetic + human),
-        ledger_tokens=sum(float(domain.ledger.sum()) for domain in solved),
+        ledger_tokens=ledger,
         alpha=alphas.pop() if len(alphas) == 1 else None,
         entropy=reached,
         domain_entropy=entropy(tokens),
@@ -265,7 +267,9 @@ def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:
         reference_entropy=_reference_entropy(supply) if supply.human_reference else None,
         regime=regime,
         shadow_price=price,
-        lasting_error=lasting_error(human / (synthetic + human), max(synthetic + human, 1.0)),
+        lasting_error=None
+        if ledger
+        else lasting_error(human / (synthetic + human), max(synthetic + human, 1.0)),
     )
 
 

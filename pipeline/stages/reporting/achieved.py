@@ -89,7 +89,9 @@ def measure_achieved(measured: Measured[Written[Selected]]) -> Achieved:
         kl=kl(by_cell.ravel(), shares) if human_reference and by_cell.any() else None,
         domains=[_domain(cells, number, domain) for number, domain in enumerate(plan.domains)],
         most_copies=counted.copies,
-        lasting_error=None if share is None else lasting_error(share, tokens["all"]),
+        lasting_error=None
+        if share is None or plan.reached.ledger_tokens
+        else lasting_error(share, tokens["all"]),
     )
     _check_promises(selected, cells, achieved)
     _check_limits(context, achieved)

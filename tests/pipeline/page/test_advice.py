@@ -74,7 +74,7 @@ def test_each_kind_of_loss_has_its_advice(outcomes: dict[str, str], advice_: str
 
 
 def test_after_a_run_the_command_that_asks_for_starved_clusters_is_named() -> None:
-    command = "`outcross requests OUT`"
+    command = "`outcross requests OUT --tokens N`"
     assert any(command in step for step in steps(with_outcomes("run", js="warn")))
     assert not any(command in step for step in steps(with_outcomes("audit", js="warn")))
 

@@ -203,6 +203,7 @@ def test_entropies_and_divergences_add_up_by_the_chain_rule(seed: int) -> None:
 def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None:
     domains, natural, X, Y = several(seed)
     supply = dividing(domains, natural)
+    assert {p.lasting_error for p in frontier(domains, supply, X + Y, fresh=False)} == {None}
     for point in frontier(domains, supply, X + Y):
         human = point.human_share * (X + Y)
         assert point.reachable == (point.reason is None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.transforms.budget.lacking import Cells, tokens_to_ask
+from outcross.transforms.budget.lacking import Cells, in_whole_tokens, tokens_to_ask
 from outcross.transforms.estimators.entropy import Floats, kl
 
 AMOUNTS = st.floats(0, 1e6).map(lambda value: round(value, 3))
@@ -83,3 +83,11 @@ def test_a_cluster_that_has_less_is_asked_for_more() -> None:
     asked = tokens_to_ask(np.array([1.0, 1.0]), np.array([30.0, 10.0]), 100, 100)
     assert asked == pytest.approx([25, 75])
     assert tokens_to_ask(np.zeros(2), np.ones(2), 100, 0).tolist() == [0, 0]
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
+def test_whole_tokens_keep_the_sum_and_are_next_to_the_amounts(amounts: list[float]) -> None:
+    tokens = np.array(amounts)
+    whole = in_whole_tokens(tokens)
+    assert whole.sum() == round(float(tokens.sum()))
+    assert (np.abs(whole - tokens) <= 1).all()
