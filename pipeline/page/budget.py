@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from outcross.pipeline.page.gain import gain
+from outcross.pipeline.page.gain import lasting_error
 from outcross.pipeline.page.markup import (
     Cell,
     Column,
@@ -43,7 +43,7 @@ def budget(report: Report, plan: Plan) -> Html:
         "budget",
         "What human text buys",
         price(plan.reached),
-        gain(report),
+        lasting_error(report),
         _weights(plan),
         _domains(report, plan),
         el("div", class_="chart", id="frontier", role="img", aria_label=_label(plan)),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from outcross.pipeline.page.markup import Cell, Column, Html, el, figure, join, number, table, term
+from outcross.pipeline.page.markup import Cell, Column, Html, el, figure, number, table, term
 from outcross.schemas.report import Report
 
 
 def gain(report: Report) -> Html | None:
-    """Return the table of the gap to human text before and after, and the lasting error."""
-    return join([_gaps(report), _lasting(report)])
-
-
-def _gaps(report: Report) -> Html | None:
+    """Return the table of the gap to human text before and after the selection."""
     if report.gain is None:
         return None
     columns = [
@@ -32,7 +28,8 @@ def _gaps(report: Report) -> Html | None:
     return table("Gap to human text, before and after the selection", columns, rows)
 
 
-def _lasting(report: Report) -> Html | None:
+def lasting_error(report: Report) -> Html | None:
+    """Return the sentence on the sampling error that remains after many generations."""
     achieved = report.achieved
     if achieved is None or achieved.lasting_error is None or not achieved.human_share:
         return None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from outcross.pipeline.page.advice import Code, Link, advice
+from outcross.pipeline.page.gain import gain
 from outcross.pipeline.page.glossary import key_of
 from outcross.pipeline.page.markup import (
     Cell,
@@ -137,7 +138,7 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
     ]
     body = table("The request, the plan and the contents of data/", columns, rows)
     brief = f"{number(achieved.human_share, '.1%')} human of {number(achieved.tokens)} tokens"
-    return section("asked", "Asked and achieved", body, brief=brief)
+    return section("asked", "Asked and achieved", body, gain(report), brief=brief)
 
 
 def _tolerance(achieved: Achieved, written: int, planned: float | None) -> str:
