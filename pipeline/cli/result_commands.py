@@ -89,9 +89,9 @@ def requests(
     with session.loading():
         from outcross.pipeline.cli.requests_table import show_requests, summary_line
         from outcross.pipeline.commands.requests import requests as requests_of
+        from outcross.pipeline.commands.requests import write_requests
         from outcross.pipeline.terminal.streams import print_json
         from outcross.schemas.user_input import ConfigError
-        from outcross.transforms.base import files
 
     if as_json and output == "-":
         raise ConfigError("json: stdout holds either the lines (-o -) or the summary; choose one")
@@ -104,11 +104,7 @@ def requests(
             print_json(line)
         session.voice.say(summary_line(result))
         return
-    try:
-        files.write_bytes(output, "".join(f"{line}\n" for line in result.lines()).encode())
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"output: {output} can't be written ({reason}); name another") from None
+    write_requests(result.lines(), output)
     show_requests(result, output, as_json)
 
 

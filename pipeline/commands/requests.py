@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ from outcross.transforms.estimators.entropy import Floats
 from outcross.transforms.reference.reference import CLUSTERS
 
 SEEDS = 3  # of a cluster
+_MOST_TOKENS = 10**12
 CHARACTERS = 600  # of a seed
 
 
@@ -101,13 +102,43 @@ def requests(
     )
 
 
+def write_requests(lines: Iterable[str], path: str) -> None:
+    """Write requests to a file, in place of older ones.
+
+    Args:
+        lines: requests as JSON.
+        path: file to write.
+
+    Raises:
+        ConfigError: when the file can't be written, or holds anything but requests.
+    """
+    try:
+        if files.exists(path) and not _holds_requests(path):
+            raise ConfigError(
+                f"output: {path} exists and holds no requests; choose another file, or delete it"
+            )
+        files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"output: {path} can't be written ({reason}); name another") from None
+
+
+def _holds_requests(path: str) -> bool:
+    """Return whether a file is empty, or begins with a request."""
+    with files.open_input(path) as stream:
+        start = stream.read(32)
+    return not start or start.startswith((b'{"kind":"cluster"', b'{"kind":"prompt"'))
+
+
 def _check_amounts(tokens: int | None, unasked: int, seeds: int, characters: int) -> None:
     """Refuse amounts that are out of range."""
     least = {"tokens": (1 if tokens is None else tokens, 1), "unasked": (unasked, 0)}
     least |= {"seeds": (seeds, 0), "characters": (characters, 20)}
     for name, (value, lowest) in least.items():
-        if value < lowest:
-            raise ConfigError(f"{name}: found {value}; {lowest} or more is expected")
+        if not lowest <= value <= _MOST_TOKENS:
+            raise ConfigError(
+                f"{name}: found {value}; a number from {lowest} to {_MOST_TOKENS} is expected"
+            )
     if unasked and tokens is None:
         raise ConfigError("unasked only works with tokens: say how many tokens to ask for as well")
 
@@ -266,15 +297,19 @@ def _warnings(out: str, config: Config | None, lines: Sequence[ClusterRequest]) 
     if not bare:
         return []
     if config is None:
+        wordless = sum(not line.words for line in lines)
+        words = f", and {wordless:,} of {len(lines):,} no words and no prompt" if wordless else ""
         return [
-            f"no line has seeds: {out} holds a plan alone, and seeds are human texts that a run "
-            "has written; `outcross run` with the same request writes them"
+            f"no line has seeds{words}: {out} holds a plan alone. It has words of starved clusters "
+            "only, and seeds are human texts that a run has written; `outcross run` with the same "
+            "request adds both"
         ]
     if not config.texts:
         return ["no line has words or seeds: the run was asked to show no texts (texts: false)"]
     if len(bare) < len(lines):
+        have = "has" if len(bare) == 1 else "have"
         return [
-            f"{len(bare):,} of {len(lines):,} lines have no seeds: the run has written no human "
+            f"{len(bare):,} of {len(lines):,} lines {have} no seeds: the run has written no human "
             "text of their clusters"
         ]
     return [

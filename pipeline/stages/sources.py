@@ -102,8 +102,8 @@ def _warn_of_sources(sketched: Sketched) -> None:
             others = len(reasons) - 1
             more = f", and {others:,} other reason{'s'[: others - 1]}" if others else ""
             context.warn(
-                f"source {source.name!r}: {rejected:,} rows or files could not be read, {often:,} "
-                f"of them as: {why}{more}; all of them stand in rejects/"
+                f"source {source.name!r}: rows or files that could not be read: {rejected:,}, "
+                f"{often:,} of them as: {why}{more}; all of them stand in rejects/"
             )
         for line in warnings_of_files(source):
             context.warn(line)

@@ -493,7 +493,9 @@ def test_a_file_that_was_cut_off_is_warned_of(corpora, reference, tmp_path):
     assert line.rejected == 1
     assert 400 < line.read < 800
     (message,) = (warning for warning in report.verdict.warnings if "could not be read" in warning)
-    assert message.startswith("source 'corpus': 1 rows or files could not be read, 1 of them as: ")
+    assert message.startswith(
+        "source 'corpus': rows or files that could not be read: 1, 1 of them as: "
+    )
     assert message.endswith("stand in rejects/")
     (reject,) = pq.read_table(tmp_path / "out" / "rejects").to_pylist()
     assert reject["file"] == "b.jsonl.gz"

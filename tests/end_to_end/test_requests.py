@@ -156,6 +156,8 @@ def test_a_plan_alone_gives_words_and_no_seeds(sources, tmp_path) -> None:
 def test_python_gives_the_lines_of_the_command(finished) -> None:
     result = product.requests(str(finished.out), tokens=5000, seeds=1)
     lines = requested(finished.out, "--tokens", 5000, "--seeds", 1)
+    for few in (1, 7, 4999):
+        assert product.requests(str(finished.out), tokens=few, seeds=0).tokens == few
     assert [json.loads(line) for line in result.lines()] == lines
 
 
@@ -181,7 +183,7 @@ def test_wanted_candidates_are_spread_as_the_target_and_more_where_there_are_few
 def test_workers_change_nothing_and_the_file_is_replaced_whole(sources, finished, tmp_path) -> None:
     out, path = tmp_path / "out", tmp_path / "requests.jsonl"
     run(sources.config(out, workers=2), out=out)
-    path.write_text("before")
+    outcross("requests", out, "-o", path, "--tokens", 9)
     outcross("requests", out, "-o", path)
     first = path.read_bytes()
     outcross("requests", finished.out, "-o", path)

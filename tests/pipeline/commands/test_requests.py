@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.pipeline.commands.requests import prompt
+from outcross.pipeline.commands.requests import prompt, write_requests
 from outcross.pipeline.commands.seeds import shown
+from outcross.schemas.requests import ClusterRequest
+from outcross.schemas.user_input import ConfigError
 
 ENDS = "\n\r\v\f\x1c\x85\u2028\u2029"
 TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from(f"{ENDS}\u202e> ")))
@@ -48,3 +53,18 @@ def test_a_prompt_has_the_words_and_the_texts_there_are() -> None:
     texts = prompt([], ["One.\nTwo."])
     assert texts is not None
     assert texts.endswith("Example 1:\n> One.\n> Two.")
+
+
+def test_only_requests_are_replaced(tmp_path: Path) -> None:
+    line = ClusterRequest(
+        domain="*", cluster=3, tokens=9, target=0.1, wanted=9.0, available=0.0,
+        words=[], seeds=[], prompt=None,
+    ).model_dump_json()  # fmt: skip
+    path = tmp_path / "requests.jsonl"
+    for lines in ([line, line], [], [line]):
+        write_requests(lines, str(path))
+        assert path.read_text().splitlines() == lines
+    path.write_text('{"format": 2}')
+    with pytest.raises(ConfigError, match="exists and holds no requests; choose another file"):
+        write_requests([line], str(path))
+    assert path.read_text() == '{"format": 2}'
