@@ -128,9 +128,9 @@ def test_the_service_refuses_steps_of_one_name_and_transforms_that_it_does_not_k
     message = pipeline.to_runner_api()
     for environment in message.components.environments.values():
         environment.urn = "beam:env:docker:v1"
-    names = check_pipeline(message)
+    check_pipeline(message)
     steps = list(message.components.transforms.values())
-    steps[-1].unique_name = names[1]
+    steps[-1].unique_name = steps[-2].unique_name
     with pytest.raises(RefusedError, match="not unique"):
         check_pipeline(message)
     steps[-1].unique_name = "another"

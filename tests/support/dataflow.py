@@ -58,7 +58,7 @@ class Job:
         name: name that the request gives.
         request_bytes: size of the request.
         graph_bytes: size of the staged pipeline.
-        steps: names of the transforms, in the pipeline's order.
+        steps: names of the transforms, sorted.
         artifacts: names and bytes of the staged packages.
         state: state as the service reports it.
         message: error of a job that failed.
@@ -76,13 +76,13 @@ class Job:
 
 
 def check_pipeline(pipeline: messages.Pipeline) -> list[str]:
-    """Return the names of a pipeline's steps.
+    """Return the names of a pipeline's steps, sorted.
 
     Raises:
         RefusedError: two steps share a name, or the service doesn't know a transform or a coder.
     """
     parts = pipeline.components
-    names = [transform.unique_name for transform in parts.transforms.values()]
+    names = sorted(transform.unique_name for transform in parts.transforms.values())
     if len(names) != len(set(names)) or not all(names[1:]):
         raise RefusedError("step names are not unique")
     for transform in parts.transforms.values():
