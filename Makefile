@@ -20,8 +20,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# The end-to-end run on Prism and on Flink's embedded mode; needs Go, Java 11+ and Maven.
+# Whole runs on Prism, on Flink's embedded mode, against gs:// and through a stand-in of Dataflow;
+# needs Go, Java 11+ and Maven.
 engines: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs]'
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
 	$(BIN)/python -m pytest -m engines
 

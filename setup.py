@@ -1,5 +1,9 @@
-"""What Beam ships to remote workers (`--setup_file`); metadata stands in pyproject.toml."""
+"""What Beam ships to remote workers (`--setup_file`); other metadata stands in pyproject.toml."""
 
-from setuptools import setup
+try:
+    from setuptools import setup
+except ModuleNotFoundError:  # environments of Python 3.12 and later have none
+    raise SystemExit("setup.py: setuptools is missing; pip install 'setuptools>=65'") from None
 
-setup()
+# Releases before 77 refuse a licence's short name in pyproject.toml, later ones refuse a table.
+setup(license="Apache-2.0")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -83,6 +84,40 @@ def test_an_sdist_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Pat
             if not name.endswith("/RECORD"):
                 assert first.read(name) == second.read(name), name
         assert set(first.namelist()) == set(second.namelist())
+
+
+def pack(python: Path, source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Pack a source tree as Beam does for `--setup_file setup.py`."""
+    command = [python, "setup.py", "sdist", "--dist-dir", folder]
+    return subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("environment", ["of the tests", "new"])
+def test_beam_packs_the_files_of_the_wheel(
+    source: Path, wheel: Path, tmp_path: Path, environment: str
+) -> None:
+    """Python up to 3.11 puts setuptools 65 into a new environment, later ones put none."""
+    python = Path(sys.executable)
+    if environment == "new":
+        venv.create(tmp_path / "venv", with_pip=True)
+        python = tmp_path / "venv" / "bin" / "python"
+    done = pack(python, source, tmp_path)
+    if environment == "new" and sys.version_info >= (3, 12):
+        assert "pip install 'setuptools" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {m.name.partition("/")[2] for m in archive.getmembers() if m.isfile()}
+    with zipfile.ZipFile(wheel) as archive:
+        wanted = {name for name in archive.namelist() if name.startswith("outcross/")}
+    assert {name for name in names if name.startswith("outcross/")} == wanted
+
+
+def test_packing_without_setuptools_says_what_to_install(source: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    done = pack(tmp_path / "venv" / "bin" / "python", source, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "setup.py: setuptools is missing; pip install 'setuptools>=65'\n"
 
 
 @pytest.mark.parametrize("project", ["folders", "files"])

@@ -1,6 +1,7 @@
 # The engines that the end-to-end test compares with the local runner: Prism and embedded Flink.
 #   make -f tools/engines.mk PYTHON=.venv/bin/python DIR=.engines
-# leaves DIR/prism and DIR/flink.jar, and does nothing where they are there already.
+# leaves DIR/prism, DIR/flink.jar and DIR/fake-gcs-server, an object store for gs://. It does nothing
+# where they are there already.
 PYTHON ?= python
 DIR ?= .engines
 # A runner speaks the protocol of one Beam release, so Prism is built at the installed one's.
@@ -10,7 +11,7 @@ $(error apache-beam is not installed for $(PYTHON); name another interpreter wit
 endif
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
-engines: $(DIR)/prism $(DIR)/flink.jar
+engines: $(DIR)/prism $(DIR)/flink.jar $(DIR)/fake-gcs-server
 
 $(DIR)/beam-$(BEAM):
 	mkdir -p $(DIR)
@@ -27,6 +28,9 @@ $(DIR)/flink.jar: $(HERE)flink-pom.xml
 	mvn -B -q -f $< package -Dengines.target=$(abspath $(DIR))/maven
 	mv $(DIR)/maven/flink.jar $@
 	rm -r $(DIR)/maven
+
+$(DIR)/fake-gcs-server:
+	GOBIN=$(abspath $(DIR)) GOFLAGS=-p=2 go install github.com/fsouza/fake-gcs-server@v1.56.1
 
 .PHONY: engines
 .DELETE_ON_ERROR:
