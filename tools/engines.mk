@@ -22,7 +22,7 @@ $(DIR)/prism: $(DIR)/beam-$(BEAM)
 	GOBIN=$(abspath $(DIR)) GOFLAGS=-p=2 go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
 	touch $@
 
-$(DIR)/flink.jar: $(HERE)flink-pom.xml
+$(DIR)/flink.jar: $(HERE)flink/pom.xml
 	mkdir -p $(DIR)
 	mvn -B -q -f $< package -Dengines.target=$(abspath $(DIR))/maven
 	mv $(DIR)/maven/flink.jar $@
