@@ -23,14 +23,16 @@ def say(report: dict[str, str]) -> None:
 
 def test_a_pipeline_that_waits_for_a_dead_worker_is_cancelled() -> None:
     cancelled = threading.Event()
-    with (
-        patch.object(prism, "GRACE_SECONDS", 0.01),
-        pytest.raises(prism.LostWorkerError, match="its process ended: exit status 1"),
-        prism.workers_watched(cancelled.set),
-    ):
+
+    @prism.workers_watched(cancelled.set)
+    def wait_for_ever() -> None:
         say(DEATH)
         assert cancelled.wait(10)
         raise RuntimeError("Pipeline failed in state CANCELLED")
+
+    expected = pytest.raises(prism.LostWorkerError, match="its process ended: exit status 1")
+    with patch.object(prism, "GRACE_SECONDS", 0.01), expected:
+        wait_for_ever()
     assert LOGGER.filters == []
 
 
