@@ -20,7 +20,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# The end-to-end run on Prism and on Flink's embedded mode; needs Go, Java 11+ and Maven.
+# Runs and failures on Prism and on a Flink cluster of this machine; needs Go, Java 11 or 17, and Maven.
 engines: $(VENV)/.installed
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
 	$(BIN)/python -m pytest -m engines

@@ -1,4 +1,4 @@
-# The engines that the end-to-end test compares with the local runner: Prism and embedded Flink.
+# The engines that tests compare with the local runner: Prism, and Flink with Beam's job server in one jar.
 #   make -f tools/engines.mk PYTHON=.venv/bin/python DIR=.engines
 # leaves DIR/prism and DIR/flink.jar, and does nothing where they are there already.
 PYTHON ?= python
@@ -11,6 +11,13 @@ endif
 HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 engines: $(DIR)/prism $(DIR)/flink.jar
+
+# A tool that is missing is named before anything is built.
+MISSING := $(strip $(if $(wildcard $(DIR)/prism),,$(if $(shell command -v go),,go)) \
+  $(if $(wildcard $(DIR)/flink.jar),,$(if $(shell command -v mvn),,mvn)) $(if $(shell command -v java),,java))
+ifneq ($(MISSING),)
+$(error $(MISSING) is missing: install Go, a Java runtime (11 or 17) and Maven)
+endif
 
 $(DIR)/beam-$(BEAM):
 	mkdir -p $(DIR)
