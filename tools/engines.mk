@@ -1,4 +1,4 @@
-# The engines that the end-to-end test compares with the local runner: Prism and embedded Flink.
+# The engines that tests compare with the local runner: Prism, and Flink with Beam's job server in one jar.
 #   make -f tools/engines.mk PYTHON=.venv/bin/python DIR=.engines
 # leaves DIR/prism, DIR/flink.jar and DIR/fake-gcs-server, an object store for gs://. It does nothing
 # where they are there already.
@@ -13,6 +13,13 @@ HERE := $(dir $(lastword $(MAKEFILE_LIST)))
 
 engines: $(DIR)/prism $(DIR)/flink.jar $(DIR)/fake-gcs-server
 
+# A tool that is missing is named before anything is built.
+MISSING := $(strip $(if $(wildcard $(DIR)/prism),,$(if $(shell command -v go),,go)) \
+  $(if $(wildcard $(DIR)/flink.jar),,$(if $(shell command -v mvn),,mvn)) $(if $(shell command -v java),,java))
+ifneq ($(MISSING),)
+$(error $(MISSING) is missing: install Go, a Java runtime (11 or 17) and Maven)
+endif
+
 $(DIR)/beam-$(BEAM):
 	mkdir -p $(DIR)
 	rm -f $(DIR)/beam-*
@@ -23,7 +30,7 @@ $(DIR)/prism: $(DIR)/beam-$(BEAM)
 	GOBIN=$(abspath $(DIR)) GOFLAGS=-p=2 go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
 	touch $@
 
-$(DIR)/flink.jar: $(HERE)flink-pom.xml
+$(DIR)/flink.jar: $(HERE)flink/pom.xml
 	mkdir -p $(DIR)
 	mvn -B -q -f $< package -Dengines.target=$(abspath $(DIR))/maven
 	mv $(DIR)/maven/flink.jar $@

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from outcross.pipeline.engine.hiding import hidden
+from outcross.pipeline.engine.prism import LostWorkerError, workers_watched
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.progress import NAMESPACE
 
@@ -97,6 +98,8 @@ def pipeline_options(workers: int | None, beam_args: Sequence[str]) -> PipelineO
         args = [*_job_server_options(), *args]
     elif runner == "prism":
         args = ["--prism_log_level=warn", *args]
+    # Beam announces a server's start and end as warnings, the end when all else has ended.
+    logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.ERROR)
     with _logging():
         options = ParsedOptions(args)
         try:
@@ -173,11 +176,14 @@ def run_pipeline(
         try:
             result = pipeline.run()
             try:
-                result.wait_until_finish()
+                with workers_watched(result.cancel):
+                    result.wait_until_finish()
             except KeyboardInterrupt:
                 with suppress(Exception):  # our own job server has stopped already
                     result.cancel()  # else a cluster goes on without its driver
                 raise
+        except LostWorkerError as error:
+            raise PipelineError(str(error)) from error
         except Exception as error:
             raise_cause(error)
         counters = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]

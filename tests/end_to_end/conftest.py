@@ -9,6 +9,7 @@ import random
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -23,7 +24,9 @@ import zstandard
 from tests.acceptance.tokens import shingles as runs
 from tests.acceptance.tokens import tokens
 from tests.support.commands import outcross
+from tests.support.engines import JAR
 from tests.support.human_texts import human_paragraphs
+from tools.flink.cluster import FlinkCluster
 
 THRESHOLD = 0.8
 STANDARD_ERROR = (THRESHOLD * (1 - THRESHOLD) / 128) ** 0.5  # of a signature's estimate
@@ -311,3 +314,10 @@ def base(corpus, tmp_path_factory) -> Run:
     result = run(corpus.config(out, workers=2), out=out)
     assert len(result.report["shards"]) > 1
     return result
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[FlinkCluster]:
+    """Start a Flink cluster with two task managers, for the tests of engines."""
+    with FlinkCluster(tmp_path_factory.mktemp("flink"), JAR) as cluster:
+        yield cluster

@@ -94,6 +94,7 @@ def test_a_run_in_an_object_store_that_is_killed_goes_on_and_gives_the_same_byte
     assert promised_objects(store, "out", tmp_path) == promised_bytes(base.out)
 
 
+@pytest.mark.dataflow
 def test_a_run_on_dataflow_goes_through_packaging_staging_and_the_job_service(
     corpus: Corpus, base: Run, store: Store, tmp_path: Path
 ) -> None:

@@ -1,0 +1,68 @@
+"""Engines that `make engines` builds, and commands that run on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.support.commands import COMMAND, TERMINAL
+from tests.support.processes import command_line, descendants
+from tools.flink.cluster import FlinkCluster, options
+
+ENGINES = Path(__file__).parents[2] / ".engines"
+WORKER = Path(sys.executable).with_name("outcross-worker")
+JAR = ENGINES / "flink.jar"
+PROCESSES = ["--environment_type", "PROCESS", "--environment_option", f"process_command={WORKER}"]
+
+
+def prism_options() -> list[str]:
+    """Return Beam's options of a run on Prism, whose Python code works in the command's process."""
+    return ["--runner", "PrismRunner", "--prism_location", str(built("prism"))]
+
+
+def flink_options(cluster: FlinkCluster) -> list[str]:
+    """Return Beam's options of a run on a cluster, whose task managers start Python workers."""
+    assert WORKER.exists(), f"{WORKER} is not there: install the project again (`make setup`)"
+    return options(cluster.address, JAR, WORKER)
+
+
+def built(name: str) -> Path:
+    path = ENGINES / name
+    assert path.exists(), f"{path} is not there: `make engines` builds it"
+    return path
+
+
+@contextmanager
+def started(*arguments: Any, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the installed command, and end it and all that it started with the `with` statement.
+
+    Args:
+        arguments: of the command line, after `outcross`.
+        log: file that gets its output.
+    """
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **TERMINAL},
+        )
+    try:
+        yield process
+    finally:
+        remaining = descendants(process.pid)
+        process.kill()
+        process.wait()
+        for child in remaining:
+            with suppress(ProcessLookupError):
+                os.kill(child, 9)
+
+
+def job_servers(process: int) -> set[int]:
+    """Return the Java job servers that a command has started."""
+    return {child for child in descendants(process) if "-jar" in command_line(child).split()}
