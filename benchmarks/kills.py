@@ -272,8 +272,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     _load_modules()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    folder = Path(tempfile.mkdtemp())  # forks would remove a `TemporaryDirectory` when they end
+    try:
         write_corpus(folder, asked.documents)
         lineage, before, log = folder / "lineage", folder / "before", folder / "log"
         chosen = commands(folder)
@@ -288,6 +288,9 @@ def main() -> None:
             command = chosen[number % len(chosen)]
             draw = random.Random(asked.seed * 1_000_003 + number)
             totals[command.name] += kill_once(command, lineage, before, draw)
+            print(f"{number + 1} of {asked.kills}: {command.name}", file=sys.stderr)
+    finally:
+        shutil.rmtree(folder)
     for command in chosen:
         print(f"{command.name} ({command.seconds:.1f} s when nobody kills it)")
         for key, count in sorted(totals[command.name].items()):

@@ -159,8 +159,9 @@ def check_out(out: str, kind: Kind) -> None:
     Raises:
         ConfigError: when it holds other files, or the result of another kind of job.
     """
-    for folder in (out, files.join(out, WORK)):
-        check_writable("out", folder)
+    check_writable("out", out)
+    if files.is_local(out) and Path(out, WORK).is_dir():
+        check_writable("out", files.join(out, WORK))
     path = files.join(out, MANIFEST)
     if files.exists(path):
         manifest = read_manifest(out)
