@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -23,12 +26,15 @@ from outcross.pipeline.terminal.voice import Voice
 _UNUSED = ("pandas", "scipy")
 """Packages that pyarrow and numba import if they are there, .2 s, for nothing that is used here."""
 
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
+
 app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed while running, 2 the request is wrong or can't be met, "
-    "3 a gate says stop.",
+    "3 a gate says stop, 130 stopped by Ctrl-C, 143 by SIGTERM; the same command goes on then.",
 )
 
 
@@ -86,17 +92,42 @@ def main() -> None:
     arguments = sys.argv[1:]
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     session = Session(beam_args=arguments[cut + 1 :])
-    try:
-        # 130 after Ctrl-C
-        code = app(arguments[:cut], prog_name="outcross", standalone_mode=False, obj=session)
-    except typer.Abort:  # the same of older releases
-        code = 130
-    except Exception as error:  # the last place where an error can be made readable
-        code = _print_error(error, session.voice)
-    if code == 130:
+    with _stopping() as signals:
+        try:
+            # 130 after Ctrl-C
+            code = app(arguments[:cut], prog_name="outcross", standalone_mode=False, obj=session)
+        except (typer.Abort, KeyboardInterrupt):  # the same of older releases
+            code = _INTERRUPTED
+        except Exception as error:  # the last place where an error can be made readable
+            code = _print_error(error, session.voice)
+    if code == _INTERRUPTED:
+        code = 128 + signals[0] if signals else code
         print("outcross: stopped; the same command goes on from here", file=sys.stderr)
     session.voice.close()
     sys.exit(code)
+
+
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """Treat SIGTERM like Ctrl-C while the body of the `with` statement runs.
+
+    Yields:
+        The signals that came, none after Ctrl-C.
+    """
+    signals: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield signals  # only the main thread may set handlers
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield signals
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_error(error: Exception, voice: Voice) -> int:
@@ -106,9 +137,11 @@ def _print_error(error: Exception, voice: Voice) -> int:
         if "unexpected extra argument" in str(error):
             _print_how_to_name_files(error)
         return 2
-    from outcross.pipeline.engine.engines import PipelineError
+    from outcross.pipeline.engine.engines import PipelineError, memory_advice
     from outcross.schemas.user_input import ConfigError
 
+    if isinstance(error, MemoryError):
+        error = PipelineError(f"{memory_advice()} ({error})" if str(error) else memory_advice())
     voice.fail(error)
     if isinstance(error, ConfigError):
         return 2

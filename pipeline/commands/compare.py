@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from outcross.pipeline.engine.locks import check_writable
 from outcross.pipeline.inputs.reports import names_of, natural
 from outcross.pipeline.page.document import page
 from outcross.schemas.comparison import Alarm, Comparison, Generation, Trend
@@ -166,6 +167,7 @@ def write_comparison(out: str, comparison: Comparison, latest: Report) -> None:
         raise ConfigError(
             f"out: {out} holds other files than a comparison's; choose an empty directory"
         )
+    check_writable("out", out)
     files.make_folder(out)
     files.write_bytes(path, (comparison.model_dump_json(indent=2) + "\n").encode())
     files.write_bytes(files.join(out, "report.html"), page(latest, comparison=comparison).encode())

@@ -13,6 +13,7 @@ import yaml
 from outcross.pipeline.commands.commented_config import commented_config, one_line
 from outcross.pipeline.commands.first_rows import first_columns_of
 from outcross.pipeline.commands.guess_fields import guess_fields
+from outcross.pipeline.engine.locks import check_writable
 from outcross.schemas.config import parse
 from outcross.schemas.documents import Piece
 from outcross.schemas.guess import FieldGuess, FieldGuesses, InitResult, SourceGuess
@@ -95,6 +96,7 @@ def _check_out(path: str, force: bool) -> None:
                 f"out: {name!r} can't be written, because {one_line(str(folder))!r} is a file; "
                 "choose another --out"
             )
+    check_writable("out", os.path.dirname(path) or ".")
     if files.exists(path) and not force:
         raise ConfigError(f"out: {name} exists already; choose another --out, or give --force")
 

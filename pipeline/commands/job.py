@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
-from outcross.pipeline.engine.locks import lock_file
+from outcross.pipeline.engine.locks import check_writable, lock_file
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
@@ -75,6 +75,7 @@ def job(
             check_disk(config, inputs)
         _note_replaced(context, kind)
         with lock_out(config.out):
+            files.delete_leftovers(config.out)
             for warning in [] if lineage is None else lineage.warnings:
                 context.warn(warning)
             yield context
@@ -158,6 +159,9 @@ def check_out(out: str, kind: Kind) -> None:
     Raises:
         ConfigError: when it holds other files, or the result of another kind of job.
     """
+    check_writable("out", out)
+    if files.is_local(out) and Path(out, WORK).is_dir():
+        check_writable("out", files.join(out, WORK))
     path = files.join(out, MANIFEST)
     if files.exists(path):
         manifest = read_manifest(out)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.engine.artifacts import MANIFEST
+from outcross.pipeline.engine.locks import check_writable
 from outcross.schemas.columns import is_json, original_name, plain, settle, unite, unsettled
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
@@ -56,6 +57,7 @@ def restore(out: str, path: str, filters: Mapping[str, str]) -> Restored:
         raise ConfigError(f"output: {path} is neither .parquet nor .jsonl; name such a file")
     if files.exists(path):
         raise ConfigError(f"output: {path} exists already; choose another file, or delete it")
+    check_writable("output", files.absolute_path(path).rpartition("/")[0])
     _check_filters(config, filters)
     shards = files.list_files(files.join(out, "removed", "*.parquet"))
     chosen = _chosen_sources(shards, filters)

@@ -279,7 +279,16 @@ def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
 
 _STEP = re.compile(r" \[while running '([^'\n]*?)(?:-ptransform-\d+)?'\]")
 _KIND = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
+_NO_MEMORY = ("can't start new thread", "Cannot allocate memory")
 _TRACEBACK = "Traceback (most recent call last):"
+
+
+def memory_advice() -> str:
+    """Return what to do where the memory is used up."""
+    return (
+        "out of memory: give fewer `workers` (each needs memory of its own), or run on a machine "
+        "or on workers with more; the same command goes on from here"
+    )
 
 
 def raise_cause(error: Exception) -> NoReturn:
@@ -309,6 +318,8 @@ def raise_cause(error: Exception) -> NoReturn:
         kind, _, message = text.partition(": ")
     if kind.rpartition(".")[2] == ConfigError.__name__:
         raise ConfigError(message) from error
-    if kind.rpartition(".")[2] == "ChangedError":
+    if kind.rpartition(".")[2] in ("ChangedError", "WriteError"):
         raise PipelineError(message) from error
+    if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
+        text = f"{memory_advice()} ({text.rstrip()})"
     raise PipelineError(f"{text} (in step {step[1]!r})" if step else text) from error

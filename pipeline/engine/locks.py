@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import files
+
+
+def check_writable(key: str, folder: str) -> None:
+    """Refuse a local folder in which this user can't create files.
+
+    Args:
+        key: configuration key or option that names the folder.
+        folder: path of the folder, which may not exist yet.
+
+    Raises:
+        ConfigError: naming the folder, the cause and the cure.
+    """
+    if not files.is_local(folder):
+        return
+    present = Path(files.absolute_path(folder))
+    while not os.path.lexists(present):
+        present = present.parent
+    if not present.is_dir():
+        if str(present) == files.absolute_path(folder):
+            return  # each command has its own message for a file in place of a folder
+        why = f"{present} is a file"
+    elif os.access(present, os.W_OK | os.X_OK):
+        return
+    elif os.statvfs(present).f_flag & os.ST_RDONLY:
+        why = f"{present} lies on a read-only file system"
+    else:
+        why = f"this user has no permission to write in {present}"
+    raise ConfigError(
+        f"{key}: {files.printable(folder)} can't be written: {files.printable(why)}; choose "
+        "another directory, or allow this user to write there"
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from outcross.pipeline.engine.artifacts import WORK
-from outcross.pipeline.engine.locks import lock_file
+from outcross.pipeline.engine.locks import check_writable, lock_file
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
@@ -189,6 +189,7 @@ def lock_lineage(folder: str) -> Iterator[None]:
     if not files.is_local(folder):  # object stores have no locks; the commit checks again
         yield
         return
+    check_writable("lineage", folder)
     read_lineage(folder)  # a folder with other files gets no lock
     files.make_folder(folder)
     message = (

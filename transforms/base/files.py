@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import importlib.util
 import io
 import json
 import os
+import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -25,6 +28,40 @@ ROW_GROUP = 32 << 20
 
 _NUMPY_LOCK = threading.Lock()
 """NumPy parses headers of arrays with `ast`, which isn't thread-safe on Python 3.11."""
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+"""Name of a file that `write_whole` has not finished."""
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space on that disk"),
+    errno.EFBIG: "allow larger files (`ulimit -f`)",
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow this user to write there"),
+}
+
+
+class WriteError(OSError):
+    """A file can't be written; the message names the file, the cause and the cure."""
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Name the file and the cure in errors of a full or protected disk.
+
+    Args:
+        path: path of the file or folder that the body of the `with` statement writes.
+
+    Raises:
+        WriteError: the disk is full, or the system forbids the write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.errno not in _CURES:
+            raise
+        raise WriteError(
+            f"{printable(path)} can't be written: {os.strerror(error.errno)}; "
+            f"{_CURES[error.errno]}, or choose another "
+            "`out`; the same command goes on from here, without doing finished work again"
+        ) from error
 
 
 def is_local(path: str) -> bool:
@@ -108,7 +145,8 @@ def exists(path: str) -> bool:
 def make_folder(path: str) -> None:
     """Create a local folder with its parents; object stores need none."""
     if is_local(path):
-        Path(path).mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def open_input(path: str) -> BinaryIO:
@@ -133,6 +171,9 @@ def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
 
     A local file has a temporary name and is renamed. An object store shows a file when it is
     closed, so there the final name is used at once.
+
+    Raises:
+        WriteError: the disk is full, or the system forbids the write.
     """
     if not is_local(path):
         from apache_beam.io.filesystem import CompressionTypes
@@ -144,11 +185,24 @@ def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("wb") as file:
-            write(file)
-        os.replace(temporary, target)
+        with writing(path):
+            with temporary.open("wb") as file:
+                write(file)
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def delete_leftovers(folder: str) -> None:
+    """Delete the incomplete files that killed processes left below a local folder.
+
+    Args:
+        folder: folder in which no other process writes.
+    """
+    if is_local(folder):
+        for path in Path(folder).rglob(".*.tmp"):
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def write_bytes(path: str, data: bytes | pa.Buffer) -> None:

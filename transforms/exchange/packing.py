@@ -55,9 +55,11 @@ class Packer:
             count(SHUFFLED, sink.tell())
             return sink.getvalue()
         if self._file is None:  # a packer without tables leaves no file
-            self._file = self._open.enter_context(pa.OSFile(self.path, "wb"))
+            with files.writing(self.path):
+                self._file = self._open.enter_context(pa.OSFile(self.path, "wb"))
         start = self._file.tell()
-        _write(table, self._file, None)  # uncompressed, so that it can be mapped
+        with files.writing(self.path):
+            _write(table, self._file, None)  # uncompressed, so that it can be mapped
         stop = self._file.tell()
         count(SHUFFLED, stop - start)
         return self.path, start, stop

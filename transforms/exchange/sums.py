@@ -99,7 +99,7 @@ class _Add(Step):
                 packed = bytes(data)
             else:
                 packed = files.join(self.spill, f"sum-{uuid.uuid4().hex}")
-                with open(packed, "wb") as file:
+                with files.writing(packed), open(packed, "wb") as file:
                     file.write(data)
             named = name, packed
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])

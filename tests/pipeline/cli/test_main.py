@@ -248,12 +248,12 @@ def test_the_schema_of_the_configuration_has_every_key(outcross):
     assert set(json.loads(stdout)["properties"]) == set(Config.model_fields)
 
 
-def test_an_error_of_the_system_has_no_traceback(outcross, files):
+def test_an_out_that_can_not_be_written_is_refused(outcross, files):
     Path("file").write_text("")
     code, _, stderr = outcross("run", *files, "--out", "file/out")
-    assert code == 1
-    assert stderr.startswith("outcross: ")
-    assert "file" in stderr
+    assert code == 2
+    assert stderr.startswith("outcross: out: file/out can't be written: ")
+    assert "file is a file; choose another directory" in stderr
 
 
 def test_an_option_wins_over_the_other_way_to_ask_in_yaml(tmp_path: Path) -> None:

@@ -242,6 +242,12 @@ def test_the_error_is_found_in_a_job_servers_text(error, kind, message, monkeypa
     assert str(raised.value) == message
 
 
+def test_a_worker_without_memory_says_what_to_do():
+    for text in ("MemoryError", "RuntimeError: can't start new thread"):
+        with pytest.raises(engines.PipelineError, match="out of memory: give fewer `workers`"):
+            engines.raise_cause(RuntimeError(f"{text} [while running 'Sketch/ParDo']"))
+
+
 def test_an_interrupt_cancels_what_runs_elsewhere():
     options = engines.pipeline_options(2, ["--runner", f"{__name__}.Waiting"])
     with pytest.raises(KeyboardInterrupt):

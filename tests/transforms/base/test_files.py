@@ -1,5 +1,6 @@
 """Files appear complete or not at all, on local and other file systems."""
 
+import errno
 import os
 
 import numpy as np
@@ -64,6 +65,34 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         files.write_whole(path, fail)
     assert files.read_bytes(path) == b"before"
     assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [(errno.ENOSPC, "free space"), (errno.EFBIG, "ulimit -f"), (errno.EROFS, "allow this user")],
+)
+def test_a_full_or_protected_disk_is_named_with_a_cure(tmp_path, number, cure):
+    path = str(tmp_path / "x")
+
+    def fail(file):
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(files.WriteError) as raised:
+        files.write_whole(path, fail)
+    assert f"{path} can't be written: {os.strerror(number)}" in str(raised.value)
+    assert cure in str(raised.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_incomplete_files_of_killed_processes_are_deleted(tmp_path):
+    kept = [tmp_path / ".a.tmp", tmp_path / "b.tmp", tmp_path / f"c.{'0' * 32}.tmp"]
+    leftover = tmp_path / "deep" / f".d.parquet.{'0' * 32}.tmp"
+    leftover.parent.mkdir()
+    for path in (*kept, leftover):
+        path.touch()
+    files.delete_leftovers(str(tmp_path))
+    assert not leftover.exists()
+    assert all(path.exists() for path in kept)
 
 
 def test_who_reads_a_file_is_not_disturbed_by_who_writes_it(tmp_path):
