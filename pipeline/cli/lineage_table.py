@@ -30,10 +30,11 @@ def show_lineage(summary: LineageSummary, as_json: bool) -> None:
 
 
 def _generation_table(generations: Sequence[Generation]) -> Table:
+    """Return a table of the generations: new sources, and all that each could choose from."""
     table = new_table(
         "generations",
         ["generation"],
-        ["tokens", "fresh human", "of the ledger", "human share", "synthetic sources"],
+        ["tokens", "fresh human", "of the ledger", "human share", "new sources", "chosen from"],
     )
     for generation in generations:
         human = generation.fresh.tokens + generation.reused.tokens
@@ -44,6 +45,7 @@ def _generation_table(generations: Sequence[Generation]) -> Table:
             f"{generation.reused.tokens:,}",
             f"{human / max(generation.tokens, 1):.1%}",
             f"{len(generation.sources):,}",
+            f"{len(generation.ranking):,}",
         )
     return table
 
@@ -52,16 +54,17 @@ def _ledger_table(ledger: Sequence[Purchase]) -> Table:
     table = new_table(
         "the ledger, in human tokens",
         ["bought by"],
-        ["bought", "documents", "used again", "never used", "uses a document"],
+        ["bought", "used again", "never used again", "documents", "documents used again", "uses"],
     )
     for line in ledger:
         table.add_row(
             line.generation,
             f"{line.bought.tokens:,}",
-            f"{line.bought.documents:,}",
             f"{line.used.tokens:,}",
             f"{line.left.tokens:,}",
-            f"{line.uses / max(line.bought.documents, 1):.2f}",
+            f"{line.bought.documents:,}",
+            f"{line.used.documents:,}",
+            f"{line.uses:,}",
         )
     return table
 

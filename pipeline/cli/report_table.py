@@ -168,7 +168,10 @@ def _loss_table(report: Report) -> Table:
     table = new_table(
         "what deduplication took",
         ["of", "class"],
-        ["documents", "exact", "contained", "near", "near / others"],
+        [
+            "documents or pieces" if report.pieces else "documents",
+            *("exact", "contained", "near", "near / others"),
+        ],
     )
     role = ""
     for line in report.deduplication.losses:

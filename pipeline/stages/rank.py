@@ -132,7 +132,7 @@ def rank(clustered: Clustered) -> Ranking:
     context, config, lineage = clustered.context, clustered.config, clustered.context.lineage
     names = sorted({*config.domains, OTHERS})
     request = {"tokens", "human_share", "human_tokens", "effective_ratio", "max_copies"}
-    keys: dict[str, Any] = {"domains": names}
+    keys: dict[str, Any] = {"domains": names, "human": "by source"}
     planned = asked_limits(config, "")
     if planned.lengths is None:
         keys["limits"] = None if planned.fixed is None else planned.fixed.model_dump()

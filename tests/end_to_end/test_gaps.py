@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ TOPICS = [
     "music song piano violin chord rhythm dance stage singer guitar drum concert opera voice",
     "court judge law lawyer jury trial crime prison police evidence witness sentence appeal",
 ]
-HARDLY = "warning: reference: it hardly covers "
+LITTLE = " of a kind that the reference has little of ("
+WARNING = re.compile(
+    r"warning: reference: ([\d.]+)% of the human text of (\w+) is" + re.escape(LITTLE)
+)
 ADVICE = "outcross reference build --human FILES --out FOLDER"
 
 
@@ -39,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "more": texts(600, TOPICS, draw),
         "synthetic": texts(300, TOPICS, draw),
         "later": texts(300, TOPICS, draw),
+        "known": texts(1500, TOPICS[:3], draw),
+        "law": texts(150, TOPICS[3:], draw),
+        **{f"topic{number}": texts(150, [topic], draw) for number, topic in enumerate(TOPICS)},
     }.items():
         write_rows(target / f"{name}.jsonl", [{"text": text} for text in rows])
     for name in ("three", "more"):
@@ -60,27 +67,27 @@ def config(folder: Path, out: Path, roles: dict[str, str], **keys: str) -> Path:
 def warnings(*arguments: object) -> list[str]:
     """Return the warnings of `outcross plan` about gaps."""
     done = outcross("plan", *arguments)
-    return [line for line in done.stderr.splitlines() if line.startswith(HARDLY)]
+    return [line for line in done.stderr.splitlines() if LITTLE in line]
 
 
 def test_a_missing_topic_is_named_everywhere(folder: Path, tmp_path: Path) -> None:
     roles = {"synthetic": "synthetic", "four": "human"}
     path = config(folder, tmp_path / "out", roles, reference=str(folder / "reference-three"))
     done = run(path, out=tmp_path / "out")
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith(HARDLY)]
-    share = float(line.removeprefix(HARDLY).partition("%")[0])
-    assert 15 < share < 35
-    assert " of the human text, " in line
+    (line,) = [line for line in done.stderr.splitlines() if LITTLE in line]
+    share, source = WARNING.match(line).groups()
+    assert 15 < float(share) < 35
+    assert source == "four"
     assert ADVICE in line
-    assert "nearest to cluster" in line
+    assert "The nearest that the reference has: cluster" in line
     known = {word for topic in TOPICS[:3] for word in topic.split()}
-    named = line.partition("nearest to ")[2].partition("Selection")[0]
+    named = line.partition("nearest that")[2].partition("If you want")[0]
     assert known & set(named.replace(",", " ").replace("(", " ").replace(")", " ").split())
     message = line.removeprefix("warning: ")
     assert message in done.report["verdict"]["warnings"]
     assert message in done.plan["warnings"]
     assert line in done.stdout
-    assert "it hardly covers" in (done.out / "report.html").read_text()
+    assert LITTLE in (done.out / "report.html").read_text()
     assert warnings(path) == [line]
     assert len(warnings(path, "--no-texts")) == 1
     silent = warnings(path, "--no-texts", "--out", tmp_path / "silent")
@@ -102,12 +109,29 @@ def test_a_reference_of_such_text_is_not_named(folder: Path, tmp_path: Path, kin
     assert warnings(config(folder, tmp_path / "out", roles, **keys)) == []
 
 
+def test_text_that_the_reference_has_hides_none_that_it_lacks(folder: Path, tmp_path: Path) -> None:
+    roles = {"synthetic": "synthetic", "known": "human", "law": "human"}
+    path = config(folder, tmp_path / "out", roles, reference=str(folder / "reference-three"))
+    (line,) = warnings(path)
+    share, source = WARNING.match(line).groups()
+    assert (source, "% of all human text of the run)" in line) == ("law", True)
+    assert float(share) > 50
+
+
+def test_sources_of_a_topic_each_are_not_named(folder: Path, tmp_path: Path) -> None:
+    roles = {"synthetic": "synthetic"} | {f"topic{number}": "human" for number in range(4)}
+    path = config(folder, tmp_path / "out", roles, reference=str(folder / "reference-more"))
+    assert warnings(path) == []
+
+
 def test_bought_text_and_the_ledger_are_looked_at_apart(folder: Path, tmp_path: Path) -> None:
     keys = {"lineage": str(tmp_path / "lineage"), "reference": str(folder / "reference-three")}
     first = {"synthetic": "synthetic", "four": "human"}
     second = {"later": "synthetic", "three": "human"}
     outcross("run", config(folder, tmp_path / "first", first, **keys))
     (line,) = warnings(config(folder, tmp_path / "second", second, **keys))
-    assert " of the ledger's text, " in line
+    assert WARNING.match(line)[2] == "ledger"
     ledger = json.loads((tmp_path / "lineage/lineage.json").read_text())["generations"][0]["fresh"]
-    assert f" of {ledger['tokens']:,} tokens" in line
+    tokens = int(line.partition(LITTLE)[2].partition(" ")[0].replace(",", ""))
+    assert f"{tokens / ledger['tokens']:.1%}" == f"{WARNING.match(line)[1]}%"
+    assert "leave it out" not in line

@@ -260,8 +260,17 @@ def test_show_adds_up(loop, generations):
         assert [ranked.model_dump() for ranked in generation.ranking] == place["ranking"]
     assert summary.ledger[-1].uses == 0
     shown = outcross("lineage", "show", loop.lineage).stdout
+    # Headings are folded in a narrow terminal.
+    assert {"never", "again", "uses", "new", "chosen"} <= set(shown.split())
+    rows = [line.split() for line in shown.splitlines()]
     for line in summary.ledger:
-        assert f"{line.left.tokens:,}" in shown
+        amounts = (line.bought, line.used, line.left)
+        counts = [amount.tokens for amount in amounts]
+        counts += [line.bought.documents, line.used.documents, line.uses]
+        assert [line.generation, *(f"{count:,}" for count in counts)] in rows
+    for generation in summary.generations:
+        counts = [str(len(generation.sources)), str(len(generation.ranking))]
+        assert any(row[:1] == [generation.name] and row[-2:] == counts for row in rows)
     for ranked in summary.generations[-1].ranking:
         assert f"{ranked.distance:.4f}" in shown
     refused = outcross("lineage", "show", loop.folder, code=2)

@@ -10,10 +10,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from outcross.pipeline.cli.report_table import show_rows
 from outcross.pipeline.commands.explain import explain_document, explain_removals
 from outcross.pipeline.commands.run import dedup, run
 from outcross.schemas.config import Config, parse
+from outcross.schemas.report import Report
 from outcross.schemas.user_input import ConfigError
 from tests.support.commands import outcross
 from tests.support.corpora import paragraphs, write_jsonl
@@ -107,6 +110,15 @@ def test_documents_are_counted_as_without_pieces(out: Path, whole: Path) -> None
     assert removed[0] == removed[1]
     rejects = [pq.read_table(folder / "rejects").to_pylist() for folder in (out, whole)]
     assert rejects[0] == rejects[1]
+
+
+def test_removals_by_class_say_that_they_count_pieces(
+    out: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, counted in ((out, True), (whole, False)):
+        report = Report.model_validate_json((folder / "report.json").read_text())
+        show_rows(Console(width=200), report)
+        assert ("documents or pieces" in capsys.readouterr().out) == counted
 
 
 def test_a_document_is_written_if_one_of_its_pieces_is(out: Path) -> None:

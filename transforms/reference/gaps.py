@@ -8,6 +8,7 @@ swells the clusters that are nearest to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 
@@ -21,72 +22,154 @@ RATIO = 4
 ONE_IN = 100
 """Two samples of one distribution have a gap once in ONE_IN times at most."""
 MOST = 20
-"""The reference is incomplete if more than 1 / MOST of the tokens lie in gaps."""
+"""The reference lacks a source if more than 1 / MOST of its tokens lie in gaps."""
 
 Int64s = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Tokens of human text in cells that the reference hardly covers.
+    """Tokens of human sources in cells that the reference hardly covers.
 
     Attributes:
-        total: tokens of the human text.
-        off_support: int64[C], tokens of class off_support in gaps, by the nearest cluster.
-        swollen: int64[C], other tokens in gaps, by cluster.
+        totals: int64[S], tokens of each source.
+        tokens: int64[S, C], tokens in gaps, by source and nearest cluster.
+        certain: int64[S], tokens in gaps where the source's own share is no chance.
     """
 
-    total: int
-    off_support: Int64s
-    swollen: Int64s
+    totals: Int64s
+    tokens: Int64s
+    certain: Int64s
 
     @property
-    def tokens(self) -> int:
-        """Number of tokens in gaps."""
-        return int(self.off_support.sum() + self.swollen.sum())
+    def lacking(self) -> list[int]:
+        """Sources that the reference hardly covers, those with most tokens in gaps first.
 
-    @property
-    def incomplete(self) -> bool:
-        """True if more than 1 / MOST of the tokens lie in gaps."""
-        return MOST * self.tokens > self.total
+        More than 1 / MOST of a source's tokens lie in gaps, and no chance. If there is no such
+        source, but more than 1 / MOST of all tokens lie in gaps, these are all sources with gaps.
+        """
+        gaps = self.tokens.sum(axis=1)
+        order = np.lexsort((np.arange(len(gaps)), -gaps)).tolist()
+        lacking = [source for source in order if MOST * self.certain[source] > self.totals[source]]
+        if not lacking and MOST * gaps.sum() > self.totals.sum():
+            lacking = [source for source in order if gaps[source]]
+        return lacking
 
     @property
     def clusters(self) -> list[int]:
-        """Clusters with tokens in gaps, those with most tokens first."""
-        tokens = self.off_support + self.swollen
+        """Clusters with tokens of lacking sources in gaps, those with most tokens first."""
+        tokens = self.tokens[self.lacking].sum(axis=0)
         order = np.lexsort((np.arange(len(tokens)), -tokens))
         return [int(cluster) for cluster in order if tokens[cluster]]
 
 
 def find_gaps(human: Int64s, counts: ClusterCounts, held_out: ClusterCounts) -> Gaps:
-    """Find the cells of human text that a reference hardly covers.
+    """Find the cells of human sources that a reference hardly covers.
 
-    A cell is a cluster, or class off_support. A cluster is a gap if its share of the human text is
-    more than RATIO times its share of the reference, and no chance. The class holds what is farther
-    from the reference than its own text, so it is a gap if its share is no chance. It is compared
-    with the documents that were held out, as the others decided where the class begins.
+    A cell is a cluster, or class off_support. It can be a gap if all human text has a larger share
+    of it than the reference, and no chance. So no split of a text into sources makes a gap.
+
+    A cluster is a gap for each source with more than RATIO times its share of the reference, if one
+    of two more conditions holds:
+
+    - All human text has more than RATIO times the reference's share.
+    - The source's share is no chance, and all such sources together have more than RATIO times what
+      the others leave: the reference's share without the others' part of the human text. So text
+      that the reference has hides no text that it lacks. Sources of one topic each are no gaps.
+
+    The class holds what is farther from the reference than its own text. It is a gap for each
+    source with a larger share of it than the reference. It is compared with the documents that were
+    held out, as the others decided where the class begins.
 
     Args:
-        human: int64[2, 2, C], human documents by class (all others, off_support), measure
-            (documents, tokens) and cluster.
+        human: int64[S, 2, 2, C], documents of human sources, by class (all others, off_support),
+            measure (documents, tokens) and cluster.
         counts: counts of all documents of the reference.
         held_out: counts of the documents that were held out.
     """
-    documents, tokens = human[:, 0].sum(axis=0).tolist(), human[:, 1]
-    total, references = sum(documents), int(counts.documents.sum())
-    cells = len(documents) + 1
-    gaps = np.zeros(len(documents), bool)
-    for c, (n, r) in enumerate(zip(documents, counts.documents.tolist(), strict=True)):
-        large = n * references > RATIO * r * total
-        gaps[c] = large and is_excess(n, total, r, references, cells)
+    documents, tokens = human[:, :, 0].sum(axis=1), human[:, :, 1]
+    totals, references = documents.sum(axis=1), int(counts.documents.sum())
+    cells = documents.shape[1] + 1
     classes = held_out.classes.tolist()
-    off_support = int(human[1, 0].sum()), total, classes[OFF_SUPPORT], sum(classes)
-    strange = is_excess(*off_support, cells)
-    return Gaps(
-        total=int(tokens.sum()),
-        off_support=np.where(gaps | strange, tokens[1], 0),
-        swollen=np.where(gaps, tokens[0], 0),
+    strange = _Cell.of(
+        human[:, 1, 0].sum(axis=1), totals, classes[OFF_SUPPORT], sum(classes), cells
     )
+    beyond, sure_beyond = strange.gaps(ratio=1)
+    in_clusters = [
+        _Cell.of(cluster, totals, reference, references, cells).gaps(RATIO)
+        for cluster, reference in zip(documents.T, counts.documents.tolist(), strict=True)
+    ]
+    gaps, sure = (np.array(columns, bool).T for columns in zip(*in_clusters, strict=True))
+    return Gaps(
+        totals=tokens.sum(axis=(1, 2)),
+        tokens=_tokens(tokens, gaps, beyond),
+        certain=_tokens(tokens, sure, sure_beyond).sum(axis=1),
+    )
+
+
+def _tokens(tokens: Int64s, gaps: NDArray[np.bool_], off_support: Sequence[bool]) -> Int64s:
+    """Return the tokens in gaps: int64[S, C].
+
+    Args:
+        tokens: int64[S, 2, C], tokens of each source by class and cluster.
+        gaps: bool[S, C], gaps of each source.
+        off_support: sources for which class off_support is a gap.
+    """
+    strange = gaps | np.array(off_support, bool)[:, None]
+    chosen: Int64s = np.where(gaps, tokens[:, 0], 0) + np.where(strange, tokens[:, 1], 0)
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell, and the text in it.
+
+    Attributes:
+        documents: documents of each source in the cell.
+        totals: documents of each source.
+        reference: documents of the reference in the cell.
+        references: all documents of the reference.
+        cells: number of cells that are looked at.
+    """
+
+    documents: Sequence[int]
+    totals: Sequence[int]
+    reference: int
+    references: int
+    cells: int
+
+    @classmethod
+    def of(
+        cls, documents: Int64s, totals: Int64s, reference: int, references: int, cells: int
+    ) -> _Cell:
+        """Make a cell of arrays: Python's integers have any size."""
+        return cls(documents.tolist(), totals.tolist(), reference, references, cells)
+
+    def gaps(self, ratio: int) -> tuple[list[bool], list[bool]]:
+        """Return for which sources the cell is a gap, and for which of these it is no chance.
+
+        Args:
+            ratio: a source's share is more than so many times the reference's.
+        """
+        no = [False] * len(self.totals)
+        human, humans = sum(self.documents), sum(self.totals)
+        sources = list(zip(self.documents, self.totals, strict=True))
+        large = [n * self.references > ratio * self.reference * total for n, total in sources]
+        if not any(large) or not self._excess(human, humans, self.cells):
+            return no, no
+        tests = self.cells * sum(total > 0 for total in self.totals)
+        certain = [
+            is_large and self._excess(*source, tests)
+            for is_large, source in zip(large, sources, strict=True)
+        ]
+        if human * self.references > ratio * self.reference * humans:
+            return large, certain
+        lacking = sum(n for n, sure in zip(self.documents, certain, strict=True) if sure)
+        left = self.reference * humans - (human - lacking) * self.references
+        return (certain, certain) if lacking * self.references > ratio * left else (no, no)
+
+    def _excess(self, human: int, humans: int, tests: int) -> bool:
+        return is_excess(human, humans, self.reference, self.references, tests)
 
 
 def is_excess(human: int, humans: int, reference: int, references: int, cells: int) -> bool:

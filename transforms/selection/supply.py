@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -21,7 +21,6 @@ from outcross.transforms.selection.unit_columns import UnitColumns
 from outcross.transforms.selection.uses import (
     BEYOND,
     FRESH,
-    HUMAN,
     LEDGER,
     NONE,
     OFF_SUPPORT,
@@ -44,14 +43,14 @@ UInt64s = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class SupplySums:
-    """Sums over the documents of a run, of S sources, D domains and C clusters.
+    """Sums over the documents of a run, of S sources, H human ones, D domains and C clusters.
 
     Attributes:
         amounts: int64[S, USES, 3], documents, tokens and bytes by source and use.
         cells: int64[WRITABLE, D, C], tokens by use, domain and cluster.
         reference: int64[D, C], tokens of the run's own reference by domain and cluster.
-        human: int64[2, 2, 2, C], human documents that may be written, by use (HUMAN), class (all
-            others, off_support), measure (documents, tokens) and cluster.
+        human: int64[H, 2, 2, C], documents of the human sources that may be written, by source,
+            class (all others, off_support), measure (documents, tokens) and cluster.
         domains: int64[D], documents by domain, of those that may be written and the reference.
         keys: uint64[USES, 2], sums modulo 2**64 of two hashes of each document's fingerprint.
         longest: int64[USES], tokens of the longest document.
@@ -69,13 +68,19 @@ class SupplySums:
     long: UInt64s
 
     @classmethod
-    def empty(cls, sources: int, domains: int, clusters: int) -> SupplySums:
-        """Return the sums of no documents."""
+    def empty(cls, roles: Sequence[str], domains: int, clusters: int) -> SupplySums:
+        """Return the sums of no documents.
+
+        Args:
+            roles: role of each source.
+            domains: number of domains.
+            clusters: number of clusters.
+        """
         return cls(
-            amounts=np.zeros((sources, USES, 3), np.int64),
+            amounts=np.zeros((len(roles), USES, 3), np.int64),
             cells=np.zeros((len(WRITABLE), domains, clusters), np.int64),
             reference=np.zeros((domains, clusters), np.int64),
-            human=np.zeros((len(HUMAN), 2, 2, clusters), np.int64),
+            human=np.zeros((roles.count("human"), 2, 2, clusters), np.int64),
             domains=np.zeros(domains, np.int64),
             keys=np.zeros((USES, 2), np.uint64),
             longest=np.zeros(USES, np.int64),
@@ -158,7 +163,7 @@ class SumSupply:
     def start(self) -> list[SupplySums]:
         """Return empty sums."""
         columns = self.columns
-        return [SupplySums.empty(len(columns.roles), len(columns.domains), self.clusters)]
+        return [SupplySums.empty(columns.roles, len(columns.domains), self.clusters)]
 
     def add(self, unit: Unit, sums: list[SupplySums]) -> None:
         """Write the uses of a unit's documents, and add them up."""
@@ -238,10 +243,10 @@ class SumSupply:
         np.add.at(sums.cells, cells, tokens[written])
         if self.columns.roles[unit.source] == "human":
             off_support = self.columns.classes_of(unit)[written] == richness.OFF_SUPPORT
-            origin = HUMAN.index(LEDGER if unit.source in self.columns.ledger else FRESH)
+            source = self.columns.roles[: unit.source].count("human")
             for measure, weight in enumerate((np.ones_like(written), tokens[written])):
                 at = off_support.astype(np.int64), cluster[written]
-                np.add.at(sums.human[origin, :, measure], at, weight)
+                np.add.at(sums.human[source, :, measure], at, weight)
         named = written
         if unit.source in self.reference:
             # A document that is too long to be written must not decide its cluster's share.

@@ -51,7 +51,7 @@ def sketch_block(
     row_hash, size = row_digest(batch)
     columns = {
         "row": pa.array(block.rows),
-        "id": _text_column(batch, source.id_field),
+        "id": _ids(batch, source.id_field),
         "fingerprint_hi": pa.array(hi),
         "fingerprint_lo": pa.array(lo),
         "row_hash": pa.array(row_hash),
@@ -83,6 +83,17 @@ def count_fields(batch: pa.RecordBatch) -> dict[str, int]:
     columns = {name: batch.column(name) for name in ("id", "domain", "generation")}
     counts = {name: len(column) - column.null_count for name, column in columns.items()}
     return counts | {"prompt": int(np.count_nonzero(batch.column("prompt").to_numpy()))}
+
+
+def _ids(batch: pa.RecordBatch, path: str | None) -> pa.Array:
+    """Return the ids of documents. A piece that a run has written is a document of its own."""
+    ids = _text_column(batch, path)
+    if path != "outcross.id":
+        return ids
+    piece, pieces = (_text_column(batch, f"outcross.{name}") for name in ("piece", "pieces"))
+    named = pc.binary_join_element_wise(ids, ", piece ", piece, " of ", pieces, "")
+    cut = pc.fill_null(pc.not_equal(pieces, "1"), False)
+    return pc.if_else(pc.and_(cut, pc.is_valid(named)), named, ids)
 
 
 def _text_column(batch: pa.RecordBatch, path: str | None) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from outcross.transforms.estimators.richness import OFF_SUPPORT, ClusterCounts
+from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, ClusterCounts
 from outcross.transforms.reference.codebook import Codebook, default_clusters, fit_codebook
-from outcross.transforms.reference.gaps import ONE_IN, find_gaps, is_excess
+from outcross.transforms.reference.gaps import ONE_IN, RATIO, find_gaps, is_excess
 from outcross.transforms.reference.thresholds import Thresholds, set_thresholds
 from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.surface import Bands
@@ -71,7 +72,7 @@ def counted(codebook: Codebook, documents: Documents) -> ClusterCounts:
 
 
 def measured(
-    reference: Documents, human: Documents, seed: int
+    reference: Documents, sources: Sequence[Documents], seed: int
 ) -> tuple[NDArray[np.int64], ClusterCounts, ClusterCounts]:
     """Return the arguments of `find_gaps`."""
     codebook, thresholds, total, n = fitted(reference, seed)
@@ -83,10 +84,12 @@ def measured(
         off_support = thresholds.classify(dot, density, surface) == OFF_SUPPORT
         return cluster, off_support.astype(np.int64)
 
-    sums = np.zeros((2, 2, codebook.size), np.int64)
-    cluster, off_support = classes(human)
-    np.add.at(sums[:, 0], (off_support, cluster), 1)
-    np.add.at(sums[:, 1], (off_support, cluster), human.sketch["tokens"].to_numpy())
+    sums = np.zeros((len(sources), 2, 2, codebook.size), np.int64)
+    for source, human in zip(sums, sources, strict=True):
+        if len(human):
+            cluster, off_support = classes(human)
+            np.add.at(source[:, 0], (off_support, cluster), 1)
+            np.add.at(source[:, 1], (off_support, cluster), human.sketch["tokens"].to_numpy())
     held_out = reference.take(np.arange(3 * n // 4, n))
     cluster, off_support = classes(held_out)
     part = ClusterCounts.empty(codebook.size, 1)
@@ -96,15 +99,38 @@ def measured(
     return sums, total, part
 
 
+def split(documents: Documents, kind: str, seed: int) -> list[Documents]:
+    """Split documents into sources: one, several by chance, one for each document, or by topic."""
+    n = len(documents)
+    source = {
+        "one": np.zeros(n, np.int64),
+        "chance": np.random.default_rng(seed).geometric(0.4, n),
+        "each": np.arange(n),
+        "topic": documents.cells["cluster"],
+    }[kind]
+    return [documents.take(np.flatnonzero(source == value)) for value in np.unique(source)]
+
+
 @pytest.mark.parametrize("size", [60, 300, 2000])
 @pytest.mark.parametrize("bought", [20, 300, 2000])
-def test_a_reference_drawn_from_the_same_text_has_no_gaps(size: int, bought: int) -> None:
+@pytest.mark.parametrize("kind", ["one", "chance", "topic"])
+def test_a_reference_drawn_from_the_same_text_has_no_gaps(
+    size: int, bought: int, kind: str
+) -> None:
     population = Population()
     for seed in range(12):
         drawn = population.draw(size + bought, seed)
         reference = drawn.take(np.arange(size))
         human = drawn.take(np.arange(size, size + bought))
-        assert find_gaps(*measured(reference, human, seed)).tokens == 0
+        gaps = find_gaps(*measured(reference, split(human, kind, seed), seed))
+        assert gaps.tokens.sum() == 0
+
+
+def test_no_split_into_sources_makes_a_gap_of_chance() -> None:
+    drawn = Population().draw(2300, 3)
+    reference, human = drawn.take(np.arange(2000)), drawn.take(np.arange(2000, 2300))
+    gaps = find_gaps(*measured(reference, split(human, "each", 3), 3))
+    assert gaps.tokens.sum() == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -116,22 +142,98 @@ def test_a_topic_that_the_reference_lacks_is_a_gap(seed: int) -> None:
     unknown = population.draw(300, seed + 200, lacking)
     sketch = pa.concat_tables([others.sketch, unknown.sketch]).combine_chunks()
     human = Documents(sketch, {})
-    gaps = find_gaps(*measured(reference, human, seed))
+    gaps = find_gaps(*measured(reference, [human], seed))
     tokens = int(unknown.sketch["tokens"].to_numpy().sum())
-    assert gaps.incomplete
-    assert gaps.tokens < 1.2 * tokens
-    assert gaps.total == int(human.sketch["tokens"].to_numpy().sum())
-    held = gaps.off_support + gaps.swollen
+    assert gaps.lacking == [0]
+    assert gaps.tokens.sum() < 1.2 * tokens
+    assert gaps.totals.tolist() == [human.sketch["tokens"].to_numpy().sum()]
+    held = gaps.tokens[0]
     assert gaps.clusters == sorted(np.flatnonzero(held).tolist(), key=lambda c: (-held[c], c))
-    without = find_gaps(*measured(reference, others, seed))
-    assert without.tokens == 0
+    without = find_gaps(*measured(reference, [others], seed))
+    assert without.tokens.sum() == 0
 
 
-@pytest.mark.parametrize(("few", "incomplete"), [(50, False), (51, True)])
-def test_only_more_than_a_twentieth_of_the_tokens_is_incomplete(few: int, incomplete: bool) -> None:
-    human = np.zeros((2, 2, 2), np.int64)
-    human[0, 0], human[0, 1] = [900, 100], [1000 - few, few]
+@pytest.mark.parametrize("size", [300, 1500, 6000])
+@pytest.mark.parametrize("seed", range(3))
+def test_text_that_the_reference_has_hides_no_text_that_it_lacks(size: int, seed: int) -> None:
+    population = Population()
+    lacking = np.array([0, seed + 1])
+    known = np.setdiff1d(EVERY, lacking)
+    reference = population.draw(2000, seed, known)
+    sources = [
+        *split(population.draw(size, seed + 100, known), "chance", seed),
+        population.draw(300, seed + 200, lacking),
+    ]
+    gaps = find_gaps(*measured(reference, sources, seed))
+    assert gaps.lacking == [len(sources) - 1]
+    assert 2 * gaps.tokens[-1].sum() > gaps.totals[-1]
+
+
+def one_cell(
+    documents: Sequence[int], totals: Sequence[int], reference: int, references: int
+) -> list[bool]:
+    """Return for each source whether a cluster with these documents is a gap."""
+    human = np.zeros((len(totals), 2, 2, 2), np.int64)
+    human[:, 0, 0, 0] = documents
+    human[:, 0, 0, 1] = np.array(totals) - documents
+    human[:, 0, 1] = human[:, 0, 0]
+    counts = ClusterCounts.empty(2, 1)
+    counts.documents[:] = reference, references - reference
+    counts.classes[HEAD] = references
+    tokens = find_gaps(human, counts, counts).tokens
+    return [bool(of_source) for of_source in tokens[:, 0]]
+
+
+def test_a_kind_of_text_in_a_source_of_its_own_is_no_gap() -> None:
+    # Each time a source has only text of the cluster, ten times the reference's share.
+    assert one_cell([0, 1000], [9000, 1000], 1000, 10_000) == [False, False]
+    assert one_cell([0, 1000, 1000], [8000, 1000, 1000], 1000, 10_000) == [False, False, False]
+    assert one_cell([0, 5000], [5000, 5000], 1000, 10_000) == [False, True]
+    # The others have as much of it as the reference, so nothing there is like this source.
+    assert one_cell([900, 1000], [9000, 1000], 1000, 10_000) == [False, True]
+
+
+def test_more_text_of_a_kind_that_the_reference_has_is_no_gap() -> None:
+    assert one_cell([200, 200], [1000, 1000], 1000, 10_000) == [False, False]
+    assert one_cell([390, 390], [1000, 1000], 1000, 10_000) == [False, False]
+    assert one_cell([410, 410], [1000, 1000], 1000, 10_000) == [True, True]
+
+
+sources_in_a_cell = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(0, 3000)), min_size=1, max_size=4
+)
+
+
+@given(sources_in_a_cell, st.integers(0, 60), st.integers(0, 3000))
+def test_the_sources_gaps_are_within_an_excess_of_all_human_text(
+    sources: list[tuple[int, int]], reference: int, others: int
+) -> None:
+    documents, _ = zip(*sources, strict=True)
+    totals = [n + m for n, m in sources]
+    references = reference + others
+    human, humans = sum(documents), sum(totals)
+    gaps = one_cell(documents, totals, reference, references)
+    excess = is_excess(human, humans, reference, references, 3)
+    pooled = excess and human * references > RATIO * reference * humans
+    assert any(gaps) >= pooled
+    assert any(gaps) <= excess
+    for n, total, gap in zip(documents, totals, gaps, strict=True):
+        assert not gap or n * references > RATIO * reference * total
+    if len(sources) == 1:
+        assert gaps == [pooled]
+
+
+@pytest.mark.parametrize(("few", "lacking"), [(50, []), (51, [1])])
+def test_a_source_with_more_than_a_twentieth_of_its_tokens_in_gaps_is_lacking(
+    few: int, lacking: list[int]
+) -> None:
+    human = np.zeros((2, 2, 2, 2), np.int64)
+    human[:, 0, 0] = [[1000, 0], [900, 100]]
+    human[:, 0, 1] = [[3000, 0], [1000 - few, few]]
     reference = ClusterCounts.empty(2, 1)
     reference.documents[:] = 2000, 1
     gaps = find_gaps(human, reference, reference)
-    assert (gaps.tokens, gaps.incomplete, gaps.clusters) == (few, incomplete, [1])
+    assert gaps.tokens.tolist() == [[0, 0], [0, few]]
+    assert gaps.lacking == lacking
+    assert gaps.clusters == lacking
+    assert find_gaps(human[:0], reference, reference).lacking == []

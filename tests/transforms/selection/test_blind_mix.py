@@ -87,7 +87,7 @@ def counted(
     most: int = SAMPLE_TOKENS,
 ) -> Slices:
     units = written(folder, documents, uses, pieces)
-    supply = SupplySums.empty(len(ROLES), 1, 1)
+    supply = SupplySums.empty(ROLES, 1, 1)
     np.add.at(supply.amounts, (0, uses, 1), documents.sketch["tokens"].to_numpy())
     files.write_bytes(str(folder / SUPPLY), supply.to_bytes())
     work = CountSlices(units.columns, str(folder), str(folder / "uses"), SEED, most)

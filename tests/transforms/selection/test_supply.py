@@ -123,7 +123,7 @@ def test_uses_and_sums_are_those_of_the_documents_one_by_one(
     rows, cells = documents.sketch.to_pylist(), documents.cells
     hashed = seeded_hash(*documents.fingerprints, 7, ARCHIVE).tolist()
     source = np.repeat(np.arange(len(ROLES)), np.diff(BOUNDS)).tolist()
-    expected = SupplySums.empty(len(ROLES), len(DOMAINS), TOPICS)
+    expected = SupplySums.empty(ROLES, len(DOMAINS), TOPICS)
     long = []
     for n, row in enumerate(rows):
         off = cells["class"][n] == richness.OFF_SUPPORT
@@ -140,7 +140,7 @@ def test_uses_and_sums_are_those_of_the_documents_one_by_one(
             expected.cells[WRITABLE.index(u), d, c] += row["tokens"]
         if u in HUMAN:
             off_support = int(cells["class"][n] == richness.OFF_SUPPORT)
-            expected.human[HUMAN.index(u), off_support, :, c] += 1, row["tokens"]
+            expected.human[source[n] - 1, off_support, :, c] += 1, row["tokens"]
         if member:
             expected.reference[d, c] += row["tokens"]
         expected.domains[d] += u in WRITABLE or member

@@ -111,6 +111,17 @@ def test_ids_domains_and_generations_are_text():
     assert all(batch[name].null_count == 3 for name in ("id", "domain", "generation"))
 
 
+def test_a_written_piece_has_an_id_of_its_own():
+    rows = [("a", 1, 2), ("a", 2, 2), ("b", 1, 1), ("c", None, None), (None, 1, 2)]
+    of_run = [dict(zip(("id", "piece", "pieces"), row, strict=True)) for row in rows]
+    columns = {"text": ["t"] * 5, "outcross": of_run}
+    ids = sketch(columns, id_field="outcross.id")["id"].to_pylist()
+    assert ids == ["a, piece 1 of 2", "a, piece 2 of 2", "b", "c", None]
+    columns["outcross"] = [{"id": row["id"]} for row in of_run]
+    ids = sketch(columns, id_field="outcross.id")["id"].to_pylist()
+    assert ids == ["a", "a", "b", "c", None]
+
+
 def test_prompts_are_hashed_by_their_value():
     rows = {"text": list("abcd"), "p": ["why", "how", "why", None]}
     prompts = sketch(rows, prompt_field="p")["prompt"].to_pylist()
