@@ -272,7 +272,10 @@ def test_the_second_set_of_topics_is_named_once() -> None:
     result = report(vocabulary=0.9, **both)
     assert words in result.sentence
     assert result.sentence.count("second set") == 1
-    assert "by a second set of topics its proportions" in report(audit_js=0.04, vocabulary=0.9).sentence
+    assert (
+        "by a second set of topics its proportions"
+        in report(audit_js=0.04, vocabulary=0.9).sentence
+    )
 
 
 def test_what_most_gates_could_not_look_at_is_not_judged() -> None:
