@@ -207,7 +207,9 @@ def _in_keys(refusal: Infeasible, config: Config, supply: Supply) -> str:
     if refusal.detail["reason"] == "caps" and named:
         return totals_message(config.model_copy(update={"best_effort": False}), supply, accepts)
     least, tokens = (refusal.detail.get(key) for key in ("least_human_tokens", "tokens"))
-    if least is None or config.domains:  # a domain's own tokens can't be asked for
+    if (
+        least is None or tokens is None or config.domains
+    ):  # a domain's own tokens can't be asked for
         return str(refusal)
     totals = {"tokens": math.floor(tokens), "human_tokens": math.ceil(least)}
     if not accepts(config.model_copy(update=totals)):
