@@ -391,11 +391,16 @@ def _check_pieces(source: Source) -> None:
             f"pieces: {source.name!r} has the role {source.role}; only synthetic documents are "
             "chosen in pieces, so leave it out"
         )
+    if source.roles is not None:
+        raise ValueError(
+            f"roles: {source.name!r} has roles and pieces, and a piece takes the place of a column "
+            "of plain text, not of a conversation; leave one of them out"
+        )
     field = source.text_field
-    if isinstance(field, tuple) or is_template(field) or "." in field or source.roles is not None:
+    if isinstance(field, tuple) or is_template(field) or "." in field:
         raise ValueError(
             f"pieces: the text of {source.name!r} is {listed(field)}, and a piece takes the text's "
-            "place in its row; name one column of plain text as text_field, without roles"
+            "place in its row; name one column of plain text as text_field"
         )
     if source.prompt_field is not None:
         raise ValueError(
@@ -431,4 +436,4 @@ def parse(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(readable(error, model=Config)) from None
+        raise ConfigError(readable(error, model=Config, values=values)) from None

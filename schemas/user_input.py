@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
@@ -105,7 +106,10 @@ def load_yaml(path: str) -> dict[str, Any]:
 
 
 def readable(
-    error: ValidationError, schema: str = "config", model: type[BaseModel] | None = None
+    error: ValidationError,
+    schema: str = "config",
+    model: type[BaseModel] | None = None,
+    values: Any = None,
 ) -> str:
     """Describe a validation error, one line per key, with the value found and the remedy.
 
@@ -113,20 +117,56 @@ def readable(
         error: validation error of a model.
         schema: name by which `outcross schema` shows the model.
         model: model whose keys are suggested for a misspelt key.
+        values: values that were validated; items of a list are called by their `name`.
     """
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = _place(problem["loc"], values)
         value = "" if problem["type"] == "missing" else f" (found {problem['input']!r:.120})"
         if problem["type"] == "value_error":
             value = ""
         message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] in _EXPECTED:
+            message = _EXPECTED[problem["type"]]
+        if problem["type"] == "literal_error":
+            message = _literals(problem["ctx"]["expected"], problem["input"])
         if problem["type"] == "extra_forbidden":
             near = _nearest(model, problem["loc"])
             meant = f"; did you mean {near}? " if near else "; "
             message = f"there is no such key{meant}`outcross schema {schema}` lists all keys"
+            value = "" if problem["input"] is None else value
         lines.append(f"{key}: {message}{value}" if key else message)
     return "\n".join(lines)
+
+
+_EXPECTED = {
+    "model_type": "must be a mapping of keys, such as {key: value}",
+    "dict_type": "must be a mapping of keys, such as {key: value}",
+    "int_parsing": "must be a valid integer, in digits such as 1000000",
+    "int_from_float": "must be a valid integer, without decimals",
+    "float_parsing": "must be a number, such as 0.2",
+}
+"""Messages by type of a validation error."""
+
+
+def _place(place: tuple[int | str, ...], values: Any) -> str:
+    """Write the path of a key, where an item of a list is called by its name."""
+    parts = []
+    for part in place:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            values = None
+        name = values.get("name") if isinstance(part, int) and isinstance(values, dict) else None
+        if part != "[key]":  # it stands for the key itself
+            parts.append(name if isinstance(name, str) and name else str(part))
+    return ".".join(parts)
+
+
+def _literals(expected: str, found: Any) -> str:
+    """Say which values are allowed, and which of them is most similar to the one found."""
+    near = difflib.get_close_matches(str(found), re.findall(r"'([^']*)'", expected), n=1)
+    return f"must be {expected}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _nearest(model: type[BaseModel] | None, place: tuple[int | str, ...]) -> str | None:

@@ -18,6 +18,7 @@ from outcross.pipeline.terminal.tables import (
     number_or_dash,
     print_line,
     show_table,
+    times_form,
 )
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.plan import Plan, Starved
@@ -82,10 +83,11 @@ def _show_reached(console: Console, plan: Plan) -> None:
         )
     if plan.least_human_tokens is not None and plan.asked.effective_ratio is not None:
         share = plan.least_human_tokens / reached.tokens
+        percent = f"{100 * plan.asked.effective_ratio:.6g}%"
         print_line(
             console,
-            f"the least human text for {plan.asked.effective_ratio:.0%} of the human effective "
-            f"clusters: {plan.least_human_tokens:,.0f} tokens ({share:.2%})",
+            f"the least human text for {percent} of the human effective clusters: "
+            f"{plan.least_human_tokens:,.0f} tokens ({share:.2%})",
         )
 
 
@@ -138,7 +140,7 @@ def _frontier_table(plan: Plan) -> Table:
             number_or_dash(point.kl, ".4f"),
             point.regime or "",
             number_or_dash(point.shadow_price, ".4f"),
-            number_or_dash(point.lasting_error, ",.2f"),
+            number_or_dash(point.lasting_error, times_form(point.lasting_error or 0.0)),
             "" if value is None else f"{_bar(value / most)} {value:,.1f}",
         )
     if human:

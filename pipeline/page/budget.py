@@ -21,6 +21,7 @@ from outcross.pipeline.page.markup import (
     table,
     term,
 )
+from outcross.pipeline.terminal.tables import times_form
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.plan import FrontierPoint, Plan, Reached
 from outcross.schemas.report import Report
@@ -189,7 +190,7 @@ def _frontier(points: list[FrontierPoint]) -> Html | None:
             number(point.human_share, ".1%"),
             number(point.human_tokens, ",.0f"),
         ]
-        error = figure(point.lasting_error, ",.2f")
+        error = figure(point.lasting_error, times_form(point.lasting_error or 0.0))
         if not point.reachable:
             reason = f"out of reach: {cut(point.reason or '')}"
             rows.append([*start, "–", "–", "–", "–", reason, "–", error])

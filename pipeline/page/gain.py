@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from outcross.pipeline.page.markup import Cell, Column, Html, el, figure, number, table, term
+from outcross.pipeline.terminal.tables import times_form
 from outcross.schemas.report import Report
 
 
@@ -33,10 +34,11 @@ def lasting_error(report: Report) -> Html | None:
     achieved = report.achieved
     if achieved is None or achieved.lasting_error is None or not achieved.human_share:
         return None
+    error = number(achieved.lasting_error, times_form(achieved.lasting_error))
     return el(
         "p",
         f"With {number(achieved.human_share, '.1%')} fresh human text in every generation, the ",
         term("achieved-lasting_error", "sampling error"),
-        f" ends at {number(achieved.lasting_error, '.2f')} times that of all human text.",
+        f" ends at {error} times that of all human text.",
         class_="note",
     )

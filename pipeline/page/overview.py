@@ -83,21 +83,29 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
             wanted,
             number(reached.tokens if reached else None, ",.0f"),
             number(achieved.tokens),
-            _tolerance(achieved, achieved.tokens, achieved.planned_tokens),
+            _tolerance(
+                achieved,
+                achieved.tokens,
+                achieved.planned_tokens if wish.tokens is None else wish.tokens,
+            ),
         ],
         [
             "human tokens",
             number(wish.human_tokens, ",.0f"),
             number(achieved.planned_human_tokens, ",.0f"),
             number(achieved.human_tokens),
-            _tolerance(achieved, achieved.human_tokens, achieved.planned_human_tokens),
+            _tolerance(
+                achieved,
+                achieved.human_tokens,
+                achieved.planned_human_tokens if wish.human_tokens is None else wish.human_tokens,
+            ),
         ],
         [
             "human share of the tokens",
             number(wish.human_share, ".1%"),
             number(reached.human_share if reached else None, ".1%"),
             number(achieved.human_share, ".1%"),
-            "",
+            _share_gap(achieved.human_share, wish.human_share),
         ],
         [
             term("figures-token_entropy", "entropy over clusters"),
@@ -141,10 +149,17 @@ def asked(report: Report, plan: Plan | None) -> Html | None:
     return section("asked", "Asked and achieved", body, gain(report), brief=brief)
 
 
-def _tolerance(achieved: Achieved, written: int, planned: float | None) -> str:
-    if planned is None:
+def _share_gap(written: float | None, asked: float | None) -> str:
+    if written is None or asked is None:
         return ""
-    gap = written - planned
+    return number(100 * (written - asked), "+.1f", "points")
+
+
+def _tolerance(achieved: Achieved, written: int, wanted: float | None) -> str:
+    """Return the difference to the tokens asked for, or planned where none were."""
+    if wanted is None:
+        return ""
+    gap = written - wanted
     half = achieved.longest_document / 2
     return f"{number(gap, '+,.0f')} of ± {number(half, ',.1f')} tokens (half the longest document)"
 

@@ -57,6 +57,11 @@ def number_or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"
 
 
+def times_form(value: float) -> str:
+    """Return the form of a multiple: two decimals, and none from 100 on."""
+    return ",.2f" if value < 100 else ",.0f"
+
+
 def repeats_table(repeats: Sequence[Overlap]) -> Table:
     """Return how many documents repeat evaluation sets and earlier runs.
 

@@ -96,7 +96,8 @@ class Voice:
         _LOG.error("%s\n%s", error, trace)
         if self.verbose:
             print(trace, file=sys.stderr)
-        print(f"outcross: {error}", file=sys.stderr)
+        for line in str(error).split("\n"):
+            print(f"outcross: {line}", file=sys.stderr)
 
     def close(self) -> None:
         """Close the log, and stop listening to Beam."""

@@ -241,8 +241,8 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     assert "2,000,000" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert (out / "report.json").read_bytes() == before
-    (would_do,) = re.findall(r"([\d,]+) tokens at this human share would do", refused.stderr)
-    outcross("plan", config, "--tokens", would_do.replace(",", ""))
+    (would_do,) = re.findall(r"set --tokens (\d+)", refused.stderr)
+    outcross("plan", config, "--tokens", would_do)
     floor = outcross("run", config, "--entropy-floor", 99, code=2)
     assert "entropy" in floor.stderr
     assert "99" in floor.stderr

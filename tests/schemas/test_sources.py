@@ -24,14 +24,14 @@ def test_only_a_synthetic_source_has_a_provenance(role: str) -> None:
     with pytest.raises(ConfigError) as refused:
         configured(source("gpt"), source("people", role, provenance="edited"))
     assert str(refused.value) == (
-        f"sources.1: provenance: is edited, but source 'people' has the role {role}; leave it "
+        f"sources.people: provenance: is edited, but source 'people' has the role {role}; leave it "
         "out, or set the role to synthetic"
     )
 
 
 def test_another_word_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"sources.0.provenance: .*'generated'.*found 'rewritten'"
+        ConfigError, match=r"sources.gpt.provenance: .*'generated'.*found 'rewritten'"
     ):
         configured(source("gpt", provenance="rewritten"))
 

@@ -70,7 +70,7 @@ def test_what_is_wrong_says_what_would_be_right(keys: dict[str, Any], message: s
     with pytest.raises(ConfigError) as error:
         fields(**keys)
     assert message in str(error.value)
-    assert str(error.value).startswith("sources.0.")
+    assert str(error.value).startswith("sources.gpt.")
     assert "\n" not in str(error.value)
 
 

@@ -65,6 +65,8 @@ def make_budget(
     problem = Problem.of(
         reference, synthetic_cap, human_cap, synthetic_tokens, human_tokens, split=split
     )
-    problem, warnings = within_caps(problem, best_effort)
+    problem, refusal, warnings = within_caps(problem, best_effort)
+    if refusal is not None:
+        warnings.append(str(refusal))
     budget = plan_problem(problem, alpha=alpha, best_effort=best_effort, **limits)
     return replace(budget, warnings=[*warnings, *budget.warnings])

@@ -49,7 +49,9 @@ class Budget:
     warnings: list[str]
 
 
-def within_caps(problem: Problem, best_effort: bool) -> tuple[Problem, list[str]]:
+def within_caps(
+    problem: Problem, best_effort: bool
+) -> tuple[Problem, Infeasible | None, list[str]]:
     """Check a budget's totals against its caps.
 
     Args:
@@ -57,7 +59,7 @@ def within_caps(problem: Problem, best_effort: bool) -> tuple[Problem, list[str]
         best_effort: cut the totals to what the caps hold, instead of raising.
 
     Returns:
-        The budget with totals that its caps hold, and warnings.
+        The budget with totals that its caps hold, the refusal of those that were cut, and warnings.
 
     Raises:
         Infeasible: the caps don't hold the totals (with `best_effort`: they hold nothing).
@@ -67,14 +69,13 @@ def within_caps(problem: Problem, best_effort: bool) -> tuple[Problem, list[str]
         problem = problem.cut_to_caps()
         if not best_effort or problem.tokens <= 0:
             raise refusal
-        warnings.append(str(refusal))
     human_share = problem.human_tokens / problem.tokens
     if human_share < LOW_HUMAN_SHARE:
         warnings.append(
             f"the human share is {human_share:.1%}; below {LOW_HUMAN_SHARE:.0%} a loop "
             "that feeds on its own output keeps narrowing"
         )
-    return problem, warnings
+    return problem, refusal, warnings
 
 
 def plan_problem(
@@ -110,17 +111,21 @@ def plan_problem(
             raise refusal
         warnings.append(str(refusal))
 
-    def within(limit: Limit, outcome: Outcome) -> Outcome:
+    def within(limit: Limit, outcome: Outcome, other: Limit, kept: float) -> Outcome:
+        """Move α until the limit holds; `kept` is an α at which the other limit may hold."""
         if limit.holds(outcome):
             return outcome
         best = problem.at(limit.kindest)
         if limit.holds(best):
             return problem.nearest(limit, best.alpha, outcome.alpha)
-        refuse(limit_refusal(problem, limit, best))
+        together = (
+            problem.nearest(other, kept, best.alpha) if other.holds(problem.at(kept)) else best
+        )
+        refuse(limit_refusal(problem, limit, best, other, together))
         return best
 
-    at_ceiling = within(ceiling, problem.at(alpha))
-    outcome = at_floor = within(floor, at_ceiling)
+    at_ceiling = within(ceiling, problem.at(alpha), floor, floor.kindest)
+    outcome = at_floor = within(floor, at_ceiling, ceiling, at_ceiling.alpha)
     if at_floor is not at_ceiling and not ceiling.holds(at_floor):
         outcome = problem.nearest(ceiling, at_ceiling.alpha, at_floor.alpha)
         refuse(interval_refusal(outcome, at_floor, floor, ceiling))

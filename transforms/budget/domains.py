@@ -41,12 +41,14 @@ class Totals:
     Attributes:
         synthetic: float64[D], synthetic tokens.
         human: float64[D], human tokens.
-        warnings: domains that get less than their share, and totals that were cut.
+        warnings: domains that get less than their share.
+        refusal: refusal of totals that were cut in best effort; None where they were not.
     """
 
     synthetic: Floats
     human: Floats
     warnings: list[str]
+    refusal: Infeasible | None = None
 
     @property
     def tokens(self) -> Floats:
@@ -92,7 +94,7 @@ class Division:
         """
         a, b = self.synthetic_room, self.human_room
         problem = Problem.of(self.natural, a, b, synthetic_tokens, human_tokens)
-        problem, warnings = within_caps(problem, best_effort)
+        problem, refused, warnings = within_caps(problem, best_effort)
         X, Y = problem.synthetic_tokens, problem.human_tokens
         fixed, rest, refusals = self._fixed(X + Y)
         low, high = self._human_bounds(fixed, rest)
@@ -129,7 +131,7 @@ class Division:
         elif rest > 0:
             part = solve(self.natural[free], a[free], b[free], X, Y, split="proportional")
             x[free], y[free] = part.synthetic, part.human
-        return Totals(x, y, [*warnings, *self._less_than_natural(x + y, rest)])
+        return Totals(x, y, [*warnings, *self._less_than_natural(x + y, rest)], refused)
 
     def human_range(self, tokens: float) -> tuple[float, float] | None:
         """Return the least and the most human tokens with which the caps hold a total.

@@ -10,54 +10,38 @@ from outcross.transforms.budget.starvation import starved_clusters
 from outcross.transforms.budget.waterfill import Infeasible
 from outcross.transforms.estimators.entropy import ROUNDING, entropy
 
+_DIGITS = 1_000_000  # limits are offered in steps of 1 / _DIGITS nats
+
 
 def totals_refusal(problem: Problem) -> Infeasible | None:
     """Refuse totals that the caps don't hold; return None where they hold them."""
     asked = {"synthetic": problem.synthetic_tokens, "human": problem.human_tokens}
     available = dict(zip(asked, problem.room, strict=True))
-    factors = {
-        role: asked[role] / available[role] if available[role] else None
-        for role in asked
-        if asked[role] > available[role] * (1 + ROUNDING)
-    }
-    if not factors:
-        return None
-    # At the same human share, each role allows a total of its room over its share.
-    largest = min(
-        available[role] * problem.tokens / asked[role] for role in asked if asked[role] > 0
-    )
-    bounds = problem.human_range()
     clauses = [
         f"{asked[role]:,.0f} {role} tokens were asked and the repeat caps allow "
         f"{available[role]:,.0f}"
-        + (f" (caps {factor:.4g} times as high would do)" if factor else "")
-        for role, factor in factors.items()
+        for role in asked
+        if asked[role] > available[role] * (1 + ROUNDING)
     ]
+    if not clauses:
+        return None
     if problem.outside_reference:
         clauses.append(
             f"{problem.outside_reference:,.0f} tokens lie in clusters that the reference does not "
             "have and don't count"
         )
-    if largest >= 1:
-        tokens = math.floor(largest)
-        human = tokens * problem.human_tokens / problem.tokens
-        human = math.floor(human) if "human" in factors else math.ceil(human)
-        clauses.append(f"{tokens:,} tokens at this human share would do, {human:,} of them human")
-    if bounds:
-        clauses.append(f"{bounds[0]:,.0f} to {bounds[1]:,.0f} human tokens at this total would do")
     return Infeasible(
         "; ".join(clauses),
-        reason="totals",
+        reason="caps",
         asked=asked,
         available=available,
-        cap_factors=factors,
-        tokens_at_this_share=largest,
-        human_range_at_this_total=bounds,
         outside_reference=problem.outside_reference,
     )
 
 
-def limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
+def limit_refusal(
+    problem: Problem, limit: Limit, best: Outcome, other: Limit, together: Outcome
+) -> Infeasible:
     """Refuse a limit that fails even at the α that is kindest to it.
 
     At α = 0 the divergence from π_α is ln C − H. At α = 1 it is the divergence that the ceiling
@@ -67,10 +51,33 @@ def limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
         problem: the budget.
         limit: the limit.
         best: the plan at the kindest α.
+        other: the other limit of the request.
+        together: the plan nearest to the limit that keeps the other one, or `best`.
     """
-    if problem.split == "drawn":  # the human part is given
-        return _drawn_refusal(problem, limit, best)
     tokens, alpha = problem.tokens, best.alpha
+    reached = limit.figure(best)
+    offered = f"{_rounded(limit, together)} can be met by "
+    if not other.holds(together):
+        offered = (
+            f"{_rounded(limit, together)} with {other.reason} {_rounded(other, together)} can be "
+            "met by "
+        )
+    clauses = [
+        f"{limit.reason}: found {limit.value:.6g} nats; {_bound(limit)} {offered}"
+        f"{problem.human_tokens:,.0f} human in {tokens:,.0f} tokens"
+    ]
+    detail = {
+        "reason": limit.reason,
+        "asked": limit.value,
+        "reached": reached,
+        "alpha": alpha,
+        "reference_entropy": entropy(problem.reference),
+        "human_tokens": problem.human_tokens,
+        "starved": [asdict(cluster) for cluster in starved_clusters(problem, best)],
+    }
+    if problem.split == "drawn":  # the human part is given
+        clauses.append("ask for more human tokens, or fewer in all")
+        return Infeasible("; ".join(clauses), **detail)
     # The answer is given in whole tokens.
     rounded = replace(problem, synthetic_tokens=math.floor(tokens) - problem.human_tokens)
     optimum = rounded.best_human(alpha)
@@ -84,49 +91,20 @@ def limit_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
             HUMAN_STEP * tokens,
             lambda human: limit.holds(rounded.with_human(human).at(alpha)),
         )
-    reached, ideal = limit.figure(best), limit.figure(at_optimum)
-    clauses = [
-        f"{_figure(limit)} of {limit.value:.6g} nats can't be reached: "
-        f"{problem.human_tokens:,.0f} human in {tokens:,.0f} tokens reach {reached:.6g} at "
-        f"α = {alpha:g}",
-        f"no human share of this total would do, the best reaches {ideal:.6g}"
-        if needed is None
-        else f"{math.ceil(needed):,} human tokens in {rounded.tokens:,.0f} would do "
-        f"({needed / rounded.tokens:.2%})",
-        *_starved_clauses(problem, best),
-    ]
+    ideal = limit.figure(at_optimum)
+    if needed is None:
+        clauses.append(f"no human share of this total would do, the best reaches {ideal:.6g}")
+    elif other.holds(rounded.with_human(needed).at(alpha)):
+        clauses.append(
+            f"{math.ceil(needed):,} human tokens in {rounded.tokens:,.0f} would do "
+            f"({needed / rounded.tokens:.2%})"
+        )
     return Infeasible(
         "; ".join(clauses),
-        reason=limit.reason,
-        asked=limit.value,
-        reached=reached,
-        alpha=alpha,
-        reference_entropy=entropy(problem.reference),
-        human_tokens=problem.human_tokens,
+        **detail,
+        tokens=rounded.tokens,
         least_human_tokens=needed,
         reached_at_best_human_share=ideal,
-        starved=[asdict(cluster) for cluster in starved_clusters(problem, best)],
-    )
-
-
-def _drawn_refusal(problem: Problem, limit: Limit, best: Outcome) -> Infeasible:
-    """Refuse a limit for a budget whose human part is drawn."""
-    reached = limit.figure(best)
-    clauses = [
-        f"{_figure(limit)} of {limit.value:.6g} nats can't be reached beside the human part that "
-        f"is drawn: {problem.human_tokens:,.0f} human in {problem.tokens:,.0f} tokens reach "
-        f"{reached:.6g} at α = {best.alpha:g}; ask for more human tokens, or fewer in all",
-        *_starved_clauses(problem, best),
-    ]
-    return Infeasible(
-        "; ".join(clauses),
-        reason=limit.reason,
-        asked=limit.value,
-        reached=reached,
-        alpha=best.alpha,
-        reference_entropy=entropy(problem.reference),
-        human_tokens=problem.human_tokens,
-        starved=[asdict(cluster) for cluster in starved_clusters(problem, best)],
     )
 
 
@@ -142,10 +120,9 @@ def interval_refusal(
         ceiling: ceiling of the divergence.
     """
     return Infeasible(
-        f"no α meets both limits: a divergence of at most {ceiling.value:.6g} nats keeps α at "
-        f"{at_ceiling.alpha:.6g} or above, where the entropy is {at_ceiling.entropy:.6g}; an "
-        f"entropy of at least {floor.value:.6g} keeps it at {at_floor.alpha:.6g} or below, where "
-        f"the divergence is {at_floor.kl:.6g}",
+        f"max_kl: found {ceiling.value:.6g} nats, and entropy_floor: found {floor.value:.6g} nats; "
+        f"no α meets both; with this max_kl, entropy_floor {_rounded(floor, at_ceiling)} can be "
+        f"met; with this entropy_floor, max_kl {_rounded(ceiling, at_floor)}",
         reason="interval",
         entropy_floor=floor.value,
         max_kl=ceiling.value,
@@ -156,19 +133,12 @@ def interval_refusal(
     )
 
 
-def _figure(limit: Limit) -> str:
-    return "an entropy" if limit.reason == "entropy_floor" else "a divergence"
+def _bound(limit: Limit) -> str:
+    return "at most" if limit.reason == "entropy_floor" else "no less than"
 
 
-def _starved_clauses(problem: Problem, outcome: Outcome) -> list[str]:
-    worst = starved_clusters(problem, outcome)[:3]
-    if not worst:
-        return []
-    return [
-        "the most starved clusters are "
-        + ", ".join(
-            f"{cluster.cluster} ({cluster.planned:,.0f} of {cluster.wanted:,.0f} tokens, "
-            f"{cluster.available:,.0f} available)"
-            for cluster in worst
-        )
-    ]
+def _rounded(limit: Limit, outcome: Outcome) -> str:
+    """Write the plan's limited figure, rounded to a limit that the plan keeps."""
+    figure = limit.figure(outcome) * _DIGITS
+    whole = math.floor(figure) if limit.reason == "entropy_floor" else math.ceil(figure)
+    return f"{max(whole, 0) / _DIGITS:.9g}"

@@ -30,8 +30,8 @@ class Infeasible(ValueError):  # noqa: N818 - a state, not an error
     """A budget that can't be met.
 
     Attributes:
-        detail: numbers behind the message: always `reason` ("totals", "entropy_floor", "max_kl" or
-            "interval"), the amounts that were asked for and can be reached, and a way out.
+        detail: numbers behind the message: always `reason` ("caps", "totals", "entropy_floor",
+            "max_kl" or "interval"), and the amounts that were asked for and can be reached.
     """
 
     def __init__(self, message: str, **detail: Any) -> None:

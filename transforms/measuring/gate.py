@@ -219,9 +219,7 @@ def verdict(
     unseen = sum(getattr(gates, name, None) is not None for name in MEASURES)
     unseen -= seen + len(doubted)
     blind = unseen > seen or seen == 0
-    passed = f"{len(by['go'])} of {seen} gates pass"
-    if unseen:
-        passed += f", {unseen} had too little to judge"
+    passed = _counts(len(by["go"]), len(by["stop"]), len(doubtful), unseen, len(doubted))
     documents = max((measure.n for measure in measures if measure.value is None), default=0)
     overall: Literal["done", "go", "warn", "stop"]
     if is_unlike(measures):
@@ -299,6 +297,19 @@ def _unlike(stops: Sequence[Measure]) -> str:
         return first
     second = narrowed(further, sure=True)
     return f"{first} {second[0].upper()}{second[1:]}."
+
+
+def _counts(passing: int, stopping: int, warning: int, unseen: int, doubted: int) -> str:
+    """Count the gates by outcome; the counts add up to all gates."""
+    total = passing + stopping + warning + unseen + doubted
+    rest = {
+        "stop": stopping,
+        "warns" if warning == 1 else "warn": warning,
+        "had too little to judge": unseen,
+        "can't be judged": doubted,
+    }
+    named = [f"{count} {outcome}" for outcome, count in rest.items() if count]
+    return ", ".join([f"{passing} of {total} gates pass", *named])
 
 
 def _too_little(seen: int, unseen: int, documents: int) -> str:

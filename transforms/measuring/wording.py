@@ -14,6 +14,8 @@ MIX = frozenset({"js", "audit_js", "off_support"})
 """Measures of a corpus's subjects, which don't depend on repetition."""
 
 _NAMED = 3  # clauses of a headline
+_SECOND = ("audit_effective_clusters", "audit_js")
+"""Measures of the second codebook, which a headline names in one clause."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def narrowed(measures: Sequence[Measure], sure: bool) -> str:
         lead = "differs from human text" if sure else "may differ from human text"
     else:
         lead = "has narrowed" if sure else "may have narrowed"
-    return f"the corpus {lead}: {_listed([clause(measure) for measure in measures])}"
+    return f"the corpus {lead}: {_listed(measures)}"
 
 
 def clause(measure: Measure) -> str:
@@ -81,12 +83,25 @@ def clause(measure: Measure) -> str:
     return info.clause.format(**values)
 
 
-def _listed(clauses: Sequence[str]) -> str:
-    shown = list(clauses[:_NAMED])
-    if len(clauses) > _NAMED:
-        more = len(clauses) - _NAMED
+def _listed(measures: Sequence[Measure]) -> str:
+    """List the clauses of the first measures, and count the other measures."""
+    second = [measure for measure in measures if measure.name in _SECOND]
+    groups = [[m] for m in measures if m not in second[1:]]
+    if len(second) == len(_SECOND):
+        groups[groups.index(second[:1])] = second
+    shown = [_together(group) for group in groups[:_NAMED]]
+    if len(groups) > _NAMED:
+        more = sum(map(len, groups[_NAMED:]))
         shown.append(f"{more} more {'figure is' if more == 1 else 'figures are'} off")
     return ", ".join(shown[:-1]) + (" and " if len(shown) > 1 else "") + shown[-1]
+
+
+def _together(group: Sequence[Measure]) -> str:
+    """Describe one measure, or both of the second codebook."""
+    if len(group) == 1:
+        return clause(group[0])
+    varied = next(measure for measure in group if measure.name == _SECOND[0])
+    return f"{clause(varied)} and in other proportions"
 
 
 def reason(measure: Measure) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from outcross.pipeline.stages.planning.parts import (
     domain_quotas,
     solve_part,
 )
+from outcross.pipeline.stages.planning.refusals import totals_message
 from outcross.pipeline.stages.planning.supply import Supply
 from outcross.pipeline.stages.planning.totals import totals_asked
 from outcross.schemas import plan as face
@@ -27,6 +28,7 @@ from outcross.transforms.budget.budget import least_human
 from outcross.transforms.budget.domains import (
     Division,
     DomainProblem,
+    Totals,
     chained_entropy,
     chained_kl,
     frontier,
@@ -50,45 +52,15 @@ def make_plan(config: Config, supply: Supply) -> Plan:
     Raises:
         ConfigError: when the request can't be met, with the numbers that would do.
     """
-    synthetic, human, fresh, warnings = totals_asked(config, supply)
-    parts = [Part.of(config, domain) for domain in supply.domains]
-    caps = [part.synthetic_caps(synthetic) for part in parts]
-    least = None
-    if config.effective_ratio is not None:  # a configuration with domains can't have it
-        (part,) = parts
-        least = _least_human(config, supply, part, synthetic + human)
-        synthetic, human = synthetic + human - least, least
-        caps = [part.synthetic_caps(synthetic)]
-    division = Division(
-        [domain.name for domain in supply.domains],
-        np.array([domain.reference_share for domain in supply.domains]),
-        np.array([np.nan if p.policy.share is None else p.policy.share for p in parts]),
-        np.array([cap.sum() for cap, _ in caps]),
-        np.array([part.human_cap.sum() for part in parts]),
-    )
     try:
-        totals = division.divide(synthetic, human, best_effort=config.best_effort)
-        if len(parts) > 1:  # off-support text has a share of its domain's tokens, not of all
-            caps = [
-                part.synthetic_caps(float(tokens))
-                for part, tokens in zip(parts, totals.synthetic, strict=True)
-            ]
-        drawn: list[Drawn | None] = [None] * len(parts)
-        if supply.part is not None:
-            human_part = supply.part.draw(totals.human, fresh)
-            drawn = [Drawn(*rows) for rows in zip(*human_part, strict=True)]
-            warnings += _bought_less(config, float(human_part[0].sum()), fresh, supply.part)
-        solved = [
-            solve_part(
-                config, part, *cap, float(totals.synthetic[d]), float(totals.human[d]), drawn[d]
-            )
-            for d, (part, cap) in enumerate(zip(parts, caps, strict=True))
-        ]
+        solution = _solve(config, supply)
     except Infeasible as refusal:
         raise ConfigError(
-            f"the budget can't be met: {refusal}{_lacking(refusal, supply)}; --best-effort takes "
+            f"{_in_keys(refusal, config, supply)}{_lacking(refusal, supply)}; --best-effort takes "
             "the nearest there is"
         ) from None
+    solved, division, totals = solution.domains, solution.division, solution.totals
+    warnings, least = solution.warnings, solution.least
     domains = [
         DomainProblem(
             domain.part.supply.shares,
@@ -101,7 +73,7 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         for domain in solved
     ]
     fresh = not any(domain.ledger.any() for domain in solved)
-    points = frontier(domains, division, synthetic + human, fresh=fresh)
+    points = frontier(domains, division, solution.tokens, fresh=fresh)
     bands, rows = lsh_parameters(band_threshold(config), config.num_perm)
     x, y = (sum(float(domain.amounts[role].sum()) for domain in solved) for role in (0, 1))
     quotas = [quota for domain in solved for quota in domain_quotas(domain)]
@@ -109,6 +81,8 @@ def make_plan(config: Config, supply: Supply) -> Plan:
         x, y = _once(quotas)
     size = x * supply.bytes_per_token[0] + y * supply.bytes_per_token[1]
     written = sum(domain.tokens for domain in solved)
+    if totals.refusal is not None:
+        warnings = [_cut(config, supply, totals.refusal, solved), *warnings]
     by_share = config.human_tokens is None and config.effective_ratio is None
     return Plan(
         seed=config.seed,
@@ -149,6 +123,109 @@ def make_plan(config: Config, supply: Supply) -> Plan:
             for point in points
         ],
         quotas=quotas,
+    )
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """Solution of a request.
+
+    Attributes:
+        domains: solution of each domain.
+        division: shares and supply of the domains.
+        totals: tokens of each domain.
+        tokens: tokens that were asked for.
+        least: least human tokens, where the request asks for effective clusters.
+        warnings: warnings about the totals.
+    """
+
+    domains: Sequence[Solved]
+    division: Division
+    totals: Totals
+    tokens: float
+    least: float | None
+    warnings: list[str]
+
+
+def _solve(config: Config, supply: Supply) -> _Solution:
+    """Solve the budgets of a request.
+
+    Args:
+        config: configuration of the run.
+        supply: documents that may be written.
+
+    Raises:
+        ConfigError: when there is nothing to write, or too little human text.
+        Infeasible: when a total or a limit can't be met.
+    """
+    synthetic, human, fresh, warnings = totals_asked(config, supply)
+    parts = [Part.of(config, domain) for domain in supply.domains]
+    caps = [part.synthetic_caps(synthetic) for part in parts]
+    least = None
+    if config.effective_ratio is not None:  # a configuration with domains can't have it
+        (part,) = parts
+        least = _least_human(config, supply, part, synthetic + human)
+        synthetic, human = synthetic + human - least, least
+        caps = [part.synthetic_caps(synthetic)]
+    division = Division(
+        [domain.name for domain in supply.domains],
+        np.array([domain.reference_share for domain in supply.domains]),
+        np.array([np.nan if p.policy.share is None else p.policy.share for p in parts]),
+        np.array([cap.sum() for cap, _ in caps]),
+        np.array([part.human_cap.sum() for part in parts]),
+    )
+    totals = division.divide(synthetic, human, best_effort=config.best_effort)
+    if len(parts) > 1:  # off-support text has a share of its domain's tokens, not of all
+        caps = [
+            part.synthetic_caps(float(tokens))
+            for part, tokens in zip(parts, totals.synthetic, strict=True)
+        ]
+    drawn: list[Drawn | None] = [None] * len(parts)
+    if supply.part is not None:
+        human_part = supply.part.draw(totals.human, fresh)
+        drawn = [Drawn(*rows) for rows in zip(*human_part, strict=True)]
+        warnings += _bought_less(config, float(human_part[0].sum()), fresh, supply.part)
+    solved = [
+        solve_part(config, part, *cap, float(totals.synthetic[d]), float(totals.human[d]), drawn[d])
+        for d, (part, cap) in enumerate(zip(parts, caps, strict=True))
+    ]
+    return _Solution(solved, division, totals, synthetic + human, least, warnings)
+
+
+def _in_keys(refusal: Infeasible, config: Config, supply: Supply) -> str:
+    """Describe a refusal in keys of the configuration, with values that are accepted."""
+
+    def accepts(other: Config) -> bool:
+        if supply.part is not None:  # what is drawn depends on documents
+            return True
+        try:
+            _solve(other.model_copy(update={"best_effort": False}), supply)
+        except (Infeasible, ConfigError):
+            return False
+        return True
+
+    named = config.tokens is not None or config.human_tokens is not None
+    if refusal.detail["reason"] == "caps" and named:
+        return totals_message(config.model_copy(update={"best_effort": False}), supply, accepts)
+    least, tokens = (refusal.detail.get(key) for key in ("least_human_tokens", "tokens"))
+    if (
+        least is None or tokens is None or config.domains
+    ):  # a domain's own tokens can't be asked for
+        return str(refusal)
+    totals = {"tokens": math.floor(tokens), "human_tokens": math.ceil(least)}
+    if not accepts(config.model_copy(update=totals)):
+        return str(refusal)
+    return f"{refusal}: --tokens {totals['tokens']} --human-tokens {totals['human_tokens']}"
+
+
+def _cut(config: Config, supply: Supply, refusal: Infeasible, solved: Sequence[Solved]) -> str:
+    """Warn of totals that were cut to what the caps on copies hold."""
+    human = sum(domain.human_tokens for domain in solved)
+    tokens = human + sum(domain.synthetic_tokens for domain in solved)
+    asked = f", not {config.human_share:.1%}" if config.human_tokens is None else ""
+    return (
+        f"{_in_keys(refusal, config, supply)}; best_effort plans {tokens:,.0f} tokens, "
+        f"{human:,.0f} of them human ({human / tokens:.1%}{asked})"
     )
 
 
@@ -229,13 +306,15 @@ def _least_human(config: Config, supply: Supply, part: Part, tokens: float) -> f
 
 
 def _lacking(refusal: Infeasible, supply: Supply) -> str:
-    """Describe the most starved clusters of a refusal, which gives their numbers alone."""
-    topics = []
+    """Describe the most starved clusters of a refusal."""
+    clusters = []
     for cluster in refusal.detail.get("starved", [])[:3]:
-        words = supply.about(cluster["cluster"])["words"]
-        if words:
-            topics.append(f"{cluster['cluster']} is about {', '.join(words)}")
-    return f" ({'; '.join(topics)})" if topics else ""
+        words = ", ".join(supply.about(cluster["cluster"])["words"])
+        clusters.append(
+            f"{cluster['cluster']} ({f'{words}: ' if words else ''}{cluster['planned']:,.0f} of "
+            f"{cluster['wanted']:,.0f} tokens, {cluster['available']:,.0f} available)"
+        )
+    return f"; the most starved clusters are {', '.join(clusters)}" if clusters else ""
 
 
 def _reached(solved: Sequence[Solved], supply: Supply) -> face.Reached:

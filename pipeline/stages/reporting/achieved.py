@@ -147,7 +147,7 @@ def _domain(cells: _Cells, number: int, planned: DomainPlan) -> AchievedDomain:
 def check_budget(selected: Selected, counted: Counted) -> None:
     """Compare the selection with the request, before any of it is written.
 
-    With `best_effort` a miss is a warning.
+    With `best_effort` a miss is a reason of the verdict.
 
     Args:
         selected: result of `select`.
@@ -163,8 +163,6 @@ def check_budget(selected: Selected, counted: Counted) -> None:
         raise ConfigError(
             f"{misses[0]}; ask for another amount, or take the nearest there is with best_effort"
         )
-    for miss in misses:
-        selected.context.warn(miss)
 
 
 def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) -> list[str]:
@@ -192,16 +190,21 @@ def missed(config: Config, plan: Plan, tokens: int, human: int, longest: int) ->
     elif config.lineage is None and "human_share" in config.model_fields_set:
         part = config.human_share * total
     misses = []
-    for name, role, written, wanted in (
-        ("tokens", "", tokens, total),
-        (key, " human", human, part),
+    for name, role, written, wanted, planned in (
+        ("tokens", "", tokens, total, plan.reached.tokens),
+        (key, " human", human, part, plan.reached.human_tokens),
     ):
-        if abs(written - wanted) > longest / 2 + ROUNDING * wanted:
-            misses.append(
-                f"{name}: {written:,}{role} tokens are written where {wanted:,.0f} were to be, and "
-                f"no document fits what is missing (half of the longest one written is "
-                f"{longest / 2:,.0f})"
-            )
+        if abs(written - wanted) <= longest / 2 + ROUNDING * wanted:
+            continue
+        why = (
+            "as the plan holds no more (see the warnings)"
+            if abs(written - planned) <= longest / 2 + ROUNDING * planned
+            else "and no document fits what is missing (half of the longest one written is "
+            f"{longest / 2:,.0f})"
+        )
+        misses.append(
+            f"{name}: {written:,}{role} tokens are written where {wanted:,.0f} were to be, {why}"
+        )
     return misses
 
 

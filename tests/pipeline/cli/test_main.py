@@ -157,12 +157,12 @@ WRONG_KEYS = {
     "unknown key": ({"alpah": 1}, ["alpah: there is no such key"]),
     "unknown key of a source": (
         {"sources": [{**SOURCES[0], "txt_field": "x"}]},
-        ["sources.0.txt_field: there is no such key"],
+        ["sources.gpt.txt_field: there is no such key"],
     ),
     "wrong type": ({"seed": "many"}, ["seed: ", "'many'"]),
     "out of bounds": ({"human_share": 1.5}, ["human_share: ", "less than or equal to 1", "1.5"]),
     "no choice": ({"off_support": "lift"}, ["off_support: ", "'keep', 'cap' or 'drop'", "'lift'"]),
-    "role": ({"sources": [{**SOURCES[0], "role": "robot"}]}, ["sources.0.role: ", "'robot'"]),
+    "role": ({"sources": [{**SOURCES[0], "role": "robot"}]}, ["sources.gpt.role: ", "'robot'"]),
     "name twice": ({"sources": [SOURCES[0], SOURCES[0]]}, ["'gpt' is used twice"]),
     "no list": ({"sources": {"gpt": 1}}, ["sources: "]),
     "no sources": ({"sources": []}, ["sources: none given"]),
@@ -293,7 +293,7 @@ def test_files_that_are_no_strings_are_refused(outcross, files):
     source = {"name": "gpt", "role": "synthetic", "files": files}
     code, _, stderr = outcross("run", yaml_file(out="out", sources=[source]))
     assert code == 2
-    assert "sources.0.files" in stderr
+    assert "sources.gpt.files" in stderr
 
 
 @pytest.mark.parametrize("cap", [True, 1.5, "two", 0])

@@ -51,7 +51,7 @@ def test_the_least_human_tokens_reach_the_limit_and_one_percent_fewer_do_not(
 def test_the_most_starved_clusters_are_named() -> None:
     r, a, b = [0.4, 0.3, 0.2, 0.1], [900, 900, 40, 0], [100, 0, 60, 5]
     with pytest.raises(
-        Infeasible, match=r"most starved clusters are 3 \(5 of 250 tokens"
+        Infeasible, match=r"entropy_floor: found 1\.35 nats; at most 0\.9764"
     ) as refused:
         make_budget(r, a, b, 900, 100, entropy_floor=1.35)
     starved = refused.value.detail["starved"]
@@ -87,29 +87,17 @@ def test_too_many_human_tokens_are_refused_with_the_fewer_that_would_do() -> Non
     assert make_budget(r, a, b, 100 - least, least, entropy_floor=0.6).entropy >= 0.6 - 1e-9
 
 
-def test_totals_that_the_caps_do_not_hold_are_refused_with_what_would_do() -> None:
+def test_totals_that_the_caps_do_not_hold_are_refused_with_what_they_hold() -> None:
     r, a, b = [0.6, 0.4, 0.0], [300.0, 300, 50], [100.0, 60, 7]
     with pytest.raises(Infeasible) as refused:
         make_budget(r, a, b, 600, 200)
     detail = refused.value.detail
-    assert detail["reason"] == "totals"
+    assert detail["reason"] == "caps"
     assert detail["asked"] == {"synthetic": 600, "human": 200}
     assert detail["available"] == {"synthetic": 600, "human": 160}
-    assert detail["cap_factors"] == {"human": 1.25}
-    assert detail["tokens_at_this_share"] == pytest.approx(640)
-    assert detail["human_range_at_this_total"] is None
     assert detail["outside_reference"] == 57
     assert "200 human tokens were asked and the repeat caps allow 160" in str(refused.value)
     assert make_budget(r, a, b, 480, 160).solution.total.sum() == pytest.approx(640)
-    assert make_budget(r, a, 1.25 * np.array(b), 600, 200).solution.total.sum() == pytest.approx(
-        800
-    )
-
-    with pytest.raises(Infeasible) as refused:
-        make_budget(r, a, b, 650, 50)
-    assert refused.value.detail["human_range_at_this_total"] == (100, 160)
-    for human in (100, 160):
-        make_budget(r, a, b, 700 - human, human)
 
     plan = make_budget(r, a, b, 700, 200, best_effort=True)
     assert plan.solution.synthetic.sum() == pytest.approx(600)
@@ -124,7 +112,9 @@ def test_an_empty_interval_is_refused_with_both_ends(default: float) -> None:
     r, a, b, X, Y = instance(3, clusters=12)
     lower, upper = (make_budget(r, a, b, X, Y, alpha=al) for al in (0.4, 0.6))
     limits = {"entropy_floor": lower.entropy, "max_kl": upper.kl}
-    with pytest.raises(Infeasible, match="no α meets both") as refused:
+    with pytest.raises(
+        Infeasible, match=r"max_kl: found .* nats, and entropy_floor: .*; no α meets both"
+    ) as refused:
         make_budget(r, a, b, X, Y, alpha=default, **limits)
     detail = refused.value.detail
     assert detail["reason"] == "interval"

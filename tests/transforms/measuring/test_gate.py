@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -236,8 +237,8 @@ def test_a_warning_goes_on_and_says_where_to_look() -> None:
     assert result.outcome == "warn"
     assert result.sentence == (
         "Warning: the corpus may have narrowed: its topics are 90% as varied as human text's and "
-        "it has 150% of human text's different words (1 of 3 gates "
-        "pass, 1 had too little to judge)."
+        "it has 150% of human text's different words (1 of 4 gates "
+        "pass, 2 warn, 1 had too little to judge)."
     )
     assert len(result.reasons) == 2
 
@@ -249,7 +250,31 @@ def test_all_gates_pass() -> None:
     assert result.reasons == []
     result = report(vocabulary=1.0, effective_clusters=None)
     assert result.sentence == (
-        "Go: as diverse as human text, 1 of 1 gates pass, 1 had too little to judge."
+        "Go: as diverse as human text, 1 of 2 gates pass, 1 had too little to judge."
+    )
+
+
+def test_the_counts_of_a_verdict_add_up_to_all_gates() -> None:
+    doubts = {"audit_js": "the embedder knows 12% of the words"}
+    gates = Gates()
+    figures = {"vocabulary": 1.0, "effective_clusters": 0.9, "tail_mass": 1.0, "audit_js": 0.0}
+    measures = judged([make_measure(name, value) for name, value in figures.items()], gates, doubts)
+    sentence = verdict(measures, [], gates).sentence
+    everything = sum(getattr(gates, name, None) is not None for name in MEASURES)
+    assert f"(2 of {everything} gates pass, 1 warns, " in sentence
+    counts = [int(n) for n in re.findall(r"(\d+) (?:warn|had too|can't be)", sentence)]
+    assert 2 + sum(counts) == everything
+
+
+def test_the_second_set_of_topics_is_named_once() -> None:
+    both = {"audit_effective_clusters": 0.85, "audit_js": 0.04}
+    words = "by a second set of topics it is 85% as varied as human text and in other proportions"
+    result = report(vocabulary=0.9, **both)
+    assert words in result.sentence
+    assert result.sentence.count("second set") == 1
+    assert (
+        "by a second set of topics its proportions"
+        in report(audit_js=0.04, vocabulary=0.9).sentence
     )
 
 

@@ -104,7 +104,7 @@ def test_quotas_are_within_what_there_is_and_nothing_asked_is_always_possible(
         allowed = only.off_support_share * plan.reached.synthetic_tokens
         assert off_support(plan) <= allowed * (1 + 1e-9) + 1e-6
     assert plan.reached.tokens > 0
-    assert "asked and the repeat caps allow" not in says(plan)  # defaults can always be held
+    assert "best_effort plans" not in says(plan)  # defaults can always be held
 
 
 @settings(max_examples=200, deadline=None)
@@ -217,16 +217,22 @@ def test_a_point_of_the_frontier_is_what_asking_for_it_gives(stock: Supply, mode
 
 
 def test_token_counts_that_can_not_be_held_are_refused_with_the_numbers_that_would_do() -> None:
-    with pytest.raises(ConfigError, match=r"repeat caps allow 300.*would do"):
+    with pytest.raises(
+        ConfigError, match=r"tokens: found 10,000; .* hold at most 600 with .*max_copies.human 1"
+    ):
         make_plan(config(tokens=10_000, human_share=0.5), supply())
     for copies in (1, 2):
         asked = {"human_tokens": 700, "max_copies": copies}
         allowed = 300 * copies
-        with pytest.raises(ConfigError, match=rf"700 human tokens .* caps allow {allowed}"):
+        with pytest.raises(
+            ConfigError,
+            match=rf"human_tokens: found 700; .* at most {allowed} with max_copies",
+        ):
             make_plan(config(**asked), supply())
         plan = make_plan(config(**asked, best_effort=True), supply())
         assert plan.reached.human_tokens == pytest.approx(allowed)
-    assert "700 human tokens were asked" in says(plan)
+    assert "human_tokens: found 700; " in says(plan)
+    assert "best_effort plans 1,200 tokens, 600 of them human (50.0%)" in says(plan)
 
 
 def test_human_tokens_stand_beside_the_default_or_the_total() -> None:
@@ -239,7 +245,7 @@ def test_human_tokens_stand_beside_the_default_or_the_total() -> None:
 
 
 def test_an_entropy_out_of_reach_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"entropy of 1\.5 nats can't be reached"):
+    with pytest.raises(ConfigError, match=r"entropy_floor: found 1\.5 nats; at most .* can be met"):
         make_plan(config(entropy_floor=1.5), supply())  # ln 3 is 1.0986
     plan = make_plan(config(entropy_floor=0.9, human_share=0.3), supply())
     assert plan.reached.entropy >= 0.9 - 1e-6
@@ -260,7 +266,9 @@ def test_without_human_text() -> None:
         make_plan(config(human_share=0.2), stock)
     assert make_plan(config(human_share=0), stock).reached.human_share == 0
     assert make_plan(config(human_share=0.2, best_effort=True), stock).reached.human_share == 0
-    with pytest.raises(ConfigError, match=r"9 human tokens were asked .* caps allow 0"):
+    with pytest.raises(
+        ConfigError, match=r"human_tokens: found 9; .* at most 0 with .*; add human text"
+    ):
         make_plan(config(human_tokens=9), stock)
 
 
@@ -271,7 +279,9 @@ def test_without_synthetic_text() -> None:
     assert "there is no synthetic text" in says(plan)
     repeated = make_plan(config(tokens=450, max_copies=2), stock)
     assert repeated.reached.human_tokens == pytest.approx(450)
-    with pytest.raises(ConfigError, match=r"450 human tokens were asked .* caps allow 300"):
+    with pytest.raises(
+        ConfigError, match=r"tokens: found 450; .* at most 300 with human_share 1 and"
+    ):
         make_plan(config(tokens=450), stock)
     with pytest.raises(ConfigError, match=r"human_share: 0\.2 was asked, but there is no synth"):
         make_plan(config(human_share=0.2), stock)
@@ -319,7 +329,7 @@ def test_off_support_is_not_copied_to_meet_a_total() -> None:
     plan = make_plan(config(tokens=2100, **asked), stock)  # everything, as often as it may
     assert off_support(plan) == pytest.approx(300)
     assert plan.reached.synthetic_tokens == pytest.approx(2100)
-    with pytest.raises(ConfigError, match="caps allow 2,100"):
+    with pytest.raises(ConfigError, match=r"tokens: found 2,101; .* at most 2,100 with"):
         make_plan(config(tokens=2101, **asked), stock)
 
 
@@ -497,7 +507,7 @@ def test_a_floor_is_of_its_domain_alone() -> None:
     assert plan.domains[1] == free.domains[1]
     assert plan.reached.alpha is None
     assert free.reached.alpha == 0.7
-    with pytest.raises(ConfigError, match=r"domains\.a: an entropy of 1\.5 nats can't be reached"):
+    with pytest.raises(ConfigError, match=r"domains\.a: entropy_floor: found 1\.5 nats; at most"):
         make_plan(asks({"a": {"entropy_floor": 1.5}, "b": {}}), stock)
 
 

@@ -196,7 +196,7 @@ def test_a_plan_draws_what_is_asked_once_and_buys_no_more(
 
 def test_a_floor_that_the_drawn_part_does_not_reach_is_refused_without_other_advice() -> None:
     stock = supply()
-    with pytest.raises(ConfigError, match="beside the human part that is drawn") as refused:
+    with pytest.raises(ConfigError, match="ask for more human tokens, or fewer in all") as refused:
         make_plan(config(tokens=1000, human_share=0.2, entropy_floor=1.0), stock)
     assert "human share of this total" not in str(refused.value)
 

@@ -39,3 +39,12 @@ def test_the_only_document_of_a_source_is_compared_with_the_corpus(
     (finding,) = findings(measured, [200, 100], [1, 5], [200, 20])
     assert finding.endswith("holds 67% of the 300 tokens of the corpus")
     assert findings(measured, [200, 0], [1, 0], [200, 0]) == []  # there is nothing else
+
+
+def test_a_source_that_is_hardly_a_part_of_the_corpus_does_not_count(
+    measured: Measured[Written[Selected]],
+) -> None:
+    """A generation that reuses two documents of the ledger is not judged by the longer one."""
+    assert findings(measured, [10_000, 26], [50, 2], [300, 16]) == []
+    (finding,) = findings(measured, [10_000, 102], [50, 2], [300, 60])
+    assert finding.endswith("holds 59% of the 102 tokens of of-human")
