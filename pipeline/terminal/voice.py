@@ -97,7 +97,9 @@ class Voice:
         if self.verbose:
             print(trace, file=sys.stderr)
         for line in str(error).split("\n"):
-            print(f"outcross: {line}", file=sys.stderr)
+            # An indented line belongs to the one above it.
+            prefix = "" if line.startswith(" ") else "outcross: "
+            print(f"{prefix}{line}", file=sys.stderr)
 
     def close(self) -> None:
         """Close the log, and stop listening to Beam."""

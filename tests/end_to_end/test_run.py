@@ -238,7 +238,7 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     config = corpus.config(out)
     before = (out / "report.json").read_bytes()
     refused = outcross("run", config, "--tokens", 10_000_000, code=2)
-    assert "2,000,000" in refused.stderr
+    assert "tokens: found 10,000,000" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert (out / "report.json").read_bytes() == before
     (would_do,) = re.findall(r"set --tokens (\d+)", refused.stderr)
@@ -259,7 +259,9 @@ def test_what_cannot_be_reached_is_refused_with_numbers_or_done_as_well_as_can_b
     plan = outcross("plan", config, "--human-share", 0.95, "--tokens", tokens, "--json")
     assert abs(json.loads(plan.stdout)["reached"]["human_share"] - 0.95) < 1e-6
     done = run(config, "--tokens", 10_000_000, "--best-effort", out=out)
-    assert any("2,000,000" in warning for warning in done.report["verdict"]["warnings"])
+    assert any(
+        "tokens: found 10,000,000" in warning for warning in done.report["verdict"]["warnings"]
+    )
     assert "warning" in done.stderr
     assert "warning" in done.stdout
     assert set(done.appearances.values()) == {1}

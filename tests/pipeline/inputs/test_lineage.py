@@ -192,7 +192,7 @@ def _versioned(members: bytes) -> bytes:
         (b"", "Invalid JSON"),
         (b"\xff\xfe", "Invalid JSON"),
         (b'{"generations": [', "Invalid JSON"),
-        (b"[]", "Input should be an object"),
+        (b"[]", "must be a mapping of keys"),
         (b'{"format_version": 1}', "was written by an older outcross: it has format_version 1"),
         (b'{"format_version": 3, "text_version": 2}', "was written by a newer outcross: it has"),
         (b'{"format_version": 2}', "was written by an older outcross: it has no text_version"),
