@@ -1,4 +1,4 @@
-"""What Beam ships to remote workers (`--setup_file`); other metadata stands in pyproject.toml."""
+"""Package that Beam ships to workers (`--setup_file`); other metadata stands in pyproject.toml."""
 
 try:
     from setuptools import setup

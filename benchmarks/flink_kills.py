@@ -22,8 +22,7 @@ from tests.end_to_end.conftest import promised_bytes
 from tests.support.commands import installed
 from tests.support.engines import JAR, flink_options, started
 from tests.support.human_texts import human_paragraphs
-from tests.support.processes import wait_until
-from tools.flink.cluster import FlinkCluster
+from tools.flink.cluster import FlinkCluster, wait_until
 
 SECONDS = 1200
 """Longest time of a run that loses a task manager."""

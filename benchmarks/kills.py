@@ -89,11 +89,11 @@ def commands(folder: Path) -> list[Command]:
         "audit": ["audit", synthetic, "--human", human],
         "dedup": ["dedup", *sources],
     }
-    made = []
+    commands = []
     for name, line in lines.items():
         out = folder / ("g2" if "--lineage" in line else name)
-        made.append(Command(name, [*line, "--out", str(out), "--workers", "2"], out))
-    return made
+        commands.append(Command(name, [*line, "--out", str(out), "--workers", "2"], out))
+    return commands
 
 
 def start(arguments: list[str], log: Path, hook: Callable[[], None] | None = None) -> int:
@@ -245,13 +245,13 @@ def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random
     counts["lineage as after" if state != old["lineage.json"] else "lineage as before"] += 1
     named = command.lineage if state != old["lineage.json"] else old
     assert {name: now.get(name) for name in named} == named
-    made = finished(command.out)
+    complete = finished(command.out)
     counts["incomplete files"] += len(list(command.out.rglob("*.tmp")))
     wait(start(command.arguments, log), log)
     assert results(command.out) == command.result
     assert lineage_files(lineage) == command.lineage
     kept = finished(command.out)
-    for name, stamp in made.items():
+    for name, stamp in complete.items():
         kind = name.partition(" ")[0]
         counts[f"{kind} finished"] += 1
         counts[f"{kind} done again"] += kept.get(name) != stamp

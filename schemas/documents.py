@@ -152,7 +152,7 @@ OUTCROSS = pa.struct(
 )
 
 PROVENANCE_FIELDS = [pa.field("provenance", pa.string())]
-"""How the text was made, at the end of `OUTCROSS` where a source of the run says it."""
+"""Field for the provenance of a text, at the end of `OUTCROSS` where a source states one."""
 PASSAGE_FIELDS = [pa.field("piece", pa.int32()), pa.field("pieces", pa.int32())]
 """Number of a passage in its document, from 1, and how many there are: at the end where a source
 of the run has `pieces`, and null for other sources."""

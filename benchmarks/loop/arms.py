@@ -86,14 +86,14 @@ _SETTINGS = (
     Arm("residual+archive+ledger.4+rounds16", "product", 0.4, archive=3.5, rounds=16),
     Arm("residual+archive+ledger.4+recent2", "product", 0.4, archive=3.5, recent=2),
 )
-"""What settings of the selection are worth: not among the arms of the table either."""
+"""Arms for settings of the selection: not among the arms of the table either."""
 
 
 _STEERED = (
     Arm("residual+steered", "product", steered=0.5),
     Arm("residual+ledger.4+steered", "product", 0.4, steered=0.5),
 )
-"""What it is worth to tell the generator what to write: not among the arms of the table."""
+"""Arms whose generator is asked for topics: not among the arms of the table."""
 
 _IN_PIECES = (
     Arm("residual+ledger.4+sentences", "product", 0.4, pieces="sentence"),

@@ -12,8 +12,8 @@ import pytest
 from tests.end_to_end.conftest import Corpus, Run, dedup, promised_bytes
 from tests.support.commands import installed, outcross
 from tests.support.engines import flink_options, job_servers, started
-from tests.support.processes import command_line, wait_until
-from tools.flink.cluster import FlinkCluster
+from tests.support.processes import command_line
+from tools.flink.cluster import FlinkCluster, wait_until
 
 pytestmark = pytest.mark.engines
 

@@ -12,7 +12,8 @@ import pytest
 from tests.end_to_end.conftest import Corpus, Run, promised_bytes
 from tests.support.commands import installed
 from tests.support.engines import PROCESSES, WORKER, prism_options, started
-from tests.support.processes import command_line, descendants, wait_until
+from tests.support.processes import command_line, descendants
+from tools.flink.cluster import wait_until
 
 pytestmark = pytest.mark.engines
 

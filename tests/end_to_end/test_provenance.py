@@ -1,4 +1,4 @@
-"""What a source says of how its texts were made is carried, reported and judged by its limits."""
+"""The provenance of a source is carried, reported and judged by its limits."""
 
 from __future__ import annotations
 

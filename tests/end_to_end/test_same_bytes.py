@@ -17,9 +17,9 @@ import pytest
 from tests.end_to_end.conftest import Corpus, promised_bytes, write_rows
 from tests.support.commands import installed, outcross
 from tests.support.engines import flink_options, job_servers, prism_options, started
-from tests.support.processes import command_line, wait_until
+from tests.support.processes import command_line
 from tests.support.units import batches_of, units_of
-from tools.flink.cluster import FlinkCluster
+from tools.flink.cluster import FlinkCluster, wait_until
 
 FLINK_SECONDS = 400
 """Longest time of the run on Flink; it takes a third of it on two quiet cores."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,16 +26,3 @@ def descendants(process: int) -> set[int]:
         waiting = set().union(*(children.get(parent, set()) for parent in waiting)) - found
         found |= waiting
     return found
-
-
-def wait_until(happened: Callable[[], object], seconds: float, event: str) -> None:
-    """Ask again and again whether an event has happened.
-
-    Raises:
-        TimeoutError: it hasn't after so many seconds.
-    """
-    deadline = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} s for {event}")
-        time.sleep(0.25)

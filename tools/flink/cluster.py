@@ -223,7 +223,7 @@ def sockets(count: int) -> Iterator[list[socket.socket]]:
             each.close()
 
 
-def wait_until(happened: Callable[[], bool], seconds: float, event: str) -> None:
+def wait_until(happened: Callable[[], object], seconds: float, event: str) -> None:
     """Ask again and again whether an event has happened.
 
     Raises:

@@ -29,8 +29,8 @@ def test_every_line_of_a_text_is_quoted(texts: list[str]) -> None:
     seeds = [shown(text, 100) for text in texts]
     result = prompt(["frame", "stack"], seeds)
     assert result is not None
-    own = [line for line in result.splitlines() if line and not line.startswith(">")]
-    assert own == [
+    unquoted = [line for line in result.splitlines() if line and not line.startswith(">")]
+    assert unquoted == [
         *(prompt(["frame", "stack"], [""]) or "").splitlines()[:5:2],
         *(f"Example {number}:" for number in range(1, len(seeds) + 1)),
     ]
