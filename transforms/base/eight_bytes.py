@@ -47,3 +47,23 @@ def trailing_zeros(context, number):  # type: ignore[no-untyped-def]
         return builder.cttz(arguments[0], Constant(IntType(1), 1))
 
     return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def leading_zeros(context, number):  # type: ignore[no-untyped-def]
+    """Count the zeros above the highest bit of a number that isn't 0."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctlz(arguments[0], Constant(IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def count_ones(context, number):  # type: ignore[no-untyped-def]
+    """Count the bits of a number that are 1."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate

@@ -36,8 +36,9 @@ from outcross.transforms.text.lexicon import (
     lexicon,
     passes,
 )
-from outcross.transforms.text.lines import code_lines, shows_lines, white_space
+from outcross.transforms.text.lines import code_lines, is_indented, shows_lines, white_space
 from outcross.transforms.text.markup import NONE, OPEN_PAIRS, PAIRS, TICKED, is_prose, signs_between
+from outcross.transforms.text.word_edges import PADDING
 from outcross.transforms.text.word_hashes import (
     CODE,
     NEGATED,
@@ -55,7 +56,6 @@ HIGH, SHIFT = np.uint64(0xFFFFFFFF00000000), np.uint64(32)
 _SPACE = np.uint8(ord(" "))
 _KINDS, _ITEM = np.uint8(0xFF ^ SINGLE), NUMBER | CODE | NEGATED
 _WORDING, _ODD = np.uint64(0xBB67AE8584CAA73B), np.uint64(0x9E3779B97F4A7C15)
-_PADDING = 16
 _SYMBOL = 4  # most bytes of a unit whose case has a meaning: mW and MW, but not Miles
 _S = ord("s")
 _ENDINGS = tuple(ord(a) << 8 | ord(b) for a, b in ("st", "nd", "rd", "th"))
@@ -237,7 +237,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
     for d in range(n):
         longest = max(longest, stops[d] - starts[d])
         most += stops[d] - starts[d] + 2
-    text = np.empty(longest + _PADDING, np.uint8)
+    text = np.empty(longest + PADDING, np.uint8)
     codes = np.zeros(longest + 2, np.bool_)
     pairs = np.empty(PAIRS, np.int64)
     signs = np.empty(2 * longest + 4, np.uint64)
@@ -249,16 +249,16 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
     for d in range(n):
         size = stops[d] - starts[d]
         text[:size] = data[starts[d] : stops[d]]
-        text[size : size + _PADDING] = _SPACE
+        text[size : size + PADDING] = _SPACE
         span = slice(offsets[d], offsets[d + 1])
         document_edges = edges[2 * offsets[d] : 2 * offsets[d + 1]]
-        count = -1
-        for looked in (False, True):
-            if count < 0:
-                count, wording[d] = _document(
-                    *(text, size, document_edges, hashes[span], kinds[span], classes, entries),
-                    *(codes, looked, pairs, signs, memory, out[ends[d] :]),
-                )
+        looked, count = is_indented(text, size), -1
+        while count < 0:
+            count, wording[d] = _document(
+                *(text, size, document_edges, hashes[span], kinds[span], classes, entries),
+                *(codes, looked, pairs, signs, memory, out[ends[d] :]),
+            )
+            looked = True
         ends[d + 1] = ends[d] + count
     return ends, out[: ends[n]], wording
 
