@@ -1,4 +1,4 @@
-"""Sixty-four bytes of a text at once: one bit of a number for each, the first of them the lowest."""
+"""Sixty-four bytes of a text at once: one bit of a number for each, the lowest for the first."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from numba import njit, types
 from numpy.typing import NDArray
 
 from outcross.schemas.supertypes import MAX_DEPTH
+from outcross.transforms.base.eight_bytes import count_ones, trailing_zeros
+from outcross.transforms.base.sixty_four_bytes import mark_bytes
 
 FILLED = np.uint8(1)
 """Flag: the line holds more than white space."""
@@ -65,8 +67,11 @@ def _scan(
     data: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
     size = data.size
+    whole = size - size % 64
     count = 0
-    for i in range(size):
+    for i in range(0, whole, 64):
+        count += np.int64(count_ones(mark_bytes(data, np.uint64(i), 10, 10)))
+    for i in range(whole, size):
         count += data[i] == 10
     if size > 0 and data[size - 1] != 10:
         count += 1
@@ -121,6 +126,14 @@ def _scan(
             elif c == 34:  # "
                 quoted = True
                 while i < size:
+                    if i + 64 <= size:
+                        at = np.uint64(i)
+                        marks = mark_bytes(data, at, 34, 34) | mark_bytes(data, at, 92, 92)
+                        marks |= mark_bytes(data, at, 10, 10)
+                        if not marks:
+                            i += 64
+                            continue
+                        i += np.int64(trailing_zeros(marks))
                     c = data[i]
                     if c == 34:
                         quoted = False

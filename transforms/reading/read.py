@@ -109,14 +109,15 @@ def read_piece(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block
 def _read_jsonl(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> Iterator[Block]:
     """Yield blocks of JSON lines, numbered through the pieces; small pieces share a block."""
     pending: list[bytes] = []
-    covered: list[tuple[int, int]] = []
+    covered: list[int] = []  # number of the piece that each of them is of
     size = taken = line = 0
 
     def block() -> Block:
         nonlocal size, taken, line
         data = b"".join(pending)
         parsed = _json_block(data, taken, line, source, pieces[0].columns)
-        parsed = replace(parsed, pieces=tuple(covered))
+        counts = [parsed.lines] if len(pending) == 1 else [lines.count(b"\n") for lines in pending]
+        parsed = replace(parsed, pieces=tuple(zip(covered, counts, strict=True)))
         pending.clear()
         covered.clear()
         size, taken, line = 0, 0, line + parsed.lines
@@ -138,7 +139,7 @@ def _read_jsonl(pieces: Sequence[Piece], source: Source, batch_bytes: int) -> It
             at += len(data)
             lines = data if data.endswith(b"\n") else data + b"\n"
             pending.append(lines)
-            covered.append((number, lines.count(b"\n")))
+            covered.append(number)
             size, taken = size + len(lines), taken + cost
             if size >= batch_bytes:
                 yield block()

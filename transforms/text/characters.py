@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.eight_bytes import TOPS, eight_bytes
 from outcross.transforms.base.kernels import borrowing, lower_bound
 
 WORD, REPLACED, UNSTABLE, SECOND, SILENT = 1, 2, 4, 8, 16
@@ -231,6 +232,8 @@ def _examine(data, starts, stops, documents, classes, combining, pairs, replaced
         folded = False  # whether the last character changes
         while i < stop:
             if data[i] < 128:
+                while i + 8 < stop and not eight_bytes(data, np.uint64(i + 1)) & TOPS:
+                    i += 8
                 starter = np.uint32(data[i])
                 before = np.uint8(0)
                 folded = False
@@ -277,9 +280,15 @@ def _fold(  # type: ignore[no-untyped-def]
         starts[documents[d]] = len(data) + position
         while i < stop:
             if data[i] < 128:
-                out[position] = data[i]
-                i += 1
-                position += 1
+                while i + 8 <= stop and not eight_bytes(data, np.uint64(i)) & TOPS:
+                    for k in range(8):
+                        out[position + k] = data[i + k]
+                    i += 8
+                    position += 8
+                if i < stop and data[i] < 128:
+                    out[position] = data[i]
+                    i += 1
+                    position += 1
                 continue
             width = encoded_width(data[i])
             c = code_point(data, i, width)

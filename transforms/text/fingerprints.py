@@ -80,6 +80,14 @@ def _cleaned(data, i, stop, out):  # type: ignore[no-untyped-def]
     """Write a text with plain line ends and nothing blank before them; return its size."""
     size = 0
     while i < stop:
+        if i + 8 <= stop:
+            block = eight_bytes(data, np.uint64(i))
+            if not mark_byte(block, _RETURN) | mark_byte(block, _NEW_LINE):
+                for k in range(8):
+                    out[size + k] = data[i + k]
+                i += 8
+                size += 8
+                continue
         byte = data[i]
         i += 1
         if byte == 13:

@@ -23,8 +23,13 @@ _ODD, _EIGHT = np.uint64(0x9E3779B97F4A7C15), np.uint64(8)
 LEFT, RIGHT = 1, 2
 """Bits of a result: whether the signs touch the word on the left or right."""
 
+LINES = 2
+"""Bits of a result below the number of its line feeds, which counts where lines are examined."""
+
 # A zero byte would look like the end of a shorter gap; the others may belong to Markdown or code.
-_OPEN = tuple(ord(c) for c in "\0\t\n*_`~")
+_OPEN = tuple(ord(c) for c in "\0\t*_`~")
+_LEADING = tuple(ord(c) for c in "#>-+=")  # marks of Markdown at the start of a line
+_LINE = ord("\n")
 
 
 @njit(nogil=True, cache=True)
@@ -61,7 +66,7 @@ def gap_key(text, begin, stop, left, right, mode):  # type: ignore[no-untyped-de
 
 
 @borrowing()
-def remember_gap(text, begin, stop, key, signs, count, touches, memory):  # type: ignore[no-untyped-def]
+def remember_gap(text, begin, stop, key, signs, count, touches, looked, memory):  # type: ignore[no-untyped-def]
     """Remember the signs of a gap, unless they depend on more than the gap.
 
     Args:
@@ -69,14 +74,23 @@ def remember_gap(text, begin, stop, key, signs, count, touches, memory):  # type
         key: result of `gap_key`.
         signs, count: signs of the gap that count, and their number.
         touches: bits `LEFT` and `RIGHT`.
+        looked: True if lines are examined for code; the line behind the gap is none, then.
         memory: result of `gap_memory`.
     """
     gaps, arounds, results, counts, kept = memory
     if count > _MOST:
         return
+    lines = 0
+    leading = False
     for k in range(begin, stop):
         if text[k] in _OPEN:
             return
+        lines += text[k] == _LINE
+        leading |= text[k] in _LEADING
+    if lines and leading:
+        return
+    if looked:
+        touches |= lines << LINES
     block, around, slot = key
     gaps[slot], arounds[slot] = block, around
     results[slot], counts[slot] = touches, count

@@ -66,7 +66,7 @@ def shows_lines(text, i, stop, size):  # type: ignore[no-untyped-def]
 
 
 @borrowing()
-def _line(text, i, stop):  # type: ignore[no-untyped-def]
+def describe_line(text, i, stop):  # type: ignore[no-untyped-def]
     """Describe the line that begins at `i`.
 
     Returns:
@@ -133,7 +133,7 @@ def code_lines(text, stop, codes):  # type: ignore[no-untyped-def]
     tabs_before = np.uint64(0)
     i = 0
     while i <= stop:
-        i, indent, first, last, repeated, tabs, signs = _line(text, i, stop)
+        i, indent, first, last, repeated, tabs, signs = describe_line(text, i, stop)
         codes[lines] = fenced and first != 0
         if (first in (_TICK, _TILDE)) and repeated >= 3 and (not fenced or first == fence):
             codes[lines] = False

@@ -24,7 +24,15 @@ from numpy.typing import NDArray
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.kernels import borrowing
 from outcross.transforms.text.characters import character_classes
-from outcross.transforms.text.gaps import LEFT, LONGEST, RIGHT, gap_key, gap_memory, remember_gap
+from outcross.transforms.text.gaps import (
+    LEFT,
+    LINES,
+    LONGEST,
+    RIGHT,
+    gap_key,
+    gap_memory,
+    remember_gap,
+)
 from outcross.transforms.text.lexicon import (
     ALWAYS,
     CURRENCY,
@@ -160,7 +168,13 @@ def _document(  # type: ignore[no-untyped-def]
             if short:
                 key = gap_key(text, begin, stop, left, right, code | looked << 1)
             block, around, slot = key
-            if short and arounds[slot] == around and gaps[slot] == block:
+            remembered = short and arounds[slot] == around and gaps[slot] == block
+            passed = np.int64(results[slot]) >> LINES if remembered else 0
+            if passed:
+                # Before a line of code, white space counts too.
+                remembered = not codes[min(line + passed, lines - 1)]
+            if remembered:
+                line += passed
                 count = np.int64(counts[slot])
                 for k in range(count):
                     signs[k] = kept[slot, k]
@@ -170,9 +184,11 @@ def _document(  # type: ignore[no-untyped-def]
                 if not looked and shows_lines(text, begin, stop, size):
                     return -1, wording
                 if looked:
+                    before = line
                     count, line = white_space(
                         text, begin, stop, w > 0, line, codes, lines, table, signs
                     )
+                    short &= line == before or not codes[min(line, lines - 1)]
                     code |= codes[min(line, lines - 1)]
                 if looked or not is_prose(text, begin, stop, left, right):
                     count, touches_left, touches_right = signs_between(
@@ -180,7 +196,7 @@ def _document(  # type: ignore[no-untyped-def]
                     )
                 if short:
                     touches = touches_left * LEFT | touches_right * RIGHT
-                    remember_gap(text, begin, stop, key, signs, count, touches, memory)
+                    remember_gap(text, begin, stop, key, signs, count, touches, looked, memory)
         if w:
             if touches_left:
                 item = raw = True

@@ -21,6 +21,8 @@ _WORD = np.uint8(0)  # in place of a word
 _BEYOND = np.uint64(128)  # and above: signs that are not ASCII, by seven bits of their hash
 _SALT = np.uint64(1714 << 32)  # with which hardly any of the common ones share theirs
 _SPACE = np.uint8(ord(" "))
+# Whether a byte of ASCII is a sign, and neither zero nor white space.
+_SHOWN = np.array([c and not (9 <= c <= 13 or 28 <= c <= 32) for c in range(128)], np.bool_)
 
 
 @borrowing()
@@ -28,15 +30,19 @@ def _gap(data, i, stop, classes, out, at):  # type: ignore[no-untyped-def]
     """Write the signs among the characters from `i` to `stop`; return where they end in `out`."""
     before = np.uint32(0)
     while i < stop:
-        lead = data[i]
-        width = 1 if lead < 128 else encoded_width(lead)
-        c = np.uint32(lead) if width == 1 else code_point(data, i, width)
-        i += width
-        white = (c >= 9) & (c <= 13) | (c >= 28) & (c <= 32)
-        silent = white or (c >= 128 and classes[c] & SILENT != 0)
-        if not silent and c != before and c > 0:
-            out[at] = c if width == 1 else _BEYOND | mix64(np.uint64(c) ^ _SALT) >> np.uint64(57)
-            at += 1
+        c = np.uint32(data[i])
+        if c < 128:
+            # No branch, as no processor foresees which signs count; the next one overwrites.
+            out[at] = c
+            at += np.int64(_SHOWN[c] & (c != before))
+            i += 1
+        else:
+            width = encoded_width(data[i])
+            c = code_point(data, i, width)
+            if c != before and not classes[c] & SILENT:
+                out[at] = _BEYOND | mix64(np.uint64(c) ^ _SALT) >> np.uint64(57)
+                at += 1
+            i += width
         before = c
     return at
 

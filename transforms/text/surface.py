@@ -15,11 +15,24 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from outcross.transforms.base.eight_bytes import eight_bytes, mark_byte, trailing_zeros
+from outcross.transforms.base.eight_bytes import (
+    count_ones,
+    eight_bytes,
+    mark_byte,
+    trailing_zeros,
+)
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
-from outcross.transforms.text.characters import SILENT, WORD, buffers, character_classes, code_point
+from outcross.transforms.base.sixty_four_bytes import mark_bytes
+from outcross.transforms.text.characters import (
+    SILENT,
+    WORD,
+    buffers,
+    character_classes,
+    code_point,
+    encoded_width,
+)
 
 SURFACE = ("compression", "symbols", "repeated lines", "length")
 """Names of the measures. Compression: estimated compressed bytes per byte. Symbols: share of the
@@ -48,8 +61,9 @@ _MATCH_BITS, _LONG_BITS, _LONG = 16, 8, 8  # of a match, and of each 2**8 bytes 
 _NATS = 24  # costs count in 2**-24 nats
 _LN2 = LN2 >> (LOG_BITS - _NATS)
 _LINES = 1 << 16  # different lines of a text that are remembered
-_PADDING = 16
+_PADDING = 64
 _LINE_FEED = np.uint8(10)
+_A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE = (ord(c) for c in "AZaz09")
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
@@ -112,28 +126,23 @@ def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
     """Return the share of symbols among characters, in 1 / ONE."""
-    symbols = np.int64(0)
-    more = np.int64(0)
-    for i in range(size):
-        c = text[i]
-        small = c | np.uint8(32)
-        letter = (small >= 97) & (small <= 122)
-        digit = (c >= 48) & (c <= 57)
-        white = ((c >= 9) & (c <= 13)) | ((c >= 28) & (c <= 32))
-        symbols += np.int64(not (letter | digit | white | (c >= 128)))
-        more += np.int64((c & np.uint8(0xC0)) == 0x80)
-    characters = size - more
-    if more:
-        i = np.int64(0)
-        while i < size:
-            lead = text[i]
-            if lead < 0xC0:
-                i += 1
-                continue
-            width = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-            symbols += not classes[code_point(text, i, width)] & (WORD | SILENT)
-            i += width
-    return symbols * ONE // characters
+    symbols = more = np.uint64(0)
+    for base in range(0, size, 64):
+        at = np.uint64(base)
+        others = mark_bytes(text, at, _A, _Z) | mark_bytes(text, at, _SMALL_A, _SMALL_Z)
+        others |= mark_bytes(text, at, _ZERO, _NINE)
+        others |= mark_bytes(text, at, 9, 13) | mark_bytes(text, at, 28, 32)
+        wide = mark_bytes(text, at, 128, 255)
+        if wide:
+            leads = mark_bytes(text, at, 0xC0, 255)
+            more += count_ones(wide & ~leads)
+            while leads:
+                i = at + trailing_zeros(leads)
+                width = np.uint64(encoded_width(text[i]))
+                symbols += np.uint64(not classes[code_point(text, i, width)] & (WORD | SILENT))
+                leads &= leads - np.uint64(1)
+        symbols += count_ones(~(others | wide))  # line feeds behind the text are none
+    return np.int64(symbols) * ONE // (size - np.int64(more))
 
 
 @njit(nogil=True, cache=True)
@@ -171,10 +180,13 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _line_feeds(data, start, stop):  # type: ignore[no-untyped-def]
-    count = np.int64(0)
+    count = np.uint64(0)
+    while start + 64 <= stop:
+        count += count_ones(mark_bytes(data, np.uint64(start), 10, 10))
+        start += 64
     for i in range(start, stop):
-        count += np.int64(data[i] == _LINE_FEED)
-    return count
+        count += np.uint64(data[i] == _LINE_FEED)
+    return np.int64(count)
 
 
 @njit(nogil=True, cache=True)

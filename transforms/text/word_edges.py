@@ -59,7 +59,10 @@ def find_edges(raw, lowered, size, classes, edges, special):  # type: ignore[no-
         first = np.uint64(base)
         lower_bytes(raw, first, lowered)
         wide = mark_bytes(raw, first, 128, 255)
-        capitals, smalls = mark_bytes(raw, first, _A, _Z), mark_bytes(raw, first, _SMALL_A, _SMALL_Z)
+        capitals, smalls = (
+            mark_bytes(raw, first, _A, _Z),
+            mark_bytes(raw, first, _SMALL_A, _SMALL_Z),
+        )
         digits = mark_bytes(raw, first, _ZERO, _NINE)
         digits |= mark_bytes(raw, first, _UNDERSCORE, _UNDERSCORE)
         quotes = mark_bytes(raw, first, _APOSTROPHE, _APOSTROPHE)

@@ -258,6 +258,16 @@ def test_arrow_and_the_slow_way_agree(rows):
             assert plain(fast.column(name)) == plain(slow.column(name))
 
 
+@pytest.mark.parametrize("sign", ['"', "\\\\", '\\"', "\\n", "", "é"])
+def test_strings_end_anywhere_in_sixty_four_bytes(sign: str) -> None:
+    for size in range(50, 140):
+        line = '{"a":"' + "x" * size + sign + 'y", "b":null}'
+        scanned = scan(f"{line}\n{line[:-1]}\n{line}".encode())
+        whole = [k for k, flag in enumerate(scanned.flags) if not flag & ODD]
+        assert whole == ([] if sign == '"' else [0, 2])
+        assert [scanned.line(k).decode() for k in range(3)] == [line, line[:-1], line]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.binary(max_size=12) | st.text('{}[]",:\\1nulN ', max_size=12).map(str.encode)))
 def test_noise_is_judged_line_by_line(noise):

@@ -7,7 +7,15 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcross.transforms.text.gaps import LEFT, LONGEST, RIGHT, gap_key, gap_memory, remember_gap
+from outcross.transforms.text.gaps import (
+    LEFT,
+    LINES,
+    LONGEST,
+    RIGHT,
+    gap_key,
+    gap_memory,
+    remember_gap,
+)
 from outcross.transforms.text.meaning import items
 from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACED
 from outcross.transforms.text.words import split_words
@@ -17,6 +25,7 @@ GAPS = [
     *(" ", ", ", ". ", "-", " - ", " -", "- ", "(", ") (", '" "', "' ", " '", "**", " *", "* "),
     *("`", " `", "` ", "/", "=", " = ", "++", "...", " ... ", ":", ";) ", "\n", "\n- ", "\n    "),
     *("{", "} ", " {}\n", "_", "__", "~~~\n", "\t", "\t\t", "\0", "-\0", "!", " !", "¡", " – "),
+    *(".\n", ".\n\n", ":\n", ":\n  ", " {\n", ";\n", ";\n  ", " =\n  ", "(\n", "\n\n  ", "\n}\n"),
     *("”", " “", "、", "。", "≠", " ± ", "—", " .. ", "'s ", ">", "> ", " >>> ", "#", "# ", "$"),
 ]
 WORDS = [
@@ -40,6 +49,16 @@ TEXTS = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS)), max_s
 )
 
 
+def remembered(gap: str, looked: bool) -> tuple[np.ndarray, ...]:
+    """Return a memory that was asked to remember one gap between two words, with one sign."""
+    text = np.frombuffer(b"a" + gap.encode() + b"b" + b" " * 16, np.uint8)
+    memory: tuple[np.ndarray, ...] = gap_memory()
+    stop = 1 + len(gap)
+    key = gap_key(text, 1, stop, 0, 0, looked << 1)
+    remember_gap(text, 1, stop, key, np.zeros(4, np.uint64), 1, RIGHT, looked, memory)
+    return memory
+
+
 @given(st.lists(TEXTS, min_size=1, max_size=12), st.randoms(use_true_random=False))
 @settings(max_examples=300)
 def test_items_do_not_depend_on_the_texts_read_before(texts: list[str], random: object) -> None:
@@ -53,7 +72,7 @@ def test_a_gap_is_recalled_only_between_the_same_kinds_of_words() -> None:
     memory = gap_memory()
     signs = np.array([41, 43], np.uint64)
     key = gap_key(text, 1, 4, SINGLE, SINGLE | SPACED, 0)
-    remember_gap(text, 1, 4, key, signs, 2, LEFT | RIGHT, memory)
+    remember_gap(text, 1, 4, key, signs, 2, LEFT | RIGHT, False, memory)
     gaps, around, results, counts, kept = memory
     slot = key[2]
     assert (gaps[slot], around[slot]) == key[:2]
@@ -70,12 +89,16 @@ def test_a_gap_is_recalled_only_between_the_same_kinds_of_words() -> None:
 
 
 def test_what_markdown_and_code_may_decide_is_not_remembered() -> None:
-    for gap in (" * ", "`", "_", "\n", "\t", "~~~", "-\0"):
-        text = np.frombuffer(b"a" + gap.encode() + b"b" + b" " * 16, np.uint8)
-        memory = gap_memory()
-        key = gap_key(text, 1, 1 + len(gap), 0, 0, 0)
-        remember_gap(text, 1, 1 + len(gap), key, np.zeros(4, np.uint64), 1, 0, memory)
-        assert not memory[1].any(), gap
+    for gap in (" * ", "`", "_", "\n- ", "\n#", "=\n", "\t", "~~~", "-\0"):
+        assert not remembered(gap, True)[1].any(), gap
+
+
+def test_the_lines_of_a_gap_are_remembered_where_they_count() -> None:
+    for gap, lines in ((", ", 0), (".\n", 1), ("\n\n  ", 2), ("\n" * 8, 8)):
+        for looked in (False, True):
+            _, arounds, results, _, _ = remembered(gap, looked)
+            (slot,) = np.flatnonzero(arounds)
+            assert results[slot] == RIGHT | (lines << LINES if looked else 0)
 
 
 def test_long_gaps_are_read_each_time() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.transforms.text.lines import code_lines, shows_lines
+from outcross.transforms.text.lines import code_lines, describe_line, is_indented, shows_lines
 from tests.support.items import INDENTED, TABBED, spelled
 
 
 def padded(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode() + b" " * 16, np.uint8)
+    return np.frombuffer(text.encode() + b" " * 72, np.uint8)
 
 
 def code(text: str) -> str:
@@ -68,6 +70,33 @@ def test_which_lines_are_code(text: str, marks: str) -> None:
     assert code(text) == marks
 
 
+LINE = st.text(st.sampled_from(" \t\r(){};=<>\\`~_aZ9é.\0"), max_size=40)
+
+
+def described(line: str) -> tuple[int, ...]:
+    """Describe a line by reading one character after the other."""
+    bare = line.lstrip(" \t")
+    indent = sum(8 if c == "\t" else 1 for c in line[: len(line) - len(bare)])
+    seen = [(k, byte) for k, byte in enumerate(bare.encode()) if byte not in b" \t\r"]
+    first = next((byte for _, byte in seen if byte), 0)
+    last = seen[-1][1] if seen else 0
+    tabs = bare.encode()[: seen[-1][0]].count(b"\t") if seen else 0
+    signs = len(re.findall(rb"[={}<>\\;]|(?<=[A-Za-z_\x80-\xff])\(", bare.encode()))
+    visible = re.sub("[ \t\r]", "", line).lstrip("\0")
+    fence = re.match("`+|~+", visible)
+    return indent, first, last, len(fence[0]) if fence else 0, tabs, signs
+
+
+@given(st.lists(LINE, max_size=6).map("".join), LINE, LINE)
+def test_a_line_is_described_as_by_its_characters(line: str, before: str, after: str) -> None:
+    text = f"{before}\n{line}\n{after}"
+    size = len(text.encode())
+    begin = len(before.encode()) + 1
+    stop, *rest = describe_line(padded(text), begin, size)
+    assert (stop, *rest) == (begin + len(line.encode()), *described(line))
+    assert describe_line(padded(line), 0, len(line.encode()))[1:] == tuple(rest)
+
+
 PROSE = st.text(
     st.sampled_from("abcé日 .,:!?\"'-*#>=()\r\n\u00a0") | st.sampled_from(" \n"), max_size=90
 )
@@ -102,6 +131,18 @@ def test_gaps_show_where_lines_have_to_be_looked_at(before: str, sign: str, afte
     assert shows_lines(padded("w" + gap + "w"), 1, 1 + len(gap), len(gap) + 2)
     plain = (before + after).replace("\n ", "\n")
     assert not shows_lines(padded("w" + plain + "w"), 1, 1 + len(plain), len(plain) + 2)
+
+
+@given(st.integers(0, 70), GAP, SHOWN, st.integers(0, 3))
+def test_what_is_indented_shows_lines(before: int, gap: str, sign: str, after: int) -> None:
+    text = "w" * before + gap + sign + "w" * after
+    size = len(text.encode())
+    plain = "w" * before + gap + "w" * after
+    assert not is_indented(padded(plain), len(plain))
+    if is_indented(padded(text), size):
+        assert shows_lines(padded(text), before, size, size)
+    if 2 < before < 40 and after == 3:
+        assert is_indented(padded(text), size) == ("}" not in sign and "{" not in sign)
 
 
 def test_a_brace_at_the_end_of_the_text_shows() -> None:
