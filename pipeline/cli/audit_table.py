@@ -11,6 +11,7 @@ from outcross.pipeline.cli.report_table import show_rows, show_verdict, stage_ta
 from outcross.pipeline.commands.audit import AuditResult
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import (
+    PlainConsole,
     counted,
     new_table,
     number_or_dash,
@@ -33,7 +34,7 @@ def show_audit(result: AuditResult, as_json: bool) -> None:
     if as_json:
         print_json(report.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     show_rows(console, report)
     show_table(console, stage_table(report))
     if report.judged is not None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, print_line, show_table
+from outcross.pipeline.terminal.tables import PlainConsole, new_table, print_line, show_table
 from outcross.schemas.cleaning import Cleaning, Piece
+from outcross.transforms.base.visible import visible_name
 
 
 def show_cleaning(cleaning: Cleaning, as_json: bool) -> None:
@@ -24,7 +22,7 @@ def show_cleaning(cleaning: Cleaning, as_json: bool) -> None:
     if as_json:
         print_json(cleaning.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     action = "would be removed" if cleaning.dry_run else "removed"
     if cleaning.removed:
         show_table(console, _table(action, cleaning.removed))
@@ -47,5 +45,5 @@ def show_cleaning(cleaning: Cleaning, as_json: bool) -> None:
 def _table(title: str, pieces: Sequence[Piece]) -> Table:
     table = new_table(title, ["path"], ["bytes"])
     for piece in pieces:
-        table.add_row(escape(printable(piece.path)), f"{piece.bytes:,}")
+        table.add_row(visible_name(piece.path), f"{piece.bytes:,}")
     return table

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from outcross.pipeline.commands.compare import trend
-from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, print_line, show_table
+from outcross.pipeline.terminal.tables import PlainConsole, new_table, print_line, show_table
 from outcross.schemas.comparison import Comparison
 from outcross.schemas.figures import Measure
 from outcross.schemas.measures import CONFIDENCE, MEASURES
 from outcross.schemas.report import Report
+from outcross.transforms.base.visible import visible_name
 
 _WIDE = 6  # most generations side by side; more of them are rows
 _SURE = 3.0  # standard errors from which a slope has an arrow
@@ -34,14 +33,14 @@ def show_comparison(
     if as_json:
         print_json(comparison.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     for table in _measure_tables(comparison):
         show_table(console, table)
     show_table(console, _tail_table(comparison, reports))
     verdict = comparison.verdict
     notes = [f"note: {warning}" for warning in verdict.warnings]
     for line in (verdict.sentence, *verdict.reasons, *notes):
-        print_line(console, printable(line))
+        print_line(console, visible_name(line))
 
 
 def _measure_tables(comparison: Comparison) -> list[Table]:
@@ -49,13 +48,13 @@ def _measure_tables(comparison: Comparison) -> list[Table]:
     generations = comparison.generations
     names = [generation.name for generation in generations]
     measures = [{measure.name: measure for measure in g.measures} for g in generations]
-    verdicts = ("own verdict", [*(generation.outcome for generation in generations), ""])
+    outcomes: list[str | Text] = [*(generation.outcome for generation in generations), ""]
     tables = []
     for kind, heading in (
         ("ratio", "share of the figure of human text, 1 is as diverse as people"),
         ("difference", "less the figure of human text, 0 is like people"),
     ):
-        lines = [verdicts] if kind == "ratio" else []
+        lines = [("own verdict", outcomes)] if kind == "ratio" else []
         for name, info in MEASURES.items():
             figures = [by_name.get(name) for by_name in measures]
             if info.kind == kind and any(figures):
@@ -79,7 +78,7 @@ def _figure(figure: Measure | None, form: str) -> str:
     return f"{figure.against:{sign}{form}} ± {error}"
 
 
-def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str:
+def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str | Text:
     """Return the slope of a measure, red where it surely leads away from diversity."""
     line = trend(figures)
     if line is None:
@@ -90,7 +89,7 @@ def _arrow(figures: Sequence[Measure | None], form: str, better: str) -> str:
         return text
     worse = slope < 0 if better == "high" else slope > 0
     arrow = "↓" if slope < 0 else "↑"
-    return f"[red]{arrow} {text}[/]" if worse else f"{arrow} {text}"
+    return Text(f"{arrow} {text}", "red" if worse else "")
 
 
 def _tail_table(comparison: Comparison, reports: Sequence[tuple[str, Report]]) -> Table:
@@ -129,7 +128,7 @@ def _tail_table(comparison: Comparison, reports: Sequence[tuple[str, Report]]) -
 def _grid(
     title: str,
     names: Sequence[str],
-    lines: Sequence[tuple[str, Sequence[str]]],
+    lines: Sequence[tuple[str, Sequence[str | Text]]],
     more: Sequence[str],
 ) -> Table:
     """Return a table with a column for each generation, or a row for each of many.
@@ -140,7 +139,7 @@ def _grid(
         lines: labels, each with a cell for each generation and for each of `more`.
         more: headings after those of the generations.
     """
-    heads = [*(escape(printable(name)) for name in names), *more]
+    heads = [*(visible_name(name) for name in names), *more]
     if len(names) <= _WIDE:
         table = new_table(title, [""], heads)
         for label, cells in lines:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from outcross.pipeline.commands.estimate import amount
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import counted, new_table, print_line, show_table
+from outcross.pipeline.terminal.tables import (
+    PlainConsole,
+    counted,
+    new_table,
+    print_line,
+    show_table,
+)
 from outcross.schemas.doctor import Check, DoctorReport
+from outcross.transforms.base.visible import visible_name
 
 
 def show_doctor(report: DoctorReport, as_json: bool) -> None:
@@ -24,7 +30,7 @@ def show_doctor(report: DoctorReport, as_json: bool) -> None:
     if as_json:
         print_json(report.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     versions = (f"{name} {number or 'missing'}" for name, number in report.versions.items())
     print_line(console, ", ".join(versions))
     machine = report.machine
@@ -57,5 +63,5 @@ def _show_kernels(console: Console, report: DoctorReport) -> None:
 def _table(title: str, checks: Sequence[Check]) -> Table:
     table = new_table(title, ["name", "state", "found"], [])
     for check in checks:
-        table.add_row(escape(check.name), check.state, escape(check.detail))
+        table.add_row(visible_name(check.name), check.state, visible_name(check.detail))
     return table

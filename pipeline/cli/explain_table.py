@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
-from rich.text import Text
 
 from outcross.pipeline.commands.explain import DocumentHistory, Removals
-from outcross.pipeline.stages.texts import beginning, printable
-from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, print_line, repeats_table, show_table
+from outcross.pipeline.stages.texts import beginning
+from outcross.pipeline.terminal.streams import print_json, print_message
+from outcross.pipeline.terminal.tables import (
+    PlainConsole,
+    new_table,
+    print_line,
+    repeats_table,
+    show_table,
+)
 from outcross.schemas.deduplication import Overlap
 from outcross.schemas.sources import WRITABLE, Source
+from outcross.transforms.base.visible import visible_name
 
 _REPEATS = 20  # removed documents that are named one by one
 
@@ -34,7 +38,7 @@ def show_removals(removals: Removals, as_json: bool) -> None:
     if as_json:
         print_json(json.dumps(figures, indent=2, ensure_ascii=False))
         return
-    console = Console()
+    console = PlainConsole()
     table = new_table(
         "what was removed",
         ["source"],
@@ -74,46 +78,36 @@ def show_document(history: DocumentHistory, as_json: bool) -> None:
 def _note_changed(paths: Sequence[str]) -> None:
     """Print the files that have changed since the run; what is said of the run stays true."""
     for path in paths:
-        print(
-            f"note: {path} is not what it was when the run read it, so no text of it is shown; "
-            "all else is as the run found it",
-            file=sys.stderr,
+        print_message(
+            f"note: {visible_name(path)} is not what it was when the run read it, so no text of it "
+            "is shown; all else is as the run found it"
         )
 
 
 def _show_most_repeated(console: Console, lines: Sequence[dict[str, Any]]) -> None:
     if lines:
-        console.print("[bold]most repeated[/]")
+        print_line(console, "most repeated", "bold")
     for line in lines:
         console.print(
-            f"\n{_id(line['kept_id'])} ({escape(line['kept_source'])}) stands for "
+            f"\n{visible_name(line['kept_id'])} ({visible_name(line['kept_source'])}) stands for "
             f"{line['removed']:,} removed documents",
-            highlight=False,
         )
         _show_text(console, line["text"])
 
 
 def _show_least_similar(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        console.print("\n[bold]least similar removals[/]")
+        print_line(console, "\nleast similar removals", "bold")
     for row in rows:
         console.print(
             f"\n{row['similarity']:.3f}  {row['stage']}, {row['rule']}\n"
-            f"  removed {_id(row['id'])} ({escape(row['source'])})",
-            highlight=False,
+            f"  removed {visible_name(row['id'])} ({visible_name(row['source'])})",
         )
         _show_text(console, row["text"])
         excluded = ", whose role is exclude" if row["kept_role"] == "exclude" else ""
-        console.print(
-            f"  kept    {_id(row['kept_id'])} ({escape(row['kept_source'])}{excluded})",
-            highlight=False,
-        )
+        kept = visible_name(f"{row['kept_id']} ({row['kept_source']}{excluded})")
+        console.print(f"  kept    {kept}")
         _show_text(console, row["kept_text"])
-
-
-def _id(document: str) -> str:
-    """Return an id that is safe to print: like texts, it is the corpus's own."""
-    return escape(printable(document))
 
 
 def _show_text(console: Console, text: str | None) -> None:
@@ -121,13 +115,13 @@ def _show_text(console: Console, text: str | None) -> None:
         line = "(its text is not in data/, and the sources are not there as they were)"
     else:
         line = beginning(text)
-    console.print(Padding(Text(line), (0, 0, 0, 4)))
+    console.print(Padding(line, (0, 0, 0, 4)))
 
 
 def _removal(row: dict[str, Any]) -> str:
     return (
         f"removed: {row['stage']}, {row['rule']}, similarity {row['similarity']:.3f} to "
-        f"{printable(row['kept_id'])} ({row['kept_source']})"
+        f"{visible_name(row['kept_id'])} ({row['kept_source']})"
     )
 
 
@@ -154,11 +148,11 @@ def _show_lines(lines: list[str], repeats: Sequence[dict[str, Any]]) -> None:
         noun = "document" if len(repeats) == 1 else "documents"
         lines[-1] += f"; stands for {len(repeats):,} removed {noun}"
     lines += [
-        f"  {row['similarity']:.3f}  {row['stage']}  {printable(row['id'])} ({row['source']})"
+        f"  {row['similarity']:.3f}  {row['stage']}  {visible_name(row['id'])} ({row['source']})"
         for row in repeats[:_REPEATS]
     ]
     if len(repeats) > _REPEATS:
         lines.append(f"  … and {len(repeats) - _REPEATS:,} more")
-    console = Console()
+    console = PlainConsole()
     for line in lines:
         print_line(console, line)

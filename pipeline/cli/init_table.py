@@ -6,7 +6,7 @@ from rich.console import Console
 
 from outcross.pipeline.commands.commented_config import WHY_ABSENT, one_line, shell_word, short
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import counted, print_line
+from outcross.pipeline.terminal.tables import PlainConsole, counted, print_line
 from outcross.schemas.guess import FieldGuess, InitResult, SourceGuess
 
 _KEYS = ("text_field", "roles", "id_field", "prompt_field", "domain_field")
@@ -23,7 +23,7 @@ def show_init(result: InitResult, as_json: bool) -> None:
     if as_json:
         print_json(result.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     for source in result.sources:
         _show_source(console, source)
     file = one_line(result.file)

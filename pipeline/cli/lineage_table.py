@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, show_table
+from outcross.pipeline.terminal.tables import PlainConsole, new_table, show_table
 from outcross.schemas.lineage import Generation, LineageSummary, Purchase
 
 
@@ -22,7 +21,7 @@ def show_lineage(summary: LineageSummary, as_json: bool) -> None:
     if as_json:
         print_json(summary.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     show_table(console, _generation_table(summary.generations))
     show_table(console, _ledger_table(summary.ledger))
     if any(generation.ranking for generation in summary.generations):

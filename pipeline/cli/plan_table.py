@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from outcross.pipeline.cli.preview_table import show_source_texts
-from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import (
+    PlainConsole,
     counted,
     new_table,
     number_or_dash,
@@ -22,6 +21,7 @@ from outcross.pipeline.terminal.tables import (
 )
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.plan import Plan, Starved
+from outcross.transforms.base.visible import visible_name
 
 _BAR = 24  # characters of the longest bar
 
@@ -37,7 +37,7 @@ def show_plan(plan: Plan, as_json: bool, shopping_list: bool) -> None:
     if as_json:
         print_json(plan.to_json().decode().rstrip("\n"))
         return
-    console = Console()
+    console = PlainConsole()
     _show_reached(console, plan)
     for texts in plan.texts:
         show_source_texts(console, texts)
@@ -99,7 +99,7 @@ def _domain_table(plan: Plan) -> Table:
     )
     for domain in plan.domains:
         table.add_row(
-            escape(printable(domain.name)),
+            visible_name(domain.name),
             domain.kind,
             f"{domain.tokens:,.0f}",
             f"{domain.share:.1%}",
@@ -169,12 +169,12 @@ def _shopping_table(starved: Sequence[Starved]) -> Table:
         table.add_row(
             str(line.cluster)
             if line.domain == OTHERS
-            else f"{escape(printable(line.domain))} {line.cluster}",
+            else f"{visible_name(line.domain)} {line.cluster}",
             "without bound" if line.price is None else f"{line.price:.3f}",
             f"{line.wanted:,.0f}",
             f"{line.available:,.0f}",
             f"{line.wanted - line.planned:,.0f}",
-            escape(printable(", ".join(line.words))),
-            escape(printable(line.text or "")[:120]),
+            visible_name(", ".join(line.words)),
+            visible_name(line.text or "")[:120],
         )
     return table

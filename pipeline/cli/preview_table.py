@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 
 from rich.console import Console
-from rich.markup import escape
 
 from outcross.pipeline.commands.estimate import lines
 from outcross.pipeline.commands.preview import Preview
-from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import new_table, print_line, show_table
+from outcross.pipeline.terminal.tables import PlainConsole, new_table, print_line, show_table
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.plan import SourceTexts
+from outcross.transforms.base.visible import visible_name
 
 _FIRST_ROWS = {"first rows": "rows", "pass the filter": "passed", "are valid": "valid"}
 """Headings of the counts of first rows, and their names in a preview."""
@@ -29,28 +28,28 @@ def show_preview(preview: Preview, as_json: bool) -> None:
     if as_json:
         print_json(json.dumps(_as_json(preview), indent=2))
         return
-    console = Console()
-    title = f"would be read, and curated into {escape(preview.config.out)}"
+    console = PlainConsole()
+    title = f"would be read, and curated into {visible_name(preview.config.out)}"
     table = new_table(title, ["source", "role"], ["files", "bytes", *_FIRST_ROWS])
     for source in preview.sources:
         counts = [source.files, source.bytes]
         counts += [getattr(source, name) for name in _FIRST_ROWS.values()]
-        table.add_row(escape(source.source), source.role, *(f"{count:,}" for count in counts))
+        table.add_row(visible_name(source.source), source.role, *(f"{count:,}" for count in counts))
     show_table(console, table)
     for source in preview.sources:
         show_source_texts(console, source)
         if source.reason is not None:
-            print_line(console, f"  rejected: {printable(source.reason)}")
+            print_line(console, f"  rejected: {visible_name(source.reason)}")
         if source.text is not None:
             print_line(console, f"  first text: {source.text}")
         for warning in source.warnings:
-            print_line(console, f"  warning: {printable(warning)}")
+            print_line(console, f"  warning: {visible_name(warning)}")
     show_estimate(preview.estimate)
 
 
 def show_estimate(estimate: Estimate) -> None:
     """Print what a run takes."""
-    console = Console()
+    console = PlainConsole()
     print_line(console, "a run takes about")
     for line in lines(estimate):
         print_line(console, f"  {line}")
@@ -62,7 +61,7 @@ def show_source_texts(console: Console, texts: SourceTexts) -> None:
     carried = ", ".join(texts.carried) or "nothing"
     judged = ", ".join(texts.judged)
     line = f"{texts.source}: judged: {judged}{roles}; carried: {carried}"
-    print_line(console, printable(line))
+    print_line(console, visible_name(line))
 
 
 def _as_json(preview: Preview) -> dict[str, object]:

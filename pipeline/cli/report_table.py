@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from outcross.pipeline.page.advice import advice, plain
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import (
+    PlainConsole,
     counted,
     new_table,
     number_or_dash,
@@ -17,6 +17,7 @@ from outcross.pipeline.terminal.tables import (
     show_table,
 )
 from outcross.schemas.report import MEASURED, Report
+from outcross.transforms.base.visible import visible_name
 
 
 def show_report(out: str, report: Report, as_json: bool) -> None:
@@ -30,7 +31,7 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
     if as_json:
         print_json(report.model_dump_json(indent=2))
         return
-    console = Console()
+    console = PlainConsole()
     show_rows(console, report)
     certificate = report.deduplication.certificate
     if certificate is not None and certificate.checked:
@@ -78,12 +79,12 @@ def show_rows(console: Console, report: Report) -> None:
 def show_verdict(console: Console, report: Report) -> None:
     """Print the warnings, the verdict with its reasons, and advice."""
     for warning in report.verdict.warnings:
-        print_line(console, f"warning: {warning}")
-    print_line(console, report.verdict.sentence)
+        print_line(console, f"warning: {visible_name(warning)}")
+    print_line(console, visible_name(report.verdict.sentence))
     for reason in report.verdict.reasons:
-        print_line(console, f"  {reason}")
+        print_line(console, f"  {visible_name(reason)}")
     for step in advice(report):
-        print_line(console, f"next: {plain(step)}")
+        print_line(console, f"next: {visible_name(plain(step))}")
 
 
 def stage_table(report: Report) -> Table:
@@ -160,7 +161,7 @@ def _conservation_table(report: Report) -> Table:
         kind = ", ".join(filter(None, [line.role, line.provenance]))
         name = line.source if line.source == kind else f"{line.source} ({kind})"
         counts = line.model_dump() | {"measured": line.not_selected.get(MEASURED, 0)}
-        table.add_row(escape(name), *(f"{counts[column]:,}" for column in columns))
+        table.add_row(visible_name(name), *(f"{counts[column]:,}" for column in columns))
     return table
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
-from rich.markup import escape
-
-from outcross.pipeline.stages.texts import printable
 from outcross.pipeline.terminal.streams import print_json
-from outcross.pipeline.terminal.tables import counted, new_table, print_line, show_table
+from outcross.pipeline.terminal.tables import (
+    PlainConsole,
+    counted,
+    new_table,
+    print_line,
+    show_table,
+)
 from outcross.schemas.budget import OTHERS
 from outcross.schemas.requests import Requests
+from outcross.transforms.base.visible import visible_name
 
 _SHOWN = 10  # lines
 
@@ -35,20 +38,20 @@ def show_requests(requests: Requests, path: str, as_json: bool) -> None:
         }
         print_json(json.dumps(summary, ensure_ascii=False))
         return
-    console = Console()
+    console = PlainConsole()
     if clusters:
         table = new_table("what to ask the generator for, the most first", ["cluster"], ["tokens"])
         table.add_column("synthetic text", justify="right")
         table.add_column("wanted of it", justify="right")
         table.add_column("about", overflow="fold", max_width=60)
         for line in clusters[:_SHOWN]:
-            domain = "" if line.domain == OTHERS else f"{escape(printable(line.domain))} "
+            domain = "" if line.domain == OTHERS else f"{visible_name(line.domain)} "
             table.add_row(
                 f"{domain}{line.cluster}",
                 f"{line.tokens:,}",
                 f"{line.available:,.0f}",
                 f"{line.wanted:,.0f}",
-                escape(printable(", ".join(line.words))),
+                visible_name(", ".join(line.words)),
             )
         show_table(console, table)
         if len(clusters) > _SHOWN:

@@ -124,7 +124,7 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
             if _inside(piece.file, config.out) and not is_copy(piece.file, config.out):
                 raise ConfigError(
                     f"source {config.sources[unit.source].name!r}: files: "
-                    f"{files.printable(piece.file)!r} lies in "
+                    f"{files.as_utf8(piece.file)!r} lies in "
                     f"out = {config.out!r}, whose files a run replaces; choose another out"
                 )
     return units

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 
 
 def check_writable(key: str, folder: str) -> None:
@@ -38,7 +39,7 @@ def check_writable(key: str, folder: str) -> None:
     else:
         why = f"this user has no permission to write in {present}"
     raise ConfigError(
-        f"{key}: {files.printable(folder)} can't be written: {files.printable(why)}; choose "
+        f"{key}: {visible_name(folder)} can't be written: {visible_name(why)}; choose "
         "another directory, or allow this user to write there"
     )
 

@@ -16,6 +16,7 @@ from outcross.pipeline.engine.engines import load_beam
 load_beam()  # first, as any other import of Beam would print its warnings
 
 from outcross.transforms.base.progress import TALLY  # noqa: E402
+from outcross.transforms.base.visible import visible  # noqa: E402
 
 PATIENCE = 5.0
 """Seconds of a stage before its progress is shown."""
@@ -90,7 +91,9 @@ class StageProgress:
         """Print a line, unless `quiet` is set, and give it to `keep`."""
         self.keep(line)
         # Without wrapping, a message stays one line in a log.
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(
+            visible(line), highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
 
     def _watch(
         self, name: str, documents: int, size: int, started: float, ended: threading.Event

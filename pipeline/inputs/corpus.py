@@ -16,6 +16,7 @@ from outcross.schemas.documents import OUTCROSS_TYPES
 from outcross.schemas.sources import WRITABLE, Fields, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.input_files import STANDARD_INPUT, InputFile, input_files
 
 _ID, _DOMAIN = "outcross.id", "outcross.domain"  # fields of a run's output
@@ -72,7 +73,7 @@ def _check_once(request: AuditRequest) -> None:
             place = files.real_path(name)
             if seen.setdefault(place, path) != path:
                 raise ConfigError(
-                    f"paths: {seen[place]} and {path} hold the same file {files.printable(name)}; "
+                    f"paths: {seen[place]} and {path} hold the same file {visible_name(name)}; "
                     "give it once"
                 )
 

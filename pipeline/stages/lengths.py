@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.pipeline.stages.deduplicate import Deduplicated
-from outcross.pipeline.stages.texts import printable
 from outcross.schemas.config import Config
 from outcross.schemas.plan import LengthLimits
 from outcross.schemas.report import LongDocument, LongDocuments
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.selection.length_limits import MEDIANS, Limits
 from outcross.transforms.selection.supply import SupplySums
 from outcross.transforms.selection.uses import TOO_LONG
@@ -37,7 +37,7 @@ class TooLong:
         if self.facts is None:
             return None
         named = ", ".join(
-            f"{printable(document.id)} of {document.source} ({document.tokens:,} tokens)"
+            f"{visible_name(document.id)} of {document.source} ({document.tokens:,} tokens)"
             for document in self.facts.longest
         )
         more = self.facts.documents - len(self.facts.longest)

@@ -18,6 +18,7 @@ from outcross.schemas.sources import WRITABLE
 from outcross.schemas.text_field import listed
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.input_files import warnings_of_files
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.reading.lookup import first_columns
@@ -203,7 +204,7 @@ def _parts(damaged: Sequence[tuple[Damage, Places]]) -> str:
     for part, places in damaged[:5]:
         place = places.place_of(part["kind"], part["number"], part["piece"])
         rows = f", {part['rows']:,} rows" if part["rows"] > 1 else ""
-        lines.append(f"  {files.printable(part['file'])}, {place}{rows}: {part['reason']}")
+        lines.append(f"  {visible_name(part['file'])}, {place}{rows}: {part['reason']}")
     if len(damaged) > 5:
         lines.append(f"  and {len(damaged) - 5:,} more")
     return "\n".join(lines)

@@ -10,7 +10,10 @@ import re
 import sys
 from pathlib import Path
 
+from outcross.transforms.base.visible import STEERING, visible
+
 _ERRORS = "outcross"
+_STEERING = re.compile(f"[{STEERING}]")
 _PLAIN = {
     "–": "-",
     "—": "-",
@@ -60,12 +63,18 @@ def plain_streams() -> None:
             stream.reconfigure(errors=_ERRORS)
 
 
+def print_message(text: str) -> None:
+    """Print a message on stderr; characters that steer a terminal are escaped."""
+    print(visible(text), file=sys.stderr)
+
+
 def print_json(text: str) -> None:
-    """Print JSON; characters that the console lacks are escaped, so it stays the same JSON.
+    """Print JSON; what the console lacks or obeys is escaped, so it stays the same JSON.
 
     Args:
         text: JSON without a line end.
     """
+    text = _STEERING.sub(lambda match: _escaped(match[0]), text)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from outcross.schemas.deduplication import Overlap
+from outcross.transforms.base.visible import visible
+
+
+class PlainConsole(Console):
+    """A console that prints every text as it is, but for characters that steer a terminal.
+
+    There is no markup: brackets and `:names:` of a corpus mean nothing. Styles are arguments.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text with its steering characters escaped, before its width is measured."""
+        return super().render_str(visible(text), **options)
 
 
 def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
@@ -37,14 +53,14 @@ def new_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table
 
 def show_table(console: Console, table: Table) -> None:
     """Print a table at its full width: a narrow terminal wraps its lines, and cuts nothing."""
-    console.width = max(console.width, Console(width=1 << 16).measure(table).maximum)
+    console.width = max(console.width, PlainConsole(width=1 << 16).measure(table).maximum)
     console.print(table)
     console.print()
 
 
-def print_line(console: Console, text: str) -> None:
-    """Print a text as it is: without markup, highlights and line breaks of its own."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def print_line(console: Console, text: str, style: str | None = None) -> None:
+    """Print a text without line breaks of its own, in a style such as `bold`."""
+    console.print(text, style=style, soft_wrap=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -76,10 +92,10 @@ def repeats_table(repeats: Sequence[Overlap]) -> Table:
     for line in repeats:
         totals = [f"{line.documents:,}", f"{line.found:,}", f"{line.whole_only:,}"]
         if not line.removed:
-            table.add_row(escape(line.name), "–", *totals)
+            table.add_row(line.name, "–", *totals)
         for number, removed in enumerate(line.removed):
             counts = [f"{removed.exact:,}", f"{removed.near:,}", f"{removed.contained:,}"]
-            name = escape(line.name) if number == 0 else ""
+            name = line.name if number == 0 else ""
             before = totals if number == 0 else [""] * 3
-            table.add_row(name, escape(removed.source), *before, *counts)
+            table.add_row(name, removed.source, *before, *counts)
     return table

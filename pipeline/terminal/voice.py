@@ -11,6 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from outcross.pipeline.terminal.streams import print_message
+from outcross.transforms.base.visible import visible
+
 _LOG = logging.getLogger("outcross.said")
 _LOG.propagate = False  # these messages are on the console already
 _LOG.addHandler(logging.NullHandler())  # else Python prints errors that no file takes
@@ -51,6 +54,13 @@ def voice_options() -> list[inspect.Parameter]:
     ]
 
 
+class _Formatter(logging.Formatter):
+    """A formatter that escapes what could steer the terminal on which a log is read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 class Voice:
     """Printer of messages beside a command's result: on stderr, and into a file.
 
@@ -75,6 +85,7 @@ class Voice:
             _LOG.setLevel(logging.INFO)
         if verbose:
             self._handlers.append(logging.StreamHandler(sys.stderr))
+            self._handlers[-1].setFormatter(_Formatter())
         for handler in self._handlers:
             logging.getLogger().addHandler(handler)
         if self._handlers:  # else Beam's warnings are kept back
@@ -84,7 +95,7 @@ class Voice:
         """Print a line on stderr unless the voice is quiet, and log it."""
         self.keep(line)
         if not self.quiet:
-            print(line, file=sys.stderr)
+            print_message(line)
 
     def keep(self, line: str) -> None:
         """Log a line that was printed elsewhere."""
@@ -95,11 +106,11 @@ class Voice:
         trace = "".join(traceback.format_exception(error)).rstrip()
         _LOG.error("%s\n%s", error, trace)
         if self.verbose:
-            print(trace, file=sys.stderr)
+            print_message(trace)
         for line in str(error).split("\n"):
             # An indented line belongs to the one above it.
             prefix = "" if line.startswith(" ") else "outcross: "
-            print(f"{prefix}{line}", file=sys.stderr)
+            print_message(f"{prefix}{line}")
 
     def close(self) -> None:
         """Close the log, and stop listening to Beam."""
@@ -121,5 +132,5 @@ def _file_handler(path: str) -> logging.Handler:
         raise ConfigError(
             f"log_file: {path} can't be written: {error.strerror}; choose another file"
         ) from None
-    handler.setFormatter(logging.Formatter(_FORM))
+    handler.setFormatter(_Formatter(_FORM))
     return handler

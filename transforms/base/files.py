@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.visible import visible_name
 
 ROW_GROUP = 32 << 20
 """Bytes of a row group, uncompressed."""
@@ -58,7 +59,7 @@ def writing(path: str) -> Iterator[None]:
         if error.errno is None or error.errno not in _CURES:
             raise
         raise WriteError(
-            f"{printable(path)} can't be written: {os.strerror(error.errno)}; "
+            f"{visible_name(path)} can't be written: {os.strerror(error.errno)}; "
             f"{_CURES[error.errno]}, or choose another "
             "`out`; the same command goes on from here, without doing finished work again"
         ) from error
@@ -115,7 +116,7 @@ def is_installed(module: str) -> bool:
         return False
 
 
-def printable(path: str) -> str:
+def as_utf8(path: str) -> str:
     """Return a path as valid UTF-8 text, with other bytes in hexadecimal."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

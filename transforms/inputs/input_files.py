@@ -18,7 +18,8 @@ from urllib.parse import unquote
 
 from outcross.schemas.sources import Format, Source
 from outcross.schemas.user_input import ConfigError
-from outcross.transforms.base.files import beam_filesystems, is_local, printable, real_path
+from outcross.transforms.base.files import as_utf8, beam_filesystems, is_local, real_path
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 
 STANDARD_INPUT = "-"
@@ -104,7 +105,7 @@ def input_files(source: Source) -> InputFiles:
     why: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for pattern in source.files:
-        where = f"source {source.name!r}: files: {printable(pattern)!r}"
+        where = f"source {source.name!r}: files: {as_utf8(pattern)!r}"
         if pattern == STANDARD_INPUT:
             kind = source.format or "jsonl"
             chosen.setdefault(pattern, InputFile(pattern, 0, kind))
@@ -154,7 +155,7 @@ def warnings_of_files(source: Source) -> Iterator[str]:
     inputs = input_files(source)
     if inputs.left_out:
         parts = (
-            f"{skipped.files:,} {skipped.why} ({printable(skipped.example)})"
+            f"{skipped.files:,} {skipped.why} ({visible_name(skipped.example)})"
             for skipped in inputs.left_out
         )
         yield (
@@ -165,20 +166,20 @@ def warnings_of_files(source: Source) -> Iterator[str]:
     if texts and source.format is None:
         yield (
             f"source {source.name!r}: each of {len(texts):,} text files is one document, such as "
-            f"{printable(texts[0].path)}; where a line is one, say format: text-lines"
+            f"{visible_name(texts[0].path)}; where a line is one, say format: text-lines"
         )
 
 
 def _check_file(path: str, where: str) -> None:
     if not os.path.exists(path):
         raise ConfigError(
-            f"{where} has {printable(path)!r}, a link to {printable(os.readlink(path))!r}, which "
+            f"{where} has {as_utf8(path)!r}, a link to {as_utf8(os.readlink(path))!r}, which "
             "doesn't exist; get the file (`git annex get`, `dvc pull`, download again), or delete "
             "the link"
         )
     if not os.path.isfile(path):
         raise ConfigError(
-            f"{where}: {printable(path)!r} is a pipe or a device, which can't be read twice; pipe "
+            f"{where}: {as_utf8(path)!r} is a pipe or a device, which can't be read twice; pipe "
             "it into standard input, and name it -"
         )
 
@@ -186,7 +187,7 @@ def _check_file(path: str, where: str) -> None:
 def _nothing(where: str, matches: Sequence[_Match], named: bool, asked: Format | None) -> str:
     if not matches:
         return f"{where} matches no file"
-    path = printable(matches[0].path)
+    path = as_utf8(matches[0].path)
     if named:
         return f"{where}: the name tells no format; expected {endings()}, or say --format"
     purpose = "to read" if asked is None else f"to read as {asked}"
@@ -216,8 +217,8 @@ def _sort_out(
     if least == 1 and 2 in doubts:
         raise ConfigError(
             f"{where} has {doubts.count(1):,} .json files and {doubts.count(2):,} texts, such as "
-            f"{printable(matches[doubts.index(1)].path)!r} and "
-            f"{printable(matches[doubts.index(2)].path)!r}; say "
+            f"{as_utf8(matches[doubts.index(1)].path)!r} and "
+            f"{as_utf8(matches[doubts.index(2)].path)!r}; say "
             "--format json or --format text-file, or name the files by a glob"
         )
     read: list[tuple[_Match, Format]] = []
@@ -266,9 +267,7 @@ def _partitions(folders: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the columns of folder names such as lang=en, as Hive and Spark write them."""
     pairs = (folder.partition("=") for folder in folders)
     columns = ((unquote(name), unquote(value)) for name, mark, value in pairs if mark and name)
-    return tuple(
-        (printable(name), printable(value)) for name, value in columns if value != _NO_VALUE
-    )
+    return tuple((as_utf8(name), as_utf8(value)) for name, value in columns if value != _NO_VALUE)
 
 
 def _matches(pattern: str, where: str) -> tuple[bool, list[_Match]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
-from outcross.transforms.base.files import printable
+from outcross.transforms.base.files import as_utf8
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def file_names(units: Sequence[Unit]) -> dict[tuple[int, str], str]:
         folders = [path.split("/")[:-1] for path in files]
         shared = [parts[0] for parts in takewhile(_all_equal, zip(*folders, strict=False))]
         start = sum(len(name) + 1 for name in shared)
-        names |= {(source, path): printable(path[start:]) for path in files}
+        names |= {(source, path): as_utf8(path[start:]) for path in files}
     return names
 
 

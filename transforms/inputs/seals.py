@@ -18,6 +18,7 @@ import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
 from outcross.transforms.base.files import beam_filesystems, is_local, open_input
+from outcross.transforms.base.visible import visible_name
 
 BLOCK = 1 << 20  # bytes of a block
 _DIGEST = 16  # bytes of a block's hash
@@ -28,8 +29,9 @@ class ChangedError(RuntimeError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} has changed since the run began to read it, so the part that was read is no "
-            "longer valid; bring the file back, or run again when it no longer changes"
+            f"{visible_name(path)} has changed since the run began to read it, so the part that "
+            "was read is no longer valid; bring the file back, or run again when it no longer "
+            "changes"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.pipeline.stages.count import Counted
-from outcross.pipeline.stages.texts import printable
+from outcross.transforms.base.visible import visible_name
 
 NOTICEABLE = 0.01
 """Least share of the corpus's tokens from which one document of a source matters."""
@@ -32,7 +32,7 @@ def dominant(counted: Counted) -> list[str]:
         if 2 * (most := int(sums.heaviest[number])) > total:
             (longest,) = deduplicated.ids(np.array([sums.document[number]]))
             findings.append(
-                f"one document, {printable(longest)}, holds {most / total:.0%} of the "
+                f"one document, {visible_name(longest)}, holds {most / total:.0%} of the "
                 f"{total:,} tokens of {name}"
             )
     return findings

@@ -64,12 +64,12 @@ def test_many_generations_stand_below_each_other(capsys):
 
 
 def test_names_are_no_markup_and_steer_no_terminal(capsys):
-    evil = "[red]x\x1b[2J"
-    reports = [(f"loop/{evil}{n}/report.json", report(1.0 - n / 5)) for n in (0, 1)]
+    reports = [(f"loop/[red]x\x1b[2J{n}/report.json", report(1.0 - n / 5)) for n in (0, 1)]
     text = shown(capsys, reports)
-    headings = [line.split() for line in text.splitlines() if line.split()[:1] == ["[red]x"]]
-    assert [line[:4] for line in headings] == [["[red]x", "[2J0", "[red]x", "[2J1"]] * 2
-    assert "from [red]x [2J0 to [red]x [2J1" in text
+    evil = [r"[red]x\x1b[2J0", r"[red]x\x1b[2J1"]
+    headings = [line.split() for line in text.splitlines() if line.split()[:1] == [evil[0]]]
+    assert [line[:2] for line in headings] == [evil] * 2
+    assert f"from {evil[0]} to {evil[1]}" in text
     assert "\x1b[2J" not in text
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
-from outcross.transforms.base.files import printable
+from outcross.transforms.base.files import as_utf8
 from outcross.transforms.inputs.input_files import input_files, warnings_of_files
 
 
@@ -173,7 +173,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     Path(os.fsdecode(path)).write_text("{}")
     [file] = input_files(source(tmp_path)).files
     assert os.fsencode(file.path) == path
-    assert printable(file.path).endswith(r"/caf\xe9.jsonl")
+    assert as_utf8(file.path).endswith(r"/caf\xe9.jsonl")
 
 
 @pytest.mark.parametrize(
