@@ -17,7 +17,7 @@ from outcross.schemas.supertypes import bare, cast
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import strip_marks
-from outcross.transforms.inputs.footers import open_parquet
+from outcross.transforms.inputs.footers import open_for_arrow
 from outcross.transforms.reading.parquet import ParquetColumns, undecodable
 from outcross.transforms.reading.read import json_blocks, piece_rows
 
@@ -78,7 +78,7 @@ def _json_rows(piece: Piece, source: Source) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(piece: Piece) -> Iterator[dict[str, Any]]:
-    with open_parquet(piece) as stream:
+    with open_for_arrow(piece) as stream:
         parquet = ParquetColumns(stream)
         for group in range(parquet.file.num_row_groups):
             for batch in parquet.batches(group, FIRST_ROWS):

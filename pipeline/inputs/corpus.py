@@ -17,6 +17,7 @@ from outcross.schemas.sources import WRITABLE, Fields, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.visible import visible_name
+from outcross.transforms.inputs.faults import raise_fault_of_machine
 from outcross.transforms.inputs.input_files import STANDARD_INPUT, InputFile, input_files
 
 _ID, _DOMAIN = "outcross.id", "outcross.domain"  # fields of a run's output
@@ -136,7 +137,8 @@ def _curated(source: Source) -> bool:
     with files.open_input(inputs[0].path) as stream:
         try:
             schema = pq.read_schema(stream)
-        except (pa.ArrowException, OSError):  # the reader will reject it by name
+        except (pa.ArrowException, OSError) as error:  # the reader will reject it by name
+            raise_fault_of_machine(error, inputs[0].path)
             return False
     return "outcross" in schema.names and schema.field("outcross").type in OUTCROSS_TYPES
 

@@ -14,6 +14,7 @@ import zstandard
 
 from outcross.schemas.documents import RAW_BYTES
 from outcross.transforms.base.files import open_input
+from outcross.transforms.inputs.faults import raise_fault_of_machine
 from outcross.transforms.inputs.magic import COMPRESSIONS, HEAD, ending_of, foreign_format
 
 PIECE = 1 << 20  # bytes of a file in one read
@@ -70,7 +71,7 @@ def _codec(ending: str) -> tuple[Callable[[], Any], tuple[type[Exception], ...]]
     if ending == ".bz2":
         return bz2.BZ2Decompressor, (OSError, ValueError)
     if ending == ".xz":
-        return lzma.LZMADecompressor, (lzma.LZMAError, MemoryError)
+        return lzma.LZMADecompressor, (lzma.LZMAError,)
     zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     return zstd.decompressobj, (zstandard.ZstdError,)
 
@@ -83,6 +84,7 @@ def _lz4(path: str, opener: Callable[[str], BinaryIO]) -> Iterator[tuple[bytes, 
             try:
                 piece = stream.read(_SQUEEZED * 16)
             except (OSError, pa.ArrowException) as fault:
+                raise_fault_of_machine(fault, path)
                 early = "Truncated" in str(fault)
                 cause = "the file ends too early" if early else str(fault).splitlines()[0]
                 reason = f"broken lz4: {cause}; {_AGAIN}"

@@ -15,8 +15,8 @@ from outcross.transforms.base.files import is_local
 from outcross.transforms.inputs.seals import open_piece
 
 
-def open_parquet(piece: Piece) -> Any:
-    """Return the file of a Parquet piece as an Arrow file, checked against its seal."""
+def open_for_arrow(piece: Piece) -> Any:
+    """Open the file of a piece for Arrow; it is checked against its seal."""
     if piece.seal is None and is_local(piece.file):
         return pa.OSFile(piece.file)
     return pa.PythonFile(open_piece(piece), mode="r")

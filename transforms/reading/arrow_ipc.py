@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece
 from outcross.transforms.inputs.compressed import BrokenError
-from outcross.transforms.inputs.footers import fault_of_names
-from outcross.transforms.inputs.seals import open_piece
+from outcross.transforms.inputs.faults import raise_fault_of_machine
+from outcross.transforms.inputs.footers import fault_of_names, open_for_arrow
 from outcross.transforms.rows.blocks import Reject, Rows
 
 _ROWS = 1 << 16  # rows of a slice, at most
@@ -29,16 +29,16 @@ def arrow_rows(piece: Piece, size: int) -> Iterator[Rows]:
         BrokenError: the file is broken; all rows before the fault have been given.
     """
     base = taken = 0
-    with open_piece(piece) as stream:
-        source = pa.PythonFile(stream, mode="r")
+    with open_for_arrow(piece) as stream:
         try:
-            for batch in _batches(source, stream):
+            for batch in _batches(stream):
                 at = min(stream.tell(), piece.bytes)
                 for rows in _slices(batch, base, size, max(0, at - taken)):
                     yield rows
                     base += rows.lines
                 taken = max(taken, at)
         except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as fault:
+            raise_fault_of_machine(fault, piece.file)
             cause = (str(fault) or type(fault).__name__).splitlines()[0]
             reason = f"broken Arrow IPC: row {base} or later: {cause}; get the file again"
             raise BrokenError(reason, b"", True) from None
@@ -51,20 +51,20 @@ def arrow_schema(piece: Piece) -> pa.Schema:
         ArrowException: the file is broken.
         OSError: the file can't be opened, or is broken.
     """
-    with open_piece(piece) as stream:
-        return _reader(pa.PythonFile(stream, mode="r"), stream).schema
+    with open_for_arrow(piece) as stream:
+        return _reader(stream).schema
 
 
-def _reader(source: Any, stream: Any) -> Any:
+def _reader(stream: Any) -> Any:
     head = stream.read(6)
     stream.seek(0)
     if head.startswith(b"FEA1"):
         raise pa.ArrowInvalid("Feather of version 1; write it again as version 2")
-    return pa.ipc.open_file(source) if head == b"ARROW1" else pa.ipc.open_stream(source)
+    return pa.ipc.open_file(stream) if head == b"ARROW1" else pa.ipc.open_stream(stream)
 
 
-def _batches(source: Any, stream: Any) -> Iterator[pa.RecordBatch]:
-    reader = _reader(source, stream)
+def _batches(stream: Any) -> Iterator[pa.RecordBatch]:
+    reader = _reader(stream)
     if fault := fault_of_names(reader.schema.names):
         raise pa.ArrowInvalid(fault)
     if isinstance(reader, pa.ipc.RecordBatchFileReader):

@@ -130,6 +130,8 @@ def _header(data: bytes, delimiter: int, final: bool) -> tuple[list[str], int, i
                 column_types={f"f{i}": pa.string() for i in range(row.count(delimiter) + 1)}
             ),
         )
+    except MemoryError:
+        raise
     except (pa.ArrowException, UnicodeDecodeError) as fault:
         cause = str(fault).splitlines()[0]
         raise BrokenError(f"broken CSV: no header can be read: {cause}", row, True) from None
@@ -189,6 +191,8 @@ def _parsed(
                 check_utf8=False,
             ),
         )
+    except MemoryError:  # Arrow's is an ArrowException as well
+        raise
     except pa.ArrowException:
         return None
     if table.num_rows != len(chosen):

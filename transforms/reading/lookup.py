@@ -19,7 +19,7 @@ from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import strip_marks
-from outcross.transforms.inputs.footers import open_parquet
+from outcross.transforms.inputs.footers import open_for_arrow
 from outcross.transforms.inputs.seals import check_piece
 from outcross.transforms.reading.jsonl import parse
 from outcross.transforms.reading.line_scan import scan
@@ -37,7 +37,7 @@ def first_columns(piece: Piece) -> list[str]:
     source = Source(name="file", role="human", files=[piece.file])
     try:
         if piece.kind == "parquet":
-            with open_parquet(piece) as stream:
+            with open_for_arrow(piece) as stream:
                 return list(pq.read_schema(stream).names)
         if piece.kind not in ("jsonl", "json"):
             return list(next(piece_rows(piece, source, BATCH_BYTES)).batch.schema.names)
@@ -183,7 +183,7 @@ def _rows_at(piece: Piece, rows: NDArray[np.int64], source: Source) -> Iterator[
 def _rows_of_parquet(
     piece: Piece, rows: NDArray[np.int64], paths: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    with open_parquet(piece) as stream:
+    with open_for_arrow(piece) as stream:
         file = pq.ParquetFile(stream)
         names = file.schema_arrow.names
         columns = [name for name in names if is_named(name, paths)]

@@ -13,7 +13,8 @@ from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import Format, Source
 from outcross.transforms.base.files import open_input
 from outcross.transforms.inputs.compressed import PIECE
-from outcross.transforms.inputs.footers import open_parquet
+from outcross.transforms.inputs.faults import raise_fault_of_machine
+from outcross.transforms.inputs.footers import open_for_arrow
 from outcross.transforms.inputs.input_files import InputFile, input_files
 from outcross.transforms.inputs.magic import is_compressed
 from outcross.transforms.reading.json_values import holds_lines
@@ -84,10 +85,11 @@ def _ranges(file_piece: Piece, unit_bytes: int) -> Iterator[Piece]:
 
 
 def _row_groups(file_piece: Piece, unit_bytes: int) -> Iterator[Piece]:
-    with open_parquet(file_piece) as stream:
+    with open_for_arrow(file_piece) as stream:
         try:
             metadata = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError, ValueError):  # `read_piece` rejects it later
+        except (pa.ArrowException, OSError, ValueError) as error:  # `read_piece` rejects it later
+            raise_fault_of_machine(error, file_piece.file)
             yield file_piece
             return
     start = taken = 0

@@ -21,13 +21,14 @@ from outcross.schemas.supertypes import bare, cast, without_null_lists
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import LineBlocks, content, strip_marks, whole_lines
+from outcross.transforms.inputs.faults import raise_fault_of_machine
 from outcross.transforms.inputs.footers import (
     broken_column,
     broken_parquet,
     fault_of_footer,
     group_bytes,
     group_rows,
-    open_parquet,
+    open_for_arrow,
 )
 from outcross.transforms.inputs.seals import check_piece
 from outcross.transforms.reading.arrow_ipc import arrow_rows
@@ -295,7 +296,7 @@ def _json_block(data: bytes, taken: int, base: int, source: Source, columns: _Co
 
 
 def _read_parquet(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Block]:
-    with open_parquet(piece) as stream:
+    with open_for_arrow(piece) as stream:
         rows = 1
         try:
             columns = ParquetColumns(stream)
@@ -307,6 +308,7 @@ def _read_parquet(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Bl
                 stop = None if piece.stop < 0 else piece.stop
                 rows = max(1, sum(group_rows(columns.file)[piece.start : stop]))
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            raise_fault_of_machine(error, piece.file)
             fault = broken_parquet(error)
         if fault is not None:
             reject = Reject("byte", 0, fault, b"", rows, lost=piece.bytes, broken=True)
@@ -315,7 +317,7 @@ def _read_parquet(piece: Piece, source: Source, batch_bytes: int) -> Iterator[Bl
         base = 0
         stop = columns.file.num_row_groups if piece.stop < 0 else piece.stop
         for group in range(piece.start, stop):
-            yield from _row_group(columns, group, base, source, batch_bytes, piece.columns)
+            yield from _row_group(columns, group, base, source, batch_bytes, piece)
             base += columns.file.metadata.row_group(group).num_rows
 
 
@@ -325,7 +327,7 @@ def _row_group(
     base: int,
     source: Source,
     batch_bytes: int,
-    columns: _Columns,
+    piece: Piece,
 ) -> Iterator[Block]:
     metadata = parquet.file.metadata.row_group(group)
     rows = metadata.num_rows
@@ -342,11 +344,12 @@ def _row_group(
         try:
             batch = next(batches, None)
         except (pa.ArrowException, OSError, MemoryError) as fault:
+            raise_fault_of_machine(fault, piece.file)
             column = broken_column(parquet.file, group)
             reason, batch = broken_parquet(fault, f"column {column!r}, row group {group}: "), None
         if batch is None:
             break
-        block = _batch_block(with_columns(batch, columns), base + read, source)
+        block = _batch_block(with_columns(batch, piece.columns), base + read, source)
         taken = size * len(batch) // max(1, rows)
         lost = taken // max(1, len(batch))
         rejects = [replace(reject, lost=lost) for reject in block.rejects]

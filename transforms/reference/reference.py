@@ -232,6 +232,8 @@ def _load(
         )
     try:
         reference = _read(folder, value)
+    except MemoryError:
+        raise
     except Exception as error:  # four readers raise many kinds of errors for damaged files
         raise ConfigError(
             f"reference: {folder} is damaged ({type(error).__name__}: {error}); build it again, or "

@@ -223,6 +223,8 @@ def read_back(path: str, rows: int) -> None:
             batches = pq.ParquetFile(stream).iter_batches(_AT_ONCE, use_threads=False)
             count = sum(batch.num_rows for batch in batches)
         fault = None if count == rows else f"it holds {count:,} rows, {rows:,} were written"
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
         fault = str(error).partition("\n")[0]
     if fault is not None:
