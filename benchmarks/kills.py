@@ -72,16 +72,19 @@ def write_corpus(folder: Path, documents: int) -> None:
                 file.write(json.dumps({"id": f"{name}-{row}", "text": text}) + "\n")
 
 
-def commands(folder: Path) -> list[Command]:
+def commands(folder: Path, documents: int, workers: int = 2) -> list[Command]:
     """Return the commands that are killed; all read files of `write_corpus`.
 
     Args:
         folder: folder of the corpus and of all results.
+        documents: number of documents of each file.
+        workers: number of workers.
     """
     human, synthetic = str(folder / "human-2.jsonl"), str(folder / "synthetic-2.jsonl")
     sources = ["--human", human, "--synthetic", synthetic, "--id-field", "id"]
-    budget = ["--tokens", "9000", "--human-share", ".4"]
-    loop = [*sources, *budget, "--fresh-human-tokens", "2000", "--lineage", str(folder / "lineage")]
+    budget = ["--tokens", str(30 * documents), "--human-share", ".4"]
+    fresh = ["--fresh-human-tokens", str(7 * documents)]
+    loop = [*sources, *budget, *fresh, "--lineage", str(folder / "lineage")]
     lines = {
         "run": ["run", *loop],
         _COMMIT: ["run", *loop],
@@ -92,8 +95,15 @@ def commands(folder: Path) -> list[Command]:
     commands = []
     for name, line in lines.items():
         out = folder / ("g2" if "--lineage" in line else name)
-        commands.append(Command(name, [*line, "--out", str(out), "--workers", "2"], out))
+        commands.append(Command(name, [*line, "--out", str(out), "--workers", str(workers)], out))
     return commands
+
+
+def generation_before(command: Command) -> list[str]:
+    """Return the command line of the generation before that of a `run` of `commands`."""
+    line = [part.replace("-2.jsonl", "-1.jsonl") for part in command.arguments]
+    line[line.index(str(command.out))] = str(command.out.with_name("g1"))
+    return line
 
 
 def start(arguments: list[str], log: Path, hook: Callable[[], None] | None = None) -> int:
@@ -199,7 +209,7 @@ def lineage_files(folder: Path) -> dict[str, bytes]:
 
 def undisturbed(command: Command, lineage: Path, before: Path) -> None:
     """Run a command to its end, and note its result and duration."""
-    _restore(command, lineage, before)
+    begin_again(command, lineage, before)
     log = command.out.parent / "log"
     started = time.perf_counter()
     wait(start(command.arguments, log, lambda: kill_at_rename(str(lineage), 0, False)), log)
@@ -227,7 +237,7 @@ def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random
     Raises:
         AssertionError: a check failed.
     """
-    _restore(command, lineage, before)
+    begin_again(command, lineage, before)
     log = command.out.parent / "log"
     counts: Counter[str] = Counter()
     if command.name == _COMMIT:
@@ -258,7 +268,8 @@ def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random
     return counts
 
 
-def _restore(command: Command, lineage: Path, before: Path) -> None:
+def begin_again(command: Command, lineage: Path, before: Path) -> None:
+    """Remove what a command has left, and put a copy of the lineage in its place."""
     shutil.rmtree(command.out, ignore_errors=True)
     shutil.rmtree(lineage, ignore_errors=True)
     shutil.copytree(before, lineage)
@@ -276,10 +287,8 @@ def main() -> None:
     try:
         write_corpus(folder, asked.documents)
         lineage, before, log = folder / "lineage", folder / "before", folder / "log"
-        chosen = commands(folder)
-        first = [part.replace("-2.jsonl", "-1.jsonl") for part in chosen[0].arguments]
-        first[first.index(str(folder / "g2"))] = str(folder / "g1")
-        wait(start(first, log), log)
+        chosen = commands(folder, asked.documents)
+        wait(start(generation_before(chosen[0]), log), log)
         shutil.copytree(lineage, before)
         for command in chosen:
             undisturbed(command, lineage, before)

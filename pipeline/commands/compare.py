@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from outcross.pipeline.engine.locks import check_writable
+from outcross.pipeline.engine.locks import another_place, check_writable
 from outcross.pipeline.inputs.reports import names_of, natural
 from outcross.pipeline.page.document import page
 from outcross.schemas.comparison import Alarm, Comparison, Generation, Trend
@@ -168,9 +168,12 @@ def write_comparison(out: str, comparison: Comparison, latest: Report) -> None:
             f"out: {out} holds other files than a comparison's; choose an empty directory"
         )
     check_writable("out", out)
-    files.make_folder(out)
-    files.write_bytes(path, (comparison.model_dump_json(indent=2) + "\n").encode())
-    files.write_bytes(files.join(out, "report.html"), page(latest, comparison=comparison).encode())
+    described = (comparison.model_dump_json(indent=2) + "\n").encode()
+    shown = page(latest, comparison=comparison).encode()
+    with another_place("out"):
+        files.make_folder(out)
+        files.write_bytes(path, described)
+        files.write_bytes(files.join(out, "report.html"), shown)
 
 
 def _shared_reference(reports: Sequence[tuple[str, Report]]) -> str:

@@ -13,7 +13,7 @@ import yaml
 from outcross.pipeline.commands.commented_config import commented_config, one_line
 from outcross.pipeline.commands.first_rows import first_columns_of
 from outcross.pipeline.commands.guess_fields import guess_fields
-from outcross.pipeline.engine.locks import check_writable
+from outcross.pipeline.engine.locks import another_place, check_writable
 from outcross.schemas.config import parse
 from outcross.schemas.documents import Piece
 from outcross.schemas.guess import FieldGuess, FieldGuesses, InitResult, SourceGuess
@@ -72,8 +72,9 @@ def init(
         sources.append(_guess_source(names[-1], role, pattern, _checked_format(file_format)))
     text = commented_config(path, OUT, sources)
     parse(yaml.safe_load(text))
-    files.make_folder(os.path.dirname(path) or ".")
-    files.write_bytes(path, text.encode())
+    with another_place("out"):
+        files.make_folder(os.path.dirname(path) or ".")
+        files.write_bytes(path, text.encode())
     return InitResult(file=path, out=OUT, sources=sources)
 
 

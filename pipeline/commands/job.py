@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Literal
 
 from outcross.pipeline.commands.estimate import check_disk
@@ -27,6 +28,7 @@ from outcross.schemas.documents import FORMAT_VERSION, Unit
 from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
 from outcross.transforms.text.embed import default_fingerprint
@@ -60,9 +62,10 @@ def job(
 
     Raises:
         ConfigError: when the request is wrong, or another job is at work in the folder.
+        WriteError: when a disk is full or protected.
     """
     shared = config.lineage if remembers else None
-    with nullcontext() if shared is None else lock_lineage(shared):
+    with _going_on(config), nullcontext() if shared is None else lock_lineage(shared):
         lineage = None
         if shared is not None:
             config, lineage = within_lineage(config)
@@ -79,6 +82,23 @@ def job(
             for warning in [] if lineage is None else lineage.warnings:
                 context.warn(warning)
             yield context
+
+
+@contextmanager
+def _going_on(config: Config) -> Iterator[None]:
+    """Tell in the error of a full or protected disk which key names another place."""
+    try:
+        yield
+    except files.WriteError as error:
+        message, other = str(error), ", or choose another `out`"
+        if config.lineage is not None and message.startswith(visible_name(config.lineage)):
+            other = ""  # other runs share it
+        elif not config.out.startswith(gettempdir()) and message.startswith(gettempdir()):
+            other = ", or name a folder on another disk by TMPDIR"
+        raise files.WriteError(
+            f"{message}{other}; the same command goes on from here, without doing finished work "
+            "again"
+        ) from error
 
 
 def _note_replaced(context: Context, kind: Kind) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.commands.seeds import Cell, seeds_in_data
 from outcross.pipeline.engine.artifacts import MANIFEST
+from outcross.pipeline.engine.locks import another_place
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.config import Config
 from outcross.schemas.plan import DomainPlan, Plan, Quota
@@ -111,13 +112,17 @@ def write_requests(lines: Iterable[str], path: str) -> None:
 
     Raises:
         ConfigError: when the file can't be written, or holds anything but requests.
+        WriteError: the disk is full, or protected.
     """
     try:
         if files.exists(path) and not _holds_requests(path):
             raise ConfigError(
                 f"output: {path} exists and holds no requests; choose another file, or delete it"
             )
-        files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+        with another_place("output"):
+            files.write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+    except files.WriteError:
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"output: {path} can't be written ({reason}); name another") from None

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.engine.artifacts import MANIFEST
-from outcross.pipeline.engine.locks import check_writable
+from outcross.pipeline.engine.locks import another_place, check_writable
 from outcross.schemas.columns import is_json, original_name, plain, settle, unite, unsettled
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
@@ -71,7 +71,8 @@ def restore(out: str, path: str, filters: Mapping[str, str]) -> Restored:
         tables = (_restored(part, schema) for part in _removed(shards, filters))
         rows = (_write_jsonl if path.endswith(".jsonl") else _write_parquet)(sink, tables)
 
-    files.write_whole(path, write)
+    with another_place("output"):
+        files.write_whole(path, write)
     return Restored(path, rows)
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from outcross.pipeline.engine.hiding import hidden
 from outcross.pipeline.engine.prism import LostWorkerError, workers_watched
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.files import WriteError
 from outcross.transforms.base.progress import NAMESPACE
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def run_pipeline(
 
     Raises:
         ConfigError: a worker raised one.
+        WriteError: a worker could not write a file.
         PipelineError: any other failure, with the worker's error as the message.
     """
     import apache_beam as beam
@@ -300,6 +302,7 @@ def raise_cause(error: Exception) -> NoReturn:
     Raises:
         KeyboardInterrupt: a worker was interrupted.
         ConfigError: a worker raised one.
+        WriteError: a worker could not write a file.
         PipelineError: any other failure.
     """
     if str(error).startswith("KeyboardInterrupt"):  # Ctrl-C reached a worker
@@ -318,7 +321,9 @@ def raise_cause(error: Exception) -> NoReturn:
         kind, _, message = text.partition(": ")
     if kind.rpartition(".")[2] == ConfigError.__name__:
         raise ConfigError(message) from error
-    if kind.rpartition(".")[2] in ("ChangedError", "WriteError"):
+    if kind.rpartition(".")[2] == WriteError.__name__:
+        raise WriteError(message) from error
+    if kind.rpartition(".")[2] == "ChangedError":
         raise PipelineError(message) from error
     if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
         text = f"{memory_advice()} ({text.rstrip()})"

@@ -45,6 +45,22 @@ def check_writable(key: str, folder: str) -> None:
 
 
 @contextmanager
+def another_place(key: str) -> Iterator[None]:
+    """Name the option for another place in the error of a full or protected disk.
+
+    Args:
+        key: option that names the file which the body of the `with` statement writes.
+
+    Raises:
+        WriteError: the file can't be written.
+    """
+    try:
+        yield
+    except files.WriteError as error:
+        raise files.WriteError(f"{error}, or choose another `{key}`") from error
+
+
+@contextmanager
 def lock_file(path: str, message: str) -> Iterator[None]:
     """Hold the lock of a file; the system releases it when the process ends.
 

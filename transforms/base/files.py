@@ -60,8 +60,7 @@ def writing(path: str) -> Iterator[None]:
             raise
         raise WriteError(
             f"{visible_name(path)} can't be written: {os.strerror(error.errno)}; "
-            f"{_CURES[error.errno]}, or choose another "
-            "`out`; the same command goes on from here, without doing finished work again"
+            f"{_CURES[error.errno]}"
         ) from error
 
 
@@ -223,9 +222,19 @@ def read_json(path: str) -> Any:
     return json.loads(read_bytes(path))
 
 
+class _Sink:
+    """A file that NumPy can't recognise as one.
+
+    It writes to files by itself otherwise, and its errors then don't say why they failed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
 def write_array(path: str, array: NDArray[Any]) -> None:
     """Write one NumPy array."""
-    write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
+    write_whole(path, lambda file: np.save(cast(Any, _Sink(file)), array, allow_pickle=False))
 
 
 def read_array(path: str) -> NDArray[Any]:

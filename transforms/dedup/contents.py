@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from outcross.transforms.base import files
 from outcross.transforms.dedup.agreement import Meanings
 from outcross.transforms.dedup.decide import Measure, Settings
 from outcross.transforms.dedup.jaccard import Boilerplate, ShingleSets
@@ -122,8 +123,10 @@ class Contents:
             offsets, values = runs(pa.chunked_array([chunk]))
             ends.append(offsets[1:] + total)
             total += len(values)
-            values.tofile(scratch)
-        scratch.flush()
+            with files.writing(gettempdir()):
+                scratch.write(np.ascontiguousarray(values).data)
+        with files.writing(gettempdir()):
+            scratch.flush()
         offsets = np.concatenate(ends)
         if total == 0:
             return offsets, np.zeros(0, dtype)

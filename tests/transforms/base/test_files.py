@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +82,30 @@ def test_a_full_or_protected_disk_is_named_with_a_cure(tmp_path, number, cure):
         files.write_whole(path, fail)
     assert f"{path} can't be written: {os.strerror(number)}" in str(raised.value)
     assert cure in str(raised.value)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: files.write_bytes(path, bytes(9_000)),
+        lambda path: files.write_array(path, np.arange(9_000)),
+        lambda path: files.write_json(path, list(range(9_000))),
+        lambda path: files.write_table(
+            path, pa.table({"a": np.random.default_rng(0).random(9_000)})
+        ),
+    ],
+    ids=["bytes", "array", "json", "table"],
+)
+def test_every_kind_of_file_says_why_it_could_not_be_written(tmp_path, write):
+    path = str(tmp_path / "x")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(files.WriteError, match="x can't be written: File too large; allow"):
+            write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
 
 
