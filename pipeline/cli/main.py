@@ -91,6 +91,8 @@ def main() -> None:
     plain_streams()
     arguments = sys.argv[1:]
     cut = arguments.index("--") if "--" in arguments else len(arguments)
+    if arguments[:1] == ["explain"]:  # it runs no pipeline; an id may begin with a dash
+        cut = len(arguments)
     session = Session(beam_args=arguments[cut + 1 :])
     with _stopping() as signals:
         try:
