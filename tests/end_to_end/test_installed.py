@@ -17,6 +17,7 @@ import pytest
 
 from tests.end_to_end.conftest import Corpus, Run, promised_bytes
 from tests.support.commands import COMMAND, installed, outcross
+from tests.support.processes import command_line, descendants
 
 
 def test_a_run_that_is_killed_goes_on_and_gives_the_same_bytes(
@@ -38,6 +39,35 @@ def test_a_run_that_is_killed_goes_on_and_gives_the_same_bytes(
     assert "sketch        done earlier, unchanged" in resumed.stderr
     assert promised_bytes(out) == promised_bytes(base.out)
     assert resumed.stdout.replace(str(out), str(base.out)) == base.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_gets_a_signal_ends_in_order_and_goes_on(
+    corpus: Corpus, base: Run, tmp_path: Path, number: int, code: int
+) -> None:
+    out = tmp_path / "out"
+    config = corpus.config(out, workers=2)
+    started = subprocess.Popen(
+        [COMMAND, "run", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    awaited = "sketch" if number == signal.SIGINT else "cluster"
+    deadline = time.monotonic() + 120
+    while not list(out.glob(f".outcross/{awaited}-*/manifest.json")):
+        assert started.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    children = descendants(started.pid)
+    started.send_signal(number)
+    stdout, stderr = started.communicate(timeout=20)
+    assert started.returncode == code
+    assert stdout == ""
+    assert stderr.splitlines()[-1] == "outcross: stopped; the same command goes on from here"
+    assert "Traceback" not in stderr
+    assert not [child for child in children if command_line(child)]
+    assert not list(out.rglob("*.tmp"))
+    assert not (out / "manifest.json").exists()
+    assert f"{awaited:<13} done earlier, unchanged" in outcross("run", config).stderr
+    assert promised_bytes(out) == promised_bytes(base.out)
 
 
 @pytest.fixture(scope="module")
