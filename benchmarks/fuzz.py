@@ -2,8 +2,9 @@
 
     python -m benchmarks.fuzz --files 2000
 
-makes small files of all formats and compressions, some with flipped bits, cut off, overwritten or
-with another format's name; reads each by itself, and all of them by one `dedup`.
+makes small files of all formats and compressions. Some have flipped bits, are cut off, overwritten
+or have another format's name; others are changed where it hurts (`mutations.py`). Each is read by
+itself, in a process that may die, and all of them by one `dedup`.
 """
 
 from __future__ import annotations
@@ -11,24 +12,31 @@ from __future__ import annotations
 import argparse
 import bz2
 import csv
+import faulthandler
 import gzip
 import io
 import json
 import lzma
+import os
+import pickle
 import random
+import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from benchmarks import mutations
 from outcross.pipeline.commands.run import dedup
 from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
@@ -39,6 +47,8 @@ from outcross.transforms.reading.read import read_unit
 ROW = dict[str, Any]
 UNSPLIT = 1 << 30
 SPLIT = 3000
+_AT_ONCE = 100  # files that a process reads
+_PATIENCE = 60  # seconds for a file
 _WORDS = ["die", "Katze", "läuft", "他走了", "the", "cat", "runs", "\u2028", "quoted", '"']
 _WORDS += ["comma,", "semi;", "tab\t", "line\nbreak"]
 
@@ -51,11 +61,13 @@ class Sample:
         path: path of the file.
         documents: number of rows with a text that were written.
         damage: kind of damage; empty for none.
+        lines: number of lines, each a row or a reject; 0 if the damage may have changed it.
     """
 
     path: Path
     documents: int
     damage: str
+    lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,28 +139,86 @@ def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
     assert lost <= max(sample.path.stat().st_size, sum(unit.bytes for unit in units)), sample
     if not sample.damage:
         assert (rows, broken) == (sample.documents, False), sample
+    if sample.lines:
+        assert (rows + rejected, broken) == (sample.lines, False), sample
     return Read(rows, rejected, broken)
+
+
+def read_apart(samples: Sequence[Sample]) -> Iterator[Read | str]:
+    """Read files in processes of their own, whole and split.
+
+    Args:
+        samples: the files.
+
+    Yields:
+        For each file what was read, or what ended the reader: an exception or a signal.
+    """
+    at = 0
+    while at < len(samples):
+        receive, send = os.pipe()
+        process = os.fork()
+        if not process:
+            _read_until_dead(samples[at : at + _AT_ONCE], send)
+        os.close(send)
+        count = 0
+        with os.fdopen(receive, "rb") as stream, suppress(EOFError):
+            while True:
+                yield pickle.load(stream)
+                count += 1
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        at += count
+        if code:
+            yield f"{signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            at += 1
+
+
+def _read_until_dead(samples: Sequence[Sample], send: int) -> NoReturn:
+    """Send what each file gives, and end this process."""
+    faulthandler.enable()
+    with os.fdopen(send, "wb") as stream:
+        for sample in samples:
+            signal.alarm(_PATIENCE)
+            try:
+                read = read_file(sample)
+                assert read_file(sample, SPLIT).rows == read.rows, "split"
+                result: Read | str = read
+            except Exception as error:
+                result = f"{type(error).__name__}: {error}"
+            pickle.dump(result, stream)
+            stream.flush()
+    os._exit(0)
 
 
 def _make(folder: Path, number: int, draw: random.Random) -> Sample:
     ending, write = draw.choice(_FORMATS)
     rows = _rows(draw)
     data = write(rows, draw)
-    packed = ""
+    damage = packed = ""
+    lines = 0
+    is_damaged, knowingly = draw.random() < 0.6, draw.random() < 0.6
+    if is_damaged and knowingly and ending == ".jsonl" and draw.random() < 0.7:
+        damage, data = mutations.json_lines(rows, draw)
+        lines = len(rows)
     if ending not in (".parquet", ".arrow", ".feather") and draw.random() < 0.4:
         packed, pack = draw.choice(_PACKED)
         data = pack(data)
     documents = 1 if ending == ".md" else len(rows)
-    damage = ""
     name = f"{number:05d}{ending}{packed}"
-    if draw.random() < 0.6:
-        damage, data = _damaged(data, draw)
-        if draw.random() < 0.15:
-            damage = "wrong name"
-            name = f"{number:05d}{draw.choice(_FORMATS)[0]}"
+    if is_damaged and not damage:
+        if knowingly and packed:
+            damage, data = mutations.compressed(data, packed, draw)
+        elif knowingly and ending == ".parquet":
+            damage, data = mutations.parquet(data, draw)
+        elif knowingly and ending in (".arrow", ".feather"):
+            damage, data = mutations.arrow(data, draw)
+        else:
+            damage, data = _damaged(data, draw)
+            if draw.random() < 0.15:
+                damage = "wrong name"
+                name = f"{number:05d}{draw.choice(_FORMATS)[0]}"
     path = folder / name
     path.write_bytes(data)
-    return Sample(path, documents, damage)
+    return Sample(path, documents, damage, lines)
 
 
 def _rows(draw: random.Random) -> list[ROW]:
@@ -254,6 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", default="fuzz-faults", help="folder for files that end a reader")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "in")
@@ -261,18 +332,24 @@ def main() -> None:
         started = time.perf_counter()
         samples = make_files(folder, asked.files, asked.seed)
         counts: Counter[str] = Counter()
-        for file in samples:
-            result = read_file(file)
-            assert read_file(file, SPLIT).rows == result.rows
+        faults: list[str] = []
+        for file, result in zip(samples, read_apart(samples), strict=True):
             counts["documents written"] += file.documents
+            counts[f"files: {file.damage or 'whole'}"] += 1
+            if isinstance(result, str):
+                faults.append(f"{file.path.name} ({file.damage}): {result}")
+                kept = Path(asked.keep)
+                kept.mkdir(exist_ok=True)
+                shutil.move(file.path, kept / f"{asked.seed}-{file.path.name}")
+                continue
             counts["valid rows"] += result.rows
             counts["rejected rows"] += result.rejected
             counts["broken files"] += result.broken
-            counts[f"files: {file.damage or 'whole'}"] += 1
         for name, count in sorted(counts.items()):
             print(f"{name:24} {count:>8,}")
         print(f"{time.perf_counter() - started:.1f} s")
-        source = Source(name="fuzz", role="synthetic", files=[str(file.path) for file in samples])
+        paths = [str(file.path) for file in samples if file.path.exists()]
+        source = Source(name="fuzz", role="synthetic", files=paths)
         config = Config(
             out=f"{temporary}/out", sources=[source], max_reject_share=1, on_broken_file="reject"
         )
@@ -281,6 +358,9 @@ def main() -> None:
         assert line.read == counts["valid rows"] + counts["rejected rows"]
         assert line.rejected == counts["rejected rows"]
         assert line.kept + line.removed == counts["valid rows"]
+        for fault in faults:
+            print(f"FAULT {fault}")
+        assert not faults, f"{len(faults)} files; they are kept in {asked.keep}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python -m benchmarks.kills --kills 50
 
 kills `run` with a lineage, its commit, `plan`, `audit` and `dedup` without warning, starts the same
-command again, and checks the result against that of a command that nobody killed.
+command again, and checks the result against that of a command that nobody killed. `--signal TERM`
+or `INT` stops them in order instead, with a message and an exit code of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ Stamp = tuple[int, int]
 """Inode of a file, and the nanosecond of its last change."""
 
 _COMMIT = "commit"
+_STOPPED = "outcross: stopped; the same command goes on from here\n"
+_PATIENCE = 10.0  # seconds in which a signal stops a command
 _PROMISED = ("data", "removed", "rejects", "plan.json", "report.json")
 
 
@@ -222,7 +225,13 @@ def undisturbed(command: Command, lineage: Path, before: Path) -> None:
     counted.unlink(missing_ok=True)
 
 
-def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random) -> Counter[str]:
+def kill_once(
+    command: Command,
+    lineage: Path,
+    before: Path,
+    draw: random.Random,
+    number: signal.Signals = signal.SIGKILL,
+) -> Counter[str]:
     """Kill a command at a random moment, start it again, and check what must hold.
 
     Args:
@@ -230,6 +239,7 @@ def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random
         lineage: folder of the lineage.
         before: copy of the lineage as it was before the command.
         draw: source of the moment.
+        number: signal that the command gets, but at the commit, where it is always SIGKILL.
 
     Returns:
         Counts for the table.
@@ -241,14 +251,21 @@ def kill_once(command: Command, lineage: Path, before: Path, draw: random.Random
     log = command.out.parent / "log"
     counts: Counter[str] = Counter()
     if command.name == _COMMIT:
-        number, after = draw.randint(1, command.renames), draw.random() < 0.5
-        process = start(command.arguments, log, lambda: kill_at_rename(str(lineage), number, after))
+        number = signal.SIGKILL
+        place, after = draw.randint(1, command.renames), draw.random() < 0.5
+        process = start(command.arguments, log, lambda: kill_at_rename(str(lineage), place, after))
     else:
         process = start(command.arguments, log)
         time.sleep(draw.uniform(0.02, 0.98) * command.seconds)
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, number)
+    sent = time.perf_counter()
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    counts["killed" if code == -signal.SIGKILL else "had ended"] += 1
+    if number != signal.SIGKILL and code == 128 + number:
+        assert time.perf_counter() - sent < _PATIENCE
+        assert log.read_text().endswith(_STOPPED), log.read_text()
+        code = -number
+    assert code in (-number, 0, 3), f"exit code {code}: {log.read_text()}"
+    counts["killed" if code == -number else "had ended"] += 1
     old, now = lineage_files(before), lineage_files(lineage)
     state = now["lineage.json"]
     assert state in (old["lineage.json"], command.lineage["lineage.json"])
@@ -281,7 +298,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
     asked = parser.parse_args()
+    number = signal.Signals[f"SIG{asked.signal}"]
     _load_modules()
     folder = Path(tempfile.mkdtemp())  # forks would remove a `TemporaryDirectory` when they end
     try:
@@ -293,11 +312,11 @@ def main() -> None:
         for command in chosen:
             undisturbed(command, lineage, before)
         totals: dict[str, Counter[str]] = {command.name: Counter() for command in chosen}
-        for number in range(asked.kills):
-            command = chosen[number % len(chosen)]
-            draw = random.Random(asked.seed * 1_000_003 + number)
-            totals[command.name] += kill_once(command, lineage, before, draw)
-            print(f"{number + 1} of {asked.kills}: {command.name}", file=sys.stderr)
+        for kill in range(asked.kills):
+            command = chosen[kill % len(chosen)]
+            draw = random.Random(asked.seed * 1_000_003 + kill)
+            totals[command.name] += kill_once(command, lineage, before, draw, number)
+            print(f"{kill + 1} of {asked.kills}: {command.name}", file=sys.stderr)
     finally:
         shutil.rmtree(folder)
     for command in chosen:
