@@ -6,11 +6,15 @@ import gzip
 import json
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from tests.end_to_end.conftest import jsonl, run, write_rows
+from tests.support.commands import outcross
 
 BROKEN = [
     (b'{"id": "x", "text": "no end', None),
@@ -137,3 +141,34 @@ def test_a_wrong_text_field_says_so(corpus, tmp_path):
     failed = run(*options, "--out", out, out=out, code=1)
     assert "text field 'answer' is missing" in failed.stderr
     assert f"{len(corpus.rows['gpt'])} × " in failed.stderr
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl", "rows.csv"])
+@pytest.mark.parametrize("error", [MemoryError, pa.ArrowMemoryError])
+def test_memory_that_runs_out_ends_the_command_with_what_to_do(tmp_path, monkeypatch, name, error):
+    path = tmp_path / name
+    if name.endswith(".csv"):
+        path.write_text("id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in VALID))
+    else:
+        write_rows(path, VALID)
+
+    def fail(*_, **__):
+        raise error("malloc of size 4194304 failed")
+
+    for owner, function in (
+        (pq.ParquetFile, "iter_batches"),
+        (pa.json, "read_json"),
+        (pa.csv, "read_csv"),
+    ):
+        monkeypatch.setattr(owner, function, fail)
+    out = tmp_path / "out"
+    asked = ["dedup", "--synthetic", path, "--on-broken-file", "reject", "--max-reject-share", 1]
+    failed = outcross(*asked, "--out", out, code=1)
+    [message] = [line for line in failed.stderr.splitlines() if line.startswith("outcross: ")]
+    assert message.startswith("outcross: out of memory: give fewer `workers`")
+    assert "the same command goes on from here" in message
+    assert "malloc of size 4194304 failed" in message
+    assert name != "rows.parquet" or str(path) in message
+    assert not (out / "rejects").exists()
+    monkeypatch.undo()
+    outcross(*asked, "--out", out)
