@@ -42,7 +42,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.transforms.reading.lookup import texts_at
 from outcross.transforms.reading.pieces import plan_units
-from outcross.transforms.reading.read import read_unit
+from outcross.transforms.reading.read import BATCH_BYTES, read_unit
 
 ROW = dict[str, Any]
 UNSPLIT = 1 << 30
@@ -98,12 +98,14 @@ def make_files(folder: Path, files: int, seed: int) -> list[Sample]:
     ]
 
 
-def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
+def read_file(sample: Sample, unit_bytes: int = UNSPLIT, batch_bytes: int = 2000) -> Read:
     """Read a file, and check what must hold.
 
     Args:
         sample: file to read.
         unit_bytes: size in bytes from which the file is split.
+        batch_bytes: size in bytes of a block. Of a damaged row group of Parquet, the rows of all
+            blocks before the damage are valid.
 
     Raises:
         AssertionError: if a check fails.
@@ -115,7 +117,7 @@ def read_file(sample: Sample, unit_bytes: int = UNSPLIT) -> Read:
     for unit in units:
         lines, last = 0, -1
         places, texts = [], []
-        for block in read_unit(unit, source, batch_bytes=2000):
+        for block in read_unit(unit, source, batch_bytes):
             block.batch.validate(full=True)
             assert block.batch.num_rows == len(block.rows) == len(block.text)
             assert block.text.null_count == 0
@@ -179,9 +181,10 @@ def _read_until_dead(samples: Sequence[Sample], send: int) -> NoReturn:
         for sample in samples:
             signal.alarm(_PATIENCE)
             try:
-                read = read_file(sample)
+                read, usual = read_file(sample), read_file(sample, batch_bytes=BATCH_BYTES)
                 assert read_file(sample, SPLIT).rows == read.rows, "split"
-                result: Read | str = read
+                assert usual.rows + usual.rejected == read.rows + read.rejected, "blocks"
+                result: Read | str = usual
             except Exception as error:
                 result = f"{type(error).__name__}: {error}"
             pickle.dump(result, stream)

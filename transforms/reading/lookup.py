@@ -17,12 +17,13 @@ from outcross.schemas.sources import Source
 from outcross.schemas.text_field import paths_of
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.inputs.compressed import BrokenError
+from outcross.transforms.inputs.compressed import PIECE, BrokenError
 from outcross.transforms.inputs.content import strip_marks
 from outcross.transforms.inputs.footers import open_for_arrow
 from outcross.transforms.inputs.seals import check_piece
 from outcross.transforms.reading.jsonl import parse
 from outcross.transforms.reading.line_scan import scan
+from outcross.transforms.reading.parquet import batch_rows
 from outcross.transforms.reading.read import BATCH_BYTES, json_blocks, piece_rows
 from outcross.transforms.rows.blocks import with_columns
 from outcross.transforms.rows.fields import string_field
@@ -184,7 +185,7 @@ def _rows_of_parquet(
     piece: Piece, rows: NDArray[np.int64], paths: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     with open_for_arrow(piece) as stream:
-        file = pq.ParquetFile(stream)
+        file = pq.ParquetFile(stream, buffer_size=PIECE)
         names = file.schema_arrow.names
         columns = [name for name in names if is_named(name, paths)]
         columns = columns or names[:1]  # any column, for the number of rows
@@ -194,7 +195,28 @@ def _rows_of_parquet(
             last = first + file.metadata.row_group(group).num_rows
             numbers = rows[(rows >= first) & (rows < last)] - first
             if len(numbers):
-                table = file.read_row_group(group, columns=columns, use_threads=False)
-                batch = table.take(pa.array(numbers)).combine_chunks().to_batches()[0]
-                yield with_columns(batch, piece.columns)
+                yield from _rows_of_group(file, group, numbers, columns, piece)
             first = last
+
+
+def _rows_of_group(
+    file: pq.ParquetFile,
+    group: int,
+    rows: NDArray[np.int64],
+    columns: Sequence[str],
+    piece: Piece,
+) -> Iterator[pa.RecordBatch]:
+    """Yield some rows of a row group; no row after the last of them is read, as it may be broken.
+
+    Batches are those of the first reading, which ended before the damage.
+    """
+    size = min(batch_rows(file.metadata.row_group(group), BATCH_BYTES), int(rows[-1]) + 1)
+    first = 0
+    for batch in file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
+        last = first + batch.num_rows
+        numbers = rows[(rows >= first) & (rows < last)] - first
+        if len(numbers):
+            yield with_columns(batch.take(pa.array(numbers)), piece.columns)
+        if rows[-1] < last:
+            return
+        first = last

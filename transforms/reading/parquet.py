@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from outcross.schemas.columns import LEDGER_COLUMN, is_json, json_field
 from outcross.schemas.supertypes import bare, cast, inside, without_null_lists
+from outcross.transforms.rows.blocks import BATCH_ROWS
 from outcross.transforms.rows.open_keys import is_named
 
 _PIECE = 1 << 20
@@ -110,6 +111,17 @@ class ParquetColumns:
             marked = is_ledger and is_json(field)
             fields.append(json_field(name) if marked else pa.field(name, columns[-1].type))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def batch_rows(group: pq.RowGroupMetaData, batch_bytes: int) -> int:
+    """Return the number of rows of a batch.
+
+    Args:
+        group: metadata of the row group.
+        batch_bytes: bytes of a batch, about.
+    """
+    per_row = max(1, group.total_byte_size // max(1, group.num_rows))
+    return max(1, min(group.num_rows, batch_bytes // per_row, BATCH_ROWS))
 
 
 def undecodable(array: pa.Array) -> list[int]:

@@ -36,10 +36,9 @@ from outcross.transforms.reading.delimited import delimited_rows
 from outcross.transforms.reading.json_values import json_rows
 from outcross.transforms.reading.jsonl import in_order, is_determined, parse
 from outcross.transforms.reading.line_scan import scan
-from outcross.transforms.reading.parquet import ParquetColumns, undecodable
+from outcross.transforms.reading.parquet import ParquetColumns, batch_rows, undecodable
 from outcross.transforms.reading.plain_text import text_file, text_lines
 from outcross.transforms.rows.blocks import (
-    BATCH_ROWS,
     Block,
     Reject,
     Rows,
@@ -334,8 +333,7 @@ def _row_group(
     size = max(
         0, sum(metadata.column(i).total_compressed_size for i in range(metadata.num_columns))
     )
-    per_row = max(1, metadata.total_byte_size // max(1, rows))
-    step = max(1, min(rows, batch_bytes // per_row, BATCH_ROWS))
+    step = batch_rows(metadata, batch_bytes)
     read = 0
     reason = parquet.repeated_member()
     batches = parquet.batches(group, step) if reason is None else iter(())

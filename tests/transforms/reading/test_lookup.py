@@ -155,3 +155,23 @@ def test_prompts_are_looked_up_as_plain_text(tmp_path, ending):
     assert texts_at(unit.pieces, corpus, places) == ["t1\n\nm", "t2\n\nm", "t7\n\nm"]
     without = corpus.model_copy(update={"prompt_field": None})
     assert texts_at(unit.pieces, without, places, "prompt") == ["", "", ""]
+
+
+def test_texts_before_the_damage_of_a_row_group_are_looked_up(tmp_path):
+    path = tmp_path / "x.parquet"
+    written = [f"text number {n} of many" for n in range(300)]
+    table = pa.table({"text": written})
+    pq.write_table(table, path, compression="none", use_dictionary=False, data_page_size=500)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"text number 250")
+    data[place - 4 : place] = b"\xff\xff\xff\x7f"  # the length of the text
+    path.write_bytes(data)
+    texts = source("s", "human", path)
+    (unit,) = plan_units([texts], 1 << 30)
+    blocks = list(read_unit(unit, texts, 2000))
+    valid = np.concatenate([block.rows for block in blocks])
+    assert 100 < len(valid) <= 250
+    assert sum(reject.rows for block in blocks for reject in block.rejects) == 300 - len(valid)
+    for rows in (valid, valid[-1:], valid[::7]):
+        places = np.stack([0 * rows, rows], 1)
+        assert texts_at(unit.pieces, texts, places) == [written[row] for row in rows]
