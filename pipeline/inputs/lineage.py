@@ -28,6 +28,7 @@ from outcross.schemas.lineage import LEDGER, ArchivedSource, Lineage
 from outcross.schemas.sources import Fields, Source
 from outcross.schemas.user_input import ConfigError, readable
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.inputs.seals import identify_all
 from outcross.transforms.reference.reference import load_reference
@@ -341,7 +342,8 @@ def _nearest_archived(
             name = f"{generation.name}.{candidates.source.name}"
             if (path := _changed_file(candidates, config.workers)) is not None:
                 warnings.append(
-                    f"archive: {name}: {path} has changed or is missing; the source is left out"
+                    f"archive: {name}: {visible_name(path)} has changed or is missing; the source "
+                    "is left out"
                 )
             elif not candidates.identities.keys() <= known:  # else all its documents are repeats
                 known |= candidates.identities.keys()

@@ -6,6 +6,8 @@ import errno
 import os
 import re
 
+from outcross.transforms.base.visible import visible_name
+
 _DEVICE = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNRESET}
 _SIZE = re.compile(r"size (\d+)")
 
@@ -25,7 +27,7 @@ def raise_fault_of_machine(error: Exception, path: str) -> None:
         OSError: the file's device failed.
     """
     if isinstance(error, MemoryError) and not _asks_for_too_much(str(error)):
-        raise MemoryError(f"{path}: {str(error) or type(error).__name__}") from error
+        raise MemoryError(f"{visible_name(path)}: {str(error) or type(error).__name__}") from error
     if isinstance(error, OSError) and error.errno in _DEVICE:
         raise error
 

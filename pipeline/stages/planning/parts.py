@@ -11,6 +11,7 @@ from outcross.pipeline.stages.planning.supply import DomainSupply, Supply
 from outcross.schemas import plan as face
 from outcross.schemas.budget import DomainPolicy, MaxCopies
 from outcross.schemas.config import Config, repeat_caps
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.budget.budget import Budget, plan_problem
 from outcross.transforms.budget.problem import Problem
 from outcross.transforms.budget.waterfill import Infeasible, Split, least_repeats
@@ -193,7 +194,9 @@ def solve_part(
         )
     except Infeasible as refusal:
         if config.domains:
-            raise Infeasible(f"domains.{supply.name}: {refusal}", **refusal.detail) from None
+            raise Infeasible(
+                f"domains.{visible_name(supply.name)}: {refusal}", **refusal.detail
+            ) from None
         raise
     solution = least_repeats(
         budget.solution, supply.synthetic + off_cap, supply.human, synthetic_cap, human_cap

@@ -24,6 +24,7 @@ from outcross.schemas import plan as face
 from outcross.schemas.config import Config, band_threshold, repeat_caps
 from outcross.schemas.plan import Plan
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.budget.budget import least_human
 from outcross.transforms.budget.domains import (
     Division,
@@ -262,7 +263,10 @@ def _warnings(solved: Sequence[Solved]) -> list[str]:
         if domain.budget is not None
         for warning in domain.budget.warnings
     ]
-    return [text if len(solved) == 1 else f"domains.{name}: {text}" for name, text in warnings]
+    return [
+        text if len(solved) == 1 else f"domains.{visible_name(name)}: {text}"
+        for name, text in warnings
+    ]
 
 
 def _least_human(config: Config, supply: Supply, part: Part, tokens: float) -> float:

@@ -19,6 +19,7 @@ from outcross.schemas.plan import DomainPlan, Plan
 from outcross.schemas.report import Achieved, AchievedDomain
 from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.budget.generations import lasting_error
 from outcross.transforms.budget.problem import TOLERANCE
 from outcross.transforms.estimators.entropy import ROUNDING, entropy, kl
@@ -240,7 +241,9 @@ def _check_limits(context: Context, achieved: Achieved) -> None:
     for domain in achieved.domains:
         policy = config.domains.get(domain.name)
         if policy is not None and domain.entropy is not None:
-            floors.append((f"domains.{domain.name}: ", policy.entropy_floor, domain.entropy))
+            floors.append(
+                (f"domains.{visible_name(domain.name)}: ", policy.entropy_floor, domain.entropy)
+            )
     for where, floor, reached in floors:
         if floor is not None and reached < floor - TOLERANCE:
             context.warn(
