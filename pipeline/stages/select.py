@@ -60,7 +60,8 @@ def _choose(choosing: Selecting | Keeping) -> Counted:
             counting.wire(lanes, spill, chosen)
 
         context.over_units(sketches.units, wire)
-        selected.artifact.finish()
+        if work is not None:
+            selected.artifact.finish()
         # Workers without a common disk leave the files in between in the work folder.
         for pattern in ("steps/*", "steps/*/*"):
             files.delete_files(files.list_files(selected.artifact.path(pattern)))

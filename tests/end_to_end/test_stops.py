@@ -32,7 +32,7 @@ from tests.support.commands import outcross
 from tests.support.stops import stopped_at
 
 DOCUMENTS = 60
-MOMENTS = [*(("run", n) for n in range(4)), *(("commit", n) for n in range(2))]
+MOMENTS = [*(("run", n) for n in range(4)), *(("commit", n) for n in range(2)), ("count", 0)]
 MOMENTS += [(name, n) for name in ("plan", "audit") for n in range(2)]
 
 
@@ -41,7 +41,7 @@ class Undisturbed:
     """Commands, and what they give when nothing stops them.
 
     Attributes:
-        commands: the commands by name; `commit` is the same as `run`.
+        commands: the commands by name; `commit` and `count` are the same as `run`.
         writes: paths of the files that each puts in their places, in order.
         lineage: folder of the lineage.
         before: copy of the lineage as it was before all commands.
@@ -103,7 +103,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
         writes[name] = list(paths)
         command.result = results(command.out)
         command.lineage = lineage_files(lineage)
-    by_name["commit"], writes["commit"] = by_name["run"], writes["run"]
+    for name in ("commit", "count"):
+        by_name[name], writes[name] = by_name["run"], writes["run"]
     return Undisturbed(by_name, writes, lineage, before)
 
 
@@ -112,6 +113,9 @@ def moment(name: str, number: int, writes: list[str]) -> tuple[str, bool]:
     draw = random.Random(f"{name} {number}")
     if name == "commit" and number < 2:
         return next(path for path in writes if path.endswith("/lineage.json")), number == 1
+    if name == "count":  # its pipeline has finished another stage before
+        place = next(path for path in writes if re.search("/count-[^/]+/manifest.json$", path))
+        return place, False
     if name == "commit":
         writes = [path for path in writes if "/lineage/" in path]
     return draw.choice(writes), draw.random() < 0.5
