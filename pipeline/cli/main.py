@@ -145,10 +145,13 @@ def _print_error(error: Exception, voice: Voice) -> int:
     voice.fail(error)
     if isinstance(error, ConfigError):
         return 2
+    from outcross.pipeline.engine.leases import LostLockError
     from outcross.pipeline.stages.context import RunError
+    from outcross.transforms.base.stores import StoreError
     from outcross.transforms.inputs.seals import ChangedError
 
-    if not isinstance(error, (RunError, PipelineError, ChangedError, OSError)):
+    known = (RunError, PipelineError, ChangedError, StoreError, LostLockError, OSError)
+    if not isinstance(error, known):
         raise error
     return 1
 

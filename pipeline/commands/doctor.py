@@ -19,8 +19,8 @@ from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.doctor import Check, Disk, DoctorReport, Kernels, Machine
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.cache import TEMPORARY, is_empty
-from outcross.transforms.base.files import beam_filesystems
 from outcross.transforms.base.kernels import lower_bound
+from outcross.transforms.base.stores import beam_filesystems
 
 _PACKAGES = ("apache-beam", "pyarrow", "numba", "numpy", "faiss-cpu", "pydantic")
 _FILE_SYSTEMS = {"gcs": "gs", "s3": "s3", "hf": "hf"}

@@ -318,7 +318,7 @@ def raise_cause(error: Exception) -> NoReturn:
         kind, _, message = text.partition(": ")
     if kind.rpartition(".")[2] == ConfigError.__name__:
         raise ConfigError(message) from error
-    if kind.rpartition(".")[2] in ("ChangedError", "WriteError"):
+    if kind.rpartition(".")[2] in ("ChangedError", "StoreError", "WriteError"):
         raise PipelineError(message) from error
     if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
         text = f"{memory_advice()} ({text.rstrip()})"

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
-from outcross.transforms.base.files import beam_filesystems, is_local, open_input
+from outcross.transforms.base.files import is_local, open_input
+from outcross.transforms.base.stores import beam_filesystems, reaching
 
 BLOCK = 1 << 20  # bytes of a block
 _DIGEST = 16  # bytes of a block's hash
@@ -125,7 +126,11 @@ def check_piece(piece: Piece) -> None:
     """
     if piece.seal is None or not piece.seal.stored:
         return
-    if piece.seal.identity != f"{piece.seal.size}-{_checksum(piece.file)}":
+    try:
+        checksum = _checksum(piece.file)
+    except FileNotFoundError:
+        raise ChangedError(piece.file) from None
+    if piece.seal.identity != f"{piece.seal.size}-{checksum}":
         raise ChangedError(piece.file)
 
 
@@ -233,11 +238,11 @@ def _checksum(path: str) -> str | None:
     """Return an object store's checksum of a file; None for local files and stores without."""
     if is_local(path):
         return None
-    from apache_beam.io.filesystem import BeamIOError
-
+    systems = beam_filesystems(path)
     try:
-        return str(beam_filesystems(path).checksum(path) or "") or None
-    except (BeamIOError, NotImplementedError):
+        with reaching(path):
+            return str(systems.checksum(path) or "") or None
+    except NotImplementedError:
         return None
 
 
