@@ -147,7 +147,7 @@ def _print_error(error: Exception, voice: Voice) -> int:
         return 2
     from outcross.pipeline.engine.leases import LostLockError
     from outcross.pipeline.stages.context import RunError
-    from outcross.transforms.base.stores import StoreError
+    from outcross.transforms.base.store_errors import StoreError
     from outcross.transforms.inputs.seals import ChangedError
 
     known = (RunError, PipelineError, ChangedError, StoreError, LostLockError, OSError)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from outcross.schemas.user_input import ConfigError
-from outcross.transforms.base.stores import ConditionalObject, RefusedWriteError, Stored, StoreError
+from outcross.transforms.base.conditional import ConditionalObject, RefusedWriteError, Stored
+from outcross.transforms.base.store_errors import StoreError
 
 PERIOD = 10.0
 """Seconds between two renewals."""

@@ -74,6 +74,8 @@ class Store:
         return folder
 
 
+_NOT_PASSED_ON = ("content-length", "transfer-encoding", "connection", "date", "server")
+
 # A virtual machine's metadata server gives tokens. Without one, Google's clients look for an
 # account for 20 s in each process.
 _METADATA = {
@@ -98,7 +100,7 @@ def _front(server: str, store: Store) -> type[http.server.BaseHTTPRequestHandler
         def reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response(status)
             for name, value in headers:
-                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                if name.lower() not in _NOT_PASSED_ON:
                     self.send_header(name, value)
             if status != 204:
                 self.send_header("Content-Length", str(len(body)))

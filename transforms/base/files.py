@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.transforms.base.stores import StoredFile, beam_filesystems, reaching, upload
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import StoredFile, file_system, upload
 
 ROW_GROUP = 32 << 20
 """Bytes of a row group, uncompressed."""
@@ -93,7 +94,7 @@ def exists(path: str) -> bool:
     """Return whether a file or folder exists."""
     if is_local(path):
         return Path(path).exists()
-    systems = beam_filesystems(path)
+    systems = file_system(path)
     with reaching(path):
         return bool(systems.exists(path))
 
@@ -111,7 +112,7 @@ def open_input(path: str) -> BinaryIO:
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
 
-    systems = beam_filesystems(path)
+    systems = file_system(path)
     with reaching(path):
         opened = systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
     return io.BufferedReader(StoredFile(path, opened))
@@ -279,7 +280,7 @@ def list_files(pattern: str) -> list[str]:
             folder = folder.rpartition("/")[0]
         pattern = glob.escape(folder) + pattern[len(folder) :]
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
-    systems = beam_filesystems(pattern)
+    systems = file_system(pattern)
     with reaching(pattern):
         matches = systems.match([pattern])[0].metadata_list
     return sorted(match.path for match in matches)
@@ -292,6 +293,6 @@ def delete_files(paths: Sequence[str]) -> None:
             Path(path).unlink(missing_ok=True)
     remote = [path for path in paths if not is_local(path)]
     if remote:
-        systems = beam_filesystems(remote[0])
+        systems = file_system(remote[0])
         with reaching(remote[0]):
             systems.delete(remote)

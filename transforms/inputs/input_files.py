@@ -19,7 +19,8 @@ from urllib.parse import unquote
 from outcross.schemas.sources import Format, Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.files import is_local, printable, real_path
-from outcross.transforms.base.stores import beam_filesystems, reaching
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import file_system
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 
 STANDARD_INPUT = "-"
@@ -362,7 +363,7 @@ def _glob(
 
 def _remote(pattern: str) -> tuple[bool, list[_Match]]:
     """Return the matches in another file system: a file, those of a glob, or a folder's files."""
-    systems = beam_filesystems(pattern)
+    systems = file_system(pattern)
     for asked in (pattern, f"{pattern.rstrip('/')}/**"):
         with reaching(pattern):
             entries = systems.match([asked])[0].metadata_list

@@ -18,7 +18,8 @@ import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
 from outcross.transforms.base.files import is_local, open_input
-from outcross.transforms.base.stores import beam_filesystems, reaching
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import file_system
 
 BLOCK = 1 << 20  # bytes of a block
 _DIGEST = 16  # bytes of a block's hash
@@ -238,7 +239,7 @@ def _checksum(path: str) -> str | None:
     """Return an object store's checksum of a file; None for local files and stores without."""
     if is_local(path):
         return None
-    systems = beam_filesystems(path)
+    systems = file_system(path)
     try:
         with reaching(path):
             return str(systems.checksum(path) or "") or None

@@ -19,7 +19,7 @@ from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
-from outcross.transforms.base.stores import StoreError
+from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.members import FOLDER, Members
