@@ -112,7 +112,8 @@ class Lease:
             except RefusedWriteError as refused:
                 now = refused.now
             held = self._stored.read()
-            if held is None:  # it was released meanwhile
+            if held is None:  # it was released or renewed meanwhile
+                time.sleep(self._poll / 10)
                 continue
             if held.data == text:  # the client wrote it, and tried again
                 self._version = held.version

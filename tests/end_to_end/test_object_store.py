@@ -13,8 +13,14 @@ from typing import Any
 import pytest
 from apache_beam import Create, Map, Pipeline
 
+from outcross.pipeline.engine.leases import Lease
+from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import amazon_store, files, google_store
+from outcross.transforms.base.conditional import RefusedWriteError
+from outcross.transforms.base.store_errors import StoreError
+from outcross.transforms.base.stores import conditional_object
 from tests.end_to_end.conftest import Corpus, Run, promised_bytes
-from tests.support.amazon import Bucket, amazon_store
+from tests.support.amazon import Bucket, amazon_server
 from tests.support.commands import COMMAND, TERMINAL, installed
 from tests.support.dataflow import RefusedError, check_pipeline, dataflow
 from tests.support.object_store import Store, object_store, requests_by_stage
@@ -32,16 +38,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
-    with amazon_store() as running:
+    with amazon_server() as running:
         yield running
 
 
 def remote_config(
-    corpus: Corpus, folder: Path, out: str, files: dict[str, list[Any]] | None = None, **keys: Any
+    corpus: Corpus, folder: Path, out: str, inputs: dict[str, list[Any]] | None = None, **keys: Any
 ) -> Path:
     """Write a YAML file for a run over the corpus with its output in a store."""
     folder.mkdir(exist_ok=True)
-    path = corpus.config(folder / "local", files, workers=2, **keys)
+    path = corpus.config(folder / "local", inputs, workers=2, **keys)
     path.write_text(path.read_text().replace(str(folder / "local"), out))
     return path
 
@@ -104,11 +110,11 @@ def test_run_explain_and_audit_in_an_object_store_give_the_bytes_of_a_local_run(
 def test_input_and_output_in_s3_give_the_bytes_of_a_local_run(
     corpus: Corpus, base: Run, bucket: Bucket, tmp_path: Path
 ) -> None:
-    files = {
+    inputs = {
         name: [bucket.upload(corpus.folder / f"{name}.jsonl", f"in/{name}.jsonl")]
         for name in corpus.rows
     }
-    config = remote_config(corpus, tmp_path, "s3://bucket/out", files)
+    config = remote_config(corpus, tmp_path, "s3://bucket/out", inputs)
     done = installed("run", config, seconds=400, **bucket.environment)
     assert promised_objects(bucket, "out", tmp_path) == promised_bytes(base.out)
     assert done.stdout.replace("s3://bucket/out", str(base.out)) == base.stdout
@@ -160,6 +166,60 @@ def test_a_second_run_in_one_lineage_is_refused_and_sigterm_leaves_no_lock(
     started.terminate()
     assert started.wait(60) == 128 + signal.SIGTERM, (tmp_path / "log").read_text()
     assert not [name for name in store.names() if name.endswith("lock")]
+
+
+def check_conditional_object(path: str) -> None:
+    """Write, lose and take over an object as leases do."""
+    found, another = conditional_object(path), conditional_object(path)
+    assert found is not None
+    assert another is not None
+    assert another.read() is None
+    first = found.write(b"1", None)
+    earlier = another.read()
+    assert earlier is not None
+    assert (earlier.data, earlier.version) == (b"1", first)
+    for version in (None, "7"):
+        with pytest.raises(RefusedWriteError) as refused:
+            found.write(b"2", version)
+        assert refused.value.now is not None
+        assert abs(refused.value.now - time.time()) < 10
+    second = found.write(b"2", first)
+    with pytest.raises(RefusedWriteError):
+        found.write(b"3", first)
+    held = another.read()
+    assert held is not None
+    assert (held.data, held.version) == (b"2", second)
+    assert abs(held.written - time.time()) < 10
+    said: list[str] = []
+    lease = Lease(path, found, period=0.5, expiry=3, poll=0.2)
+    with lease.held("busy", "wait", said.append) as confirm:
+        assert "was left by another program, and taken" in said[-1]
+        with pytest.raises(ConfigError, match="busy: process"):
+            Lease(path, another, expiry=3, poll=0.2).held("busy", "wait", print).__enter__()
+        confirm()
+    assert found.read() is None
+    with pytest.raises(RefusedWriteError):
+        found.write(b"4", second)
+
+
+def test_locks_and_errors_are_those_of_the_real_clients(
+    store: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**store.environment, **bucket.environment}.items():
+        monkeypatch.setenv(name, value)
+    for top in (store.top, bucket.top):
+        check_conditional_object(f"{top}/folder/lock")
+        with pytest.raises(FileNotFoundError, match=f"{top}/nothing is not there"):
+            files.read_bytes(f"{top}/nothing")
+        with pytest.raises(StoreError, match="missing: there is no such bucket"):
+            files.exists(top.replace(store.bucket, "missing") + "/x")
+    monkeypatch.setattr(google_store, "SECONDS", 1)
+    for name in ("STORAGE_EMULATOR_HOST", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    amazon_store.forget_clients()
+    for top in ("gs://unreachable", "s3://unreachable"):
+        with pytest.raises(StoreError, match=rf"^{top} can't be reached \(.*check the network"):
+            files.exists(f"{top}/x")
 
 
 @pytest.mark.dataflow

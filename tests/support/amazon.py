@@ -74,7 +74,7 @@ class Bucket:
 
 
 @contextmanager
-def amazon_store(name: str = "bucket") -> Iterator[Bucket]:
+def amazon_server(name: str = "bucket") -> Iterator[Bucket]:
     """Run a server that keeps its objects in memory.
 
     Args:

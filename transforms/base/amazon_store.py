@@ -64,6 +64,11 @@ def _client_of(values: tuple[Any, ...]) -> Any:
     )
 
 
+def forget_clients() -> None:
+    """Make new clients from now on, where the environment has changed."""
+    _client_of.cache_clear()
+
+
 def list_amazon(options: Any, path: str) -> None:
     """List an object whose address begins with a path, to see that the store answers.
 

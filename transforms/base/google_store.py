@@ -61,7 +61,7 @@ class GoogleObject:
     def __init__(self, options: Any, path: str) -> None:
         bucket, name = place_of(path)
         self._path = path
-        self._blob = google_client(options).bucket(bucket).blob(name)
+        self._bucket, self._name = google_client(options).bucket(bucket), name
         self._limits = limits()
 
     def read(self) -> Stored | None:
@@ -70,26 +70,30 @@ class GoogleObject:
 
         with reaching(self._path):
             try:
-                self._blob.reload(**self._limits)
-                version = self._blob.generation
-                data = self._blob.download_as_bytes(if_generation_match=version, **self._limits)
+                blob = self._latest()
+                blob.reload(**self._limits)
+                data = blob.download_as_bytes(**self._limits)  # of this generation
             except NotFound:
                 return None
-        return Stored(data, str(version), self._blob.updated.timestamp())
+        return Stored(data, str(blob.generation), blob.updated.timestamp())
 
     def write(self, data: bytes, version: str | None) -> str:
         """Write the object if it has a generation, and return the new one."""
         from google.api_core.exceptions import PreconditionFailed
 
-        expected = int(version or 0)
+        expected, blob = int(version or 0), self._latest()
         with reaching(self._path):
             try:
-                self._blob.upload_from_string(data, if_generation_match=expected, **self._limits)
+                blob.upload_from_string(data, if_generation_match=expected, **self._limits)
             except PreconditionFailed as error:
                 raise RefusedWriteError(seconds_of(error.response.headers.get("Date"))) from None
-        return str(self._blob.generation)
+        return str(blob.generation)
 
     def delete(self) -> None:
         """Delete the object."""
         with reaching(self._path):
-            self._blob.delete(**self._limits)
+            self._latest().delete(**self._limits)
+
+    def _latest(self) -> Any:
+        """Return the object without a generation; a client's object keeps to its first one."""
+        return self._bucket.blob(self._name)
