@@ -16,9 +16,6 @@ _ADDRESS = {
     "s3": "the network, a proxy, AWS_REGION, AWS_ENDPOINT_URL for a store that isn't Amazon's",
 }
 
-_CLIENTS = ("apache_beam", "botocore", "boto3", "google", "hdfs", "httpx", "requests", "urllib3")
-"""Packages whose exceptions are failures of a store, beside OSError."""
-
 
 class StoreError(RuntimeError):
     """A store can't be reached or refuses a request; the message says what to check.
@@ -53,8 +50,10 @@ def reaching(path: str) -> Iterator[None]:
         yield
     except Exception as error:
         package = type(error).__module__.partition(".")[0]
-        own = isinstance(error, FileNotFoundError) or package == "outcross"
-        if own or not (isinstance(error, OSError) or package in _CLIENTS):
+        # Clients have their own kinds of errors, and OSError. Others are mistakes of a program.
+        if package == "outcross" or isinstance(error, FileNotFoundError):
+            raise
+        if package == "builtins" and not isinstance(error, OSError):
             raise
         cause = _cause(error)
         if isinstance(cause, NotImplementedError):
