@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from outcross.transforms.base.conditional import RefusedWriteError, Stored, seconds_of
 from outcross.transforms.base.store_errors import place_of, reaching
+
+# Else the client also asks for the bucket, once for each client, for traces that nobody collects.
+os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 
 SECONDS = 20
 """Seconds after which a store that doesn't answer is given up."""
