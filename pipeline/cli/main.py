@@ -145,13 +145,11 @@ def _print_error(error: Exception, voice: Voice) -> int:
     voice.fail(error)
     if isinstance(error, ConfigError):
         return 2
-    from outcross.pipeline.engine.leases import LostLockError
     from outcross.pipeline.stages.context import RunError
     from outcross.transforms.base.store_errors import StoreError
     from outcross.transforms.inputs.seals import ChangedError
 
-    known = (RunError, PipelineError, ChangedError, StoreError, LostLockError, OSError)
-    if not isinstance(error, known):
+    if not isinstance(error, (RunError, PipelineError, ChangedError, StoreError, OSError)):
         raise error
     return 1
 

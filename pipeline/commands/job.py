@@ -187,10 +187,9 @@ def check_out(out: str, kind: Kind) -> None:
         if not Path(out).is_dir():
             raise ConfigError(f"out: {out} is a file; a directory is expected")
         filled = any(names for _, _, names in os.walk(out))
-    else:  # folders are parts of names there
+    else:  # folders are parts of names there; an audit first makes a reference in one
         names = files.list_files(files.join(out, "**"))
-        work = files.join(out, WORK, "")
-        filled = bool(names) and not any(name.startswith(work) for name in names)
+        filled = bool(names) and not any(f"/{WORK}/" in name for name in names)
     if files.exists(files.join(out, MANIFEST)):
         raise ConfigError(
             f"out: {out} holds the result of a run that has lost its {WORK}, without which no "

@@ -23,6 +23,7 @@ from outcross.pipeline.engine.engines import (
     run_pipeline,
     runs_in_process,
 )
+from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
@@ -79,9 +80,16 @@ class Context:
         self.progress.say(f"warning: {message}")
 
     def confirm_locks(self) -> None:
-        """Raise LostLockError if another command has taken a lock of the run."""
+        """Make sure that the run still has its locks.
+
+        Raises:
+            RunError: another command has taken one.
+        """
         for confirm in self.locks:
-            confirm()
+            try:
+                confirm()
+            except LostLockError as error:
+                raise RunError(str(error)) from error
 
     def shown(self, model: ModelT) -> ModelT:
         """Return a report or a plan as it may be shown: with `texts: false` it quotes nothing."""
