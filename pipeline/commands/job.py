@@ -189,7 +189,9 @@ def check_out(out: str, kind: Kind) -> None:
         filled = any(names for _, _, names in os.walk(out))
     else:  # folders are parts of names there; an audit first makes a reference in one
         names = files.list_files(files.join(out, "**"))
-        filled = bool(names) and not any(f"/{WORK}/" in name for name in names)
+        if any(f"/{WORK}/" in name for name in names):
+            return
+        filled = bool(names)
     if files.exists(files.join(out, MANIFEST)):
         raise ConfigError(
             f"out: {out} holds the result of a run that has lost its {WORK}, without which no "

@@ -58,6 +58,12 @@ def test_an_out_in_a_store_may_hold_the_work_of_a_killed_job_and_nothing_else(
     for held in ([], [f"{out}/{WORK}/lock"], [f"{out}/reference/{WORK}/sketch-1/manifest.json"]):
         monkeypatch.setattr(Attic, "held", dict.fromkeys(held, b""))
         check_out(out, "run")
+    manifest = json.dumps({**versions(FORMAT_VERSION), "kind": "run"}).encode()
+    monkeypatch.setattr(Attic, "held", {f"{out}/{MANIFEST}": manifest, f"{out}/{WORK}/lock": b""})
+    check_out(out, "run")
+    monkeypatch.setattr(Attic, "held", {f"{out}/{MANIFEST}": manifest})
+    with pytest.raises(ConfigError, match=f"lost its {WORK}"):
+        check_out(out, "run")
     monkeypatch.setattr(Attic, "held", {f"{out}/notes/mine.txt": b""})
     with pytest.raises(ConfigError, match="holds files that are not of an outcross run"):
         check_out(out, "run")
