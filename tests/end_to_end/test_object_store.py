@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.base.stores import conditional_object
 from tests.end_to_end.conftest import Corpus, Run, promised_bytes
 from tests.support.amazon import Bucket, amazon_server
-from tests.support.commands import COMMAND, TERMINAL, installed
+from tests.support.commands import COMMAND, TERMINAL, Done, installed, outcross
 from tests.support.dataflow import RefusedError, check_pipeline, dataflow
 from tests.support.object_store import Store, object_store, requests_by_stage
 
@@ -76,26 +77,39 @@ def promised_objects(store: Store | Bucket, name: str, folder: Path) -> dict[str
     return promised_bytes(store.download(name, folder / name))
 
 
-def check_explain_and_audit(store: Store | Bucket, base: Run, folder: Path) -> None:
-    """Compare both commands over the run in `out` with those over the local run."""
-    out = f"{store.top}/out"
-    name = base.data[0]["outcross"]["id"]
-    local = installed("explain", base.out, name, code=None)
-    remote = installed("explain", out, name, code=None, **store.environment)
-    assert remote.stdout.replace(out, str(base.out)) == local.stdout
-    assert remote.returncode == local.returncode
+@dataclass(frozen=True)
+class Local:
+    """Both commands over the local run: what they say, and where the audit is."""
 
-    local = installed("audit", base.out, "--out", folder / "audit", code=None)
-    arguments = ("audit", out, "--out", f"{store.top}/audit")
-    remote = installed(*arguments, code=None, seconds=400, **store.environment)
-    texts = [(remote.stdout, store.top), (local.stdout, str(folder))]
-    said = [text.replace(f"{top}/audit", "AUDIT") for text, top in texts]
-    assert said[0].replace(out, str(base.out)) == said[1]
-    assert remote.returncode == local.returncode
+    name: str
+    explained: Done
+    audited: Done
+    audit: str
+
+
+@pytest.fixture(scope="module")
+def local(base: Run, tmp_path_factory: pytest.TempPathFactory) -> Local:
+    name, audit = base.data[0]["outcross"]["id"], tmp_path_factory.mktemp("local") / "audit"
+    explained = outcross("explain", base.out, name, code=None)
+    return Local(
+        name, explained, outcross("audit", base.out, "--out", audit, code=None), str(audit)
+    )
+
+
+def check_explain_and_audit(store: Store | Bucket, base: Run, local: Local) -> None:
+    """Compare both commands over the run in `out` with those over the local run."""
+    out, audit = f"{store.top}/out", f"{store.top}/audit"
+    done = installed("explain", out, local.name, code=None, **store.environment)
+    assert done.stdout.replace(out, str(base.out)) == local.explained.stdout
+    assert done.returncode == local.explained.returncode
+    done = installed("audit", out, "--out", audit, code=None, seconds=400, **store.environment)
+    said = done.stdout.replace(audit, local.audit).replace(out, str(base.out))
+    assert said == local.audited.stdout
+    assert done.returncode == local.audited.returncode
 
 
 def test_run_explain_and_audit_in_an_object_store_give_the_bytes_of_a_local_run(
-    corpus: Corpus, base: Run, store: Store, tmp_path: Path
+    corpus: Corpus, base: Run, local: Local, store: Store, tmp_path: Path
 ) -> None:
     config = remote_config(corpus, tmp_path, "gs://bucket/out")
     done = installed("run", config, seconds=400, **store.environment)
@@ -105,11 +119,11 @@ def test_run_explain_and_audit_in_an_object_store_give_the_bytes_of_a_local_run(
     assert sum(counts.values()) < 1_400
     assert len(store.requests) < 1_600
     assert sum(number for (_, method), number in counts.items() if method == "PUT") < 230
-    check_explain_and_audit(store, base, tmp_path)
+    check_explain_and_audit(store, base, local)
 
 
 def test_input_and_output_in_s3_give_the_bytes_of_a_local_run(
-    corpus: Corpus, base: Run, bucket: Bucket, tmp_path: Path
+    corpus: Corpus, base: Run, local: Local, bucket: Bucket, tmp_path: Path
 ) -> None:
     inputs = {
         name: [bucket.upload(corpus.folder / f"{name}.jsonl", f"in/{name}.jsonl")]
@@ -119,7 +133,7 @@ def test_input_and_output_in_s3_give_the_bytes_of_a_local_run(
     done = installed("run", config, seconds=400, **bucket.environment)
     assert promised_objects(bucket, "out", tmp_path) == promised_bytes(base.out)
     assert done.stdout.replace("s3://bucket/out", str(base.out)) == base.stdout
-    check_explain_and_audit(bucket, base, tmp_path)
+    check_explain_and_audit(bucket, base, local)
     assert not [name for name in bucket.names() if name.endswith("lock")]
 
 
