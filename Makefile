@@ -20,10 +20,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# Runs and failures on Prism, on a Flink cluster of this machine, and against gs://;
+# Runs and failures on Prism, on a Flink cluster of this machine, and against gs:// and s3://;
 # needs Go, Java 11 or 17, and Maven.
 engines: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs]'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs,s3,engines]'
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
 	$(BIN)/python -m pytest -m "engines and not dataflow"
 

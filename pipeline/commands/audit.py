@@ -32,6 +32,7 @@ from outcross.schemas.gates import load_gates
 from outcross.schemas.report import Report
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
+from outcross.transforms.base.stores import use_options
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS
 from outcross.transforms.reference.reference import copy_reference, load_reference
 
@@ -81,6 +82,7 @@ def build_reference(
                 f"audits need {2 * LEAST_DOCUMENTS}, about {4 * LEAST_DOCUMENTS} different human "
                 "texts in all"
             )
+        context.confirm_locks()
         copy_reference(clustered.reference_folder, config.out)
         described = manifest(clustered.sketched, clustered.reference, "reference")
         files.write_json(files.join(config.out, MANIFEST), described)
@@ -106,6 +108,7 @@ def audit(
     """
     gates = load_gates(request.gates)
     progress = progress or StageProgress()
+    use_options(beam_args)
     check_out(request.out, "audit")
     sources = corpus_sources(request)
     reference = request.reference
@@ -133,6 +136,7 @@ def audit(
         with context.progress.stage("report"):
             report = context.shown(audit_report(measured))
         described = manifest(audited.sketched, audited.clustered.reference, "audit")
+        context.confirm_locks()
         _write_report(config.out, report, described)
         files.write_json(files.join(config.out, MANIFEST), described)
         return AuditResult(config.out, report)

@@ -19,8 +19,8 @@ from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.doctor import Check, Disk, DoctorReport, Kernels, Machine
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.cache import TEMPORARY, is_empty
-from outcross.transforms.base.files import beam_filesystems
 from outcross.transforms.base.kernels import lower_bound
+from outcross.transforms.base.stores import file_system
 
 _PACKAGES = ("apache-beam", "pyarrow", "numba", "numpy", "faiss-cpu", "pydantic")
 _FILE_SYSTEMS = {"gcs": "gs", "s3": "s3", "hf": "hf"}
@@ -123,7 +123,7 @@ def _kernels() -> Kernels:
 def _file_system(extra: str, scheme: str) -> Check:
     name = f"{extra} ({scheme}://)"
     try:
-        beam_filesystems(f"{scheme}://")
+        file_system(f"{scheme}://")
     except ConfigError:
         remedy = f"in the clone of outcross: pip install '.[{extra}]'"
         return Check(name=name, state="missing", detail="the extra is not installed", remedy=remedy)

@@ -160,6 +160,7 @@ def commit(selected: Selected, tokens: int) -> None:
         sources=_archived(selected, lineage, place),
         ranking=list(selected.ranking.sources),
     )
+    selected.context.confirm_locks()
     if read_lineage(lineage.folder) != lineage.state:
         raise RunError(
             f"lineage: {lineage.folder} has changed during the run; the result in {config.out} is "

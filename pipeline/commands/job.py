@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
-from outcross.pipeline.engine.locks import check_writable, lock_file
+from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
@@ -28,6 +28,7 @@ from outcross.schemas.documents import FORMAT_VERSION, Unit
 from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.stores import use_options
 from outcross.transforms.base.visible import visible_name
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
@@ -64,24 +65,28 @@ def job(
         ConfigError: when the request is wrong, or another job is at work in the folder.
         WriteError: when a disk is full or protected.
     """
+    progress = progress or StageProgress()
+    use_options(beam_args)
     shared = config.lineage if remembers else None
-    with _going_on(config), nullcontext() if shared is None else lock_lineage(shared):
+    confirm: list[Callable[[], None]] = []
+    with _going_on(config), ExitStack() as locks:
         lineage = None
         if shared is not None:
+            confirm.append(locks.enter_context(lock_lineage(shared, progress.say)))
             config, lineage = within_lineage(config)
         check_out(config.out, kind)
         config = with_standard_input(config)
         inputs = check_request(config, kind)
-        context = Context(with_plan(config), beam_args, progress or StageProgress(), lineage)
+        context = Context(with_plan(config), beam_args, progress, lineage, confirm)
         _ = context.options  # a wrong one is refused before any work
         if remembers:
             check_disk(config, inputs)
         _note_replaced(context, kind)
-        with lock_out(config.out):
-            files.delete_leftovers(config.out)
-            for warning in [] if lineage is None else lineage.warnings:
-                context.warn(warning)
-            yield context
+        confirm.append(locks.enter_context(lock_out(config.out, progress.say)))
+        files.delete_leftovers(config.out)
+        for warning in [] if lineage is None else lineage.warnings:
+            context.warn(warning)
+        yield context
 
 
 @contextmanager
@@ -151,22 +156,26 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
 
 
 @contextmanager
-def lock_out(out: str) -> Iterator[None]:
+def lock_out(out: str, say: Callable[[str], None] = print) -> Iterator[Callable[[], None]]:
     """Keep a second job out of an output folder.
 
     Args:
         out: the folder.
+        say: function that prints a line, where the wait for a left lock takes seconds.
+
+    Yields:
+        A function that raises LostLockError if the lock is lost.
 
     Raises:
         ConfigError: when another job is at work there.
     """
     files.make_folder(files.join(out, WORK))
-    if not files.is_local(out):  # object stores have no locks
-        yield
-        return
-    message = f"out: another run is at work in {out}; wait for it, or choose another directory"
-    with lock_file(files.join(out, WORK, "lock"), message):
-        yield
+    busy, advice = (
+        f"out: another run is at work in {out}",
+        "wait for it, or choose another directory",
+    )
+    with lock(files.join(out, WORK, "lock"), busy, advice, say) as confirm:
+        yield confirm
 
 
 def check_out(out: str, kind: Kind) -> None:
@@ -192,14 +201,17 @@ def check_out(out: str, kind: Kind) -> None:
                 f"out: {out} holds what `outcross {_COMMANDS.get(earlier, earlier)}` has made; "
                 "choose another directory"
             )
-    if files.exists(files.join(out, WORK)) or not files.exists(out):
-        return
     if files.is_local(out):
+        if files.exists(files.join(out, WORK)) or not files.exists(out):
+            return
         if not Path(out).is_dir():
             raise ConfigError(f"out: {out} is a file; a directory is expected")
         filled = any(names for _, _, names in os.walk(out))
-    else:
-        filled = any(files.list_files(files.join(out, glob)) for glob in ("*", "*/*"))
+    else:  # folders are parts of names there; an audit first makes a reference in one
+        names = files.list_files(files.join(out, "**"))
+        if any(f"/{WORK}/" in name for name in names):
+            return
+        filled = bool(names)
     if files.exists(files.join(out, MANIFEST)):
         raise ConfigError(
             f"out: {out} holds the result of a run that has lost its {WORK}, without which no "

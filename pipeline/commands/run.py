@@ -130,6 +130,7 @@ def _finish(written: Written[Selected] | Written[Kept], report: Report) -> None:
         report: report of the run.
     """
     config, selected = written.config, written.selected
+    written.sketched.context.confirm_locks()
     out, plan, reference = config.out, None, None
     if isinstance(selected, Selected):
         plan, reference = selected.planned.plan, selected.clustered.reference

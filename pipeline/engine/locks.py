@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from outcross.pipeline.engine.leases import Lease
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.stores import conditional_object
 from outcross.transforms.base.visible import visible_name
 
 
@@ -77,3 +79,36 @@ def lock_file(path: str, message: str) -> Iterator[None]:
         except BlockingIOError:
             raise ConfigError(message) from None
         yield
+
+
+@contextmanager
+def lock(
+    path: str, busy: str, advice: str, say: Callable[[str], None] = print
+) -> Iterator[Callable[[], None]]:
+    """Hold a lock on this machine's disk or on an object store.
+
+    Stores other than gs:// and s3:// have no locks.
+
+    Args:
+        path: path of the lock file or object.
+        busy: beginning of the error if another command holds the lock.
+        advice: what to do then.
+        say: function that prints a line, where the wait for a left lock takes seconds.
+
+    Yields:
+        A function that raises LostLockError if the lock is lost.
+
+    Raises:
+        ConfigError: another command holds the lock.
+        StoreError: the store doesn't answer or refuses.
+    """
+    if files.is_local(path):
+        with lock_file(path, f"{busy}; {advice}"):
+            yield lambda: None
+        return
+    stored = conditional_object(path)
+    if stored is None:
+        yield lambda: None
+        return
+    with Lease(path, stored).hold(busy, advice, say) as confirm:
+        yield confirm

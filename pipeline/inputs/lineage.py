@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from outcross.pipeline.engine.artifacts import WORK
-from outcross.pipeline.engine.locks import check_writable, lock_file
+from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.inputs.plans import read_plan
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
@@ -178,27 +178,26 @@ def _begin_anew(folder: str) -> str:
 
 
 @contextmanager
-def lock_lineage(folder: str) -> Iterator[None]:
+def lock_lineage(folder: str, say: Callable[[str], None] = print) -> Iterator[Callable[[], None]]:
     """Keep a second run off a lineage while the body of the `with` statement runs.
 
     Args:
         folder: folder of the lineage.
+        say: function that prints a line, where the wait for a left lock takes seconds.
+
+    Yields:
+        A function that raises LostLockError if the lock is lost.
 
     Raises:
         ConfigError: another run is at work on it, or the folder holds other files.
     """
-    if not files.is_local(folder):  # object stores have no locks; the commit checks again
-        yield
-        return
     check_writable("lineage", folder)
     read_lineage(folder)  # a folder with other files gets no lock
     files.make_folder(folder)
-    message = (
-        f"lineage: another run is at work on {folder}; wait for it, as each generation builds on "
-        "the one before"
-    )
-    with lock_file(files.join(folder, _LOCK), message):
-        yield
+    busy = f"lineage: another run is at work on {folder}"
+    advice = "wait for it, as each generation builds on the one before"
+    with lock(files.join(folder, _LOCK), busy, advice, say) as confirm:
+        yield confirm
 
 
 def within_lineage(config: Config) -> tuple[Config, RunLineage]:

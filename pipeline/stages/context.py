@@ -23,6 +23,7 @@ from outcross.pipeline.engine.engines import (
     run_pipeline,
     runs_in_process,
 )
+from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
@@ -50,6 +51,7 @@ class Context:
         beam_args: Beam's own options, as the user wrote them.
         progress: output that shows the stages.
         lineage: lineage of the run; None without one.
+        locks: functions that raise LostLockError if a lock of the run is lost.
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
         pipelines: number of units of each Beam pipeline so far.
@@ -61,6 +63,7 @@ class Context:
     beam_args: Sequence[str] = ()
     progress: StageProgress = field(default_factory=StageProgress)
     lineage: RunLineage | None = None
+    locks: Sequence[Callable[[], None]] = ()
     started: float = field(default_factory=time.time)
     warnings: list[str] = field(default_factory=list)
     pipelines: list[int] = field(default_factory=list)
@@ -75,6 +78,18 @@ class Context:
         """Print a warning, and keep it for the report."""
         self.warnings.append(message)
         self.progress.say(f"warning: {message}")
+
+    def confirm_locks(self) -> None:
+        """Make sure that the run still has its locks.
+
+        Raises:
+            RunError: another command has taken one.
+        """
+        for confirm in self.locks:
+            try:
+                confirm()
+            except LostLockError as error:
+                raise RunError(str(error)) from error
 
     def shown(self, model: ModelT) -> ModelT:
         """Return a report or a plan as it may be shown: with `texts: false` it quotes nothing."""
@@ -115,6 +130,7 @@ class Context:
         """
         if not units:
             return {}
+        self.confirm_locks()
         self.pipelines.append(len(units))
         with self._dealing(units, reading) as deal:
             counters = run_pipeline(lambda root: wire(root | deal), self.options)

@@ -1,4 +1,4 @@
-"""Commands whose output is in gs://, and Dataflow's way from the driver to the workers."""
+"""Commands whose files are in gs:// or s3://, and Dataflow's way from the driver to the workers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from apache_beam import Create, Map, Pipeline
 
+from outcross.pipeline.engine.leases import Lease
+from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import amazon_store, files, google_store
+from outcross.transforms.base.conditional import RefusedWriteError
+from outcross.transforms.base.store_errors import StoreError
+from outcross.transforms.base.stores import conditional_object
 from tests.end_to_end.conftest import Corpus, Run, promised_bytes
-from tests.support.commands import COMMAND, TERMINAL, installed
+from tests.support.amazon import Bucket, amazon_server
+from tests.support.commands import COMMAND, TERMINAL, Done, installed, outcross
 from tests.support.dataflow import RefusedError, check_pipeline, dataflow
 from tests.support.object_store import Store, object_store, requests_by_stage
 
@@ -29,69 +37,204 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield running
 
 
-def remote_config(corpus: Corpus, folder: Path, out: str) -> Path:
-    """Write a YAML file for a run over the corpus with its output in gs://."""
-    path = corpus.config(folder / "local", workers=2)
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with amazon_server() as running:
+        yield running
+
+
+def remote_config(
+    corpus: Corpus, folder: Path, out: str, inputs: dict[str, list[Any]] | None = None, **keys: Any
+) -> Path:
+    """Write a YAML file for a run over the corpus with its output in a store."""
+    folder.mkdir(exist_ok=True)
+    path = corpus.config(folder / "local", inputs, workers=2, **keys)
     path.write_text(path.read_text().replace(str(folder / "local"), out))
     return path
 
 
-def start(store: Store, *arguments: Any) -> subprocess.Popen[bytes]:
+def start(store: Store, *arguments: Any, log: Path | None = None) -> subprocess.Popen[bytes]:
     """Start the installed command and return at once."""
-    return subprocess.Popen(
-        [COMMAND, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **TERMINAL, **store.environment},
-    )
+    with (Path(os.devnull) if log is None else log).open("wb") as stream:
+        return subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env={**os.environ, **TERMINAL, **store.environment},
+        )
 
 
-def promised_objects(store: Store, name: str, folder: Path) -> dict[str, bytes]:
+def wait_for(store: Store, part: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the name of an object has this part."""
+    deadline = time.monotonic() + 120
+    while not any(part in name for name in store.names()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def promised_objects(store: Store | Bucket, name: str, folder: Path) -> dict[str, bytes]:
     return promised_bytes(store.download(name, folder / name))
 
 
+@dataclass(frozen=True)
+class Local:
+    """Both commands over the local run: what they say, and where the audit is."""
+
+    name: str
+    explained: Done
+    audited: Done
+    audit: str
+
+
+@pytest.fixture(scope="module")
+def local(base: Run, tmp_path_factory: pytest.TempPathFactory) -> Local:
+    name, audit = base.data[0]["outcross"]["id"], tmp_path_factory.mktemp("local") / "audit"
+    explained = outcross("explain", base.out, name, code=None)
+    return Local(
+        name, explained, outcross("audit", base.out, "--out", audit, code=None), str(audit)
+    )
+
+
+def check_explain_and_audit(store: Store | Bucket, base: Run, local: Local) -> None:
+    """Compare both commands over the run in `out` with those over the local run."""
+    out, audit = f"{store.top}/out", f"{store.top}/audit"
+    done = installed("explain", out, local.name, code=None, **store.environment)
+    assert done.stdout.replace(out, str(base.out)) == local.explained.stdout
+    assert done.returncode == local.explained.returncode
+    done = installed("audit", out, "--out", audit, code=None, seconds=400, **store.environment)
+    said = done.stdout.replace(audit, local.audit).replace(out, str(base.out))
+    assert said == local.audited.stdout
+    assert done.returncode == local.audited.returncode
+
+
 def test_run_explain_and_audit_in_an_object_store_give_the_bytes_of_a_local_run(
-    corpus: Corpus, base: Run, store: Store, tmp_path: Path
+    corpus: Corpus, base: Run, local: Local, store: Store, tmp_path: Path
 ) -> None:
     config = remote_config(corpus, tmp_path, "gs://bucket/out")
     done = installed("run", config, seconds=400, **store.environment)
     assert promised_objects(store, "out", tmp_path) == promised_bytes(base.out)
     assert done.stdout.replace("gs://bucket/out", str(base.out)) == base.stdout
     counts = requests_by_stage(store.requests, "out/")
-    assert sum(counts.values()) < 1_700
+    assert sum(counts.values()) < 1_400
+    assert len(store.requests) < 1_600
     assert sum(number for (_, method), number in counts.items() if method == "PUT") < 230
-
-    name = base.data[0]["outcross"]["id"]
-    local = installed("explain", base.out, name, code=None)
-    remote = installed("explain", "gs://bucket/out", name, code=None, **store.environment)
-    assert remote.stdout.replace("gs://bucket/out", str(base.out)) == local.stdout
-    assert remote.returncode == local.returncode
-
-    local = installed("audit", base.out, "--out", tmp_path / "audit", code=None)
-    arguments = ("audit", "gs://bucket/out", "--out", "gs://bucket/audit")
-    remote = installed(*arguments, code=None, seconds=400, **store.environment)
-    texts = [(remote.stdout, "gs://bucket"), (local.stdout, str(tmp_path))]
-    said = [text.replace(f"{top}/audit", "AUDIT") for text, top in texts]
-    assert said[0].replace("gs://bucket/out", str(base.out)) == said[1]
-    assert remote.returncode == local.returncode
+    check_explain_and_audit(store, base, local)
 
 
-def test_a_run_in_an_object_store_that_is_killed_goes_on_and_gives_the_same_bytes(
+def test_input_and_output_in_s3_give_the_bytes_of_a_local_run(
+    corpus: Corpus, base: Run, local: Local, bucket: Bucket, tmp_path: Path
+) -> None:
+    inputs = {
+        name: [bucket.upload(corpus.folder / f"{name}.jsonl", f"in/{name}.jsonl")]
+        for name in corpus.rows
+    }
+    config = remote_config(corpus, tmp_path, "s3://bucket/out", inputs)
+    done = installed("run", config, seconds=400, **bucket.environment)
+    assert promised_objects(bucket, "out", tmp_path) == promised_bytes(base.out)
+    assert done.stdout.replace("s3://bucket/out", str(base.out)) == base.stdout
+    check_explain_and_audit(bucket, base, local)
+    assert not [name for name in bucket.names() if name.endswith("lock")]
+
+
+def test_a_second_run_is_refused_and_one_that_is_killed_goes_on_to_the_same_bytes(
     corpus: Corpus, base: Run, store: Store, tmp_path: Path
 ) -> None:
     config = remote_config(corpus, tmp_path, "gs://bucket/out")
     started = start(store, "run", config)
-    deadline = time.monotonic() + 120
-    while not any("/deduplicate-" in name for name in store.names("out/")):
-        assert started.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(store, "out/.outcross/lock", started)
+    refused = installed("run", config, code=2, **store.environment)
+    assert (
+        f"outcross: out: another run is at work in gs://bucket/out: process {started.pid} on "
+        in refused.stderr
+    )
+    assert "(gs://bucket/out/.outcross/lock); wait for it, or choose another directory" in (
+        refused.stderr
+    )
+    wait_for(store, "/deduplicate-", started)
     started.kill()
     assert started.wait(10) == -signal.SIGKILL
     assert "out/manifest.json" not in store.names("out/")
+    store.delete("out/.outcross/lock")  # instead of a minute's wait
     resumed = installed("run", config, seconds=400, **store.environment)
     assert "sketch        done earlier, unchanged" in resumed.stderr
     assert promised_objects(store, "out", tmp_path) == promised_bytes(base.out)
+    assert "out/.outcross/lock" not in store.names("out/")
+
+
+def test_a_second_run_in_one_lineage_is_refused_and_sigterm_leaves_no_lock(
+    corpus: Corpus, store: Store, tmp_path: Path
+) -> None:
+    top = "gs://bucket"
+    first, second = (
+        remote_config(corpus, tmp_path / name, f"{top}/{name}", lineage=f"{top}/lineage")
+        for name in ("g1", "g2")
+    )
+    started = start(store, "run", first, log=tmp_path / "log")
+    wait_for(store, "lineage/lock", started)
+    refused = installed("run", second, code=2, **store.environment)
+    assert "outcross: lineage: another run is at work on gs://bucket/lineage: process " in (
+        refused.stderr
+    )
+    assert not store.names("g2/")
+    wait_for(store, "g1/.outcross/sketch-", started)
+    started.terminate()
+    assert started.wait(60) == 128 + signal.SIGTERM, (tmp_path / "log").read_text()
+    assert not [name for name in store.names() if name.endswith("lock")]
+
+
+def check_conditional_object(path: str) -> None:
+    """Write, lose and take over an object as leases do."""
+    found, another = conditional_object(path), conditional_object(path)
+    assert found is not None
+    assert another is not None
+    assert another.read() is None
+    first = found.write(b"1", None)
+    earlier = another.read()
+    assert earlier is not None
+    assert (earlier.data, earlier.version) == (b"1", first)
+    for version in (None, "7"):
+        with pytest.raises(RefusedWriteError) as refused:
+            found.write(b"2", version)
+        assert refused.value.now is not None
+        assert abs(refused.value.now - time.time()) < 10
+    second = found.write(b"2", first)
+    with pytest.raises(RefusedWriteError):
+        found.write(b"3", first)
+    held = another.read()
+    assert held is not None
+    assert (held.data, held.version) == (b"2", second)
+    assert abs(held.written - time.time()) < 10
+    said: list[str] = []
+    lease = Lease(path, found, period=0.5, expiry=3, poll=0.2)
+    with lease.held("busy", "wait", said.append) as confirm:
+        assert "was left by another program, and taken" in said[-1]
+        with pytest.raises(ConfigError, match="busy: process"):
+            Lease(path, another, expiry=3, poll=0.2).held("busy", "wait", print).__enter__()
+        confirm()
+    assert found.read() is None
+    with pytest.raises(RefusedWriteError):
+        found.write(b"4", second)
+
+
+def test_locks_and_errors_are_those_of_the_real_clients(
+    store: Store, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**store.environment, **bucket.environment}.items():
+        monkeypatch.setenv(name, value)
+    for top in (store.top, bucket.top):
+        check_conditional_object(f"{top}/folder/lock")
+        with pytest.raises(FileNotFoundError, match=f"{top}/nothing is not there"):
+            files.read_bytes(f"{top}/nothing")
+        with pytest.raises(StoreError, match="missing: there is no such bucket"):
+            files.exists(top.replace(store.bucket, "missing") + "/x")
+    monkeypatch.setattr(google_store, "SECONDS", 1)
+    for name in ("STORAGE_EMULATOR_HOST", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    amazon_store.forget_clients()
+    for top in ("gs://unreachable", "s3://unreachable"):
+        with pytest.raises(StoreError, match=rf"^{top} can't be reached \(.*check the network"):
+            files.exists(f"{top}/x")
 
 
 @pytest.mark.dataflow
@@ -110,7 +253,6 @@ def test_a_run_on_dataflow_goes_through_packaging_staging_and_the_job_service(
         assert max(job.graph_bytes for job in service.jobs) < 200_000
         assert max(job.request_bytes for job in service.jobs) < 50_000
         # The same pipeline of another process has the same steps.
-        (tmp_path / "again").mkdir()
         again = remote_config(corpus, tmp_path / "again", "gs://bucket/again")
         started = start(store, "run", again, *options)
         deadline = time.monotonic() + 120

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from outcross.pipeline.engine.engines import PipelineError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import Config, parse
+from tests.support.attic import Attic
 from tests.support.units import units_of
 
 WORDS = [f"w{number}" for number in range(900)]
@@ -133,7 +136,7 @@ def test_work_files_do_not_grow_with_files(tmp_path: Path) -> None:
 class Editing(StageProgress):
     """Edits a file, leaving its size, when a stage begins or has ended ("after sketch")."""
 
-    def __init__(self, path: Path, moment: str) -> None:
+    def __init__(self, path: Path | StoredPath, moment: str) -> None:
         super().__init__(quiet=True)
         self.path, self.moment = path, moment
 
@@ -147,7 +150,7 @@ class Editing(StageProgress):
             edit(self.path)
 
 
-def edit(path: Path) -> None:
+def edit(path: Path | StoredPath) -> None:
     """Put another word of the same length into the middle of the file."""
     data = path.read_bytes()
     at = data.index(b'"text": "w', len(data) // 2) + len(b'"text": "')
@@ -170,7 +173,7 @@ READERS = {
 """Moments after which each command still reads its input. It looks texts up while it writes."""
 
 
-def command(name: str, out: Path, path: Path, progress: StageProgress) -> None:
+def command(name: str, out: Path, path: Path | StoredPath, progress: StageProgress) -> None:
     """Run a command over one file."""
     if name == "audit":
         audit(AuditRequest(paths=[str(path)], out=str(out), workers=2), progress=progress)
@@ -191,6 +194,50 @@ def test_a_change_while_a_command_is_at_work_is_refused_by_name(
     tmp_path: Path, name: str, moment: str
 ) -> None:
     path, _ = one_file(tmp_path)
+    out = tmp_path / "out"
+    with pytest.raises(PipelineError, match=rf"^{path} has changed since the run began"):
+        command(name, out, path, Editing(path, moment))
+    assert not (out / "manifest.json").exists()
+
+
+class Hashed(Attic):
+    """A store that has a checksum of each file."""
+
+    @classmethod
+    def scheme(cls) -> str:
+        return "hashed"
+
+    def checksum(self, path: str) -> str:
+        return f"{zlib.crc32(self.held[path]):08x}"
+
+
+@dataclass(frozen=True)
+class StoredPath:
+    """A path of a store in memory, with the methods of `Path` that `edit` uses."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+    def read_bytes(self) -> bytes:
+        return bytes(Attic.held[self.address])
+
+    def write_bytes(self, data: bytes) -> int:
+        Attic.held[self.address] = data
+        return len(data)
+
+
+@pytest.mark.parametrize("scheme", ["hashed", "attic"])
+@pytest.mark.parametrize(
+    ("name", "moment"), [("run", "write"), ("dedup", "sketch"), ("audit", "cluster")]
+)
+def test_a_stored_file_that_changes_at_the_same_size_is_refused_with_checksums_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, scheme: str
+) -> None:
+    monkeypatch.setattr(Attic, "held", {})
+    path = StoredPath(f"{scheme}://shelf/s.jsonl")
+    path.write_bytes(one_file(tmp_path)[0].read_bytes())
     out = tmp_path / "out"
     with pytest.raises(PipelineError, match=rf"^{path} has changed since the run began"):
         command(name, out, path, Editing(path, moment))

@@ -42,6 +42,11 @@ class Store:
         return f"http://{self.place}"
 
     @property
+    def top(self) -> str:
+        """Return the address of the bucket."""
+        return f"gs://{self.bucket}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables with which Google's clients use this server."""
         hosts = dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_IP"), self.place)
@@ -65,6 +70,11 @@ class Store:
             data: bytes = answer.read()
         return data
 
+    def delete(self, name: str) -> None:
+        """Delete an object, as a person does with the store's own tools."""
+        place = f"/storage/v1/b/{self.bucket}/o/{quote(name, safe='')}"
+        urlopen(Request(self.url + place, method="DELETE")).close()
+
     def download(self, prefix: str, folder: Path) -> Path:
         """Copy all objects below a prefix into a folder, and return the folder."""
         for name in self.names(prefix + "/"):
@@ -74,11 +84,15 @@ class Store:
         return folder
 
 
+_NOT_PASSED_ON = ("content-length", "transfer-encoding", "connection", "date", "server")
+
 # A virtual machine's metadata server gives tokens. Without one, Google's clients look for an
 # account for 20 s in each process.
+_ACCOUNT = {"aliases": ["default"], "email": "w@example.org", "scopes": []}
 _METADATA = {
     "/token": {"access_token": "none", "expires_in": 36_000, "token_type": "Bearer"},
-    "/service-accounts/default/": {"aliases": ["default"], "email": "w@example.org", "scopes": []},
+    "/service-accounts/default/": _ACCOUNT,
+    "/service-accounts/w@example.org/": _ACCOUNT,
 }
 
 
@@ -98,7 +112,7 @@ def _front(server: str, store: Store) -> type[http.server.BaseHTTPRequestHandler
         def reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response(status)
             for name, value in headers:
-                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                if name.lower() not in _NOT_PASSED_ON:
                     self.send_header(name, value)
             if status != 204:
                 self.send_header("Content-Length", str(len(body)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import glob
-import importlib.util
 import io
 import json
 import os
 import re
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import StoredFile, file_system, upload
 from outcross.transforms.base.visible import visible_name
 
 ROW_GROUP = 32 << 20
@@ -69,52 +70,6 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
-_EXTRAS = {
-    "gs": ("gcs", "google.cloud.storage"),
-    "s3": ("s3", "boto3"),
-    "hf": ("hf", "huggingface_hub"),
-}
-"""The extra of this package that reads each scheme, and a module that the extra installs."""
-
-
-def beam_filesystems(path: str) -> Any:
-    """Return Beam's `FileSystems`, after checking that one of them reads the path's scheme.
-
-    Raises:
-        ConfigError: no file system knows the scheme; the message says what to do.
-    """
-    from apache_beam.io.filesystems import FileSystems
-
-    scheme = path.partition("://")[0].lower()
-    if scheme in ("http", "https"):
-        raise ConfigError(
-            f"{scheme}:// addresses are not read; download the file first (`curl -LO ADDRESS`), or "
-            "read data sets of the Hugging Face Hub by hf://datasets/OWNER/NAME/FILE"
-        )
-    extra, module = _EXTRAS.get(scheme, ("", ""))
-    if extra and not is_installed(module):
-        raise ConfigError(
-            f"{scheme}:// needs an extra; in the clone of outcross: pip install '.[{extra}]'"
-        )
-    if scheme == "hf":
-        import outcross.transforms.base.hub  # noqa: F401, registers hf:// with Beam
-    try:
-        FileSystems.get_filesystem(path)
-    except ValueError:
-        raise ConfigError(
-            f"there is no file system for {scheme}://; there are gs, s3, hdfs and hf"
-        ) from None
-    return FileSystems
-
-
-def is_installed(module: str) -> bool:
-    """Return whether a module can be imported, without importing it."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # its parent package is missing
-        return False
-
-
 def as_utf8(path: str) -> str:
     """Return a path as valid UTF-8 text, with other bytes in hexadecimal."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -139,7 +94,9 @@ def exists(path: str) -> bool:
     """Return whether a file or folder exists."""
     if is_local(path):
         return Path(path).exists()
-    return bool(beam_filesystems(path).exists(path))
+    systems = file_system(path)
+    with reaching(path):
+        return bool(systems.exists(path))
 
 
 def make_folder(path: str) -> None:
@@ -155,9 +112,10 @@ def open_input(path: str) -> BinaryIO:
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
 
-    systems = beam_filesystems(path)
-    opened = systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return cast(BinaryIO, opened)
+    systems = file_system(path)
+    with reaching(path):
+        opened = systems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return io.BufferedReader(StoredFile(path, opened))
 
 
 def read_bytes(path: str) -> bytes:
@@ -169,18 +127,19 @@ def read_bytes(path: str) -> bytes:
 def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:
     """Call `write` with an open file that gets its name only when it is complete.
 
-    A local file has a temporary name and is renamed. An object store shows a file when it is
-    closed, so there the final name is used at once.
+    A local file has a temporary name and is renamed. What goes to an object store is complete
+    in a temporary file before the upload begins.
 
     Raises:
         WriteError: the disk is full, or the system forbids the write.
+        StoreError: the store doesn't answer or refuses.
     """
     if not is_local(path):
-        from apache_beam.io.filesystem import CompressionTypes
-
-        systems = beam_filesystems(path)
-        with systems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as remote:
-            write(cast(BinaryIO, remote))
+        with tempfile.TemporaryFile() as complete:
+            with writing(tempfile.gettempdir()):
+                write(complete)
+            complete.seek(0)
+            upload(path, complete)
         return
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
@@ -331,7 +290,9 @@ def list_files(pattern: str) -> list[str]:
             folder = folder.rpartition("/")[0]
         pattern = glob.escape(folder) + pattern[len(folder) :]
         return sorted(path for path in glob.glob(pattern) if Path(path).is_file())
-    matches = beam_filesystems(pattern).match([pattern])[0].metadata_list
+    systems = file_system(pattern)
+    with reaching(pattern):
+        matches = systems.match([pattern])[0].metadata_list
     return sorted(match.path for match in matches)
 
 
@@ -342,4 +303,6 @@ def delete_files(paths: Sequence[str]) -> None:
             Path(path).unlink(missing_ok=True)
     remote = [path for path in paths if not is_local(path)]
     if remote:
-        beam_filesystems(remote[0]).delete(remote)
+        systems = file_system(remote[0])
+        with reaching(remote[0]):
+            systems.delete(remote)

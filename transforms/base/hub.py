@@ -17,6 +17,8 @@ from apache_beam.io.filesystem import (
     MatchResult,
 )
 
+from outcross.schemas.user_input import ConfigError
+
 _SCHEME = "hf://"
 
 
@@ -118,7 +120,7 @@ class HubFileSystem(FileSystem):
         yield from self._entries(dir_or_prefix.rstrip("/") + "/**")
 
     def _refuse(self, *arguments: Any, **options: Any) -> NoReturn:
-        raise BeamIOError("hf:// is read only; write to a folder, then upload it")
+        raise ConfigError("hf:// is read only; write to a folder, then upload it")
 
     create = mkdirs = copy = rename = delete = _refuse
 

@@ -18,7 +18,9 @@ from urllib.parse import unquote
 
 from outcross.schemas.sources import Format, Source
 from outcross.schemas.user_input import ConfigError
-from outcross.transforms.base.files import as_utf8, beam_filesystems, is_local, real_path
+from outcross.transforms.base.files import as_utf8, is_local, real_path
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import file_system
 from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.magic import ending_of, endings, format_of
 
@@ -273,7 +275,7 @@ def _partitions(folders: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def _matches(pattern: str, where: str) -> tuple[bool, list[_Match]]:
     """Return whether a pattern is the name of a file, and the files that match it."""
     if not is_local(pattern):
-        return _remote(pattern, where)
+        return _remote(pattern)
     path = os.path.abspath(pattern)  # ./a and a are the same file
     if os.path.isdir(path):
         return False, sorted(_walk(path, (), ()), key=lambda match: match.path)
@@ -358,14 +360,12 @@ def _glob(
             yield _match(path, below)
 
 
-def _remote(pattern: str, where: str) -> tuple[bool, list[_Match]]:
+def _remote(pattern: str) -> tuple[bool, list[_Match]]:
     """Return the matches in another file system: a file, those of a glob, or a folder's files."""
-    systems = beam_filesystems(pattern)
+    systems = file_system(pattern)
     for asked in (pattern, f"{pattern.rstrip('/')}/**"):
-        try:
+        with reaching(pattern):
             entries = systems.match([asked])[0].metadata_list
-        except OSError as error:  # Beam's error is a subclass
-            raise ConfigError(f"{where}: the file system does not answer: {error}") from None
         if entries:
             break
     fixed = re.split(r"[*?\[]", asked)[0].rpartition("/")[0]

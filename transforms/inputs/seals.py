@@ -17,7 +17,9 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
-from outcross.transforms.base.files import beam_filesystems, is_local, open_input
+from outcross.transforms.base.files import is_local, open_input
+from outcross.transforms.base.store_errors import reaching
+from outcross.transforms.base.stores import file_system
 from outcross.transforms.base.visible import visible_name
 
 BLOCK = 1 << 20  # bytes of a block
@@ -127,7 +129,11 @@ def check_piece(piece: Piece) -> None:
     """
     if piece.seal is None or not piece.seal.stored:
         return
-    if piece.seal.identity != f"{piece.seal.size}-{_checksum(piece.file)}":
+    try:
+        checksum = _checksum(piece.file)
+    except FileNotFoundError:
+        raise ChangedError(piece.file) from None
+    if piece.seal.identity != f"{piece.seal.size}-{checksum}":
         raise ChangedError(piece.file)
 
 
@@ -235,11 +241,11 @@ def _checksum(path: str) -> str | None:
     """Return an object store's checksum of a file; None for local files and stores without."""
     if is_local(path):
         return None
-    from apache_beam.io.filesystem import BeamIOError
-
+    systems = file_system(path)
     try:
-        return str(beam_filesystems(path).checksum(path) or "") or None
-    except (BeamIOError, NotImplementedError):
+        with reaching(path):
+            return str(systems.checksum(path) or "") or None
+    except NotImplementedError:
         return None
 
 

@@ -19,6 +19,7 @@ from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.members import FOLDER, Members
@@ -232,7 +233,7 @@ def _load(
         )
     try:
         reference = _read(folder, value)
-    except MemoryError:
+    except (MemoryError, StoreError):
         raise
     except Exception as error:  # four readers raise many kinds of errors for damaged files
         raise ConfigError(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outcross.pipeline.commands.job import check_out, job, lock_out
+from outcross.pipeline.commands.run import dedup
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
+from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import FORMAT_VERSION
 from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
+from tests.support.attic import Attic
 
 KINDS = {"run": "run", "audit": "audit", "reference": "reference build"}
 
@@ -43,6 +49,55 @@ def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
             pass
     with lock_out(out):
         pass
+
+
+def test_an_out_in_a_store_may_hold_the_work_of_a_killed_job_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = "attic://bucket/out"
+    for held in ([], [f"{out}/{WORK}/lock"], [f"{out}/reference/{WORK}/sketch-1/manifest.json"]):
+        monkeypatch.setattr(Attic, "held", dict.fromkeys(held, b""))
+        check_out(out, "run")
+    manifest = json.dumps({**versions(FORMAT_VERSION), "kind": "run"}).encode()
+    monkeypatch.setattr(Attic, "held", {f"{out}/{MANIFEST}": manifest, f"{out}/{WORK}/lock": b""})
+    check_out(out, "run")
+    monkeypatch.setattr(Attic, "held", {f"{out}/{MANIFEST}": manifest})
+    with pytest.raises(ConfigError, match=f"lost its {WORK}"):
+        check_out(out, "run")
+    monkeypatch.setattr(Attic, "held", {f"{out}/notes/mine.txt": b""})
+    with pytest.raises(ConfigError, match="holds files that are not of an outcross run"):
+        check_out(out, "run")
+
+
+def test_a_job_whose_lock_was_taken_starts_no_further_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[bool] = []
+
+    @contextmanager
+    def lock(*_: Any) -> Iterator[Callable[[], None]]:
+        def confirm() -> None:
+            if lost:
+                raise LostLockError("the lock is lost")
+
+        yield confirm
+
+    class Losing(StageProgress):
+        @contextmanager
+        def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
+            with super().stage(name, documents, size):
+                yield
+            if name == "sketch":
+                lost.append(True)
+
+    monkeypatch.setattr("outcross.pipeline.commands.job.lock", lock)
+    asked = config(tmp_path / "out")
+    with pytest.raises(RunError, match="the lock is lost"):
+        dedup(asked, (), Losing(quiet=True))
+    work = Path(asked.out, WORK)
+    assert list(work.glob("sketch-*/manifest.json"))
+    assert not list(work.glob("deduplicate-*/manifest.json"))
+    assert not Path(asked.out, MANIFEST).exists()
 
 
 @pytest.mark.parametrize("earlier", KINDS)

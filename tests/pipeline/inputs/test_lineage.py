@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from outcross.pipeline.commands import lineage as lineage_command
 from outcross.pipeline.commands.lineage import lineage_summary
 from outcross.pipeline.commands.run import RunResult, plan, run
 from outcross.pipeline.engine.engines import PipelineError
+from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (
     RunLineage,
@@ -523,7 +526,7 @@ def test_two_at_once_are_refused(two_runs: Loop, third: tuple[Path, Path]) -> No
 def test_a_lineage_that_changed_during_the_run_stays_as_it_is(
     loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Change the lineage during a run, as object stores without locks allow."""
+    """Change the lineage during a run, as stores without locks allow."""
     path = loop.lineage / "lineage.json"
     changed = json.loads(path.read_bytes())
     changed["generations"].append({**changed["generations"][-1], "name": "other", "out": "/other"})
@@ -541,6 +544,33 @@ def test_a_lineage_that_changed_during_the_run_stays_as_it_is(
     assert called
     assert json.loads(path.read_bytes()) == changed
     assert (loop.folder / "g3" / "manifest.json").exists()
+
+
+def test_a_run_whose_lock_was_taken_commits_no_generation(
+    loop: Loop, third: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lose the lock of the lineage after the last pipeline, as a machine that slept does."""
+    lost: list[bool] = []
+    write_ledger = generation.write_ledger
+
+    @contextmanager
+    def lock(*_: Any) -> Iterator[Callable[[], None]]:
+        def confirm() -> None:
+            if lost:
+                raise LostLockError("the lock is lost")
+
+        yield confirm
+
+    def meanwhile(*arguments: Any) -> None:
+        write_ledger(*arguments)
+        lost.append(True)
+
+    monkeypatch.setattr("outcross.pipeline.inputs.lineage.lock", lock)
+    monkeypatch.setattr(generation, "write_ledger", meanwhile)
+    before = (loop.lineage / "lineage.json").read_bytes()
+    with pytest.raises(RunError, match="the lock is lost"):
+        loop.run("g3", *third)
+    assert (loop.lineage / "lineage.json").read_bytes() == before
 
 
 def test_a_first_run_that_was_overtaken_leaves_the_other_runs_reference(

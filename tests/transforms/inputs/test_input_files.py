@@ -187,7 +187,7 @@ def test_names_that_are_not_utf8_are_names(tmp_path):
     ],
 )
 def test_schemes_say_what_they_need(path, cure, monkeypatch):
-    monkeypatch.setattr("outcross.transforms.base.files.is_installed", lambda module: False)
+    monkeypatch.setattr("outcross.transforms.base.stores.is_installed", lambda module: False)
     with pytest.raises(ConfigError, match=cure):
         input_files(source(path))
 
