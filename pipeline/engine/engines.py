@@ -218,6 +218,11 @@ def _check_arguments(beam_args: Sequence[str]) -> str | None:
     parser.error = refuse
     known, unknown = parser.parse_known_args(list(beam_args))
     runner = _short(known.runner) if known.runner else None
+    if known.template_location:
+        refuse(
+            "--template_location makes a template of one job and starts none, but a command posts "
+            "several jobs one after another: leave it out"
+        )
     if unknown:
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
         every = [flag for action in parser._actions for flag in action.option_strings]
