@@ -20,7 +20,7 @@ _PROCESS_ENDS = {
     "process failed to start": "its process didn't start",
 }
 """Prism's messages of a worker process, and their meaning."""
-_DEATHS = ("SDK worker disconnected", "worker stopped before")
+_DEATHS = ("SDK worker disconnected", "worker stopped before", "closed channel")
 """Words of Prism's errors where it ends the pipeline of a dead worker itself."""
 
 

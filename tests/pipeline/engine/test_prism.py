@@ -80,12 +80,20 @@ def test_a_worker_that_dies_while_the_pipeline_is_started_is_noticed() -> None:
         run()
 
 
-def test_a_failure_of_prism_itself_names_the_dead_worker() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bundle inst002 failed: SDK worker disconnected: context canceled",
+        "progress[inst002] error from SDK: worker stopped before receive",
+        "panic in stage.Execute bundle processing goroutine: send on closed channel, stage: x",
+    ],
+)
+def test_a_failure_of_prism_itself_names_the_dead_worker(words: str) -> None:
     with (
         pytest.raises(prism.LostWorkerError, match="its connection broke"),
         prism.workers_watched(processes=False),
     ):
-        raise RuntimeError("bundle inst002 failed: SDK worker disconnected: context canceled")
+        raise RuntimeError(words)
 
 
 def test_a_watch_lasts_until_the_worker_of_its_pipeline_has_ended() -> None:
