@@ -52,7 +52,7 @@ class WorkerWatch(logging.Filter):
 
     @property
     def started(self) -> bool:
-        """Whether the pipeline has been started."""
+        """True as soon as the pipeline has been started."""
         return self._result is not None
 
     def follow(self, result: Any) -> None:
