@@ -27,10 +27,11 @@ engines: $(VENV)/.installed
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
 	$(BIN)/python -m pytest -m "engines and not dataflow"
 
-# A whole run through a stand-in of Dataflow's service, which installs the package for the job.
+# Whole runs through a stand-in of Dataflow's service: with a package that workers install, and with
+# the image, whose steps are carried out in a virtual environment.
 dataflow: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs]'
-	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
+	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines engines .engines/boot
 	$(BIN)/python -m pytest -m dataflow
 
 # report.html in headless Chromium: Debian's package chromium, or any other one on the path.

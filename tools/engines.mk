@@ -1,7 +1,7 @@
 # The engines that tests compare with the local runner: Prism, and Flink with Beam's job server in one jar.
 #   make -f tools/engines.mk PYTHON=.venv/bin/python DIR=.engines
 # leaves DIR/prism, DIR/flink.jar and DIR/fake-gcs-server, an object store for gs://. It does nothing
-# where they are there already.
+# where they are there already. The target DIR/boot is the program of Beam's images that starts workers.
 PYTHON ?= python
 DIR ?= .engines
 # A runner speaks the protocol of one Beam release, so Prism is built at the installed one's.
@@ -29,6 +29,10 @@ $(DIR)/beam-$(BEAM):
 $(DIR)/prism: $(DIR)/beam-$(BEAM)
 	GOBIN=$(abspath $(DIR)) GOFLAGS=-p=2 go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
 	touch $@
+
+$(DIR)/boot: $(DIR)/beam-$(BEAM)
+	GOBIN=$(abspath $(DIR)) GOFLAGS=-p=2 go install github.com/apache/beam/sdks/v2/python/container@v$(BEAM)
+	mv $(DIR)/container $@
 
 $(DIR)/flink.jar: $(HERE)flink/pom.xml
 	mkdir -p $(DIR)

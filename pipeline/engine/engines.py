@@ -118,6 +118,14 @@ def runs_in_process(options: PipelineOptions) -> bool:
         return _short(options.view_as(StandardOptions).runner) == _LOCAL
 
 
+def _starts_processes(options: PipelineOptions) -> bool:
+    """Return whether Prism starts a process for each pipeline's worker."""
+    from apache_beam.options.pipeline_options import PortableOptions, StandardOptions
+
+    kind = options.view_as(PortableOptions).environment_type
+    return kind == "PROCESS" and _short(options.view_as(StandardOptions).runner) == "prism"
+
+
 def lanes(
     units: Sequence[T],
     cost: Callable[[T], float],
@@ -176,14 +184,15 @@ def run_pipeline(
         after.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
         build(pipeline)
         try:
-            result = pipeline.run()
-            try:
-                with workers_watched(result.cancel):
+            with workers_watched(_starts_processes(options)) as watch:
+                result = pipeline.run()
+                watch.follow(result)
+                try:
                     result.wait_until_finish()
-            except KeyboardInterrupt:
-                with suppress(Exception):  # our own job server has stopped already
-                    result.cancel()  # else a cluster goes on without its driver
-                raise
+                except KeyboardInterrupt:
+                    with suppress(Exception):  # our own job server has stopped already
+                        result.cancel()  # else a cluster goes on without its driver
+                    raise
         except LostWorkerError as error:
             raise PipelineError(str(error)) from error
         except Exception as error:
@@ -211,6 +220,11 @@ def _check_arguments(beam_args: Sequence[str]) -> str | None:
     parser.error = refuse
     known, unknown = parser.parse_known_args(list(beam_args))
     runner = _short(known.runner) if known.runner else None
+    if known.template_location:
+        refuse(
+            "--template_location makes a template of one job and starts none, but a command posts "
+            "several jobs one after another: leave it out"
+        )
     if unknown:
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown
         every = [flag for action in parser._actions for flag in action.option_strings]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 5.0
 """Seconds that Prism gets to end the pipeline itself, as it does after some deaths."""
-_START_SECONDS = 0.2
-"""Seconds in which Prism may still report the end of the worker before."""
+REPORT_SECONDS = 5.0
+"""Longest time from the end of a pipeline to the report that its worker process has ended."""
 _SERVER = "PrismJobServer"
 """Logger that Beam gives each line of Prism's output."""
-_DISCONNECTED = "SDK worker disconnected"
-"""Words of Prism's error where it ends the pipeline itself."""
+_PROCESS_ENDS = {
+    "process failed while running": "its process ended",
+    "process failed to start": "its process didn't start",
+}
+"""Prism's messages of a worker process, and their meaning."""
+_DEATHS = ("SDK worker disconnected", "worker stopped before", "closed channel")
+"""Words of Prism's errors where it ends the pipeline of a dead worker itself."""
 
 
 class LostWorkerError(RuntimeError):
@@ -24,80 +29,99 @@ class LostWorkerError(RuntimeError):
 
 
 class WorkerWatch(logging.Filter):
-    """Reads what Prism reports, and tells when a worker has died.
+    """Cancels a pipeline after Prism has reported that its worker died.
 
-    Args:
-        lost: function that is called once, with Prism's words, by the thread that reads them.
+    Prism reports the end of a worker process without its name, and in the same words when it ends
+    the worker itself. It does so once for each pipeline. So the watch of a pipeline lasts until
+    that report, and the next one sees the reports of its own worker only.
+
+    Attributes:
+        cause: how the worker died, or was ended; empty while it lives.
+        cancelled: True if the pipeline was cancelled for that.
+        process_ended: event that Prism has reported the end of the worker process.
     """
 
-    def __init__(self, lost: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.lost = lost
-        self.began = time.monotonic()
-        self.reported = False
+        self.cause = ""
+        self.cancelled = False
+        self.process_ended = threading.Event()
+        self._result: Any = None
+        self._timer = threading.Timer(GRACE_SECONDS, self._cancel)
+        self._timer.daemon = True
+
+    @property
+    def started(self) -> bool:
+        """True as soon as the pipeline has been started."""
+        return self._result is not None
+
+    def follow(self, result: Any) -> None:
+        """Take the pipeline that has been started, so that it can be cancelled."""
+        self._result = result
+
+    def stop(self) -> None:
+        """Leave the pipeline alone from now on."""
+        self._timer.cancel()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Look at a message, and let it pass."""
-        if not self.reported and (words := self.death(record.getMessage())):
-            self.reported = True
-            self.lost(words)
+        try:
+            report = json.loads(record.getMessage())
+            message, error = report["msg"], report["error"]
+            worker = report.get("worker", {}).get("ID", "")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return True
+        if message in _PROCESS_ENDS:
+            self._died(f"{_PROCESS_ENDS[message]}: {error}")
+            self.process_ended.set()
+        elif message == "Control done" and worker.startswith(f"{self._job()}["):
+            self._died(f"its connection broke: {error}")
         return True
 
-    def death(self, line: str) -> str:
-        """Return how a worker died; empty if the line doesn't report that.
+    def _died(self, cause: str) -> None:
+        if not self.cause:
+            self.cause = cause
+            self._timer.start()
 
-        Args:
-            line: JSON object with the keys `msg` and `error`, or anything else.
-        """
-        try:
-            report = json.loads(line)
-            message, error = report["msg"], report["error"]
-        except (ValueError, TypeError, KeyError):
-            return ""
-        # At the end of each pipeline Prism kills its worker, and reports that as a failure.
-        is_late = error == "signal: killed" and time.monotonic() < self.began + _START_SECONDS
-        if message == "process failed while running" and not is_late:
-            return f"its process ended: {error}"
-        if message == "process failed to start":
-            return f"its process didn't start: {error}"
-        return f"its connection broke: {error}" if message == "Control done" else ""
+    def _job(self) -> str:
+        """Return Prism's name of the pipeline, with which the names of its workers begin."""
+        return getattr(self._result, "_job_id", "")
+
+    def _cancel(self) -> None:
+        self.cancelled = True
+        with suppress(Exception):  # it has ended meanwhile
+            self._result.cancel()
 
 
 @contextmanager
-def workers_watched(cancel: Callable[[], None]) -> Iterator[None]:
-    """Cancel the pipeline that the body of the `with` statement waits for when its worker dies.
+def workers_watched(processes: bool) -> Iterator[WorkerWatch]:
+    """Cancel the pipeline that the body of the `with` statement runs when its worker dies.
 
     Args:
-        cancel: function that cancels the pipeline, so that the body raises.
+        processes: True if Prism starts a process for the pipeline's worker.
+
+    Yields:
+        Watch, which the body tells the pipeline's result as soon as it has one.
 
     Raises:
         LostWorkerError: a worker died, and the pipeline failed or was cancelled.
     """
-    deaths: list[str] = []
-    timers: list[threading.Timer] = []
-
-    def end() -> None:
-        with suppress(Exception):  # it has ended meanwhile
-            cancel()
-
-    def lost(words: str) -> None:
-        deaths.append(words)
-        timer = threading.Timer(GRACE_SECONDS, end)
-        timer.daemon = True
-        timer.start()
-        timers.append(timer)
-
-    logger, watch = logging.getLogger(_SERVER), WorkerWatch(lost)
+    logger, watch = logging.getLogger(_SERVER), WorkerWatch()
     logger.filters.insert(0, watch)  # Beam's own filter rewrites the line
     try:
-        yield
+        yield watch
+    except KeyboardInterrupt:
+        watch.process_ended.set()  # Prism was interrupted as well, and reports nothing
+        raise
     except Exception as error:
-        if deaths or _DISCONNECTED in str(error):
-            cause = deaths[0] if deaths else "its connection broke"
+        # Prism ends the worker of a pipeline that fails, so a report alone says nothing.
+        if watch.cancelled or any(words in str(error) for words in _DEATHS):
+            cause = watch.cause or "its connection broke"
             message = f"a worker of Prism died: {cause}; the same command goes on from here"
             raise LostWorkerError(message) from error
         raise
     finally:
+        watch.stop()
+        if processes and watch.started:
+            watch.process_ended.wait(REPORT_SECONDS)
         logger.removeFilter(watch)
-        for timer in timers:
-            timer.cancel()

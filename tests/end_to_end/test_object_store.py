@@ -252,17 +252,17 @@ def test_a_run_on_dataflow_goes_through_packaging_staging_and_the_job_service(
         assert all("workflow.tar.gz" in job.artifacts for job in service.jobs)
         assert max(job.graph_bytes for job in service.jobs) < 200_000
         assert max(job.request_bytes for job in service.jobs) < 50_000
-        # The same pipeline of another process has the same steps.
+        assert max(max(job.side_inputs.values(), default=0) for job in service.jobs) < 1_000
+        # The same pipeline of another process has the same steps, and Ctrl-C cancels the job.
         again = remote_config(corpus, tmp_path / "again", "gs://bucket/again")
         started = start(store, "run", again, *options)
         deadline = time.monotonic() + 120
         while len(service.jobs) < 7 and time.monotonic() < deadline:
             time.sleep(0.1)
-        started.kill()
-        started.wait(10)
         assert service.jobs[6].steps == service.jobs[0].steps
-        while service.jobs[6].state == "JOB_STATE_RUNNING" and time.monotonic() < deadline:
-            time.sleep(0.1)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(60) == 130
+        assert service.jobs[6].state == "JOB_STATE_CANCELLED"
 
 
 def test_the_service_refuses_steps_of_one_name_and_transforms_that_it_does_not_know() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import threading
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -26,6 +26,13 @@ from tests.support.object_store import PROJECT, Store
 
 LARGEST_GRAPH = 10 << 20
 LARGEST_REQUEST = 20 << 20
+LARGEST_SIDE_INPUT = 1 << 30
+IMAGE = "us-central1-docker.pkg.dev/my-project-1/images/outcross:1"
+"""Name of a container image; no registry is asked for it."""
+DEPENDENCIES = "submission_environment_dependencies.txt"
+"""Staged list of the packages that the command has; workers only log it."""
+CANCELLED = 5
+"""Number of `JOB_STATE_CANCELLED` in the service's protocol."""
 TIME = "2026-01-01T00:00:00Z"
 WORKER = Path(__file__).with_name("dataflow_worker.py")
 
@@ -63,6 +70,9 @@ class Job:
         state: state as the service reports it.
         message: error of a job that failed.
         counters: counters of the workers.
+        images: names of the workers' container images.
+        pool: machines that the request asks for.
+        side_inputs: bytes of the side inputs, by step, when the job has been executed.
     """
 
     name: str
@@ -73,6 +83,9 @@ class Job:
     state: str = "JOB_STATE_RUNNING"
     message: str = ""
     counters: list[dict[str, Any]] = field(default_factory=list)
+    images: set[str] = field(default_factory=set)
+    pool: dict[str, Any] = field(default_factory=dict)
+    side_inputs: dict[str, int] = field(default_factory=dict)
 
 
 def check_pipeline(pipeline: messages.Pipeline) -> list[str]:
@@ -118,6 +131,9 @@ class Service:
         refusals: reasons of the refusals.
         endpoint: address of the service.
         installed: files of the package that the workers have.
+        image: interpreter that stands for the image `IMAGE`; None for Beam's own image and a
+            package that workers install.
+        process: program that is at work for a job.
     """
 
     store: Store
@@ -126,10 +142,12 @@ class Service:
     refusals: list[str] = field(default_factory=list)
     endpoint: str = ""
     installed: dict[str, bytes] = field(default_factory=dict)
+    image: Path | None = None
+    process: subprocess.Popen[str] | None = None
 
     @property
     def options(self) -> list[str]:
-        """Options of Beam that send a pipeline to this service."""
+        """Options of Beam that send a pipeline to this service, with a package to install."""
         return [
             *("--runner", "DataflowRunner", "--region", "us-central1", "--project", PROJECT),
             *("--temp_location", f"gs://{self.store.bucket}/tmp"),
@@ -161,6 +179,11 @@ class Service:
         pipeline = messages.Pipeline.FromString(graph)
         steps, artifacts = check_pipeline(pipeline), self._artifacts(pipeline)
         job = Job(request["name"], len(body), len(graph), steps, artifacts)
+        job.images = {
+            messages.DockerPayload.FromString(environment.payload).container_image
+            for environment in pipeline.components.environments.values()
+        }
+        (job.pool,) = request["environment"]["workerPools"]
         self.jobs.append(job)
         threading.Thread(target=self._execute, args=(job, graph, options), daemon=True).start()
         return self.answer(len(self.jobs) - 1)
@@ -173,6 +196,20 @@ class Service:
             **{"name": job.name, "type": "JOB_TYPE_BATCH", "currentState": job.state},
             **{"createTime": TIME, "currentStateTime": TIME},
         }
+
+    def change(self, number: int, body: bytes) -> dict[str, Any]:
+        """Cancel a job, which is the one change that a command asks for, and return the answer.
+
+        Raises:
+            RefusedError: another change is asked for.
+        """
+        request = json.loads(body)
+        if request.get("requestedState") not in (CANCELLED, "JOB_STATE_CANCELLED"):
+            raise RefusedError(f"unknown change {request}")
+        self.jobs[number].state = "JOB_STATE_CANCELLED"
+        if self.process is not None:
+            self.process.kill()
+        return self.answer(number)
 
     def messages(self, number: int) -> dict[str, Any]:
         """Return a job's messages: its error, if it failed."""
@@ -224,19 +261,28 @@ class Service:
         (folder / "options.json").write_text(json.dumps(options))
         try:
             python = self._environment(job, folder)
-            files = [folder / name for name in ("pipeline.pb", "options.json", "counters.json")]
+            files = [folder / name for name in ("pipeline.pb", "options.json", "result.json")]
             self._call(python, WORKER, *files, folder=folder)
-            job.counters = json.loads((folder / "counters.json").read_text())
+            result = json.loads((folder / "result.json").read_text())
+            job.counters, job.side_inputs = result["counters"], result["side_inputs"]
+            largest = max(job.side_inputs.values(), default=0)
+            if largest >= LARGEST_SIDE_INPUT:
+                raise RefusedError(f"a side input has {largest} bytes")
             job.state = "JOB_STATE_DONE"
         except BaseException as error:
-            job.message = str(error)
-            job.state = "JOB_STATE_FAILED"
+            if job.state == "JOB_STATE_RUNNING":
+                job.message, job.state = str(error), "JOB_STATE_FAILED"
 
     def _environment(self, job: Job, folder: Path) -> Path:
         """Install what was staged as the container's start does, and return the interpreter.
 
-        The container has Beam. A package with the same files is installed once.
+        Beam's container has Beam. A package with the same files is installed once. The image of
+        the project has all, and no package is staged for it.
         """
+        if self.image is not None:
+            if job.images != {IMAGE} or set(job.artifacts) - {DEPENDENCIES}:
+                raise RefusedError(f"images {job.images}, artifacts {list(job.artifacts)}")
+            return self.image
         python = self.folder / "worker" / "bin" / "python"
         pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         if not python.exists():
@@ -256,7 +302,7 @@ class Service:
 
     def _call(self, *command: Any, folder: Path) -> None:
         """Run a program that sees nothing of this repository or its environment."""
-        done = subprocess.run(
+        self.process = subprocess.Popen(
             list(map(str, command)),
             cwd=folder,
             env={
@@ -264,24 +310,25 @@ class Service:
                 "HOME": str(Path.home()),  # pip's cache
                 **self.store.environment,
             },
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=600,
         )
-        if done.returncode:
-            raise RuntimeError(done.stderr[-8000:])
+        _, errors = self.process.communicate(timeout=600)
+        if self.process.returncode:
+            raise RuntimeError(errors[-8000:])
 
 
 @contextmanager
-def dataflow(store: Store, folder: Path) -> Iterator[Service]:
+def dataflow(store: Store, folder: Path, image: Path | None = None) -> Iterator[Service]:
     """Run the service at a free port of this machine.
 
     Args:
         store: object store where jobs stage their files.
         folder: empty folder for the workers.
+        image: interpreter that stands for the project's image; None to install its package.
     """
-    service = Service(store, folder)
+    service = Service(store, folder, image=image)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         """Answer the requests that Beam sends to Dataflow."""
@@ -295,11 +342,18 @@ def dataflow(store: Store, folder: Path) -> Iterator[Service]:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
+            self.act(service.accept)
+
+        def do_PUT(self) -> None:
+            number = int(self.path.partition("?")[0].rpartition("/job-")[2])
+            self.act(lambda body: service.change(number, body))
+
+        def act(self, action: Callable[[bytes], dict[str, Any]]) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             try:
-                self.reply(service.accept(body))
+                self.reply(action(body))
             except Exception as error:
                 service.refusals.append(f"{type(error).__name__}: {error}")
                 status = {"code": 400, "status": "INVALID_ARGUMENT", "message": str(error)}

@@ -105,6 +105,12 @@ def test_what_beam_does_not_know_is_an_error_that_names_it(beam_args, named):
         engines.pipeline_options(2, beam_args)
 
 
+def test_a_template_is_refused_as_it_holds_one_job_of_several():
+    arguments = ["--runner", "DataflowRunner", "--template_location", "gs://bucket/template"]
+    with pytest.raises(ConfigError, match="--template_location makes a template of one job"):
+        engines.pipeline_options(2, arguments)
+
+
 def test_what_only_a_job_server_can_know_is_passed_on_with_a_warning(caplog):
     options = engines.pipeline_options(2, [*FLINK, "--autoWatermarkInterval", "5"])
     assert "--autoWatermarkInterval" in caplog.text

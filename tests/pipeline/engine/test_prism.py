@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -15,51 +16,117 @@ from outcross.pipeline.engine import prism
 LOGGER = logging.getLogger("PrismJobServer")
 DEATH = {"level": "ERROR", "msg": "process failed while running", "error": "exit status 1"}
 KILLED = DEATH | {"error": "signal: killed"}
+BROKEN = {"level": "WARN", "msg": "Control done", "error": "canceled"}
 
 
-def say(report: dict[str, str]) -> None:
+class Result:
+    """A pipeline of Prism that waits until it is cancelled."""
+
+    def __init__(self, job: str = "job-002") -> None:
+        self._job_id = job
+        self.cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def wait_until_finish(self) -> None:
+        assert self.cancelled.wait(10)
+        raise RuntimeError("Pipeline failed in state CANCELLED")
+
+
+def say(report: dict[str, Any]) -> None:
     LOGGER.error("%s", json.dumps(report))
 
 
-def test_a_pipeline_that_waits_for_a_dead_worker_is_cancelled() -> None:
-    cancelled = threading.Event()
+def connection_of(job: str) -> dict[str, Any]:
+    return BROKEN | {"worker": {"ID": f"{job}[job]_environment"}}
 
-    @prism.workers_watched(cancelled.set)
-    def wait_for_ever() -> None:
-        say(DEATH)
-        assert cancelled.wait(10)
-        raise RuntimeError("Pipeline failed in state CANCELLED")
 
-    expected = pytest.raises(prism.LostWorkerError, match="its process ended: exit status 1")
+@pytest.mark.parametrize(
+    ("report", "cause"),
+    [
+        (DEATH, "its process ended: exit status 1"),
+        (KILLED, "its process ended: signal: killed"),
+        (DEATH | {"msg": "process failed to start"}, "its process didn't start: exit status 1"),
+        (connection_of("job-002"), "its connection broke: canceled"),
+    ],
+)
+def test_a_pipeline_that_waits_for_a_dead_worker_is_cancelled(
+    report: dict[str, Any], cause: str
+) -> None:
+    def run() -> None:
+        with prism.workers_watched(processes=False) as watch:
+            result = Result()
+            watch.follow(result)
+            say(report)
+            result.wait_until_finish()
+
+    expected = pytest.raises(prism.LostWorkerError, match=cause)
     with patch.object(prism, "GRACE_SECONDS", 0.01), expected:
-        wait_for_ever()
+        run()
     assert LOGGER.filters == []
 
 
-def test_a_failure_of_prism_itself_names_the_dead_worker() -> None:
+def test_a_worker_that_dies_while_the_pipeline_is_started_is_noticed() -> None:
+    def run() -> None:
+        with prism.workers_watched(processes=True) as watch:
+            say(KILLED)
+            result = Result()
+            watch.follow(result)
+            result.wait_until_finish()
+
+    expected = pytest.raises(prism.LostWorkerError, match="signal: killed")
+    with patch.object(prism, "GRACE_SECONDS", 0.01), expected:
+        run()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bundle inst002 failed: SDK worker disconnected: context canceled",
+        "progress[inst002] error from SDK: worker stopped before receive",
+        "panic in stage.Execute bundle processing goroutine: send on closed channel, stage: x",
+    ],
+)
+def test_a_failure_of_prism_itself_names_the_dead_worker(words: str) -> None:
     with (
         pytest.raises(prism.LostWorkerError, match="its connection broke"),
-        prism.workers_watched(lambda: None),
+        prism.workers_watched(processes=False),
     ):
-        raise RuntimeError("bundle inst002 failed: SDK worker disconnected: context canceled")
+        raise RuntimeError(words)
 
 
-def test_the_end_of_the_worker_before_cancels_nothing() -> None:
-    cancelled = threading.Event()
-    with patch.object(prism, "GRACE_SECONDS", 0.0), prism.workers_watched(cancelled.set):
-        say(KILLED)
+def test_a_watch_lasts_until_the_worker_of_its_pipeline_has_ended() -> None:
+    """Prism ends the worker, and the report may come after the pipeline's end."""
+    late = threading.Timer(0.2, say, [KILLED])
+    with prism.workers_watched(processes=True) as watch:
+        watch.follow(Result())
+        late.start()
+    assert watch.process_ended.is_set()
+    assert not watch.cancelled
+
+
+def test_the_end_of_the_connection_of_an_earlier_worker_cancels_nothing() -> None:
+    result = Result()
+    with (
+        patch.object(prism, "GRACE_SECONDS", 0.0),
+        prism.workers_watched(processes=False) as watch,
+    ):
+        watch.follow(result)
+        say(connection_of("job-001"))
         say({"level": "WARN", "msg": "something else", "error": "none"})
         LOGGER.error("no JSON")
+        LOGGER.error("[1]")
         time.sleep(0.05)
-    assert not cancelled.is_set()
+    assert not result.cancelled.is_set()
 
 
-def test_a_worker_that_is_killed_later_is_noticed() -> None:
-    watch = prism.WorkerWatch(lambda words: None)
-    watch.began -= 1
-    assert watch.death(json.dumps(KILLED)) == "its process ended: signal: killed"
+def test_an_error_of_a_worker_stays_as_it_is_though_prism_then_ends_the_worker() -> None:
+    def run() -> None:
+        with prism.workers_watched(processes=True) as watch:
+            watch.follow(Result())
+            say(KILLED)
+            raise ValueError("a bug")
 
-
-def test_errors_of_other_kinds_stay_as_they_are() -> None:
-    with pytest.raises(ValueError, match="a bug"), prism.workers_watched(lambda: None):
-        raise ValueError("a bug")
+    with pytest.raises(ValueError, match="a bug"):
+        run()
