@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.transforms.base.eight_bytes import trailing_zeros
 from outcross.transforms.base.hashing import mix64
 from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.sixty_four_bytes import mark_bytes
 from outcross.transforms.text.characters import (
     OPERATOR,
     PROSE,
@@ -127,11 +129,18 @@ def is_prose(text, i, stop, left, right):  # type: ignore[no-untyped-def]
 def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
     """Return where the pair closes that was opened by `count` marks before `i`; -1 for nowhere."""
     begin = i
-    spaced = False
     stop = min(stop, i + _FAR)
-    while i < stop and text[i] != _LINE:
+    while i < stop:
+        at = np.uint64(i)
+        marks = mark_bytes(text, at, _STAR, _STAR) | mark_bytes(text, at, _SCORE, _TICK)
+        marks |= mark_bytes(text, at, _LINE, _LINE)
+        if not marks:
+            i += 64
+            continue
+        i += np.int64(trailing_zeros(marks))
+        if i >= stop or text[i] == _LINE:
+            return -1
         if text[i] != mark:
-            spaced |= text[i] == _SPACE
             i += 1
             continue
         first = i
@@ -141,7 +150,9 @@ def _closer(text, i, stop, mark, count):  # type: ignore[no-untyped-def]
         inside = 48 <= after <= 57 or 97 <= (after | 32) <= 122 or (after >= 128 and mark != _STAR)
         if i - first == count and first > begin and text[first - 1] != _SPACE and not inside:
             # Two underscores around a single word are a name of Python's.
-            return first if mark != _SCORE or count == 1 or spaced else -1
+            if mark != _SCORE or count == 1 or _SPACE in text[begin:first]:
+                return first
+            return -1
     return -1
 
 
