@@ -21,6 +21,11 @@ def _bits(number):  # type: ignore[no-untyped-def]
     return trailing_zeros(number), leading_zeros(number), count_ones(number)
 
 
+@njit
+def _block(data, i):  # type: ignore[no-untyped-def]
+    return eight_bytes(data, i)
+
+
 @given(st.integers(1, (1 << 64) - 1))
 def test_zeros_and_ones_of_a_number(number: int) -> None:
     low, high, ones = _bits(np.uint64(number))
@@ -31,7 +36,7 @@ def test_zeros_and_ones_of_a_number(number: int) -> None:
 
 @given(st.binary(min_size=12, max_size=12), st.integers(0, 4))
 def test_eight_bytes_are_one_number(data: bytes, start: int) -> None:
-    block = eight_bytes(np.frombuffer(data, np.uint8), np.uint64(start))
+    block = _block(np.frombuffer(data, np.uint8), np.uint64(start))
     assert block == int.from_bytes(data[start : start + 8], "little")
     byte = data[start + 3]
     marks = int(mark_byte(np.uint64(block), np.uint64(byte)))
