@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numba import njit, types
+from numba import njit
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import RAW_BYTES, Piece
@@ -19,8 +19,6 @@ from outcross.transforms.rows.blocks import Reject, Rows
 
 LONGEST_ROW = 64 << 20  # bytes; a quote that is open for longer is a fault
 _GOOD, _UNEVEN, _OPEN = 0, 1, 2
-
-_bytes_in = types.Array(types.uint8, 1, "C", readonly=True)
 
 
 def delimited_rows(piece: Piece, size: int) -> Iterator[Rows]:
@@ -200,20 +198,7 @@ def _parsed(
     return table.combine_chunks().to_batches()[0]
 
 
-@njit(
-    types.Tuple(
-        (
-            types.int64[::1],
-            types.int64[::1],
-            types.int64[::1],
-            types.uint8[::1],
-            types.int64,
-            types.int64,
-        )
-    )(_bytes_in, types.int64, types.int64, types.boolean, types.int64),
-    nogil=True,
-    cache=True,
-)
+@njit(nogil=True, cache=True)
 def _cut(
     data: NDArray[np.uint8], delimiter: int, expected: int, final: bool, longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int, int]:

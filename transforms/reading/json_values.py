@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import orjson
-from numba import njit, types
+from numba import njit
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece
@@ -24,8 +24,6 @@ _LONGEST = 64 << 20  # bytes of the first line, at most
 _SPACE = b" \t\r\n"
 _NEWLINES = bytes.maketrans(b"\n\r", b"\t\t")  # JSON allows them between values only
 _LIST, _OBJECT = 1, 2  # depth at which rows begin
-
-_bytes_in = types.Array(types.uint8, 1, "C", readonly=True)
 
 
 def json_rows(
@@ -178,11 +176,7 @@ def _new_state() -> NDArray[np.int64]:
     return state
 
 
-@njit(
-    types.Tuple((types.int64[::1], types.int64[::1]))(_bytes_in, types.int64, types.int64[::1]),
-    nogil=True,
-    cache=True,
-)
+@njit(nogil=True, cache=True)
 def _split(
     data: NDArray[np.uint8], level: int, state: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
