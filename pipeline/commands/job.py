@@ -143,6 +143,14 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
     earlier_runs(config)
     if config.reference is not None:
         load_reference(config.reference)
+    for source in config.sources:
+        for folder in source.files:
+            if files.is_local(folder) and Path(folder).is_dir() and _inside(config.out, folder):
+                raise ConfigError(
+                    f"source {source.name!r}: files: {files.as_utf8(folder)!r} has "
+                    f"out = {config.out!r} in it, so the next command would read the result as "
+                    "input; choose another out"
+                )
     units = plan_units(config.sources, unit_bytes=1 << 62)
     for unit in units:
         for piece in unit.pieces:
@@ -202,6 +210,11 @@ def check_out(out: str, kind: Kind) -> None:
                 "choose another directory"
             )
     if files.is_local(out):
+        if Path(out).is_symlink() and not files.exists(out):
+            raise ConfigError(
+                f"out: {out} is a link to {os.readlink(out)}, which is not there; make that "
+                "directory, or choose another one"
+            )
         if files.exists(files.join(out, WORK)) or not files.exists(out):
             return
         if not Path(out).is_dir():

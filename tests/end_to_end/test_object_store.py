@@ -207,7 +207,7 @@ def check_conditional_object(path: str) -> None:
     assert abs(held.written - time.time()) < 10
     said: list[str] = []
     lease = Lease(path, found, period=0.5, expiry=3, poll=0.2)
-    with lease.held("busy", "wait", said.append) as confirm:
+    with lease.hold("busy", "wait", said.append) as confirm:
         assert "was left by another program, and taken" in said[-1]
         with pytest.raises(ConfigError, match="busy: process"):
             Lease(path, another, expiry=3, poll=0.2).held("busy", "wait", print).__enter__()

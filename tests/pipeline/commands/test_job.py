@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from outcross.pipeline.commands.job import check_out, job, lock_out
+from outcross.pipeline.commands.job import check_out, check_request, job, lock_out
 from outcross.pipeline.commands.run import dedup
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
 from outcross.pipeline.engine.leases import LostLockError
@@ -49,6 +49,26 @@ def test_a_directory_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
             pass
     with lock_out(out):
         pass
+
+
+def test_an_out_in_a_folder_that_is_read_is_refused_before_it_has_files(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    request = config(folder / "out")
+    request.sources[0].files[:] = [str(folder)]
+    with pytest.raises(ConfigError, match="would read the result as input; choose another out"):
+        check_request(request)
+    request.sources[0].files[:] = [str(folder / "*.jsonl")]
+    assert len(check_request(request)) == 1
+
+
+def test_an_out_that_is_a_link_to_nothing_is_refused_by_name(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"is a link to .*nowhere, which is not there"):
+        check_out(str(out), "run")
+    (tmp_path / "nowhere").mkdir()
+    check_out(str(out), "run")
 
 
 def test_an_out_in_a_store_may_hold_the_work_of_a_killed_job_and_nothing_else(
