@@ -210,7 +210,7 @@ def check_conditional_object(path: str) -> None:
     with lease.hold("busy", "wait", said.append) as confirm:
         assert "was left by another program, and taken" in said[-1]
         with pytest.raises(ConfigError, match="busy: process"):
-            Lease(path, another, expiry=3, poll=0.2).held("busy", "wait", print).__enter__()
+            Lease(path, another, expiry=3, poll=0.2).hold("busy", "wait", print).__enter__()
         confirm()
     assert found.read() is None
     with pytest.raises(RefusedWriteError):
