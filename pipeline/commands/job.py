@@ -30,6 +30,7 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.stores import use_options
 from outcross.transforms.base.visible import visible_name
+from outcross.transforms.inputs.magic import is_compressed
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
 from outcross.transforms.text.embed import default_fingerprint
@@ -84,9 +85,28 @@ def job(
         _note_replaced(context, kind)
         confirm.append(locks.enter_context(lock_out(config.out, progress.say)))
         files.delete_leftovers(config.out)
-        for warning in [] if lineage is None else lineage.warnings:
+        for warning in [*empty_archives(inputs), *([] if lineage is None else lineage.warnings)]:
             context.warn(warning)
         yield context
+
+
+def empty_archives(inputs: Sequence[Unit]) -> list[str]:
+    """Return a warning of compressed files without a byte, which is no compressed file at all.
+
+    They are read as empty, because some programs write them so.
+
+    Args:
+        inputs: files of all sources.
+    """
+    pieces = [piece for unit in inputs for piece in unit.pieces]
+    names = [visible_name(p.file) for p in pieces if not p.bytes and is_compressed(p.file)]
+    if not names:
+        return []
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return [
+        f"{', '.join(names[:3])}{more}: no bytes, which no compressed file has; read as empty. If "
+        "a copy was cut off, get it again"
+    ]
 
 
 @contextmanager

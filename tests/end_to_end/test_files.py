@@ -44,6 +44,9 @@ def test_a_folder_of_many_formats_is_read_and_what_is_not_is_named(tmp_path):
     result = dedup(tmp_path / "out", "--synthetic", folder, "--id-field", "id")
     assert written(result) == sorted(row["id"] for row in ROWS[:200])
     assert {row["lang"] for row in result.data if row["id"] in ("r100", "r0")} == {"en", None}
+    [warning] = [line for line in result.stderr.splitlines() if line.startswith("warning: /")]
+    assert f"{folder}/e.json.gz: no bytes, which no compressed file has" in warning
+    assert any("e.json.gz" in line for line in result.report["verdict"]["warnings"])
     [told] = [line for line in result.stderr.splitlines() if "files are left out" in line]
     for part in ("1 .part (", "1 .txt beside others (", "1 hidden (", "/.old.jsonl)"):
         assert part in told

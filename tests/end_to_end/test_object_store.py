@@ -185,36 +185,36 @@ def test_a_second_run_in_one_lineage_is_refused_and_sigterm_leaves_no_lock(
 
 def check_conditional_object(path: str) -> None:
     """Write, lose and take over an object as leases do."""
-    found, another = conditional_object(path), conditional_object(path)
-    assert found is not None
+    lock, another = conditional_object(path), conditional_object(path)
+    assert lock is not None
     assert another is not None
     assert another.read() is None
-    first = found.write(b"1", None)
+    first = lock.write(b"1", None)
     earlier = another.read()
     assert earlier is not None
     assert (earlier.data, earlier.version) == (b"1", first)
     for version in (None, "7"):
         with pytest.raises(RefusedWriteError) as refused:
-            found.write(b"2", version)
+            lock.write(b"2", version)
         assert refused.value.now is not None
         assert abs(refused.value.now - time.time()) < 10
-    second = found.write(b"2", first)
+    second = lock.write(b"2", first)
     with pytest.raises(RefusedWriteError):
-        found.write(b"3", first)
-    held = another.read()
-    assert held is not None
-    assert (held.data, held.version) == (b"2", second)
-    assert abs(held.written - time.time()) < 10
+        lock.write(b"3", first)
+    stored = another.read()
+    assert stored is not None
+    assert (stored.data, stored.version) == (b"2", second)
+    assert abs(stored.written - time.time()) < 10
     said: list[str] = []
-    lease = Lease(path, found, period=0.5, expiry=3, poll=0.2)
+    lease = Lease(path, lock, period=0.5, expiry=3, poll=0.2)
     with lease.hold("busy", "wait", said.append) as confirm:
         assert "was left by another program, and taken" in said[-1]
         with pytest.raises(ConfigError, match="busy: process"):
             Lease(path, another, expiry=3, poll=0.2).hold("busy", "wait", print).__enter__()
         confirm()
-    assert found.read() is None
+    assert lock.read() is None
     with pytest.raises(RefusedWriteError):
-        found.write(b"4", second)
+        lock.write(b"4", second)
 
 
 def test_locks_and_errors_are_those_of_the_real_clients(

@@ -360,13 +360,13 @@ def dataflow(store: Store, folder: Path, image: Path | None = None) -> Iterator[
                 self.reply({"error": status}, 400)
 
         def do_GET(self) -> None:
-            found = re.search(r"/jobs/job-(\d+)(?:/(messages|metrics))?", self.path)
-            if found is None:
+            match = re.search(r"/jobs/job-(\d+)(?:/(messages|metrics))?", self.path)
+            if match is None:
                 self.reply({"error": {"code": 404, "message": self.path}}, 404)
                 return
             answers = {None: service.answer, "messages": service.messages}
             answers["metrics"] = service.metrics
-            self.reply(answers[found[2]](int(found[1])))
+            self.reply(answers[match[2]](int(match[1])))
 
         def log_message(self, *_: Any) -> None:
             pass

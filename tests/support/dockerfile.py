@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 @dataclass
 class Image:
-    """What the steps of a Dockerfile made.
+    """Result of the steps of a Dockerfile.
 
     Attributes:
         root: folder that stands for the image's root.

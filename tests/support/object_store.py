@@ -152,8 +152,8 @@ def _front(server: str, store: Store) -> type[http.server.BaseHTTPRequestHandler
 
 def _batched(body: bytes) -> list[tuple[str, str]]:
     """Return the requests in a batch."""
-    found = re.findall(r"^([A-Z]+) (\S+) HTTP/1", body.decode(), re.MULTILINE)
-    return [(method, unquote(address)) for method, address in found]
+    requests = re.findall(r"^([A-Z]+) (\S+) HTTP/1", body.decode(), re.MULTILINE)
+    return [(method, unquote(address)) for method, address in requests]
 
 
 @contextmanager

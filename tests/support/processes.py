@@ -20,9 +20,9 @@ def descendants(process: int) -> set[int]:
         with suppress(OSError):
             parent = path.read_text().rpartition(")")[2].split()[1]
             children.setdefault(int(parent), set()).add(int(path.parent.name))
-    found: set[int] = set()
+    offspring: set[int] = set()
     waiting = {process}
     while waiting:
-        waiting = set().union(*(children.get(parent, set()) for parent in waiting)) - found
-        found |= waiting
-    return found
+        waiting = set().union(*(children.get(parent, set()) for parent in waiting)) - offspring
+        offspring |= waiting
+    return offspring

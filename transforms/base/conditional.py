@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Stored:
-    """What a conditional object holds.
+    """Contents of a conditional object.
 
     Attributes:
         data: its bytes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from outcross.pipeline.commands.job import check_out, check_request, job, lock_out
 from outcross.pipeline.commands.run import dedup
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK
-from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import Config, parse
@@ -21,6 +20,7 @@ from outcross.schemas.documents import FORMAT_VERSION
 from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
 from tests.support.attic import Attic
+from tests.support.locks import losing_lock
 
 KINDS = {"run": "run", "audit": "audit", "reference": "reference build"}
 
@@ -94,14 +94,6 @@ def test_a_job_whose_lock_was_taken_starts_no_further_pipeline(
 ) -> None:
     lost: list[bool] = []
 
-    @contextmanager
-    def lock(*_: Any) -> Iterator[Callable[[], None]]:
-        def confirm() -> None:
-            if lost:
-                raise LostLockError("the lock is lost")
-
-        yield confirm
-
     class Losing(StageProgress):
         @contextmanager
         def stage(self, name: str, documents: int = 0, size: int = 0) -> Iterator[None]:
@@ -110,7 +102,7 @@ def test_a_job_whose_lock_was_taken_starts_no_further_pipeline(
             if name == "sketch":
                 lost.append(True)
 
-    monkeypatch.setattr("outcross.pipeline.commands.job.lock", lock)
+    monkeypatch.setattr("outcross.pipeline.commands.job.lock", losing_lock(lost))
     asked = config(tmp_path / "out")
     with pytest.raises(RunError, match="the lock is lost"):
         dedup(asked, (), Losing(quiet=True))

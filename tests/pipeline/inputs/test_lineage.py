@@ -8,8 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from outcross.pipeline.commands import lineage as lineage_command
 from outcross.pipeline.commands.lineage import lineage_summary
 from outcross.pipeline.commands.run import RunResult, plan, run
 from outcross.pipeline.engine.engines import PipelineError
-from outcross.pipeline.engine.leases import LostLockError
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.lineage import (
     RunLineage,
@@ -37,6 +34,7 @@ from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from tests.support.locks import losing_lock
 from tests.support.units import units_of
 
 TOPICS = [
@@ -553,19 +551,11 @@ def test_a_run_whose_lock_was_taken_commits_no_generation(
     lost: list[bool] = []
     write_ledger = generation.write_ledger
 
-    @contextmanager
-    def lock(*_: Any) -> Iterator[Callable[[], None]]:
-        def confirm() -> None:
-            if lost:
-                raise LostLockError("the lock is lost")
-
-        yield confirm
-
     def meanwhile(*arguments: Any) -> None:
         write_ledger(*arguments)
         lost.append(True)
 
-    monkeypatch.setattr("outcross.pipeline.inputs.lineage.lock", lock)
+    monkeypatch.setattr("outcross.pipeline.inputs.lineage.lock", losing_lock(lost))
     monkeypatch.setattr(generation, "write_ledger", meanwhile)
     before = (loop.lineage / "lineage.json").read_bytes()
     with pytest.raises(RunError, match="the lock is lost"):

@@ -147,8 +147,9 @@ def test_a_topic_that_the_reference_lacks_is_a_gap(seed: int) -> None:
     assert gaps.lacking == [0]
     assert gaps.tokens.sum() < 1.2 * tokens
     assert gaps.totals.tolist() == [human.sketch["tokens"].to_numpy().sum()]
-    held = gaps.tokens[0]
-    assert gaps.clusters == sorted(np.flatnonzero(held).tolist(), key=lambda c: (-held[c], c))
+    by_cluster = gaps.tokens[0]
+    ranked = sorted(np.flatnonzero(by_cluster).tolist(), key=lambda c: (-by_cluster[c], c))
+    assert gaps.clusters == ranked
     without = find_gaps(*measured(reference, [others], seed))
     assert without.tokens.sum() == 0
 
