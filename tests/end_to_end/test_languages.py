@@ -40,7 +40,8 @@ def test_an_audit_says_what_is_not_judged(folder: Path, tmp_path: Path) -> None:
     assert corpus["share"] == corpus["known"] / corpus["words"] < 0.1
     warning = f"source 'corpus': the embedder knows {corpus['share']:.0%} of its words"
     assert any(text.startswith(warning) for text in report["verdict"]["warnings"])
-    sentence = f"Clusters of embeddings are not judged: the embedder knows {corpus['share']:.0%} of the words."
+    share = f"{corpus['share']:.0%}"
+    sentence = f"Clusters of embeddings are not judged: the embedder knows {share} of the words."
     assert report["verdict"]["sentence"].endswith(sentence)
     outcomes = {line["name"]: line["outcome"] for line in report["judged"]["measures"]}
     assert outcomes["effective_clusters"] == outcomes["js"] == "not judged"
