@@ -95,6 +95,13 @@ class Config(Model):
         description="Jaccard similarity from which one of two documents is removed as a near "
         "duplicate",
     )
+    semantic_threshold: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="cosine of two embeddings from which one of two short documents is removed as "
+        "a paraphrase, such as 0.95; only with an `embedder`. If absent, no document is",
+    )
     ngram: int = Field(default=5, ge=1, le=64, description="words per shingle")
     num_perm: int = Field(
         default=128,

@@ -19,6 +19,9 @@ class SourceOverlap(Strict):
     contained: int = Field(
         ge=0, description="documents removed because they hold a text of the set"
     )
+    semantic: int = Field(
+        default=0, ge=0, description="documents removed as paraphrases, by their embeddings"
+    )
 
 
 class Overlap(Strict):
@@ -52,7 +55,14 @@ class Loss(Strict):
     contained: int = Field(
         ge=0, description="documents removed because they hold an evaluation text"
     )
+    semantic: int = Field(
+        default=0, ge=0, description="documents removed as paraphrases of a kept one"
+    )
     near_share: float | None = Field(description="near / (documents - exact - contained)")
+    semantic_share: float | None = Field(
+        default=None,
+        description="semantic / (documents - exact - contained); null without semantic_threshold",
+    )
 
 
 class Removal(Strict):
@@ -64,7 +74,7 @@ class Removal(Strict):
     kept_source: str = Field(
         description="source of the kept document; for an earlier run, after its folder"
     )
-    stage: str = Field(description="exact, near or contained")
+    stage: str = Field(description="exact, near, contained or semantic")
     rule: str = Field(description="rule by which the document was removed")
     similarity: float = Field(description="similarity of the two documents, 0 to 1")
     text: QuotedText = Field(description="beginning of the removed text")
@@ -94,7 +104,7 @@ class Certificate(Strict):
     """Estimate of how many documents could have been kept at most, and of repeats that were kept.
 
     Documents that share bands are connected to components. In a sample of the components all
-    pairs are verified.
+    pairs are verified. It is about near repeats: paraphrases that were removed are left out.
     """
 
     components: int = Field(ge=0, description="components of documents that share bands")
@@ -136,6 +146,12 @@ class Deduplication(Strict):
     contained: int = Field(
         ge=0, description="documents removed because they hold an evaluation text"
     )
+    semantic: int = Field(
+        default=0,
+        ge=0,
+        description="documents removed as paraphrases: the cosine of their embedding and a kept "
+        "one's reaches semantic_threshold",
+    )
     open: int = Field(
         ge=0,
         description="documents kept although some documents that they might repeat were not "
@@ -166,4 +182,8 @@ class Deduplication(Strict):
     )
     least_similar: list[Removal] = Field(
         description="near removals with the lowest similarity, for judging the threshold"
+    )
+    least_semantic: list[Removal] = Field(
+        default_factory=list,
+        description="paraphrases with the lowest similarity, for judging semantic_threshold",
     )

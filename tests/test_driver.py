@@ -37,7 +37,7 @@ READERS = {
     "pipeline.stages.texts.TextLookup.transform": {"rows_of", "unit_file"},
     "pipeline.stages.texts.TextLookup.texts": {"rows_of", "unit_file", "read_table"},
     # One file, of the 20 removals that are least similar.
-    "pipeline.stages.removal_sums.RemovalSums.least_similar": {"read_table"},
+    "pipeline.stages.removal_sums.RemovalSums._least": {"read_table"},
     # Work that is sent to workers; each call is for one unit, or for its path alone.
     "pipeline.stages.planning.draw.HumanRows.rows": {"load_unit", "sketch"},
     "pipeline.stages.earlier.EarlierRun.written": {"unit_file"},

@@ -39,18 +39,18 @@ def show_removals(removals: Removals, as_json: bool) -> None:
         print_json(json.dumps(figures, indent=2, ensure_ascii=False))
         return
     console = PlainConsole()
-    table = new_table(
-        "what was removed",
-        ["source"],
-        ["read", "distinct texts", "exact", "near", "contained", "kept"],
-    )
+    names = ["exact", "near", "contained"]
+    names += ["semantic"] if any("semantic" in line for line in figures["sources"]) else []
+    columns = ["read", "distinct texts", *names, "kept"]
+    table = new_table("what was removed", ["source"], columns)
     for line in figures["sources"]:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else v for v in line.values()))
     show_table(console, table)
     if figures["found"]:
         show_table(console, repeats_table([Overlap(**line) for line in figures["found"]]))
     _show_most_repeated(console, figures["most_repeated"])
-    _show_least_similar(console, figures["least_similar"])
+    _show_least_similar(console, "least similar removals", figures["least_similar"])
+    _show_least_similar(console, "least similar paraphrases", figures.get("least_semantic", []))
 
 
 def show_document(history: DocumentHistory, as_json: bool) -> None:
@@ -95,9 +95,9 @@ def _show_most_repeated(console: Console, lines: Sequence[dict[str, Any]]) -> No
         _show_text(console, line["text"])
 
 
-def _show_least_similar(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+def _show_least_similar(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        print_line(console, "\nleast similar removals", "bold")
+        print_line(console, f"\n{title}", "bold")
     for row in rows:
         console.print(
             f"\n{row['similarity']:.3f}  {row['stage']}, {row['rule']}\n"

@@ -166,20 +166,26 @@ def _conservation_table(report: Report) -> Table:
 
 
 def _loss_table(report: Report) -> Table:
+    losses = report.deduplication.losses
+    semantic = any(line.semantic_share is not None for line in losses)
     table = new_table(
         "what deduplication took",
         ["of", "class"],
         [
             "documents or pieces" if report.pieces else "documents",
             *("exact", "contained", "near", "near / others"),
+            *(("semantic", "semantic / others") if semantic else ()),
         ],
     )
     role = ""
-    for line in report.deduplication.losses:
+    for line in losses:
         if line.documents:
             share = number_or_dash(line.near_share, ".2%")
             numbers = (line.documents, line.exact, line.contained, line.near)
             counts = [*(f"{number:,}" for number in numbers), share]
+            if semantic:
+                share = number_or_dash(line.semantic_share, ".2%")
+                counts += [f"{line.semantic:,}", share]
             table.add_row("" if line.role == role else line.role, line.kind, *counts)
             role = line.role
     return table

@@ -27,6 +27,7 @@ from outcross.schemas.config import Config, parse
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.dedup.decide import SEMANTIC
 
 _MOST_REPEATED = 5  # documents
 
@@ -89,7 +90,10 @@ def explain_removals(out: str, number: int) -> Removals:
     """
     config, report = run_config(out, "explain"), files.read_json(files.join(out, "report.json"))
     counts, repeats = count_removals(out), most_repeated(out, _MOST_REPEATED)
-    rows = least_similar(out, number)
+    shown = {"least_similar": least_similar(out, number)}
+    if config.semantic_threshold is not None:
+        shown["least_semantic"] = least_similar(out, number, [SEMANTIC])
+    rows = [row for lines in shown.values() for row in lines]
     names = {(row["kept_source"], row["kept_id"]) for row in rows} | {name for name, _ in repeats}
     kept_texts, changed = _kept_texts(out, config, names)
     removed_texts = _removed_texts(out, config, {(row["source"], row["id"]) for row in rows})
@@ -98,6 +102,12 @@ def explain_removals(out: str, number: int) -> Removals:
         row["text"] = removed_texts.get((row["source"], row["id"]))
         row["kept_text"] = kept_texts.get((row["kept_source"], row["kept_id"]))
         row["kept_role"] = roles.get(row["kept_source"])
+
+    def semantic(source: str) -> dict[str, int]:
+        if config.semantic_threshold is None:
+            return {}
+        return {"semantic": counts[source, "semantic"]}
+
     figures = {
         "sources": [
             {
@@ -107,6 +117,7 @@ def explain_removals(out: str, number: int) -> Removals:
                 "exact": counts[line["source"], "exact"],
                 "near": counts[line["source"], "near"],
                 "contained": counts[line["source"], "contained"],
+                **semantic(line["source"]),
                 "kept": line["kept"],
             }
             for line in report["conservation"]
@@ -121,7 +132,7 @@ def explain_removals(out: str, number: int) -> Removals:
             }
             for kept, count in repeats
         ],
-        "least_similar": rows,
+        **shown,
     }
     return Removals(figures, _files_of(changed))
 

@@ -18,7 +18,7 @@ from xxhash import xxh3_64_intdigest
 from outcross.pipeline.stages.texts import Name
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, STAGES
+from outcross.transforms.dedup.decide import EXACT, NEAR, STAGES
 
 COLUMNS = [field.name for field in REMOVED_FIELDS]
 BUCKETS = 1 << 20
@@ -50,18 +50,20 @@ def count_removals(out: str) -> Counter[tuple[str, str]]:
     return counts
 
 
-def least_similar(out: str, number: int) -> list[dict[str, Any]]:
-    """Return the removals with the lowest similarity, near repeats before exact ones.
-
-    Documents that hold an evaluation text are left out.
+def least_similar(
+    out: str, number: int, stages: Sequence[int] = (EXACT, NEAR)
+) -> list[dict[str, Any]]:
+    """Return the removals of some stages with the lowest similarity, exact repeats last.
 
     Args:
         out: output directory of the run.
         number: number of removals.
+        stages: stages of the removals. Similarities of words and of embeddings don't compare.
     """
     least: pa.Table | None = None
+    names = pa.array([STAGES[stage] for stage in stages])
     for shard in removed_shards(out):
-        repeats = shard.filter(pc.not_equal(shard["stage"], STAGES[CONTAINED]))
+        repeats = shard.filter(pc.is_in(shard["stage"], names))
         rows = repeats if least is None else pa.concat_tables([least, repeats])
         exact = pc.equal(rows["stage"], STAGES[EXACT]).to_numpy()
         order = np.lexsort((exact, rows["similarity"].to_numpy()))[:number]

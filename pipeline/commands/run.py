@@ -109,7 +109,8 @@ def dedup(
     """
     with job(config, beam_args, progress) as context:
         out = context.config.out
-        kept, counted = keep(deduplicate(sketch(context, embedded=False)))
+        embedded = context.config.semantic_threshold is not None
+        kept, counted = keep(deduplicate(sketch(context, embedded)))
         write_rejects(kept.sketched, out)
         quoting = Quoting(counted, measured=False)
         written = write(kept, counted, [quoting])

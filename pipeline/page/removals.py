@@ -39,11 +39,12 @@ _ALIKE = 0.5  # of the words of two beginnings, from which it helps to mark the 
 def removed(report: Report) -> Html:
     """Return the section on removals: counts, overlaps, losses and the least similar pairs."""
     removal = report.deduplication
-    total = removal.exact + removal.near + removal.contained
+    total = removal.exact + removal.near + removal.contained + removal.semantic
     lead = (
         f"{many(total, 'document')} removed: {removal.exact:,} with the text of a kept one, "
         f"{removal.near:,} with nearly the same text, {removal.contained:,} that hold an "
-        "evaluation text."
+        "evaluation text"
+        + (f", {removal.semantic:,} that say the same in other words." if removal.semantic else ".")
         if total
         else "Nothing was removed: no document repeats another."
     )
@@ -75,7 +76,10 @@ def removed(report: Report) -> Html:
         _overlaps(removal),
         _losses(removal),
         _most_repeated(removal),
-        _least_similar(removal),
+        _least_similar(removal.least_similar, "The least similar removals", "near_threshold"),
+        _least_similar(
+            removal.least_semantic, "The least similar paraphrases", "semantic_threshold"
+        ),
         el("p", bands, class_="note"),
         brief=many(total, "document"),
     )
@@ -131,6 +135,7 @@ def _overlaps(removal: Deduplication) -> Html | None:
         by_source = [
             f"{cut(part.source, 60)}: {part.exact:,} exact, {part.near:,} near, "
             f"{part.contained:,} contained"
+            + (f", {part.semantic:,} semantic" if part.semantic else "")
             for part in overlap.removed
         ]
         rows.append(
@@ -161,6 +166,12 @@ def _losses(removal: Deduplication) -> Html | None:
         Column("contained", "sourceoverlap-contained"),
         Column("near share", "loss-near_share"),
     ]
+    semantic = any(loss.semantic_share is not None for loss in removal.losses)
+    if semantic:
+        columns += [
+            Column("semantic", "sourceoverlap-semantic"),
+            Column("semantic share", "loss-semantic_share"),
+        ]
     rows: list[list[Cell | str]] = [
         [
             loss.role,
@@ -170,6 +181,7 @@ def _losses(removal: Deduplication) -> Html | None:
             figure(loss.near),
             figure(loss.contained),
             figure(loss.near_share, ".2%"),
+            *((figure(loss.semantic), figure(loss.semantic_share, ".2%")) if semantic else ()),
         ]
         for loss in removal.losses
         if loss.documents
@@ -202,16 +214,16 @@ def _most_repeated(removal: Deduplication) -> Html | None:
     return table("Texts that occur most often", columns, rows, sortable=True)
 
 
-def _least_similar(removal: Deduplication) -> Html | None:
-    if not removal.least_similar:
+def _least_similar(removals: Sequence[Removal], title: str, key: str) -> Html | None:
+    if not removals:
         return None
-    pairs = sorted(removal.least_similar, key=lambda pair: (pair.similarity, pair.source, pair.id))
+    pairs = sorted(removals, key=lambda pair: (pair.similarity, pair.source, pair.id))
     return join(
         [
-            el("h3", "The least similar removals"),
+            el("h3", title),
             el(
                 "p",
-                "If you don't consider these pairs the same, raise near_threshold. Words that only "
+                f"If you don't consider these pairs the same, raise {key}. Words that only "
                 "one text of a pair has are marked.",
                 class_="note",
             ),

@@ -18,8 +18,9 @@ from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.config import Config, band_threshold
 from outcross.schemas.deduplication import Overlap
 from outcross.schemas.sources import Role
+from outcross.transforms.dedup.agreement import STRICT_TOKENS
 from outcross.transforms.dedup.corpus import Corpus, Named
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Settings
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, SEMANTIC, Settings
 from outcross.transforms.dedup.deduplicate_documents import DeduplicateDocuments
 from outcross.transforms.dedup.passage_verdicts import SavePassageVerdicts
 from outcross.transforms.dedup.rules import Party
@@ -144,6 +145,7 @@ def deduplicate(sketched: Sketched, indices: Sequence[Index] = ()) -> Deduplicat
         max_same_answers=config.max_same_answers,
         shard_mb=config.shard_mb,
         seed=config.seed,
+        **_semantic(config),
     )
     if done.finished:
         context.progress.skipped("deduplicate")
@@ -160,6 +162,13 @@ def deduplicate(sketched: Sketched, indices: Sequence[Index] = ()) -> Deduplicat
             "too; their place in the file is added to it"
         )
     return result
+
+
+def _semantic(config: Config) -> dict[str, Any]:
+    """Return what the key of the work names in addition where embeddings are compared."""
+    if config.semantic_threshold is None:
+        return {}
+    return {"semantic_threshold": config.semantic_threshold}
 
 
 def _deduplicate(
@@ -180,6 +189,8 @@ def _deduplicate(
     corpus = _corpus(sketched, earlier, joined)
     for name in _FOLDERS:
         done.subfolder(name)
+    if config.semantic_threshold is not None:
+        done.subfolder("semantic/pairs")
     settings = Settings(
         config.near_threshold,
         config.verify == "exact",
@@ -187,6 +198,7 @@ def _deduplicate(
         config.num_perm,
         config.boilerplate,
         config.max_same_answers,
+        config.semantic_threshold,
     )
     searched = (config.containment, config.containment_ngram) if config.containment else None
     with context.spill() as spill:
@@ -201,6 +213,7 @@ def _deduplicate(
             seed=config.seed,
             workers=config.workers or _WORKERS,
             spill=spill,
+            unread=_unread(sketched),
         )
 
         def wire(lanes: Any) -> None:
@@ -212,6 +225,27 @@ def _deduplicate(
     sums = RemovalSums.add_up(done.path("sums"))
     lines = sums.overlaps(corpus.parties, config.sources, done.path("containment"))
     done.finish({"sums": sums.values, "found": [line.model_dump() for line in lines]})
+
+
+def _unread(sketched: Sketched) -> frozenset[int]:
+    """Return the sources whose words the embedder doesn't know, and warn of them.
+
+    Texts of unknown words have embeddings of what is left, such as their numbers.
+    """
+    config = sketched.config
+    if config.semantic_threshold is None:
+        return frozenset()
+    unread = set()
+    for number, source in enumerate(config.sources):
+        known = sketched.known(source.role)[source.name]
+        if not known.enough:
+            unread.add(number)
+            sketched.context.warn(
+                f"semantic_threshold: the embedder knows {known.share:.0%} of the words of source "
+                f"{source.name!r}, so none of its documents is compared by meaning; set `embedder` "
+                "to a model of its language"
+            )
+    return frozenset(unread)
 
 
 def _passage_verdicts(sketches: Sketches, done: Artifact) -> SavePassageVerdicts:
@@ -263,5 +297,7 @@ def _reasons(config: Config) -> dict[int, str]:
     return {
         EXACT: "same text but for line ends and trailing white space",
         NEAR: f"{near}; numbers, signs and negations agree (above 200 words in that proportion)",
+        SEMANTIC: f"cosine of the embeddings; numbers, signs and negations agree, and both texts "
+        f"have up to {STRICT_TOKENS} words",
         CONTAINED: f"holds {config.containment_ngram}-word sequences of an evaluation text",
     }

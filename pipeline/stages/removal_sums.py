@@ -15,8 +15,14 @@ from outcross.pipeline.stages.earlier import ReferencePool
 from outcross.schemas.deduplication import Overlap, SourceOverlap
 from outcross.schemas.sources import Role, Source
 from outcross.transforms.base import files
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, STAGES
-from outcross.transforms.dedup.removal_sums import SETS, SHOWN
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, SEMANTIC, STAGES
+from outcross.transforms.dedup.removal_sums import (
+    LEAST,
+    LEAST_SEMANTIC,
+    LEAST_SIMILAR,
+    SETS,
+    SHOWN,
+)
 from outcross.transforms.dedup.resolve import Counts
 from outcross.transforms.dedup.rules import Party
 
@@ -101,7 +107,7 @@ class RemovalSums:
         """Return a sum over units.
 
         Args:
-            name: documents, exact, near, contained, open, repeated_id or bytes.
+            name: documents, exact, near, contained, semantic, open, repeated_id or bytes.
             sources: numbers of the sources; None for all sources of the run.
         """
         return sum(
@@ -136,7 +142,15 @@ class RemovalSums:
 
         They are columns of removed/ with the numbers `document` and `partner`; None without any.
         """
-        path = files.join(self.folder, "least_similar.parquet")
+        return self._least(LEAST_SIMILAR)
+
+    @property
+    def least_semantic(self) -> pa.Table | None:
+        """Paraphrases of least similarity, as `least_similar`."""
+        return self._least(LEAST_SEMANTIC)
+
+    def _least(self, key: int) -> pa.Table | None:
+        path = files.join(self.folder, f"{LEAST[key]}.parquet")
         return files.read_table(path) if files.exists(path) else None
 
     def group_sizes(self, roles: Sequence[Role], sources: Sequence[int]) -> NDArray[np.int64]:
@@ -173,7 +187,7 @@ class RemovalSums:
         for number, party in enumerate(parties):
             if not party.fixed:
                 continue
-            counts = np.zeros((len(sources), 4), np.int64)
+            counts = np.zeros((len(sources), len(STAGES) + 1), np.int64)
             for kept, removed, stage, often in self.values["removed"]:
                 if kept == number:
                     counts[removed, stage] += often
@@ -190,6 +204,7 @@ class RemovalSums:
                             exact=int(often[EXACT]),
                             near=int(often[NEAR]),
                             contained=int(often[CONTAINED]),
+                            semantic=int(often[SEMANTIC]),
                         )
                         for source, often in zip(sources, counts, strict=True)
                         if often.any()

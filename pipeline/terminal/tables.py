@@ -84,17 +84,17 @@ def repeats_table(repeats: Sequence[Overlap]) -> Table:
     Args:
         repeats: the sets and earlier runs, each with its removals by source.
     """
-    table = new_table(
-        "repeats of evaluation sets and earlier runs",
-        ["of", "in"],
-        ["documents", "found", "only as a whole", "exact", "near", "contained"],
-    )
+    semantic = any(removed.semantic for line in repeats for removed in line.removed)
+    columns = ["documents", "found", "only as a whole", "exact", "near", "contained"]
+    columns += ["semantic"] if semantic else []
+    table = new_table("repeats of evaluation sets and earlier runs", ["of", "in"], columns)
     for line in repeats:
         totals = [f"{line.documents:,}", f"{line.found:,}", f"{line.whole_only:,}"]
         if not line.removed:
             table.add_row(line.name, "–", *totals)
         for number, removed in enumerate(line.removed):
             counts = [f"{removed.exact:,}", f"{removed.near:,}", f"{removed.contained:,}"]
+            counts += [f"{removed.semantic:,}"] if semantic else []
             name = line.name if number == 0 else ""
             before = totals if number == 0 else [""] * 3
             table.add_row(name, removed.source, *before, *counts)

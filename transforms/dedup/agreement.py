@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.hashing import mix64
 from outcross.transforms.text.meaning import SHIFT, items
 from outcross.transforms.text.words import Words
 
@@ -96,3 +97,60 @@ class Meanings:
             *(left, right, shares),
         )
         return shares
+
+
+@njit(nogil=True, cache=True)
+def _item_sums(offsets, items):  # type: ignore[no-untyped-def]
+    """Sum hashes of the items of each text: of the items alone, and with their places."""
+    out = np.zeros((2, len(offsets) - 1), np.uint64)
+    for d in range(len(offsets) - 1):
+        for i in range(offsets[d], offsets[d + 1]):
+            out[0, d] += mix64((items[i] >> SHIFT) + np.uint64(1))
+            out[1, d] += mix64(items[i])
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Hashes by which two short texts agree or don't, where their items are not at hand.
+
+    Attributes:
+        letters: uint64[n], hashes of `Words.letters`.
+        wording: uint64[n], hashes of the words that are no items.
+        items: uint64[n], hashes of the multisets of items.
+        placed: uint64[n], hashes of the items with their places.
+    """
+
+    letters: NDArray[np.uint64]
+    wording: NDArray[np.uint64]
+    items: NDArray[np.uint64]
+    placed: NDArray[np.uint64]
+
+    @classmethod
+    def of(
+        cls,
+        letters: NDArray[np.uint64],
+        wording: NDArray[np.uint64],
+        items: tuple[NDArray[np.int64], NDArray[np.uint64]],
+    ) -> Marks:
+        """Hash the items of n texts.
+
+        Args:
+            letters: uint64[n], as in `Meanings`.
+            wording: uint64[n], as in `Meanings`.
+            items: int64[n + 1] offsets, and uint64[total] items, as in `Meanings`.
+        """
+        return cls(letters, wording, *_item_sums(*items))
+
+    def agree(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether `Meanings.agreement` of two short texts is 1: bool[m].
+
+        Args:
+            left: int64[m], places in the documents.
+            right: int64[m], places of the second documents.
+        """
+        return np.where(
+            self.wording[left] == self.wording[right],
+            self.placed[left] == self.placed[right],
+            (self.letters[left] != self.letters[right]) & (self.items[left] == self.items[right]),
+        )

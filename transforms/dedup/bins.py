@@ -19,14 +19,21 @@ from outcross.transforms.dedup.check_components import check_components
 from outcross.transforms.dedup.components import connect, pack_bins
 from outcross.transforms.dedup.contents import CONTENTS, Contents, contents_columns, send_contents
 from outcross.transforms.dedup.corpus import Corpus
-from outcross.transforms.dedup.decide import Comparison, Settings, Verdicts, decide
+from outcross.transforms.dedup.decide import (
+    Comparison,
+    Paraphrases,
+    Settings,
+    Verdicts,
+    decide,
+)
 from outcross.transforms.dedup.jaccard import table_bits
+from outcross.transforms.dedup.paraphrases import ParaphraseFiles
 from outcross.transforms.dedup.removal_sums import CHECKED, COUNTS
 from outcross.transforms.dedup.renamed import add_renamed, save_renamed
 from outcross.transforms.exchange.deal import deal
 from outcross.transforms.exchange.packing import Keyed
 from outcross.transforms.sketches.aligned import load_unit
-from outcross.transforms.sketches.store import item_runs
+from outcross.transforms.sketches.store import item_runs, packed_runs
 
 _DOCUMENT = 64  # weight of a document beside its words
 _LEAST_WEIGHT = 1 << 16  # less work isn't divided
@@ -91,12 +98,14 @@ class FillBins:
         renamed: file of documents whose id is taken by a name.
         exact: True to send words, which the similarity of shingles needs; False for signatures,
             which its estimate needs.
+        paraphrases: files of pairs that embeddings found; None where they are not compared.
     """
 
     corpus: Corpus
     repeats: str
     renamed: str
     exact: bool
+    paraphrases: ParaphraseFiles | None = None
 
     def regroup(self, key: int, rows: pa.Table) -> Iterator[Keyed]:
         """Yield the documents of each bin."""
@@ -116,7 +125,11 @@ class FillBins:
         columns: dict[str, Any] = {"number": row + corpus.offsets[key], "compared": compared}
         columns |= {name: sketch[name].to_numpy()[row] for name in corpus.order_columns}
         columns["id"] = corpus.names(key, row, repeated)
-        columns["groups"] = _groups(grouped, row)
+        columns["groups"] = _runs(grouped, row, "group")
+        if self.paraphrases is not None:
+            pairs = self.paraphrases.pairs(key)
+            columns["parents"] = _runs(pairs, row, "parent")
+            columns["cosines"] = _runs(pairs, row, "cosine")
         for part, table in deal(bins, columns):
             chosen = bins == part
             contents = send_contents(sketch, row[chosen], compared[chosen])
@@ -124,17 +137,18 @@ class FillBins:
             yield part, pa.table(arrays, names=[*table.column_names, *CONTENTS.names])
 
 
-def _groups(grouped: pa.Table, row: NDArray[np.int64]) -> pa.Array:
-    """Pack the groups of documents as uint64 each: binary[m].
+def _runs(rows: pa.Table, row: NDArray[np.int64], name: str) -> pa.Array:
+    """Pack the numbers of documents, such as their groups: binary[m].
 
     Args:
-        grouped: columns `row` and `group`.
-        row: int64[m], rows of the documents, ascending; all rows of `grouped` are among them.
+        rows: columns `row` and `name`.
+        row: int64[m], rows of the documents, ascending; all rows of `rows` are among them.
+        name: column of the numbers.
     """
-    order = np.argsort(grouped["row"].to_numpy(), kind="stable")
-    group = grouped["group"].to_numpy()[order]
-    starts = np.searchsorted(grouped["row"].to_numpy()[order], np.append(row, row[-1] + 1))
-    buffers = [None, pa.py_buffer(8 * starts), pa.py_buffer(group)]
+    order = np.argsort(rows["row"].to_numpy(), kind="stable")
+    values = rows[name].to_numpy()[order]
+    starts = np.searchsorted(rows["row"].to_numpy()[order], np.append(row, row[-1] + 1))
+    buffers = [None, pa.py_buffer(values.itemsize * starts), pa.py_buffer(values)]
     return pa.Array.from_buffers(pa.large_binary(), len(row), buffers)
 
 
@@ -166,7 +180,8 @@ class DecideBins:
             offsets, group = item_runs(rows["groups"])
             entries = Entries(group, np.repeat(np.arange(len(number)), np.diff(offsets)))
             measures = contents.measures() if len(entries.group) else []
-            verdicts, _ = decide(comparison, entries, self.settings, measures)
+            paraphrases = None if self.settings.cosine is None else _paraphrases(rows)
+            verdicts, _ = decide(comparison, entries, self.settings, measures, paraphrases)
             checked = check_components(
                 comparison, entries, verdicts, self.settings, measures, self.seed
             )
@@ -199,3 +214,16 @@ def _in_order(rows: pa.Table) -> pa.Table:
     batches = [batch for batch in rows.to_batches() if batch.num_rows]
     batches.sort(key=lambda batch: batch["number"][0].as_py())
     return pa.Table.from_batches(batches, rows.schema)
+
+
+def _paraphrases(rows: pa.Table) -> Paraphrases:
+    """Return the pairs of a bin by embeddings, by places of its documents.
+
+    Args:
+        rows: documents of the bin by ascending numbers, with `parents` and `cosines`.
+    """
+    offsets, parents = item_runs(rows["parents"])
+    child = np.repeat(np.arange(rows.num_rows), np.diff(offsets))
+    parent = np.searchsorted(rows["number"].to_numpy(), parents.view(np.int64))
+    cosines = packed_runs(rows["cosines"])[1].view(np.float32)
+    return Paraphrases(child, parent, cosines)

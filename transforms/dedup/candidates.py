@@ -15,6 +15,7 @@ from outcross.transforms.dedup.bands import Entries, Pools, shared
 from outcross.transforms.dedup.components import connect_groups
 from outcross.transforms.dedup.corpus import Corpus
 from outcross.transforms.dedup.evaluation_items import Containment
+from outcross.transforms.dedup.paraphrases import ParaphraseFiles, pair_forest
 from outcross.transforms.dedup.renamed import send_names, taken_names
 from outcross.transforms.exchange.deal import deal, leading
 from outcross.transforms.exchange.packing import Keyed
@@ -62,6 +63,7 @@ class SendCandidates:
         containment: search for evaluation texts, whose documents are left out.
         bands, rows: numbers of bands, and of signature values in a band.
         bits: bits that choose a partition.
+        paraphrases: files of pairs that embeddings found; None where they are not compared.
     """
 
     corpus: Corpus
@@ -70,6 +72,7 @@ class SendCandidates:
     bands: int
     rows: int
     bits: int
+    paraphrases: ParaphraseFiles | None = None
 
     def setup(self) -> None:
         """Do nothing."""
@@ -83,6 +86,10 @@ class SendCandidates:
         repeats = np.flatnonzero(part & (first != number))
         if len(repeats) and not corpus.party_of(index).fixed:
             yield 2 << self.bits, forest_rows(number[repeats], first[repeats])
+        if self.paraphrases is not None:
+            documents, roots = pair_forest(corpus, self.paraphrases, index)
+            if len(documents):
+                yield 2 << self.bits, forest_rows(documents, roots)
         if corpus.has_ids(index):
             for partition, rows in send_names(corpus, index, repeated, self.bits):
                 yield partition + (1 << self.bits), rows

@@ -13,7 +13,7 @@ from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.dedup.bands import Entries
 from outcross.transforms.dedup.certificate import clique_cover
 from outcross.transforms.dedup.components import connect_groups
-from outcross.transforms.dedup.decide import Comparison, Measure, Settings, Verdicts
+from outcross.transforms.dedup.decide import SEMANTIC, Comparison, Measure, Settings, Verdicts
 
 SAMPLE = 1_000
 """Number of components that are checked."""
@@ -44,7 +44,8 @@ def check_components(
     """Check the components of a bin with the smallest hashes.
 
     A component is documents that are connected by bands. Its hash is that of its first document,
-    so the sample of all bins is a part of their samples.
+    so the sample of all bins is a part of their samples. The certificate is about the near rule, so
+    documents that were removed as paraphrases are left out.
 
     Args:
         comparison: documents of the bin.
@@ -57,7 +58,8 @@ def check_components(
     Returns:
         A row of `COMPONENTS` for each component with two documents or more.
     """
-    by_group = np.argsort(entries.group, kind="stable")
+    compared = np.flatnonzero(verdicts.stage[entries.document] != SEMANTIC)
+    by_group = compared[np.argsort(entries.group[compared], kind="stable")]
     documents, roots = connect_groups(entries.group[by_group], entries.document[by_group])
     if len(documents) == 0 or settings.same_answers not in (None, 1):
         return COMPONENTS.empty_table()

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from outcross.transforms.dedup.bands import Entries
 from outcross.transforms.dedup.order import Order, exact_repeats, total_order
-from outcross.transforms.dedup.resolve import Resolution, resolve
+from outcross.transforms.dedup.resolve import NO_PAIRS, Pairs, Resolution, resolve
 from outcross.transforms.dedup.rules import Rules
 
-EXACT, NEAR, CONTAINED = 1, 2, 3
-STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained"}
+EXACT, NEAR, CONTAINED, SEMANTIC = 1, 2, 3, 4
+STAGES = {EXACT: "exact", NEAR: "near", CONTAINED: "contained", SEMANTIC: "semantic"}
 
 Fingerprint = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
@@ -30,7 +30,7 @@ Measure = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the near rule.
+    """Settings of the rules by similarity.
 
     Attributes:
         threshold: least similarity of near repeats.
@@ -41,6 +41,7 @@ class Settings:
             boilerplate. Pairs must reach the threshold with and without it. None for no limit.
         same_answers: number of near-identical answers to one prompt that are kept; None where
             prompts don't matter.
+        cosine: least cosine of paraphrases; None where embeddings are not compared.
     """
 
     threshold: float
@@ -49,6 +50,7 @@ class Settings:
     num_perm: int
     boilerplate: int | None = None
     same_answers: int | None = None
+    cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Verdicts:
 
     Attributes:
         partner: int64[n], kept document that this one repeats; -1 for kept documents.
-        stage: int8[n], EXACT, NEAR, CONTAINED or 0.
+        stage: int8[n], EXACT, NEAR, CONTAINED, SEMANTIC or 0.
         similarity: float32[n], similarity to the partner.
         open: bool[n], documents kept although not all their candidates were verified.
         counts: counts of the work, from `resolve.Counts`, and two of this module.
@@ -127,8 +129,34 @@ class Verdicts:
         return np.asarray(self.partner < 0)
 
 
+@dataclass(frozen=True)
+class Paraphrases:
+    """Verified pairs of documents by their embeddings.
+
+    Attributes:
+        child: int64[m], documents that repeat others.
+        parent: int64[m], documents before them in the order.
+        cosine: float32[m], similarity of each pair.
+    """
+
+    child: NDArray[np.int64]
+    parent: NDArray[np.int64]
+    cosine: NDArray[np.float32]
+
+    def keys(self, order: Order) -> Pairs:
+        """Return the pairs by position, as `resolve` takes them."""
+        child, parent = order.position[self.child], order.position[self.parent]
+        keys = child.astype(np.uint64) << np.uint64(32) | parent.astype(np.uint64)
+        ascending = np.argsort(keys)
+        return keys[ascending], self.cosine[ascending]
+
+
 def decide(
-    comparison: Comparison, entries: Entries, settings: Settings, measures: Sequence[Measure]
+    comparison: Comparison,
+    entries: Entries,
+    settings: Settings,
+    measures: Sequence[Measure],
+    paraphrases: Paraphrases | None = None,
 ) -> tuple[Verdicts, Resolution]:
     """Verify the pairs that share a band, and decide which documents are kept.
 
@@ -137,11 +165,13 @@ def decide(
         entries: groups of documents that share a band.
         settings: settings of the near rule.
         measures: similarities of shingles and of items; the smaller one decides.
+        paraphrases: pairs by embeddings; None where these are not compared.
 
     Returns:
         Verdicts, and the resolution of the groups.
     """
-    near, different = _resolve(comparison, entries, settings, measures)
+    given = NO_PAIRS if paraphrases is None else paraphrases.keys(comparison.order)
+    near, different = _resolve(comparison, entries, settings, measures, given)
     position, document = comparison.order.position, comparison.order.document
     n = len(position)
     partner = np.full(n, -1, np.int64)
@@ -149,6 +179,8 @@ def decide(
     removed = document[near.removed]
     partner[removed] = document[near.partner]
     similarity[removed] = near.similarity
+    by_cosine = np.zeros(n, bool)
+    by_cosine[removed] = near.given
     repeats = np.flatnonzero(
         comparison.participates
         & (comparison.first != position)
@@ -156,21 +188,24 @@ def decide(
     )
     original = document[comparison.first[repeats]]
     # If the first of equal texts was removed, the others get its partner and its similarity: equal
-    # texts have equal shingles.
+    # texts have equal shingles and embeddings.
     inherits = partner[original] >= 0
+    by_cosine[repeats] = by_cosine[original]
     partner[repeats] = np.where(inherits, partner[original], original)
     similarity[repeats] = np.where(inherits, similarity[original], 1.0)
     restored = _restore(comparison, partner, near, settings)
     partner[restored], similarity[restored] = -1, 0.0
     removed = np.flatnonzero(partner >= 0)
     stage = np.zeros(n, np.int8)
-    stage[removed] = NEAR
+    stage[removed] = np.where(by_cosine[removed], SEMANTIC, NEAR)
     stage[removed[comparison.are_exact(removed, partner[removed])]] = EXACT
     similarity[stage == EXACT] = 1.0
     still_open = np.zeros(n, bool)
     still_open[document[near.open]] = True
     still_open[document[near.left_over]] = True
     counts = asdict(near.counts) | {"restored": len(restored), "different_meaning": different}
+    if paraphrases is not None:
+        counts["paraphrases"] = len(paraphrases.child)
     return Verdicts(partner, stage, similarity, still_open, counts), near
 
 
@@ -189,10 +224,9 @@ def _restore(
     answers = (partner >= 0) & (prompt != 0) & (prompt == prompt[partner]) & of_this_run[partner]
     # The partner is only the most similar kept document. A document that also repeats a kept text
     # of another prompt, an earlier run or an evaluation set stays removed.
-    keys, similarity = near.pairs
-    keys = keys[similarity >= np.float32(settings.threshold)]
-    child, parent = (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
-    child, parent = document[child], document[parent]
+    keys = near.agreed
+    child = document[(keys >> np.uint64(32)).astype(np.int64)]
+    parent = document[keys.astype(np.uint32)]
     other = (partner[parent] < 0) & ((prompt[parent] != prompt[child]) | ~of_this_run[parent])
     repeats_other = np.zeros(len(prompt), bool)
     repeats_other[child[other]] = True
@@ -206,7 +240,11 @@ def _restore(
 
 
 def _resolve(
-    comparison: Comparison, entries: Entries, settings: Settings, measures: Sequence[Measure]
+    comparison: Comparison,
+    entries: Entries,
+    settings: Settings,
+    measures: Sequence[Measure],
+    given: Pairs,
 ) -> tuple[Resolution, int]:
     """Verify the pairs that share a band.
 
@@ -230,5 +268,7 @@ def _resolve(
 
     positions = comparison.order.position[entries.document].astype(np.uint32)
     fixed = comparison.order.fixed
-    resolution = resolve(entries.group, positions, similarity, settings.threshold, fixed=fixed)
+    resolution = resolve(
+        entries.group, positions, similarity, settings.threshold, given=given, fixed=fixed
+    )
     return resolution, different

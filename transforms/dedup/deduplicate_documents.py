@@ -18,6 +18,7 @@ from outcross.transforms.dedup.boilerplate import (
 )
 from outcross.transforms.dedup.candidates import ConnectCandidates, SendCandidates
 from outcross.transforms.dedup.corpus import Corpus
+from outcross.transforms.dedup.cosines import CELLS
 from outcross.transforms.dedup.decide import Settings
 from outcross.transforms.dedup.evaluation_items import (
     Containment,
@@ -27,6 +28,16 @@ from outcross.transforms.dedup.evaluation_items import (
     is_evaluation,
 )
 from outcross.transforms.dedup.exact_groups import FindRepeats, SaveRepeats, SendTexts
+from outcross.transforms.dedup.paraphrases import (
+    DOCUMENTS_A_PIVOT,
+    Embedded,
+    FindParaphrases,
+    ParaphraseFiles,
+    SaveParaphrases,
+    SavePivots,
+    SendPivots,
+    SendVectors,
+)
 from outcross.transforms.dedup.removal_sums import SumRemovals
 from outcross.transforms.dedup.verdict_files import SaveVerdicts
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
@@ -43,18 +54,21 @@ class DeduplicateDocuments(beam.PTransform):
 
     Args:
         corpus: documents of all units.
-        settings: settings of the near rule.
+        settings: settings of the rules by similarity.
         bands, rows: numbers of bands, and of signature values in a band.
         containment: least share of an evaluation text's n-grams, and words in an n-gram; None to
             search for no evaluation texts.
         folder: folder of the files: `repeats`, `containment`, `boilerplate`, `verdicts`,
-            `removals` and `sums`, which exist already.
+            `removals` and `sums`, and `semantic/pairs` where embeddings are compared. They exist
+            already.
         reasons: reasons for a removal, by stage.
         seed: seed of the run.
         workers: number of bins to make at least, where there is enough work.
         limit: largest weight of a bin.
         bits: bits that choose a partition; None for as many as the corpus needs.
         spill: folder that all workers share, for rows on their way; None to shuffle them.
+        unread: parties whose words the embedder doesn't know.
+        pivots: number of documents for each cell of embeddings.
     """
 
     corpus: Corpus
@@ -69,6 +83,8 @@ class DeduplicateDocuments(beam.PTransform):
     limit: int = BIN_LIMIT
     bits: int | None = None
     spill: str | None = None
+    unread: frozenset[int] = frozenset()
+    pivots: int = DOCUMENTS_A_PIVOT
 
     def expand(self, lanes: Any) -> Any:
         """Wire the exchanges."""
@@ -94,7 +110,26 @@ class DeduplicateDocuments(beam.PTransform):
                 | "IndexItems" >> Collect(IndexItems(corpus, search))
             )
         containment = Containment(corpus, search)
-        candidates = SendCandidates(corpus, repeats, containment, self.bands, self.rows, band_bits)
+        paraphrases = None
+        if self.settings.cosine is not None:
+            paraphrases = ParaphraseFiles(files.join(self.folder, "semantic"))
+            embedded = Embedded(corpus, repeats, containment, self.unread)
+            partitions = 1 << (self.bits or partition_bits(total * CELLS))
+            sending = SendVectors(embedded, paraphrases, partitions)
+            chosen = (
+                lanes
+                | "SendPivots" >> Send(SendPivots(embedded, self.seed, self.pivots), spill, ready)
+                | "SavePivots" >> Collect(SavePivots(paraphrases))
+            )
+            ready = (
+                lanes
+                | "SendVectors" >> Send(sending, spill, chosen)
+                | "FindParaphrases" >> Regroup(FindParaphrases(corpus, self.settings.cosine), spill)
+                | "SaveParaphrases" >> Collect(SaveParaphrases(paraphrases), lanes)
+            )
+        candidates = SendCandidates(
+            corpus, repeats, containment, self.bands, self.rows, band_bits, paraphrases
+        )
         counts = None
         if self.settings.boilerplate is not None:
             folder = files.join(self.folder, "boilerplate")
@@ -114,6 +149,7 @@ class DeduplicateDocuments(beam.PTransform):
                 >> Regroup(CountBoilerplate(corpus, counts, self.settings.ngram), spill)
                 | "SumBoilerplate" >> Collect(SumBoilerplate(counts))
             )
+        fill = FillBins(corpus, repeats, renamed, self.settings.exact, paraphrases)
         decide = DecideBins(corpus, self.settings, counts, self.seed)
         save = SaveVerdicts(
             corpus,
@@ -125,10 +161,11 @@ class DeduplicateDocuments(beam.PTransform):
             self.reasons,
             self.seed,
             bits,
+            paraphrases,
         )
         return (
             packed
-            | "FillBins" >> Regroup(FillBins(corpus, repeats, renamed, self.settings.exact), spill)
+            | "FillBins" >> Regroup(fill, spill)
             | "DecideBins" >> Regroup(decide, spill, after=summed)
             | "SaveVerdicts" >> Regroup(save, spill, lanes)
             | "SumRemovals" >> Collect(SumRemovals(corpus, files.join(self.folder, "sums")))

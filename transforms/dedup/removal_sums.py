@@ -18,9 +18,12 @@ from outcross.transforms.dedup.decide import EXACT
 from outcross.transforms.exchange.deal import deal, leading
 from outcross.transforms.exchange.packing import Keyed
 
-COUNTS, UNITS, LEAST_SIMILAR, CHECKED = -1, -2, -3, -4
-"""Keys of the counts of bins, of the sums of units, of the least similar removals, and of the
-components of bins."""
+COUNTS, UNITS, LEAST_SIMILAR, CHECKED, LEAST_SEMANTIC = -1, -2, -3, -4, -5
+"""Keys of the counts of bins, of the sums of units, of the least similar removals, of the
+components of bins, and of the least similar paraphrases."""
+
+LEAST = {LEAST_SIMILAR: "least_similar", LEAST_SEMANTIC: "least_semantic"}
+"""Names of the files of the least similar removals, by key."""
 
 SHOWN = 20
 """Number of documents in each list of examples."""
@@ -74,12 +77,12 @@ class SumRemovals:
         """Write the sums of one key."""
         if rows is None:
             return
-        if key == LEAST_SIMILAR:
+        if key in LEAST:
             order = [name for name in rows.column_names if name.startswith("order_")]
             keys = [rows[name].to_numpy() for name in [*order, "similarity"]]
             least = np.lexsort(keys)[:SHOWN]
             table = rows.drop_columns(order).take(pa.array(least))
-            files.write_table(files.join(self.folder, "least_similar.parquet"), table)
+            files.write_table(files.join(self.folder, f"{LEAST[key]}.parquet"), table)
         elif key == COUNTS:
             self._write("bins", _sum_counts(rows))
         elif key == CHECKED:

@@ -23,6 +23,8 @@ from outcross.transforms.base.kernels import lower_bound
 
 Positions = NDArray[np.int64]
 Similarity = Callable[[Positions, Positions], NDArray[np.float32]]
+Pairs = tuple[NDArray[np.uint64], NDArray[np.float32]]
+"""Pairs as child << 32 | parent, ascending, and their similarities."""
 
 # Number of kept documents that a document tries in each group and round. A group of up to 17 is
 # searched completely in one round; a larger one costs at most 16 pairs per member and round. The
@@ -31,6 +33,9 @@ CANDIDATES_A_ROUND = 16
 
 _PAIRS_A_CALL = 1 << 16  # a call of `similarity` reads 64 MB: two signatures of 512 bytes a pair
 _ENTRIES_A_SLICE = 1 << 18
+
+NO_PAIRS: Pairs = (np.zeros(0, np.uint64), np.zeros(0, np.float32))
+"""Pairs of no documents."""
 
 _KEPT, _REMOVED, _ORPHAN = 0, 1, 2  # an orphan is kept: all that it repeats were removed
 
@@ -63,24 +68,28 @@ class Resolution:
     Attributes:
         removed: int64[r], removed documents, ascending.
         partner: int64[r], most similar kept document of each removed one, among the verified
-            pairs; the first one if several are equally similar.
+            pairs; the first one if several are equally similar. Pairs of groups come before pairs
+            that were given.
         similarity: float32[r], similarity to the partner.
+        given: bool[r], documents whose pair with the partner was given.
         open: int64[], ascending, kept documents that still had candidates to try after the last
             round.
         left_over: int64[], ascending, kept documents that still had members of a group to try after
             its last star.
         counts: counts of the work.
-        pairs: uint64[v] and float32[v], all verified pairs as child << 32 | parent, ascending, and
-            their similarities.
+        pairs: pairs that were verified.
+        agreed: uint64[a], verified pairs that agree and pairs that were given, ascending.
     """
 
     removed: Positions
     partner: Positions
     similarity: NDArray[np.float32]
+    given: NDArray[np.bool_]
     open: Positions
     left_over: Positions
     counts: Counts
-    pairs: tuple[NDArray[np.uint64], NDArray[np.float32]]
+    pairs: Pairs
+    agreed: NDArray[np.uint64]
 
 
 @njit("uint64[:](int64[:], uint32[:], int64)", nogil=True, cache=True)
@@ -135,33 +144,34 @@ def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-
     return out
 
 
-@njit("void(uint64[:], float32[:], float32, uint8[:])", nogil=True, cache=True)
-def _walk(keys, similarity, threshold, state):  # type: ignore[no-untyped-def]
+@njit("void(uint64[:], uint8[:])", nogil=True, cache=True)
+def _walk(agreed, state):  # type: ignore[no-untyped-def]
     """Decide on each document in order. Keys ascend by child, so its parents are decided before."""
     state[:] = _KEPT
-    for i in range(len(keys)):
-        child = keys[i] >> np.uint64(32)
-        if similarity[i] >= threshold and state[child] != _REMOVED:
-            parent = keys[i] & np.uint64(0xFFFFFFFF)
+    for i in range(len(agreed)):
+        child = agreed[i] >> np.uint64(32)
+        if state[child] != _REMOVED:
+            parent = agreed[i] & np.uint64(0xFFFFFFFF)
             state[child] = _ORPHAN if state[parent] == _REMOVED else _REMOVED
 
 
-@njit("void(uint64[:], float32[:], uint8[:], int64[:], float32[:])", nogil=True, cache=True)
-def _partners(keys, similarity, state, partner, best):  # type: ignore[no-untyped-def]
+@njit(
+    "void(uint64[:], float32[:], float32, uint8[:], int64[:], int64[:], float32[:])",
+    nogil=True,
+    cache=True,
+)
+def _partners(keys, similarity, least, state, removed, partner, best):  # type: ignore[no-untyped-def]
     """Find the most similar kept parent of each removed document; the documents ascend."""
-    at = -1
-    last = np.int64(-1)
+    at = 0
     for i in range(len(keys)):
         child = np.int64(keys[i] >> np.uint64(32))
         if state[child] != _REMOVED:
             continue
-        if child != last:
+        while removed[at] < child:
             at += 1
-            last = child
-            best[at] = -np.inf
         parent = np.int64(keys[i] & np.uint64(0xFFFFFFFF))
         # Parents ascend: the strict comparison leaves ties to the first.
-        if state[parent] != _REMOVED and similarity[i] > best[at]:
+        if state[parent] != _REMOVED and similarity[i] >= least and similarity[i] > best[at]:
             partner[at], best[at] = parent, similarity[i]
 
 
@@ -245,8 +255,9 @@ def _group(
 class _Pairs:
     """Pairs verified so far, including failed ones, so that none is verified twice."""
 
-    def __init__(self, similarity: Similarity, threshold: float) -> None:
+    def __init__(self, similarity: Similarity, threshold: float, given: NDArray[np.uint64]) -> None:
         self._verify = similarity
+        self._given = given
         self.threshold = np.float32(threshold)
         self.keys = np.empty(0, np.uint64)  # child << 32 | parent, ascending
         self.similarity = np.empty(0, np.float32)
@@ -277,8 +288,11 @@ class _Pairs:
         out: NDArray[np.bool_] = _agreed(self.keys, self.similarity, self.threshold, proposals)
         return out
 
-    def walk(self, state: NDArray[np.uint8]) -> None:
-        _walk(self.keys, self.similarity, self.threshold, state)
+    @property
+    def all_agreed(self) -> NDArray[np.uint64]:
+        """Return the pairs that agree and those that were given, ascending."""
+        agreed = self.keys[self.similarity >= self.threshold]
+        return _distinct(np.concatenate([agreed, self._given])) if len(self._given) else agreed
 
 
 def _propose_again(
@@ -303,6 +317,7 @@ def resolve(
     similarity: Similarity,
     threshold: float,
     *,
+    given: Pairs = NO_PAIRS,
     fixed: int = 0,
     stars: int = 8,
     rounds: int = 8,
@@ -325,6 +340,7 @@ def resolve(
             child, each pair at most once, at most 65,536 a call.
         threshold: least similarity at which a document is removed. It is compared as float32, so
             that 9 of 10 reaches 0.9.
+        given: pairs that another rule has verified; all of them agree. No child is fixed.
         fixed: documents before this position are never removed, so they propose no edge.
         stars: number of stars of a group, at least 1.
         rounds: number of rounds of proposing again, 0 or more.
@@ -345,7 +361,7 @@ def resolve(
     if stars < 1 or rounds < 0:
         raise ValueError(f"stars={stars}, rounds={rounds}; set stars >= 1 and rounds >= 0")
 
-    pairs = _Pairs(similarity, threshold)
+    pairs = _Pairs(similarity, threshold, given[0])
     all_starts, all_members = _group(group, position)
     starts, members = all_starts, all_members
     stars_used = 0
@@ -361,10 +377,12 @@ def resolve(
     left_over = np.unique(members[untried])
     del starts, members, untried
 
-    state = np.zeros(int(all_members.max(initial=0)) + 1, np.uint8)
+    last = max(int(all_members.max(initial=0)), int(given[0].max(initial=0) >> np.uint64(32)))
+    state = np.zeros(last + 1, np.uint8)
     rounds_used = 0
     while True:
-        pairs.walk(state)
+        agreed = pairs.all_agreed
+        _walk(agreed, state)
         again = _propose_again(all_starts, all_members, state, pairs)
         if rounds_used == rounds or not len(again):
             break
@@ -372,13 +390,16 @@ def resolve(
         rounds_used += 1
 
     removed = np.flatnonzero(state == _REMOVED).astype(np.int64)
-    partner = np.empty(len(removed), np.int64)
-    best = np.empty(len(removed), np.float32)
-    _partners(pairs.keys, pairs.similarity, state, partner, best)
+    partner, best = _best(pairs.keys, pairs.similarity, pairs.threshold, state, removed)
+    from_given = partner < 0
+    if from_given.any():
+        partners, similarities = _best(*given, np.float32(0), state, removed)
+        partner[from_given], best[from_given] = partners[from_given], similarities[from_given]
     return Resolution(
         removed=removed,
         partner=partner,
         similarity=best,
+        given=from_given,
         open=np.unique(again >> np.uint64(32)).astype(np.int64),
         left_over=left_over[state[left_over] != _REMOVED].astype(np.int64),
         counts=Counts(
@@ -390,4 +411,19 @@ def resolve(
             orphans=int((state == _ORPHAN).sum()),
         ),
         pairs=(pairs.keys, pairs.similarity),
+        agreed=agreed,
     )
+
+
+def _best(
+    keys: NDArray[np.uint64],
+    similarity: NDArray[np.float32],
+    least: np.float32,
+    state: NDArray[np.uint8],
+    removed: Positions,
+) -> tuple[Positions, NDArray[np.float32]]:
+    """Return the most similar kept parent of each removed document, -1 for none, and how much."""
+    partner = np.full(len(removed), -1, np.int64)
+    best = np.full(len(removed), -np.inf, np.float32)
+    _partners(keys, similarity, least, state, removed, partner, best)
+    return partner, best

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.dedup.corpus import Corpus
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, STAGES
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, SEMANTIC, STAGES
 from outcross.transforms.dedup.evaluation_items import Containment
 from outcross.transforms.dedup.order import order_keys
+from outcross.transforms.dedup.paraphrases import ParaphraseFiles
 from outcross.transforms.dedup.removal_sums import (
     CHECKED,
     COUNTS,
+    LEAST_SEMANTIC,
     LEAST_SIMILAR,
     SHOWN,
     UNITS,
@@ -46,6 +48,7 @@ class SaveVerdicts:
         rules: reasons for a removal, by stage.
         seed: seed of the run.
         bits: bits that choose the partition of a kept document.
+        paraphrases: files of pairs that embeddings found; None where they are not compared.
     """
 
     corpus: Corpus
@@ -57,6 +60,7 @@ class SaveVerdicts:
     rules: Mapping[int, str]
     seed: int
     bits: int
+    paraphrases: ParaphraseFiles | None = None
 
     def regroup(self, key: int, rows: pa.Table | None) -> Iterator[Keyed]:
         """Write the files of one unit; yield rows about what it removes."""
@@ -83,6 +87,9 @@ class SaveVerdicts:
             row = answered["row"].to_numpy()
             for name in ("partner", "stage", "similarity", "open"):
                 columns[name][row] = answered[name].to_numpy()
+        if self.paraphrases is not None:
+            further = self.paraphrases.further(key)
+            columns["open"][further[columns["partner"][further] < 0]] = True
         files.write_table(unit_file(self.verdicts, key, "parquet"), pa.table(columns))
         size = 0
         if answered is not None:
@@ -160,17 +167,19 @@ class SaveVerdicts:
         files.write_table(unit_file(self.removals, unit, "parquet"), table)
         kept = (answered["kept_hi"].to_numpy(), answered["kept_lo"].to_numpy())
         yield from partner_rows(partner, kept, stage, int(corpus.party[unit]), self.bits)
-        near = np.flatnonzero(stage == NEAR)
-        if len(near):
-            number = row + corpus.offsets[unit]
-            keys = order_keys(chosen, corpus.rules(number, chosen.get("prompt")))
-            keys = [number, *keys]
-            least = near[np.lexsort([*(k[near] for k in keys), similarity[near]])[:SHOWN]]
+        number = row + corpus.offsets[unit]
+        keys = [number, *order_keys(chosen, corpus.rules(number, chosen.get("prompt")))]
+        for target, rule in ((LEAST_SIMILAR, NEAR), (LEAST_SEMANTIC, SEMANTIC)):
+            inside = np.flatnonzero(stage == rule)
+            if len(inside) == 0:
+                continue
+            order = np.lexsort([*(k[inside] for k in keys), similarity[inside]])
+            least = inside[order[:SHOWN]]
             shown = table.drop_columns(["key", "row", "row_hash"]).take(pa.array(least))
             for place, values in enumerate(keys):
                 shown = shown.append_column(f"order_{place}", pa.array(values[least]))
             shown = shown.append_column("document", pa.array(number[least]))
-            yield LEAST_SIMILAR, shown.append_column("partner", pa.array(partner[least]))
+            yield target, shown.append_column("partner", pa.array(partner[least]))
         return int(chosen["size"].sum())
 
 

@@ -13,7 +13,7 @@ from outcross.transforms.base import files
 from outcross.transforms.estimators.richness import CLASSES
 from outcross.transforms.text.surface import SURFACE
 
-STAGES = 4
+STAGES = 5
 """Number of verdicts of deduplication: kept, and the stages that remove."""
 _NONE = np.uint64((1 << 64) - 1)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from outcross.pipeline.stages.cluster import Clustered
@@ -15,7 +16,7 @@ from outcross.pipeline.stages.texts import beginning, texts_of_earlier
 from outcross.schemas.deduplication import Deduplication, Loss, Removal, RepeatedText
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.schemas.sources import WRITABLE
-from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR
+from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, SEMANTIC
 from outcross.transforms.estimators.richness import HEAD, OFF_SUPPORT, TAIL
 
 _CLASSES: dict[int, Literal["head", "tail", "off-support"]] = {
@@ -29,8 +30,9 @@ def quoted_removals(deduplicated: Deduplicated) -> NDArray[np.int64]:
     """Return the numbers of this run's documents that the report quotes, ascending."""
     sums = deduplicated.sums
     quoted = [line.document for line in sums.most_repeated]
-    if (table := sums.least_similar) is not None:
-        quoted += [*table["document"].to_pylist(), *table["partner"].to_pylist()]
+    for table in (sums.least_similar, sums.least_semantic):
+        if table is not None:
+            quoted += [*table["document"].to_pylist(), *table["partner"].to_pylist()]
     numbers = np.unique(np.array(quoted, np.int64))
     return numbers[numbers < deduplicated.sketches.document_count]
 
@@ -50,6 +52,7 @@ def deduplication(
         exact=sums.total("exact"),
         near=sums.total("near"),
         contained=sums.total("contained"),
+        semantic=sums.total("semantic"),
         open=sums.total("open"),
         bands=deduplicated.bands,
         rows=deduplicated.rows,
@@ -58,7 +61,8 @@ def deduplication(
         found=deduplicated.repeats,
         losses=[] if clustered is None else losses(clustered),
         most_repeated=most_repeated(deduplicated, texts),
-        least_similar=least_similar(deduplicated, texts),
+        least_similar=least_similar(deduplicated, sums.least_similar, texts),
+        least_semantic=least_similar(deduplicated, sums.least_semantic, texts),
     )
 
 
@@ -71,7 +75,7 @@ def losses(clustered: Clustered) -> list[Loss]:
         by_class = clustered.counts.stages[chosen].sum(axis=0)
         for number, name in _CLASSES.items():
             stages = by_class[number]
-            compared = int(stages[0] + stages[NEAR])
+            compared = int(stages[0] + stages[NEAR] + stages[SEMANTIC])
             lines.append(
                 Loss(
                     role=role,
@@ -80,7 +84,11 @@ def losses(clustered: Clustered) -> list[Loss]:
                     exact=int(stages[EXACT]),
                     near=int(stages[NEAR]),
                     contained=int(stages[CONTAINED]),
+                    semantic=int(stages[SEMANTIC]),
                     near_share=int(stages[NEAR]) / compared if compared else None,
+                    semantic_share=int(stages[SEMANTIC]) / compared
+                    if compared and clustered.config.semantic_threshold is not None
+                    else None,
                 )
             )
     return lines
@@ -109,9 +117,16 @@ def most_repeated(deduplicated: Deduplicated, texts: Mapping[int, str]) -> list[
     ]
 
 
-def least_similar(deduplicated: Deduplicated, texts: Mapping[int, str]) -> list[Removal]:
-    """Return the near removals of least similarity; of equal ones the first in the total order."""
-    table = deduplicated.sums.least_similar
+def least_similar(
+    deduplicated: Deduplicated, table: pa.Table | None, texts: Mapping[int, str]
+) -> list[Removal]:
+    """Return removals of least similarity with their texts.
+
+    Args:
+        deduplicated: result of `deduplicate`.
+        table: `RemovalSums.least_similar` or `least_semantic`.
+        texts: beginnings of the texts of `quoted_removals`.
+    """
     if table is None:
         return []
     current = deduplicated.sketches.document_count
