@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Unit
+from outcross.schemas.documents import SURFACE_MEASURES, Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
@@ -78,10 +78,10 @@ class SendCandidates:
         fits = np.flatnonzero(part == FIT) if parts[FIT] else np.arange(len(rows))
         hashes = seeded_hash(hi[fits], lo[fits], self.documents.seed, "codebook")
         few = smallest_hashes(hashes, _FIT_SAMPLE, int(parts[FIT] or parts.sum()))
-        embeddings = fixed_matrix(table["embedding"], np.int8).reshape(-1, EMBEDDING_DIMS)
+        embeddings = fixed_matrix(table["embedding"], np.int8)
         embeddings = embeddings[fits[few]]
         columns = {"hash": hashes[few], **_places(unit, rows[fits[few]])}
-        narrow = embeddings[:, second_dims(self.documents.seed)]
+        narrow = embeddings[:, second_dims(self.documents.seed, embeddings.shape[1])]
         yield _CODEBOOK, pa.table({**columns, "embedding": _binary(embeddings)})
         yield _SECOND, pa.table({**columns, "embedding": _binary(narrow)})
 
@@ -108,12 +108,14 @@ class FitReference:
         folder: folder with the sum of `CountParts`; gets the results.
         reference: folder of the reference, which gets the members.
         human: True if the reference is human text.
+        dims: dimensions of an embedding.
     """
 
     seed: int
     folder: str
     reference: str
     human: bool
+    dims: int
 
     def collect(self, key: int, rows: pa.Table | None) -> Iterator[int]:
         """Do the work of one key."""
@@ -135,11 +137,11 @@ class FitReference:
         order = by_hash(rows, "hash")[: clusters * POINTS_PER_CENTROID]
         embeddings = fixed_matrix(rows["embedding"], np.int8)[order]
         if key == _CODEBOOK:
-            codebook = fit_codebook(embeddings, clusters, self.seed, np.arange(EMBEDDING_DIMS))
+            codebook = fit_codebook(embeddings, clusters, self.seed, np.arange(self.dims))
         else:
             every = np.arange(SECOND_DIMS)
             narrow = fit_codebook(embeddings, max(1, clusters * 2 // 3), self.seed + 1, every)
-            codebook = replace(narrow, dims=second_dims(self.seed))
+            codebook = replace(narrow, dims=second_dims(self.seed, self.dims))
         arrays: dict[str, NDArray[Any]] = {
             "centroids": codebook.centroids,
             "dims": codebook.dims,
@@ -169,10 +171,10 @@ class FitReference:
         files.write_table(files.join(self.folder, _CHOSEN), table)
 
 
-def second_dims(seed: int) -> NDArray[np.int64]:
+def second_dims(seed: int, dims: int) -> NDArray[np.int64]:
     """Draw the embedding dimensions of the second codebook: int64[SECOND_DIMS], ascending."""
-    dims = np.arange(EMBEDDING_DIMS).astype(np.uint64)
-    return np.sort(smallest(seeded_hash(dims, dims, seed, "audit dims"), SECOND_DIMS))
+    every = np.arange(dims).astype(np.uint64)
+    return np.sort(smallest(seeded_hash(every, every, seed, "audit dims"), SECOND_DIMS))
 
 
 def by_hash(rows: pa.Table, name: str) -> NDArray[np.int64]:

@@ -69,6 +69,7 @@ class Maker:
     named: bool
     bits: int
     num_perm: int
+    dims: int
     sums: str
     reference: str
     assignments: str
@@ -84,7 +85,9 @@ class Maker:
         documents, sums = self.documents, self.sums
         counted = lanes | "CountParts" >> SumUnits(CountParts(documents), sums)
         sent = lanes | Send(SendCandidates(documents, sums, self.bits), spill, counted)
-        fitted = sent | Collect(FitReference(documents.seed, sums, self.reference, self.human))
+        fitted = sent | Collect(
+            FitReference(documents.seed, sums, self.reference, self.human, self.dims)
+        )
         assigning = AssignReference(documents, sums, self.assignments, self.num_perm)
         assigned = lanes | "AssignReference" >> SumUnits(assigning, sums, fitted, spill)
         classifying = ClassifyUnits(
@@ -98,12 +101,18 @@ class Maker:
         return lanes | "ClassifyUnits" >> SumUnits(classifying, sums, assigned)
 
     def result(
-        self, embedder: str, ngram: int, repeats: NDArray[np.int64], known: Known
+        self,
+        embedder: str,
+        embedder_name: str,
+        ngram: int,
+        repeats: NDArray[np.int64],
+        known: Known,
     ) -> Reference:
         """Return the reference that the workers have made.
 
         Args:
             embedder: fingerprint of the embedder.
+            embedder_name: its name.
             ngram: words in a shingle of the pool's signatures.
             repeats: int64[m, 2], sizes of groups of repeats, and the number of groups of each.
             known: number of words in the sources, and of these that the embedder knows.
@@ -139,4 +148,5 @@ class Maker:
             names=table(CLUSTER_NAMES) if self.named else NAMES.empty_table(),
             zstd_ratio=files.read_json(files.join(sums, RATIO)),
             known=known,
+            embedder_name=embedder_name,
         )
