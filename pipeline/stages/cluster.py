@@ -201,11 +201,11 @@ def _make_reference(
         named=config.texts,
         bits=part_bits(sum(rows)),
         num_perm=config.num_perm,
-        dims=model.dims,
         sums=done.subfolder("sums"),
         reference=done.subfolder("reference"),
         assignments=done.subfolder("assignments"),
         classes=done.subfolder("classes"),
+        dims=model.dims,
     )
     with context.spill() as spill:
         context.over_units(sketches.offered, lambda p: maker.wire(p, spill), reading=True)

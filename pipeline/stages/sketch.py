@@ -102,6 +102,12 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
             "writes them"
         )
     names = {path: identity.name for path, identity in identities.items()}
+    builds = {report.build for report in sketches.reports if report.build}
+    if len(builds) > 1:
+        context.warn(
+            "embedder: machines of different kinds made the embeddings, so their last bits may "
+            f"differ: {'; '.join(sorted(builds))}. Use one kind of machine for the same bytes"
+        )
     passages = Sketches(folder, every) if cut else None
     sketched = Sketched(
         context, done, sketches, union, removed_union, text_out, names, embedded, passages

@@ -80,6 +80,17 @@ def test_every_command_works_with_every_embedder(folder: Path, tmp_path: Path, k
     assert manifest["embedder_model"]["name"] == described["embedder_name"]
     assert "tokenizer.json" in manifest["embedder_model"]["files"]
 
+    shown = result.report.embedder
+    assert shown is not None
+    assert shown.name == described["embedder_name"]
+    if kind == "static":  # it reads whole texts
+        assert shown.texts is None
+    else:
+        assert shown.texts == 500
+        assert 0 < (shown.cut_share or 0) <= 1
+        assert 0 < (shown.read_share or 0) < 1
+        assert (shown.texts_per_second or 0) > 0
+
     reports = []
     for name in ("human", "gpt"):
         out = str(tmp_path / f"audit-{name}")
@@ -88,8 +99,8 @@ def test_every_command_works_with_every_embedder(folder: Path, tmp_path: Path, k
         )
         reports.append((out, audit(asked).report))
     assert compare(reports).reference == fingerprint
-    shown = AuditRequest(paths=[str(tmp_path / "run")], out=str(tmp_path / "own"), embedder=key)
-    assert audit(shown).report.reference is not None
+    asked = AuditRequest(paths=[str(tmp_path / "run")], out=str(tmp_path / "own"), embedder=key)
+    assert audit(asked).report.reference is not None
 
 
 def test_workers_and_files_change_no_byte(folder: Path, tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ class Graph:
         if not int8:
             product = self.node("MatMul", [x, self.weight(weight)])
         else:
-            scale = np.float32(np.abs(weight).max() / 127)
+            scale = (np.abs(weight).max(0) / 127).astype(np.float32)  # of a column
             small = np.rint(weight / scale).astype(np.int8)
             whole, factor, zero = self.node("DynamicQuantizeLinear", [x], 3)
-            zero_point = self.weight(np.int8(0))
+            zero_point = self.weight(np.zeros(len(scale), np.int8))
             sums = self.node("MatMulInteger", [whole, self.weight(small), zero, zero_point])
             floats = self.node("Cast", [sums], to=TYPES["float32"])
             factor = self.node("Mul", [factor, self.weight(scale)])

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import SURFACE_MEASURES, sketch_schema
+from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.estimators.richness import ClusterCounts
@@ -61,6 +61,7 @@ class Maker:
         reference: folder of the reference.
         assignments: folder for the row-aligned assignments of all documents.
         classes: folder for the row-aligned classes of all documents.
+        dims: dimensions of an embedding.
     """
 
     documents: ReferenceDocuments
@@ -69,11 +70,11 @@ class Maker:
     named: bool
     bits: int
     num_perm: int
-    dims: int
     sums: str
     reference: str
     assignments: str
     classes: str
+    dims: int = EMBEDDING_DIMS
 
     def wire(self, lanes: Any, spill: str | None) -> Any:
         """Fit the reference, then assign, classify and count all documents.
