@@ -40,6 +40,9 @@ PLAN_KEYS = frozenset(
 """Keys of the request that a plan holds."""
 
 
+ENCODER = "transformers:"
+"""Beginning of an `embedder` that reads whole texts, with the order of their words."""
+
 DEFAULT_SYNTHETIC = 2 / 3
 """Share of the synthetic tokens after deduplication that is written if `tokens` is absent."""
 
@@ -83,6 +86,12 @@ class Config(Model):
     reference: str | None = Field(
         default=None, description="folder of a reference that an earlier run has made"
     )
+    embedder: str | None = Field(
+        default=None,
+        description="model that makes embeddings: static:PLACE for a model in the format of "
+        "model2vec, transformers:PLACE for an encoder in ONNX, where PLACE is a directory or a hub "
+        "id with its commit, OWNER/NAME@REVISION. If absent, the packaged English table",
+    )
     lineage: str | None = Field(
         default=None,
         description="folder that the runs of a training loop share: a run uses human text that "
@@ -100,7 +109,8 @@ class Config(Model):
         gt=0,
         le=1,
         description="cosine of two embeddings from which one of two short documents is removed as "
-        "a paraphrase, such as 0.95; only with an `embedder`. If absent, no document is",
+        "a paraphrase, such as 0.95; only with an `embedder` that is an encoder. If absent, "
+        "embeddings remove nothing",
     )
     ngram: int = Field(default=5, ge=1, le=64, description="words per shingle")
     num_perm: int = Field(
@@ -297,6 +307,14 @@ class Config(Model):
             raise ValueError(
                 f"band_threshold: {self.band_threshold} is above near_threshold = "
                 f"{self.near_threshold}; lower it, as bands must find what is removed"
+            )
+        if self.semantic_threshold is not None and not (self.embedder or "").startswith(ENCODER):
+            found = "the packaged table" if self.embedder is None else self.embedder
+            raise ValueError(
+                f"semantic_threshold: only works with an encoder, but the embedder is {found}, "
+                "which doesn't see the order of words; set `embedder` to "
+                f"{ENCODER}DIRECTORY or {ENCODER}OWNER/NAME@REVISION, or leave "
+                "semantic_threshold out"
             )
         if self.boilerplate is not None and self.verify != "exact":
             raise ValueError(

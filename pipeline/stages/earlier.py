@@ -15,6 +15,7 @@ from outcross.transforms.base import files
 from outcross.transforms.base.files import absolute_path
 from outcross.transforms.dedup.corpus import Named
 from outcross.transforms.dedup.rules import Party
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reference.pool import pool_sketches
 from outcross.transforms.sketches.store import Sketches
@@ -218,4 +219,22 @@ def _earlier_run(out: str, config: Config) -> EarlierRun:
                 f"against: {out} has lost {folder}, the index that it left; run it "
                 "again, or give its data/ as a source of role exclude"
             )
+    if config.semantic_threshold is not None:
+        _check_embeddings(run, config)
     return run
+
+
+def _check_embeddings(run: EarlierRun, config: Config) -> None:
+    """Check that the embeddings of a run can be compared with those of this run."""
+    current = load_model(config.embedder).fingerprint
+    reports = run.sketches.reports
+    # `dedup` makes embeddings only where it compares them, and then counts the words.
+    lacking = any(report.tokens for report in reports) and not any(r.words for r in reports)
+    if not lacking and run.manifest.get("embedder") == current:
+        return
+    earlier = "no embeddings" if lacking else f"embedder = {run.config.embedder or 'absent'}"
+    raise ConfigError(
+        f"against: {run.out} was made with {earlier}, and semantic_threshold compares embeddings "
+        f"of one embedder, here {config.embedder}; run it again with it, leave out "
+        "semantic_threshold, or give its data/ as a source of role exclude"
+    )
