@@ -136,10 +136,10 @@ def deduplicate(folder, sketches, corpus, settings=SETTINGS, lanes=2, **options)
     Args:
         options: options of `DeduplicateDocuments`, and `threshold`, which the bands are made for.
     """
-    for name in FOLDERS:
+    for name in (*FOLDERS, "semantic/pairs"):
         Path(folder, name).mkdir(parents=True)
     bands, rows = lsh_parameters(options.pop("threshold", settings.threshold), NUM_PERM)
-    options = {"containment": None, "reasons": dict.fromkeys([1, 2, 3], "a reason")} | options
+    options = {"containment": None, "reasons": dict.fromkeys([1, 2, 3, 4], "a reason")} | options
     work = DeduplicateDocuments(
         corpus, settings, bands, rows, folder=str(folder), seed=1, **options
     )
@@ -176,11 +176,12 @@ class NoEmbedder:
 
 
 class HeldSketches(Sketches):
-    """Sketches in memory, as a run makes them, without embeddings.
+    """Sketches in memory, as a run makes them.
 
     Args:
         units: number of the source, and rows, of each unit. Rows have a text and may have an id, a
             prompt and a score, which is their priority.
+        embedder: embedder of the texts; without one their embeddings are zero.
     """
 
     SCHEMA = pa.schema(
@@ -195,7 +196,8 @@ class HeldSketches(Sketches):
         priority_field="score",
     )
 
-    def __init__(self, units):
+    def __init__(self, units, embedder=None):
+        self.embedder = embedder or NoEmbedder()
         self.units = [
             Unit(index, number, (Piece(f"{number}.jsonl", "jsonl", 0, -1, 0),))
             for index, (number, _) in enumerate(units)
@@ -210,7 +212,7 @@ class HeldSketches(Sketches):
     def sketch(self, rows):
         batch = pa.RecordBatch.from_pylist(rows, self.SCHEMA)
         block = Block(batch, batch.column("text"), np.arange(len(rows)), [], 0, len(rows), 0)
-        sketches, _ = sketch_block(block, self.FIELDS, NoEmbedder(), 5, NUM_PERM)
+        sketches, _ = sketch_block(block, self.FIELDS, self.embedder, 5, NUM_PERM)
         return pa.Table.from_batches([sketches])
 
     def table(self, unit, columns):
@@ -224,7 +226,7 @@ class HeldSketches(Sketches):
             files.write_table(path, table)
 
 
-def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0):
+def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0, paraphrases=None):
     """Decide about documents in one bin: verdicts, and pairs as (child, parent) documents.
 
     Args:
@@ -234,6 +236,7 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
         settings: settings of the near rule.
         threshold: threshold that the bands are made for, if it differs.
         seed: seed of the order of the entries.
+        paraphrases: pairs of documents of the bin by their embeddings.
     """
     compared = np.flatnonzero(comparison.is_first)
     signatures = matrix_of(sketches, "signature", documents[compared], np.uint32)
@@ -255,7 +258,8 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
         counts = count_shingles(words, wordless, settings.ngram, bits)
         boilerplate = Boilerplate(settings.boilerplate, counts)
     with Contents(table, settings, boilerplate) as contents:
-        verdicts, resolution = decide(comparison, entries, settings, contents.measures())
+        measures = contents.measures()
+        verdicts, resolution = decide(comparison, entries, settings, measures, paraphrases)
     keys, _ = resolution.pairs
     order = documents[comparison.order.document]
     pairs = [(int(order[key >> 32]), int(order[key & 0xFFFFFFFF])) for key in keys.tolist()]

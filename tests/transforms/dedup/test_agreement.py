@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outcross.transforms.dedup.agreement import STRICT_TOKENS, Meanings
+from outcross.transforms.dedup.agreement import STRICT_TOKENS, Marks, Meanings
 from outcross.transforms.dedup.contents import Contents
 from outcross.transforms.text.characters import skeletons
 from outcross.transforms.text.words import split_words
@@ -153,3 +153,24 @@ def test_contents_of_sketches_agree_as_their_texts_do(
         shares = agree(left, right)
     whole = meanings(*every).agreement(documents[left], documents[right])
     assert shares.tolist() == whole.tolist()
+
+
+@given(st.lists(texts, min_size=2, max_size=6))
+def test_marks_agree_where_the_meanings_of_short_texts_do(drawn: list[str]) -> None:
+    drawn = [" ".join(text.split()[:40]) for text in [*drawn, *drawn[0].split()]]
+    read = meanings(*drawn)
+    marks = Marks.of(read.letters, read.wording, (read.offsets, read.items))
+    short = np.flatnonzero(read.tokens <= STRICT_TOKENS)
+    left, right = (short[at] for at in np.indices((len(short),) * 2).reshape(2, -1))
+    expected = read.agreement(left, right) == 1
+    assert marks.agree(left, right).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("5 apples and 3 pears", "3 apples and 5 pears"), ("it is", "it is not"), ("5 kg", "5 g")],
+)
+def test_marks_tell_what_meanings_tell(one: str, other: str) -> None:
+    read = meanings(one, other)
+    marks = Marks.of(read.letters, read.wording, (read.offsets, read.items))
+    assert not marks.agree(np.array([0]), np.array([1]))[0]

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from outcross.schemas.sources import Source
 from outcross.transforms.dedup.bands import Entries
 from outcross.transforms.dedup.check_components import LARGEST, check_components
-from outcross.transforms.dedup.decide import Comparison, Measure, Settings, decide
+from outcross.transforms.dedup.decide import (
+    SEMANTIC,
+    Comparison,
+    Measure,
+    Paraphrases,
+    Settings,
+    decide,
+)
 from outcross.transforms.dedup.removal_sums import sum_components
 from outcross.transforms.dedup.rules import Party, Rules
 
@@ -121,3 +128,24 @@ def test_bins_do_not_change_what_is_checked() -> None:
     together = checked(similar, groups, ["synthetic"] * 40).sort_by("hash")
     apart = [checked(similar, [group], ["synthetic"] * 40) for group in groups]
     assert together.equals(pa.concat_tables(apart).sort_by("hash"))
+
+
+def test_paraphrases_that_were_removed_are_left_out() -> None:
+    """The certificate is about the near rule: what embeddings removed isn't lost by it."""
+    columns = {
+        "fingerprint_hi": np.arange(4, dtype=np.uint64),
+        "fingerprint_lo": np.arange(4, dtype=np.uint64),
+        "row_hash": np.arange(4, dtype=np.uint64),
+        "length": np.full(4, 100),
+        "priority": np.zeros(4),
+    }
+    parties = [Party(Source(name="s", role="synthetic", files=["x"]))]
+    rules = Rules.of(np.zeros(4, np.int16), None, parties)
+    comparison = Comparison.of(columns, rules)
+    entries = Entries(np.zeros(4, np.uint64), np.arange(4))
+    both = measures(np.zeros((4, 4), bool))
+    pairs = Paraphrases(np.array([1, 3]), np.array([0, 2]), np.full(2, 0.95, np.float32))
+    verdicts, _ = decide(comparison, entries, SETTINGS, both, pairs)
+    assert verdicts.stage.tolist() == [0, SEMANTIC, 0, SEMANTIC]
+    (row,) = check_components(comparison, entries, verdicts, SETTINGS, both, seed=3).to_pylist()
+    assert (row["documents"], row["kept"], row["bound"], row["missed"]) == (2, 2, 2, 0)

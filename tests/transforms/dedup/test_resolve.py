@@ -361,6 +361,50 @@ def test_a_hot_bucket_costs_its_size():
     assert not len(different.removed)
 
 
+def given_pairs(pairs):
+    """Return pairs (child, parent, similarity) as `resolve` takes them."""
+    pairs = sorted(pairs)
+    keys = np.array([child << 32 | parent for child, parent, _ in pairs], np.uint64)
+    return keys, np.array([similarity for _, _, similarity in pairs], np.float32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(corpora(clustered=True), st.data())
+def test_given_pairs_decide_in_the_same_order(corpus, data):
+    group, position, table = corpus
+    n = len(table)
+    pair = st.tuples(st.integers(1, n - 1), st.integers(0, n - 2)).filter(lambda p: p[1] < p[0])
+    also = data.draw(st.dictionaries(pair, st.sampled_from([0.1, 0.5, 0.9]), max_size=2 * n))
+    pairs = given_pairs([(*places, value) for places, value in also.items()])
+    r = resolve(group, position, Pairs(table), THRESHOLD, given=pairs, rounds=50)
+    near = candidates(group, position)
+    removed, expected = set(), {}
+    for child in range(n):
+        like = {p: table[child, p] for p in near[child] if table[child, p] >= np.float32(0.8)}
+        other = {p: np.float32(s) for (c, p), s in also.items() if c == child}
+        kept = [{p: s for p, s in pairs.items() if p not in removed} for pairs in (like, other)]
+        if kept[0] or kept[1]:
+            removed.add(child)
+            expected[child] = kept
+    assert r.removed.tolist() == sorted(removed)
+    for child, partner, similarity, is_given in zip(
+        r.removed.tolist(), r.partner.tolist(), r.similarity, r.given.tolist(), strict=True
+    ):
+        rule = expected[child][is_given]
+        assert similarity == rule[partner]
+        if is_given:  # all of them are known, and those of groups only as far as they were tried
+            assert similarity == max(rule.values())
+            assert partner == min(p for p, value in rule.items() if value == similarity)
+    agreed = set(zip((r.agreed >> np.uint64(32)).tolist(), r.agreed.astype(np.uint32), strict=True))
+    assert set(also) <= agreed
+
+
+def test_given_pairs_need_no_group():
+    nothing = np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+    r = resolve(*nothing, constant(0), THRESHOLD, given=given_pairs([(5, 2, 0.9), (7, 5, 0.9)]))
+    assert (r.removed.tolist(), r.partner.tolist(), r.given.tolist()) == ([5], [2], [True])
+
+
 def test_nothing_to_decide():
     for group, position in (entries([]), entries([(0, [5])]), entries([(0, [5, 5]), (1, [6])])):
         r = resolve(group, position, constant(1), THRESHOLD)
