@@ -85,7 +85,9 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
-def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS) -> pa.Schema:
+def sketch_schema(
+    num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS, encoded: bool = False
+) -> pa.Schema:
     """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
     Args:
@@ -93,6 +95,7 @@ def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DI
         embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
             need.
         dims: dimensions of an embedding.
+        encoded: True for the column `whole`, which encoders add.
     """
     fields = pa.schema(
         [
@@ -119,7 +122,9 @@ def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DI
         ]
     )
     needless = () if embedded else ("embedding", "surface", "signs")
-    return pa.schema([field for field in fields if field.name not in needless])
+    # Texts that the encoder has read to the end and knows all tokens of.
+    added = [pa.field("whole", pa.bool_(), nullable=False)] if encoded else []
+    return pa.schema([*(field for field in fields if field.name not in needless), *added])
 
 
 REJECTS = pa.schema(

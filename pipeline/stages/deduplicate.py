@@ -29,7 +29,6 @@ from outcross.transforms.inputs.places import file_names
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.joined import JoinedSketches
 from outcross.transforms.sketches.store import Sketches
-from outcross.transforms.text.known import Known
 from outcross.transforms.text.minhash import lsh_parameters
 from outcross.transforms.writing.shards import count_shards
 
@@ -214,7 +213,6 @@ def _deduplicate(
             seed=config.seed,
             workers=config.workers or _WORKERS,
             spill=spill,
-            unread=_unread(sketched, corpus, joined),
         )
 
         def wire(lanes: Any) -> None:
@@ -226,29 +224,6 @@ def _deduplicate(
     sums = RemovalSums.add_up(done.path("sums"))
     lines = sums.overlaps(corpus.parties, config.sources, done.path("containment"))
     done.finish({"sums": sums.values, "found": [line.model_dump() for line in lines]})
-
-
-def _unread(sketched: Sketched, corpus: Corpus, joined: JoinedSketches) -> frozenset[int]:
-    """Return the parties whose words the embedder doesn't know, and warn of the run's own.
-
-    Texts of unknown words have embeddings of what is left, such as their numbers.
-    """
-    if sketched.config.semantic_threshold is None:
-        return frozenset()
-    unread = set()
-    for number, party in enumerate(corpus.parties):
-        reports = [joined.reports[unit] for unit in np.flatnonzero(corpus.party == number)]
-        known = Known.total(Known(report.words, report.known) for report in reports)
-        if known.enough:
-            continue
-        unread.add(number)
-        if party.run is None:
-            sketched.context.warn(
-                f"semantic_threshold: the embedder knows {known.share:.0%} of the words of source "
-                f"{party.name!r}, so none of its documents is compared by meaning; set `embedder` "
-                "to a model of its language"
-            )
-    return frozenset(unread)
 
 
 def _passage_verdicts(sketches: Sketches, done: Artifact) -> SavePassageVerdicts:

@@ -27,7 +27,7 @@ from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.block import sketch_block
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches, UnitReport
-from outcross.transforms.text.embed import Embedded
+from outcross.transforms.text.embed import Embedded, load_default
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.minhash import band_values, lsh_parameters
 from tests.support.columns import matrix_of, numbers, word_runs
@@ -170,9 +170,22 @@ class NoEmbedder:
     """Stands in for an embedder where only words matter."""
 
     dims = 256
+    encodes = False
 
     def embed(self, words, texts):
         return Embedded(np.zeros((len(words), 256), np.int8), Known(0, 0))
+
+
+class WholeReader:
+    """Stands in for an encoder: the packaged table, and texts with the word `cut` are not whole."""
+
+    dims = 256
+    encodes = True
+
+    def embed(self, words, texts):
+        vectors, known, _, _ = load_default().embed(words, texts)
+        whole = ["cut" not in text.split() for text in texts.to_pylist()]
+        return Embedded(vectors, known, None, np.array(whole, bool))
 
 
 class HeldSketches(Sketches):

@@ -67,7 +67,6 @@ class DeduplicateDocuments(beam.PTransform):
         limit: largest weight of a bin.
         bits: bits that choose a partition; None for as many as the corpus needs.
         spill: folder that all workers share, for rows on their way; None to shuffle them.
-        unread: parties whose words the embedder doesn't know.
         pivots: number of documents for each cell of embeddings.
     """
 
@@ -83,7 +82,6 @@ class DeduplicateDocuments(beam.PTransform):
     limit: int = BIN_LIMIT
     bits: int | None = None
     spill: str | None = None
-    unread: frozenset[int] = frozenset()
     pivots: int = DOCUMENTS_A_PIVOT
 
     def expand(self, lanes: Any) -> Any:
@@ -113,7 +111,7 @@ class DeduplicateDocuments(beam.PTransform):
         paraphrases = None
         if self.settings.cosine is not None:
             paraphrases = ParaphraseFiles(files.join(self.folder, "semantic"))
-            embedded = Embedded(corpus, repeats, containment, self.unread)
+            embedded = Embedded(corpus, repeats, containment)
             partitions = 1 << (self.bits or partition_bits(total * CELLS))
             sending = SendVectors(embedded, paraphrases, partitions)
             chosen = (

@@ -74,34 +74,33 @@ class ParaphraseFiles:
 
 @dataclass(frozen=True)
 class Embedded:
-    """Documents whose embeddings are compared: first texts that an embedder can read.
+    """Documents whose embeddings are compared: first texts that an encoder has read as a whole.
 
-    Texts of more than `STRICT_TOKENS` words are left out. A vector then says what the text is
-    about, not what it says, and encoders cut long texts.
+    Texts of more than `STRICT_TOKENS` words are left out, as a vector then says what the text is
+    about, not what it says. Texts that the encoder has cut, or with tokens that it doesn't know,
+    are left out too: what it hasn't read may differ.
 
     Attributes:
         corpus: documents of all units.
         repeats: folder of the answers about equal texts.
         containment: search for evaluation texts, whose documents are left out.
-        unread: parties whose words the embedder doesn't know.
     """
 
     corpus: Corpus
     repeats: str
     containment: Containment
-    unread: frozenset[int]
 
     def load(self, unit: int) -> tuple[NDArray[np.int64], pa.Table, NDArray[np.int8]]:
         """Return the rows of a unit's documents, the unit's sketches, and the rows' vectors."""
         corpus = self.corpus
-        rows = np.zeros(0, np.int64)
-        names = ["embedding", "tokens", "letters", "wording", "items", *corpus.order_columns]
+        names = ["embedding", "whole", "tokens", "letters", "wording", "items"]
+        names += corpus.order_columns
         table = corpus.table(unit, names)
-        if int(corpus.party[unit]) not in self.unread:
-            (first,) = load_unit(self.repeats, unit, ["first"])
-            part = corpus.participates(unit) & ~self.containment.find(unit)
-            part &= (first == corpus.numbers(unit)) & (table["tokens"].to_numpy() <= STRICT_TOKENS)
-            rows = np.flatnonzero(part)
+        (first,) = load_unit(self.repeats, unit, ["first"])
+        part = corpus.participates(unit) & ~self.containment.find(unit)
+        part &= table["whole"].to_numpy()
+        part &= (first == corpus.numbers(unit)) & (table["tokens"].to_numpy() <= STRICT_TOKENS)
+        rows = np.flatnonzero(part)
         vectors = fixed_matrix(table["embedding"], np.int8)[rows]
         read = vectors.any(axis=1)
         return rows[read], table, vectors[read]

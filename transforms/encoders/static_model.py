@@ -63,6 +63,8 @@ class TokenEmbedder:
     name: str
     fingerprint: str
 
+    encodes = False
+
     def __post_init__(self) -> None:
         rows = len(self.table)
         self.dims = int(self.table.shape[1])

@@ -49,10 +49,12 @@ class TransformerEmbedder:
     name: str
     fingerprint: str
 
+    encodes = True
+
     def embed(self, words: Words, texts: pa.Array | pa.ChunkedArray) -> Embedded:
         """Embed n documents by their tokens; see `Embedder.embed`."""
         del words
-        tokens, known, reading = self._tokens(texts)
+        tokens, known, reading, whole = self._tokens(texts)
         lengths = np.array([len(ids) for ids in tokens], np.int64)
         out = np.zeros((len(tokens), self.dims), np.int8)
         filled = np.flatnonzero(lengths)
@@ -63,7 +65,7 @@ class TransformerEmbedder:
             for start in range(0, len(rows), step):
                 batch = rows[start : start + step]
                 out[batch] = self._vectors([tokens[row] for row in batch], length)
-        return Embedded(out, known, reading)
+        return Embedded(out, known, reading, whole)
 
     def _vectors(self, tokens: list[list[int]], length: int) -> NDArray[np.int8]:
         states = self.session.run(tokens, length)
@@ -71,7 +73,9 @@ class TransformerEmbedder:
         lengths = np.array([1 if pooled else len(ids) for ids in tokens], np.int64)
         return pool(states, lengths, "cls" if pooled else self.settings.pooling, self.dims)
 
-    def _tokens(self, texts: pa.Array | pa.ChunkedArray) -> tuple[list[list[int]], Known, Reading]:
+    def _tokens(
+        self, texts: pa.Array | pa.ChunkedArray
+    ) -> tuple[list[list[int]], Known, Reading, NDArray[np.bool_]]:
         """Tokenise the beginnings of texts; a text without a token of its own has none at all."""
         values, characters = cut_texts(texts, self.settings.characters)
         special = self.tokenizer.num_special_tokens_to_add(False)
@@ -80,19 +84,23 @@ class TransformerEmbedder:
         encodings = self.tokenizer.encode_batch([prompt + value for value in lowered])
         tokens: list[list[int]] = []
         counted = lacking = cut = read = 0
-        for encoding, value, whole in zip(encodings, values, characters.tolist(), strict=True):
+        whole = np.zeros(len(values), bool)
+        for place, (encoding, value) in enumerate(zip(encodings, values, strict=True)):
             stop = len(value)
             if encoding.overflowing:
                 last = max((end for _, end in encoding.offsets), default=0)
                 stop = max(0, min(last - len(prompt), stop))
             ids = encoding.ids if value and len(encoding.ids) > special else []
             counted += max(len(ids) - special, 0)
-            lacking += 0 if self.unknown is None else ids.count(self.unknown)
-            cut += stop < whole
+            unknown = 0 if self.unknown is None else ids.count(self.unknown)
+            lacking += unknown
+            is_cut = stop < int(characters[place])
+            cut += is_cut
+            whole[place] = not is_cut and unknown == 0
             read += stop
             tokens.append(ids)
         reading = Reading(len(values), cut, int(characters.sum()), read, counted)
-        return tokens, Known(counted, counted - lacking), reading
+        return tokens, Known(counted, counted - lacking), reading, whole
 
 
 def load_transformer(files: ModelFiles) -> tuple[Session, Tokenizer, Settings, int]:

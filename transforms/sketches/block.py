@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, sketch_schema
+from outcross.schemas.documents import sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
@@ -56,8 +56,9 @@ def sketch_block(
         The sketches, n rows with `sketch_schema`, and what embedding them has taken.
     """
     batch, text = block.batch, block.text
-    dims = EMBEDDING_DIMS if embedder is None else embedder.dims
-    schema = sketch_schema(num_perm, embedder is not None, dims)
+    schema = sketch_schema(num_perm, embedded=False)
+    if embedder is not None:
+        schema = sketch_schema(num_perm, dims=embedder.dims, encoded=embedder.encodes)
     n = batch.num_rows
     if n == 0:
         empty = [pa.array([], field.type) for field in schema]
@@ -84,10 +85,12 @@ def sketch_block(
     }
     if embedder is not None:
         started = time.perf_counter()
-        vectors, known, reading = embedder.embed(words, text)
+        vectors, known, reading, whole = embedder.embed(words, text)
         seconds = time.perf_counter() - started
         embedding = Embedding(known) if reading is None else Embedding(known, reading, seconds)
         columns["embedding"] = _fixed(vectors)
+        if whole is not None:
+            columns["whole"] = pa.array(whole)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = pack_runs(*signs(words))
     # Last, as in a first run another process is compiling it (`outcross.transforms.text.warm_up`).

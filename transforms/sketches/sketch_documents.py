@@ -100,7 +100,8 @@ class _SketchUnit:
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
-        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims)
+        encoded = self.embedder is not None and self.embedder.encodes
+        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims, encoded)
         reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:

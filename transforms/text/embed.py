@@ -87,11 +87,14 @@ class Embedded(NamedTuple):
         vectors: int8[n, dims]; a row of zeros where there is nothing to embed.
         known: how many of the documents' words it knows.
         reading: how much of the texts it reads; None for an embedder that reads whole texts.
+        whole: bool[n], texts that it has read to the end and knows all tokens of; None for an
+            embedder that is no encoder.
     """
 
     vectors: NDArray[np.int8]
     known: Known
     reading: Reading | None = None
+    whole: NDArray[np.bool_] | None = None
 
 
 class Embedder(Protocol):
@@ -108,6 +111,10 @@ class Embedder(Protocol):
     @property
     def dims(self) -> int:
         """Return the length of an embedding."""
+
+    @property
+    def encodes(self) -> bool:
+        """Return whether it is an encoder, which sees the order of words and tells `whole`."""
 
     @property
     def fingerprint(self) -> str:
@@ -314,6 +321,8 @@ class StaticEmbedder:
     average. `snake_case` is; a Russian word, which falls into letters, is not, nor one that falls
     into beginnings and ends.
     """
+
+    encodes = False
 
     def __init__(
         self,

@@ -9,11 +9,11 @@ from outcross.transforms.dedup.agreement import STRICT_TOKENS
 from outcross.transforms.dedup.decide import NEAR, SEMANTIC, Comparison, Paraphrases, Settings
 from outcross.transforms.dedup.rules import Party
 from outcross.transforms.sketches.store import fixed_matrix
-from outcross.transforms.text.embed import load_default
 from tests.support.columns import numbers
 from tests.support.corpora import (
     NUM_PERM,
     HeldSketches,
+    WholeReader,
     corpus_of,
     deduplicate,
     in_one_bin,
@@ -75,7 +75,7 @@ def saved(folder, drawn, size):
     for party in range(len(PARTIES)):
         own = [row for number, row in drawn if number == party]
         units += [(party, own[at : at + size]) for at in range(0, len(own), size)]
-    sketches = HeldSketches(units, load_default())
+    sketches = HeldSketches(units, WholeReader())
     folder.mkdir()
     sketches.save(folder)
     texts = [row["text"] for _, rows in units for row in rows]
@@ -183,12 +183,6 @@ def test_cells_miss_few_pairs(tmp_path):
     assert SEMANTIC in {stage for _, stage, _, _ in cells.values()}
 
 
-def test_sources_that_the_embedder_cannot_read_take_no_part(tmp_path):
-    drawn = documents(2)
-    found, *_ = judged(tmp_path / "a", drawn, settings(), unread=frozenset(range(len(PARTIES))))
-    assert SEMANTIC not in {stage for _, stage, _, _ in found.values()}
-
-
 SENTENCES = [
     ("the pump in the cellar is broken", "in the cellar the pump is broken", True),
     ("the pump in the cellar is broken", "in the cellar the pump is not broken", False),
@@ -223,6 +217,13 @@ def test_a_text_above_the_limit_of_words_takes_no_part(tmp_path):
         drawn = [(2, {"id": name, "text": text}) for name, text in (("a", one), ("b", other))]
         found, *_ = judged(tmp_path / str(repeated), drawn, settings())
         assert (SEMANTIC in {stage for _, stage, _, _ in found.values()}) == removed
+
+
+def test_a_text_that_was_not_read_to_the_end_takes_no_part(tmp_path):
+    text, other = "cut the pump in the cellar is broken", "in the cellar the pump is broken cut"
+    drawn = [(2, {"id": name, "text": words}) for name, words in (("a", text), ("b", other))]
+    found, *_ = judged(tmp_path / "a", drawn, settings())
+    assert {stage for _, stage, _, _ in found.values()} == {0}
 
 
 def test_equal_texts_inherit_what_the_first_repeats(tmp_path):
