@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO, Protocol
@@ -21,6 +21,17 @@ from outcross.transforms.base.hashing import seeded_hash
 
 ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
 _AT_ONCE = 1 << 12  # rows that are read back at once
+WRITER_OPTIONS: Mapping[str, Any] = {
+    "compression": "zstd",
+    "use_content_defined_chunking": True,
+    "write_page_index": True,
+}
+"""Options of pyarrow's Parquet writer for shards.
+
+Pages end where the content says so. So shards with mostly the same rows share most of their pages,
+and a hub that stores each chunk once stores little for a further version. The page index lets
+readers skip pages.
+"""
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,7 @@ def write_shard(
     def write(file: BinaryIO) -> None:
         nonlocal size
         hashed = _Hashed(file, digest)
-        with pq.ParquetWriter(hashed, layout.schema, compression="zstd") as writer:
+        with pq.ParquetWriter(hashed, layout.schema, **WRITER_OPTIONS) as writer:
             for rows, columns in row_groups:
                 if rows.num_rows:  # some readers fail on a row group without rows
                     writer.write_table(rows, row_group_size=rows.num_rows)
