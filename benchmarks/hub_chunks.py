@@ -15,6 +15,7 @@ import io
 import statistics
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -51,7 +52,7 @@ def _cuts(data: NDArray[np.uint8], gear: NDArray[np.uint64], mask: np.uint64) ->
 def chunks(data: bytes) -> dict[bytes, int]:
     """Return the bytes of each different chunk, by its digest."""
     cuts = _cuts(np.frombuffer(data, np.uint8), GEAR, MASK)
-    parts = (data[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+    parts = (data[a:b] for a, b in pairwise(cuts))
     return {hashlib.blake2b(part, digest_size=16).digest(): len(part) for part in parts}
 
 

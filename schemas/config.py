@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocuments, MaxCopies
+from outcross.schemas.publishing import EventUrl, Language, License
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.text_field import is_template, listed
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
@@ -264,6 +265,21 @@ class Config(Model):
         "limits if absent",
     )
     gate: bool = Field(default=False, description="end with exit code 3 if the verdict is stop")
+    languages: list[Language] = Field(
+        default_factory=list,
+        description="codes of the languages of the texts, such as en or pt-BR, for the dataset "
+        "card and croissant.json; not said if absent",
+    )
+    license: License | None = Field(
+        default=None,
+        description="the hub's name of the corpus's licence, such as cc-by-4.0, for the dataset "
+        "card and croissant.json; not said if absent",
+    )
+    openlineage_url: EventUrl | None = Field(
+        default=None,
+        description="address to which the event in openlineage.json is posted, with the key in "
+        "OPENLINEAGE_API_KEY if that variable is set; a failing post is a warning",
+    )
     sources: Annotated[list[Source], Field(min_length=1)] = Field(
         description="sources that documents are read from"
     )

@@ -66,6 +66,9 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "text_out": None,
         "gates": None,
         "gate": False,
+        "languages": [],
+        "license": None,
+        "openlineage_url": None,
     }
     assert config().sources[0].model_dump() == {
         **SYNTHETIC,
