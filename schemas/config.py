@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocuments, MaxCopies
-from outcross.schemas.publishing import EventUrl, Language, License
+from outcross.schemas.publishing import EventUrl, Languages, License
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.text_field import is_template, listed
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
@@ -265,7 +265,7 @@ class Config(Model):
         "limits if absent",
     )
     gate: bool = Field(default=False, description="end with exit code 3 if the verdict is stop")
-    languages: list[Language] = Field(
+    languages: Languages = Field(
         default_factory=list,
         description="codes of the languages of the texts, such as en or pt-BR, for the dataset "
         "card and croissant.json; not said if absent",

@@ -66,7 +66,7 @@ def _plan_command() -> Function:
     from outcross.pipeline.cli.model_commands import corpus_command
 
     text = "print which human text to gather: clusters by what a further token is worth"
-    without = {"gates", "gate", "plan", "languages", "license", "openlineage_url"}
+    without = {"gates", "gate", "plan"}
     return corpus_command(_plan, without, flags={"shopping_list": text})
 
 

@@ -80,8 +80,8 @@ def test_a_run_whose_event_is_refused_is_done(tmp_path: Path) -> None:
         ("openlineage_url", "ftp://host/x", "an address such as http://"),
         ("openlineage_url", "http://me:hunter2@host/x", "OPENLINEAGE_API_KEY"),
         ("openlineage_url", "http://host/x?key=hunter2", "OPENLINEAGE_API_KEY"),
-        ("languages", ["English"], "languages"),
-        ("license", "CC BY 4.0", "license"),
+        ("languages", ["en", "English"], "found 'English'; a code such as en"),
+        ("license", "CC BY 4.0", "a name such as cc-by-4.0"),
     ],
 )
 def test_wrong_values_are_refused_by_name(key: str, value: Any, words: str) -> None:
