@@ -46,16 +46,16 @@ def event(dataset: Dataset, verdict_code: int) -> dict[str, Any]:
     """
     config, manifest, report = dataset.config, dataset.manifest, dataset.report
     engine = manifest["versions"]
-    own = engine["outcross"]
+    version = engine["outcross"]
 
     def facet(name: str, /, **values: Any) -> dict[str, Any]:
-        version, _, kind = _FACETS[name].partition("/")
-        url = f"{SPEC}/facets/{version}/{kind}.json#/$defs/{kind}"
-        return {name: {"_producer": producer(own), "_schemaURL": url, **values}}
+        revision, _, kind = _FACETS[name].partition("/")
+        url = f"{SPEC}/facets/{revision}/{kind}.json#/$defs/{kind}"
+        return {name: {"_producer": producer(version), "_schemaURL": url, **values}}
 
     def our_facet(name: str, /, **values: Any) -> dict[str, Any]:
         url = f"urn:outcross:openlineage:{name}:1"
-        return {name: {"_producer": producer(own), "_schemaURL": url, **values}}
+        return {name: {"_producer": producer(version), "_schemaURL": url, **values}}
 
     verdict = {
         "outcome": report.verdict.outcome,
@@ -70,7 +70,7 @@ def event(dataset: Dataset, verdict_code: int) -> dict[str, Any]:
     return {
         "eventType": "COMPLETE",
         "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "producer": producer(own),
+        "producer": producer(version),
         "schemaURL": SCHEMA,
         "run": {
             "runId": run_id(manifest),
@@ -79,7 +79,7 @@ def event(dataset: Dataset, verdict_code: int) -> dict[str, Any]:
                     "processing_engine",
                     name="Apache Beam",
                     version=engine["apache-beam"],
-                    openlineageAdapterVersion=own,
+                    openlineageAdapterVersion=version,
                 ),
                 **our_facet("outcross_verdict", **verdict),
             },
