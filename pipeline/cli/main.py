@@ -148,10 +148,12 @@ def _print_error(error: Exception, voice: Voice) -> int:
     if isinstance(error, ConfigError):
         return 2
     from outcross.pipeline.stages.context import RunError
+    from outcross.transforms.base.damage import DamagedError
     from outcross.transforms.base.store_errors import StoreError
     from outcross.transforms.inputs.seals import ChangedError
 
-    if not isinstance(error, (RunError, PipelineError, ChangedError, StoreError, OSError)):
+    known = (RunError, PipelineError, ChangedError, DamagedError, StoreError, OSError)
+    if not isinstance(error, known):
         raise error
     return 1
 

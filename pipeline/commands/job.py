@@ -131,7 +131,7 @@ def _note_replaced(context: Context, kind: Kind) -> None:
     config = context.config
     path = files.join(config.out, MANIFEST)
     if kind != "run" and files.exists(path):
-        before = files.read_json(path)["configuration"]
+        before = (read_manifest(config.out) or {}).get("configuration")
         if before != config.model_dump(mode="json", exclude_unset=True):
             context.progress.say(f"note: the result of another request in {config.out} is replaced")
 

@@ -337,7 +337,7 @@ def raise_cause(error: Exception) -> NoReturn:
         raise ConfigError(message) from error
     if kind.rpartition(".")[2] == WriteError.__name__:
         raise WriteError(message) from error
-    if kind.rpartition(".")[2] in ("ChangedError", "StoreError"):
+    if kind.rpartition(".")[2] in ("ChangedError", "DamagedError", "MissingError", "StoreError"):
         raise PipelineError(message) from error
     if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
         text = f"{memory_advice()} ({text.rstrip()})"

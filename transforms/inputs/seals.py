@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
+from outcross.transforms.base.damage import reading
 from outcross.transforms.base.files import is_local, open_input
 from outcross.transforms.base.store_errors import reaching
 from outcross.transforms.base.stores import file_system
@@ -215,9 +216,13 @@ class SealedFile(io.RawIOBase):
 def _hashes(seal: Seal) -> bytes:
     if not seal.digests:
         return bytes.fromhex(seal.identity.partition("-")[2])
-    with open_input(seal.digests) as file:
+    size = -(-seal.size // BLOCK) * _DIGEST
+    with reading(seal.digests), open_input(seal.digests) as file:
         file.seek(seal.at)
-        return file.read(-(-seal.size // BLOCK) * _DIGEST)
+        hashes = file.read(size)
+        if len(hashes) < size:
+            raise EOFError("it ends too early")
+    return hashes
 
 
 def _several(identity: Identity) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -34,6 +35,7 @@ from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from tests.support.locks import losing_lock
 from tests.support.units import units_of
 
@@ -205,8 +207,11 @@ def _versioned(members: bytes) -> bytes:
 def test_a_damaged_file_is_refused_and_left(tmp_path: Path, data: bytes, says: str) -> None:
     path = tmp_path / "lineage.json"
     path.write_bytes(data)
-    with pytest.raises(ConfigError, match=rf"(?s)lineage: .*lineage\.json:? {says}"):
+    kinds = (ConfigError, DamagedError)
+    with pytest.raises(kinds, match=rf"(?s)lineage: .*lineage\.json:? {says}") as refused:
         read_lineage(str(tmp_path))
+    wanted = "written by" if refused.type is ConfigError else "; bring it back from a copy"
+    assert wanted in str(refused.value)
     assert path.read_bytes() == data
 
 
@@ -222,18 +227,29 @@ def test_a_damaged_file_is_named(
     path.unlink()
     if cut is not None:
         path.write_bytes(data[:-cut])
-    with pytest.raises(ConfigError, match=rf"lineage: {path} .*; bring it back from a copy"):
+    with pytest.raises(DamagedError, match=rf"{path} .*; bring it back from a copy"):
         loop.within("g3", *third)
 
 
+def _end_of_fingerprints(data: bytes) -> int:
+    group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
+    columns = map(group.column, range(group.num_columns))
+    column = next(c for c in columns if c.path_in_schema.endswith("fingerprint_hi"))
+    return (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size
+
+
 @pytest.mark.parametrize("name", ["ledger/*/people.parquet", "ledger/*/used.parquet"])
-@pytest.mark.parametrize("data", [None, b"PAR1"])
-def test_show_names_what_is_damaged(loop: Loop, name: str, data: bytes | None) -> None:
+@pytest.mark.parametrize("data", [None, b"PAR1", "flipped"])
+def test_show_names_what_is_damaged(loop: Loop, name: str, data: bytes | str | None) -> None:
     path = min(loop.lineage.glob(name))
+    whole = path.read_bytes()
     path.unlink()
-    if data is not None:
+    if data == "flipped":
+        place = _end_of_fingerprints(whole) - 2
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    elif isinstance(data, bytes):
         path.write_bytes(data)
-    with pytest.raises(ConfigError, match=rf"lineage: {path} "):
+    with pytest.raises(DamagedError, match=rf"^{path} .*; bring it back from a copy"):
         lineage_summary(str(loop.lineage))
 
 
