@@ -43,6 +43,9 @@ _CONNECTORS = ("pandas", "bson", "apache_beam.io.gcp.bigquery")
 
 _log = logging.getLogger(__name__)
 
+_QUIET: set[logging.Logger] = set()
+"""Loggers that keep silent after a pipeline failed, until the next one runs."""
+
 
 class PipelineError(RuntimeError):
     """A stage failed: the message is the worker's error, and `__cause__` is Beam's exception."""
@@ -282,15 +285,23 @@ def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
         # Each layer logs a worker's exception; it is raised in this process anyway.
         logging.getLogger("apache_beam.runners"): logging.CRITICAL,
     }
+    for logger in _QUIET:
+        logger.setLevel(logging.NOTSET)
+    _QUIET.clear()
     changed = [(logger, level) for logger, level in levels.items() if not logger.level]
     for logger, level in changed:
         logger.setLevel(level)
     try:
         yield
+    except BaseException:
+        # Threads of a failed pipeline go on for a while, and fail where its folders are gone.
+        _QUIET.update(logger for logger, level in changed if level == logging.CRITICAL)
+        raise
     finally:
         root.handlers[:] = before
         for logger, _ in changed:
-            logger.setLevel(logging.NOTSET)
+            if logger not in _QUIET:
+                logger.setLevel(logging.NOTSET)
 
 
 _STEP = re.compile(r" \[while running '([^'\n]*?)(?:-ptransform-\d+)?'\]")

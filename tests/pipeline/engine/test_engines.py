@@ -291,6 +291,15 @@ assert logging.getLogger("apache_beam").level == logging.NOTSET
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_workers_that_go_on_after_a_failure_are_not_heard_until_the_next_pipeline():
+    log = logging.getLogger("apache_beam.runners.common")
+    with pytest.raises(engines.PipelineError):
+        engines.run_pipeline(lambda p: p | beam.Create([1]) | beam.Map(disagree), LOCAL)
+    assert not log.isEnabledFor(logging.ERROR)
+    engines.run_pipeline(lambda p: p | beam.Create([1]), LOCAL)
+    assert log.isEnabledFor(logging.ERROR)
+
+
 def test_a_failure_is_not_logged_again(caplog):
     with caplog.at_level(logging.INFO), pytest.raises(engines.PipelineError):
         engines.run_pipeline(lambda p: p | beam.Create([1]) | beam.Map(disagree), LOCAL)
