@@ -161,7 +161,7 @@ def _print_error(error: Exception, voice: Voice) -> int:
         if "unexpected extra argument" in str(error):
             _print_how_to_name_files(error)
         return 2
-    from outcross.pipeline.engine.engines import PipelineError, memory_advice
+    from outcross.pipeline.engine.engines import PipelineError, lacks_memory, memory_advice
     from outcross.schemas.user_input import ConfigError
     from outcross.transforms.base.files import WriteError
 
@@ -169,8 +169,11 @@ def _print_error(error: Exception, voice: Voice) -> int:
         # Files of the product are named by a WriteError.
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         error = _named_stdout(error) if is_full and error.filename is None else error
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         error = PipelineError(f"{memory_advice()} ({error})" if str(error) else memory_advice())
+    elif type(error) in (ImportError, RuntimeError, AttributeError) and lacks_memory(text):
+        error = PipelineError(f"{memory_advice()} ({text})")
     voice.fail(error)
     if isinstance(error, ConfigError):
         return 2

@@ -306,7 +306,11 @@ def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
 
 _STEP = re.compile(r" \[while running '([^'\n]*?)(?:-ptransform-\d+)?'\]")
 _KIND = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
-_NO_MEMORY = ("can't start new thread", "Cannot allocate memory")
+_NO_MEMORY = re.compile(
+    "can't start new thread|[Cc]annot allocate memory|failed to map segment from shared object|"
+    # FAISS is loaded in part then.
+    "std::bad_alloc|^AttributeError: .*faiss"
+)
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -316,6 +320,12 @@ def memory_advice() -> str:
         "out of memory: give fewer `workers` (each needs memory of its own), or run on a machine "
         "or on workers with more; the same command goes on from here"
     )
+
+
+def lacks_memory(error: str) -> bool:
+    """Return whether an error, its kind and its message, says that memory ran out."""
+    kind = error.partition(":")[0].strip()
+    return kind.endswith("MemoryError") or _NO_MEMORY.search(error) is not None
 
 
 def raise_cause(error: Exception) -> NoReturn:
@@ -350,6 +360,6 @@ def raise_cause(error: Exception) -> NoReturn:
         raise WriteError(message) from error
     if kind.rpartition(".")[2] in ("ChangedError", "DamagedError", "MissingError", "StoreError"):
         raise PipelineError(message) from error
-    if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
-        text = f"{memory_advice()} ({text.rstrip()})"
+    if lacks_memory(text):
+        text = f"{memory_advice()} ({text.rstrip().removesuffix(':')})"
     raise PipelineError(f"{text} (in step {step[1]!r})" if step else text) from error

@@ -380,3 +380,25 @@ def test_a_full_disk_under_stdout_is_named(arguments, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.startswith("outcross: stdout: the result can't be written: No space left on dev")
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libopenblas.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_a_command_without_memory_says_what_to_do(error, files, monkeypatch, capsys):
+    def fail(config, beam_args=(), progress=None):
+        raise error
+
+    from outcross.pipeline.commands import run
+
+    monkeypatch.setattr(run, "dedup", fail)
+    monkeypatch.setattr("sys.argv", ["outcross", "dedup", *files, "--out", "out"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("outcross: out of memory: give fewer `workers`")
