@@ -311,11 +311,10 @@ def _delete_others(folder: str, state: Lineage) -> None:
             *(path for path in (generation.used, generation.ngrams) if path is not None),
         )
     }
-    patterns = [f"{kind}/*/{name}" for kind in ("ledger", "archive") for name in ("*", ".*.tmp")]
     paths = [
         path
-        for pattern in (*patterns, f".{LINEAGE}.*.tmp")
-        for path in files.list_files(files.join(folder, pattern))
+        for kind in ("ledger", "archive")
+        for path in files.list_files(files.join(folder, f"{kind}/*/*"))
     ]
     inside = files.join(folder, "")
     files.delete_files([path for path in paths if path.removeprefix(inside) not in named])

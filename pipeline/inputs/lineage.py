@@ -41,6 +41,7 @@ USED = "used.parquet"
 """File of a generation that lists the ledger's documents which it wrote again."""
 _REFERENCE = "reference"
 _LOCK = "lock"
+_FOLDERS = ("ledger", "archive", _REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def read_lineage(folder: str) -> Lineage:
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # A killed first run may leave these, and its output directory.
-        known = {_LOCK, _REFERENCE, "ledger", "archive"}
+        known = {_LOCK, *_FOLDERS}
         names = {
             entry.name
             for entry in Path(folder).iterdir()
@@ -194,7 +195,23 @@ def lock_lineage(folder: str, say: Callable[[str], None] = print) -> Iterator[Ca
     busy = f"lineage: another run is at work on {folder}"
     advice = "wait for it, as each generation builds on the one before"
     with lock(files.join(folder, _LOCK), busy, advice, say) as confirm:
-        yield confirm
+        _delete_leftovers(folder)
+        try:
+            yield confirm
+        finally:
+            _delete_leftovers(folder)  # workers of a stopped commit don't end what they write
+
+
+def _delete_leftovers(folder: str) -> None:
+    """Delete incomplete files of a lineage; output directories in it are those of other commands.
+
+    Args:
+        folder: folder of the lineage, which this process has locked.
+    """
+    for name in _FOLDERS:
+        files.delete_leftovers(files.join(folder, name))
+    if files.is_local(folder):
+        files.delete_files(files.list_files(files.join(folder, f".{LINEAGE}.*.tmp")))
 
 
 def within_lineage(config: Config) -> tuple[Config, RunLineage]:

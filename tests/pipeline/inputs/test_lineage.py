@@ -9,6 +9,8 @@ import random
 import shutil
 import subprocess
 import sys
+import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +231,30 @@ def test_a_damaged_file_is_named(
         path.write_bytes(data[:-cut])
     with pytest.raises(DamagedError, match=rf"{path} .*; bring it back from a copy"):
         loop.within("g3", *third)
+
+
+@pytest.mark.parametrize("stop", [None, KeyboardInterrupt])
+def test_no_incomplete_file_outlives_the_lock(tmp_path: Path, stop: Any) -> None:
+    temporary = f"x.{uuid.uuid4().hex}.tmp"
+    names = ["ledger/g1-0a", "archive/g1-0a", "reference", "reference/pool"]
+    leftovers = [tmp_path / name / f".{temporary}" for name in names]
+    leftovers.append(tmp_path / f".lineage.{temporary.replace('x', 'json', 1)}")
+    other = tmp_path / "g1" / f".{temporary}"  # a command at work in its own directory
+    (tmp_path / "g1" / ".outcross").mkdir(parents=True)
+
+    def leave() -> None:
+        for path in (*leftovers, other):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"half")
+
+    leave()
+    with pytest.raises(stop) if stop else nullcontext(), lock_lineage(str(tmp_path)):
+        assert not any(path.exists() for path in leftovers)
+        leave()
+        if stop:
+            raise stop
+    assert not any(path.exists() for path in leftovers)
+    assert other.exists()
 
 
 def _end_of_fingerprints(data: bytes) -> int:
