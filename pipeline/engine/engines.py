@@ -122,10 +122,13 @@ def runs_in_process(options: PipelineOptions) -> bool:
 
 
 def _starts_processes(options: PipelineOptions) -> bool:
-    """Return whether Prism starts a process for each pipeline's worker."""
+    """Return whether Prism starts a process of this machine for each pipeline's worker."""
     from apache_beam.options.pipeline_options import PortableOptions, StandardOptions
 
-    kind = options.view_as(PortableOptions).environment_type
+    portable = options.view_as(PortableOptions)
+    if portable.job_endpoint is not None:  # a Prism that may run on another machine
+        return False
+    kind = portable.environment_type
     return kind == "PROCESS" and _short(options.view_as(StandardOptions).runner) == "prism"
 
 
