@@ -93,7 +93,7 @@ def purchases(selected: Selected) -> Purchases:
         selected.context.over_units(units, lambda p: p | SumUnits(work, done.folder))
         done.finish()
     if units:
-        amounts = files.unpack_arrays(files.read_bytes(done.path(WRITTEN)))["amounts"]
+        amounts = files.read_as(done.path(WRITTEN), files.unpack_arrays)["amounts"]
     return Purchases(done, amounts)
 
 
@@ -143,7 +143,7 @@ def commit(selected: Selected, tokens: int) -> None:
     ngrams = used = None
     if human.fresh.documents:
         ngrams = f"ledger/{place}/{BOUGHT}"
-        files.write_bytes(lineage.path(ngrams), files.read_bytes(human.artifact.path(BOUGHT)))
+        files.write_bytes(lineage.path(ngrams), files.read_as(human.artifact.path(BOUGHT), bytes))
     if human.reused.documents:
         used = f"ledger/{place}/{USED}"
     generation = Generation(
@@ -283,7 +283,7 @@ def _archived(selected: Selected, lineage: RunLineage, place: str) -> list[Archi
         }
         paths = sorted(columns)
         name = f"archive/{place}/{source.name}.ngrams"
-        files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams(source.name)))
+        files.write_bytes(lineage.path(name), files.read_as(ranking.ngrams(source.name), bytes))
         archived.append(
             ArchivedSource(
                 source=source.model_copy(
@@ -311,11 +311,10 @@ def _delete_others(folder: str, state: Lineage) -> None:
             *(path for path in (generation.used, generation.ngrams) if path is not None),
         )
     }
-    patterns = [f"{kind}/*/{name}" for kind in ("ledger", "archive") for name in ("*", ".*.tmp")]
     paths = [
         path
-        for pattern in (*patterns, f".{LINEAGE}.*.tmp")
-        for path in files.list_files(files.join(folder, pattern))
+        for kind in ("ledger", "archive")
+        for path in files.list_files(files.join(folder, f"{kind}/*/*"))
     ]
     inside = files.join(folder, "")
     files.delete_files([path for path in paths if path.removeprefix(inside) not in named])

@@ -16,6 +16,7 @@ from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.engine.recorded_options import recorded_options
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
 from outcross.pipeline.inputs.standard_input import is_copy, with_standard_input
@@ -131,7 +132,7 @@ def _note_replaced(context: Context, kind: Kind) -> None:
     config = context.config
     path = files.join(config.out, MANIFEST)
     if kind != "run" and files.exists(path):
-        before = files.read_json(path)["configuration"]
+        before = (read_manifest(config.out) or {}).get("configuration")
         if before != config.model_dump(mode="json", exclude_unset=True):
             context.progress.say(f"note: the result of another request in {config.out} is replaced")
 
@@ -294,7 +295,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "text_out": sketched.text_out,
         "seed": config.seed,
         "workers": config.workers,
-        "beam_options": list(context.beam_args),
+        "beam_options": recorded_options(context.beam_args),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.started)),
         "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,

@@ -28,6 +28,7 @@ from outcross.schemas.lineage import LEDGER, ArchivedSource, Lineage
 from outcross.schemas.sources import Fields, Source
 from outcross.schemas.user_input import ConfigError, readable
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import LINEAGE_CURE, DamagedError, MissingError
 from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.inputs.seals import identify_all
@@ -40,6 +41,7 @@ USED = "used.parquet"
 """File of a generation that lists the ledger's documents which it wrote again."""
 _REFERENCE = "reference"
 _LOCK = "lock"
+_FOLDERS = ("ledger", "archive", _REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,7 @@ class RunLineage:
 
 def _tables(folder: str, name: str) -> Tables:
     path = files.join(folder, name)
-    try:
-        return Tables.from_bytes(files.read_bytes(path))
-    except (OSError, ValueError, IndexError) as error:
-        raise damage_error(path, error) from None
+    return files.read_as(path, Tables.from_bytes, LINEAGE_CURE)
 
 
 def _bought(folder: str, state: Lineage) -> Tables:
@@ -109,21 +108,16 @@ def _bought(folder: str, state: Lineage) -> Tables:
     return reduce(Tables.merge, tables, Tables.empty(DISTANCE_BUCKETS))
 
 
-def _check_used(folder: str, state: Lineage) -> None:
-    """Refuse a lineage whose lists of reused texts can't be read; workers read them later."""
+def _check_files(folder: str, state: Lineage) -> None:
+    """Refuse a lineage whose ledger is gone, or whose lists of reused texts can't be read."""
     for generation in state.generations:
+        for part in generation.bought:
+            path = files.join(folder, part.file)
+            if not files.exists(path):
+                raise MissingError(f"{visible_name(path)} is gone; {LINEAGE_CURE}")
         if generation.used is not None:
-            path = files.join(folder, generation.used)
-            try:
-                files.check_parquet(path)
-            except (OSError, ValueError) as error:
-                raise damage_error(path, error) from None
-
-
-def damage_error(path: str, error: Exception) -> ConfigError:
-    """Return the error for a file that lineage.json names and that can't be read."""
-    why = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error}"
-    return ConfigError(f"lineage: {path} {why}; bring it back from a copy of the lineage")
+            with files.open_parquet(files.join(folder, generation.used), LINEAGE_CURE):
+                pass
 
 
 def read_lineage(folder: str) -> Lineage:
@@ -133,7 +127,8 @@ def read_lineage(folder: str) -> Lineage:
         folder: folder of the lineage.
 
     Raises:
-        ConfigError: the folder holds other files, or lineage.json can't be read.
+        ConfigError: the folder holds other files.
+        DamagedError: lineage.json can't be read.
     """
     path = files.join(folder, LINEAGE)
     if files.exists(path):
@@ -143,12 +138,15 @@ def read_lineage(folder: str) -> Lineage:
         try:
             return Lineage.model_validate_json(text)
         except ValidationError as error:
-            raise ConfigError(f"lineage: {path}: {readable(error, 'lineage')}") from None
+            fault = readable(error, "lineage").split("\n")[0]
+            raise DamagedError(
+                f"lineage: {path}: {fault}; {LINEAGE_CURE}, or {_begin_anew(folder)}"
+            ) from None
     if files.is_local(folder) and files.exists(folder):
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # A killed first run may leave these, and its output directory.
-        known = {_LOCK, _REFERENCE, "ledger", "archive"}
+        known = {_LOCK, *_FOLDERS}
         names = {
             entry.name
             for entry in Path(folder).iterdir()
@@ -197,7 +195,23 @@ def lock_lineage(folder: str, say: Callable[[str], None] = print) -> Iterator[Ca
     busy = f"lineage: another run is at work on {folder}"
     advice = "wait for it, as each generation builds on the one before"
     with lock(files.join(folder, _LOCK), busy, advice, say) as confirm:
-        yield confirm
+        _delete_leftovers(folder)
+        try:
+            yield confirm
+        finally:
+            _delete_leftovers(folder)  # workers of a stopped commit don't end what they write
+
+
+def _delete_leftovers(folder: str) -> None:
+    """Delete incomplete files of a lineage; output directories in it are those of other commands.
+
+    Args:
+        folder: folder of the lineage, which this process has locked.
+    """
+    for name in _FOLDERS:
+        files.delete_leftovers(files.join(folder, name))
+    if files.is_local(folder):
+        files.delete_files(files.list_files(files.join(folder, f".{LINEAGE}.*.tmp")))
 
 
 def within_lineage(config: Config) -> tuple[Config, RunLineage]:
@@ -242,7 +256,7 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
             "seem to keep more rare words than they do; make a reference from other human text by "
             "`outcross reference build`, and set `reference`"
         )
-    _check_used(folder, before)
+    _check_files(folder, before)
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:

@@ -31,7 +31,7 @@ def read_plan(path: str) -> Plan:
     try:
         return Plan.from_json(text)
     except ValidationError as error:
-        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}; {remedy}") from None
 
 
 def with_plan(config: Config) -> Config:

@@ -116,7 +116,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
             else:
                 _classify(deduplicated, done, reference)
             sums = done.path("sums", CLASS_COUNTS)
-            counts = ClassCounts.from_bytes(files.read_bytes(sums))
+            counts = files.read_as(sums, ClassCounts.from_bytes)
         done.finish(counts.to_json())
     clustered = Clustered(deduplicated, done, reference)
     warn_of_strange_surfaces(deduplicated, clustered.counts, reference.thresholds.bands)

@@ -91,7 +91,7 @@ def plan(ranking: Ranking) -> Planned:
     path = done.path("plan.json")
     if done.finished:
         context.progress.skipped("plan")
-        result = Plan.from_json(files.read_bytes(path))
+        result = files.read_as(path, Plan.from_json)
     else:
         if config.plan is None:
             result = _new_plan(ranking, done)

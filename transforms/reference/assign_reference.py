@@ -205,7 +205,7 @@ def _choose_named(rows: pa.Table) -> pa.Table:
 def read_ngrams(folder: str) -> Tables:
     """Return the n-gram counts of the reference, from the folder of the sums."""
     ranges = [
-        Tables.from_bytes(files.read_bytes(files.join(folder, f"{_NGRAMS}{number}")))
+        files.read_as(files.join(folder, f"{_NGRAMS}{number}"), Tables.from_bytes)
         for number in range(_RANGES)
     ]
     return Tables(

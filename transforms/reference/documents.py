@@ -106,4 +106,4 @@ class CountParts:
 
 def read_parts(folder: str) -> NDArray[np.int64]:
     """Return the number of documents in each part, int64[3], from the folder of the sums."""
-    return np.frombuffer(files.read_bytes(files.join(folder, PARTS)), np.int64)
+    return files.read_as(files.join(folder, PARTS), lambda data: np.frombuffer(data, np.int64))

@@ -193,7 +193,7 @@ def codebook_file(folder: str, is_second: bool) -> str:
 
 def read_codebook(folder: str, is_second: bool) -> Codebook:
     """Read a codebook that `FitReference` has fitted."""
-    arrays = files.unpack_arrays(files.read_bytes(codebook_file(folder, is_second)))
+    arrays = files.read_as(codebook_file(folder, is_second), files.unpack_arrays)
     return Codebook(arrays["centroids"], arrays["dims"], arrays["counts"])
 
 

@@ -111,7 +111,7 @@ class Maker:
         sums = self.sums
 
         def table(name: str) -> pa.Table:
-            return unpack([files.read_bytes(files.join(sums, name))])
+            return files.read_as(files.join(sums, name), lambda data: unpack([data]))
 
         thresholds = read_thresholds(sums)
         pooled = table(POOLED)
@@ -131,7 +131,7 @@ class Maker:
             held_out=held_out,
             ngrams=read_ngrams(sums),
             pool=Pool.of(pooled.select(sketch_schema(self.num_perm).names), cells),
-            rare=np.frombuffer(files.read_bytes(files.join(sums, RARE)), np.uint32),
+            rare=files.read_as(files.join(sums, RARE), lambda data: np.frombuffer(data, np.uint32)),
             members=read_members(sums, self.bits),
             repeats=repeats,
             ngram=ngram,

@@ -19,6 +19,7 @@ from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
@@ -224,7 +225,10 @@ def _load(
         value = json.loads(description)
         made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
-        raise ConfigError(f"reference: {path} is not a valid reference.json ({error})") from None
+        raise ConfigError(
+            f"reference: {path} is not a valid reference.json ({error}); build the reference "
+            "again, or copy the whole folder again"
+        ) from None
     check_versions("reference", path, value, versions(VERSION), _build_advice(folder))
     if made_with != embedder:
         raise ConfigError(
@@ -235,6 +239,11 @@ def _load(
         reference = _read(folder, value)
     except (MemoryError, StoreError):
         raise
+    except DamagedError as error:
+        raise ConfigError(
+            f"reference: {folder} is damaged ({error.fault}); build it again, or copy the whole "
+            "folder again"
+        ) from None
     except Exception as error:  # four readers raise many kinds of errors for damaged files
         raise ConfigError(
             f"reference: {folder} is damaged ({type(error).__name__}: {error}); build it again, or "
@@ -253,7 +262,7 @@ def _build_advice(folder: str) -> str:
     """Return the command that builds a reference again, with its files if the manifest has them."""
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
     if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
-        with suppress(ValueError, LookupError, TypeError):
+        with suppress(DamagedError, ValueError, LookupError, TypeError):
             source = files.read_json(path)["configuration"]["sources"][0]
             human = [*map(str, source["files"])]
             fields = Fields(**{k: source[k] for k in ("text_field", "roles") if k in source})
@@ -269,7 +278,7 @@ def _build_advice(folder: str) -> str:
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:
-    arrays = files.unpack_arrays(files.read_bytes(files.join(folder, "arrays.npz")))
+    arrays = files.read_as(files.join(folder, "arrays.npz"), files.unpack_arrays)
     members = Members.from_json(value["members"])
     missing = [name for name in members.files if not files.exists(files.join(folder, name))]
     if missing:
@@ -284,7 +293,7 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         thresholds=Thresholds.from_json(value["thresholds"]),
         counts=ClusterCounts.from_json(value["counts"]),
         held_out=ClusterCounts.from_json(value["held_out"]),
-        ngrams=Tables.from_bytes(files.read_bytes(files.join(folder, NGRAMS))),
+        ngrams=files.read_as(files.join(folder, NGRAMS), Tables.from_bytes),
         pool=Pool.load(folder),
         rare=arrays["rare"],
         members=members,

@@ -81,7 +81,7 @@ class _SketchUnit:
 
         def write(sink: Any) -> None:
             # Signatures and embeddings don't compress, and are read back by every later stage.
-            with pq.ParquetWriter(
+            with files.parquet_writer(
                 sink, schema, compression="none", use_dictionary=False, write_statistics=False
             ) as writer:
                 reports.append(self._blocks(unit, source, writer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,6 +63,12 @@ class UnitReport:
     known: int = 0
     met: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def load(cls, folder: str, unit: int) -> UnitReport:
+        """Read the report of a unit from the folder of its sketches."""
+        path = unit_file(folder, unit, "json")
+        return files.read_as(path, lambda data: cls(**json.loads(data)))
+
     def arrow_schema(self) -> pa.Schema:
         """Return the Arrow schema of the user's columns in this unit."""
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
@@ -81,9 +88,7 @@ class Sketches:
         self.folder = folder
         self.units = list(units)
         self.paths = [unit_file(folder, unit.index, "parquet") for unit in units]
-        self.reports = [
-            UnitReport(**files.read_json(unit_file(folder, unit.index, "json"))) for unit in units
-        ]
+        self.reports = [UnitReport.load(folder, unit.index) for unit in units]
         self.offsets: NDArray[np.int64] = np.concatenate(
             [[0], np.cumsum([report.rows for report in self.reports], dtype=np.int64)]
         ).astype(np.int64)

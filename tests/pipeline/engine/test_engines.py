@@ -249,7 +249,13 @@ def test_the_error_is_found_in_a_job_servers_text(error, kind, message, monkeypa
 
 
 def test_a_worker_without_memory_says_what_to_do():
-    for text in ("MemoryError", "RuntimeError: can't start new thread"):
+    for text in (
+        "MemoryError",
+        "MemoryError:",
+        "RuntimeError: can't start new thread",
+        "ImportError: libopenblas.so: failed to map segment from shared object",
+        "AttributeError: partially initialized module 'faiss' has no attribute 'Kmeans'",
+    ):
         with pytest.raises(engines.PipelineError, match="out of memory: give fewer `workers`"):
             engines.raise_cause(RuntimeError(f"{text} [while running 'Sketch/ParDo']"))
 
@@ -289,6 +295,15 @@ assert logging.getLogger("apache_beam").level == logging.NOTSET
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_workers_that_go_on_after_a_failure_are_not_heard_until_the_next_pipeline():
+    log = logging.getLogger("apache_beam.runners.common")
+    with pytest.raises(engines.PipelineError):
+        engines.run_pipeline(lambda p: p | beam.Create([1]) | beam.Map(disagree), LOCAL)
+    assert not log.isEnabledFor(logging.ERROR)
+    engines.run_pipeline(lambda p: p | beam.Create([1]), LOCAL)
+    assert log.isEnabledFor(logging.ERROR)
 
 
 def test_a_failure_is_not_logged_again(caplog):
