@@ -164,7 +164,7 @@ def lanes(
 
 
 def run_pipeline(
-    build: Callable[[beam.Pipeline], None], options: PipelineOptions
+    build: Callable[[beam.Pipeline], None], options: PipelineOptions, stage: str = ""
 ) -> dict[str, int]:
     """Run a stage's pipeline to its end.
 
@@ -172,6 +172,7 @@ def run_pipeline(
         build: function that applies the stage's transforms to a pipeline. Workers import its
             functions, so they must belong to modules, not to a script.
         options: options of the run, from `pipeline_options`; many pipelines may share them.
+        stage: end of the job's name on the engine, after that of the run.
 
     Returns:
         Sums of the counters with this package's namespace: committed values if the engine has
@@ -186,6 +187,7 @@ def run_pipeline(
     from apache_beam.metrics.metric import MetricsFilter
 
     with _logging(), ExitStack() as after:
+        after.enter_context(_job_named(options, stage))
         pipeline = beam.Pipeline(options=options)
         after.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
         build(pipeline)
@@ -209,6 +211,20 @@ def run_pipeline(
         name = counter.key.metric.name
         counts[name] = counts.get(name, 0) + int(counter.result or 0)
     return counts
+
+
+@contextmanager
+def _job_named(options: PipelineOptions, stage: str) -> Iterator[None]:
+    """Add a stage to the job's name in letters that Dataflow allows: `outcross-1a2b3c4d-sketch`."""
+    from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+    view = options.view_as(GoogleCloudOptions)
+    run = view.job_name
+    view.job_name = "-".join([run, *re.findall("[a-z0-9]+", stage.lower())])
+    try:
+        yield
+    finally:
+        view.job_name = run
 
 
 def _check_arguments(beam_args: Sequence[str]) -> str | None:
