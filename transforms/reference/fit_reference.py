@@ -205,7 +205,7 @@ def _read_codebook(path: str) -> Codebook:
 
 def read_weights(folder: str) -> NDArray[np.uint8]:
     """Return the weights of the words, uint8[BUCKETS], from the folder of the sums."""
-    return word_weights(read_frequencies(folder), int(read_parts(folder).sum()))
+    return word_weights(read_frequencies(folder), int(read_parts(folder)[FIT]))
 
 
 def read_members(folder: str, bits: int) -> Members:
