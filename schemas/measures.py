@@ -46,7 +46,8 @@ MEASURES: dict[str, MeasureInfo] = {
     ),
     "audit_effective_clusters": MeasureInfo(
         "effective clusters, second codebook",
-        "the same on a second set of clusters that no decision of a run looks at",
+        "the same on a second set of clusters, made of the documents' words without the embedder, "
+        "that no decision of a run looks at",
         "ratio",
         "documents",
         ".1f",
@@ -199,7 +200,7 @@ MEASURES: dict[str, MeasureInfo] = {
 }
 """Measures in the order in which they are shown."""
 BY_CLUSTERS = (
-    *("effective_clusters", "audit_effective_clusters", "js", "audit_js"),
+    *("effective_clusters", "js"),
     *("tail_mass", "tail_coverage", "off_support", "vendi", "vendi_2"),
 )
 """Measures of embeddings, which mean little for texts that the embedder can't read."""

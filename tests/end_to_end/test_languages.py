@@ -40,10 +40,13 @@ def test_an_audit_says_what_is_not_judged(folder: Path, tmp_path: Path) -> None:
     assert corpus["share"] == corpus["known"] / corpus["words"] < 0.1
     warning = f"source 'corpus': the embedder knows {corpus['share']:.0%} of its words"
     assert any(text.startswith(warning) for text in report["verdict"]["warnings"])
-    sentence = f"Clusters are not judged: the embedder knows {corpus['share']:.0%} of the words."
+    share = f"{corpus['share']:.0%}"
+    sentence = f"Clusters of embeddings are not judged: the embedder knows {share} of the words."
     assert report["verdict"]["sentence"].endswith(sentence)
     outcomes = {line["name"]: line["outcome"] for line in report["judged"]["measures"]}
-    assert outcomes["effective_clusters"] == outcomes["audit_js"] == "not judged"
+    assert outcomes["effective_clusters"] == outcomes["js"] == "not judged"
+    # Words are seen in any language; here they are of too few documents to judge.
+    assert outcomes["audit_js"] == outcomes["audit_effective_clusters"] == "too few"
     assert outcomes["near_duplicates"] == "go"
     assert "words that the embedder knows: corpus" in message.stdout
     page = (tmp_path / "out" / "report.html").read_text()

@@ -23,6 +23,7 @@ from outcross.transforms.reference.names import NAMES
 from outcross.transforms.reference.pool import Pool
 from outcross.transforms.reference.reference import Reference
 from outcross.transforms.reference.sample import DOCUMENTS, TOKENS, Sample, sample_key
+from outcross.transforms.reference.second_codebook import BUCKETS, WORD_DIMS, SecondCodebook
 from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.sketches.store import Sketches, UnitReport, packed_runs
 from outcross.transforms.text.embed import SCALE
@@ -230,9 +231,10 @@ def reference(
         known=Known(0, 0),
         human=human,
         embedder="e-1",
-        codebook=_codebook(rng, TOPICS, np.arange(EMBEDDING_DIMS)),
-        second_codebook=_codebook(
-            rng, SECOND_TOPICS, np.sort(rng.permutation(EMBEDDING_DIMS)[:64])
+        codebook=_codebook(rng, TOPICS, EMBEDDING_DIMS),
+        second_codebook=SecondCodebook(
+            rng.integers(0, 100, BUCKETS).astype(np.uint8),
+            _codebook(rng, SECOND_TOPICS, WORD_DIMS),
         ),
         thresholds=THRESHOLDS,
         counts=documents.counts(),
@@ -255,6 +257,6 @@ def members_of(seed: int = 0, pool: int = 100) -> NDArray[np.uint64]:
     return np.stack([hi, lo], axis=1)
 
 
-def _codebook(rng: np.random.Generator, size: int, dims: NDArray[np.int64]) -> Codebook:
-    centroids = rng.integers(-127, 128, (size, len(dims))).astype(np.int8)
-    return Codebook(centroids, dims, rng.integers(0, 99, size))
+def _codebook(rng: np.random.Generator, size: int, dims: int) -> Codebook:
+    centroids = rng.integers(-127, 128, (size, dims)).astype(np.int8)
+    return Codebook(centroids, rng.integers(0, 99, size))

@@ -239,7 +239,7 @@ def verdict(
     else:
         overall, sentence = "go", f"Go: as diverse as human text, {passed}."
     if doubted and not is_unlike(measures):
-        sentence += f" Clusters are not judged: {doubted[0].unjudged}."
+        sentence += f" Clusters of embeddings are not judged: {doubted[0].unjudged}."
     silent = [m for m in measures if m.unjudged is not None and m.outcome != "stop"]
     reasons += [unjudged(measure) for measure in silent]
     result = Verdict(outcome=overall, sentence=sentence, reasons=reasons, warnings=list(warnings))

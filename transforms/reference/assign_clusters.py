@@ -11,7 +11,9 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reference.codebook import Codebook, assign
+from outcross.transforms.reference.assignments import ASSIGNED_COLUMNS, assign
+from outcross.transforms.reference.codebook import Codebook
+from outcross.transforms.reference.second_codebook import SecondCodebook
 
 
 @dataclass
@@ -30,7 +32,7 @@ class AssignClusters(beam.PTransform):
     sketches: str
     folder: str
     codebook: Codebook
-    second_codebook: Codebook
+    second_codebook: SecondCodebook
 
     def expand(self, lanes: Any) -> Any:
         """Assign the documents of each unit."""
@@ -43,7 +45,7 @@ class _AssignUnit:
     sketches: str
     folder: str
     codebook: Codebook
-    second_codebook: Codebook
+    second_codebook: SecondCodebook
 
     def setup(self) -> None:
         """Do nothing: the codebooks come with the work."""
@@ -51,7 +53,7 @@ class _AssignUnit:
     def run(self, unit: Unit) -> int:
         """Write the assignments of one unit."""
         path = unit_file(self.sketches, unit.index, "parquet")
-        column = files.read_table(path, ["embedding"]).column(0)
-        table = assign(column, self.codebook, self.second_codebook)
+        sketch = files.read_table(path, ASSIGNED_COLUMNS)
+        table = assign(sketch, self.codebook, self.second_codebook)
         files.write_table(unit_file(self.folder, unit.index, "parquet"), table)
         return unit.index

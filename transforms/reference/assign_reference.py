@@ -16,12 +16,13 @@ from outcross.transforms.base import files
 from outcross.transforms.estimators.lexical import rare_words
 from outcross.transforms.exchange.packing import to_buffer, unpack
 from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.reference.assignments import ASSIGNED_COLUMNS, ASSIGNMENTS, assign
 from outcross.transforms.reference.candidates import (
     highest_hash,
     smallest_hashes,
     smallest_of_each,
 )
-from outcross.transforms.reference.codebook import ASSIGNMENTS, Codebook, assign
+from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.documents import THRESHOLDS, ReferenceDocuments, read_parts
 from outcross.transforms.reference.fit_reference import (
     POOL,
@@ -31,8 +32,10 @@ from outcross.transforms.reference.fit_reference import (
     by_hash,
     read_bands,
     read_codebook,
+    read_second_codebook,
 )
 from outcross.transforms.reference.sample import sample_key
+from outcross.transforms.reference.second_codebook import SecondCodebook
 from outcross.transforms.reference.thresholds import Thresholds, set_thresholds
 from outcross.transforms.sketches.store import NGRAM_COLUMNS, ngram_runs, packed_runs
 from outcross.transforms.text.ngrams import Tables, count_ngrams
@@ -86,8 +89,8 @@ class AssignReference:
         return _Sums()
 
     @cached_property
-    def _codebooks(self) -> tuple[Codebook, Codebook]:
-        return read_codebook(self.folder, False), read_codebook(self.folder, True)
+    def _codebooks(self) -> tuple[Codebook, SecondCodebook]:
+        return read_codebook(self.folder), read_second_codebook(self.folder)
 
     @cached_property
     def _choice(self) -> Choice:
@@ -98,11 +101,11 @@ class AssignReference:
         path = unit_file(self.documents.sketches, unit.index, "parquet")
         rows = self.documents.rows(unit)
         pool = self._choice.rows(unit.index, POOL)
-        columns = ["embedding"]
+        columns = ASSIGNED_COLUMNS
         if len(rows):
-            columns += ["fingerprint_hi", "fingerprint_lo", *NGRAM_COLUMNS]
+            columns = sorted({*columns, "fingerprint_hi", "fingerprint_lo", *NGRAM_COLUMNS})
         sketch = files.read_table(path, None if len(pool) else columns)
-        assigned = assign(sketch["embedding"], *self._codebooks)
+        assigned = assign(sketch, *self._codebooks)
         files.write_table(unit_file(self.assignments, unit.index, "parquet"), assigned)
         if len(rows):
             self._add_samples(unit, rows, sketch, assigned, sums)

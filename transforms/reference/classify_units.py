@@ -19,10 +19,16 @@ from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.exchange.packing import to_buffer, unpack
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.reference.assign_reference import NAMED, read_thresholds
+from outcross.transforms.reference.assignments import ASSIGNMENTS
 from outcross.transforms.reference.class_counts import ClassCounts
-from outcross.transforms.reference.codebook import ASSIGNMENTS
 from outcross.transforms.reference.documents import HELD_OUT, ReferenceDocuments
-from outcross.transforms.reference.fit_reference import TEXTS, Choice, by_hash, read_codebook
+from outcross.transforms.reference.fit_reference import (
+    TEXTS,
+    Choice,
+    by_hash,
+    read_codebook,
+    read_second_codebook,
+)
 from outcross.transforms.reference.names import NAMES, distinctive_words, words_of
 from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.sketches.aligned import load_unit
@@ -161,8 +167,8 @@ class ClassifyUnits:
         if not sums.clusters:
             assert self.reference is not None
             folder = self.reference.folder
-            sizes = [read_codebook(folder, second).size for second in (False, True)]
-            sums.clusters += [ClusterCounts.empty(sizes[0], sizes[1]) for _ in range(2)]
+            sizes = read_codebook(folder).size, read_second_codebook(folder).size
+            sums.clusters += [ClusterCounts.empty(*sizes) for _ in range(2)]
         return sums.clusters
 
     def pack(self, sums: _Sums) -> Iterator[tuple[str, bytes | pa.Buffer]]:

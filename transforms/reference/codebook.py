@@ -12,22 +12,9 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.transforms.base.progress import count
-from outcross.transforms.sketches.store import fixed_matrix
 from outcross.transforms.text.embed import SCALE
-
-ASSIGNMENTS = pa.schema(
-    [
-        pa.field("cluster", pa.int32(), nullable=False),
-        pa.field("dot", pa.int32(), nullable=False),
-        pa.field("density", pa.int64(), nullable=False),
-        pa.field("audit_cluster", pa.int32(), nullable=False),
-    ]
-)
-"""Schema of the assignments. `audit_cluster` is the cluster in the second codebook."""
 
 POINTS_PER_CENTROID = 64
 MAX_CLUSTERS = 4096
@@ -56,13 +43,11 @@ class Codebook:
     """Centroids, and the number of human documents at each.
 
     Attributes:
-        centroids: int8[K, d], scaled like the embeddings.
-        dims: int64[d], dimensions of the embedding that the codebook uses.
+        centroids: int8[K, D], scaled like the embeddings.
         counts: int64[K], documents of the training sample in each cell; weights of the density.
     """
 
     centroids: NDArray[np.int8]
-    dims: NDArray[np.int64]
     counts: NDArray[np.int64]
 
     @property
@@ -79,7 +64,7 @@ class Codebook:
         order matters, so no logarithm is taken.
 
         Args:
-            embeddings: int8[n, D], all dimensions of the embedder.
+            embeddings: int8[n, D].
 
         Returns:
             cluster int32[n] (the lowest number wins a tie), dot int32[n], density int64[n].
@@ -106,18 +91,7 @@ class Codebook:
         columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
         for start in range(0, len(embeddings), BATCH):
             batch = slice(start, min(start + BATCH, len(embeddings)))
-            rows = np.empty((batch.stop - start, len(self.dims)), np.float32)
-            _take_columns(embeddings[batch], self.dims, rows)
-            yield batch, rows @ columns
-
-
-@numba.njit(nogil=True, cache=True)
-def _take_columns(
-    embeddings: NDArray[np.int8], dims: NDArray[np.int64], out: NDArray[np.float32]
-) -> None:
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = embeddings[i, dims[j]]
+            yield batch, embeddings[batch].astype(np.float32) @ columns
 
 
 @numba.njit(nogil=True, cache=True)
@@ -145,28 +119,6 @@ def _nearest(
         density[i] = total
 
 
-def assign(column: pa.ChunkedArray, codebook: Codebook, second_codebook: Codebook) -> pa.Table:
-    """Assign documents to both codebooks.
-
-    Args:
-        column: embeddings of n documents.
-        codebook: codebook that decisions use.
-        second_codebook: codebook for reports only.
-
-    Returns:
-        n rows with schema `ASSIGNMENTS`.
-    """
-    parts = [pa.table([[]] * 4, schema=ASSIGNMENTS)]
-    for chunk in column.chunks:
-        if len(chunk):
-            embeddings = fixed_matrix(pa.chunked_array([chunk]), np.int8)
-            cluster, dot, density = codebook.assign(embeddings)
-            second_cluster = second_codebook.nearest(embeddings)
-            parts.append(pa.table([cluster, dot, density, second_cluster], schema=ASSIGNMENTS))
-            count("documents", len(embeddings))
-    return pa.concat_tables(parts)
-
-
 def default_clusters(documents: int) -> int:
     """Choose K so that the estimators have 64 reference documents for each cluster."""
     return max(1, min(MAX_CLUSTERS, documents // POINTS_PER_CENTROID))
@@ -181,9 +133,7 @@ def smallest(hashes: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
     return np.argsort(hashes, kind="stable")[:size].astype(np.int64)
 
 
-def fit_codebook(
-    embeddings: NDArray[np.int8], clusters: int, seed: int, dims: NDArray[np.int64]
-) -> Codebook:
+def fit_codebook(embeddings: NDArray[np.int8], clusters: int, seed: int) -> Codebook:
     """Fit centroids by spherical k-means (FAISS, one thread).
 
     The centroids depend on the order of the rows as much as on the seed, so the caller sorts the
@@ -193,20 +143,20 @@ def fit_codebook(
         embeddings: int8[n, D], embeddings of the training sample in a fixed order.
         clusters: K; there are fewer where fewer documents have words.
         seed: seed of the initial centroids.
-        dims: int64[d], dimensions to use.
     """
     import faiss
 
-    sample = np.ascontiguousarray(embeddings[:, dims], dtype=np.float32)
+    dims = embeddings.shape[1]
+    sample = np.ascontiguousarray(embeddings, dtype=np.float32)
     sample = sample[np.any(sample != 0, axis=1)]
     if len(sample) == 0:  # no document has a word that the embedder knows
-        return Codebook(np.zeros((1, len(dims)), np.int8), dims, np.zeros(1, np.int64))
+        return Codebook(np.zeros((1, dims), np.int8), np.zeros(1, np.int64))
     sample /= np.linalg.norm(sample, axis=1, keepdims=True)
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
         kmeans = faiss.Kmeans(
-            len(dims),
+            dims,
             min(clusters, len(sample)),
             niter=ITERATIONS,
             seed=seed % (1 << 31),
@@ -218,7 +168,7 @@ def fit_codebook(
     finally:
         faiss.omp_set_num_threads(threads)
     centroids = np.clip(np.rint(np.asarray(kmeans.centroids) * SCALE), -127, 127).astype(np.int8)
-    unweighted = Codebook(centroids, dims, np.zeros(len(centroids), np.int64))
+    unweighted = Codebook(centroids, np.zeros(len(centroids), np.int64))
     cluster = unweighted.nearest(embeddings)
     counts = np.bincount(cluster, minlength=len(centroids)).astype(np.int64)
-    return Codebook(centroids, dims, counts)
+    return Codebook(centroids, counts)

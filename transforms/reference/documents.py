@@ -12,7 +12,9 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.reference.second_codebook import BUCKETS, count_documents
 from outcross.transforms.sketches.aligned import load_unit
+from outcross.transforms.sketches.store import packed_runs
 
 FIT, THRESHOLDS, HELD_OUT = 0, 1, 2
 
@@ -65,13 +67,17 @@ class ReferenceDocuments:
         return reference_part(hi, lo, self.seed)
 
 
-PARTS = "parts"
-"""Name of the sum that `CountParts` makes."""
+PARTS, FREQUENCIES = "parts", "frequencies"
+"""Names of the sums that `CountParts` makes."""
+
+_COLUMNS = ["fingerprint_hi", "fingerprint_lo", "words"]
 
 
 @dataclass
 class CountParts:
-    """Count the documents of each part, as work of a sum over units.
+    """Count the documents of each part, and those of each word, as work of a sum over units.
+
+    Words are counted in the part FIT alone: to the others they are as new as to any corpus.
 
     Args:
         documents: documents of the reference.
@@ -82,22 +88,26 @@ class CountParts:
     def setup(self) -> None:
         """Do nothing."""
 
-    def start(self) -> NDArray[np.int64]:
-        """Return no documents of each part, int64[3]."""
-        return np.zeros(3, np.int64)
+    def start(self) -> dict[str, NDArray[np.int64]]:
+        """Return no documents of each part, int64[3], and of each word, int64[BUCKETS]."""
+        return {PARTS: np.zeros(3, np.int64), FREQUENCIES: np.zeros(BUCKETS, np.int64)}
 
-    def add(self, unit: Unit, sums: NDArray[np.int64]) -> None:
+    def add(self, unit: Unit, sums: dict[str, NDArray[np.int64]]) -> None:
         """Count the documents of a unit."""
         rows = self.documents.rows(unit)
         if len(rows):
             path = unit_file(self.documents.sketches, unit.index, "parquet")
-            table = files.read_table(path, ["fingerprint_hi", "fingerprint_lo"])
-            hi, lo = (column.to_numpy()[rows] for column in table.columns)
-            sums += np.bincount(self.documents.part(hi, lo), minlength=3)
+            table = files.read_table(path, _COLUMNS)
+            hi, lo = (table[name].to_numpy()[rows] for name in _COLUMNS[:2])
+            part = self.documents.part(hi, lo)
+            sums[PARTS] += np.bincount(part, minlength=3)
+            words = packed_runs(table["words"])
+            count_documents(*words, rows[part == FIT], sums[FREQUENCIES])
 
-    def pack(self, sums: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+    def pack(self, sums: dict[str, NDArray[np.int64]]) -> Iterator[tuple[str, bytes]]:
         """Yield the counts of a bundle."""
-        yield PARTS, sums.tobytes()
+        for name, counts in sums.items():
+            yield name, counts.tobytes()
 
     def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
         """Add the counts of all bundles."""
@@ -106,4 +116,13 @@ class CountParts:
 
 def read_parts(folder: str) -> NDArray[np.int64]:
     """Return the number of documents in each part, int64[3], from the folder of the sums."""
-    return files.read_as(files.join(folder, PARTS), lambda data: np.frombuffer(data, np.int64))
+    return files.read_as(files.join(folder, PARTS), _integers)
+
+
+def read_frequencies(folder: str) -> NDArray[np.int64]:
+    """Return the documents of FIT with each word, int64[BUCKETS], from the folder of the sums."""
+    return files.read_as(files.join(folder, FREQUENCIES), _integers)
+
+
+def _integers(data: bytes) -> NDArray[np.int64]:
+    return np.frombuffer(data, np.int64)

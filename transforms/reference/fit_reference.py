@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,19 +22,26 @@ from outcross.transforms.reference.codebook import (
     Codebook,
     default_clusters,
     fit_codebook,
-    smallest,
 )
-from outcross.transforms.reference.documents import FIT, ReferenceDocuments, read_parts
+from outcross.transforms.reference.documents import (
+    FIT,
+    ReferenceDocuments,
+    read_frequencies,
+    read_parts,
+)
 from outcross.transforms.reference.members import Members, MembersPart, part_of, write_part
 from outcross.transforms.reference.pool import DOCUMENTS, TOKENS
 from outcross.transforms.reference.sample import sample_key
-from outcross.transforms.sketches.store import fixed_matrix
+from outcross.transforms.reference.second_codebook import (
+    SecondCodebook,
+    word_vectors,
+    word_weights,
+)
+from outcross.transforms.sketches.store import fixed_matrix, packed_runs
 from outcross.transforms.text.surface import Bands, set_bands
 
 SAMPLED = 1 << 20
 """Most documents from which bands, thresholds, rare words and texts are taken."""
-SECOND_DIMS = 64
-"""Number of embedding dimensions that the second codebook uses."""
 RARE_WORDS_FROM = 1 << 20
 """Number of words in which a rare word occurs two to five times."""
 
@@ -44,7 +51,8 @@ POOL, WORDS, TEXTS = 1, 2, 4
 _FIT_SAMPLE = MAX_CLUSTERS * POINTS_PER_CENTROID
 _CODEBOOK, _SECOND, _SAMPLE, _MEMBERS = range(4)  # keys; those of members' parts follow
 _BANDS, _CHOSEN = "bands.json", "chosen.parquet"
-_COLUMNS = ["fingerprint_hi", "fingerprint_lo", "tokens", "length", "surface", "embedding"]
+_FIRST_CODEBOOK, _SECOND_CODEBOOK = "codebook.npz", "second.npz"
+_COLUMNS = ["fingerprint_hi", "fingerprint_lo", "tokens", "length", "surface", "embedding", "words"]
 
 
 @dataclass
@@ -79,11 +87,11 @@ class SendCandidates:
         hashes = seeded_hash(hi[fits], lo[fits], self.documents.seed, "codebook")
         few = smallest_hashes(hashes, _FIT_SAMPLE, int(parts[FIT] or parts.sum()))
         embeddings = fixed_matrix(table["embedding"], np.int8).reshape(-1, EMBEDDING_DIMS)
-        embeddings = embeddings[fits[few]]
         columns = {"hash": hashes[few], **_places(unit, rows[fits[few]])}
-        narrow = embeddings[:, second_dims(self.documents.seed)]
-        yield _CODEBOOK, pa.table({**columns, "embedding": _binary(embeddings)})
-        yield _SECOND, pa.table({**columns, "embedding": _binary(narrow)})
+        yield _CODEBOOK, pa.table({**columns, "vector": _binary(embeddings[fits[few]])})
+        words = packed_runs(table["words"].take(pa.array(fits[few])))
+        vectors = word_vectors(*words, read_weights(self.folder))
+        yield _SECOND, pa.table({**columns, "vector": _binary(vectors)})
 
         key = sample_key(hi, lo, np.ones(len(rows), np.int64))
         few = smallest_hashes(key, SAMPLED, int(parts.sum()))
@@ -133,19 +141,17 @@ class FitReference:
     def _fit(self, key: int, rows: pa.Table) -> None:
         clusters = default_clusters(int(read_parts(self.folder).sum()))
         order = by_hash(rows, "hash")[: clusters * POINTS_PER_CENTROID]
-        embeddings = fixed_matrix(rows["embedding"], np.int8)[order]
-        if key == _CODEBOOK:
-            codebook = fit_codebook(embeddings, clusters, self.seed, np.arange(EMBEDDING_DIMS))
+        vectors = fixed_matrix(rows["vector"], np.int8)[order]
+        if key == _SECOND:
+            codebook = fit_codebook(vectors, max(1, clusters * 2 // 3), self.seed + 1)
         else:
-            every = np.arange(SECOND_DIMS)
-            narrow = fit_codebook(embeddings, max(1, clusters * 2 // 3), self.seed + 1, every)
-            codebook = replace(narrow, dims=second_dims(self.seed))
+            codebook = fit_codebook(vectors, clusters, self.seed)
         arrays: dict[str, NDArray[Any]] = {
             "centroids": codebook.centroids,
-            "dims": codebook.dims,
             "counts": codebook.counts,
         }
-        files.write_bytes(codebook_file(self.folder, key == _SECOND), files.pack_arrays(arrays))
+        path = files.join(self.folder, _SECOND_CODEBOOK if key == _SECOND else _FIRST_CODEBOOK)
+        files.write_bytes(path, files.pack_arrays(arrays))
 
     def _choose(self, rows: pa.Table) -> None:
         order = by_hash(rows, "key")[:SAMPLED]
@@ -169,12 +175,6 @@ class FitReference:
         files.write_table(files.join(self.folder, _CHOSEN), table)
 
 
-def second_dims(seed: int) -> NDArray[np.int64]:
-    """Draw the embedding dimensions of the second codebook: int64[SECOND_DIMS], ascending."""
-    dims = np.arange(EMBEDDING_DIMS).astype(np.uint64)
-    return np.sort(smallest(seeded_hash(dims, dims, seed, "audit dims"), SECOND_DIMS))
-
-
 def by_hash(rows: pa.Table, name: str) -> NDArray[np.int64]:
     """Order documents by a hash, and equal ones as in the input: int64[n].
 
@@ -186,15 +186,26 @@ def by_hash(rows: pa.Table, name: str) -> NDArray[np.int64]:
     return np.lexsort(columns)
 
 
-def codebook_file(folder: str, is_second: bool) -> str:
-    """Return the path of a fitted codebook."""
-    return files.join(folder, "second.npz" if is_second else "codebook.npz")
+def read_codebook(folder: str) -> Codebook:
+    """Read the codebook for decisions that `FitReference` has fitted."""
+    return _read_codebook(files.join(folder, _FIRST_CODEBOOK))
 
 
-def read_codebook(folder: str, is_second: bool) -> Codebook:
-    """Read a codebook that `FitReference` has fitted."""
-    arrays = files.read_as(codebook_file(folder, is_second), files.unpack_arrays)
-    return Codebook(arrays["centroids"], arrays["dims"], arrays["counts"])
+def read_second_codebook(folder: str) -> SecondCodebook:
+    """Read the second codebook that `FitReference` has fitted."""
+    return SecondCodebook(
+        read_weights(folder), _read_codebook(files.join(folder, _SECOND_CODEBOOK))
+    )
+
+
+def _read_codebook(path: str) -> Codebook:
+    arrays = files.read_as(path, files.unpack_arrays)
+    return Codebook(arrays["centroids"], arrays["counts"])
+
+
+def read_weights(folder: str) -> NDArray[np.uint8]:
+    """Return the weights of the words, uint8[BUCKETS], from the folder of the sums."""
+    return word_weights(read_frequencies(folder), int(read_parts(folder)[FIT]))
 
 
 def read_members(folder: str, bits: int) -> Members:

@@ -24,6 +24,7 @@ from outcross.transforms.reference.assign_reference import (
     read_ngrams,
     read_thresholds,
 )
+from outcross.transforms.reference.assignments import ASSIGNMENTS
 from outcross.transforms.reference.classify_units import (
     CLUSTER_COUNTS,
     CLUSTER_NAMES,
@@ -31,13 +32,13 @@ from outcross.transforms.reference.classify_units import (
     ClassifyUnits,
     NewReference,
 )
-from outcross.transforms.reference.codebook import ASSIGNMENTS
 from outcross.transforms.reference.documents import CountParts, ReferenceDocuments
 from outcross.transforms.reference.fit_reference import (
     FitReference,
     SendCandidates,
     read_codebook,
     read_members,
+    read_second_codebook,
 )
 from outcross.transforms.reference.names import NAMES
 from outcross.transforms.reference.pool import Pool
@@ -124,8 +125,8 @@ class Maker:
         return Reference(
             human=self.human,
             embedder=embedder,
-            codebook=read_codebook(sums, is_second=False),
-            second_codebook=read_codebook(sums, is_second=True),
+            codebook=read_codebook(sums),
+            second_codebook=read_second_codebook(sums),
             thresholds=thresholds,
             counts=total,
             held_out=held_out,

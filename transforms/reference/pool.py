@@ -11,7 +11,7 @@ import pyarrow as pa
 from outcross.schemas.documents import Piece, Unit
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
-from outcross.transforms.reference.codebook import ASSIGNMENTS
+from outcross.transforms.reference.assignments import ASSIGNMENTS
 from outcross.transforms.reference.sample import Sample, sample_key
 from outcross.transforms.sketches.store import Sketches, UnitReport
 

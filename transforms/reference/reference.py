@@ -25,12 +25,13 @@ from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.members import FOLDER, Members
 from outcross.transforms.reference.pool import POOL_FILES, Pool
+from outcross.transforms.reference.second_codebook import SecondCodebook
 from outcross.transforms.reference.thresholds import Thresholds
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables
 
-VERSION = 6
+VERSION = 7
 NGRAMS = "ngrams.bin"
 CLUSTERS = "clusters.parquet"
 DESCRIPTION = "reference.json"
@@ -69,7 +70,7 @@ class Reference:
     human: bool
     embedder: str
     codebook: Codebook
-    second_codebook: Codebook
+    second_codebook: SecondCodebook
     thresholds: Thresholds
     counts: ClusterCounts
     held_out: ClusterCounts
@@ -102,11 +103,10 @@ class Reference:
         files.make_folder(folder)
         arrays: dict[str, Any] = {
             "centroids": self.codebook.centroids,
-            "dims": self.codebook.dims,
             "counts": self.codebook.counts,
-            "audit_centroids": self.second_codebook.centroids,
-            "audit_dims": self.second_codebook.dims,
-            "audit_counts": self.second_codebook.counts,
+            "audit_weights": self.second_codebook.weights,
+            "audit_centroids": self.second_codebook.codebook.centroids,
+            "audit_counts": self.second_codebook.codebook.counts,
             "rare": self.rare,
             "repeats": self.repeats,
         }
@@ -142,10 +142,9 @@ class Reference:
         state.update(f"{versions(VERSION)} {self.embedder} {self.human} {self.thresholds}".encode())
         for array in (
             self.codebook.centroids,
-            self.codebook.dims,
             self.codebook.counts,
-            self.second_codebook.centroids,
-            self.second_codebook.dims,
+            self.second_codebook.weights,
+            self.second_codebook.codebook.centroids,
             self.counts.documents,
             self.counts.tokens,
             self.counts.second,
@@ -286,9 +285,9 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
     return Reference(
         human=value["human"],
         embedder=value["embedder"],
-        codebook=Codebook(arrays["centroids"], arrays["dims"], arrays["counts"]),
-        second_codebook=Codebook(
-            arrays["audit_centroids"], arrays["audit_dims"], arrays["audit_counts"]
+        codebook=Codebook(arrays["centroids"], arrays["counts"]),
+        second_codebook=SecondCodebook(
+            arrays["audit_weights"], Codebook(arrays["audit_centroids"], arrays["audit_counts"])
         ),
         thresholds=Thresholds.from_json(value["thresholds"]),
         counts=ClusterCounts.from_json(value["counts"]),

@@ -37,8 +37,8 @@ REMEMBERED = 1 << 20
 
 _DATA = Path(__file__).parents[1] / "data"
 
-# 255 rows of int8 sum to at most 255 * 128 = 32,640, which int16 holds.
-_ROWS_IN_INT16 = 255
+ROWS_IN_INT16 = 255
+"""Rows of int8 whose sums int16 holds: 255 * 128 = 32,640."""
 
 # Sums are halved until they are below this, so that the sum of the squares of up to 1,024 of them
 # stays below 2**63. Texts of less than a million words are not concerned.
@@ -125,7 +125,7 @@ def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _quantise(total, out):  # type: ignore[no-untyped-def]
+def quantise(total, out):  # type: ignore[no-untyped-def]
     """Scale a vector to length SCALE, by correctly rounded operations on exact integers alone."""
     largest = np.int64(0)
     for q in range(len(total)):
@@ -163,8 +163,8 @@ def _look(data, spans):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
-    """Add at most `_ROWS_IN_INT16` rows of a table to a vector.
+def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
+    """Add at most `ROWS_IN_INT16` rows of a table to a vector.
 
     Four are added at a time, as their sum is read and written once for all of them.
     """
@@ -194,7 +194,7 @@ def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-un
     dims = table.shape[1]
     out = np.empty((n, dims), np.int8)
     total = np.zeros(dims, np.int64)
-    batch = np.empty(_ROWS_IN_INT16, np.int64)
+    batch = np.empty(ROWS_IN_INT16, np.int64)
     for d in range(n):
         total[:] = 0
         pending = 0
@@ -205,11 +205,11 @@ def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-un
             for p in range(starts[entry], starts[entry + 1]):
                 batch[pending] = rows[p]
                 pending += 1
-                if pending == _ROWS_IN_INT16:
-                    _add_rows(table, batch, pending, total)
+                if pending == ROWS_IN_INT16:
+                    add_rows(table, batch, pending, total)
                     pending = 0
-        _add_rows(table, batch, pending, total)
-        _quantise(total, out[d])
+        add_rows(table, batch, pending, total)
+        quantise(total, out[d])
     return out, counted, known
 
 

@@ -58,7 +58,7 @@ def test_a_cell_that_the_reference_lacks_is_an_excess_from_some_documents_on(
 def fitted(documents: Documents, seed: int) -> tuple[Codebook, Thresholds, ClusterCounts, int]:
     """Fit a codebook and thresholds as a reference does; half the documents fit the centroids."""
     x, n = fixed_matrix(documents.sketch["embedding"], np.int8), len(documents)
-    codebook = fit_codebook(x[: n // 2], default_clusters(n), seed, np.arange(x.shape[1]))
+    codebook = fit_codebook(x[: n // 2], default_clusters(n), seed)
     _, dot, density = codebook.assign(x[n // 2 : 3 * n // 4])
     return codebook, set_thresholds(dot, density, Bands()), counted(codebook, documents), n
 

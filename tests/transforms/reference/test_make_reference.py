@@ -29,14 +29,15 @@ from outcross.transforms.reference.documents import (
     ReferenceDocuments,
     reference_part,
 )
-from outcross.transforms.reference.fit_reference import RARE_WORDS_FROM, second_dims
+from outcross.transforms.reference.fit_reference import RARE_WORDS_FROM
 from outcross.transforms.reference.make_reference import Maker
 from outcross.transforms.reference.members import MembersPart
 from outcross.transforms.reference.names import distinctive_words, words_of
 from outcross.transforms.reference.pool import DOCUMENTS, TOKENS
 from outcross.transforms.reference.sample import sample_key
+from outcross.transforms.reference.second_codebook import BUCKETS, word_vectors, word_weights
 from outcross.transforms.reference.thresholds import set_thresholds
-from outcross.transforms.sketches.store import Sketches, fixed_matrix, ngram_runs
+from outcross.transforms.sketches.store import Sketches, fixed_matrix, ngram_runs, packed_runs
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 from outcross.transforms.text.surface import Bands, set_bands
@@ -106,9 +107,10 @@ def made_figures(maker: Maker, sketches: Sketches) -> dict[str, Any]:
     pool += [made.pool.cells[name].to_pylist() for name in [*names, "class"]]
     return {
         "codebooks": [
-            (c.centroids.tolist(), c.dims.tolist(), c.counts.tolist())
-            for c in (made.codebook, made.second_codebook)
+            (c.centroids.tolist(), c.counts.tolist())
+            for c in (made.codebook, made.second_codebook.codebook)
         ],
+        "weights": made.second_codebook.weights.tolist(),
         "columns": {
             name: dict(zip(fingerprints(sketches), column.tolist(), strict=True))
             for name, column in zip([*names, "class"], columns, strict=True)
@@ -153,10 +155,16 @@ def defined_figures(sources: list[Source], sketches: Sketches, human: bool) -> d
     fits = np.flatnonzero(chosen & (part == FIT))
     fits = fits[np.argsort(seeded_hash(hi, lo, SEED, "codebook")[fits])][: 64 * clusters]
     x = fixed_matrix(table["embedding"], np.int8)
-    codebook = fit_codebook(x[fits], clusters, SEED, np.arange(256))
-    second = fit_codebook(x[fits], max(1, clusters * 2 // 3), SEED + 1, second_dims(SEED))
+    codebook = fit_codebook(x[fits], clusters, SEED)
+    frequencies = np.zeros(BUCKETS, np.int64)
+    for row in np.flatnonzero(chosen & (part == FIT)):
+        ids = np.frombuffer(table["words"][row].as_py(), np.uint32)
+        frequencies[np.unique(ids >> 16)] += 1
+    weights = word_weights(frequencies, int((chosen & (part == FIT)).sum()))
+    seen = word_vectors(*packed_runs(table["words"]), weights)
+    second = fit_codebook(seen[fits], max(1, clusters * 2 // 3), SEED + 1)
     cluster, dot, density = codebook.assign(x)
-    cells = [cluster, dot, density, second.assign(x)[0]]
+    cells = [cluster, dot, density, second.assign(seen)[0]]
     surface = fixed_matrix(table["surface"], np.uint32)
     bands = set_bands(surface[chosen]) if human else Bands()
     calibrates = chosen & (part == THRESHOLDS)
@@ -194,9 +202,8 @@ def defined_figures(sources: list[Source], sketches: Sketches, human: bool) -> d
     members = np.stack([hi, lo], axis=1)[chosen]
     order = ["cluster", "dot", "density", "audit_cluster", "class"]
     return {
-        "codebooks": [
-            (c.centroids.tolist(), c.dims.tolist(), c.counts.tolist()) for c in (codebook, second)
-        ],
+        "codebooks": [(c.centroids.tolist(), c.counts.tolist()) for c in (codebook, second)],
+        "weights": weights.tolist(),
         "columns": {
             name: dict(zip(fingerprints(sketches), column.tolist(), strict=True))
             for name, column in zip(order, cells, strict=True)
