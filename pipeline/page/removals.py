@@ -106,6 +106,11 @@ def _certificate(certificate: Certificate | None) -> Html | None:
     rows: list[list[Cell | str]] = [
         [f"{point.similarity:.2f}", figure(point.chance, ".2%")] for point in certificate.recall
     ]
+    if any(point.planted is not None for point in certificate.recall):
+        columns += [Column("planted copies"), Column("compared"), Column("chance of the copies")]
+        for row, point in zip(rows, certificate.recall, strict=True):
+            shares = (point.together, point.expected)
+            row += [f"{point.planted or 0:,}", *(figure(share, ".2%") for share in shares)]
     chances = table("Chance that two documents share a band", columns, rows)
     return join(
         [
