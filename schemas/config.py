@@ -124,6 +124,11 @@ class Config(Model):
         "contain it. Two documents then repeat each other only if they do so without boilerplate "
         "as well. If absent, no shingle is boilerplate",
     )
+    check_recall: bool = Field(
+        default=False,
+        description="plant copies of some 500 texts at known similarities, and report how many of "
+        "them deduplication's bands find",
+    )
     containment: float = Field(
         default=0.5,
         ge=0,
