@@ -76,6 +76,7 @@ def job(
             confirm.append(locks.enter_context(lock_lineage(shared, progress.say)))
             config, lineage = within_lineage(config)
         check_out(config.out, kind)
+        load_model(config.embedder)  # before standard input is read, which can't be read again
         config = with_standard_input(config)
         inputs = check_request(config, kind)
         context = Context(with_plan(config), beam_args, progress, lineage, confirm)

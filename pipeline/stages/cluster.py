@@ -211,12 +211,11 @@ def _make_reference(
         context.over_units(sketches.offered, lambda p: maker.wire(p, spill), reading=True)
     reference = maker.result(
         model.fingerprint,
-        model.name,
         config.ngram,
         deduplicated.group_sizes(*roles),
         Known.total(sketched.known(*roles).values()),
     )
-    reference = replace(reference, names=_shown(reference.names))
+    reference = replace(reference, names=_shown(reference.names), embedder_name=model.name)
     reference.save(maker.reference)
     return reference
 

@@ -102,18 +102,12 @@ class Maker:
         return lanes | "ClassifyUnits" >> SumUnits(classifying, sums, assigned)
 
     def result(
-        self,
-        embedder: str,
-        embedder_name: str,
-        ngram: int,
-        repeats: NDArray[np.int64],
-        known: Known,
+        self, embedder: str, ngram: int, repeats: NDArray[np.int64], known: Known
     ) -> Reference:
         """Return the reference that the workers have made.
 
         Args:
             embedder: fingerprint of the embedder.
-            embedder_name: its name.
             ngram: words in a shingle of the pool's signatures.
             repeats: int64[m, 2], sizes of groups of repeats, and the number of groups of each.
             known: number of words in the sources, and of these that the embedder knows.
@@ -149,5 +143,4 @@ class Maker:
             names=table(CLUSTER_NAMES) if self.named else NAMES.empty_table(),
             zstd_ratio=files.read_json(files.join(sums, RATIO)),
             known=known,
-            embedder_name=embedder_name,
         )

@@ -154,7 +154,7 @@ def defined_figures(sources: list[Source], sketches: Sketches, human: bool) -> d
     fits = fits[np.argsort(seeded_hash(hi, lo, SEED, "codebook")[fits])][: 64 * clusters]
     x = fixed_matrix(table["embedding"], np.int8)
     codebook = fit_codebook(x[fits], clusters, SEED, np.arange(256))
-    second = fit_codebook(x[fits], max(1, clusters * 2 // 3), SEED + 1, second_dims(SEED))
+    second = fit_codebook(x[fits], max(1, clusters * 2 // 3), SEED + 1, second_dims(SEED, 256))
     cluster, dot, density = codebook.assign(x)
     cells = [cluster, dot, density, second.assign(x)[0]]
     surface = fixed_matrix(table["surface"], np.uint32)
