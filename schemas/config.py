@@ -84,6 +84,12 @@ class Config(Model):
     reference: str | None = Field(
         default=None, description="folder of a reference that an earlier run has made"
     )
+    embedder: str | None = Field(
+        default=None,
+        description="model that makes embeddings: static:PLACE for a model in the format of "
+        "model2vec, transformers:PLACE for an encoder in ONNX, where PLACE is a directory or a hub "
+        "id with its commit, OWNER/NAME@REVISION. If absent, the packaged English table",
+    )
     lineage: str | None = Field(
         default=None,
         description="folder that the runs of a training loop share: a run uses human text that "

@@ -85,13 +85,14 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
-def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
+def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS) -> pa.Schema:
     """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
     Args:
         num_perm: permutations of the MinHash signature.
         embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
             need.
+        dims: dimensions of an embedding.
     """
     fields = pa.schema(
         [
@@ -108,7 +109,7 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
             pa.field("generation", pa.string()),
             pa.field("prompt", pa.uint64(), nullable=False),  # hash of the prompt, 0 for none
             pa.field("signature", pa.binary(4 * num_perm), nullable=False),
-            pa.field("embedding", pa.binary(EMBEDDING_DIMS), nullable=False),
+            pa.field("embedding", pa.binary(dims), nullable=False),
             pa.field("surface", pa.binary(4 * SURFACE_MEASURES), nullable=False),  # uint32
             pa.field("words", pa.large_binary(), nullable=False),  # uint32 word hashes
             pa.field("letters", pa.uint64(), nullable=False),  # hash of the words without marks

@@ -85,6 +85,25 @@ class KnownWords(Strict):
     )
 
 
+class EmbedderReport(Strict):
+    """The model that made the embeddings, and how much of the texts it read."""
+
+    name: str = Field(description="name of the model, with the commit of a model of the hub")
+    dims: int = Field(ge=1, description="dimensions of an embedding")
+    texts: int | None = Field(
+        description="texts embedded; null, as all below, for a model that reads whole texts"
+    )
+    cut: int | None = Field(description="texts that are longer than the model reads")
+    cut_share: float | None = Field(description="cut / texts")
+    read_share: float | None = Field(
+        description="share of the characters of all texts that the model read"
+    )
+    tokens: int | None = Field(description="tokens that it read, without special ones")
+    texts_per_second: float | None = Field(
+        description="texts embedded per second of one thread; it differs from run to run"
+    )
+
+
 EXTREMES = 20  # starved clusters, and as many swollen ones, that have a text of the corpus
 
 
@@ -256,6 +275,10 @@ class Report(Strict):
     known_words: list[KnownWords] = Field(
         default_factory=list,
         description="share of words that the embedder knows, by source; empty after `dedup`",
+    )
+    embedder: EmbedderReport | None = Field(
+        default=None,
+        description="model of the key `embedder`; null for the packaged table and after `dedup`",
     )
     asked: Asked | None = Field(description="the request; null unless after `run`")
     achieved: Achieved | None = Field(

@@ -20,6 +20,7 @@ FLOORS = [
     "transforms.exchange",
     "transforms.reading",
     "transforms.text",
+    "transforms.encoders",
     "transforms.estimators",
     "transforms.sketches",
     "transforms.dedup",

@@ -70,6 +70,13 @@ def show_rows(console: Console, report: Report) -> None:
             for line in report.known_words
         )
         print_line(console, f"words that the embedder knows: {', '.join(shares)}\n")
+    if (model := report.embedder) is not None:
+        described = [f"embedder: {visible_name(model.name)}"]
+        if model.cut_share is not None:
+            described.append(f"{number_or_dash(model.cut_share, '.1%')} of the texts are cut")
+        if model.texts_per_second is not None:
+            described.append(f"{model.texts_per_second:,.0f} texts/s a thread")
+        print_line(console, f"{', '.join(described)}\n")
     if report.deduplication.found:
         show_table(console, repeats_table(report.deduplication.found))
     if report.deduplication.losses:

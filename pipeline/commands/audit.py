@@ -120,7 +120,7 @@ def audit(
         files.make_folder(files.join(request.out, WORK))  # claims the folder for this audit
         build_reference(human, beam_args, progress)
     elif reference is None and len(request.paths) == 1:
-        reference = _run_reference(request.paths[0])
+        reference = _run_reference(request.paths[0], request.embedder)
         if reference is not None:
             progress.say(f"note: measured on the run's own reference, {reference}")
     config = _config(request, sources, reference)
@@ -142,16 +142,17 @@ def audit(
         return AuditResult(config.out, report)
 
 
-def _run_reference(path: str) -> str | None:
+def _run_reference(path: str, embedder: str | None) -> str | None:
     """Return the folder of a run's reference, if it was made of human text.
 
     Args:
         path: output directory of the run.
+        embedder: the request's key of that name.
     """
     folder = files.join(path, "reference")
     if not files.exists(files.join(folder, "reference.json")) or not data_files(path):
         return None
-    return folder if load_reference(folder).human else None
+    return folder if load_reference(folder, key=embedder).human else None
 
 
 def _write_report(out: str, report: Report, described: dict[str, Any]) -> None:
@@ -171,7 +172,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
     """
     settings: dict[str, Any] = {}
     if reference is not None:  # its pool has signatures with these settings
-        loaded = load_reference(reference)
+        loaded = load_reference(reference, key=request.embedder)
         settings = {"ngram": loaded.ngram, "num_perm": loaded.num_perm, "reference": reference}
     return Config(
         out=request.out,
@@ -179,6 +180,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         workers=request.workers,
         max_reject_share=request.max_reject_share,
         texts=request.texts,
+        embedder=request.embedder,
         on_broken_file=request.on_broken_file,
         gates=request.gates,
         text_out=None,

@@ -31,10 +31,10 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.stores import use_options
 from outcross.transforms.base.visible import visible_name
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.inputs.magic import is_compressed
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
-from outcross.transforms.text.embed import default_fingerprint
 from outcross.transforms.text.minhash import lsh_parameters
 
 Kind = Literal["run", "audit", "reference"]
@@ -77,6 +77,7 @@ def job(
             confirm.append(locks.enter_context(lock_lineage(shared, progress.say)))
             config, lineage = within_lineage(config)
         check_out(config.out, kind)
+        load_model(config.embedder)  # before standard input is read, which can't be read again
         config = with_standard_input(config)
         inputs = check_request(config, kind)
         context = Context(with_plan(config), beam_args, progress, lineage, confirm)
@@ -161,9 +162,10 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
             f"near_threshold: {config.num_perm} permutations are too few for bands that find "
             f"similarities of {band_threshold(config)} and more; lower it, or raise num_perm"
         ) from None
+    load_model(config.embedder)
     earlier_runs(config)
     if config.reference is not None:
-        load_reference(config.reference)
+        load_reference(config.reference, key=config.embedder)
     for source in config.sources:
         for folder in source.files:
             if files.is_local(folder) and Path(folder).is_dir() and _inside(config.out, folder):
@@ -273,6 +275,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
     """
     context, config = sketched.context, sketched.config
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow")
+    model = load_model(config.embedder)
     inputs: dict[str, Any] = {}
     for unit in sketched.sketches.documents:
         name = config.sources[unit.source].name
@@ -302,7 +305,13 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "pipelines": len(context.pipelines),
         "shuffled_bytes": {stage: count for stage, count in context.shuffled.items() if count},
         "host": platform.node(),
-        "embedder": default_fingerprint(),
+        "embedder": model.fingerprint,
+        "embedder_model": {
+            "name": model.name,
+            "revision": model.revision,
+            "build": model.build or None,
+            "files": model.sha256,
+        },
         "reference": None if reference is None else reference.fingerprint(),
         "inputs": inputs,
     }

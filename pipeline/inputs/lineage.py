@@ -243,7 +243,9 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
     shared = files.join(folder, _REFERENCE)
     if before.generations and files.exists(files.join(shared, "reference.json")):
         reference = shared if reference is None else reference
-        used, expected = (load_reference(path).fingerprint() for path in (reference, shared))
+        used, expected = (
+            load_reference(path, key=config.embedder).fingerprint() for path in (reference, shared)
+        )
         if used != expected:
             raise ConfigError(
                 f"reference: {reference} is not the reference of the lineage, so figures and "
@@ -368,7 +370,7 @@ def _nearest_archived(
     far = distances(
         [_tables(folder, candidates.ngrams) for candidates in archived.values()],
         _bought(folder, before),
-        folded(load_reference(reference).ngrams),
+        folded(load_reference(reference, key=config.embedder).ngrams),
         mix.human_share,
     )
     taken = take_nearest(

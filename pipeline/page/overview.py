@@ -214,6 +214,7 @@ def flow(report: Report) -> Html:
         "Where the rows went",
         el("div", *bars, class_="flows"),
         el("p", note, class_="note" if holds else "alarm"),
+        _embedder(report),
         table("Documents by source", columns, rows[:200]),
         more(len(rows), 200, "sources", "report.json"),
         _pieces(report),
@@ -223,6 +224,22 @@ def flow(report: Report) -> Html:
             for field in ("read", "rejected", "removed", "kept")
         ),
     )
+
+
+def _embedder(report: Report) -> Html | None:
+    """Return a line on the embedder, and how much of the texts it read."""
+    model = report.embedder
+    if model is None:
+        return None
+    line = f"Embedder: {model.name}, {number(model.dims)} dimensions."
+    if model.texts is not None:
+        line += (
+            f" It read the beginning of {number(model.cut_share, '.1%')} of the texts and all of "
+            f"the others, {number(model.read_share, '.1%')} of the characters."
+        )
+    if model.texts_per_second is not None:
+        line += f" It embedded {number(model.texts_per_second)} texts a second and thread."
+    return el("p", line, class_="note")
 
 
 def _pieces(report: Report) -> Html | None:

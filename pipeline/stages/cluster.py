@@ -17,6 +17,7 @@ from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base import files
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.reference.assign_clusters import AssignClusters
 from outcross.transforms.reference.class_counts import ClassCounts
@@ -31,7 +32,6 @@ from outcross.transforms.reference.reference import (
     copy_reference,
     load_reference,
 )
-from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.known import Known
 
 
@@ -107,7 +107,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
     if done.finished:
         context.progress.skipped("cluster")
         if reference is None:
-            reference = load_reference(done.path("reference"))
+            reference = load_reference(done.path("reference"), key=config.embedder)
     else:
         with context.progress.stage("cluster", documents=sketches.offered_rows):
             if reference is None:
@@ -126,7 +126,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
 def _loaded(config: Config) -> Reference:
     """Load the reference that a configuration names."""
     assert config.reference is not None
-    reference = load_reference(config.reference)
+    reference = load_reference(config.reference, key=config.embedder)
     return reference if config.texts else replace(reference, names=NAMES.empty_table())
 
 
@@ -191,6 +191,7 @@ def _make_reference(
     rows = [
         sketches.reports[unit.index].rows for unit in sketches.offered if unit.source in numbers
     ]
+    model = load_model(config.embedder)
     maker = Maker(
         documents=ReferenceDocuments(
             sketches.folder, deduplicated.folder, frozenset(numbers), config.seed
@@ -208,12 +209,12 @@ def _make_reference(
     with context.spill() as spill:
         context.over_units(sketches.offered, lambda p: maker.wire(p, spill), reading=True)
     reference = maker.result(
-        load_default().fingerprint,
+        model.fingerprint,
         config.ngram,
         deduplicated.group_sizes(*roles),
         Known.total(sketched.known(*roles).values()),
     )
-    reference = replace(reference, names=_shown(reference.names))
+    reference = replace(reference, names=_shown(reference.names), embedder_name=model.name)
     reference.save(maker.reference)
     return reference
 

@@ -169,6 +169,7 @@ def _report(
         result = _verdict(measured, judged, collapsed_prompts(measured, answers))
         parts |= {
             "known_words": figures.known_words(measured.sketched),
+            "embedder": figures.embedder_facts(measured.sketched),
             "stages": stages,
             "judged": judged,
             "shards": figures.shards(measured),

@@ -18,12 +18,12 @@ from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import PIECE_TOKENS
 from outcross.schemas.supertypes import MAX_FIELDS
 from outcross.transforms.base import files
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.inputs.seals import Identity, digests_of, identify_all, seal_units
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.sketches.passages import passage_units
 from outcross.transforms.sketches.sketch_documents import SketchDocuments
 from outcross.transforms.sketches.store import Sketches
-from outcross.transforms.text.embed import default_fingerprint
 
 LEAST_UNIT = 8 << 20
 """Bytes of a unit, at least."""
@@ -57,7 +57,8 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
     cut = embedded and any(source.pieces is not None for source in config.sources)
     if cut:
         parts["pieces"] = [[s.pieces, s.piece_tokens or PIECE_TOKENS] for s in config.sources]
-    done = artifact(config.out, "sketch", embedder=default_fingerprint(), **parts)
+    model = load_model(config.embedder)
+    done = artifact(config.out, "sketch", embedder=model.work_key, **parts)
     if not embedded and not done.finished:  # sketches with embeddings do as well
         done = artifact(config.out, "sketch", embedder=None, **parts)
     folder = done.subfolder("units")
@@ -70,7 +71,15 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
             files.write_bytes(done.path(DIGESTS), digests)
         size = sum(unit.bytes for unit in every)
         with context.progress.stage("sketch", size=size):
-            work = SketchDocuments(config.sources, folder, config.ngram, config.num_perm, embedded)
+            work = SketchDocuments(
+                config.sources,
+                folder,
+                config.ngram,
+                config.num_perm,
+                embedded,
+                config.embedder,
+                model.fingerprint,
+            )
             context.over_units(every, lambda p: p | work, reading=True)
     # Sketches are taken again by content: the files may have other names than before.
     named = [asdict(unit) for unit in seal_units(units, identities, DIGESTS)]
@@ -93,6 +102,12 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
             "writes them"
         )
     names = {path: identity.name for path, identity in identities.items()}
+    builds = {report.build for report in sketches.reports if report.build}
+    if len(builds) > 1:
+        context.warn(
+            "embedder: machines of different kinds made the embeddings, so their last bits may "
+            f"differ: {'; '.join(sorted(builds))}. Use one kind of machine for the same bytes"
+        )
     passages = Sketches(folder, every) if cut else None
     sketched = Sketched(
         context, done, sketches, union, removed_union, text_out, names, embedded, passages

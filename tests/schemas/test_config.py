@@ -33,6 +33,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "texts": True,
         "best_effort": False,
         "reference": None,
+        "embedder": None,
         "lineage": None,
         "near_threshold": 0.8,
         "ngram": 5,

@@ -169,6 +169,8 @@ def deduplicated(folder, sketches, sources, settings=SETTINGS, bits=3, lanes=2, 
 class NoEmbedder:
     """Stands in for an embedder where only words matter."""
 
+    dims = 256
+
     def embed(self, words, texts):
         return Embedded(np.zeros((len(words), 256), np.int8), Known(0, 0))
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, Unit
+from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file
@@ -186,7 +186,7 @@ def compare_answers(rows: pa.Table, seed: int) -> dict[str, Any]:
     document, prompt, hi, lo = (
         rows[name].to_numpy() for name in ("document", "prompt", "fingerprint_hi", "fingerprint_lo")
     )
-    embeddings = fixed_matrix(rows["embedding"], np.int8).reshape(-1, EMBEDDING_DIMS)
+    embeddings = fixed_matrix(rows["embedding"], np.int8)
     summary = summarise(prompt, *packed_runs(rows["words"]), hi, lo, embeddings, seed)
     names = ("several", "answers", "k", "distinct", "effective", "same_chance", "gains")
     shown = [

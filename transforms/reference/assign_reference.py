@@ -171,7 +171,8 @@ class AssignReference:
     def _pooled_schema(self) -> pa.Schema:
         places = [pa.field(name, pa.int64()) for name in ("unit", "place")]
         cells = [pa.field(field.name, field.type) for field in ASSIGNMENTS]
-        return pa.schema([*sketch_schema(self.num_perm), *places, *cells])
+        dims = self._codebooks[0].centroids.shape[1]
+        return pa.schema([*sketch_schema(self.num_perm, dims=dims), *places, *cells])
 
     def merge(self, name: str, parts: Iterable[bytes]) -> bytes | pa.Buffer:
         """Merge the sums of all bundles, and decide what they are for."""

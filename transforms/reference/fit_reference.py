@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, Unit
+from outcross.schemas.documents import SURFACE_MEASURES, Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.compression import BLOCK, BLOCKS
@@ -86,7 +86,7 @@ class SendCandidates:
         fits = np.flatnonzero(part == FIT) if parts[FIT] else np.arange(len(rows))
         hashes = seeded_hash(hi[fits], lo[fits], self.documents.seed, "codebook")
         few = smallest_hashes(hashes, _FIT_SAMPLE, int(parts[FIT] or parts.sum()))
-        embeddings = fixed_matrix(table["embedding"], np.int8).reshape(-1, EMBEDDING_DIMS)
+        embeddings = fixed_matrix(table["embedding"], np.int8)
         columns = {"hash": hashes[few], **_places(unit, rows[fits[few]])}
         yield _CODEBOOK, pa.table({**columns, "vector": _binary(embeddings[fits[few]])})
         words = packed_runs(table["words"].take(pa.array(fits[few])))

@@ -21,13 +21,14 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.store_errors import StoreError
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.reference.members import FOLDER, Members
 from outcross.transforms.reference.pool import POOL_FILES, Pool
 from outcross.transforms.reference.second_codebook import SecondCodebook
 from outcross.transforms.reference.thresholds import Thresholds
-from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.embed import DEFAULT_NAME
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.ngrams import Tables
 
@@ -65,6 +66,7 @@ class Reference:
         names: names of the clusters, with schema `NAMES`.
         zstd_ratio: compression ratio of a sample of its texts; None for too few texts.
         known: number of words in its sources, and number of these that the embedder knows.
+        embedder_name: name of the embedder, for people.
     """
 
     human: bool
@@ -84,6 +86,7 @@ class Reference:
     names: pa.Table
     zstd_ratio: float | None
     known: Known
+    embedder_name: str = DEFAULT_NAME
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -120,6 +123,7 @@ class Reference:
             "fingerprint": self.fingerprint(),
             "human": self.human,
             "embedder": self.embedder,
+            "embedder_name": self.embedder_name,
             "thresholds": asdict(self.thresholds),
             "counts": self.counts.to_json(),
             "held_out": self.held_out.to_json(),
@@ -185,18 +189,19 @@ def copy_reference(source: str, folder: str) -> None:
     files.delete_files([files.join(folder, name) for name in sorted(stale)])
 
 
-def load_reference(folder: str, embedder: str | None = None) -> Reference:
+def load_reference(folder: str, embedder: str | None = None, key: str | None = None) -> Reference:
     """Load a reference that an earlier run has written.
 
     Args:
         folder: folder of the reference.
-        embedder: fingerprint of the embedder in use; None for the default embedder.
+        embedder: fingerprint of the embedder in use; None for that of `key`.
+        key: the configuration's key `embedder`; None for the packaged table.
 
     Raises:
         ConfigError: the folder has no reference, or one of another embedder or format; or files
             are damaged or belong to different references.
     """
-    embedder = load_default().fingerprint if embedder is None else embedder
+    embedder = load_model(key).fingerprint if embedder is None else embedder
     path = files.join(folder, DESCRIPTION)
     if not files.exists(path):
         raise ConfigError(
@@ -204,7 +209,7 @@ def load_reference(folder: str, embedder: str | None = None) -> Reference:
             "give the folder that `outcross reference build` made, or the folder `reference/` in "
             "the output of an earlier run"
         )
-    return _load(folder, embedder, files.read_bytes(path), _states(folder))
+    return _load(folder, embedder, key, files.read_bytes(path), _states(folder))
 
 
 def _states(folder: str) -> tuple[tuple[int, int], ...]:
@@ -217,7 +222,11 @@ def _states(folder: str) -> tuple[tuple[int, int], ...]:
 
 @lru_cache(maxsize=2)  # a command needs one reference several times, or compares two
 def _load(
-    folder: str, embedder: str, description: bytes, states: tuple[tuple[int, int], ...]
+    folder: str,
+    embedder: str,
+    key: str | None,
+    description: bytes,
+    states: tuple[tuple[int, int], ...],
 ) -> Reference:
     path = files.join(folder, DESCRIPTION)
     try:
@@ -228,11 +237,13 @@ def _load(
             f"reference: {path} is not a valid reference.json ({error}); build the reference "
             "again, or copy the whole folder again"
         ) from None
-    check_versions("reference", path, value, versions(VERSION), _build_advice(folder))
+    check_versions("reference", path, value, versions(VERSION), _build_advice(folder, key))
     if made_with != embedder:
         raise ConfigError(
-            f"reference: {folder} was made with embedder {made_with}, but this run has embedder "
-            f"{embedder}, so figures can't be compared; {_build_advice(folder)}"
+            f"reference: {folder} was made with embedder {value.get('embedder_name', DEFAULT_NAME)}"
+            f" ({made_with}), but this run has embedder {key or DEFAULT_NAME} ({embedder}), so "
+            "figures can't be compared; set `embedder` to that of the reference, or "
+            f"{_build_advice(folder, key)}"
         )
     try:
         reference = _read(folder, value)
@@ -257,7 +268,7 @@ def _load(
     return reference
 
 
-def _build_advice(folder: str) -> str:
+def _build_advice(folder: str, embedder: str | None) -> str:
     """Return the command that builds a reference again, with its files if the manifest has them."""
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
     if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
@@ -271,6 +282,7 @@ def _build_advice(folder: str) -> str:
         paths = [text_field] if isinstance(text_field, str) else text_field
         options += [option for path in paths for option in ("--text-field", path)]
     options += [option for role in fields.roles or () for option in ("--roles", role)]
+    options += [] if embedder is None else ["--embedder", embedder]
     command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
     hint = "" if human != ["FILES"] else ", with the human text that it was made of"
     return f"make it anew: `{command}`{hint}"
@@ -302,4 +314,5 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         names=files.read_table(files.join(folder, CLUSTERS)),
         zstd_ratio=value["zstd_ratio"],
         known=Known(*value["known"]),
+        embedder_name=value.get("embedder_name", DEFAULT_NAME),
     )

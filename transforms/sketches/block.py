@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import sketch_schema
+from outcross.schemas.documents import EMBEDDING_DIMS, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
 from outcross.transforms.sketches.digest import row_digest
-from outcross.transforms.text.embed import Embedder
+from outcross.transforms.text.embed import Embedder, Reading
 from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.meaning import items
@@ -24,9 +25,23 @@ from outcross.transforms.text.surface import surface
 from outcross.transforms.text.words import split_words, word_ids
 
 
+class Embedding(NamedTuple):
+    """What embedding the texts of a block has taken.
+
+    Attributes:
+        known: number of words, and how many of them the embedder knows.
+        reading: how much of the texts the embedder reads.
+        seconds: time that it took, of one thread; 0 for an embedder that reads whole texts.
+    """
+
+    known: Known = Known(0, 0)
+    reading: Reading = Reading()
+    seconds: float = 0.0
+
+
 def sketch_block(
     block: Block, source: Source, embedder: Embedder | None, ngram: int, num_perm: int
-) -> tuple[pa.RecordBatch, Known]:
+) -> tuple[pa.RecordBatch, Embedding]:
     """Sketch the valid rows of a block.
 
     Args:
@@ -38,15 +53,16 @@ def sketch_block(
         num_perm: number of permutations of a signature.
 
     Returns:
-        The sketches, n rows with `sketch_schema`, and how many words the embedder knows.
+        The sketches, n rows with `sketch_schema`, and what embedding them has taken.
     """
     batch, text = block.batch, block.text
-    schema = sketch_schema(num_perm, embedder is not None)
+    dims = EMBEDDING_DIMS if embedder is None else embedder.dims
+    schema = sketch_schema(num_perm, embedder is not None, dims)
     n = batch.num_rows
     if n == 0:
         empty = [pa.array([], field.type) for field in schema]
-        return pa.record_batch(empty, schema=schema), Known(0, 0)
-    words, known = split_words(text), Known(0, 0)
+        return pa.record_batch(empty, schema=schema), Embedding()
+    words, embedding = split_words(text), Embedding()
     hi, lo = fingerprints(words)
     row_hash, size = row_digest(batch)
     columns = {
@@ -67,7 +83,10 @@ def sketch_block(
         "letters": pa.array(words.letters),
     }
     if embedder is not None:
-        vectors, known = embedder.embed(words, text)
+        started = time.perf_counter()
+        vectors, known, reading = embedder.embed(words, text)
+        seconds = time.perf_counter() - started
+        embedding = Embedding(known) if reading is None else Embedding(known, reading, seconds)
         columns["embedding"] = _fixed(vectors)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = pack_runs(*signs(words))
@@ -75,7 +94,7 @@ def sketch_block(
     item_offsets, values, wording = items(words)
     columns["wording"] = pa.array(wording)
     columns["items"] = pack_runs(item_offsets, values)
-    return pa.record_batch([columns[name] for name in schema.names], schema=schema), known
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema), embedding
 
 
 def count_fields(batch: pa.RecordBatch) -> dict[str, int]:

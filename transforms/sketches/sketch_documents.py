@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from outcross.schemas.columns import unite
 from outcross.schemas.documents import Unit, sketch_schema
 from outcross.schemas.sources import Source
+from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.memory import keep_freed_memory
 from outcross.transforms.base.progress import count
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.rows.blocks import Reject
 from outcross.transforms.rows.damage import damages
 from outcross.transforms.rows.filters import Met
-from outcross.transforms.sketches.block import count_fields, sketch_block
+from outcross.transforms.sketches.block import Embedding, count_fields, sketch_block
 from outcross.transforms.sketches.passages import read_rows
 from outcross.transforms.sketches.store import UnitReport
-from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.embed import Reading
 from outcross.transforms.text.known import Known
 
 
@@ -45,6 +47,8 @@ class SketchDocuments(beam.PTransform):
         ngram: words in a shingle.
         num_perm: number of permutations of a signature.
         embedded: True to make embeddings, surfaces and signs, which deduplication doesn't need.
+        embedder: the configuration's key of that name; None for the packaged table.
+        fingerprint: fingerprint that the embedder must have on every worker; None for any.
     """
 
     sources: Sequence[Source]
@@ -52,10 +56,20 @@ class SketchDocuments(beam.PTransform):
     ngram: int
     num_perm: int
     embedded: bool = True
+    embedder: str | None = None
+    fingerprint: str | None = None
 
     def expand(self, lanes: Any) -> Any:
         """Sketch the units of each lane."""
-        work = _SketchUnit(self.sources, self.folder, self.ngram, self.num_perm, self.embedded)
+        work = _SketchUnit(
+            self.sources,
+            self.folder,
+            self.ngram,
+            self.num_perm,
+            self.embedded,
+            self.embedder,
+            self.fingerprint,
+        )
         return lanes | PerUnit(work)
 
 
@@ -66,17 +80,27 @@ class _SketchUnit:
     ngram: int
     num_perm: int
     embedded: bool
+    key: str | None
+    fingerprint: str | None
 
     def setup(self) -> None:
         keep_freed_memory()
-        self.embedder = load_default() if self.embedded else None
+        self.model = load_model(self.key)
+        expected = self.fingerprint or self.model.fingerprint
+        if self.model.fingerprint != expected:
+            raise ConfigError(
+                f"embedder: {self.key} has the fingerprint {self.model.fingerprint} on "
+                f"a worker, and {expected} where the command was started; give all machines the "
+                "same files, or name a hub id with its commit"
+            )
+        self.embedder = self.model.embedder() if self.embedded else None
 
     def run(self, unit: Unit) -> int:
         report_path = unit_file(self.folder, unit.index, "json")
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
-        schema = sketch_schema(self.num_perm, self.embedded)
+        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims)
         reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:
@@ -98,12 +122,12 @@ class _SketchUnit:
         named: Counter[str] = Counter()
         schemas: list[pa.Schema] = []
         rejects: list[Reject] = []
-        known: list[Known] = []
+        embeddings: list[Embedding] = []
         met: list[tuple[Met, ...]] = []
         everywhere: set[str] | None = None
         for block in read_rows(unit, source):
-            batch, words = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
-            known.append(words)
+            batch, embedding = sketch_block(block, source, self.embedder, self.ngram, self.num_perm)
+            embeddings.append(embedding)
             met += [block.met] if block.met else []
             if batch.num_rows:
                 writer.write_batch(batch)
@@ -145,6 +169,9 @@ class _SketchUnit:
             everywhere=sorted(everywhere or ()),
             named=dict(named),
             schema=base64.b64encode(merged.serialize().to_pybytes()).decode(),
-            **Known.total(known)._asdict(),
+            **Known.total(each.known for each in embeddings)._asdict(),
+            reading=Reading.total(each.reading for each in embeddings)._asdict(),
+            embedding_seconds=round(sum(each.seconds for each in embeddings), 3),
+            build=self.model.build,
             met=[asdict(Met.total(parts)) for parts in zip(*met, strict=True)],
         )

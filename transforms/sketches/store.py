@@ -42,6 +42,9 @@ class UnitReport:
         named: numbers of valid rows with an id, a domain, a generation, a prompt, by field.
         tokens: words in the valid rows.
         words, known: numbers of `Known`; 0 without an embedder.
+        reading: numbers of `Reading`; 0 for an embedder that reads whole texts.
+        embedding_seconds: time that embedding took, of one thread; 0 for such an embedder.
+        build: the embedder's `Model.build`.
         met: a `Met` for each key of the source's `where`, in their order.
     """
 
@@ -61,6 +64,9 @@ class UnitReport:
     named: dict[str, int] = field(default_factory=dict)
     words: int = 0
     known: int = 0
+    reading: dict[str, int] = field(default_factory=dict)
+    embedding_seconds: float = 0.0
+    build: str = ""
     met: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod

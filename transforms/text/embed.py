@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -32,6 +33,13 @@ from outcross.transforms.text.words import Words
 SCALE = 254
 """Factor from a unit vector to its int8 embedding; values beyond half a unit are clipped."""
 
+MAX_DIMS = 1024
+"""Most dimensions: 127 * 127 * 1,024 = 16,516,096 is below 2**24, up to which float32 holds every
+integer. So every partial sum of a product of two embeddings is exact, in any order."""
+
+DEFAULT_NAME = "static MiniLM table"
+"""Name of the default embedder."""
+
 REMEMBERED = 1 << 20
 """Words and WordPiece tokens that an embedder remembers, together; some 15 MB."""
 
@@ -46,7 +54,30 @@ _LARGEST_SUM = 1 << 26
 
 
 # Bits that an embedder remembers for a word: it is counted; it is known.
-_COUNTED, _KNOWN = 1, 2
+COUNTED, KNOWN = 1, 2
+
+
+class Reading(NamedTuple):
+    """Number of texts that an embedder cuts to its longest length, and how much of them it reads.
+
+    Attributes:
+        texts: texts embedded.
+        cut: texts among them that are longer than the embedder reads.
+        characters: characters of all texts.
+        read: characters that the embedder reads.
+        tokens: tokens that it reads, without special ones.
+    """
+
+    texts: int = 0
+    cut: int = 0
+    characters: int = 0
+    read: int = 0
+    tokens: int = 0
+
+    @classmethod
+    def total(cls, parts: Iterable[Reading]) -> Reading:
+        """Return the sum of parts."""
+        return cls(*map(sum, zip(cls(), *parts, strict=True)))
 
 
 class Embedded(NamedTuple):
@@ -55,17 +86,19 @@ class Embedded(NamedTuple):
     Attributes:
         vectors: int8[n, dims]; a row of zeros where there is nothing to embed.
         known: how many of the documents' words it knows.
+        reading: how much of the texts it reads; None for an embedder that reads whole texts.
     """
 
     vectors: NDArray[np.int8]
     known: Known
+    reading: Reading | None = None
 
 
 class Embedder(Protocol):
     """Turns documents into embeddings.
 
     An instance belongs to one thread and may remember words. The embedding of a document still
-    depends on that document alone.
+    depends on that document alone: not on its batch, the batch's size, or earlier documents.
     """
 
     @property
@@ -188,7 +221,19 @@ def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-untyped-def]
+def sum_rows(offsets, entries, starts, rows, states, table):  # type: ignore[no-untyped-def]
+    """Sum the table rows of each document's entries, and scale the sums.
+
+    Args:
+        offsets: int64[n + 1]; document d has the entries offsets[d] to offsets[d + 1].
+        entries: int32[total], words or tokens.
+        starts, rows: entry e is made of the table rows rows[starts[e]] to rows[starts[e + 1]].
+        states: uint8 of each entry, the bits COUNTED and KNOWN.
+        table: int8[vocabulary, dims].
+
+    Returns:
+        int8[n, dims] embeddings, number of entries that are counted, and of those that are known.
+    """
     n = len(offsets) - 1
     counted = known = np.int64(0)
     dims = table.shape[1]
@@ -200,8 +245,8 @@ def _embed(offsets, entries, starts, rows, states, table):  # type: ignore[no-un
         pending = 0
         for i in range(offsets[d], offsets[d + 1]):
             entry = entries[i]
-            counted += states[entry] & _COUNTED
-            known += states[entry] // _KNOWN
+            counted += states[entry] & COUNTED
+            known += states[entry] // KNOWN
             for p in range(starts[entry], starts[entry + 1]):
                 batch[pending] = rows[p]
                 pending += 1
@@ -292,7 +337,12 @@ class StaticEmbedder:
             ValueError: the table is not int8, has no row for a token, or more than 1,024 columns.
         """
         rows = tokenizer.get_vocab_size()
-        if table.dtype != np.int8 or table.ndim != 2 or len(table) < rows or table.shape[1] > 1024:
+        if (
+            table.dtype != np.int8
+            or table.ndim != 2
+            or len(table) < rows
+            or table.shape[1] > MAX_DIMS
+        ):
             raise ValueError(
                 f"the table of {name} is {table.dtype}{list(table.shape)}; "
                 f"int8 with at least {rows} rows and at most 1,024 columns is needed"
@@ -318,7 +368,7 @@ class StaticEmbedder:
             self._learn(words, np.flatnonzero(entries < 0))
             entries = self._memory.find(words.hashes)
         memory = self._memory
-        out, counted, known = _embed(
+        out, counted, known = sum_rows(
             words.offsets, entries, memory.starts, memory.rows, memory.states, self._table
         )
         return Embedded(out, Known(counted, known))
@@ -352,7 +402,7 @@ class StaticEmbedder:
         whole_words = _sums(self._wordpiece.begins[ids] & self._says_something[ids])
         is_whole = np.diff(whole_words[offsets]) == pieces
         is_known = is_whole & (characters > 0) & (characters >= 2 * pieces)
-        return (_COUNTED * (characters > 0) + _KNOWN * is_known).astype(np.uint8)
+        return (COUNTED * (characters > 0) + KNOWN * is_known).astype(np.uint8)
 
 
 def _sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -412,7 +462,7 @@ def load_default(remembered: int = REMEMBERED) -> StaticEmbedder:
     return StaticEmbedder(
         table,
         tokenizer,
-        name="static MiniLM table",
+        name=DEFAULT_NAME,
         fingerprint=fingerprint,
         remembered=remembered,
     )

@@ -16,8 +16,9 @@ from outcross.pipeline.stages.measure import AnyMeasured
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.figures import Domain, Figures, Measure, Shard, Stage
 from outcross.schemas.measures import MEASURES
-from outcross.schemas.report import KnownWords, ReferenceSummary
+from outcross.schemas.report import EmbedderReport, KnownWords, ReferenceSummary
 from outcross.schemas.sources import WRITABLE
+from outcross.transforms.encoders.load import load_model
 from outcross.transforms.estimators.compression import zstd_ratio
 from outcross.transforms.estimators.richness import TAIL, effective_number
 from outcross.transforms.measuring.contrast import LEAST_DOCUMENTS, measure, too_few
@@ -26,6 +27,7 @@ from outcross.transforms.measuring.gate import foreign, judged, unread
 from outcross.transforms.measuring.grouping import set_file
 from outcross.transforms.measuring.repeats import repeated_share
 from outcross.transforms.reference.reference import Reference
+from outcross.transforms.text.embed import Reading
 from outcross.transforms.text.known import Known
 
 _OF_A_SHARD = ("effective_clusters", "js", "tail_mass", "distinct_3")
@@ -161,6 +163,27 @@ def known_words(sketched: Sketched) -> list[KnownWords]:
         KnownWords(source=name, **known._asdict(), share=known.share, enough=known.enough)
         for name, known in sketched.known(*WRITABLE, "reference").items()
     ]
+
+
+def embedder_facts(sketched: Sketched) -> EmbedderReport | None:
+    """Describe the embedder, and how much of the texts it read; None for the packaged table."""
+    if sketched.config.embedder is None:
+        return None
+    model = load_model(sketched.config.embedder)
+    reports = sketched.sketches.reports
+    reading = Reading.total(Reading(**report.reading) for report in reports)
+    seconds = sum(report.embedding_seconds for report in reports)
+    read = reading.texts > 0
+    return EmbedderReport(
+        name=model.name,
+        dims=model.dims,
+        texts=reading.texts if read else None,
+        cut=reading.cut if read else None,
+        cut_share=reading.cut / reading.texts if read else None,
+        read_share=reading.read / max(reading.characters, 1) if read else None,
+        tokens=reading.tokens if read else None,
+        texts_per_second=round(reading.texts / seconds, 1) if read and seconds else None,
+    )
 
 
 def judge(measures: Sequence[Measure], measured: AnyMeasured) -> list[Measure]:

@@ -124,7 +124,8 @@ def test_the_fingerprint_tells_every_part_apart() -> None:
 
 def test_another_embedder_format_or_folder_is_refused_by_name(tmp_path: Path) -> None:
     SMALL.save(str(tmp_path))
-    with pytest.raises(ConfigError, match=r"but this run has embedder e-2, .*; make it"):
+    named = r"was made with embedder static MiniLM table \(e-1\), .* \(e-2\), .*, or make it"
+    with pytest.raises(ConfigError, match=named):
         load_reference(str(tmp_path), "e-2")
     with pytest.raises(ConfigError, match=r"empty holds no reference\.json"):
         load_reference(str(tmp_path / "empty"), "e-1")
