@@ -24,6 +24,9 @@ class _Reading(Fields):
         default=0.01, ge=0, le=1, description=Config.model_fields["max_reject_share"].description
     )
     texts: bool = Field(default=True, description=Config.model_fields["texts"].description)
+    tokenizer: str | None = Field(
+        default=None, description=Config.model_fields["tokenizer"].description
+    )
     on_broken_file: OnBroken = Field(
         default="stop", description=Config.model_fields["on_broken_file"].description
     )
@@ -53,6 +56,7 @@ class ReferenceRequest(_Reading):
             workers=self.workers,
             max_reject_share=self.max_reject_share,
             texts=self.texts,
+            tokenizer=self.tokenizer,
             on_broken_file=self.on_broken_file,
         )
 

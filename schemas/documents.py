@@ -85,13 +85,18 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
-def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
+WORD_COUNT = pa.field("word_count", pa.int64(), nullable=False)
+"""Words of a document: in sketches whose `tokens` a tokenizer has counted."""
+
+
+def sketch_schema(num_perm: int, embedded: bool = True, counted: bool = False) -> pa.Schema:
     """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
     Args:
         num_perm: permutations of the MinHash signature.
         embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
             need.
+        counted: True where a tokenizer counts `tokens`, and words have a column of their own.
     """
     fields = pa.schema(
         [
@@ -118,7 +123,8 @@ def sketch_schema(num_perm: int, embedded: bool = True) -> pa.Schema:
         ]
     )
     needless = () if embedded else ("embedding", "surface", "signs")
-    return pa.schema([field for field in fields if field.name not in needless])
+    needed = [field for field in fields if field.name not in needless]
+    return pa.schema([*needed, WORD_COUNT] if counted else needed)
 
 
 REJECTS = pa.schema(

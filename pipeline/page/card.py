@@ -6,6 +6,7 @@ import json
 
 from outcross.schemas.config import Config
 from outcross.schemas.report import Report
+from outcross.transforms.base.visible import visible_name
 
 
 def dataset_card(config: Config, report: Report) -> str:
@@ -45,6 +46,9 @@ def dataset_card(config: Config, report: Report) -> str:
         f"| {line.kept:,} | {line.written:,} | {line.copies:,} |"
         for line in report.conservation
     ]
+    if report.tokenizer is not None:
+        name = visible_name(str(report.tokenizer)).replace("`", "'")
+        lines += ["", f"Tokens are those of the tokenizer `{name}`."]
     lines += _lineage(report)
     if report.stages:
         lines += [

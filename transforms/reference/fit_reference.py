@@ -28,7 +28,7 @@ from outcross.transforms.reference.documents import FIT, ReferenceDocuments, rea
 from outcross.transforms.reference.members import Members, MembersPart, part_of, write_part
 from outcross.transforms.reference.pool import DOCUMENTS, TOKENS
 from outcross.transforms.reference.sample import sample_key
-from outcross.transforms.sketches.store import fixed_matrix
+from outcross.transforms.sketches.store import fixed_matrix, read_in_words
 from outcross.transforms.text.surface import Bands, set_bands
 
 SAMPLED = 1 << 20
@@ -70,7 +70,7 @@ class SendCandidates:
             return
         rows, parts = self.documents.rows(unit), read_parts(self.folder)
         path = unit_file(self.documents.sketches, unit.index, "parquet")
-        table = files.read_table(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
+        table = read_in_words(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
         hi, lo, tokens, length = (table[name].to_numpy() for name in _COLUMNS[:4])
         part = self.documents.part(hi, lo)
 

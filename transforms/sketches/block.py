@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import sketch_schema
+from outcross.schemas.documents import WORD_COUNT, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
@@ -21,6 +21,7 @@ from outcross.transforms.text.meaning import items
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.signs import signs
 from outcross.transforms.text.surface import surface
+from outcross.transforms.text.tokens import count_tokens
 from outcross.transforms.text.words import split_words, word_ids
 
 
@@ -41,7 +42,8 @@ def sketch_block(
         The sketches, n rows with `sketch_schema`, and how many words the embedder knows.
     """
     batch, text = block.batch, block.text
-    schema = sketch_schema(num_perm, embedder is not None)
+    tokenizer = source.tokenizer
+    schema = sketch_schema(num_perm, embedder is not None, tokenizer is not None)
     n = batch.num_rows
     if n == 0:
         empty = [pa.array([], field.type) for field in schema]
@@ -66,6 +68,9 @@ def sketch_block(
         "words": pack_runs(words.offsets, word_ids(words)),
         "letters": pa.array(words.letters),
     }
+    if tokenizer is not None:
+        columns[WORD_COUNT.name] = columns["tokens"]
+        columns["tokens"] = pa.array(count_tokens(text, tokenizer))
     if embedder is not None:
         vectors, known = embedder.embed(words, text)
         columns["embedding"] = _fixed(vectors)

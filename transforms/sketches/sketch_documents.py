@@ -76,7 +76,7 @@ class _SketchUnit:
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
-        schema = sketch_schema(self.num_perm, self.embedded)
+        schema = sketch_schema(self.num_perm, self.embedded, source.tokenizer is not None)
         reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:
