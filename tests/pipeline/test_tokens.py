@@ -114,6 +114,17 @@ def test_without_an_embedding_too(folder: Path) -> None:
         assert row["outcross"]["tokens"] == tokens_of(row["text"])
 
 
+def test_runs_in_other_tokens_are_repeated_too(folder: Path, words: Path) -> None:
+    source = {"name": "gpt", "role": "synthetic", "files": [str(folder / "gpt.jsonl")]}
+    request = {"max_reject_share": 0.5, "sources": [source], "against": [str(words)]}
+    removed = []
+    for name, keys in (("a", {}), ("b", {"tokenizer": str(folder / "bytes")})):
+        dedup(parse({**request, **keys, "out": str(folder / f"against-{name}")}))
+        removed.append(rows(folder / f"against-{name}", "removed"))
+    assert removed[0] == removed[1]
+    assert any(row["kept_source"] != "gpt" for row in removed[0])
+
+
 def test_pieces_hold_at_most_the_asked_tokens(folder: Path) -> None:
     pieces = {"pieces": "sentence", "piece_tokens": 300}
     run(config(folder, "pieces", gpt=pieces))
