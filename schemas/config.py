@@ -15,6 +15,7 @@ from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocument
 from outcross.schemas.publishing import EventUrl, Languages, License
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.text_field import is_template, listed
+from outcross.schemas.tokens import TOKENIZER_HELP, Tokenizer
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
 
 OnBroken = Literal["stop", "reject"]
@@ -95,6 +96,7 @@ class Config(Model):
         description="folder that the runs of a training loop share: a run uses human text that "
         "earlier runs bought again, and chooses from their synthetic text as well",
     )
+    tokenizer: str | None = Field(default=None, description=TOKENIZER_HELP)
     near_threshold: float = Field(
         default=0.8,
         gt=0.2,
@@ -434,6 +436,12 @@ def _check_pieces(source: Source) -> None:
             f"pieces: {source.name!r} has a prompt_field, and a piece of an answer is no answer to "
             "its prompt; leave one of them out"
         )
+
+
+def tokenizer_of(config: Config) -> Tokenizer | None:
+    """Return the tokenizer that counts the tokens of a running job; None where tokens are words."""
+    file = config.sources[0].tokenizer
+    return None if file is None else file.tokenizer
 
 
 def repeat_caps(config: Config) -> MaxCopies:

@@ -85,7 +85,13 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
-def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS) -> pa.Schema:
+WORD_COUNT = pa.field("word_count", pa.int64(), nullable=False)
+"""Words of a document: in sketches whose `tokens` a tokenizer has counted."""
+
+
+def sketch_schema(
+    num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS, counted: bool = False
+) -> pa.Schema:
     """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
     Args:
@@ -93,6 +99,7 @@ def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DI
         embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
             need.
         dims: dimensions of an embedding.
+        counted: True where a tokenizer counts `tokens`, and words have a column of their own.
     """
     fields = pa.schema(
         [
@@ -119,7 +126,8 @@ def sketch_schema(num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DI
         ]
     )
     needless = () if embedded else ("embedding", "surface", "signs")
-    return pa.schema([field for field in fields if field.name not in needless])
+    needed = [field for field in fields if field.name not in needless]
+    return pa.schema([*needed, WORD_COUNT] if counted else needed)
 
 
 REJECTS = pa.schema(

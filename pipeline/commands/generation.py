@@ -15,6 +15,7 @@ from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import is_json, json_field, original_name, settle, unite
+from outcross.schemas.config import tokenizer_of
 from outcross.schemas.lineage import (
     Amount,
     ArchivedSource,
@@ -172,7 +173,8 @@ def commit(selected: Selected, tokens: int) -> None:
     if first and clustered.reference.human:  # else a later run with human text copies it
         files.make_folder(lineage.reference)
         copy_reference(clustered.reference_folder, lineage.reference)
-    state = Lineage(generations=[*lineage.before.generations, generation])
+    generations = [*lineage.before.generations, generation]
+    state = Lineage(generations=generations, tokenizer=tokenizer_of(config))
     text = state.model_dump_json(indent=2) + "\n"
     files.write_bytes(lineage.path(LINEAGE), text.encode())
     _delete_others(lineage.folder, state)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.inputs.plans import read_plan
+from outcross.pipeline.inputs.tokenizer import Given, check_counts
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
 from outcross.schemas.formats import FORMAT, check_json, versions
@@ -214,11 +215,12 @@ def _delete_leftovers(folder: str) -> None:
         files.delete_files(files.list_files(files.join(folder, f".{LINEAGE}.*.tmp")))
 
 
-def within_lineage(config: Config) -> tuple[Config, RunLineage]:
+def within_lineage(config: Config, tokenizer: Given | None = None) -> tuple[Config, RunLineage]:
     """Add the ledger, earlier candidates and the reference of a lineage to a configuration.
 
     Args:
         config: configuration that names a lineage.
+        tokenizer: tokenizer of the run; None where tokens are words.
 
     Returns:
         The configuration with the additional sources, and the lineage.
@@ -239,6 +241,9 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
         )
     asked = _as_planned(config)
     before = _before(state, name, config.out)
+    if before.generations:
+        given = None if tokenizer is None else tokenizer.tokenizer
+        check_counts("lineage", folder, state.tokenizer, given)
     reference = config.reference
     shared = files.join(folder, _REFERENCE)
     if before.generations and files.exists(files.join(shared, "reference.json")):

@@ -14,6 +14,7 @@ import yaml
 from outcross.pipeline.page.dataset import Dataset, markdown
 from outcross.schemas.config import Config
 from outcross.schemas.report import Report
+from outcross.transforms.base.visible import visible_name
 
 _SIZES = (
     *("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M"),
@@ -39,6 +40,9 @@ def dataset_card(dataset: Dataset) -> str:
         *_weights(report),
         *_sources(report),
     ]
+    if report.tokenizer is not None:
+        name = visible_name(str(report.tokenizer)).replace("`", "'")
+        lines += ["", f"Tokens are those of the tokenizer `{name}`."]
     lines += _lineage(report)
     if report.stages:
         lines += [

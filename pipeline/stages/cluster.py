@@ -14,7 +14,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.texts import beginning
-from outcross.schemas.config import Config
+from outcross.schemas.config import Config, tokenizer_of
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base import files
 from outcross.transforms.encoders.load import load_model
@@ -214,7 +214,8 @@ def _make_reference(
         deduplicated.group_sizes(*roles),
         Known.total(sketched.known(*roles).values()),
     )
-    reference = replace(reference, names=_shown(reference.names), embedder_name=model.name)
+    names, tokenizer = _shown(reference.names), tokenizer_of(config)
+    reference = replace(reference, names=names, embedder_name=model.name, tokenizer=tokenizer)
     reference.save(maker.reference)
     return reference
 

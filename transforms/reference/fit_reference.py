@@ -37,7 +37,7 @@ from outcross.transforms.reference.second_codebook import (
     word_vectors,
     word_weights,
 )
-from outcross.transforms.sketches.store import fixed_matrix, packed_runs
+from outcross.transforms.sketches.store import fixed_matrix, packed_runs, read_in_words
 from outcross.transforms.text.surface import Bands, set_bands
 
 SAMPLED = 1 << 20
@@ -78,7 +78,7 @@ class SendCandidates:
             return
         rows, parts = self.documents.rows(unit), read_parts(self.folder)
         path = unit_file(self.documents.sketches, unit.index, "parquet")
-        table = files.read_table(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
+        table = read_in_words(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
         hi, lo, tokens, length = (table[name].to_numpy() for name in _COLUMNS[:4])
         part = self.documents.part(hi, lo)
 

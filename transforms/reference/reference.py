@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
+from outcross.schemas.tokens import Tokenizer
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.damage import DamagedError
@@ -67,6 +68,7 @@ class Reference:
         zstd_ratio: compression ratio of a sample of its texts; None for too few texts.
         known: number of words in its sources, and number of these that the embedder knows.
         embedder_name: name of the embedder, for people.
+        tokenizer: what has counted its tokens; None where tokens are words.
     """
 
     human: bool
@@ -87,6 +89,7 @@ class Reference:
     zstd_ratio: float | None
     known: Known
     embedder_name: str = DEFAULT_NAME
+    tokenizer: Tokenizer | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -133,6 +136,8 @@ class Reference:
             "known": self.known,
             "members": self.members.to_json(),
         }
+        if self.tokenizer is not None:
+            value["tokenizer"] = self.tokenizer.model_dump()
         files.write_json(files.join(folder, DESCRIPTION), value)
         return self.fingerprint()
 
@@ -162,6 +167,7 @@ class Reference:
             state.update(np.ascontiguousarray(array).tobytes())
         state.update(f"{self.members.total.documents} {self.members.total.hashes}".encode())
         state.update(self.pool.fingerprint)
+        state.update(b"" if self.tokenizer is None else self.tokenizer.sha256.encode())
         return str(state.hexdigest())
 
 
@@ -315,4 +321,5 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         zstd_ratio=value["zstd_ratio"],
         known=Known(*value["known"]),
         embedder_name=value.get("embedder_name", DEFAULT_NAME),
+        tokenizer=Tokenizer(**value["tokenizer"]) if "tokenizer" in value else None,
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, sketch_schema
+from outcross.schemas.documents import EMBEDDING_DIMS, WORD_COUNT, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
@@ -22,6 +22,7 @@ from outcross.transforms.text.meaning import items
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.signs import signs
 from outcross.transforms.text.surface import surface
+from outcross.transforms.text.tokens import count_tokens
 from outcross.transforms.text.words import split_words, word_ids
 
 
@@ -57,7 +58,8 @@ def sketch_block(
     """
     batch, text = block.batch, block.text
     dims = EMBEDDING_DIMS if embedder is None else embedder.dims
-    schema = sketch_schema(num_perm, embedder is not None, dims)
+    tokenizer = source.tokenizer
+    schema = sketch_schema(num_perm, embedder is not None, dims, tokenizer is not None)
     n = batch.num_rows
     if n == 0:
         empty = [pa.array([], field.type) for field in schema]
@@ -82,6 +84,9 @@ def sketch_block(
         "words": pack_runs(words.offsets, word_ids(words)),
         "letters": pa.array(words.letters),
     }
+    if tokenizer is not None:
+        columns[WORD_COUNT.name] = columns["tokens"]
+        columns["tokens"] = pa.array(count_tokens(text, tokenizer))
     if embedder is not None:
         started = time.perf_counter()
         vectors, known, reading = embedder.embed(words, text)

@@ -100,7 +100,8 @@ class _SketchUnit:
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
-        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims)
+        counted = source.tokenizer is not None
+        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims, counted)
         reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import REJECTS, Unit
+from outcross.schemas.documents import REJECTS, WORD_COUNT, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
@@ -40,7 +40,7 @@ class UnitReport:
         schema: serialised Arrow schema of the user's columns.
         everywhere: columns with a value in every valid row.
         named: numbers of valid rows with an id, a domain, a generation, a prompt, by field.
-        tokens: words in the valid rows.
+        tokens: tokens of the valid rows.
         words, known: numbers of `Known`; 0 without an embedder.
         reading: numbers of `Reading`; 0 for an embedder that reads whole texts.
         embedding_seconds: time that embedding took, of one thread; 0 for such an embedder.
@@ -171,6 +171,31 @@ class Sketches:
                     }
                 )
             yield pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def read_in_words(path: str, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a unit's sketches, with words as `tokens`, whatever tokens are.
+
+    Args:
+        path: file of the sketches.
+        columns: names of the columns.
+    """
+    table = files.read_table(path, [*columns, *([WORD_COUNT.name] if "tokens" in columns else [])])
+    return in_words(table)
+
+
+def in_words(sketch: pa.Table) -> pa.Table:
+    """Return sketches with words as `tokens`, without a column `word_count`."""
+    if WORD_COUNT.name not in sketch.column_names:
+        return sketch
+    place = sketch.column_names.index("tokens")
+    table = sketch.set_column(place, sketch.schema.field(place), sketch[WORD_COUNT.name])
+    return table.drop_columns([WORD_COUNT.name])
+
+
+def word_counts(sketch: pa.Table) -> NDArray[np.int64]:
+    """Count the words of documents in their column `words`: int64[n]."""
+    return np.diff(packed_runs(sketch["words"])[0])
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:
