@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outcross.pipeline.commands.audit import AuditResult, audit, build_reference
     from outcross.pipeline.commands.compare import compare
+    from outcross.pipeline.commands.export import export
     from outcross.pipeline.commands.requests import requests
     from outcross.pipeline.commands.run import RunResult, dedup, plan, run
     from outcross.pipeline.engine.engines import PipelineError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from outcross.schemas.budget import DomainPolicy, MaxCopies
     from outcross.schemas.comparison import Comparison
     from outcross.schemas.config import Config
+    from outcross.schemas.export import Export, ExportRequest
     from outcross.schemas.gates import Gates
     from outcross.schemas.plan import Plan
     from outcross.schemas.report import Report
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "pipeline.commands.audit": ["AuditResult", "audit", "build_reference"],
     "pipeline.commands.compare": ["compare"],
+    "pipeline.commands.export": ["export"],
     "pipeline.commands.requests": ["requests"],
     "pipeline.commands.run": ["RunResult", "dedup", "plan", "run"],
     "pipeline.engine.engines": ["PipelineError"],
@@ -45,6 +48,7 @@ _MODULES = {
     "schemas.budget": ["DomainPolicy", "MaxCopies"],
     "schemas.comparison": ["Comparison"],
     "schemas.config": ["Config"],
+    "schemas.export": ["Export", "ExportRequest"],
     "schemas.gates": ["Gates"],
     "schemas.plan": ["Plan"],
     "schemas.report": ["Report"],
@@ -66,6 +70,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "DomainPolicy",
+    "Export",
+    "ExportRequest",
     "Gates",
     "MaxCopies",
     "PipelineError",
@@ -83,6 +89,7 @@ __all__ = [
     "build_reference",
     "compare",
     "dedup",
+    "export",
     "load_reference",
     "plan",
     "plan_units",

@@ -27,6 +27,9 @@ class _Reading(Fields):
         default=None, description=Config.model_fields["embedder"].description
     )
     texts: bool = Field(default=True, description=Config.model_fields["texts"].description)
+    tokenizer: str | None = Field(
+        default=None, description=Config.model_fields["tokenizer"].description
+    )
     on_broken_file: OnBroken = Field(
         default="stop", description=Config.model_fields["on_broken_file"].description
     )
@@ -57,6 +60,7 @@ class ReferenceRequest(_Reading):
             max_reject_share=self.max_reject_share,
             texts=self.texts,
             embedder=self.embedder,
+            tokenizer=self.tokenizer,
             on_broken_file=self.on_broken_file,
         )
 

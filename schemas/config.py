@@ -12,8 +12,10 @@ from pydantic import (
 )
 
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocuments, MaxCopies
+from outcross.schemas.publishing import EventUrl, Languages, License
 from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.text_field import is_template, listed
+from outcross.schemas.tokens import TOKENIZER_HELP, Tokenizer
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
 
 OnBroken = Literal["stop", "reject"]
@@ -97,6 +99,7 @@ class Config(Model):
         description="folder that the runs of a training loop share: a run uses human text that "
         "earlier runs bought again, and chooses from their synthetic text as well",
     )
+    tokenizer: str | None = Field(default=None, description=TOKENIZER_HELP)
     near_threshold: float = Field(
         default=0.8,
         gt=0.2,
@@ -139,6 +142,11 @@ class Config(Model):
         description="a shingle is boilerplate if at least so many documents that share a band "
         "contain it. Two documents then repeat each other only if they do so without boilerplate "
         "as well. If absent, no shingle is boilerplate",
+    )
+    check_recall: bool = Field(
+        default=False,
+        description="plant copies of some 500 texts at known similarities, and report how many of "
+        "them deduplication's bands find",
     )
     containment: float = Field(
         default=0.5,
@@ -281,6 +289,21 @@ class Config(Model):
         "limits if absent",
     )
     gate: bool = Field(default=False, description="end with exit code 3 if the verdict is stop")
+    languages: Languages = Field(
+        default_factory=list,
+        description="codes of the languages of the texts, such as en or pt-BR, for the dataset "
+        "card and croissant.json; not said if absent",
+    )
+    license: License | None = Field(
+        default=None,
+        description="the hub's name of the corpus's licence, such as cc-by-4.0, for the dataset "
+        "card and croissant.json; not said if absent",
+    )
+    openlineage_url: EventUrl | None = Field(
+        default=None,
+        description="address to which the event in openlineage.json is posted, with the key in "
+        "OPENLINEAGE_API_KEY if that variable is set; a failing post is a warning",
+    )
     sources: Annotated[list[Source], Field(min_length=1)] = Field(
         description="sources that documents are read from"
     )
@@ -432,6 +455,12 @@ def _check_pieces(source: Source) -> None:
             f"pieces: {source.name!r} has a prompt_field, and a piece of an answer is no answer to "
             "its prompt; leave one of them out"
         )
+
+
+def tokenizer_of(config: Config) -> Tokenizer | None:
+    """Return the tokenizer that counts the tokens of a running job; None where tokens are words."""
+    file = config.sources[0].tokenizer
+    return None if file is None else file.tokenizer
 
 
 def repeat_caps(config: Config) -> MaxCopies:

@@ -98,6 +98,18 @@ class BandRecall(Strict):
 
     similarity: float = Field(description="similarity of the two documents, 0 to 1")
     chance: float = Field(description="chance that they share a band and are compared, 0 to 1")
+    planted: int | None = Field(
+        default=None,
+        ge=0,
+        description="copies of the run's texts, with words replaced, whose similarity is within "
+        ".025 of this one; null without `check_recall`",
+    )
+    together: float | None = Field(
+        default=None, description="share of these copies that share a band with their original"
+    )
+    expected: float | None = Field(
+        default=None, description="mean chance of these copies, computed at their similarities"
+    )
 
 
 class Certificate(Strict):

@@ -85,8 +85,18 @@ class Unit:
         return sum(piece.bytes for piece in self.pieces)
 
 
+WORD_COUNT = pa.field("word_count", pa.int64(), nullable=False)
+"""Words of a document: in sketches whose `tokens` a tokenizer has counted."""
+WHOLE = pa.field("whole", pa.bool_(), nullable=False)
+"""True for texts that an encoder has read to the end and knows all tokens of."""
+
+
 def sketch_schema(
-    num_perm: int, embedded: bool = True, dims: int = EMBEDDING_DIMS, encoded: bool = False
+    num_perm: int,
+    embedded: bool = True,
+    dims: int = EMBEDDING_DIMS,
+    counted: bool = False,
+    encoded: bool = False,
 ) -> pa.Schema:
     """Return the schema of sketches: one row per document, aligned with the unit's valid rows.
 
@@ -95,7 +105,8 @@ def sketch_schema(
         embedded: False to leave out embeddings, surfaces and signs, which deduplication doesn't
             need.
         dims: dimensions of an embedding.
-        encoded: True for the column `whole`, which encoders add.
+        counted: True where a tokenizer counts `tokens`, and words have a column of their own.
+        encoded: True where an encoder makes embeddings, and tells which texts it has read.
     """
     fields = pa.schema(
         [
@@ -122,9 +133,9 @@ def sketch_schema(
         ]
     )
     needless = () if embedded else ("embedding", "surface", "signs")
-    # Texts that the encoder has read to the end and knows all tokens of.
-    added = [pa.field("whole", pa.bool_(), nullable=False)] if encoded else []
-    return pa.schema([*(field for field in fields if field.name not in needless), *added])
+    needed = [field for field in fields if field.name not in needless]
+    added = [*([WORD_COUNT] if counted else []), *([WHOLE] if encoded else [])]
+    return pa.schema([*needed, *added])
 
 
 REJECTS = pa.schema(

@@ -13,6 +13,7 @@ from pydantic import Field
 from outcross.schemas.base import Strict
 from outcross.schemas.documents import TEXT_VERSION
 from outcross.schemas.sources import Fields, Source
+from outcross.schemas.tokens import CountsTokens, Tokenizer, tokenizer_field
 
 LEDGER = "ledger"
 """Name of the source that holds the human text that earlier generations bought."""
@@ -100,7 +101,7 @@ class Generation(Strict):
     )
 
 
-class Lineage(Strict):
+class Lineage(CountsTokens):
     """Contents of lineage.json."""
 
     format_version: Literal[2] = Field(default=2, description="version of this file's format")
@@ -111,6 +112,7 @@ class Lineage(Strict):
     generations: list[Generation] = Field(
         default_factory=list, description="generations in the order in which they were finished"
     )
+    tokenizer: Tokenizer | None = tokenizer_field()
 
     @property
     def ledger(self) -> Amount:

@@ -17,6 +17,7 @@ from outcross.schemas.base import Strict
 from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, Kind, LongDocuments, MaxCopies
 from outcross.schemas.gap import PlannedGap
 from outcross.schemas.quotes import QuotedText, QuotedWords
+from outcross.schemas.tokens import CountsTokens, Tokenizer, tokenizer_field
 
 SUM_TOLERANCE = 1e-6  # share of a total by which the sum of quotas may differ from it
 
@@ -333,7 +334,7 @@ class SourceTexts(Strict):
     carried: list[str] = Field(description="columns that are copied to the output unchanged")
 
 
-class Plan(Strict):
+class Plan(CountsTokens):
     """Contents of plan.json."""
 
     format_version: Literal[4] = Field(default=4, description="version of this file's format")
@@ -380,6 +381,7 @@ class Plan(Strict):
     texts: list[SourceTexts] = Field(
         default=[], description="columns that are judged and columns that are carried, by source"
     )
+    tokenizer: Tokenizer | None = tokenizer_field()
     quotas: list[Quota] = Field(
         description="tokens to take from each cluster of each domain, ordered by domain and cluster"
     )

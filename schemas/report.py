@@ -18,6 +18,7 @@ from outcross.schemas.plan import Asked, LengthLimits
 from outcross.schemas.prompts import Prompts
 from outcross.schemas.quotes import QuotedText, QuotedWords
 from outcross.schemas.sources import Provenance
+from outcross.schemas.tokens import CountsTokens, Tokenizer, tokenizer_field
 
 MEASURED = "measured"
 """Reason why an audited document is not written: it was only measured."""
@@ -260,7 +261,7 @@ class Verdict(Strict):
     warnings: list[str] = Field(description="warnings of the run")
 
 
-class Report(Strict):
+class Report(CountsTokens):
     """Contents of report.json."""
 
     format_version: Literal[3] = Field(default=3, description="version of this file's format")
@@ -321,6 +322,7 @@ class Report(Strict):
         default_factory=list,
         description="documents and pieces of each source with the key `pieces`",
     )
+    tokenizer: Tokenizer | None = tokenizer_field()
 
     @property
     def data_rows(self) -> int:

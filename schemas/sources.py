@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from outcross.schemas.text_field import Roles, TextField
+from outcross.schemas.tokens import TokenizerFile
 from outcross.schemas.user_input import Model
 from outcross.schemas.where import Where
 
@@ -21,7 +22,7 @@ PieceKind = Literal["sentence", "paragraph"]
 """Smallest part of a text that a piece of it is made of."""
 
 PIECE_TOKENS = 64
-"""Most words of a piece if `piece_tokens` is absent."""
+"""Most tokens of a piece if `piece_tokens` is absent."""
 
 Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text-lines", "text-file"]
 """Format of a file, which tells how its bytes become rows."""
@@ -106,8 +107,8 @@ class Source(Fields):
     piece_tokens: int | None = Field(
         default=None,
         ge=1,
-        description="with pieces: most words of a piece, 64 if absent; a sentence or paragraph of "
-        "more words is one piece",
+        description="with pieces: most tokens of a piece, 64 if absent; a sentence or paragraph of "
+        "more tokens is one piece",
     )
     removed_by: list[str] | None = Field(
         default=None,
@@ -119,6 +120,19 @@ class Source(Fields):
         description="how the texts of a synthetic source were made: generated from prompts, "
         "rephrased from other texts, or edited: other texts with changes; not said if absent",
     )
+
+    _tokenizer: TokenizerFile | None = PrivateAttr(default=None)
+
+    @property
+    def tokenizer(self) -> TokenizerFile | None:
+        """Tokenizer that counts the tokens of the source's texts; None where tokens are words."""
+        return self._tokenizer
+
+    def with_tokenizer(self, tokenizer: TokenizerFile | None) -> Source:
+        """Return the source with another tokenizer."""
+        source = self.model_copy()
+        source._tokenizer = tokenizer
+        return source
 
     @model_validator(mode="after")
     def _only_synthetic_text_is_made(self) -> Source:

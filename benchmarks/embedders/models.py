@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
-from safetensors.numpy import load_file
+import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from tests.support.onnx_bert import bert
 
@@ -31,6 +33,8 @@ PINNED = {
     ),
 }
 """sha256 of the files by package and name."""
+
+DATA = Path(__file__).parents[2] / "transforms" / "data"
 
 NAMES = ("fp32", "weights8", "dynamic8")
 
@@ -51,6 +55,16 @@ def pinned(name: str) -> Path:
     if found != PINNED[name]:
         raise ValueError(f"{path} has sha256 {found}; {PINNED[name]} is pinned")
     return path
+
+
+def write_static(folder: Path) -> Path:
+    """Write the packaged table in the format of model2vec, and return its directory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = np.load(DATA / "static_table.npy").astype(np.float32)
+    save_file({"embeddings": table}, folder / "model.safetensors")
+    shutil.copyfile(DATA / "tokenizer.json", folder / "tokenizer.json")
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}))
+    return folder
 
 
 def write_models(folder: Path) -> dict[str, Path]:

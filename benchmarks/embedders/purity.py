@@ -54,12 +54,14 @@ def purity(embeddings: NDArray[np.int8], labels: Sequence[str], seeds: int = 3) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder for the models")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th question")
     parser.add_argument("--models", nargs="*", default=["packaged", *NAMES])
     arguments = parser.parse_args()
     folders = write_models(arguments.folder)
     for name in ("clinc", "banking"):
         with gzip.open(DATA / "labelled" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
+        rows = rows[:: arguments.every]
         texts = pa.array([row["text"] for row in rows])
         words = split_words(texts)
         for model in arguments.models:

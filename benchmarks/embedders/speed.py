@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmarks.embedders.models import write_models
+from benchmarks.embedders.models import write_models, write_static
 from outcross.transforms.encoders.load import load_model
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.words import split_words
@@ -86,9 +86,8 @@ def main() -> None:
     array = pa.array(texts)
     words = split_words(array)
     models = write_models(arguments.folder)
-    print(
-        f"load average {os.getloadavg()[0]:.1f}, {len(texts)} texts, {sum(map(len, texts)):,} characters"
-    )
+    size = sum(map(len, texts))
+    print(f"load average {os.getloadavg()[0]:.1f}, {len(texts)} texts, {size:,} characters")
     rate, exact = timed(
         lambda: as_sentence_transformers(models["fp32"], texts), len(texts), arguments.repeat
     )
@@ -112,12 +111,29 @@ def main() -> None:
             arguments.repeat,
         )
         print(f"{name}: {rate:,.1f} texts/s, {rate / peer:.2f} x, cosine {cosine(out, exact)}")
-    many = pa.array(texts * max(1, 20_000 // len(texts)))
-    split, packaged = split_words(many), load_default()
-    rate, _ = timed(lambda: packaged.embed(split, many).vectors, len(many), arguments.repeat)
-    print(f"static table, words given: {rate:,.0f} texts/s")
-    whole = timed(lambda: packaged.embed(split_words(many), many).vectors, len(many), 1)[0]
-    print(f"static table with splitting into words: {whole:,.0f} texts/s")
+    _static(arguments.folder / "static", texts, arguments.repeat)
+
+
+def _static(folder: Path, texts: list[str], repeat: int) -> None:
+    """Print the speed of static models, on the same texts over and over."""
+    many = texts * max(1, 20_000 // len(texts))
+    array = pa.array(many)
+    words = split_words(array)
+    packaged, static = load_default(), load_model(f"static:{write_static(folder)}").embedder()
+    rate, first = timed(lambda: packaged.embed(words, array).vectors, len(many), repeat)
+    print(f"packaged table: {rate:,.0f} texts/s")
+    rate, out = timed(lambda: static.embed(words, array).vectors, len(many), repeat)
+    print(f"the same as static:PLACE: {rate:,.0f} texts/s, cosine {cosine(out, first)}")
+    rate, _ = timed(lambda: packaged.embed(split_words(array), array).vectors, len(many), repeat)
+    print(f"packaged table, and splitting into words: {rate:,.0f} texts/s")
+    if importlib.util.find_spec("model2vec"):
+        from model2vec import StaticModel
+
+        model = StaticModel.from_pretrained(folder)
+        rate, theirs = timed(
+            lambda: model.encode(many, use_multiprocessing=False), len(many), repeat
+        )
+        print(f"model2vec: {rate:,.0f} texts/s, cosine {cosine(theirs, out)}")
 
 
 if __name__ == "__main__":

@@ -46,12 +46,12 @@ def _run(config: Config, flags: dict[str, bool], session: Session) -> None:
         return
     with session.loading(kernels=True):
         from outcross.pipeline.cli.report_table import show_report
-        from outcross.pipeline.commands.run import run
+        from outcross.pipeline.commands.run import exit_code, run
 
     result = run(config, session.beam_args, session.open_progress())
     show_report(result.out, result.report, flags["as_json"])
-    if config.gate and result.report.verdict.outcome == "stop":
-        raise typer.Exit(3)
+    if code := exit_code(config, result.report):
+        raise typer.Exit(code)
 
 
 def _dry_run(config: Config, as_json: bool, session: Session) -> None:

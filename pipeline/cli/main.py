@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -105,8 +106,29 @@ def main() -> None:
     if code == _INTERRUPTED:
         code = 128 + signals[0] if signals else code
         print("outcross: stopped; the same command goes on from here", file=sys.stderr)
+    if (fault := _output_fault()) is not None and not code:
+        session.voice.fail(fault)
+        code = 1
     session.voice.close()
     sys.exit(code)
+
+
+def _output_fault() -> OSError | None:
+    """Return an error that says why stdout takes no more, as on a full disk; None if it does."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone
+        return None
+    except OSError as error:
+        return _named_stdout(error)
+    return None
+
+
+def _named_stdout(error: OSError) -> OSError:
+    return OSError(
+        f"stdout: the result can't be written: {error.strerror or error}; free space on that disk, "
+        "or send the output elsewhere"
+    )
 
 
 @contextmanager
@@ -139,19 +161,29 @@ def _print_error(error: Exception, voice: Voice) -> int:
         if "unexpected extra argument" in str(error):
             _print_how_to_name_files(error)
         return 2
-    from outcross.pipeline.engine.engines import PipelineError, memory_advice
+    from outcross.pipeline.engine.engines import PipelineError, lacks_memory, memory_advice
     from outcross.schemas.user_input import ConfigError
+    from outcross.transforms.base.files import WriteError
 
+    if isinstance(error, OSError) and not isinstance(error, WriteError):
+        # Files of the product are named by a WriteError.
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        error = _named_stdout(error) if is_full and error.filename is None else error
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         error = PipelineError(f"{memory_advice()} ({error})" if str(error) else memory_advice())
+    elif type(error) in (ImportError, RuntimeError, AttributeError) and lacks_memory(text):
+        error = PipelineError(f"{memory_advice()} ({text})")
     voice.fail(error)
     if isinstance(error, ConfigError):
         return 2
     from outcross.pipeline.stages.context import RunError
+    from outcross.transforms.base.damage import DamagedError
     from outcross.transforms.base.store_errors import StoreError
     from outcross.transforms.inputs.seals import ChangedError
 
-    if not isinstance(error, (RunError, PipelineError, ChangedError, StoreError, OSError)):
+    known = (RunError, PipelineError, ChangedError, DamagedError, StoreError, OSError)
+    if not isinstance(error, known):
         raise error
     return 1
 

@@ -130,8 +130,9 @@ def _request_parameters(model: type[BaseModel], argument: str | None) -> list[in
     """Return a model's fields as options: its own before those that it inherits."""
     parameters = []
     if argument is not None:
-        text = model.model_fields[argument].description
-        parameters.append(positional(argument, list[str], "PATH", text))
+        field = model.model_fields[argument]
+        kind = str if field.annotation is str else list[str]
+        parameters.append(positional(argument, kind, "PATH", field.description))
     names = [name for name in model.model_fields if name != argument]
     names.sort(key=lambda name: name not in model.__annotations__)
     parameters += [option(name, model.model_fields[name]) for name in names]

@@ -20,7 +20,10 @@ ROLES = ("synthetic", "human", "exclude")
 TRAINING_ROLES = ROLES[:2]
 """Roles of sources that a corpus is made of."""
 
-_METAVARS = {"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"}
+_METAVARS = {
+    **{"against": "DIR", "text_field": "FIELD", "human_text_field": "FIELD", "roles": "ROLE"},
+    "languages": "CODE",
+}
 """Placeholders of options that may be repeated and take no glob."""
 
 

@@ -67,6 +67,8 @@ def _show_reached(console: Console, plan: Plan) -> None:
         f"KL to human {number_or_dash(reached.kl, '.4f')}, shadow price of a human token "
         f"{number_or_dash(reached.shadow_price, '.4f')}",
     )
+    if plan.tokenizer is not None:
+        print_line(console, f"tokens are those of {visible_name(str(plan.tokenizer))}")
     if plan.gap is not None:
         blind, human = plan.gap.blind, plan.gap.human
         print_line(

@@ -63,6 +63,8 @@ def show_rows(console: Console, report: Report) -> None:
             f"{line.source}: {line.written_pieces:,} of {counted(line.pieces, 'piece')} are "
             f"written, of {documents}\n",
         )
+    if report.tokenizer is not None:
+        print_line(console, f"tokens are those of {visible_name(str(report.tokenizer))}\n")
     if report.known_words:
         shares = (
             f"{line.source} {number_or_dash(line.share, '.0%')}"

@@ -1,14 +1,18 @@
-"""Commands on the result of a run: `explain`, `requests`, `restore`, `clean`, `lineage show`."""
+"""Commands on the result of a run: `export`, `explain`, `requests`, `restore`, `clean` and more."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outcross.pipeline.cli.lazy import Function, add_lazy_command
 from outcross.pipeline.cli.options import AsJson
 from outcross.pipeline.cli.session import Session
+
+if TYPE_CHECKING:
+    from outcross.schemas.export import ExportRequest
 
 
 def add_result_commands(app: typer.Typer) -> None:
@@ -17,8 +21,31 @@ def add_result_commands(app: typer.Typer) -> None:
     app.add_typer(lineage, name="lineage", help=_lineage.__doc__)
     lineage.callback()(_lineage)
     lineage.command("show")(show_lineage)
+    add_lazy_command(
+        app,
+        "export",
+        "Write the rows of a run as files of tokens, for Megatron or np.memmap.\n\n"
+        "Weights become repeats, the order is seeded, and an end of text stands behind each "
+        "document.",
+        _export_command,
+    )
     for command in (explain, requests, restore, clean):
         app.command()(command)
+
+
+def _export_command() -> Function:
+    from outcross.pipeline.cli.model_commands import request_command
+    from outcross.schemas.export import ExportRequest
+
+    return request_command(ExportRequest, _export, argument="run")
+
+
+def _export(request: ExportRequest, as_json: bool, session: Session) -> None:
+    with session.loading(kernels=True):
+        from outcross.pipeline.cli.export_table import show_export
+        from outcross.pipeline.commands.export import export
+
+    show_export(*export(request, session.beam_args, session.open_progress()), as_json)
 
 
 def _lineage() -> None:

@@ -100,7 +100,8 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="config|plan|report|gates|compare|lineage|requests", help="which schema"
+            metavar="config|plan|report|gates|compare|lineage|requests|tokens",
+            help="which schema",
         ),
     ],
 ) -> None:
@@ -108,6 +109,7 @@ def schema(
     from outcross.pipeline.terminal.streams import print_json
     from outcross.schemas.comparison import Comparison
     from outcross.schemas.config import Config
+    from outcross.schemas.export import Export
     from outcross.schemas.gates import Gates
     from outcross.schemas.lineage import Lineage
     from outcross.schemas.plan import Plan
@@ -123,6 +125,7 @@ def schema(
         "compare": Comparison,
         "lineage": Lineage,
         "requests": RequestLine,
+        "tokens": Export,
     }
     if name not in models:
         raise ConfigError(f"schema: there is no schema {name!r}; choose {', '.join(models)}")

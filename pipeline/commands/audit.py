@@ -122,6 +122,7 @@ def audit(
     elif reference is None and len(request.paths) == 1:
         reference = _run_reference(request.paths[0], request.embedder)
         if reference is not None:
+            request = _as_counted(request)
             progress.say(f"note: measured on the run's own reference, {reference}")
     config = _config(request, sources, reference)
     with job(config, beam_args, progress, "audit") as context:
@@ -140,6 +141,14 @@ def audit(
         _write_report(config.out, report, described)
         files.write_json(files.join(config.out, MANIFEST), described)
         return AuditResult(config.out, report)
+
+
+def _as_counted(request: AuditRequest) -> AuditRequest:
+    """Return the request to audit a run's output with the run's own tokenizer, if it has one."""
+    asked = files.read_json(files.join(request.paths[0], MANIFEST))["configuration"]
+    if request.tokenizer is not None or "tokenizer" not in asked:
+        return request
+    return request.model_copy(update={"tokenizer": asked["tokenizer"]})
 
 
 def _run_reference(path: str, embedder: str | None) -> str | None:
@@ -181,6 +190,7 @@ def _config(request: AuditRequest, sources: list[Source], reference: str | None)
         max_reject_share=request.max_reject_share,
         texts=request.texts,
         embedder=request.embedder,
+        tokenizer=request.tokenizer,
         on_broken_file=request.on_broken_file,
         gates=request.gates,
         text_out=None,

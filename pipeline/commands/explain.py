@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,13 @@ from outcross.pipeline.commands.removed_rows import (
     most_repeated,
     removed_shards,
 )
-from outcross.pipeline.engine.artifacts import MANIFEST, WORK, check_manifest, read_manifest
+from outcross.pipeline.engine.artifacts import (
+    MANIFEST,
+    WORK,
+    check_manifest,
+    read_manifest,
+    run_configuration,
+)
 from outcross.pipeline.stages.texts import (
     Name,
     ids_array,
@@ -23,7 +30,7 @@ from outcross.pipeline.stages.texts import (
     texts_of_earlier,
     texts_of_sources,
 )
-from outcross.schemas.config import Config, parse
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -88,7 +95,8 @@ def explain_removals(out: str, number: int) -> Removals:
     Raises:
         ConfigError: when the directory holds no finished run of this version.
     """
-    config, report = run_config(out, "explain"), files.read_json(files.join(out, "report.json"))
+    config = run_config(out, "explain")
+    conservation, found = files.read_as(files.join(out, "report.json"), _of_report)
     counts, repeats = count_removals(out), most_repeated(out, _MOST_REPEATED)
     shown = {"least_similar": least_similar(out, number)}
     if config.semantic_threshold is not None:
@@ -120,9 +128,9 @@ def explain_removals(out: str, number: int) -> Removals:
                 **semantic(line["source"]),
                 "kept": line["kept"],
             }
-            for line in report["conservation"]
+            for line in conservation
         ],
-        "found": report["deduplication"]["found"],
+        "found": found,
         "most_repeated": [
             {
                 "kept_id": kept[1],
@@ -207,7 +215,15 @@ def run_config(out: str, command: str) -> Config:
             "its report.json has the commonest texts and the least similar pairs"
         )
     check_manifest(command, out, manifest)
-    return parse(manifest["configuration"])
+    return run_configuration(out, manifest)
+
+
+def _of_report(data: bytes) -> tuple[list[dict[str, Any]], Any]:
+    """Return the rows of each source, and the repeats that were found, from a report.json."""
+    report = json.loads(data)
+    names = ("source", "read", "distinct", "kept")
+    lines = [{name: line[name] for name in names} for line in report["conservation"]]
+    return lines, report["deduplication"]["found"]
 
 
 def _kept_texts(

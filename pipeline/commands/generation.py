@@ -15,6 +15,7 @@ from outcross.pipeline.stages.context import RunError
 from outcross.pipeline.stages.selected import Selected
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import is_json, json_field, original_name, settle, unite
+from outcross.schemas.config import tokenizer_of
 from outcross.schemas.lineage import (
     Amount,
     ArchivedSource,
@@ -93,7 +94,7 @@ def purchases(selected: Selected) -> Purchases:
         selected.context.over_units(units, lambda p: p | SumUnits(work, done.folder))
         done.finish()
     if units:
-        amounts = files.unpack_arrays(files.read_bytes(done.path(WRITTEN)))["amounts"]
+        amounts = files.read_as(done.path(WRITTEN), files.unpack_arrays)["amounts"]
     return Purchases(done, amounts)
 
 
@@ -143,7 +144,7 @@ def commit(selected: Selected, tokens: int) -> None:
     ngrams = used = None
     if human.fresh.documents:
         ngrams = f"ledger/{place}/{BOUGHT}"
-        files.write_bytes(lineage.path(ngrams), files.read_bytes(human.artifact.path(BOUGHT)))
+        files.write_bytes(lineage.path(ngrams), files.read_as(human.artifact.path(BOUGHT), bytes))
     if human.reused.documents:
         used = f"ledger/{place}/{USED}"
     generation = Generation(
@@ -172,7 +173,8 @@ def commit(selected: Selected, tokens: int) -> None:
     if first and clustered.reference.human:  # else a later run with human text copies it
         files.make_folder(lineage.reference)
         copy_reference(clustered.reference_folder, lineage.reference)
-    state = Lineage(generations=[*lineage.before.generations, generation])
+    generations = [*lineage.before.generations, generation]
+    state = Lineage(generations=generations, tokenizer=tokenizer_of(config))
     text = state.model_dump_json(indent=2) + "\n"
     files.write_bytes(lineage.path(LINEAGE), text.encode())
     _delete_others(lineage.folder, state)
@@ -283,7 +285,7 @@ def _archived(selected: Selected, lineage: RunLineage, place: str) -> list[Archi
         }
         paths = sorted(columns)
         name = f"archive/{place}/{source.name}.ngrams"
-        files.write_bytes(lineage.path(name), files.read_bytes(ranking.ngrams(source.name)))
+        files.write_bytes(lineage.path(name), files.read_as(ranking.ngrams(source.name), bytes))
         archived.append(
             ArchivedSource(
                 source=source.model_copy(
@@ -311,11 +313,10 @@ def _delete_others(folder: str, state: Lineage) -> None:
             *(path for path in (generation.used, generation.ngrams) if path is not None),
         )
     }
-    patterns = [f"{kind}/*/{name}" for kind in ("ledger", "archive") for name in ("*", ".*.tmp")]
     paths = [
         path
-        for pattern in (*patterns, f".{LINEAGE}.*.tmp")
-        for path in files.list_files(files.join(folder, pattern))
+        for kind in ("ledger", "archive")
+        for path in files.list_files(files.join(folder, f"{kind}/*/*"))
     ]
     inside = files.join(folder, "")
     files.delete_files([path for path in paths if path.removeprefix(inside) not in named])

@@ -16,14 +16,16 @@ from outcross.pipeline.commands.estimate import check_disk
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.engine.recorded_options import recorded_options
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
 from outcross.pipeline.inputs.standard_input import is_copy, with_standard_input
+from outcross.pipeline.inputs.tokenizer import check_reference, read_given, with_tokenizer
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.earlier import earlier_runs
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.write import check_folders
-from outcross.schemas.config import Config, band_threshold
+from outcross.schemas.config import Config, band_threshold, tokenizer_of
 from outcross.schemas.documents import FORMAT_VERSION, Unit
 from outcross.schemas.formats import versions
 from outcross.schemas.user_input import ConfigError
@@ -36,8 +38,13 @@ from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reference.reference import Reference, load_reference
 from outcross.transforms.text.minhash import lsh_parameters
 
-Kind = Literal["run", "audit", "reference"]
-_COMMANDS = {"run": "run", "audit": "audit", "reference": "reference build"}
+Kind = Literal["run", "audit", "reference", "export"]
+_COMMANDS = {
+    "run": "run",
+    "audit": "audit",
+    "reference": "reference build",
+    "export": "export",
+}
 
 
 @contextmanager
@@ -70,13 +77,15 @@ def job(
     use_options(beam_args)
     shared = config.lineage if remembers else None
     confirm: list[Callable[[], None]] = []
+    tokenizer = read_given(config.tokenizer)
     with _going_on(config), ExitStack() as locks:
         lineage = None
         if shared is not None:
             confirm.append(locks.enter_context(lock_lineage(shared, progress.say)))
-            config, lineage = within_lineage(config)
+            config, lineage = within_lineage(config, tokenizer)
         check_out(config.out, kind)
-        config = with_standard_input(config)
+        load_model(config.embedder)  # before standard input is read, which can't be read again
+        config = with_tokenizer(with_standard_input(config), tokenizer)
         inputs = check_request(config, kind)
         context = Context(with_plan(config), beam_args, progress, lineage, confirm)
         _ = context.options  # a wrong one is refused before any work
@@ -85,6 +94,8 @@ def job(
         _note_replaced(context, kind)
         confirm.append(locks.enter_context(lock_out(config.out, progress.say)))
         files.delete_leftovers(config.out)
+        if tokenizer is not None:
+            tokenizer.save(config.out)
         for warning in [*empty_archives(inputs), *([] if lineage is None else lineage.warnings)]:
             context.warn(warning)
         yield context
@@ -131,7 +142,7 @@ def _note_replaced(context: Context, kind: Kind) -> None:
     config = context.config
     path = files.join(config.out, MANIFEST)
     if kind != "run" and files.exists(path):
-        before = files.read_json(path)["configuration"]
+        before = (read_manifest(config.out) or {}).get("configuration")
         if before != config.model_dump(mode="json", exclude_unset=True):
             context.progress.say(f"note: the result of another request in {config.out} is replaced")
 
@@ -163,7 +174,8 @@ def check_request(config: Config, kind: Kind = "run") -> list[Unit]:
     load_model(config.embedder)
     earlier_runs(config)
     if config.reference is not None:
-        load_reference(config.reference, key=config.embedder)
+        reference = load_reference(config.reference, key=config.embedder)
+        check_reference(config.reference, reference, tokenizer_of(config))
     for source in config.sources:
         for folder in source.files:
             if files.is_local(folder) and Path(folder).is_dir() and _inside(config.out, folder):
@@ -272,6 +284,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         kind: kind of the job.
     """
     context, config = sketched.context, sketched.config
+    tokenizer = tokenizer_of(config)
     packages = ("apache-beam", "faiss-cpu", "numba", "numpy", "pyarrow")
     model = load_model(config.embedder)
     inputs: dict[str, Any] = {}
@@ -296,7 +309,7 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
         "text_out": sketched.text_out,
         "seed": config.seed,
         "workers": config.workers,
-        "beam_options": list(context.beam_args),
+        "beam_options": recorded_options(context.beam_args),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(context.started)),
         "seconds": round(time.time() - context.started, 3),
         "stage_seconds": context.progress.seconds,
@@ -311,5 +324,6 @@ def manifest(sketched: Sketched, reference: Reference | None, kind: Kind = "run"
             "files": model.sha256,
         },
         "reference": None if reference is None else reference.fingerprint(),
+        **({} if tokenizer is None else {"tokenizer": tokenizer.model_dump()}),
         "inputs": inputs,
     }

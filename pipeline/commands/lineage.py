@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from outcross.pipeline.inputs.lineage import LINEAGE, damage_error, read_lineage
+from outcross.pipeline.inputs.lineage import LINEAGE, read_lineage
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.lineage import Amount, Generation, Lineage, LineageSummary, Purchase
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import LINEAGE_CURE
 from outcross.transforms.exchange.deal import part_of
 
 _FINGERPRINT = np.dtype([("hi", np.uint64), ("lo", np.uint64)])
@@ -30,7 +30,8 @@ def lineage_summary(folder: str) -> LineageSummary:
         folder: folder of the lineage.
 
     Raises:
-        ConfigError: when the folder holds no lineage, or a file that it names can't be read.
+        ConfigError: when the folder holds no lineage.
+        DamagedError: when a file of the lineage can't be read.
     """
     if not files.exists(files.join(folder, LINEAGE)):
         raise ConfigError(
@@ -137,14 +138,10 @@ def _read(folder: str, name: str, columns: Sequence[str]) -> Iterator[list[NDArr
     """Yield columns of a file of the lineage, batch by batch; members of structs by dotted names.
 
     Raises:
-        ConfigError: when the file can't be read.
+        DamagedError: when the file can't be read.
     """
     path = files.join(folder, name)
-    try:
-        with files.open_input(path) as stream:
-            data = pq.ParquetFile(stream)
-            for batch in data.iter_batches(_BATCH, columns=list(columns), use_threads=False):
-                arrays = pa.Table.from_batches([batch]).flatten().columns
-                yield [array.to_numpy() for array in arrays]
-    except (OSError, ValueError) as error:
-        raise damage_error(path, error) from None
+    with files.open_parquet(path, LINEAGE_CURE) as data:
+        for batch in data.iter_batches(_BATCH, columns=list(columns), use_threads=False):
+            arrays = pa.Table.from_batches([batch]).flatten().columns
+            yield [array.to_numpy() for array in arrays]

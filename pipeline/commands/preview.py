@@ -10,6 +10,7 @@ from outcross.pipeline.commands.estimate import check_disk, estimate
 from outcross.pipeline.commands.job import check_request
 from outcross.pipeline.engine.engines import pipeline_options
 from outcross.pipeline.inputs.lineage import within_lineage
+from outcross.pipeline.inputs.tokenizer import read_given, with_tokenizer
 from outcross.pipeline.stages.columns import source_texts
 from outcross.pipeline.stages.texts import beginning
 from outcross.schemas.config import Config
@@ -54,8 +55,7 @@ def preview(config: Config, beam_args: Sequence[str] = ()) -> Preview:
         OSError: when a file can't be opened.
     """
     pipeline_options(config.workers, beam_args)
-    if config.lineage is not None:
-        config, _ = within_lineage(config)
+    config = _with_additions(config)
     for source in config.sources:
         if STANDARD_INPUT in source.files:
             raise ConfigError(
@@ -77,9 +77,16 @@ def estimate_of_plan(config: Config) -> Estimate:
     Args:
         config: configuration of the plan.
     """
-    if config.lineage is not None:
-        config, _ = within_lineage(config)
+    config = _with_additions(config)
     return estimate(config, check_request(config))
+
+
+def _with_additions(config: Config) -> Config:
+    """Return a configuration with the sources of its lineage, and its tokenizer."""
+    tokenizer = read_given(config.tokenizer)
+    if config.lineage is not None:
+        config, _ = within_lineage(config, tokenizer)
+    return with_tokenizer(config, tokenizer)
 
 
 def _source_preview(source: Source, units: Sequence[Unit], quoted: bool) -> SourcePreview:

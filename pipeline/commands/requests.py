@@ -19,6 +19,7 @@ from outcross.schemas.prompts import CollapsedPrompt
 from outcross.schemas.requests import ClusterRequest, PromptRequest, Requests, Seed
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import reading
 from outcross.transforms.budget.lacking import Cells, in_whole_tokens, tokens_to_ask
 from outcross.transforms.estimators.entropy import Floats
 from outcross.transforms.reference.reference import CLUSTERS
@@ -192,12 +193,14 @@ def _words(out: str) -> dict[int, list[str]]:
 def _collapsed(out: str, config: Config) -> Iterator[PromptRequest]:
     """Yield the collapsed prompts that the report shows of synthetic sources."""
     synthetic = {source.name for source in config.sources if source.role == "synthetic"}
-    for line in files.read_json(files.join(out, "report.json"))["prompts"]:
-        if line["source"] in synthetic and line["sampling"] is not None:
-            for collapsed in line["sampling"]["collapsed"]:
-                yield PromptRequest(
-                    source=line["source"], collapsed=CollapsedPrompt.model_validate(collapsed)
-                )
+    path = files.join(out, "report.json")
+    with reading(path):
+        for line in files.read_json(path)["prompts"]:
+            if line["source"] in synthetic and line["sampling"] is not None:
+                for collapsed in line["sampling"]["collapsed"]:
+                    yield PromptRequest(
+                        source=line["source"], collapsed=CollapsedPrompt.model_validate(collapsed)
+                    )
 
 
 def _starved(plan: Plan) -> list[_Asked]:

@@ -9,17 +9,16 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from outcross.pipeline.commands.explain import run_config
-from outcross.pipeline.engine.artifacts import MANIFEST
+from outcross.pipeline.engine.artifacts import MANIFEST, read_manifest, work_folder
 from outcross.pipeline.engine.locks import another_place, check_writable
+from outcross.pipeline.stages.sketched import saved_units
 from outcross.schemas.columns import is_json, original_name, plain, settle, unite, unsettled
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.dedup.decide import STAGES
-from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.store import UnitReport
 
 _FILTERS = ("stage", "rule", "source")
@@ -113,34 +112,28 @@ def _schemas(out: str, config: Config, chosen: set[str]) -> Iterator[pa.Schema]:
     Raises:
         ConfigError: when the work with the schemas is gone.
     """
-    folder = files.join(out, files.read_json(files.join(out, MANIFEST))["work"]["sketch"])
+    folder = work_folder(out, read_manifest(out) or {}, "sketch")
     path = files.join(folder, MANIFEST)
     if not files.exists(path):
         raise ConfigError(
             f"restore: {path} is gone, which has the columns' types; run again with the "
             "configuration in manifest.json to make it anew"
         )
-    for unit in files.read_json(path)["stats"]["units"]:
-        report = UnitReport(
-            **files.read_json(unit_file(files.join(folder, "units"), unit["index"], "json"))
-        )
-        if config.sources[unit["source"]].name in chosen and report.rows:
+    for unit in saved_units(folder):
+        report = UnitReport.load(files.join(folder, "units"), unit.index)
+        if config.sources[unit.source].name in chosen and report.rows:
             yield report.arrow_schema()
 
 
 def _removed(shards: list[str], filters: Mapping[str, str]) -> Iterator[pa.Table]:
     """Yield the removed rows that match the filters, a row group at a time."""
     for path in shards:
-        with files.open_input(path) as stream:
-            file = pq.ParquetFile(stream)
-            for number in range(file.num_row_groups):
-                table = file.read_row_group(number, [*_FILTERS, "row"])
-                if filters:
-                    table = table.filter(_mask(table, filters))
-                if len(table):
-                    row = table["row"].combine_chunks()
-                    fields = pa.schema(list(row.type))
-                    yield pa.Table.from_arrays(row.flatten(), schema=fields)
+        for table in files.row_groups(path, [*_FILTERS, "row"]):
+            chosen = table.filter(_mask(table, filters)) if filters else table
+            if len(chosen):
+                row = chosen["row"].combine_chunks()
+                fields = pa.schema(list(row.type))
+                yield pa.Table.from_arrays(row.flatten(), schema=fields)
 
 
 def _restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -162,7 +155,7 @@ def _restored(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _write_parquet(sink: BinaryIO, tables: Iterator[pa.Table]) -> int:
     rows, first = 0, next(tables)
-    with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+    with files.parquet_writer(sink, first.schema) as writer:
         for table in _after(first, tables):
             writer.write_table(table)
             rows += len(table)

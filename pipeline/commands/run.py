@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from outcross.pipeline.commands.generation import commit, lineage_report
 from outcross.pipeline.commands.job import job, manifest
+from outcross.pipeline.commands.post import post
 from outcross.pipeline.engine.artifacts import MANIFEST
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.page.card import dataset_card
+from outcross.pipeline.page.croissant import croissant
+from outcross.pipeline.page.dataset import Dataset
 from outcross.pipeline.page.document import page
+from outcross.pipeline.page.openlineage import event
 from outcross.pipeline.stages.cluster import cluster
+from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import deduplicate
 from outcross.pipeline.stages.measure import write_and_measure
 from outcross.pipeline.stages.plan import plan as plan_stage
@@ -80,8 +86,9 @@ def run(
         with context.progress.stage("report"):
             report = context.shown(run_report(measured, lineage_report(selected)))
         copy_reference(selected.clustered.reference_folder, files.join(out, "reference"))
-        _finish(measured.corpus, report)
+        ended = _finish(measured.corpus, report)
         commit(selected, 0 if report.achieved is None else report.achieved.tokens)
+        _post(context, ended)
         return RunResult(out, report, plan)
 
 
@@ -119,16 +126,24 @@ def dedup(
         stale += [files.join(reference, name) for name in reference_files(reference)]
         files.delete_files([path for path in stale if files.exists(path)])
         report = context.shown(dedup_report(written, quoting))
-        _finish(written, report)
+        _post(context, _finish(written, report))
         return RunResult(out, report, None)
 
 
-def _finish(written: Written[Selected] | Written[Kept], report: Report) -> None:
-    """Write report.json, report.html, README.md and, last, manifest.json.
+def exit_code(config: Config, report: Report) -> int:
+    """Return the exit code of the command for the verdict: 3 if a gate stops it, else 0."""
+    return 3 if config.gate and report.verdict.outcome == "stop" else 0
+
+
+def _finish(written: Written[Selected] | Written[Kept], report: Report) -> dict[str, Any]:
+    """Write the reports, the descriptions of the corpus and, last, manifest.json.
 
     Args:
         written: result of `write`.
         report: report of the run.
+
+    Returns:
+        The contents of openlineage.json.
     """
     config, selected = written.config, written.selected
     written.sketched.context.confirm_locks()
@@ -137,7 +152,6 @@ def _finish(written: Written[Selected] | Written[Kept], report: Report) -> None:
         plan, reference = selected.planned.plan, selected.clustered.reference
     data = (report.model_dump_json(indent=2) + "\n").encode()
     files.write_bytes(files.join(out, "report.json"), data)
-    files.write_bytes(files.join(out, "README.md"), dataset_card(config, report).encode())
     described = manifest(written.sketched, reference)
     # Folders that later runs read when they name this run in `against`.
     work = {
@@ -153,4 +167,17 @@ def _finish(written: Written[Selected] | Written[Kept], report: Report) -> None:
         for shard in shards
     ]
     files.write_bytes(files.join(out, "report.html"), page(report, plan, described).encode())
+    dataset = Dataset.load(config, report, described)
+    ended = event(dataset, exit_code(config, report))
+    files.write_bytes(files.join(out, "README.md"), dataset_card(dataset).encode())
+    files.write_json(files.join(out, "croissant.json"), croissant(dataset))
+    files.write_json(files.join(out, "openlineage.json"), ended)
     files.write_json(files.join(out, MANIFEST), described)
+    return ended
+
+
+def _post(context: Context, ended: dict[str, Any]) -> None:
+    """Post an event to the address of the configuration, if it has one."""
+    url = context.config.openlineage_url
+    if url is not None and (warning := post(ended, url)) is not None:
+        context.warn(warning)

@@ -13,6 +13,7 @@ from outcross.schemas.budget import OTHERS
 from outcross.schemas.config import Config
 from outcross.schemas.requests import Seed
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import reading
 
 Cell = tuple[str, int]  # domain and cluster
 _SHOWN = "\u200c\u200d"  # joiners, without which words of many scripts can't be read
@@ -44,7 +45,7 @@ def seeds_in_data(
     """
     seeds: dict[Cell, list[Seed]] = {cell: [] for cell in cells}
     room = dict.fromkeys(cells, number)
-    for shard, group, places in _human_rows(out):
+    for path, shard, group, places in _human_rows(out):
         chosen: list[tuple[int, Cell]] = []
         for row, name, cluster in zip(*places.to_pydict().values(), strict=True):
             cell = (name if name in domains else OTHERS, cluster)
@@ -52,7 +53,8 @@ def seeds_in_data(
                 room[cell] -= 1
                 chosen.append((row, cell))
         if chosen:
-            rows = shard.read_row_group(group, use_threads=False)
+            with reading(path):
+                rows = shard.read_row_group(group, use_threads=False)
             named = _texts(config, rows.take(pa.array([row for row, _ in chosen])))
             for (_, cell), (source, name, text) in zip(chosen, named, strict=True):
                 seed = Seed(source=source, id=name, text=shown(text, characters))
@@ -81,15 +83,14 @@ def shown(text: str, characters: int) -> str:
     return cleaned[: characters - 1].rstrip() + "…"
 
 
-def _human_rows(out: str) -> Iterator[tuple[pq.ParquetFile, int, pa.Table]]:
-    """Yield the shard and number of each row group of data/ with human rows, and these rows.
+def _human_rows(out: str) -> Iterator[tuple[str, pq.ParquetFile, int, pa.Table]]:
+    """Yield the path, shard and number of each row group of data/ with human rows, and these rows.
 
     The rows have their `row` in the group, `domain` and `cluster`. Each document is one row.
     """
     names = [f"outcross.{name}" for name in ("role", "copy", "domain", "cluster")]
     for path in files.list_files(files.join(out, "data", "*.parquet")):
-        with files.open_input(path) as stream:
-            shard = pq.ParquetFile(stream)
+        with files.open_parquet(path) as shard:
             for group in range(shard.num_row_groups):
                 notes = shard.read_row_group(group, names, use_threads=False).flatten()
                 role, copy, domain, cluster = (notes[name] for name in names)
@@ -97,7 +98,7 @@ def _human_rows(out: str) -> Iterator[tuple[pq.ParquetFile, int, pa.Table]]:
                 human = pc.and_(pc.equal(role, "human"), pc.equal(copy, 1))
                 places = places.filter(human)
                 if len(places):
-                    yield shard, group, places
+                    yield path, shard, group, places
 
 
 def _texts(config: Config, rows: pa.Table) -> list[tuple[str, str, str]]:

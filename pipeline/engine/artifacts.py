@@ -8,11 +8,12 @@ from typing import Any
 
 import xxhash
 
+from outcross.schemas.config import Config, parse
 from outcross.schemas.documents import FORMAT_VERSION
 from outcross.schemas.formats import FORMAT, check_versions, versions
-from outcross.transforms.base import files
+from outcross.transforms.base import damage, files
 
-WORK = ".outcross"
+WORK = damage.WORK
 MANIFEST = "manifest.json"
 """File that is written last, by stages and runs; a folder with one is finished."""
 
@@ -55,8 +56,14 @@ class Artifact:
 
     def stats(self) -> dict[str, Any]:
         """Return the results that the finished stage gave to `finish`."""
-        stats: dict[str, Any] = files.read_json(self.path(MANIFEST))["stats"]
-        return stats
+
+        def checked(data: bytes) -> dict[str, Any]:
+            manifest = json.loads(data)
+            if manifest["key"] != self.key:
+                raise ValueError("it is of another folder")
+            return dict(manifest["stats"])
+
+        return files.read_as(self.path(MANIFEST), checked)
 
 
 def read_manifest(out: str) -> dict[str, Any] | None:
@@ -64,12 +71,53 @@ def read_manifest(out: str) -> dict[str, Any] | None:
 
     Args:
         out: directory with such a file.
+
+    Raises:
+        DamagedError: a job has written it, as its work folder shows, and it can't be read.
     """
     try:
         manifest = files.read_json(files.join(out, MANIFEST))
-    except ValueError:  # a file of another program
-        return None
+    except damage.DamagedError:
+        if has_work(out):
+            raise
+        return None  # a file of another program
     return manifest if isinstance(manifest, dict) and FORMAT in manifest else None
+
+
+def has_work(out: str) -> bool:
+    """Return whether a directory holds the work of a job."""
+    if files.is_local(out):
+        return files.exists(files.join(out, WORK))
+    return any(f"/{WORK}/" in name for name in files.list_files(files.join(out, "**")))
+
+
+def run_configuration(out: str, manifest: dict[str, Any]) -> Config:
+    """Return the configuration that a manifest.json holds.
+
+    Args:
+        out: directory of the file.
+        manifest: result of `read_manifest`.
+
+    Raises:
+        DamagedError: it holds none.
+    """
+    with damage.reading(files.join(out, MANIFEST)):
+        return parse(manifest["configuration"])
+
+
+def work_folder(out: str, manifest: dict[str, Any], name: str) -> str:
+    """Return a folder of the work that a manifest.json names: "sketch", "verdicts", "selection".
+
+    Args:
+        out: directory of the file.
+        manifest: result of `read_manifest`.
+        name: name of the folder.
+
+    Raises:
+        DamagedError: it names none.
+    """
+    with damage.reading(files.join(out, MANIFEST)):
+        return files.join(out, manifest["work"][name])
 
 
 def check_manifest(key: str, out: str, manifest: dict[str, Any], instead: str = "") -> None:

@@ -43,6 +43,9 @@ _CONNECTORS = ("pandas", "bson", "apache_beam.io.gcp.bigquery")
 
 _log = logging.getLogger(__name__)
 
+_QUIET: set[logging.Logger] = set()
+"""Loggers that keep silent after a pipeline failed, until the next one runs."""
+
 
 class PipelineError(RuntimeError):
     """A stage failed: the message is the worker's error, and `__cause__` is Beam's exception."""
@@ -119,10 +122,13 @@ def runs_in_process(options: PipelineOptions) -> bool:
 
 
 def _starts_processes(options: PipelineOptions) -> bool:
-    """Return whether Prism starts a process for each pipeline's worker."""
+    """Return whether Prism starts a process of this machine for each pipeline's worker."""
     from apache_beam.options.pipeline_options import PortableOptions, StandardOptions
 
-    kind = options.view_as(PortableOptions).environment_type
+    portable = options.view_as(PortableOptions)
+    if portable.job_endpoint is not None:  # a Prism that may run on another machine
+        return False
+    kind = portable.environment_type
     return kind == "PROCESS" and _short(options.view_as(StandardOptions).runner) == "prism"
 
 
@@ -158,7 +164,7 @@ def lanes(
 
 
 def run_pipeline(
-    build: Callable[[beam.Pipeline], None], options: PipelineOptions
+    build: Callable[[beam.Pipeline], None], options: PipelineOptions, stage: str = ""
 ) -> dict[str, int]:
     """Run a stage's pipeline to its end.
 
@@ -166,6 +172,7 @@ def run_pipeline(
         build: function that applies the stage's transforms to a pipeline. Workers import its
             functions, so they must belong to modules, not to a script.
         options: options of the run, from `pipeline_options`; many pipelines may share them.
+        stage: end of the job's name on the engine, after that of the run.
 
     Returns:
         Sums of the counters with this package's namespace: committed values if the engine has
@@ -180,6 +187,7 @@ def run_pipeline(
     from apache_beam.metrics.metric import MetricsFilter
 
     with _logging(), ExitStack() as after:
+        after.enter_context(_job_named(options, stage))
         pipeline = beam.Pipeline(options=options)
         after.callback(shutil.rmtree, pipeline.local_tempdir, ignore_errors=True)
         build(pipeline)
@@ -203,6 +211,20 @@ def run_pipeline(
         name = counter.key.metric.name
         counts[name] = counts.get(name, 0) + int(counter.result or 0)
     return counts
+
+
+@contextmanager
+def _job_named(options: PipelineOptions, stage: str) -> Iterator[None]:
+    """Add a stage to the job's name in letters that Dataflow allows: `outcross-1a2b3c4d-sketch`."""
+    from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+    view = options.view_as(GoogleCloudOptions)
+    run = view.job_name
+    view.job_name = "-".join([run, *re.findall("[a-z0-9]+", stage.lower())])
+    try:
+        yield
+    finally:
+        view.job_name = run
 
 
 def _check_arguments(beam_args: Sequence[str]) -> str | None:
@@ -282,20 +304,32 @@ def _logging(handler: logging.Handler | None = None) -> Iterator[None]:
         # Each layer logs a worker's exception; it is raised in this process anyway.
         logging.getLogger("apache_beam.runners"): logging.CRITICAL,
     }
+    for logger in _QUIET:
+        logger.setLevel(logging.NOTSET)
+    _QUIET.clear()
     changed = [(logger, level) for logger, level in levels.items() if not logger.level]
     for logger, level in changed:
         logger.setLevel(level)
     try:
         yield
+    except BaseException:
+        # Threads of a failed pipeline go on for a while, and fail where its folders are gone.
+        _QUIET.update(logger for logger, level in changed if level == logging.CRITICAL)
+        raise
     finally:
         root.handlers[:] = before
         for logger, _ in changed:
-            logger.setLevel(logging.NOTSET)
+            if logger not in _QUIET:
+                logger.setLevel(logging.NOTSET)
 
 
 _STEP = re.compile(r" \[while running '([^'\n]*?)(?:-ptransform-\d+)?'\]")
 _KIND = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception)\b")
-_NO_MEMORY = ("can't start new thread", "Cannot allocate memory")
+_NO_MEMORY = re.compile(
+    "can't start new thread|[Cc]annot allocate memory|failed to map segment from shared object|"
+    # FAISS is loaded in part then.
+    "std::bad_alloc|^AttributeError: .*faiss"
+)
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -305,6 +339,12 @@ def memory_advice() -> str:
         "out of memory: give fewer `workers` (each needs memory of its own), or run on a machine "
         "or on workers with more; the same command goes on from here"
     )
+
+
+def lacks_memory(error: str) -> bool:
+    """Return whether an error, its kind and its message, says that memory ran out."""
+    kind = error.partition(":")[0].strip()
+    return kind.endswith("MemoryError") or _NO_MEMORY.search(error) is not None
 
 
 def raise_cause(error: Exception) -> NoReturn:
@@ -337,8 +377,8 @@ def raise_cause(error: Exception) -> NoReturn:
         raise ConfigError(message) from error
     if kind.rpartition(".")[2] == WriteError.__name__:
         raise WriteError(message) from error
-    if kind.rpartition(".")[2] in ("ChangedError", "StoreError"):
+    if kind.rpartition(".")[2] in ("ChangedError", "DamagedError", "MissingError", "StoreError"):
         raise PipelineError(message) from error
-    if kind.endswith("MemoryError") or any(sign in text for sign in _NO_MEMORY):
-        text = f"{memory_advice()} ({text.rstrip()})"
+    if lacks_memory(text):
+        text = f"{memory_advice()} ({text.rstrip().removesuffix(':')})"
     raise PipelineError(f"{text} (in step {step[1]!r})" if step else text) from error

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 5.0
 """Seconds that Prism gets to end the pipeline itself, as it does after some deaths."""
 REPORT_SECONDS = 5.0
 """Longest time from the end of a pipeline to the report that its worker process has ended."""
+ABSENT_SECONDS = 15.0
+"""Seconds for which a running pipeline may have no worker process on this machine."""
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at the processes of this machine."""
 _SERVER = "PrismJobServer"
 """Logger that Beam gives each line of Prism's output."""
 _PROCESS_ENDS = {
@@ -49,6 +55,7 @@ class WorkerWatch(logging.Filter):
         self._result: Any = None
         self._timer = threading.Timer(GRACE_SECONDS, self._cancel)
         self._timer.daemon = True
+        self._stopped = threading.Event()
 
     @property
     def started(self) -> bool:
@@ -62,6 +69,21 @@ class WorkerWatch(logging.Filter):
     def stop(self) -> None:
         """Leave the pipeline alone from now on."""
         self._timer.cancel()
+        self._stopped.set()
+
+    def look_for_processes(self) -> None:
+        """Look for the worker's process until the watch stops.
+
+        Prism says nothing of a process that ends with exit status 0, and waits for ever.
+        """
+        seen = time.monotonic()
+        while not self._stopped.wait(LOOK_SECONDS):
+            if not self.started or has_worker(self._job()):
+                seen = time.monotonic()
+            elif time.monotonic() - seen > ABSENT_SECONDS:
+                self._died("it has no process; does the command of environment_config end at once?")
+                self.process_ended.set()
+                return
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Look at a message, and let it pass."""
@@ -93,12 +115,26 @@ class WorkerWatch(logging.Filter):
             self._result.cancel()
 
 
+def has_worker(job: str) -> bool:
+    """Return whether a worker process of a pipeline runs on this machine, as /proc lists it.
+
+    Args:
+        job: Prism's name of the pipeline.
+    """
+    wanted = f"--id='{job}".encode()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if wanted in path.read_bytes():
+                return True
+    return False
+
+
 @contextmanager
 def workers_watched(processes: bool) -> Iterator[WorkerWatch]:
     """Cancel the pipeline that the body of the `with` statement runs when its worker dies.
 
     Args:
-        processes: True if Prism starts a process for the pipeline's worker.
+        processes: True if Prism starts a process of this machine for the pipeline's worker.
 
     Yields:
         Watch, which the body tells the pipeline's result as soon as it has one.
@@ -108,6 +144,8 @@ def workers_watched(processes: bool) -> Iterator[WorkerWatch]:
     """
     logger, watch = logging.getLogger(_SERVER), WorkerWatch()
     logger.filters.insert(0, watch)  # Beam's own filter rewrites the line
+    if processes and Path("/proc").is_dir():
+        threading.Thread(target=watch.look_for_processes, daemon=True).start()
     try:
         yield watch
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from outcross.pipeline.engine.artifacts import MANIFEST
+from outcross.pipeline.engine.artifacts import MANIFEST, read_manifest
 from outcross.schemas.audit import AuditRequest
 from outcross.schemas.config import parse
 from outcross.schemas.documents import OUTCROSS_TYPES
@@ -103,7 +103,7 @@ def data_files(out: str) -> list[str]:
 def _run_sources(out: str) -> list[Source]:
     """Return the sources of a run's configuration that are written, reading from its data/."""
     try:
-        manifest = files.read_json(files.join(out, MANIFEST))
+        manifest = read_manifest(out) or {}
         config = parse(manifest["configuration"])
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.inputs.plans import read_plan
+from outcross.pipeline.inputs.tokenizer import Given, check_counts
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.config import DEFAULT_SYNTHETIC, Config
 from outcross.schemas.formats import FORMAT, check_json, versions
@@ -28,6 +29,7 @@ from outcross.schemas.lineage import LEDGER, ArchivedSource, Lineage
 from outcross.schemas.sources import Fields, Source
 from outcross.schemas.user_input import ConfigError, readable
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import LINEAGE_CURE, DamagedError, MissingError
 from outcross.transforms.base.visible import visible_name
 from outcross.transforms.inputs.input_files import input_files
 from outcross.transforms.inputs.seals import identify_all
@@ -40,6 +42,7 @@ USED = "used.parquet"
 """File of a generation that lists the ledger's documents which it wrote again."""
 _REFERENCE = "reference"
 _LOCK = "lock"
+_FOLDERS = ("ledger", "archive", _REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,7 @@ class RunLineage:
 
 def _tables(folder: str, name: str) -> Tables:
     path = files.join(folder, name)
-    try:
-        return Tables.from_bytes(files.read_bytes(path))
-    except (OSError, ValueError, IndexError) as error:
-        raise damage_error(path, error) from None
+    return files.read_as(path, Tables.from_bytes, LINEAGE_CURE)
 
 
 def _bought(folder: str, state: Lineage) -> Tables:
@@ -109,21 +109,16 @@ def _bought(folder: str, state: Lineage) -> Tables:
     return reduce(Tables.merge, tables, Tables.empty(DISTANCE_BUCKETS))
 
 
-def _check_used(folder: str, state: Lineage) -> None:
-    """Refuse a lineage whose lists of reused texts can't be read; workers read them later."""
+def _check_files(folder: str, state: Lineage) -> None:
+    """Refuse a lineage whose ledger is gone, or whose lists of reused texts can't be read."""
     for generation in state.generations:
+        for part in generation.bought:
+            path = files.join(folder, part.file)
+            if not files.exists(path):
+                raise MissingError(f"{visible_name(path)} is gone; {LINEAGE_CURE}")
         if generation.used is not None:
-            path = files.join(folder, generation.used)
-            try:
-                files.check_parquet(path)
-            except (OSError, ValueError) as error:
-                raise damage_error(path, error) from None
-
-
-def damage_error(path: str, error: Exception) -> ConfigError:
-    """Return the error for a file that lineage.json names and that can't be read."""
-    why = "is not there" if isinstance(error, FileNotFoundError) else f"can't be read: {error}"
-    return ConfigError(f"lineage: {path} {why}; bring it back from a copy of the lineage")
+            with files.open_parquet(files.join(folder, generation.used), LINEAGE_CURE):
+                pass
 
 
 def read_lineage(folder: str) -> Lineage:
@@ -133,7 +128,8 @@ def read_lineage(folder: str) -> Lineage:
         folder: folder of the lineage.
 
     Raises:
-        ConfigError: the folder holds other files, or lineage.json can't be read.
+        ConfigError: the folder holds other files.
+        DamagedError: lineage.json can't be read.
     """
     path = files.join(folder, LINEAGE)
     if files.exists(path):
@@ -143,12 +139,15 @@ def read_lineage(folder: str) -> Lineage:
         try:
             return Lineage.model_validate_json(text)
         except ValidationError as error:
-            raise ConfigError(f"lineage: {path}: {readable(error, 'lineage')}") from None
+            fault = readable(error, "lineage").split("\n")[0]
+            raise DamagedError(
+                f"lineage: {path}: {fault}; {LINEAGE_CURE}, or {_begin_anew(folder)}"
+            ) from None
     if files.is_local(folder) and files.exists(folder):
         if not Path(folder).is_dir():
             raise ConfigError(f"lineage: {folder} is a file; a directory is expected")
         # A killed first run may leave these, and its output directory.
-        known = {_LOCK, _REFERENCE, "ledger", "archive"}
+        known = {_LOCK, *_FOLDERS}
         names = {
             entry.name
             for entry in Path(folder).iterdir()
@@ -197,14 +196,31 @@ def lock_lineage(folder: str, say: Callable[[str], None] = print) -> Iterator[Ca
     busy = f"lineage: another run is at work on {folder}"
     advice = "wait for it, as each generation builds on the one before"
     with lock(files.join(folder, _LOCK), busy, advice, say) as confirm:
-        yield confirm
+        _delete_leftovers(folder)
+        try:
+            yield confirm
+        finally:
+            _delete_leftovers(folder)  # workers of a stopped commit don't end what they write
 
 
-def within_lineage(config: Config) -> tuple[Config, RunLineage]:
+def _delete_leftovers(folder: str) -> None:
+    """Delete incomplete files of a lineage; output directories in it are those of other commands.
+
+    Args:
+        folder: folder of the lineage, which this process has locked.
+    """
+    for name in _FOLDERS:
+        files.delete_leftovers(files.join(folder, name))
+    if files.is_local(folder):
+        files.delete_files(files.list_files(files.join(folder, f".{LINEAGE}.*.tmp")))
+
+
+def within_lineage(config: Config, tokenizer: Given | None = None) -> tuple[Config, RunLineage]:
     """Add the ledger, earlier candidates and the reference of a lineage to a configuration.
 
     Args:
         config: configuration that names a lineage.
+        tokenizer: tokenizer of the run; None where tokens are words.
 
     Returns:
         The configuration with the additional sources, and the lineage.
@@ -225,6 +241,9 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
         )
     asked = _as_planned(config)
     before = _before(state, name, config.out)
+    if before.generations:
+        given = None if tokenizer is None else tokenizer.tokenizer
+        check_counts("lineage", folder, state.tokenizer, given)
     reference = config.reference
     shared = files.join(folder, _REFERENCE)
     if before.generations and files.exists(files.join(shared, "reference.json")):
@@ -244,7 +263,7 @@ def within_lineage(config: Config) -> tuple[Config, RunLineage]:
             "seem to keep more rare words than they do; make a reference from other human text by "
             "`outcross reference build`, and set `reference`"
         )
-    _check_used(folder, before)
+    _check_files(folder, before)
     ledger = _ledger_sources(folder, before, config)
     archived = {}
     if config.archive > 0 and before.generations:

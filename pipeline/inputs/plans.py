@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from outcross.schemas.config import PLAN_KEYS, Config, repeat_caps
+from outcross.pipeline.inputs.tokenizer import check_counts
+from outcross.schemas.config import PLAN_KEYS, Config, repeat_caps, tokenizer_of
 from outcross.schemas.formats import FORMAT, check_json
 from outcross.schemas.plan import Plan
 from outcross.schemas.user_input import ConfigError, readable
@@ -31,7 +32,7 @@ def read_plan(path: str) -> Plan:
     try:
         return Plan.from_json(text)
     except ValidationError as error:
-        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}") from None
+        raise ConfigError(f"plan: {path}: {readable(error, 'plan')}; {remedy}") from None
 
 
 def with_plan(config: Config) -> Config:
@@ -65,6 +66,7 @@ def check_asked(config: Config, path: str) -> None:
     Raises:
         ConfigError: a key differs; the message names it and both values.
     """
+    check_counts("plan", path, read_plan(path).tokenizer, tokenizer_of(config))
     keys = {*PLAN_KEYS & config.model_fields_set} - {"best_effort"}  # no amount of the plan
     request = config.model_dump(mode="json", include=keys)
     if "max_copies" in request:

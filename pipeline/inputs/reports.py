@@ -87,7 +87,7 @@ def natural(path: str) -> tuple[list[list[str | int]], str]:
 
 def _read(path: str) -> Report:
     try:
-        value = files.read_json(path)
+        value = json.loads(files.read_bytes(path))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -1,50 +1,48 @@
-"""The dataset card: a README.md in the output that tells `datasets` where the data are."""
+"""The dataset card: a README.md in the output, which the hub and `datasets` read.
+
+Its front matter has the keys of the hub's dataset cards. Languages and the licence are those of the
+configuration: nothing is guessed.
+"""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import yaml
+
+from outcross.pipeline.page.dataset import Dataset, markdown
 from outcross.schemas.config import Config
 from outcross.schemas.report import Report
+from outcross.transforms.base.visible import visible_name
+
+_SIZES = (
+    *("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M"),
+    *("100M<n<1B", "1B<n<10B", "10B<n<100B", "100B<n<1T", "n>1T"),
+)
 
 
-def dataset_card(config: Config, report: Report) -> str:
+def dataset_card(dataset: Dataset) -> str:
     """Return the card as Markdown, with the front matter that `datasets.load_dataset(out)` reads.
 
     Args:
-        config: configuration of the run.
-        report: report of the run.
+        dataset: the written corpus.
     """
-    front = [
-        "---",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        "    path: data/*.parquet",
-        "tags: [outcross]",
-        "---",
-    ]
-    achieved = report.achieved
-    assert achieved is not None  # an audit writes no data, and so no card
-    share = "–" if achieved.human_share is None else f"{achieved.human_share:.1%}"
+    config, report = dataset.config, dataset.report
     lines = [
         "# A corpus curated by outcross",
         "",
-        f"{achieved.tokens:,} tokens, {share} of them human. "
+        f"{markdown(dataset.facts)} "
         "Your own columns are unchanged. The column `outcross` tells where a row comes from (`id`, "
         "`source`, `role`), its `cluster`, which `copy` of how many (`of`) it is, and its "
         f"`domain`, `generation`, {_weight(report)}.",
         "",
         *_weights(report),
-        "| source | role | read | rejected | removed | kept | written | copies |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        *_sources(report),
     ]
-    lines += [
-        f"| {line.source} | {line.role} | {line.read:,} | {line.rejected:,} | {line.removed:,} "
-        f"| {line.kept:,} | {line.written:,} | {line.copies:,} |"
-        for line in report.conservation
-    ]
+    if report.tokenizer is not None:
+        name = visible_name(str(report.tokenizer)).replace("`", "'")
+        lines += ["", f"Tokens are those of the tokenizer `{name}`."]
     lines += _lineage(report)
     if report.stages:
         lines += [
@@ -67,20 +65,77 @@ def dataset_card(config: Config, report: Report) -> str:
                 + " | ".join(shown)
                 + " |"
             )
+        reference = report.reference
+        if reference is not None and reference.human:
+            tail = "–" if reference.tail_mass is None else f"{reference.tail_mass:.1%}"
+            lines.append(
+                f"| human reference | {reference.documents:,} | | "
+                f"{reference.effective_clusters:.1f} | {tail} | |"
+            )
     lines += [
         "",
         "`report.json` has all figures, by role and by shard. `removed/` lists each removed "
         "document with the kept document that it repeats. `rejects/` lists rows that could not be "
-        "read. `manifest.json` lists versions, inputs and checksums.",
+        "read. `manifest.json` lists versions, inputs and checksums. `croissant.json` describes "
+        "the shards and columns, and `openlineage.json` what was read and written.",
         "",
         "The configuration:",
         "",
         "```json",
-        json.dumps(config.model_dump(mode="json", exclude_unset=True), indent=2),
+        json.dumps(_shown(config), indent=2),
         "```",
         "",
     ]
-    return "\n".join([*front, "", *lines])
+    front = yaml.safe_dump(front_matter(dataset), sort_keys=False, allow_unicode=True)
+    return "\n".join(["---", f"{front}---", "", *lines])
+
+
+def _shown(config: Config) -> dict[str, Any]:
+    """Return the keys that were set, but for the address of events."""
+    return config.model_dump(mode="json", exclude_unset=True, exclude={"openlineage_url"})
+
+
+def front_matter(dataset: Dataset) -> dict[str, Any]:
+    """Return the metadata of the card, as the hub names them."""
+    config = dataset.config
+    roles = {source.role for source in config.sources}
+    said: dict[str, Any] = {"language": config.languages} if config.languages else {}
+    if config.license is not None:
+        said["license"] = config.license
+    return {
+        **said,
+        "size_categories": [size_category(dataset.rows)],
+        "task_categories": ["text-generation"],
+        "tags": ["outcross", *(["synthetic"] if "synthetic" in roles else [])],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": "data/*.parquet"}],
+            }
+        ],
+    }
+
+
+def size_category(rows: int) -> str:
+    """Return the hub's name for a number of rows."""
+    return _SIZES[max(0, min(len(str(rows)) - 3, len(_SIZES) - 1))]
+
+
+def _sources(report: Report) -> list[str]:
+    """Return the table of the sources: how their texts were made, and what became of their rows."""
+    stated = report.provenance is not None
+    lines = [
+        f"| source | role |{' made |' if stated else ''} read | rejected | removed | kept "
+        "| written | copies |",
+        f"|---|---|{'---|' if stated else ''}---:|---:|---:|---:|---:|---:|",
+    ]
+    for line in report.conservation:
+        made = f" {line.provenance or '–'} |" if stated else ""
+        lines.append(
+            f"| {line.source} | {line.role} |{made} {line.read:,} | {line.rejected:,} "
+            f"| {line.removed:,} | {line.kept:,} | {line.written:,} | {line.copies:,} |"
+        )
+    return lines
 
 
 def _weight(report: Report) -> str:

@@ -87,7 +87,10 @@ def removed(report: Report) -> Html:
 
 def _certificate(certificate: Certificate | None) -> Html | None:
     """Say how much was kept of what could be kept, and how surely pairs are compared."""
-    if certificate is None or certificate.components == 0:
+    if certificate is None:
+        return None
+    planted = any(point.planted is not None for point in certificate.recall)
+    if certificate.components == 0 and not planted:
         return None
     groups = (
         f"all {certificate.checked:,}"
@@ -110,6 +113,11 @@ def _certificate(certificate: Certificate | None) -> Html | None:
     rows: list[list[Cell | str]] = [
         [f"{point.similarity:.2f}", figure(point.chance, ".2%")] for point in certificate.recall
     ]
+    if planted:
+        columns += [Column("planted copies"), Column("compared"), Column("chance of the copies")]
+        for row, point in zip(rows, certificate.recall, strict=True):
+            shares = (point.together, point.expected)
+            row += [f"{point.planted or 0:,}", *(figure(share, ".2%") for share in shares)]
     chances = table("Chance that two documents share a band", columns, rows)
     return join(
         [

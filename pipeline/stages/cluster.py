@@ -14,7 +14,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.deduplicate import Deduplicated
 from outcross.pipeline.stages.sketched import Sketched
 from outcross.pipeline.stages.texts import beginning
-from outcross.schemas.config import Config
+from outcross.schemas.config import Config, tokenizer_of
 from outcross.schemas.sources import WRITABLE, Role
 from outcross.transforms.base import files
 from outcross.transforms.encoders.load import load_model
@@ -116,7 +116,7 @@ def cluster(deduplicated: Deduplicated, audited: bool = False) -> Clustered:
             else:
                 _classify(deduplicated, done, reference)
             sums = done.path("sums", CLASS_COUNTS)
-            counts = ClassCounts.from_bytes(files.read_bytes(sums))
+            counts = files.read_as(sums, ClassCounts.from_bytes)
         done.finish(counts.to_json())
     clustered = Clustered(deduplicated, done, reference)
     warn_of_strange_surfaces(deduplicated, clustered.counts, reference.thresholds.bands)
@@ -205,18 +205,17 @@ def _make_reference(
         reference=done.subfolder("reference"),
         assignments=done.subfolder("assignments"),
         classes=done.subfolder("classes"),
-        dims=model.dims,
     )
     with context.spill() as spill:
         context.over_units(sketches.offered, lambda p: maker.wire(p, spill), reading=True)
     reference = maker.result(
         model.fingerprint,
-        model.name,
         config.ngram,
         deduplicated.group_sizes(*roles),
         Known.total(sketched.known(*roles).values()),
     )
-    reference = replace(reference, names=_shown(reference.names))
+    names, tokenizer = _shown(reference.names), tokenizer_of(config)
+    reference = replace(reference, names=names, embedder_name=model.name, tokenizer=tokenizer)
     reference.save(maker.reference)
     return reference
 

@@ -54,9 +54,8 @@ class Context:
         locks: functions that raise LostLockError if a lock of the run is lost.
         started: seconds since 1970 at which the run began.
         warnings: warnings so far, in order; they also stand in the report.
-        pipelines: number of units of each Beam pipeline so far.
-        shuffled: bytes that pipelines have shuffled or spilled so far, by stage; "other" outside
-            of stages that are shown.
+        pipelines: stage of each Beam pipeline so far; "other" outside of stages that are shown.
+        shuffled: bytes that pipelines have shuffled or spilled so far, by stage.
     """
 
     config: Config
@@ -66,7 +65,7 @@ class Context:
     locks: Sequence[Callable[[], None]] = ()
     started: float = field(default_factory=time.time)
     warnings: list[str] = field(default_factory=list)
-    pipelines: list[int] = field(default_factory=list)
+    pipelines: list[str] = field(default_factory=list)
     shuffled: Counter[str] = field(default_factory=Counter)
 
     @cached_property
@@ -131,10 +130,13 @@ class Context:
         if not units:
             return {}
         self.confirm_locks()
-        self.pipelines.append(len(units))
+        stage = self.progress.current or "other"
+        self.pipelines.append(stage)
+        number = self.pipelines.count(stage)
+        name = f"{stage}-{number}" if number > 1 else stage
         with self._dealing(units, reading) as deal:
-            counters = run_pipeline(lambda root: wire(root | deal), self.options)
-        self.shuffled[self.progress.current or "other"] += counters.get(SHUFFLED, 0)
+            counters = run_pipeline(lambda root: wire(root | deal), self.options, name)
+        self.shuffled[stage] += counters.get(SHUFFLED, 0)
         pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
         return counters
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from outcross.pipeline.engine.artifacts import MANIFEST, check_manifest, read_manifest
+from outcross.pipeline.engine.artifacts import (
+    MANIFEST,
+    check_manifest,
+    read_manifest,
+    run_configuration,
+    work_folder,
+)
 from outcross.pipeline.stages.sketched import saved_units
-from outcross.schemas.config import Config, parse
+from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -75,10 +82,8 @@ class ReferencePool:
     @property
     def identity(self) -> list[str]:
         """Identity of its contents, as strings."""
-        return [
-            self.name,
-            files.read_json(files.join(self.folder, "reference.json"))["fingerprint"],
-        ]
+        path = files.join(self.folder, "reference.json")
+        return [self.name, files.read_as(path, lambda data: json.loads(data)["fingerprint"])]
 
     @property
     def sources(self) -> list[Source]:
@@ -129,7 +134,7 @@ class EarlierRun:
     @cached_property
     def config(self) -> Config:
         """Configuration of the run."""
-        return parse(self.manifest["configuration"])
+        return run_configuration(self.out, self.manifest)
 
     @property
     def sources(self) -> list[Source]:
@@ -143,7 +148,7 @@ class EarlierRun:
 
     def path(self, name: str) -> str:
         """Return a folder of its work: "sketch", "verdicts" or "selection"."""
-        return files.join(self.out, self.manifest["work"][name])
+        return work_folder(self.out, self.manifest, name)
 
     @cached_property
     def sketches(self) -> Sketches:

@@ -84,7 +84,7 @@ class Measured(Generic[CorpusT]):
         """Load a set by its name; return an empty set where no document is in it."""
         if set_file(name) not in self.files:
             return Diversity.empty(*self.sizes)
-        return Diversity.from_bytes(files.read_bytes(files.join(self.folder, set_file(name))))
+        return files.read_as(files.join(self.folder, set_file(name)), Diversity.from_bytes)
 
     def roles(self, stage: str) -> dict[str, Diversity]:
         """Load the sets of a stage or a shard, by role and in all."""

@@ -16,7 +16,7 @@ from outcross.pipeline.stages.planning.solve import make_plan
 from outcross.pipeline.stages.planning.supply import measure_supply, supply_key
 from outcross.pipeline.stages.rank import Ranking
 from outcross.pipeline.stages.sketched import Sketched
-from outcross.schemas.config import PLAN_KEYS, Config
+from outcross.schemas.config import PLAN_KEYS, Config, tokenizer_of
 from outcross.schemas.plan import Plan
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
@@ -91,7 +91,7 @@ def plan(ranking: Ranking) -> Planned:
     path = done.path("plan.json")
     if done.finished:
         context.progress.skipped("plan")
-        result = Plan.from_json(files.read_bytes(path))
+        result = files.read_as(path, Plan.from_json)
     else:
         if config.plan is None:
             result = _new_plan(ranking, done)
@@ -116,6 +116,7 @@ def _new_plan(ranking: Ranking, done: Artifact) -> Plan:
         "length_limits": ranking.too_long.limits,
         "gap": planned_gap(ranking, result.reached),
         "texts": judged_and_carried(ranking.sketched),
+        "tokenizer": tokenizer_of(ranking.config),
     }
     return result.model_copy(update=additions)
 

@@ -104,7 +104,7 @@ class Ranking:
     @cached_property
     def sums(self) -> SupplySums:
         """Sums over the documents, by use."""
-        return SupplySums.from_bytes(files.read_bytes(self.artifact.path(SUPPLY)))
+        return files.read_as(self.artifact.path(SUPPLY), SupplySums.from_bytes)
 
     @cached_property
     def too_long(self) -> TooLong:
@@ -229,7 +229,7 @@ class _Rank:
             stays = [bool(self.config.domains) and name in lineage.run_sources for name in names]
             taken = list(np.where(stays, supply, nearest))
         self._decide_in_part(documents, supply, taken)
-        amounts = SupplySums.from_bytes(files.read_bytes(self.done.path(SUPPLY))).amounts
+        amounts = files.read_as(self.done.path(SUPPLY), SupplySums.from_bytes).amounts
         ranked = [
             RankedSource(
                 name=name,
@@ -313,7 +313,7 @@ class _Rank:
 
         with self.context.spill() as spill:
             self.context.over_units(self.sketches.offered, wire)
-        return files.unpack_arrays(files.read_bytes(files.join(folder, HELD)))["held"]
+        return files.read_as(files.join(folder, HELD), files.unpack_arrays)["held"]
 
     def _last_written(self, lineage: RunLineage) -> FindLastWritten:
         """Return the work that finds the generations that last wrote the ledger's documents."""
@@ -434,7 +434,7 @@ def _tables(path: str) -> Tables:
     """Return n-gram counts; none where no document was counted."""
     if not files.exists(path):
         return Tables.empty(DISTANCE_BUCKETS)
-    return Tables.from_bytes(files.read_bytes(path))
+    return files.read_as(path, Tables.from_bytes)
 
 
 def _amount(sums: NDArray[np.int64]) -> Amount:

@@ -23,7 +23,7 @@ from outcross.pipeline.stages.reporting.quotes import Quoting
 from outcross.pipeline.stages.reporting.removals import deduplication
 from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.pipeline.stages.write import Written
-from outcross.schemas.config import Config
+from outcross.schemas.config import Config, tokenizer_of
 from outcross.schemas.figures import Figures
 from outcross.schemas.gates import Gates
 from outcross.schemas.lineage import LineageReport
@@ -182,6 +182,7 @@ def _report(
         provenance=provenance,
         deduplication=deduplication(corpus.deduplicated, classified, quotes.removals),
         prompts=answers,
+        tokenizer=tokenizer_of(corpus.config),
         **parts,
     )
 

@@ -13,7 +13,7 @@ from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.sketched import DIGESTS, Sketched
 from outcross.pipeline.stages.sources import check_sources
 from outcross.schemas.columns import OTHER_KEYS, is_json
-from outcross.schemas.config import Config
+from outcross.schemas.config import Config, tokenizer_of
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.sources import PIECE_TOKENS
 from outcross.schemas.supertypes import MAX_FIELDS
@@ -54,6 +54,8 @@ def sketch(context: Context, embedded: bool = True) -> Sketched:
         "ngram": config.ngram,
         "num_perm": config.num_perm,
     }
+    if (tokenizer := tokenizer_of(config)) is not None:
+        parts["tokenizer"] = tokenizer.sha256
     cut = embedded and any(source.pieces is not None for source in config.sources)
     if cut:
         parts["pieces"] = [[s.pieces, s.piece_tokens or PIECE_TOKENS] for s in config.sources]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -99,5 +100,9 @@ def saved_units(folder: str) -> list[Unit]:
     Args:
         folder: folder of the artifact, wherever it is now.
     """
-    stats = files.read_json(files.join(folder, MANIFEST))["stats"]
-    return [unit_from(unit, files.join(folder, DIGESTS)) for unit in stats["units"]]
+    digests = files.join(folder, DIGESTS)
+
+    def parse(data: bytes) -> list[Unit]:
+        return [unit_from(unit, digests) for unit in json.loads(data)["stats"]["units"]]
+
+    return files.read_as(files.join(folder, MANIFEST), parse)

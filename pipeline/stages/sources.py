@@ -224,7 +224,16 @@ def _ledger_gap(sketched: Sketched) -> str | None:
     bought = lineage.before.ledger.documents
     if readable == bought:
         return None
+    places = sketched.sketches.places
+    damaged = [
+        (part, places[report.unit])
+        for number, source in enumerate(sketched.config.sources)
+        if source.name in lineage.ledger
+        for report in sketched.reports(number)
+        for part in report.damaged
+    ]
+    named = f":\n{_parts(damaged)}\nBring" if damaged else "; bring"
     return (
         f"lineage: of {bought:,} documents that were bought, the ledger in {lineage.folder} holds "
-        f"{readable:,} that can be read; bring its files back from a copy of the lineage"
+        f"{readable:,} that can be read{named} its files back from a copy of the lineage"
     )

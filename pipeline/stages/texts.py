@@ -19,6 +19,7 @@ from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import MissingError
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.inputs.seals import ChangedError
@@ -126,7 +127,7 @@ def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterato
     run = EarlierRun(out, files.read_json(files.join(out, MANIFEST)))
     try:
         sketches = run.sketches
-    except OSError:  # the work folder is gone
+    except MissingError:  # the work folder is gone
         return
     for unit in sketches.units:
         source = config.sources[unit.source]
@@ -136,7 +137,7 @@ def documents_of_sources(out: str, config: Config, wanted: set[Name]) -> Iterato
         try:
             table = sketches.table(unit.index, ["id", "row"])
             ids = run.named(unit.index).names(table, np.arange(table.num_rows), None)
-        except OSError:  # the work folder is gone
+        except MissingError:  # the work folder is gone
             return
         chosen = np.flatnonzero(pc.is_in(ids, ids_array(names)).to_numpy(zero_copy_only=False))
         if len(chosen):

@@ -26,6 +26,7 @@ from outcross.transforms.writing.shards import (
     ShardSet,
     count_shards,
     is_shard,
+    read_report,
     row_group,
     shard_name,
     shard_report,
@@ -153,8 +154,7 @@ def write(
             if not files.exists(shard_report(shards.reports, number)):
                 write_shard(shards, [shards.layout.no_rows()], number)
     removed, data = (
-        [files.read_json(shard_report(shards.reports, number)) for number in range(shards.shards)]
-        for shards in sets
+        [read_report(shards.reports, number) for number in range(shards.shards)] for shards in sets
     )
     return Written(selected, counted, data, removed)
 

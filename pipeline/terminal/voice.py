@@ -6,6 +6,7 @@ import inspect
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +60,27 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that is given up, with one message, when it can't be written any more."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, a name of logging
+        """Say once that the log has ended; faults of the program are shown as ever."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self.setLevel(logging.CRITICAL + 1)
+        print_message(
+            f"outcross: warning: log_file: {self.baseFilename} can't be written any more: "
+            f"{error.strerror}; the log ends here, and the command goes on"
+        )
+
+    def close(self) -> None:
+        """Close the file; what a full disk doesn't take is lost."""
+        with suppress(OSError):
+            super().close()
 
 
 class Voice:
@@ -125,7 +147,7 @@ class Voice:
 def _file_handler(path: str) -> logging.Handler:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         from outcross.schemas.user_input import ConfigError
 

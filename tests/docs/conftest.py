@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.other_tools import LAYOUTS
+
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -38,6 +40,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, texts in files.items():
         _write(folder / name, [_row(number, text) for number, text in enumerate(texts)])
+    for write_layout in LAYOUTS.values():
+        write_layout(folder)
     return folder
 
 

@@ -48,11 +48,12 @@ def run(block: Block, folder: Path) -> str:
 
 def command_lines(block: Block) -> list[list[str]] | None:
     """Return the words of each line if all lines are plain calls of `outcross`, else None."""
+    if block.language != "bash" or re.search(r"[|<>&;$`]", block.code):
+        return None
     code = block.code.replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in code.splitlines()]
     lines = [words for words in lines if words]
-    plain = block.language == "bash" and not re.search(r"[|<>&;$`]", code)
-    return lines if plain and all(words[0] == "outcross" for words in lines) else None
+    return lines if all(words[0] == "outcross" for words in lines) else None
 
 
 def call(lines: list[list[str]], block: Block) -> str:
@@ -100,11 +101,26 @@ def test_configurations_and_gates_of_pages_are_right(tmp_path: Path) -> None:
                 parse(load_yaml(str(file)))
 
 
+def test_calls_of_the_hub_have_options_that_there_are() -> None:
+    codes = [block.code for path in PAGES for block in blocks(path) if block.mark == "hf"]
+    calls = [shlex.split(line) for code in codes for line in code.splitlines()]
+    calls = [words[1:] for words in calls if words[0] == "hf"]
+    assert {"upload", "jobs"} <= {words[0] for words in calls}
+    for words in calls:
+        name = words[:2] if words[0] in ("jobs", "auth") else words[:1]
+        call = [sys.executable, "-m", "huggingface_hub.cli.hf", *name, "--help"]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+        shown = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+        known = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", shown.stdout))
+        given = {word for word in words[len(name) :] if re.match("--?[a-z]", word)}
+        assert given <= known, words
+
+
 def test_every_mark_is_known() -> None:
     for path in PAGES:
         for block in blocks(path):
             known = block.exit_code is not None or block.file is not None
-            assert known or block.mark in ("", "output"), f"{path.name}: {block.mark}"
+            assert known or block.mark in ("", "hf", "output"), f"{path.name}: {block.mark}"
 
 
 def test_most_pages_that_show_commands_run_some() -> None:

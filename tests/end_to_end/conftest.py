@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -213,6 +214,14 @@ def promised_bytes(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
+def promised_hashes(out: Path) -> dict[str, str]:
+    """Return hashes of what is promised, by file; those of `report.json` by its keys."""
+    report = json.loads((out / "report.json").read_text())
+    figures = {f"report.json: {key}": json.dumps(value).encode() for key, value in report.items()}
+    parts = promised_bytes(out) | figures
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
+
+
 def jsonl(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
@@ -314,6 +323,19 @@ def base(corpus, tmp_path_factory) -> Run:
     result = run(corpus.config(out, workers=2), out=out)
     assert len(result.report["shards"]) > 1
     return result
+
+
+def config_with_lineage(corpus: Corpus, folder: Path, **keys: Any) -> Path:
+    """Write a YAML file for a run into `folder/out` with a lineage in `folder/lineage`."""
+    return corpus.config(folder / "out", lineage=str(folder / "lineage"), **keys)
+
+
+@pytest.fixture(scope="session")
+def lineage_hashes(corpus, tmp_path_factory) -> dict[str, str]:
+    """Make the run with a lineage that those of other engines are compared with."""
+    folder = tmp_path_factory.mktemp("expected")
+    outcross("run", config_with_lineage(corpus, folder, workers=2))
+    return promised_hashes(folder / "out")
 
 
 @pytest.fixture(scope="session")

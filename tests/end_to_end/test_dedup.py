@@ -459,6 +459,34 @@ def test_letters_from_one_template_stay_by_what_differs(tmp_path):
     check_conservation(stay)
 
 
+# Recall
+
+
+def test_the_recall_of_the_bands_is_checked_on_planted_copies(tmp_path):
+    texts = {f"t{number}": prose(150) for number in range(60)}
+    config = configured(
+        tmp_path, tmp_path / "out", [{"name": "web", "role": "synthetic", "texts": texts}]
+    )
+    reports = []
+    for name, options in (
+        ("plain", []),
+        ("one", ["--check-recall", "--workers", 1]),
+        ("two", ["--check-recall", "--workers", 2]),
+    ):
+        out = tmp_path / name
+        dedup(config, *options, "--out", out, out=out)
+        report = json.loads((out / "report.json").read_text())
+        reports.append(report["deduplication"]["certificate"]["recall"])
+    plain, first, second = reports
+    assert {line["planted"] for line in plain} == {None}
+    assert first == second
+    at = {line["similarity"]: line for line in first}
+    assert sum(line["planted"] for line in first) > 300
+    assert at[0.95]["together"] > 0.95
+    assert at[0.3]["together"] < 0.1
+    assert "planted copies" in (tmp_path / "one" / "report.html").read_text()
+
+
 # Thresholds and workers
 
 

@@ -35,6 +35,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "reference": None,
         "embedder": None,
         "lineage": None,
+        "tokenizer": None,
         "near_threshold": 0.8,
         "ngram": 5,
         "num_perm": 128,
@@ -67,6 +68,9 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "text_out": None,
         "gates": None,
         "gate": False,
+        "languages": [],
+        "license": None,
+        "openlineage_url": None,
     }
     assert config().sources[0].model_dump() == {
         **SYNTHETIC,

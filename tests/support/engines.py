@@ -12,11 +12,13 @@ from typing import Any
 
 from tests.support.commands import COMMAND, TERMINAL
 from tests.support.processes import command_line, descendants
-from tools.flink.cluster import FlinkCluster, options
+from tools.flink.cluster import FlinkCluster, options, wait_until
 
 ENGINES = Path(__file__).parents[2] / ".engines"
 WORKER = Path(sys.executable).with_name("outcross-worker")
 JAR = ENGINES / "flink.jar"
+JOB_SECONDS = 120
+"""Longest time until the second job of a command is at work."""
 PROCESSES = ["--environment_type", "PROCESS", "--environment_option", f"process_command={WORKER}"]
 
 
@@ -61,6 +63,25 @@ def started(*arguments: Any, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         for child in remaining:
             with suppress(ProcessLookupError):
                 os.kill(child, 9)
+
+
+def wait_for_second_job(
+    cluster: FlinkCluster, earlier: int, command: subprocess.Popen[bytes]
+) -> None:
+    """Wait until the second pipeline of a command is at work.
+
+    Args:
+        cluster: cluster that the command uses.
+        earlier: number of jobs before the command.
+        command: command that is running.
+    """
+
+    def is_at_work() -> bool:
+        assert command.poll() is None
+        jobs = cluster.jobs()[earlier:]
+        return len(jobs) == 2 and cluster.running_subtasks(jobs[1]["jid"]) > 0
+
+    wait_until(is_at_work, JOB_SECONDS, "the second pipeline")
 
 
 def job_servers(process: int) -> set[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,3 +28,13 @@ def descendants(process: int) -> set[int]:
         waiting = set().union(*(children.get(parent, set()) for parent in waiting)) - offspring
         offspring |= waiting
     return offspring
+
+
+def processor_seconds(processes: Iterable[int]) -> float:
+    """Return the processor time of processes; that of ended ones isn't counted."""
+    ticks = 0
+    for process in processes:
+        with suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,8 @@ HERE = Path(__file__).parent
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 TASK_MANAGER_MEMORY = ("-Xmx1500m", "-XX:MaxDirectMemorySize=4g", "-XX:MaxMetaspaceSize=512m")
+# Jobs of tests are short, so code is compiled once, and quickly, as in java-options.txt.
+JOB_SERVER_JAVA = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 START_SECONDS = 90
 STOP_SECONDS = 15
 
@@ -139,12 +142,15 @@ class FlinkCluster:
 
     def workers_of(self, job: str) -> dict[str, int]:
         """Return by task manager how many subtasks of a job it worked on."""
-        counts: dict[str, int] = {}
+        return dict(Counter(subtask["taskmanager-id"] for subtask in self._subtasks(job)))
+
+    def attempts(self, job: str) -> int:
+        """Return how often the subtask of a job was begun that was begun most often."""
+        return 1 + max((subtask["attempt"] for subtask in self._subtasks(job)), default=0)
+
+    def _subtasks(self, job: str) -> Iterator[dict[str, Any]]:
         for vertex in self.ask(f"/jobs/{job}").get("vertices", []):
-            for subtask in self.ask(f"/jobs/{job}/vertices/{vertex['id']}").get("subtasks", []):
-                name = subtask["taskmanager-id"]
-                counts[name] = counts.get(name, 0) + 1
-        return counts
+            yield from self.ask(f"/jobs/{job}/vertices/{vertex['id']}").get("subtasks", [])
 
     def cancel_jobs(self) -> None:
         """Cancel all jobs that haven't ended, as after a driver that was killed."""
@@ -197,7 +203,8 @@ def options(address: str, jar: Path, worker: Path, parallelism: int = 2) -> list
     """
     return [
         *("--runner", "FlinkRunner", "--flink_master", address, "--flink_version", "1.19"),
-        *("--flink_job_server_jar", str(jar), "--job_server_jvm_properties=-Xmx512m"),
+        *("--flink_job_server_jar", str(jar)),
+        *(f"--job_server_jvm_properties={option}" for option in JOB_SERVER_JAVA),
         *("--parallelism", str(parallelism), "--environment_type", "PROCESS"),
         *("--environment_option", f"process_command={worker}"),
         *("--environment_cache_millis", "30000"),  # steps of a job share their workers

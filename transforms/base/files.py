@@ -14,16 +14,19 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from outcross.transforms.base.damage import reading
 from outcross.transforms.base.store_errors import reaching
 from outcross.transforms.base.stores import StoredFile, file_system, upload
 from outcross.transforms.base.visible import visible_name
+
+T = TypeVar("T")
 
 ROW_GROUP = 32 << 20
 """Bytes of a row group, uncompressed."""
@@ -177,8 +180,27 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> Any:
-    """Return the value in a JSON file."""
-    return json.loads(read_bytes(path))
+    """Return the value in a stored JSON file.
+
+    Raises:
+        DamagedError: the file is damaged or gone.
+    """
+    return read_as(path, json.loads)
+
+
+def read_as(path: str, parse: Callable[[bytes], T], cure: str | None = None) -> T:
+    """Return what a function makes of the bytes of a stored file.
+
+    Args:
+        path: path of the file.
+        parse: function that reads the bytes.
+        cure: advice in the error of a damaged file; None for that of `cure_of`.
+
+    Raises:
+        DamagedError: the file is damaged or gone.
+    """
+    with reading(path, cure):
+        return parse(read_bytes(path))
 
 
 class _Sink:
@@ -197,10 +219,17 @@ def write_array(path: str, array: NDArray[Any]) -> None:
 
 
 def read_array(path: str) -> NDArray[Any]:
-    """Return the NumPy array in a file; pickled objects are refused."""
-    data = io.BytesIO(read_bytes(path))
-    with _NUMPY_LOCK:
-        return cast(NDArray[Any], np.load(data, allow_pickle=False))
+    """Return the NumPy array in a stored file; pickled objects are refused.
+
+    Raises:
+        DamagedError: the file is damaged or gone.
+    """
+
+    def parse(data: bytes) -> NDArray[Any]:
+        with _NUMPY_LOCK:
+            return cast(NDArray[Any], np.load(io.BytesIO(data), allow_pickle=False))
+
+    return read_as(path, parse)
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]], compressed: bool = False) -> bytes:
@@ -217,11 +246,55 @@ def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
+def parquet_writer(file: Any, schema: pa.Schema, **options: Any) -> pq.ParquetWriter:
+    """Open a Parquet file for writing; each page gets a checksum, which readers compare.
+
+    Args:
+        file: open file.
+        schema: schema of the tables.
+        options: options of `pyarrow.parquet.ParquetWriter`; zstd compresses by default.
+    """
+    return pq.ParquetWriter(
+        file, schema, write_page_checksum=True, **{"compression": "zstd", **options}
+    )
+
+
+@contextmanager
+def open_parquet(path: str, cure: str | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a stored Parquet file, whose pages are compared with their checksums.
+
+    Args:
+        path: path of the file.
+        cure: advice in the error of a damaged file; None for that of `cure_of`.
+
+    Raises:
+        DamagedError: the file, or what the body of the `with` statement reads of it, is damaged.
+    """
+    with reading(path, cure), open_input(path) as stream:
+        yield pq.ParquetFile(stream, page_checksum_verification=True)
+
+
+def row_groups(path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the row groups of a stored Parquet file.
+
+    Args:
+        path: path of the file.
+        columns: names of the columns to read; all of them if None.
+
+    Raises:
+        DamagedError: the file is damaged or gone.
+    """
+    wanted = None if columns is None else list(columns)
+    with open_parquet(path) as data:
+        for number in range(data.num_row_groups):
+            yield data.read_row_group(number, wanted, use_threads=False)
+
+
 def write_table(path: str, table: pa.Table) -> None:
     """Write a small table as Parquet, without empty row groups."""
 
     def write(file: BinaryIO) -> None:
-        with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
+        with parquet_writer(file, table.schema) as writer:
             if table.num_rows:
                 writer.write_table(table)
 
@@ -240,7 +313,7 @@ def write_tables(path: str, tables: Iterable[pa.Table]) -> None:
         writer: pq.ParquetWriter | None = None
         waiting: list[pa.Table] = []
         for table in tables:
-            writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+            writer = writer or parquet_writer(file, table.schema)
             if table.num_rows:
                 waiting.append(table)
             if sum(part.nbytes for part in waiting) >= ROW_GROUP:
@@ -255,28 +328,22 @@ def write_tables(path: str, tables: Iterable[pa.Table]) -> None:
 
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a Parquet file as a table.
+    """Return a stored Parquet file as a table.
 
     Args:
         path: path of the file.
         columns: names of the columns to read; all of them if None.
-    """
-    wanted = None if columns is None else list(columns)
-    if is_local(path):
-        return pq.ParquetFile(path).read(columns=wanted, use_threads=False)
-    with open_input(path) as file:
-        return pq.read_table(pa.PythonFile(file, mode="r"), columns=wanted, use_threads=False)
-
-
-def check_parquet(path: str) -> None:
-    """Read the footer of a Parquet file.
 
     Raises:
-        OSError: the file is not there or can't be read.
-        ValueError: it isn't a Parquet file.
+        DamagedError: the file is damaged or gone.
     """
-    with open_input(path) as file:
-        pq.read_metadata(pa.PythonFile(file, mode="r"))
+    wanted = None if columns is None else list(columns)
+    with reading(path):
+        if is_local(path):
+            data = pq.ParquetFile(path, page_checksum_verification=True)
+            return data.read(columns=wanted, use_threads=False)
+        with open_parquet(path) as data:
+            return data.read(columns=wanted, use_threads=False)
 
 
 def list_files(pattern: str) -> list[str]:

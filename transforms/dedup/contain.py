@@ -83,7 +83,7 @@ class ContainIndex:
     @classmethod
     def load(cls, path: str) -> ContainIndex:
         """Read an index that `save` wrote."""
-        arrays = files.unpack_arrays(files.read_bytes(path))
+        arrays = files.read_as(path, files.unpack_arrays)
         names = ("hashes", "offsets", "holders", "counted", "distinct")
         return cls(int(arrays["ngram"]), *(arrays[name] for name in names))
 

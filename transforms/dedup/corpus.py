@@ -13,6 +13,7 @@ from outcross.transforms.base import files
 from outcross.transforms.dedup.rules import Party, Rules
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.sketches.identity import document_ids
+from outcross.transforms.sketches.store import read_in_words
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Corpus:
         return unit < self.current and self.party_of(unit).source.id_field is not None
 
     def table(self, unit: int, columns: Sequence[str]) -> pa.Table:
-        """Read columns of a unit's sketches."""
-        return files.read_table(self.paths[unit], columns)
+        """Read columns of a unit's sketches; `tokens` are words."""
+        return read_in_words(self.paths[unit], columns)
 
     def numbers(self, unit: int) -> NDArray[np.int64]:
         """Return the numbers of a unit's documents: int64[n]."""

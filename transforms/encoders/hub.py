@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from outcross.schemas.user_input import ConfigError
 
-EXTRA = "pip install 'outcross[transformers]'"
-"""Command that installs what encoders and static models need."""
+EXTRA = "in the clone of outcross: pip install '.[transformers]'"
+"""Advice that installs what encoders and static models need."""
 
 _SECONDS = 10.0  # to wait for the hub where only a message depends on it
 
@@ -50,7 +50,7 @@ def download(repository: str, revision: str, patterns: Sequence[str]) -> str:
     except ImportError:
         raise ConfigError(
             f"embedder: {repository} is a model of the hub, and huggingface_hub is not installed; "
-            f"run `{EXTRA}`"
+            f"{EXTRA}"
         ) from None
     wanted = list(patterns)
     try:

@@ -31,7 +31,7 @@ def _pool(states, lengths, mode, out):  # type: ignore[no-untyped-def]
         for q in range(dims):
             squares += total[q] * total[q]
         out[i] = 0
-        if squares > 0:  # neither zeros nor NaN
+        if squares > 0 and squares < np.inf:  # neither zeros nor what is no number
             norm = np.sqrt(squares)
             for q in range(dims):
                 value = np.rint(total[q] * SCALE / norm)

@@ -152,9 +152,7 @@ def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int) -> Ses
     try:
         import onnxruntime
     except ImportError:
-        raise files.refused(
-            "needs ONNX Runtime, which is not installed", f"run `{EXTRA}`"
-        ) from None
+        raise files.refused("needs ONNX Runtime, which is not installed", EXTRA) from None
     path = files.path(name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -153,7 +153,7 @@ def _table(files: ModelFiles, tokens: int) -> NDArray[np.int8]:
         from safetensors.numpy import load_file
     except ImportError:
         raise files.refused(
-            "needs the package safetensors, which is not installed", f"run `{EXTRA}`"
+            "needs the package safetensors, which is not installed", EXTRA
         ) from None
     try:
         tensors: dict[str, NDArray[Any]] = load_file(str(path))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import re
 
+from outcross.transforms.base.damage import asks_for_too_much
 from outcross.transforms.base.visible import visible_name
 
 _DEVICE = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ECONNRESET}
-_SIZE = re.compile(r"size (\d+)")
 
 
 def raise_fault_of_machine(error: Exception, path: str) -> None:
@@ -26,13 +24,7 @@ def raise_fault_of_machine(error: Exception, path: str) -> None:
         MemoryError: memory ran out; the message names the file.
         OSError: the file's device failed.
     """
-    if isinstance(error, MemoryError) and not _asks_for_too_much(str(error)):
+    if isinstance(error, MemoryError) and not asks_for_too_much(str(error)):
         raise MemoryError(f"{visible_name(path)}: {str(error) or type(error).__name__}") from error
     if isinstance(error, OSError) and error.errno in _DEVICE:
         raise error
-
-
-def _asks_for_too_much(message: str) -> bool:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    size = _SIZE.search(message)
-    return "capacity too large" in message or (size is not None and int(size[1]) > memory)

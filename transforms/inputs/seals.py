@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import xxhash
 
 from outcross.schemas.documents import Piece, Seal, Unit
+from outcross.transforms.base.damage import reading
 from outcross.transforms.base.files import is_local, open_input
 from outcross.transforms.base.store_errors import reaching
 from outcross.transforms.base.stores import file_system
@@ -27,11 +29,11 @@ _DIGEST = 16  # bytes of a block's hash
 
 
 class ChangedError(RuntimeError):
-    """An input file has changed since the run began."""
+    """An input file has changed or gone since the run began."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, change: str = "has changed") -> None:
         super().__init__(
-            f"{visible_name(path)} has changed since the run began to read it, so the part that "
+            f"{visible_name(path)} {change} since the run began to read it, so the part that "
             "was read is no longer valid; bring the file back, or run again when it no longer "
             "changes"
         )
@@ -132,7 +134,7 @@ def check_piece(piece: Piece) -> None:
     try:
         checksum = _checksum(piece.file)
     except FileNotFoundError:
-        raise ChangedError(piece.file) from None
+        raise ChangedError(piece.file, "is gone") from None
     if piece.seal.identity != f"{piece.seal.size}-{checksum}":
         raise ChangedError(piece.file)
 
@@ -145,12 +147,15 @@ class SealedFile(io.RawIOBase):
         seal: identity that the file must have.
 
     Raises:
-        ChangedError: the size or a block has changed.
+        ChangedError: the file is gone, or its kind, its size or a block has changed.
     """
 
     def __init__(self, path: str, seal: Seal) -> None:
         self._path, self._seal = path, seal
-        self._file = _unbuffered(path)
+        try:
+            self._file = _unbuffered(path, _open_file)
+        except FileNotFoundError:
+            raise ChangedError(path, "is gone") from None
         self._at = 0
         self._number, self._block = -1, b""  # the block that was read last
         if self._file.seek(0, os.SEEK_END) != seal.size:
@@ -215,9 +220,13 @@ class SealedFile(io.RawIOBase):
 def _hashes(seal: Seal) -> bytes:
     if not seal.digests:
         return bytes.fromhex(seal.identity.partition("-")[2])
-    with open_input(seal.digests) as file:
+    size = -(-seal.size // BLOCK) * _DIGEST
+    with reading(seal.digests), open_input(seal.digests) as file:
         file.seek(seal.at)
-        return file.read(-(-seal.size // BLOCK) * _DIGEST)
+        hashes = file.read(size)
+        if len(hashes) < size:
+            raise EOFError("it ends too early")
+    return hashes
 
 
 def _several(identity: Identity) -> bytes:
@@ -231,9 +240,18 @@ def _file_hash(hashes: bytes) -> bytes:
     return hashes if len(hashes) == _DIGEST else xxhash.xxh3_128_digest(hashes)
 
 
-def _unbuffered(path: str) -> BinaryIO:
+def _open_file(path: str, flags: int) -> int:
+    """Open a regular file; anything else in its place, such as a pipe, would let readers wait."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ChangedError(path)
+    return descriptor
+
+
+def _unbuffered(path: str, opener: Callable[[str, int], int] | None = None) -> BinaryIO:
     if is_local(path):
-        return cast(BinaryIO, open(path, "rb", buffering=0))
+        return cast(BinaryIO, open(path, "rb", buffering=0, opener=opener))
     return open_input(path)
 
 

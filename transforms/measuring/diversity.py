@@ -19,7 +19,7 @@ from outcross.transforms.base import files
 from outcross.transforms.estimators.richness import ClusterCounts
 from outcross.transforms.estimators.vendi import DIMS, moments
 from outcross.transforms.reference.sample import DOCUMENTS, Sample
-from outcross.transforms.sketches.store import fixed_matrix
+from outcross.transforms.sketches.store import fixed_matrix, word_counts
 
 _OCTAVE = 8  # bins of the length histogram for a factor of two
 _EDGES = np.ceil(2 ** (np.arange(1, 64 * _OCTAVE // 2) / _OCTAVE)).astype(np.int64)
@@ -34,7 +34,8 @@ class Diversity:
     Attributes:
         counts: documents and tokens by cluster and document class.
         moments: int64[64, 64], sum of x xᵀ over the unit embeddings.
-        lengths: int64[bins], documents by length.
+        lengths: int64[bins], documents by their words.
+        words: words of all documents.
         sample: documents that are measured word by word and compared with human text.
     """
 
@@ -42,6 +43,7 @@ class Diversity:
     moments: NDArray[np.int64]
     lengths: NDArray[np.int64]
     sample: Sample
+    words: int = 0
 
     @classmethod
     def empty(cls, clusters: int, second_clusters: int) -> Diversity:
@@ -73,34 +75,47 @@ class Diversity:
         """
         row = cells["row"]
         tokens = sketch["tokens"].to_numpy()[row]
-        self._count(cells, tokens, copies, near_duplicates)
+        self._count(cells, tokens, word_counts(sketch)[row], copies, near_duplicates)
         self.moments += moments(fixed_matrix(sketch["embedding"], np.int8)[row])
         if len(self.sample) == DOCUMENTS:  # then larger keys are no longer of the sample
             small = np.flatnonzero(key <= self.sample.column("key")[-1])
             key, cells = key[small], {name: column[small] for name, column in cells.items()}
         self.sample = self.sample.merge(Sample.of(key, dict(cells), sketch))
 
-    def add_rows(self, rows: Sample, copies: int = 0, near_duplicates: int = 0) -> None:
+    def add_rows(
+        self,
+        rows: Sample,
+        tokens: NDArray[np.int64],
+        copies: int = 0,
+        near_duplicates: int = 0,
+    ) -> None:
         """Add documents in the form of a sample that holds all of them.
 
         Args:
-            rows: the documents, with the words of at least those that enter the set's sample.
+            rows: the n documents, with the words of at least those that enter the set's sample.
+            tokens: int64[n], their tokens.
             copies: number of documents that are further copies.
             near_duplicates: number of documents that repeat another document.
         """
         names = ("cluster", "audit_cluster", "class")
         cells = {name: rows.column(name) for name in names}
-        self._count(cells, rows.column("tokens"), copies, near_duplicates)
+        self._count(cells, tokens, rows.column("tokens"), copies, near_duplicates)
         self.moments += moments(rows.embeddings)
         self.sample = self.sample.merge(replace(rows, documents=DOCUMENTS))
 
     def _count(
-        self, cells: Cells, tokens: NDArray[np.int64], copies: int, near_duplicates: int
+        self,
+        cells: Cells,
+        tokens: NDArray[np.int64],
+        words: NDArray[np.int64],
+        copies: int,
+        near_duplicates: int,
     ) -> None:
         cluster, second = cells["cluster"], cells["audit_cluster"]
         self.counts.add(cluster, tokens, cells["class"], second, copies, near_duplicates)
-        bins = np.searchsorted(_EDGES, tokens, side="right")
+        bins = np.searchsorted(_EDGES, words, side="right")
         self.lengths += np.bincount(bins, minlength=len(self.lengths))
+        self.words += int(words.sum())
 
     def merge(self, other: Diversity) -> Diversity:
         """Join two sets into a new one."""
@@ -109,6 +124,7 @@ class Diversity:
             self.moments + other.moments,
             self.lengths + other.lengths,
             self.sample.merge(other.sample),
+            self.words + other.words,
         )
 
     def length_quantile(self, share: float) -> int:
@@ -128,6 +144,7 @@ class Diversity:
                 "further": np.array([self.counts.copies, self.counts.near_duplicates]),
                 "moments": self.moments,
                 "lengths": self.lengths,
+                "words": np.array(self.words),
                 "sample": np.frombuffer(self.sample.to_bytes(), np.uint8),
             }
         )
@@ -146,7 +163,8 @@ class Diversity:
             near_duplicates,
         )
         sample = Sample.from_bytes(arrays["sample"].tobytes())
-        return cls(counts, arrays["moments"], arrays["lengths"], sample)
+        words = int(arrays.get("words", arrays["tokens"].sum()))
+        return cls(counts, arrays["moments"], arrays["lengths"], sample, words)
 
 
 def merged(parts: Iterable[Diversity], clusters: int, second_clusters: int) -> Diversity:

@@ -48,7 +48,7 @@ class FigureMaker:
             * standard_error(counts.documents),
             vendi=vendi(diversity.moments, 1),
             vendi_2=vendi(diversity.moments, 2),
-            lengths=face.Lengths(mean=int(counts.tokens.sum()) / documents, **lengths),
+            lengths=face.Lengths(mean=diversity.words / documents, **lengths),
             lexical=_lexical(sample),
             measures=[] if self.contrast is None else self.contrast.measures(sample, names),
         )

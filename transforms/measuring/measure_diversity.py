@@ -108,6 +108,7 @@ class DiversityWork:
             members = _at(cells, shown.row[chosen])
             rows = Sample.of(key[chosen], members, sketch, documents=len(chosen)).table
             rows = rows.append_column("source", pa.array(np.full(len(rows), unit.source)))
+            rows = rows.append_column("counted", sketch["tokens"].take(pa.array(members["row"])))
             yield shard, rows.append_column("further", pa.array(shown.copy[chosen] > 1))
         count("documents", len(hi))
 
@@ -138,9 +139,11 @@ class DiversityWork:
             # By key, and equal texts by class, as they arrive in any order.
             part = rows.drop_columns(["source", "further"]).filter(pa.array(chosen))
             part = part.sort_by([("key", "ascending"), ("class", "ascending")])
+            tokens = part["counted"].to_numpy()
+            part = part.drop_columns(["counted"])
             copies = int(further[chosen].sum())
             diversity = Diversity.empty(*self.sizes)
-            diversity.add_rows(Sample(part, len(part)), copies, copies)
+            diversity.add_rows(Sample(part, len(part)), tokens, copies, copies)
             name = f"shard/{key}/{role}"
             files.write_bytes(files.join(self.folder, set_file(name)), diversity.to_bytes())
             yield name

@@ -6,7 +6,6 @@ DrawnAnswers    units → sources                            comparison of their
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -213,5 +212,5 @@ def read_comparison(folder: str, source: int) -> dict[str, Any] | None:
     path = unit_file(folder, source, "json")
     if not files.exists(path):
         return None
-    comparison: dict[str, Any] = json.loads(files.read_bytes(path))
+    comparison: dict[str, Any] = files.read_json(path)
     return comparison

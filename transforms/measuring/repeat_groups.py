@@ -119,7 +119,7 @@ def total_groups(folder: str, parts: int) -> tuple[NDArray[np.int64], NDArray[np
     """
     distinct, sizes = np.zeros(parts, np.int64), [np.zeros((0, 2), np.int64)]
     for path in files.list_files(files.join(folder, "part-*.npz")):
-        arrays = files.unpack_arrays(files.read_bytes(path))
+        arrays = files.read_as(path, files.unpack_arrays)
         distinct += arrays["distinct"]
         sizes.append(arrays["groups"])
     together = np.concatenate(sizes)

@@ -363,11 +363,12 @@ class Totals:
         """
         totals = cls.empty(sources, clusters)
         for path in files.list_files(files.join(folder, "*")):
-            name, data = path.rpartition("/")[2], files.read_bytes(path)
+            name = path.rpartition("/")[2]
             if name.startswith("cells-"):
-                totals.cells[int(name.removeprefix("cells-"))] = CellSums.from_bytes(data)
+                sums = files.read_as(path, CellSums.from_bytes)
+                totals.cells[int(name.removeprefix("cells-"))] = sums
             elif name in PARTS:
-                setattr(totals, name, PARTS[name].from_bytes(data))
+                setattr(totals, name, files.read_as(path, PARTS[name].from_bytes))
         return totals
 
 

@@ -73,5 +73,5 @@ class CountWritten:
 
 def written_counts(folder: str) -> Counts:
     """Read the counts that `CountWritten` has summed up in a folder."""
-    tables = unpack_parts([files.read_bytes(files.join(folder, NGRAMS))])
+    tables = files.read_as(files.join(folder, NGRAMS), lambda data: unpack_parts([data]))
     return Counts(tables.unigrams, tables.bigrams)

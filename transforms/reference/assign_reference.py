@@ -37,7 +37,7 @@ from outcross.transforms.reference.fit_reference import (
 from outcross.transforms.reference.sample import sample_key
 from outcross.transforms.reference.second_codebook import SecondCodebook
 from outcross.transforms.reference.thresholds import Thresholds, set_thresholds
-from outcross.transforms.sketches.store import NGRAM_COLUMNS, ngram_runs, packed_runs
+from outcross.transforms.sketches.store import NGRAM_COLUMNS, in_words, ngram_runs, packed_runs
 from outcross.transforms.text.ngrams import Tables, count_ngrams
 
 LIMITS, NAMED, POOLED, RARE = "limits", "named", "pooled", "rare"
@@ -114,7 +114,8 @@ class AssignReference:
             runs = ngram_runs(sketch.select(NGRAM_COLUMNS))
             count_ngrams(*runs, counted, sums.ngrams.unigrams, sums.ngrams.bigrams)
         if len(pool):
-            taken = sketch.take(pa.array(pool)).select(sketch_schema(self.num_perm).names)
+            taken = in_words(sketch).take(pa.array(pool))
+            taken = taken.select(sketch_schema(self.num_perm).names)
             cells = assigned.take(pa.array(pool))
             columns_of = {"unit": np.full(len(pool), unit.index), "place": pool}
             columns_of |= {name: cells[name] for name in ASSIGNMENTS.names}
@@ -209,7 +210,7 @@ def _choose_named(rows: pa.Table) -> pa.Table:
 def read_ngrams(folder: str) -> Tables:
     """Return the n-gram counts of the reference, from the folder of the sums."""
     ranges = [
-        Tables.from_bytes(files.read_bytes(files.join(folder, f"{_NGRAMS}{number}")))
+        files.read_as(files.join(folder, f"{_NGRAMS}{number}"), Tables.from_bytes)
         for number in range(_RANGES)
     ]
     return Tables(

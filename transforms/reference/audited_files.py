@@ -45,7 +45,7 @@ class PieceFiles:
     @classmethod
     def load(cls, path: str) -> PieceFiles:
         """Read the numbers that `save` wrote."""
-        return cls(**files.unpack_arrays(files.read_bytes(path)))
+        return cls(**files.read_as(path, files.unpack_arrays))
 
 
 @dataclass
@@ -112,7 +112,7 @@ def read_counts(folder: str, number: int) -> dict[str, NDArray[np.int64]]:
         folder: folder of the sums.
         number: number of files.
     """
-    table = unpack([files.read_bytes(files.join(folder, COUNTS))])
+    table = files.read_as(files.join(folder, COUNTS), lambda data: unpack([data]))
     counts = {}
     for name in _COUNTS.names[1:]:
         counts[name] = np.zeros(number, np.int64)

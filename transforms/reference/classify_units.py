@@ -69,7 +69,7 @@ class NewReference:
     @cached_property
     def name_rows(self) -> pa.Table:
         """Documents that name the clusters, by cluster and key; `quoted` marks the first."""
-        rows = unpack([files.read_bytes(files.join(self.folder, NAMED))])
+        rows = files.read_as(files.join(self.folder, NAMED), lambda data: unpack([data]))
         cluster = rows["cluster"].to_numpy()
         position = np.arange(len(cluster)) - np.searchsorted(cluster, cluster)
         return rows.append_column("quoted", pa.array(position < QUOTED))

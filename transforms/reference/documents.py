@@ -77,6 +77,8 @@ _COLUMNS = ["fingerprint_hi", "fingerprint_lo", "words"]
 class CountParts:
     """Count the documents of each part, and those of each word, as work of a sum over units.
 
+    Words are counted in the part FIT alone: to the others they are as new as to any corpus.
+
     Args:
         documents: documents of the reference.
     """
@@ -97,8 +99,10 @@ class CountParts:
             path = unit_file(self.documents.sketches, unit.index, "parquet")
             table = files.read_table(path, _COLUMNS)
             hi, lo = (table[name].to_numpy()[rows] for name in _COLUMNS[:2])
-            sums[PARTS] += np.bincount(self.documents.part(hi, lo), minlength=3)
-            count_documents(*packed_runs(table["words"]), rows, sums[FREQUENCIES])
+            part = self.documents.part(hi, lo)
+            sums[PARTS] += np.bincount(part, minlength=3)
+            words = packed_runs(table["words"])
+            count_documents(*words, rows[part == FIT], sums[FREQUENCIES])
 
     def pack(self, sums: dict[str, NDArray[np.int64]]) -> Iterator[tuple[str, bytes]]:
         """Yield the counts of a bundle."""
@@ -112,9 +116,13 @@ class CountParts:
 
 def read_parts(folder: str) -> NDArray[np.int64]:
     """Return the number of documents in each part, int64[3], from the folder of the sums."""
-    return np.frombuffer(files.read_bytes(files.join(folder, PARTS)), np.int64)
+    return files.read_as(files.join(folder, PARTS), _integers)
 
 
 def read_frequencies(folder: str) -> NDArray[np.int64]:
-    """Return the documents that have each word, int64[BUCKETS], from the folder of the sums."""
-    return np.frombuffer(files.read_bytes(files.join(folder, FREQUENCIES)), np.int64)
+    """Return the documents of FIT with each word, int64[BUCKETS], from the folder of the sums."""
+    return files.read_as(files.join(folder, FREQUENCIES), _integers)
+
+
+def _integers(data: bytes) -> NDArray[np.int64]:
+    return np.frombuffer(data, np.int64)

@@ -37,7 +37,7 @@ from outcross.transforms.reference.second_codebook import (
     word_vectors,
     word_weights,
 )
-from outcross.transforms.sketches.store import fixed_matrix, packed_runs
+from outcross.transforms.sketches.store import fixed_matrix, packed_runs, read_in_words
 from outcross.transforms.text.surface import Bands, set_bands
 
 SAMPLED = 1 << 20
@@ -78,7 +78,7 @@ class SendCandidates:
             return
         rows, parts = self.documents.rows(unit), read_parts(self.folder)
         path = unit_file(self.documents.sketches, unit.index, "parquet")
-        table = files.read_table(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
+        table = read_in_words(path, _COLUMNS).take(pa.array(rows)).combine_chunks()
         hi, lo, tokens, length = (table[name].to_numpy() for name in _COLUMNS[:4])
         part = self.documents.part(hi, lo)
 
@@ -199,13 +199,13 @@ def read_second_codebook(folder: str) -> SecondCodebook:
 
 
 def _read_codebook(path: str) -> Codebook:
-    arrays = files.unpack_arrays(files.read_bytes(path))
+    arrays = files.read_as(path, files.unpack_arrays)
     return Codebook(arrays["centroids"], arrays["counts"])
 
 
 def read_weights(folder: str) -> NDArray[np.uint8]:
     """Return the weights of the words, uint8[BUCKETS], from the folder of the sums."""
-    return word_weights(read_frequencies(folder), int(read_parts(folder).sum()))
+    return word_weights(read_frequencies(folder), int(read_parts(folder)[FIT]))
 
 
 def read_members(folder: str, bits: int) -> Members:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import EMBEDDING_DIMS, SURFACE_MEASURES, sketch_schema
+from outcross.schemas.documents import SURFACE_MEASURES, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.estimators.richness import ClusterCounts
@@ -62,7 +62,6 @@ class Maker:
         reference: folder of the reference.
         assignments: folder for the row-aligned assignments of all documents.
         classes: folder for the row-aligned classes of all documents.
-        dims: dimensions of an embedding.
     """
 
     documents: ReferenceDocuments
@@ -75,7 +74,6 @@ class Maker:
     reference: str
     assignments: str
     classes: str
-    dims: int = EMBEDDING_DIMS
 
     def wire(self, lanes: Any, spill: str | None) -> Any:
         """Fit the reference, then assign, classify and count all documents.
@@ -101,18 +99,12 @@ class Maker:
         return lanes | "ClassifyUnits" >> SumUnits(classifying, sums, assigned)
 
     def result(
-        self,
-        embedder: str,
-        embedder_name: str,
-        ngram: int,
-        repeats: NDArray[np.int64],
-        known: Known,
+        self, embedder: str, ngram: int, repeats: NDArray[np.int64], known: Known
     ) -> Reference:
         """Return the reference that the workers have made.
 
         Args:
             embedder: fingerprint of the embedder.
-            embedder_name: its name.
             ngram: words in a shingle of the pool's signatures.
             repeats: int64[m, 2], sizes of groups of repeats, and the number of groups of each.
             known: number of words in the sources, and of these that the embedder knows.
@@ -120,7 +112,7 @@ class Maker:
         sums = self.sums
 
         def table(name: str) -> pa.Table:
-            return unpack([files.read_bytes(files.join(sums, name))])
+            return files.read_as(files.join(sums, name), lambda data: unpack([data]))
 
         thresholds = read_thresholds(sums)
         pooled = table(POOLED)
@@ -140,7 +132,7 @@ class Maker:
             held_out=held_out,
             ngrams=read_ngrams(sums),
             pool=Pool.of(pooled.select(sketch_schema(self.num_perm).names), cells),
-            rare=np.frombuffer(files.read_bytes(files.join(sums, RARE)), np.uint32),
+            rare=files.read_as(files.join(sums, RARE), lambda data: np.frombuffer(data, np.uint32)),
             members=read_members(sums, self.bits),
             repeats=repeats,
             ngram=ngram,
@@ -148,5 +140,4 @@ class Maker:
             names=table(CLUSTER_NAMES) if self.named else NAMES.empty_table(),
             zstd_ratio=files.read_json(files.join(sums, RATIO)),
             known=known,
-            embedder_name=embedder_name,
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.hashing import seeded_hash
 
 DOCUMENTS_A_PART = 1 << 20
@@ -96,7 +97,7 @@ class Members:
             rows = files.read_array(path)
             is_whole = rows.dtype == np.uint64 and rows.shape == (part.documents, 2)
             is_whole = is_whole and MembersPart.of(rows) == part
-        except (OSError, ValueError, EOFError):
+        except DamagedError:
             is_whole = False
         if not is_whole:
             raise ConfigError(

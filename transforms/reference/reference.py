@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from outcross.schemas.formats import check_versions, versions
 from outcross.schemas.sources import Fields
+from outcross.schemas.tokens import Tokenizer
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.encoders.load import load_model
 from outcross.transforms.estimators.richness import ClusterCounts
@@ -66,6 +68,7 @@ class Reference:
         zstd_ratio: compression ratio of a sample of its texts; None for too few texts.
         known: number of words in its sources, and number of these that the embedder knows.
         embedder_name: name of the embedder, for people.
+        tokenizer: what has counted its tokens; None where tokens are words.
     """
 
     human: bool
@@ -86,6 +89,7 @@ class Reference:
     zstd_ratio: float | None
     known: Known
     embedder_name: str = DEFAULT_NAME
+    tokenizer: Tokenizer | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -132,6 +136,8 @@ class Reference:
             "known": self.known,
             "members": self.members.to_json(),
         }
+        if self.tokenizer is not None:
+            value["tokenizer"] = self.tokenizer.model_dump()
         files.write_json(files.join(folder, DESCRIPTION), value)
         return self.fingerprint()
 
@@ -161,6 +167,7 @@ class Reference:
             state.update(np.ascontiguousarray(array).tobytes())
         state.update(f"{self.members.total.documents} {self.members.total.hashes}".encode())
         state.update(self.pool.fingerprint)
+        state.update(b"" if self.tokenizer is None else self.tokenizer.sha256.encode())
         return str(state.hexdigest())
 
 
@@ -232,7 +239,10 @@ def _load(
         value = json.loads(description)
         made_with = value.get("embedder")
     except (ValueError, AttributeError) as error:
-        raise ConfigError(f"reference: {path} is not a valid reference.json ({error})") from None
+        raise ConfigError(
+            f"reference: {path} is not a valid reference.json ({error}); build the reference "
+            "again, or copy the whole folder again"
+        ) from None
     check_versions("reference", path, value, versions(VERSION), _build_advice(folder, key))
     if made_with != embedder:
         raise ConfigError(
@@ -245,6 +255,11 @@ def _load(
         reference = _read(folder, value)
     except (MemoryError, StoreError):
         raise
+    except DamagedError as error:
+        raise ConfigError(
+            f"reference: {folder} is damaged ({error.fault}); build it again, or copy the whole "
+            "folder again"
+        ) from None
     except Exception as error:  # four readers raise many kinds of errors for damaged files
         raise ConfigError(
             f"reference: {folder} is damaged ({type(error).__name__}: {error}); build it again, or "
@@ -263,7 +278,7 @@ def _build_advice(folder: str, embedder: str | None) -> str:
     """Return the command that builds a reference again, with its files if the manifest has them."""
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
     if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
-        with suppress(ValueError, LookupError, TypeError):
+        with suppress(DamagedError, ValueError, LookupError, TypeError):
             source = files.read_json(path)["configuration"]["sources"][0]
             human = [*map(str, source["files"])]
             fields = Fields(**{k: source[k] for k in ("text_field", "roles") if k in source})
@@ -280,7 +295,7 @@ def _build_advice(folder: str, embedder: str | None) -> str:
 
 
 def _read(folder: str, value: dict[str, Any]) -> Reference:
-    arrays = files.unpack_arrays(files.read_bytes(files.join(folder, "arrays.npz")))
+    arrays = files.read_as(files.join(folder, "arrays.npz"), files.unpack_arrays)
     members = Members.from_json(value["members"])
     missing = [name for name in members.files if not files.exists(files.join(folder, name))]
     if missing:
@@ -295,7 +310,7 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         thresholds=Thresholds.from_json(value["thresholds"]),
         counts=ClusterCounts.from_json(value["counts"]),
         held_out=ClusterCounts.from_json(value["held_out"]),
-        ngrams=Tables.from_bytes(files.read_bytes(files.join(folder, NGRAMS))),
+        ngrams=files.read_as(files.join(folder, NGRAMS), Tables.from_bytes),
         pool=Pool.load(folder),
         rare=arrays["rare"],
         members=members,
@@ -306,4 +321,5 @@ def _read(folder: str, value: dict[str, Any]) -> Reference:
         zstd_ratio=value["zstd_ratio"],
         known=Known(*value["known"]),
         embedder_name=value.get("embedder_name", DEFAULT_NAME),
+        tokenizer=Tokenizer(**value["tokenizer"]) if "tokenizer" in value else None,
     )

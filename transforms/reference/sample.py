@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.vendi import DIMS
-from outcross.transforms.sketches.store import fixed_matrix, packed_runs
+from outcross.transforms.sketches.store import fixed_matrix, packed_runs, word_counts
 
 DOCUMENTS = 1 << 13
 TOKENS = 1 << 17
@@ -37,7 +37,8 @@ class Sample:
     by key, and each of its documents stands in the prefix of its own set as well.
 
     Attributes:
-        table: columns `_COLUMNS` by ascending key; documents beyond the token limit have no words.
+        table: columns `_COLUMNS` by ascending key; `tokens` are words. Documents beyond their limit
+            have no words.
         documents: number of documents that are kept.
         tokens: number of words before a document from which its own words are dropped.
     """
@@ -66,7 +67,7 @@ class Sample:
             key: uint64[n], from `sample_key`; one for each appearance of a document.
             cells: `row` int64[n], the documents' rows in `sketch`, and `cluster`, `audit_cluster`
                 and `class`, int[n].
-            sketch: table with the columns `tokens`, `embedding` and `words`.
+            sketch: table with the columns `embedding` and `words`.
             documents: limit of the documents.
             tokens: limit of the words.
         """
@@ -85,7 +86,7 @@ class Sample:
                 "cluster": cells["cluster"][order].astype(np.int32),
                 "audit_cluster": cells["audit_cluster"][order].astype(np.int32),
                 "class": cells["class"][order].astype(np.int8),
-                "tokens": sketch.column("tokens").to_numpy()[rows],
+                "tokens": word_counts(sketch)[rows],
                 "embedding": embedding,
                 "words": _words_of(sketch.column("words"), rows, tokens),
             },

@@ -36,8 +36,8 @@ def extract(batch: pa.RecordBatch, path: str) -> pa.Array:
             column or field with dots in its name comes before the path.
 
     Returns:
-        n values, null where the path leads nowhere. In a column of text that holds JSON, strings
-        stay strings and all other values become JSON.
+        n values, null where the path leads nowhere. In text that holds JSON, strings stay strings
+        and all other values become JSON.
     """
     values = find(batch, path)
     return _texts(values) if isinstance(values, list) else values
@@ -126,34 +126,38 @@ def find(batch: pa.RecordBatch, path: str) -> pa.Array | list[Any]:
         path: dotted path.
 
     Returns:
-        An array of n values, or a list of n Python values from a column of text that holds JSON.
+        An array of n values, or a list of n Python values from text that holds JSON. Text is looked
+        into where the path goes on behind it.
     """
     parts = path.split(".")
-    for used in range(len(parts), 0, -1):
-        at = batch.schema.get_field_index(".".join(parts[:used]))
-        if at < 0:
-            continue
-        column, rest = batch.column(at), parts[used:]
-        if is_json(batch.schema.field(at)):
-            loaded = [v if v is None else json.loads(v) for v in column.to_pylist()]
-            return [_walk_value(value, rest) for value in loaded]
-        values = _walk(column, rest)
-        if values is not None:
-            return values
+    for into_text in (False, True):  # types say where a path leads, and text may say anything
+        for used in range(len(parts), 0, -1):
+            at = batch.schema.get_field_index(".".join(parts[:used]))
+            if at < 0:
+                continue
+            column, rest = batch.column(at), parts[used:]
+            if is_json(batch.schema.field(at)):
+                loaded = [v if v is None else json.loads(v) for v in column.to_pylist()]
+                return [_walk_value(value, rest) for value in loaded]
+            values = _walk(column, rest, into_text)
+            if values is not None:
+                return values
     return pa.nulls(batch.num_rows)
 
 
-def _walk(array: pa.Array, parts: list[str]) -> pa.Array | None:
+def _walk(array: pa.Array, parts: list[str], into_text: bool) -> pa.Array | list[Any] | None:
     if not parts or pa.types.is_null(array.type):
         return array
     type_ = array.type
+    if into_text and is_text(type_):
+        return [_walk_value(_loaded(text), parts) for text in array.to_pylist()]
     if pa.types.is_dictionary(type_):
-        return _walk(array.dictionary_decode(), parts)
+        return _walk(array.dictionary_decode(), parts, into_text)
     if pa.types.is_struct(type_):
         for used in range(len(parts), 0, -1):
             at = type_.get_field_index(".".join(parts[:used]))
             if at >= 0:
-                values = _walk(pc.struct_field(array, [at]), parts[used:])
+                values = _walk(pc.struct_field(array, [at]), parts[used:], into_text)
                 if values is not None:
                     return values
         return None
@@ -163,10 +167,12 @@ def _walk(array: pa.Array, parts: list[str]) -> pa.Array | None:
             key = pa.scalar(".".join(parts[:used])).cast(type_.key_type)
         except pa.ArrowInvalid:  # the keys are numbers, and this is none
             return None
-        return _walk(pc.map_lookup(array, key, "first"), parts[used:])
+        return _walk(pc.map_lookup(array, key, "first"), parts[used:], into_text)
     if pa.types.is_nested(type_) and hasattr(type_, "value_type"):
         position = _position(parts[0])
-        return None if position is None else _walk(_elements_at(array, position), parts[1:])
+        if position is None:
+            return None
+        return _walk(_elements_at(array, position), parts[1:], into_text)
     return None
 
 
@@ -178,6 +184,16 @@ def _elements_at(array: pa.Array, position: int) -> pa.Array:
     at = ends + position if position < 0 else ends - lengths + position
     absent = lengths < -position if position < 0 else lengths <= position
     return array.flatten().take(pa.array(at, mask=absent))
+
+
+def _loaded(text: str | None) -> Any:
+    """Return the object or list that a text holds as JSON; None if it holds none."""
+    if text is None or not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _walk_value(value: Any, parts: list[str]) -> Any:

@@ -94,7 +94,7 @@ class CountSlices:
 
     def setup(self) -> None:
         """Find the share of each origin that is in slices."""
-        supply = SupplySums.from_bytes(files.read_bytes(files.join(self.ranking, SUPPLY)))
+        supply = files.read_as(files.join(self.ranking, SUPPLY), SupplySums.from_bytes)
         tokens = [int(supply.of_uses(*uses)[1]) for uses in ORIGINS]
         self.shares = [min(self.most / max(total, 1), 1.0) for total in tokens]
 
@@ -154,7 +154,7 @@ class Slices:
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
         """Array int64[ORIGINS, SLICES + 1]: tokens of each origin and slice, and of the rest."""
-        return files.unpack_arrays(files.read_bytes(files.join(self.folder, TOKENS)))["tokens"]
+        return files.read_as(files.join(self.folder, TOKENS), files.unpack_arrays)["tokens"]
 
     def mix(self, fresh: float, ledger: float, synthetic: float) -> Counts:
         """Return the expected n-grams of a sample of a mix that is drawn evenly from each origin.
@@ -192,7 +192,7 @@ class Slices:
 
     def _tables(self, origin: int, number: int) -> Tables:
         path = files.join(self.folder, slice_file(origin, number))
-        return unpack_parts([files.read_bytes(path)])
+        return files.read_as(path, lambda data: unpack_parts([data]))
 
 
 def choose_slices(tokens: NDArray[np.int64], wanted: float) -> NDArray[np.int64]:

@@ -115,7 +115,7 @@ class Layout:
 
     def quotas(self) -> Quotas:
         """Read the quotas of the plan."""
-        return Quotas.from_bytes(files.read_bytes(self.quotas_file))
+        return files.read_as(self.quotas_file, Quotas.from_bytes)
 
     def standing_file(self, step: int) -> str:
         """Return the path of the standing after a step."""
@@ -123,7 +123,7 @@ class Layout:
 
     def standing(self, step: int) -> Standing:
         """Read the standing after a step."""
-        return Standing.from_bytes(files.read_bytes(self.standing_file(step)))
+        return files.read_as(self.standing_file(step), Standing.from_bytes)
 
     def tables(self, step: int) -> Tables:
         """Read the n-grams of the mix that a round expects."""
@@ -139,7 +139,7 @@ class Layout:
 
     def load_reference(self) -> Reference:
         """Read the reference's tables."""
-        tables = Tables.from_bytes(files.read_bytes(self.reference))
+        tables = files.read_as(self.reference, Tables.from_bytes)
         return Reference(tables, Coherence(tables))
 
     def documents(self, unit: int, places: Sequence[int]) -> Documents:

@@ -74,7 +74,7 @@ def read_windows(layout: Layout, step: int, cells: int) -> Windows:
     windows = Windows.every(cells)
     for part in range(CELL_PARTS if layout.bits else 0):
         path = files.join(layout.folder("windows", step), f"cells-{part:02d}")
-        columns = files.unpack_arrays(files.read_bytes(path))
+        columns = files.read_as(path, files.unpack_arrays)
         places = columns.pop("cells")
         for name, values in columns.items():
             getattr(windows, name)[places] = values

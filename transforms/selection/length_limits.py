@@ -183,7 +183,7 @@ class Limits:
         if self.lengths is None:
             return self.fixed
         if not self._loaded:
-            counts = _unpack(files.read_bytes(self.lengths))
+            counts = files.read_as(self.lengths, _unpack)
             by_role = {role: counts[role] for role in WRITABLE}
             new = counts[_NEW] if counts[_NEW].tokens.any() else counts["synthetic"]
             self._loaded.append(length_limits(self.config, by_role, new))

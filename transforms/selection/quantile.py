@@ -165,7 +165,7 @@ def read_buckets(folder: str, groups: int) -> Int64s:
     for group, row in enumerate(buckets):
         path = files.join(folder, _buckets_file(group))
         if files.exists(path):  # a group without a word has no file
-            row[:] = np.frombuffer(files.read_bytes(path), "<i8")
+            row[:] = files.read_as(path, lambda data: np.frombuffer(data, "<i8"))
     return buckets
 
 

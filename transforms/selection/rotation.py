@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import LINEAGE_CURE
 from outcross.transforms.exchange.deal import deal, part_of
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.selection.unit_columns import UnitColumns
@@ -176,8 +176,7 @@ def texts_in_range(path: str, part: int, parts: int) -> Iterator[tuple[UInt64s, 
         part: the range, as `part_of` numbers it.
         parts: number of ranges.
     """
-    with files.open_input(path) as stream:
-        data = pq.ParquetFile(stream)
+    with files.open_parquet(path, LINEAGE_CURE) as data:
         for number in range(data.num_row_groups):
             bounds = data.metadata.row_group(number).column(0).statistics
             if bounds is not None and bounds.has_min_max:

@@ -57,7 +57,7 @@ class CountNgrams(beam.PTransform):
 
 def read_tables(path: str) -> Tables:
     """Read the tables that `CountNgrams` has written."""
-    return Tables.from_bytes(files.read_bytes(path))
+    return files.read_as(path, Tables.from_bytes)
 
 
 class _CountUnits(beam.DoFn):

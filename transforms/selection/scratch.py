@@ -27,7 +27,7 @@ def read_columns(path: str) -> dict[str, NDArray[Any]]:
     if files.is_local(path):
         with pa.memory_map(path) as file:
             return _columns(file)
-    return _columns(pa.BufferReader(files.read_bytes(path)))
+    return files.read_as(path, lambda data: _columns(pa.BufferReader(data)))
 
 
 def _columns(file: Any) -> dict[str, NDArray[Any]]:

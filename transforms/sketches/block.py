@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import sketch_schema
+from outcross.schemas.documents import WHOLE, WORD_COUNT, sketch_schema
 from outcross.schemas.sources import Source
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract, string_field
@@ -22,6 +22,7 @@ from outcross.transforms.text.meaning import items
 from outcross.transforms.text.minhash import signatures
 from outcross.transforms.text.signs import signs
 from outcross.transforms.text.surface import surface
+from outcross.transforms.text.tokens import count_tokens
 from outcross.transforms.text.words import split_words, word_ids
 
 
@@ -56,9 +57,11 @@ def sketch_block(
         The sketches, n rows with `sketch_schema`, and what embedding them has taken.
     """
     batch, text = block.batch, block.text
-    schema = sketch_schema(num_perm, embedded=False)
+    tokenizer = source.tokenizer
+    counted = tokenizer is not None
+    schema = sketch_schema(num_perm, embedded=False, counted=counted)
     if embedder is not None:
-        schema = sketch_schema(num_perm, dims=embedder.dims, encoded=embedder.encodes)
+        schema = sketch_schema(num_perm, True, embedder.dims, counted, embedder.encodes)
     n = batch.num_rows
     if n == 0:
         empty = [pa.array([], field.type) for field in schema]
@@ -83,6 +86,9 @@ def sketch_block(
         "words": pack_runs(words.offsets, word_ids(words)),
         "letters": pa.array(words.letters),
     }
+    if tokenizer is not None:
+        columns[WORD_COUNT.name] = columns["tokens"]
+        columns["tokens"] = pa.array(count_tokens(text, tokenizer))
     if embedder is not None:
         started = time.perf_counter()
         vectors, known, reading, whole = embedder.embed(words, text)
@@ -90,7 +96,7 @@ def sketch_block(
         embedding = Embedding(known) if reading is None else Embedding(known, reading, seconds)
         columns["embedding"] = _fixed(vectors)
         if whole is not None:
-            columns["whole"] = pa.array(whole)
+            columns[WHOLE.name] = pa.array(whole)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = pack_runs(*signs(words))
     # Last, as in a first run another process is compiling it (`outcross.transforms.text.warm_up`).

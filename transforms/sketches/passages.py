@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from outcross.transforms.reading.read import BATCH_BYTES, read_unit
 from outcross.transforms.rows.blocks import BATCH_ROWS, Block
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.text.passages import Passages, split_passages
+from outcross.transforms.text.tokens import count_tokens
 
 
 def passage_units(units: Sequence[Unit], sources: Sequence[Source]) -> list[Unit]:
@@ -61,7 +63,9 @@ def read_rows(unit: Unit, source: Source, batch_bytes: int = BATCH_BYTES) -> Ite
 
 def _split(texts: pa.Array, source: Source) -> Passages:
     assert source.pieces is not None
-    return split_passages(texts, source.pieces, source.piece_tokens or PIECE_TOKENS)
+    tokenizer = source.tokenizer
+    count = None if tokenizer is None else partial(count_tokens, file=tokenizer)
+    return split_passages(texts, source.pieces, source.piece_tokens or PIECE_TOKENS, count)
 
 
 def _passages_of(block: Block, source: Source, batch_bytes: int) -> Iterator[Block]:

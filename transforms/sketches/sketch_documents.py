@@ -100,13 +100,14 @@ class _SketchUnit:
         if files.exists(report_path):
             return unit.index
         source = self.sources[unit.source]
+        counted = source.tokenizer is not None
         encoded = self.embedder is not None and self.embedder.encodes
-        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims, encoded)
+        schema = sketch_schema(self.num_perm, self.embedded, self.model.dims, counted, encoded)
         reports: list[UnitReport] = []
 
         def write(sink: Any) -> None:
             # Signatures and embeddings don't compress, and are read back by every later stage.
-            with pq.ParquetWriter(
+            with files.parquet_writer(
                 sink, schema, compression="none", use_dictionary=False, write_statistics=False
             ) as writer:
                 reports.append(self._blocks(unit, source, writer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from outcross.schemas.documents import REJECTS, Unit
+from outcross.schemas.documents import REJECTS, WORD_COUNT, Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
 from outcross.transforms.exchange.units import unit_file
@@ -39,7 +40,7 @@ class UnitReport:
         schema: serialised Arrow schema of the user's columns.
         everywhere: columns with a value in every valid row.
         named: numbers of valid rows with an id, a domain, a generation, a prompt, by field.
-        tokens: words in the valid rows.
+        tokens: tokens of the valid rows.
         words, known: numbers of `Known`; 0 without an embedder.
         reading: numbers of `Reading`; 0 for an embedder that reads whole texts.
         embedding_seconds: time that embedding took, of one thread; 0 for such an embedder.
@@ -68,6 +69,12 @@ class UnitReport:
     build: str = ""
     met: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def load(cls, folder: str, unit: int) -> UnitReport:
+        """Read the report of a unit from the folder of its sketches."""
+        path = unit_file(folder, unit, "json")
+        return files.read_as(path, lambda data: cls(**json.loads(data)))
+
     def arrow_schema(self) -> pa.Schema:
         """Return the Arrow schema of the user's columns in this unit."""
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
@@ -87,9 +94,7 @@ class Sketches:
         self.folder = folder
         self.units = list(units)
         self.paths = [unit_file(folder, unit.index, "parquet") for unit in units]
-        self.reports = [
-            UnitReport(**files.read_json(unit_file(folder, unit.index, "json"))) for unit in units
-        ]
+        self.reports = [UnitReport.load(folder, unit.index) for unit in units]
         self.offsets: NDArray[np.int64] = np.concatenate(
             [[0], np.cumsum([report.rows for report in self.reports], dtype=np.int64)]
         ).astype(np.int64)
@@ -166,6 +171,31 @@ class Sketches:
                     }
                 )
             yield pa.Table.from_pylist(rows, schema=REJECTS)
+
+
+def read_in_words(path: str, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a unit's sketches, with words as `tokens`, whatever tokens are.
+
+    Args:
+        path: file of the sketches.
+        columns: names of the columns.
+    """
+    table = files.read_table(path, [*columns, *([WORD_COUNT.name] if "tokens" in columns else [])])
+    return in_words(table)
+
+
+def in_words(sketch: pa.Table) -> pa.Table:
+    """Return sketches with words as `tokens`, without a column `word_count`."""
+    if WORD_COUNT.name not in sketch.column_names:
+        return sketch
+    place = sketch.column_names.index("tokens")
+    table = sketch.set_column(place, sketch.schema.field(place), sketch[WORD_COUNT.name])
+    return table.drop_columns([WORD_COUNT.name])
+
+
+def word_counts(sketch: pa.Table) -> NDArray[np.int64]:
+    """Count the words of documents in their column `words`: int64[n]."""
+    return np.diff(packed_runs(sketch["words"])[0])
 
 
 def fixed_matrix(column: pa.ChunkedArray, dtype: Any) -> NDArray[Any]:

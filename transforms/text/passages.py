@@ -1,4 +1,4 @@
-"""Passages: consecutive sentences or paragraphs of a text, joined up to a number of words.
+"""Passages: consecutive sentences or paragraphs of a text, joined up to a number of tokens.
 
 A sentence ends
 
@@ -14,6 +14,7 @@ A paragraph ends at a blank line; in a text without blank lines, at each line br
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,16 +100,23 @@ class Passages:
         return pa.Array.from_buffers(pa.large_string(), len(numbers), buffer_of)
 
 
-def split_passages(texts: pa.Array, part: Part, limit: int) -> Passages:
+def split_passages(
+    texts: pa.Array,
+    part: Part,
+    limit: int,
+    count: Callable[[pa.Array], NDArray[np.int64]] | None = None,
+) -> Passages:
     """Split texts into passages.
 
     Args:
         texts: n texts, Arrow string or large_string, none of them null.
         part: smallest part of a text that a passage is made of.
-        limit: words of a passage, at most. A longer part is a passage of its own.
+        limit: tokens of a passage, at most. A longer part is a passage of its own.
+        count: function that counts the tokens of parts; None if tokens are words.
 
     Returns:
-        The passages. A text of no more words than the limit is one passage, all of it.
+        The passages. A text whose parts have no more tokens than the limit is one passage, all of
+        it.
     """
     data, offsets = buffers(texts)
     parts, begins, stops = _parts(
@@ -118,9 +126,13 @@ def split_passages(texts: pa.Array, part: Part, limit: int) -> Passages:
     # Parts with the white space behind them: they touch, so no text is copied.
     ends = pa.py_buffer(np.concatenate([begins, offsets[-1:]]))
     touching = pa.Array.from_buffers(pa.large_string(), total, [None, ends, pa.py_buffer(data)])
-    words = np.diff(split_words(touching).offsets) if total else np.zeros(0, np.int64)
-    passages, first, last = _join(parts, words, limit)
+    tokens = (count or _count_words)(touching) if total else np.zeros(0, np.int64)
+    passages, first, last = _join(parts, tokens, limit)
     return Passages(passages, begins[first], stops[last], data)
+
+
+def _count_words(texts: pa.Array) -> NDArray[np.int64]:
+    return np.diff(split_words(texts).offsets)
 
 
 @njit(nogil=True, cache=True)

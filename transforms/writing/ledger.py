@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from outcross.schemas.columns import LEDGER_COLUMN, conform
@@ -147,7 +146,7 @@ class BuyRows:
         assert rows is not None
         units = sorted(rows["unit"].to_pylist())
         parts = [unit_file(self.parts, unit, "parquet") for unit in units]
-        files.write_tables(self.paths[key], _row_groups(parts))
+        files.write_tables(self.paths[key], _row_groups_of(parts))
         yield key
 
     def _rows(self, unit: Unit, chosen: NDArray[np.int64]) -> Iterator[pa.Table]:
@@ -234,14 +233,11 @@ class ListReused:
         assert rows is not None
         numbers = sorted(rows["part"].to_pylist())
         parts = [unit_file(self.parts, number, "reused.parquet") for number in numbers]
-        files.write_tables(self.path, _row_groups(parts))
+        files.write_tables(self.path, _row_groups_of(parts))
         yield key
 
 
-def _row_groups(paths: Sequence[str]) -> Iterator[pa.Table]:
+def _row_groups_of(paths: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the row groups of Parquet files."""
     for path in paths:
-        with files.open_input(path) as stream:
-            data = pq.ParquetFile(stream)
-            for number in range(data.num_row_groups):
-                yield data.read_row_group(number, use_threads=False)
+        yield from files.row_groups(path)

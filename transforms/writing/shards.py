@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO, Protocol
@@ -21,6 +22,16 @@ from outcross.transforms.base.hashing import seeded_hash
 
 ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
 _AT_ONCE = 1 << 12  # rows that are read back at once
+WRITER_OPTIONS: Mapping[str, Any] = {
+    "use_content_defined_chunking": True,
+    "write_page_index": True,
+}
+"""Options of pyarrow's Parquet writer for shards.
+
+Pages end where the content says so. So shards with mostly the same rows share most of their pages,
+and a hub that stores each chunk once stores little for a further version. The page index lets
+readers skip pages.
+"""
 
 
 @dataclass(frozen=True)
@@ -187,7 +198,7 @@ def write_shard(
     def write(file: BinaryIO) -> None:
         nonlocal size
         hashed = _Hashed(file, digest)
-        with pq.ParquetWriter(hashed, layout.schema, compression="zstd") as writer:
+        with files.parquet_writer(hashed, layout.schema, **WRITER_OPTIONS) as writer:
             for rows, columns in row_groups:
                 if rows.num_rows:  # some readers fail on a row group without rows
                     writer.write_table(rows, row_group_size=rows.num_rows)
@@ -220,7 +231,8 @@ def read_back(path: str, rows: int) -> None:
     """
     try:
         with files.open_input(path) as stream:
-            batches = pq.ParquetFile(stream).iter_batches(_AT_ONCE, use_threads=False)
+            data = pq.ParquetFile(stream, page_checksum_verification=True)
+            batches = data.iter_batches(_AT_ONCE, use_threads=False)
             count = sum(batch.num_rows for batch in batches)
         fault = None if count == rows else f"it holds {count:,} rows, {rows:,} were written"
     except MemoryError:
@@ -269,6 +281,20 @@ def row_group(size: int, rows: int) -> int:
 def shard_report(folder: str, number: int) -> str:
     """Return the path of a shard's report; a shard without a report is unfinished."""
     return files.join(folder, f"shard-{number:05d}.json")
+
+
+def read_report(folder: str, number: int) -> dict[str, Any]:
+    """Return the report of a shard.
+
+    Raises:
+        DamagedError: the file is damaged or gone.
+    """
+
+    def parse(data: bytes) -> dict[str, Any]:
+        report = json.loads(data)
+        return {name: report[name] for name in ("file", "rows", "bytes", "sha256", "measures")}
+
+    return files.read_as(shard_report(folder, number), parse)
 
 
 def place_of(unit: Unit, row: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -185,7 +185,7 @@ class HumanUnits:
             lanes | "Draw" >> SumUnits(draw, self.folder, summed)
 
         self.ranking.context.over_units(units, wire)
-        drawn = files.unpack_arrays(files.read_bytes(files.join(self.folder, DRAWN)))["drawn"]
+        drawn = files.read_as(files.join(self.folder, DRAWN), files.unpack_arrays)["drawn"]
         return drawn.astype(np.float64).reshape(shape)[list(self.domains)]
 
 

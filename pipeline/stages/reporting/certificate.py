@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from outcross.pipeline.stages.deduplicate import Deduplicated
+from outcross.pipeline.stages.recall import check_recall
 from outcross.schemas.deduplication import BandRecall, Certificate
 from outcross.transforms.dedup.certificate import Component, band_recall, share_kept
-
-_SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+from outcross.transforms.dedup.planted import COPIES, EXPECTED, SIMILARITIES, TOGETHER, UNIT
 
 
 def certificate(deduplicated: Deduplicated) -> Certificate | None:
@@ -38,11 +40,22 @@ def certificate(deduplicated: Deduplicated) -> Certificate | None:
         kept=share.kept if known else None,
         error=share.error if known else None,
         missed=share.missed if known else None,
-        recall=[
-            BandRecall(
-                similarity=similarity,
-                chance=band_recall(similarity, deduplicated.bands, deduplicated.rows),
-            )
-            for similarity in _SIMILARITIES
-        ],
+        recall=_recall(deduplicated),
     )
+
+
+def _recall(deduplicated: Deduplicated) -> list[BandRecall]:
+    """Compute the bands' recall, and add that of planted copies where they were asked for."""
+    planted = check_recall(deduplicated)
+    lines = []
+    for number, similarity in enumerate(SIMILARITIES):
+        seen: dict[str, Any] = {}
+        if planted is not None:
+            copies = int(planted[number, COPIES])
+            seen["planted"] = copies
+            if copies:
+                seen["together"] = int(planted[number, TOGETHER]) / copies
+                seen["expected"] = int(planted[number, EXPECTED]) / copies / UNIT
+        chance = band_recall(similarity, deduplicated.bands, deduplicated.rows)
+        lines.append(BandRecall(similarity=similarity, chance=chance, **seen))
+    return lines

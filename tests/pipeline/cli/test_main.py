@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import typing
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
+from outcross.pipeline.cli.main import main
 from outcross.pipeline.cli.model_commands import config_of
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.budget import MaxCopies
@@ -362,3 +364,41 @@ def test_a_quiet_command_prints_only_its_result(outcross, files, monkeypatch):
         code, stdout, stderr = outcross("run", *files, "--out", "out", *options)
         assert (code, stdout) == (1, "")
         assert re.fullmatch(expected, stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has such a device")
+@pytest.mark.parametrize("arguments", [["--version"], ["schema", "config"]])
+def test_a_full_disk_under_stdout_is_named(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["outcross", *arguments])
+    full = Path("/dev/full").open("w")  # noqa: SIM115, closing it fails as well
+    monkeypatch.setattr("sys.stdout", full)
+    with pytest.raises(SystemExit) as end:
+        main()
+    with suppress(OSError):
+        full.close()
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("outcross: stdout: the result can't be written: No space left on dev")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libopenblas.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_a_command_without_memory_says_what_to_do(error, files, monkeypatch, capsys):
+    def fail(config, beam_args=(), progress=None):
+        raise error
+
+    from outcross.pipeline.commands import run
+
+    monkeypatch.setattr(run, "dedup", fail)
+    monkeypatch.setattr("sys.argv", ["outcross", "dedup", *files, "--out", "out"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("outcross: out of memory: give fewer `workers`")

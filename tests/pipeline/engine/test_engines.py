@@ -9,7 +9,12 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import DirectOptions, JobServerOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    JobServerOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,6 +217,16 @@ class Failing(PipelineRunner):
         raise RuntimeError(FLINK_TEXT.format(error=self.error))
 
 
+class Named(PipelineRunner):
+    """A runner that keeps the job's name."""
+
+    job = ""
+
+    def run_pipeline(self, pipeline, options):
+        Named.job = options.view_as(GoogleCloudOptions).job_name
+        raise RuntimeError("nothing is run")
+
+
 class Waiting(PipelineRunner):
     """A runner that is interrupted while a cluster works."""
 
@@ -227,6 +242,18 @@ class Interrupted(PipelineResult):
 
     def cancel(self):
         Waiting.cancelled = True
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [("sketch", "mine-sketch"), ("rank-2", "mine-rank-2"), ("Data & more", "mine-data-more")],
+)
+def test_a_jobs_name_is_that_of_the_run_and_the_stage(stage, name):
+    options = engines.pipeline_options(2, ["--job_name", "mine", "--runner", f"{__name__}.Named"])
+    for _ in range(2):  # all stages share the options
+        with pytest.raises(engines.PipelineError):
+            engines.run_pipeline(lambda p: p | beam.Create([1]), options, stage)
+        assert Named.job == name
 
 
 @pytest.mark.parametrize(
@@ -249,7 +276,13 @@ def test_the_error_is_found_in_a_job_servers_text(error, kind, message, monkeypa
 
 
 def test_a_worker_without_memory_says_what_to_do():
-    for text in ("MemoryError", "RuntimeError: can't start new thread"):
+    for text in (
+        "MemoryError",
+        "MemoryError:",
+        "RuntimeError: can't start new thread",
+        "ImportError: libopenblas.so: failed to map segment from shared object",
+        "AttributeError: partially initialized module 'faiss' has no attribute 'Kmeans'",
+    ):
         with pytest.raises(engines.PipelineError, match="out of memory: give fewer `workers`"):
             engines.raise_cause(RuntimeError(f"{text} [while running 'Sketch/ParDo']"))
 
@@ -289,6 +322,15 @@ assert logging.getLogger("apache_beam").level == logging.NOTSET
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_workers_that_go_on_after_a_failure_are_not_heard_until_the_next_pipeline():
+    log = logging.getLogger("apache_beam.runners.common")
+    with pytest.raises(engines.PipelineError):
+        engines.run_pipeline(lambda p: p | beam.Create([1]) | beam.Map(disagree), LOCAL)
+    assert not log.isEnabledFor(logging.ERROR)
+    engines.run_pipeline(lambda p: p | beam.Create([1]), LOCAL)
+    assert log.isEnabledFor(logging.ERROR)
 
 
 def test_a_failure_is_not_logged_again(caplog):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -77,6 +79,23 @@ def test_a_worker_that_dies_while_the_pipeline_is_started_is_noticed() -> None:
 
     expected = pytest.raises(prism.LostWorkerError, match="signal: killed")
     with patch.object(prism, "GRACE_SECONDS", 0.01), expected:
+        run()
+
+
+def test_a_worker_whose_process_ends_in_silence_is_noticed() -> None:
+    worker = subprocess.Popen([sys.executable, "-c", "input()", "--id='job-777[job]"], stdin=-1)
+
+    def run() -> None:
+        with prism.workers_watched(processes=True) as watch:
+            result = Result("job-777")
+            watch.follow(result)
+            time.sleep(0.3)
+            assert not watch.cause  # it runs
+            worker.communicate(b"end")
+            result.wait_until_finish()
+
+    quick = patch.multiple(prism, GRACE_SECONDS=0.01, ABSENT_SECONDS=0.1, LOOK_SECONDS=0.01)
+    with quick, pytest.raises(prism.LostWorkerError, match="it has no process"):
         run()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from outcross.schemas.config import Config, parse
 from outcross.schemas.lineage import Lineage
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from tests.support.locks import losing_lock
 from tests.support.units import units_of
 
@@ -205,8 +209,11 @@ def _versioned(members: bytes) -> bytes:
 def test_a_damaged_file_is_refused_and_left(tmp_path: Path, data: bytes, says: str) -> None:
     path = tmp_path / "lineage.json"
     path.write_bytes(data)
-    with pytest.raises(ConfigError, match=rf"(?s)lineage: .*lineage\.json:? {says}"):
+    kinds = (ConfigError, DamagedError)
+    with pytest.raises(kinds, match=rf"(?s)lineage: .*lineage\.json:? {says}") as refused:
         read_lineage(str(tmp_path))
+    wanted = "written by" if refused.type is ConfigError else "; bring it back from a copy"
+    assert wanted in str(refused.value)
     assert path.read_bytes() == data
 
 
@@ -222,18 +229,53 @@ def test_a_damaged_file_is_named(
     path.unlink()
     if cut is not None:
         path.write_bytes(data[:-cut])
-    with pytest.raises(ConfigError, match=rf"lineage: {path} .*; bring it back from a copy"):
+    with pytest.raises(DamagedError, match=rf"{path} .*; bring it back from a copy"):
         loop.within("g3", *third)
 
 
+@pytest.mark.parametrize("stop", [None, KeyboardInterrupt])
+def test_no_incomplete_file_outlives_the_lock(tmp_path: Path, stop: Any) -> None:
+    temporary = f"x.{uuid.uuid4().hex}.tmp"
+    names = ["ledger/g1-0a", "archive/g1-0a", "reference", "reference/pool"]
+    leftovers = [tmp_path / name / f".{temporary}" for name in names]
+    leftovers.append(tmp_path / f".lineage.{temporary.replace('x', 'json', 1)}")
+    other = tmp_path / "g1" / f".{temporary}"  # a command at work in its own directory
+    (tmp_path / "g1" / ".outcross").mkdir(parents=True)
+
+    def leave() -> None:
+        for path in (*leftovers, other):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"half")
+
+    leave()
+    with pytest.raises(stop) if stop else nullcontext(), lock_lineage(str(tmp_path)):
+        assert not any(path.exists() for path in leftovers)
+        leave()
+        if stop:
+            raise stop
+    assert not any(path.exists() for path in leftovers)
+    assert other.exists()
+
+
+def _end_of_fingerprints(data: bytes) -> int:
+    group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
+    columns = map(group.column, range(group.num_columns))
+    column = next(c for c in columns if c.path_in_schema.endswith("fingerprint_hi"))
+    return (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size
+
+
 @pytest.mark.parametrize("name", ["ledger/*/people.parquet", "ledger/*/used.parquet"])
-@pytest.mark.parametrize("data", [None, b"PAR1"])
-def test_show_names_what_is_damaged(loop: Loop, name: str, data: bytes | None) -> None:
+@pytest.mark.parametrize("data", [None, b"PAR1", "flipped"])
+def test_show_names_what_is_damaged(loop: Loop, name: str, data: bytes | str | None) -> None:
     path = min(loop.lineage.glob(name))
+    whole = path.read_bytes()
     path.unlink()
-    if data is not None:
+    if data == "flipped":
+        place = _end_of_fingerprints(whole) - 2
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    elif isinstance(data, bytes):
         path.write_bytes(data)
-    with pytest.raises(ConfigError, match=rf"lineage: {path} "):
+    with pytest.raises(DamagedError, match=rf"^{path} .*; bring it back from a copy"):
         lineage_summary(str(loop.lineage))
 
 

@@ -12,10 +12,17 @@ import pytest
 from outcross.pipeline.commands.run import RunResult, run
 from outcross.schemas.config import Config
 from tests.support.corpora import paragraphs, write_jsonl
+from tests.support.events import event_server
 
 
 @pytest.fixture(scope="session")
-def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def posted() -> list[dict[str, Any]]:
+    """Return the OpenLineage events that the run has posted."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def result(tmp_path_factory: pytest.TempPathFactory, posted: list[dict[str, Any]]) -> RunResult:
     """Return the result of a run on 460 answers of a narrow generator and 900 human texts."""
     folder = tmp_path_factory.mktemp("page")
     texts = paragraphs(10)
@@ -35,7 +42,10 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     sources[0]["prompt_field"] = "prompt"
     sources[1]["domain_field"] = "domain"
     out = folder / "out"
-    return run(Config.model_validate({"out": str(out), "sources": sources, "best_effort": True}))
+    keys = {"best_effort": True, "gate": True, "languages": ["en", "no"], "license": "psf-2.0"}
+    with event_server(posted) as url:
+        config = {"out": str(out), "sources": sources, "openlineage_url": url, **keys}
+        return run(Config.model_validate(config))
 
 
 @pytest.fixture(scope="session")

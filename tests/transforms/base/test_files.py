@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from tests.support.attic import Attic
 
 
@@ -155,5 +156,5 @@ def test_arrays_of_objects_are_refused(tmp_path):
         files.write_array(path, np.array([{}]))
     assert not files.exists(path)
     np.save(path, np.array([{}]), allow_pickle=True)
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(DamagedError, match="pickle"):
         files.read_array(path)

@@ -167,7 +167,7 @@ def test_a_missing_package_is_named_with_the_extra(
     write = write_bert if kind == "transformers" else write_static
     key = f"{kind}:{write(tmp_path / package)}"
     monkeypatch.setitem(sys.modules, package, None)
-    assert "pip install 'outcross[transformers]'" in refusal(key)
+    assert "pip install '.[transformers]'" in refusal(key)
 
 
 def test_a_model_of_the_hub_is_downloaded_at_its_commit(

@@ -151,6 +151,15 @@ def test_what_is_cut_and_known_is_counted(tmp_path: Path) -> None:
     assert not result.vectors[2].any()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0])
+def test_states_that_are_no_numbers_give_zeros(value: float) -> None:
+    states = np.ones((2, 3, 64), np.float32)
+    states[0, :, 5 if value else slice(None)] = value
+    out = pool(states, np.array([3, 3]), "mean", 64)
+    assert not out[0].any()
+    assert out[1].all()
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 1 << 16), st.sampled_from(["mean", "cls", "max", "lasttoken"]))
 def test_pooling_ignores_padding(seed: int, pooling: str) -> None:

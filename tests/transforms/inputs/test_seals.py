@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 
 import numpy as np
@@ -124,6 +125,18 @@ def test_another_size_is_refused_when_the_file_is_opened(tmp_path, after):
     piece = sealed_piece(path, tmp_path)
     path.write_bytes(after)
     with pytest.raises(ChangedError):
+        open_piece(piece)
+
+
+def test_a_file_that_is_gone_or_a_pipe_is_refused_at_once(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"123")
+    piece = sealed_piece(path, tmp_path)
+    path.unlink()
+    with pytest.raises(ChangedError, match=f"{path} is gone since the run began .*; bring the fi"):
+        open_piece(piece)
+    os.mkfifo(path)  # nobody writes: who opens it as a file waits for ever
+    with pytest.raises(ChangedError, match=f"{path} has changed since the run began"):
         open_piece(piece)
 
 

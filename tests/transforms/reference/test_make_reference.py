@@ -157,10 +157,10 @@ def defined_figures(sources: list[Source], sketches: Sketches, human: bool) -> d
     x = fixed_matrix(table["embedding"], np.int8)
     codebook = fit_codebook(x[fits], clusters, SEED)
     frequencies = np.zeros(BUCKETS, np.int64)
-    for row in np.flatnonzero(chosen):
+    for row in np.flatnonzero(chosen & (part == FIT)):
         ids = np.frombuffer(table["words"][row].as_py(), np.uint32)
         frequencies[np.unique(ids >> 16)] += 1
-    weights = word_weights(frequencies, int(chosen.sum()))
+    weights = word_weights(frequencies, int((chosen & (part == FIT)).sum()))
     seen = word_vectors(*packed_runs(table["words"]), weights)
     second = fit_codebook(seen[fits], max(1, clusters * 2 // 3), SEED + 1)
     cluster, dot, density = codebook.assign(x)

@@ -51,6 +51,32 @@ def test_paths_lead_through_structs_and_lists(path, expected):
     assert extract(BATCH.slice(1, 3), path).to_pylist() == expected[1:]
 
 
+def test_paths_lead_into_plain_text_that_holds_json():
+    texts = [
+        '{"lang": "en", "score": 0.5, "tags": ["a", {"b": 1}]}',
+        ' {"lang": "de", "score": 3}',
+        '[{"lang": "fr"}]',
+        "plain text {",
+        "{broken",
+        "[" * 100_000,
+        "7",
+        None,
+    ]
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        batch = pa.record_batch([pa.array(texts, kind)], names=["meta"])
+        nothing = [None] * 5
+        assert extract(batch, "meta.lang").to_pylist() == ["en", "de", None, *nothing]
+        assert extract(batch, "meta.score").to_pylist() == ["0.5", "3", None, *nothing]
+        assert extract(batch, "meta.tags.1.b").to_pylist() == ["1", None, None, *nothing]
+        assert extract(batch, "meta.0.lang").to_pylist() == [None, None, "fr", *nothing]
+        assert extract(batch, "meta").to_pylist() == texts
+        assert list(matches(batch, {"meta.score": {">=": 0.5, "<": 2}})) == [True] + [False] * 7
+    nested = pa.RecordBatch.from_pylist([{"outer": {"meta": text}} for text in texts])
+    assert extract(nested, "outer.meta.lang").to_pylist() == ["en", "de", None, *nothing]
+    texts_at, _ = text_of(batch, "meta.lang")
+    assert texts_at.to_pylist() == ["en", "de", None, *nothing]
+
+
 @pytest.mark.parametrize("kind", [pa.large_list(pa.int32()), pa.list_(pa.int32(), 2)])
 def test_positions_in_other_kinds_of_lists(kind):
     batch = pa.record_batch([pa.array([[1, 2], None, [3, 4]], kind)], names=["v"])

@@ -32,6 +32,19 @@ def test_shards_without_rows(tmp_path):
     assert pq.read_metadata(tmp_path / shard_name("part", 0, 1)).num_row_groups == 0
 
 
+def test_a_shard_has_a_page_index(tmp_path):
+    layout = ByNumber(UNION, [])
+    shard_set = ShardSet(layout, str(tmp_path), str(tmp_path), [0], 1, 2)
+    rows = pa.Table.from_pylist(
+        [{"number": n, "text": "t"} for n in range(2)], schema=layout.schema
+    )
+    write_shard(shard_set, [(rows, pa.table({"copy": [1, 1], "number": [0, 1]}))], 0)
+    group = pq.read_metadata(tmp_path / shard_name("part", 0, 1)).row_group(0)
+    for at in range(group.num_columns):
+        assert group.column(at).has_offset_index
+        assert group.column(at).has_column_index
+
+
 def test_readers_take_a_shard_without_rows_beside_others(tmp_path, monkeypatch):
     """Load with `datasets`, which fails on a row group without rows."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

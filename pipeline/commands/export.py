@@ -1,0 +1,200 @@
+"""Rows of a run as files of tokens, for training."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from typing import Any
+
+from outcross.pipeline.commands.explain import run_config
+from outcross.pipeline.commands.job import job
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
+from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.inputs.corpus import data_files
+from outcross.pipeline.inputs.tokenizer import end_of_text
+from outcross.pipeline.stages.context import Context, RunError
+from outcross.schemas.config import Config
+from outcross.schemas.documents import FORMAT_VERSION, Piece, Unit
+from outcross.schemas.export import EndOfText, Export, ExportRequest, TokenFile
+from outcross.schemas.formats import versions
+from outcross.schemas.report import Report
+from outcross.schemas.sources import WRITABLE, Source
+from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base import files
+from outcross.transforms.exchange.per_unit import PerUnit
+from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.text.tokens import load_tokenizer
+from outcross.transforms.writing.export_units import ExportUnits
+from outcross.transforms.writing.token_files import part_names, token_type
+
+TOKENS = "tokens.json"
+"""File that describes an export."""
+
+
+def export(
+    request: ExportRequest, beam_args: Sequence[str] = (), progress: StageProgress | None = None
+) -> tuple[str, Export]:
+    """Write the rows of a run as tokens, in a seeded order, each as often as its weight says.
+
+    Args:
+        request: the run, the tokenizer and the format.
+        beam_args: Beam's own options.
+        progress: output that shows the stages.
+
+    Returns:
+        The directory of the files, and the contents of its tokens.json.
+
+    Raises:
+        ConfigError: when the request is wrong, or there is no such run.
+        RunError: when the tokens are not those that the run's report says.
+    """
+    source = _source(request.run)
+    config = Config(
+        out=request.out or files.join(request.run, "tokens"),
+        seed=request.seed,
+        workers=request.workers,
+        tokenizer=request.tokenizer,
+        sources=[source],
+    )
+    manifest = files.read_json(files.join(request.run, MANIFEST))
+    shards = [shard for shard in manifest["outputs"] if shard["file"].startswith("data/")]
+    with job(config, beam_args, progress, "export") as context:
+        source = context.config.sources[0]
+        assert source.tokenizer is not None
+        tokenizer = load_tokenizer(source.tokenizer)
+        vocabulary = 1 + max(tokenizer.get_vocab().values())
+        end = EndOfText(**end_of_text(request.tokenizer, request.end_of_text, tokenizer))
+        facts: dict[str, Any] = {
+            "format": request.format,
+            "tokenizer": source.tokenizer.tokenizer,
+            "vocabulary": vocabulary,
+            "dtype": token_type(request.format, vocabulary),
+            "end_of_text": end,
+            "seed": request.seed,
+        }
+        done = artifact(
+            config.out,
+            "export",
+            shards=[shard["sha256"] for shard in shards],
+            text=source.model_dump(mode="json", include={"text_field", "roles"}),
+            **facts | {"tokenizer": source.tokenizer.tokenizer.sha256, "end_of_text": end.id},
+        )
+        reports = _written(context, done, request.run, shards, facts)
+        result = _result(request.run, shards, reports, facts)
+        _finish(context, result)
+        return config.out, result
+
+
+def _source(run: str) -> Source:
+    """Return the source that reads the judged texts of a run's data/.
+
+    Args:
+        run: output directory of the run.
+    """
+    config = run_config(run, "export")
+    judged = files.read_json(files.join(run, MANIFEST))["text_out"]
+    if not data_files(run):
+        raise ConfigError(f"export: {run} has no files in data/; run again, or choose another run")
+    first = next(source for source in config.sources if source.role in WRITABLE)
+    return Source(
+        name="data",
+        role="synthetic",
+        files=[files.join(glob.escape(run), "data", "*.parquet")],
+        text_field=judged or first.text_field,
+        roles=None if judged else first.roles,
+    )
+
+
+def _written(
+    context: Context,
+    done: Artifact,
+    run: str,
+    shards: Sequence[dict[str, Any]],
+    facts: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Write the files of all shards that are not written yet; return the shards' reports."""
+    config, folder = context.config, done.subfolder("reports")
+    source = config.sources[0]
+    # Files of another request get the same names, so its reports no longer hold.
+    reports = files.list_files(files.join(config.out, WORK, "export-*", "reports", "*.json"))
+    others = [path for path in reports if not path.startswith(files.join(folder, ""))]
+    stale = [*others, files.join(config.out, MANIFEST)] if others else []
+    files.delete_files([path for path in stale if files.exists(path)])
+    units = [
+        Unit(n, 0, (Piece(files.join(run, shard["file"]), "parquet", 0, -1, shard["bytes"]),))
+        for n, shard in enumerate(shards)
+    ]
+    names = part_names(facts["format"], len(units), config.seed)
+    rows = [shard["rows"] for shard in shards]
+    work = ExportUnits(
+        source,
+        config.out,
+        folder,
+        names,
+        rows,
+        facts["dtype"],
+        facts["end_of_text"].id,
+        config.seed,
+    )
+    with context.progress.stage("export", documents=sum(rows)):
+        context.over_units(units, lambda lanes: lanes | PerUnit(work), reading=True)
+    return [files.read_json(unit_file(folder, unit.index, "json")) for unit in units]
+
+
+def _result(
+    run: str,
+    shards: Sequence[dict[str, Any]],
+    reports: Sequence[dict[str, Any]],
+    facts: dict[str, Any],
+) -> Export:
+    """Describe the files, and compare their tokens with the run's report.
+
+    Raises:
+        RunError: the numbers differ, though the run was counted with the same tokenizer.
+    """
+    parts = [
+        TokenFile(
+            shard=shard["file"].rpartition("/")[2],
+            **{name: report[name] for name in ("files", "bytes", "documents", "tokens")},
+        )
+        for shard, report in zip(shards, reports, strict=True)
+    ]
+    tokens = sum(part.tokens for part in parts)
+    report = Report.model_validate_json(files.read_bytes(files.join(run, "report.json")))
+    agrees = None
+    if report.tokenizer is not None and report.tokenizer.sha256 == facts["tokenizer"].sha256:
+        expected = None if report.achieved is None else report.achieved.tokens
+        differing = sum(entry["differing"] for entry in reports)
+        agrees = differing == 0 and tokens == expected
+        if not agrees:
+            raise RunError(
+                f"export: {run} says that its rows have {expected:,} tokens, and they have "
+                f"{tokens:,} ({differing:,} rows differ), so data/ or report.json has changed "
+                "since; run again"
+            )
+    return Export(
+        **facts,
+        documents=sum(part.documents for part in parts),
+        tokens=tokens,
+        without_tokens=sum(entry["without_tokens"] for entry in reports),
+        agrees=agrees,
+        parts=sorted(parts, key=lambda part: min(part.files)),
+    )
+
+
+def _finish(context: Context, result: Export) -> None:
+    """Delete files of an earlier export, and write tokens.json and, last, manifest.json."""
+    config = context.config
+    context.confirm_locks()
+    kept = {files.join(config.out, name) for part in result.parts for name in part.files}
+    present = files.list_files(files.join(config.out, "train-*-of-*"))
+    files.delete_files([path for path in present if path not in kept])
+    text = result.model_dump_json(indent=2) + "\n"
+    files.write_bytes(files.join(config.out, TOKENS), text.encode())
+    manifest = {
+        **versions(FORMAT_VERSION),
+        "kind": "export",
+        "configuration": config.model_dump(mode="json", exclude_unset=True),
+        "stage_seconds": context.progress.seconds,
+    }
+    files.write_json(files.join(config.out, MANIFEST), manifest)

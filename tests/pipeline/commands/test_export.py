@@ -1,0 +1,204 @@
+"""Rows of runs as files of tokens, read back as training reads them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from outcross.pipeline.commands.export import export
+from outcross.pipeline.commands.run import run
+from outcross.pipeline.inputs.tokenizer import end_of_text
+from outcross.pipeline.stages.context import RunError
+from outcross.schemas.config import parse
+from outcross.schemas.export import Export, ExportRequest
+from outcross.schemas.user_input import ConfigError
+from tests.support.commands import outcross
+from tests.support.corpora import paragraphs, write_jsonl
+from tests.support.megatron import read_indexed
+from tests.support.tokenizers import END, bytes_tokenizer, write_tokenizer
+
+
+def make_run(folder: Path, out: str, **keys: Any) -> Path:
+    sources = [
+        {"name": "gpt", "role": "synthetic", "files": [str(folder / "gpt.jsonl")]}
+        | {"text_field": "{question} {answer}"},
+        {"name": "people", "role": "human", "files": [str(folder / "people.jsonl")]},
+    ]
+    request = {"out": str(folder / out), "sources": sources, "rounds": 1, "workers": 2}
+    run(parse(request | keys))
+    return folder / out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, texts = tmp_path_factory.mktemp("export"), paragraphs(20)
+    gpt = [{"question": f"Number {n}?", "answer": text} for n, text in enumerate(texts[:60])]
+    write_jsonl(folder / "gpt.jsonl", gpt)
+    write_jsonl(folder / "people.jsonl", [{"text": text} for text in texts[60:160]])
+    write_tokenizer(folder / "bytes")
+    write_tokenizer(folder / "other", merges=1)
+    return folder
+
+
+ASKED = {"human_share": 0.3, "max_copies": {"synthetic": 3, "human": 1}, "tokens": 100_000}
+
+
+@pytest.fixture(scope="module")
+def rows(folder: Path) -> Path:
+    """Run with copies as rows."""
+    keys = {"tokenizer": str(folder / "bytes"), "best_effort": True, "long_documents": "keep"}
+    return make_run(folder, "rows", **ASKED, **keys)
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path, rows: Path) -> Path:
+    """Run with the same copies as weights."""
+    shutil.copytree(rows, folder / "weights")
+    keys = {"tokenizer": str(folder / "bytes"), "best_effort": True, "long_documents": "keep"}
+    return make_run(folder, "weights", copies="weights", **ASKED, **keys)
+
+
+def exported(run: Path, kind: str = "megatron", **keys: Any) -> tuple[Path, Export]:
+    tokenizer = str(run.parent / "bytes")
+    request = {"run": str(run), "format": kind, "tokenizer": tokenizer} | keys
+    out, result = export(ExportRequest.model_validate(request))
+    return Path(out), result
+
+
+def documents(out: Path, result: Export) -> list[str]:
+    """Return the texts in the order of training."""
+    tokenizer = bytes_tokenizer()
+    end = tokenizer.token_to_id(END)
+    found = [tokens.tolist() for name in result.prefixes for tokens in read_indexed(out / name)]
+    assert all(tokens[-1] == end not in tokens[:-1] for tokens in found)
+    return [tokenizer.decode(tokens[:-1]) for tokens in found]
+
+
+def written(run: Path) -> Counter[str]:
+    """Count how often each text of data/ is to be written."""
+    table = pq.read_table(run / "data").to_pylist()
+    counts: Counter[str] = Counter()
+    for row in table:
+        counts[row["text_judged"]] += int(row["outcross"]["weight"])
+    return counts
+
+
+def test_megatron_reads_what_the_run_has_written(rows: Path, tmp_path: Path) -> None:
+    out, result = exported(rows, out=str(tmp_path / "tokens"))
+    texts = documents(out, result)
+    assert Counter(texts) == written(rows)
+    report = json.loads((rows / "report.json").read_text())
+    assert result.agrees is True
+    assert result.tokens == report["achieved"]["tokens"]
+    assert result.documents == len(texts)
+    assert result.dtype == "uint16"
+    assert Export.model_validate_json((out / "tokens.json").read_bytes()) == result
+
+
+def test_weights_are_repeats_in_the_same_order(rows: Path, weights: Path, tmp_path: Path) -> None:
+    assert max(written(weights).values()) > 1
+    as_rows, as_weights = (
+        documents(*exported(run, out=str(tmp_path / run.name))) for run in (rows, weights)
+    )
+    assert Counter(as_rows) == Counter(as_weights)
+    if len(list(rows.glob("data/*"))) == len(list(weights.glob("data/*"))) == 1:
+        assert as_rows == as_weights
+
+
+def test_tokens_without_a_header_hold_the_same(rows: Path, tmp_path: Path) -> None:
+    out, result = exported(rows, out=str(tmp_path / "a"))
+    flat, plain = exported(rows, "npy", out=str(tmp_path / "b"))
+    tokens = np.concatenate(
+        [np.memmap(flat / f"{n}.npy", plain.dtype, "r") for n in plain.prefixes]
+    )
+    expected = np.concatenate([np.fromfile(out / f"{n}.bin", "uint16") for n in result.prefixes])
+    assert (tokens == expected).all()
+    assert len(tokens) == plain.tokens + plain.documents
+
+
+def test_seeds_change_the_order_and_replace_the_files(rows: Path, tmp_path: Path) -> None:
+    orders = []
+    for seed, kind in ((0, "megatron"), (1, "megatron"), (0, "npy"), (0, "megatron")):
+        out, result = exported(rows, kind, seed=seed, out=str(tmp_path / "tokens"))
+        names = {path.name for path in out.glob("train-*")}
+        assert names == {name for part in result.parts for name in part.files}
+        if kind == "megatron":
+            orders.append(documents(out, result))
+    assert orders[0] == orders[2] != orders[1]
+    assert Counter(orders[0]) == Counter(orders[1])
+
+
+def test_finished_parts_are_not_written_again(rows: Path, tmp_path: Path) -> None:
+    def states() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in out.glob("train-*")}
+
+    out, result = exported(rows, out=str(tmp_path / "tokens"))
+    before = states()
+    (out / "manifest.json").unlink()  # as if it had been killed before its end
+    exported(rows, out=str(out))
+    assert states() == before
+    lost = next(iter(result.parts[0].files))
+    (out / lost).unlink()
+    _, again = exported(rows, out=str(out))
+    assert again == result
+    assert states().keys() == before.keys()
+    assert states()[lost] != before[lost]
+
+
+def test_other_tokens_than_the_report_s_are_counted_and_said(rows: Path, tmp_path: Path) -> None:
+    other = str(rows.parent / "other")
+    _, result = exported(rows, tokenizer=other, out=str(tmp_path / "tokens"))
+    report = json.loads((rows / "report.json").read_text())
+    assert result.agrees is None
+    assert result.tokens > report["achieved"]["tokens"]
+
+
+def test_a_report_that_says_otherwise_is_an_error(rows: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(rows, run)
+    shutil.copytree(rows.parent / "bytes", tmp_path / "bytes")
+    report = json.loads((run / "report.json").read_text())
+    report["achieved"]["tokens"] += 1
+    (run / "report.json").write_text(json.dumps(report))
+    with pytest.raises(RunError, match=r"says that its rows have .* so data/ or report\.json has"):
+        exported(run)
+
+
+def test_the_command_says_what_it_wrote(rows: Path, tmp_path: Path) -> None:
+    tokenizer = rows.parent / "bytes"
+    arguments = ["export", rows, "--format", "megatron", "--tokenizer", tokenizer]
+    done = outcross(*arguments, "--out", tmp_path / "tokens")
+    assert "the run's report says as many" in done.stdout
+    assert f"next: --data-path {tmp_path}/tokens/train-00000-of-" in done.stdout
+    done = outcross(*arguments, "--out", tmp_path / "tokens", "--json")
+    assert json.loads(done.stdout)["end_of_text"]["token"] == END
+    done = outcross(*arguments, "--end-of-text", "<none>", code=2)
+    assert "end_of_text:" in done.stderr
+    done = outcross("export", tmp_path, "--format", "npy", "--tokenizer", tokenizer, code=2)
+    assert "holds no manifest.json" in done.stderr
+
+
+def test_the_end_of_a_text_is_the_tokenizer_s_own(tmp_path: Path) -> None:
+    folder, tokenizer = write_tokenizer(tmp_path), bytes_tokenizer()
+    number = tokenizer.token_to_id(END)
+    assert end_of_text(str(folder), None, tokenizer) == {"token": END, "id": number}
+    settings = folder / "tokenizer_config.json"
+    for end in ("Q", {"content": "Q", "special": True}):
+        settings.write_text(json.dumps({"eos_token": end}))
+        for value in (folder, folder / "tokenizer.json"):
+            assert end_of_text(str(value), None, tokenizer)["token"] == "Q"
+    assert end_of_text(str(folder), END, tokenizer)["token"] == END
+    settings.write_text("[]")
+    assert end_of_text(str(folder), None, tokenizer)["id"] == number
+    tokenizer.add_special_tokens(["</s>"])
+    with pytest.raises(ConfigError, match=r"end_of_text: .*\(it has </s>, <\|endoftext\|>\); name"):
+        end_of_text(str(folder), None, tokenizer)
+    with pytest.raises(ConfigError, match=r"has no token '<nothing>'"):
+        end_of_text(str(folder), "<nothing>", tokenizer)

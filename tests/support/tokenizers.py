@@ -1,0 +1,40 @@
+"""Small tokenizers, as `save_pretrained` of a fast tokenizer leaves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+END = "<|endoftext|>"
+
+
+def bytes_tokenizer(merges: int = 3) -> Tokenizer:
+    """Return a byte-level BPE: a token for each byte, but for a few pairs of letters.
+
+    Args:
+        merges: number of pairs, up to 5.
+    """
+    pairs = [("t", "h"), ("th", "e"), ("i", "n"), ("e", "r"), ("a", "n")][:merges]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*alphabet, *("".join(pair) for pair in pairs), END]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([END])
+    return tokenizer
+
+
+def write_tokenizer(folder: Path, merges: int = 3) -> Path:
+    """Write a tokenizer with settings that must not count: padding, truncation, an end of text."""
+    tokenizer = bytes_tokenizer(merges)
+    number = tokenizer.token_to_id(END)
+    tokenizer.enable_truncation(7)
+    tokenizer.enable_padding(length=9, pad_id=number, pad_token=END)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END}", special_tokens=[(END, number)]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
