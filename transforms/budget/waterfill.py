@@ -289,10 +289,14 @@ def _solve_drawn(pi: Floats, a: Floats, b: Floats, X: float, Y: float) -> Soluti
         )
     y = b * (Y / supply) if supply else np.zeros_like(b)
     n, theta = waterfill(pi, y, y + a, X + Y)
-    drawn, price = y > 0, 0.0
+    price, spread = 0.0, y if Y > 0 else b  # the first human token is spread like all others
+    drawn = spread > 0
     if drawn.any() and theta > 0:
-        level = log(n[drawn]) - log(pi[drawn])
-        price = float(log(theta)) - float((y[drawn] * level).sum()) / float(y.sum())
+        if (n[drawn] == 0).any():
+            price = math.inf
+        else:
+            level = log(n[drawn]) - log(pi[drawn])
+            price = float(log(theta)) - float((spread[drawn] * level).sum()) / float(spread.sum())
     return Solution(np.clip(n - y, 0.0, a), y, "drawn", price, theta, theta)
 
 

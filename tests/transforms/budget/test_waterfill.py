@@ -310,12 +310,32 @@ def test_the_price_of_a_drawn_human_token_is_what_one_more_saves(seed: int) -> N
     assert price <= (fewer - before) / (step / T) + 2e-5
 
 
+@RANDOM
+@given(SEEDS)
+def test_the_first_drawn_human_token_has_a_price_too(seed: int) -> None:
+    r, a, b, X, Y = instance(seed, clusters=12)
+    T = X + Y
+    step = 1e-6 * T
+    assume(step < b.sum() and step < T <= a.sum())
+    first = solve(r, a, b, T, 0.0, split="drawn")
+    more = solve(r, a, b, T - step, step, split="drawn")
+    gained = (kl(first.total, r) - kl(more.total, r)) / (step / T)
+    if math.isinf(first.shadow_price):
+        assert (first.total[b > 0] == 0).any()
+    else:
+        # The divergence is convex, so the slope at 0 is at least what a step gains.
+        assert gained - 2e-5 <= first.shadow_price
+        assert first.shadow_price == pytest.approx(more.shadow_price, abs=0.02)
+
+
 def test_a_drawn_human_part_at_the_edges() -> None:
     pi = [0.5, 0.3, 0.2]
     alone = solve(pi, [60, 60, 60], [0, 0, 0], 100, 0, split="drawn")
     np.testing.assert_allclose(alone.total, [50, 30, 20])
     assert (alone.human == 0).all()
     assert alone.shadow_price == 0
+    unbounded = solve(pi, [60, 60, 0], [0, 0, 9], 100, 0, split="drawn")
+    assert unbounded.shadow_price == math.inf  # nothing else fills the third cluster
     human = solve(pi, [0, 0, 0], [10, 10, 20], 0, 20, split="drawn")
     np.testing.assert_allclose(human.total, [5, 5, 10])
     assert (human.synthetic == 0).all()
