@@ -193,7 +193,7 @@ REMOVED_FIELDS = [
     pa.field("source", pa.string(), nullable=False),
     pa.field("kept_id", pa.string(), nullable=False),
     pa.field("kept_source", pa.string(), nullable=False),
-    pa.field("stage", pa.string(), nullable=False),  # exact | near
+    pa.field("stage", pa.string(), nullable=False),  # exact | near | contained | semantic
     pa.field("rule", pa.string(), nullable=False),
     pa.field("similarity", pa.float32(), nullable=False),
 ]

@@ -143,7 +143,8 @@ def restore(
         typer.Option("--output", "-o", metavar="FILE", help="file to write: .parquet or .jsonl"),
     ] = "restored.parquet",
     stage: Annotated[
-        str | None, typer.Option(help="only what this stage removed: exact, near or contained")
+        str | None,
+        typer.Option(help="only what this stage removed: exact, near, contained or semantic"),
     ] = None,
     rule: Annotated[str | None, typer.Option(help="only what this rule removed")] = None,
     source: Annotated[str | None, typer.Option(help="only rows of this source")] = None,

@@ -118,4 +118,6 @@ class ClassCounts:
         stages, synthetic, outside = (
             np.array(value[name], np.int64) for name in ("stages", "synthetic", "outside")
         )
+        # Work of an earlier version has no paraphrases, the last of the stages.
+        stages = np.pad(stages, [(0, 0), (0, 0), (0, STAGES - stages.shape[2])])
         return cls(stages, synthetic, outside, example)

@@ -18,6 +18,7 @@ from outcross.pipeline.commands.removed_rows import (
     most_repeated,
 )
 from outcross.schemas.documents import REMOVED_FIELDS
+from outcross.transforms.dedup.decide import SEMANTIC
 
 rows = st.fixed_dictionaries(
     {
@@ -25,7 +26,7 @@ rows = st.fixed_dictionaries(
         "source": st.sampled_from(["gpt", "people"]),
         "kept_id": st.sampled_from("abcdefgh"),
         "kept_source": st.sampled_from(["gpt", "people"]),
-        "stage": st.sampled_from(["exact", "near", "contained"]),
+        "stage": st.sampled_from(["exact", "near", "contained", "semantic"]),
         "rule": st.just(""),
         "similarity": st.sampled_from([0.75, 0.875, 1.0]),
     }
@@ -58,6 +59,9 @@ def test_the_shards_make_no_difference(
         several = [item for item in repeats.items() if item[1] > 1]
         most = sorted(several, key=lambda item: (-item[1], item[0]))[:number]
         assert most_repeated(out, number, buckets, group) == most
-        repeated = [row for row in removals if row["stage"] != "contained"]
+        repeated = [row for row in removals if row["stage"] in ("exact", "near")]
         least = sorted(repeated, key=lambda row: (row["similarity"], row["stage"] == "exact"))
         assert least_similar(out, number) == least[:number]
+        paraphrases = [row for row in removals if row["stage"] == "semantic"]
+        least = sorted(paraphrases, key=lambda row: row["similarity"])
+        assert least_similar(out, number, [SEMANTIC]) == least[:number]

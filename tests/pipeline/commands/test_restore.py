@@ -131,7 +131,10 @@ def test_filters_choose_rows_and_wrong_ones_are_named(out: Path, tmp_path: Path)
     assert restore(str(out), str(nothing), {"stage": "contained"}).file is None
     assert not nothing.exists()
     for filters, message in (
-        ({"stage": "nearly"}, "stage: found 'nearly'; there are 'exact', 'near', 'contained'"),
+        (
+            {"stage": "nearly"},
+            "stage: found 'nearly'; there are 'exact', 'near', 'contained', 'semantic'",
+        ),
         ({"source": "gpt"}, "source: found 'gpt'; there are 'typed', 'loose'"),
     ):
         with pytest.raises(ConfigError, match=message):
