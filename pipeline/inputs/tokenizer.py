@@ -69,9 +69,7 @@ def read_given(value: str | None) -> Given | None:
         return None
     path = value if value.endswith(".json") else files.join(value, NAME)
     if files.exists(path):
-        data, parts = files.read_bytes(path), path.replace("\\", "/").split("/")
-        unnamed = parts[-1] == NAME and len(parts) > 1 and parts[-2].strip(".")
-        name = parts[-2] if unnamed else parts[-1]
+        data, name = files.read_bytes(path), _name(path, is_folder=path != value)
     elif files.is_local(value) and re.fullmatch(f"{_HUB_ID}(@.*)?", value):
         name, data = value, _from_hub(value)
     else:
@@ -81,6 +79,19 @@ def read_given(value: str | None) -> Given | None:
         )
     read_tokenizer(data, value)
     return Given(Tokenizer(name=name, sha256=hashlib.sha256(data).hexdigest()), data)
+
+
+def _name(path: str, is_folder: bool) -> str:
+    """Return a name that readers recognise: FOLDER, FOLDER/tokenizer.json, or that of the file.
+
+    Args:
+        path: path of the file.
+        is_folder: True if its folder was given; it names a model then.
+    """
+    parts = path.replace("\\", "/").split("/")
+    if parts[-1] != NAME or len(parts) < 2 or not parts[-2].strip("."):
+        return parts[-1]
+    return parts[-2] if is_folder else "/".join(parts[-2:])
 
 
 def _from_hub(value: str) -> bytes:
