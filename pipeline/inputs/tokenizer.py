@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +44,7 @@ class Given:
         Args:
             out: output directory of the job.
         """
-        name = f"tokenizer-{self.tokenizer.sha256[:16]}.json"
-        return TokenizerFile(self.tokenizer, files.join(out, WORK, name))
+        return TokenizerFile(self.tokenizer, _copy(self.tokenizer, out))
 
     def save(self, out: str) -> None:
         """Write the copy that workers read, if it is not there.
@@ -79,6 +80,48 @@ def read_given(value: str | None) -> Given | None:
         )
     read_tokenizer(data, value)
     return Given(Tokenizer(name=name, sha256=hashlib.sha256(data).hexdigest()), data)
+
+
+def tokenizer_of_run(run: str, manifest: Mapping[str, Any]) -> tuple[str, Tokenizer]:
+    """Return the place of the tokenizer that has counted a run's tokens, and its name.
+
+    The place is that of the run's request, if the same tokenizer is still there; its settings name
+    the end of a text. Else it is the copy in the run's work folder.
+
+    Args:
+        run: output directory of the run.
+        manifest: contents of its manifest.json.
+
+    Raises:
+        ConfigError: the run has counted words, or its tokenizer is gone.
+    """
+    if "tokenizer" not in manifest:
+        raise ConfigError(
+            f"tokenizer: {run} has counted words, so it names no tokenizer; name the one that "
+            "training uses: --tokenizer DIRECTORY, FILE or OWNER/NAME@COMMIT"
+        )
+    stored = Tokenizer.model_validate(manifest["tokenizer"])
+    asked, copy = manifest["configuration"]["tokenizer"], _copy(stored, run)
+    for place in (asked, copy):
+        with suppress(ConfigError):
+            given = read_given(place)
+            if given is not None and given.tokenizer.sha256 == stored.sha256:
+                return place, stored
+    raise ConfigError(
+        f"tokenizer: {run} has counted {named(stored)}, which is neither {asked} nor {copy} any "
+        "more; name it, or the one that training uses: --tokenizer DIRECTORY, FILE or "
+        "OWNER/NAME@COMMIT"
+    )
+
+
+def _copy(tokenizer: Tokenizer, out: str) -> str:
+    """Return the path of a job's own copy of a tokenizer.
+
+    Args:
+        tokenizer: name and content.
+        out: output directory of the job.
+    """
+    return files.join(out, WORK, f"tokenizer-{tokenizer.sha256[:16]}.json")
 
 
 def _name(path: str, is_folder: bool) -> str:
