@@ -23,9 +23,11 @@ class ExportRequest(Model):
         description="megatron: .bin and .idx files of Megatron's IndexedDataset; npy: tokens "
         "without a header, as np.memmap reads them"
     )
-    tokenizer: str = Field(
+    tokenizer: str | None = Field(
+        default=None,
         description="tokenizer that training uses: a directory with tokenizer.json, such a file, "
-        "or an id of the Hugging Face Hub with a commit, OWNER/NAME@COMMIT (needs the extra hf)"
+        "or an id of the Hugging Face Hub with a commit, OWNER/NAME@COMMIT (needs the extra hf); "
+        "if absent, the tokenizer that has counted the run's tokens",
     )
     out: str | None = Field(
         default=None,

@@ -22,7 +22,8 @@ class Tokenizer(Strict):
     """A tokenizer by name and content."""
 
     name: str = Field(
-        description="id on the hub with its commit, or the name of the directory or file"
+        description="id on the hub with its commit, the name of the directory that was given, or "
+        "that of the file, with its folder if it is tokenizer.json"
     )
     sha256: str = Field(description="SHA-256 of its tokenizer.json")
 

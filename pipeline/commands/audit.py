@@ -12,7 +12,7 @@ from outcross.pipeline.commands.job import (
     job,
     manifest,
 )
-from outcross.pipeline.engine.artifacts import MANIFEST, WORK
+from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.corpus import corpus_sources, data_files
 from outcross.pipeline.page.document import page
@@ -120,10 +120,14 @@ def audit(
         files.make_folder(files.join(request.out, WORK))  # claims the folder for this audit
         build_reference(human, beam_args, progress)
     elif reference is None and len(request.paths) == 1:
-        reference = _run_reference(request.paths[0], request.embedder)
+        as_run = _as_run(request)
+        reference = _run_reference(request.paths[0], as_run.embedder)
         if reference is not None:
-            request = _as_counted(request)
             progress.say(f"note: measured on the run's own reference, {reference}")
+            for key in ("embedder", "tokenizer"):
+                if getattr(as_run, key) != getattr(request, key):
+                    progress.say(f"note: {key} is that of the run, {getattr(as_run, key)}")
+            request = as_run
     config = _config(request, sources, reference)
     with job(config, beam_args, progress, "audit") as context:
         indices = [] if reference is None else [ReferencePool(reference)]
@@ -143,12 +147,16 @@ def audit(
         return AuditResult(config.out, report)
 
 
-def _as_counted(request: AuditRequest) -> AuditRequest:
-    """Return the request to audit a run's output with the run's own tokenizer, if it has one."""
-    asked = files.read_json(files.join(request.paths[0], MANIFEST))["configuration"]
-    if request.tokenizer is not None or "tokenizer" not in asked:
-        return request
-    return request.model_copy(update={"tokenizer": asked["tokenizer"]})
+def _as_run(request: AuditRequest) -> AuditRequest:
+    """Return the request with embedder and tokenizer of the run that wrote its path.
+
+    Keys that the request gives stay.
+    """
+    out = request.paths[0]
+    described = read_manifest(out) if files.exists(files.join(out, MANIFEST)) else None
+    asked = {} if described is None else described.get("configuration", {})
+    keys = [key for key in ("embedder", "tokenizer") if getattr(request, key) is None]
+    return request.model_copy(update={key: asked[key] for key in keys if key in asked})
 
 
 def _run_reference(path: str, embedder: str | None) -> str | None:

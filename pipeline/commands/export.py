@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic import ValidationError
 
 from outcross.pipeline.commands.explain import run_config
 from outcross.pipeline.commands.job import job
-from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
+from outcross.pipeline.engine.artifacts import EXPORT, MANIFEST, TOKENS, WORK, Artifact, artifact
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.corpus import data_files
-from outcross.pipeline.inputs.tokenizer import end_of_text
+from outcross.pipeline.inputs.tokenizer import end_of_text, tokenizer_of_run
 from outcross.pipeline.stages.context import Context, RunError
 from outcross.schemas.config import Config
 from outcross.schemas.documents import FORMAT_VERSION, Piece, Unit
@@ -19,16 +21,16 @@ from outcross.schemas.export import EndOfText, Export, ExportRequest, TokenFile
 from outcross.schemas.formats import versions
 from outcross.schemas.report import Report
 from outcross.schemas.sources import WRITABLE, Source
+from outcross.schemas.tokens import Tokenizer, named
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.stores import use_options
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.text.tokens import load_tokenizer
 from outcross.transforms.writing.export_units import ExportUnits
 from outcross.transforms.writing.token_files import part_names, token_type
-
-TOKENS = "tokens.json"
-"""File that describes an export."""
 
 
 def export(
@@ -48,25 +50,32 @@ def export(
         ConfigError: when the request is wrong, or there is no such run.
         RunError: when the tokens are not those that the run's report says.
     """
+    progress = progress or StageProgress()
+    use_options(beam_args)
     source = _source(request.run)
+    manifest = files.read_json(files.join(request.run, MANIFEST))
+    place = request.tokenizer
+    counted: Tokenizer | None = None
+    if place is None:
+        place, counted = tokenizer_of_run(request.run, manifest)
+        progress.say(f"note: tokenizer is that of the run, {place}")
     config = Config(
-        out=request.out or files.join(request.run, "tokens"),
+        out=request.out or files.join(request.run, EXPORT),
         seed=request.seed,
         workers=request.workers,
-        tokenizer=request.tokenizer,
+        tokenizer=place,
         sources=[source],
     )
-    manifest = files.read_json(files.join(request.run, MANIFEST))
     shards = [shard for shard in manifest["outputs"] if shard["file"].startswith("data/")]
     with job(config, beam_args, progress, "export") as context:
         source = context.config.sources[0]
         assert source.tokenizer is not None
         tokenizer = load_tokenizer(source.tokenizer)
         vocabulary = 1 + max(tokenizer.get_vocab().values())
-        end = EndOfText(**end_of_text(request.tokenizer, request.end_of_text, tokenizer))
+        end = EndOfText(**end_of_text(place, request.end_of_text, tokenizer))
         facts: dict[str, Any] = {
             "format": request.format,
-            "tokenizer": source.tokenizer.tokenizer,
+            "tokenizer": counted or source.tokenizer.tokenizer,
             "vocabulary": vocabulary,
             "dtype": token_type(request.format, vocabulary),
             "end_of_text": end,
@@ -79,6 +88,7 @@ def export(
             text=source.model_dump(mode="json", include={"text_field", "roles"}),
             **facts | {"tokenizer": source.tokenizer.tokenizer.sha256, "end_of_text": end.id},
         )
+        _note_replaced(context, facts)
         reports = _written(context, done, request.run, shards, facts)
         result = _result(request.run, shards, reports, facts)
         _finish(context, result)
@@ -102,6 +112,30 @@ def _source(run: str) -> Source:
         files=[files.join(glob.escape(run), "data", "*.parquet")],
         text_field=judged or first.text_field,
         roles=None if judged else first.roles,
+    )
+
+
+def _note_replaced(context: Context, facts: dict[str, Any]) -> None:
+    """Print a note where an export with another format, tokenizer or seed will be replaced."""
+    path = files.join(context.config.out, TOKENS)
+    if not files.exists(path):
+        return
+    try:
+        earlier = Export.model_validate_json(files.read_bytes(path))
+    except ValidationError:  # of another version, or damaged; it is replaced all the same
+        context.progress.say(f"note: {path}, which can't be read, and its export are replaced")
+        return
+    before, now = _request_of(vars(earlier)), _request_of(facts)
+    if before != now:
+        out = context.config.out
+        context.progress.say(f"note: the export in {out} ({before}) is replaced by another ({now})")
+
+
+def _request_of(facts: Mapping[str, Any]) -> str:
+    """Return format, tokenizer, end of texts and seed of an export, for messages."""
+    return (
+        f"{facts['format']}, {named(facts['tokenizer'])}, end of texts "
+        f"{visible_name(facts['end_of_text'].token)}, seed {facts['seed']}"
     )
 
 

@@ -141,7 +141,7 @@ def _note_replaced(context: Context, kind: Kind) -> None:
     """Print a note where the result of another request will be replaced."""
     config = context.config
     path = files.join(config.out, MANIFEST)
-    if kind != "run" and files.exists(path):
+    if kind not in ("run", "export") and files.exists(path):  # these say more of it themselves
         before = (read_manifest(config.out) or {}).get("configuration")
         if before != config.model_dump(mode="json", exclude_unset=True):
             context.progress.say(f"note: the result of another request in {config.out} is replaced")

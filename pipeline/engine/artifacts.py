@@ -16,6 +16,10 @@ from outcross.transforms.base import damage, files
 WORK = damage.WORK
 MANIFEST = "manifest.json"
 """File that is written last, by stages and runs; a folder with one is finished."""
+TOKENS = "tokens.json"
+"""File that describes an export."""
+EXPORT = "tokens"
+"""Folder of an export in its run's output directory, if the request names no other."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +44,7 @@ class Given:
         Args:
             out: output directory of the job.
         """
-        name = f"tokenizer-{self.tokenizer.sha256[:16]}.json"
-        return TokenizerFile(self.tokenizer, files.join(out, WORK, name))
+        return TokenizerFile(self.tokenizer, _copy(self.tokenizer, out))
 
     def save(self, out: str) -> None:
         """Write the copy that workers read, if it is not there.
@@ -69,9 +70,7 @@ def read_given(value: str | None) -> Given | None:
         return None
     path = value if value.endswith(".json") else files.join(value, NAME)
     if files.exists(path):
-        data, parts = files.read_bytes(path), path.replace("\\", "/").split("/")
-        unnamed = parts[-1] == NAME and len(parts) > 1 and parts[-2].strip(".")
-        name = parts[-2] if unnamed else parts[-1]
+        data, name = files.read_bytes(path), _name(path, is_folder=path != value)
     elif files.is_local(value) and re.fullmatch(f"{_HUB_ID}(@.*)?", value):
         name, data = value, _from_hub(value)
     else:
@@ -81,6 +80,61 @@ def read_given(value: str | None) -> Given | None:
         )
     read_tokenizer(data, value)
     return Given(Tokenizer(name=name, sha256=hashlib.sha256(data).hexdigest()), data)
+
+
+def tokenizer_of_run(run: str, manifest: Mapping[str, Any]) -> tuple[str, Tokenizer]:
+    """Return the place of the tokenizer that has counted a run's tokens, and its name.
+
+    The place is that of the run's request, if the same tokenizer is still there; its settings name
+    the end of a text. Else it is the copy in the run's work folder.
+
+    Args:
+        run: output directory of the run.
+        manifest: contents of its manifest.json.
+
+    Raises:
+        ConfigError: the run has counted words, or its tokenizer is gone.
+    """
+    if "tokenizer" not in manifest:
+        raise ConfigError(
+            f"tokenizer: {run} has counted words, so it names no tokenizer; name the one that "
+            "training uses: --tokenizer DIRECTORY, FILE or OWNER/NAME@COMMIT"
+        )
+    stored = Tokenizer.model_validate(manifest["tokenizer"])
+    asked, copy = manifest["configuration"]["tokenizer"], _copy(stored, run)
+    for place in (asked, copy):
+        with suppress(ConfigError):
+            given = read_given(place)
+            if given is not None and given.tokenizer.sha256 == stored.sha256:
+                return place, stored
+    raise ConfigError(
+        f"tokenizer: {run} has counted {named(stored)}, which is neither {asked} nor {copy} any "
+        "more; name it, or the one that training uses: --tokenizer DIRECTORY, FILE or "
+        "OWNER/NAME@COMMIT"
+    )
+
+
+def _copy(tokenizer: Tokenizer, out: str) -> str:
+    """Return the path of a job's own copy of a tokenizer.
+
+    Args:
+        tokenizer: name and content.
+        out: output directory of the job.
+    """
+    return files.join(out, WORK, f"tokenizer-{tokenizer.sha256[:16]}.json")
+
+
+def _name(path: str, is_folder: bool) -> str:
+    """Return a name that readers recognise: FOLDER, FOLDER/tokenizer.json, or that of the file.
+
+    Args:
+        path: path of the file.
+        is_folder: True if its folder was given; it names a model then.
+    """
+    parts = path.replace("\\", "/").split("/")
+    if parts[-1] != NAME or len(parts) < 2 or not parts[-2].strip("."):
+        return parts[-1]
+    return parts[-2] if is_folder else "/".join(parts[-2:])
 
 
 def _from_hub(value: str) -> bytes:

@@ -98,6 +98,14 @@ def event(dataset: Dataset, verdict_code: int) -> dict[str, Any]:
                 "inputFacets": facet("inputStatistics", rowCount=rows, fileCount=count),
             }
             for place, sources, rows, count in _inputs(config, manifest)
+        ]
+        + [
+            {
+                **_named(place),
+                "facets": our_facet("outcross_reference", fingerprint=manifest["reference"]),
+                "inputFacets": {},
+            }
+            for place in _loaded_reference(config, manifest)
         ],
         "outputs": [
             {
@@ -148,6 +156,12 @@ def _inputs(
         inside.update(paths)
     for place, (said, inside) in places.items():
         yield place, said, sum(manifest["inputs"][path]["rows"] for path in inside), len(inside)
+
+
+def _loaded_reference(config: Config, manifest: Mapping[str, Any]) -> list[str]:
+    """Return the folder of the reference that the run has loaded, if it has loaded one."""
+    folder = config.reference
+    return [] if folder is None or manifest["reference"] is None else [folder]
 
 
 def _named(path: str) -> dict[str, str]:

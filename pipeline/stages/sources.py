@@ -15,7 +15,7 @@ from outcross.pipeline.stages.sketched import Sketched
 from outcross.schemas.columns import LEDGER_COLUMN
 from outcross.schemas.documents import REJECTS
 from outcross.schemas.sources import WRITABLE
-from outcross.schemas.text_field import listed
+from outcross.schemas.text_field import TEXT_OUT, listed
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.visible import visible_name
@@ -163,15 +163,21 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
         name = config.sources[unit.source].name
         reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
-    empty = "".join(_columns_of_empty(sketched))
-    top += empty
+    empty = list(_columns_of_empty(sketched))
+    top += "".join(line for line, _ in empty)
     if len(reasons) > 5:
         top += f"\n  and {len(reasons) - 5:,} other reasons"
     if damaged:
         top = f"{_parts(sorted(damaged, key=lambda part: -part[0]['lost']))}\n{top}"
-    remedy = (
-        "Name the column of the text with text_field (--text-field)" if empty else "Mend the input"
-    )
+    remedy = "Mend the input"
+    if empty:
+        judged = any(TEXT_OUT in names for _, names in empty)
+        remedy = (
+            f"A run has put the judged text into the column {TEXT_OUT}: name it with text_field "
+            f"(--text-field {TEXT_OUT})"
+            if judged
+            else "Name the column of the text with text_field (--text-field)"
+        )
     return (
         f"{rejected:,} of {read:,} rows ({rejected / max(1, read):.1%}) and {lost:,} of {size:,} "
         f"bytes ({lost / max(1, size):.1%}) could not be read, more than "
@@ -179,8 +185,8 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
     )
 
 
-def _columns_of_empty(sketched: Sketched) -> Iterator[str]:
-    """Name the columns of each source in which no row had a text."""
+def _columns_of_empty(sketched: Sketched) -> Iterator[tuple[str, list[str]]]:
+    """Yield a line about each source in which no row had a text, and the columns of its rows."""
     for number, source in enumerate(sketched.config.sources):
         units = [unit for unit in sketched.sketches.units if unit.source == number]
         rows = sum(report.rows for report in sketched.reports(number))
@@ -190,7 +196,8 @@ def _columns_of_empty(sketched: Sketched) -> Iterator[str]:
                 shown = ", ".join(map(repr, names[:20]))
                 yield (
                     f"\n  source {source.name!r} has no text in {listed(source.text_field)}; its "
-                    f"first row has {shown}"
+                    f"first row has {shown}",
+                    names,
                 )
 
 

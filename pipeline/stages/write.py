@@ -5,11 +5,13 @@ The users' columns are copied as they are.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from outcross.pipeline.engine.artifacts import MANIFEST, WORK, Artifact, artifact
+from outcross.pipeline.engine.artifacts import EXPORT, MANIFEST, TOKENS, WORK, Artifact, artifact
 from outcross.pipeline.stages.cluster import Clustered
 from outcross.pipeline.stages.context import Context
 from outcross.pipeline.stages.count import Counted
@@ -20,6 +22,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import (
     Layout,
@@ -261,5 +264,26 @@ def _delete_other_shards(context: Context, output: _Output) -> None:
     earlier = [path for path in paths if is_shard(path, FOLDERS[output.folder])]
     if earlier:
         context.progress.say(f"note: {output.folder}/ of a run with other settings is replaced")
+        if output.folder == "data":
+            _note_old_export(context)
     files.delete_files(earlier)
     files.write_bytes(note, key.encode())
+
+
+def _note_old_export(context: Context) -> None:
+    """Print a note if the run's folder holds tokens of the earlier data/."""
+    out = context.config.out
+    folder = files.join(out, EXPORT)
+    if not files.exists(files.join(folder, TOKENS)):
+        return
+    options = []
+    with suppress(DamagedError, LookupError, TypeError):  # the note is worth no more than a note
+        options = ["--format", str(files.read_json(files.join(folder, TOKENS))["format"])]
+        configuration = files.read_json(files.join(folder, MANIFEST))["configuration"]
+        options += ["--tokenizer", str(configuration["tokenizer"])]
+        options += ["--seed", str(seed)] if (seed := configuration.get("seed")) else []
+    command = shlex.join(["outcross", "export", out, *options])
+    context.progress.say(
+        f"note: {folder} holds tokens of the earlier data/; export again after this run: "
+        f"`{command}`"
+    )

@@ -106,6 +106,17 @@ def test_fields_are_joined_and_the_plan_says_what_is_judged(tmp_path: Path) -> N
         assert row["text_judged"] == "\n\n".join(part for part in asked.values() if part)
 
 
+def test_audits_of_the_files_of_a_run_name_the_column_of_judged_texts(tmp_path: Path) -> None:
+    path = write(tmp_path / "chats.jsonl", conversations())
+    out, data = tmp_path / "out", tmp_path / "out" / "data"
+    outcross("dedup", "--synthetic", path, "--text-field", "messages", "--out", out)
+    audit = ["audit", data, "--out", tmp_path / "audit"]
+    refused = outcross(*audit, code=1).stderr
+    assert "has no text in 'text'" in refused
+    assert "(--text-field text_judged), or raise" in refused
+    outcross(*audit, "--text-field", "text_judged")
+
+
 def test_several_fields_on_the_command_line(tmp_path: Path) -> None:
     rows = [{"q": text(i, 6), "a": text(500 + i)} for i in range(8)]
     rows += [{"q": "", "a": None}]

@@ -58,7 +58,9 @@ def data(out: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_command_works_with_every_embedder(folder: Path, tmp_path: Path, kind: str) -> None:
+def test_every_command_works_with_every_embedder(
+    folder: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     key = key_of(folder, kind)
     reference = str(tmp_path / "reference")
     request = ReferenceRequest(
@@ -99,8 +101,9 @@ def test_every_command_works_with_every_embedder(folder: Path, tmp_path: Path, k
         )
         reports.append((out, audit(asked).report))
     assert compare(reports).reference == fingerprint
-    asked = AuditRequest(paths=[str(tmp_path / "run")], out=str(tmp_path / "own"), embedder=key)
-    assert audit(asked).report.reference is not None
+    asked = AuditRequest(paths=[str(tmp_path / "run")], out=str(tmp_path / "own"))
+    assert audit(asked).report.embedder == shown
+    assert f"note: embedder is that of the run, {key}\n" in capsys.readouterr().err
 
 
 def test_workers_and_files_change_no_byte(folder: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def entropy(tokens: ArrayLike) -> float:
     """
     p = normalised(tokens, "tokens")
     p = p[p > 0]
-    return max(-float((p * log(p)).sum()), 0.0)
+    return max(-float((p * log(p)).sum()), 0.0) + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def kl(tokens: ArrayLike, reference: ArrayLike) -> float:

@@ -275,9 +275,14 @@ def _load(
 
 
 def _build_advice(folder: str, embedder: str | None) -> str:
-    """Return the command that builds a reference again, with its files if the manifest has them."""
+    """Return the command that builds a reference again, with its files if the manifest has them.
+
+    A folder without a manifest belongs to a run, or is a copy. Nothing may be built in it.
+    """
     path, human, fields = files.join(folder, "manifest.json"), ["FILES"], Fields()
+    out = "REFERENCE"
     if files.exists(path):  # `reference build` wrote it; a run's manifest is in another folder
+        out = folder
         with suppress(DamagedError, ValueError, LookupError, TypeError):
             source = files.read_json(path)["configuration"]["sources"][0]
             human = [*map(str, source["files"])]
@@ -289,8 +294,9 @@ def _build_advice(folder: str, embedder: str | None) -> str:
         options += [option for path in paths for option in ("--text-field", path)]
     options += [option for role in fields.roles or () for option in ("--roles", role)]
     options += [] if embedder is None else ["--embedder", embedder]
-    command = shlex.join(["outcross", "reference", "build", *options, "--out", folder])
+    command = shlex.join(["outcross", "reference", "build", *options, "--out", out])
     hint = "" if human != ["FILES"] else ", with the human text that it was made of"
+    hint += " and a new folder" if hint and out != folder else ""
     return f"make it anew: `{command}`{hint}"
 
 

@@ -185,6 +185,51 @@ def test_the_command_says_what_it_wrote(rows: Path, tmp_path: Path) -> None:
     assert "holds no manifest.json" in done.stderr
 
 
+def test_the_run_s_tokenizer_is_the_default(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(rows, run)
+    _, asked = exported(rows, out=str(tmp_path / "asked"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    given = manifest["configuration"]["tokenizer"]
+    (copy,) = (run / ".outcross").glob("tokenizer-*.json")
+    for place in (given, str(copy)):
+        manifest["configuration"]["tokenizer"] = given if place == given else str(tmp_path / "gone")
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        _, result = exported(run, tokenizer=None)
+        assert result == asked
+        assert f"note: tokenizer is that of the run, {place}\n" in capsys.readouterr().err
+    copy.unlink()
+    with pytest.raises(ConfigError, match=r"^tokenizer: .*counted tokens of bytes .*--tokenizer"):
+        exported(run, tokenizer=None)
+    del manifest["tokenizer"], manifest["configuration"]["tokenizer"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ConfigError, match=r"^tokenizer: .*has counted words.*--tokenizer DIREC"):
+        exported(run, tokenizer=None)
+
+
+def test_exports_and_runs_say_which_tokens_are_replaced_or_old(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(rows, run)
+    for name in ("gpt.jsonl", "people.jsonl"):
+        shutil.copy(rows.parent / name, tmp_path / name)
+    exported(run, tokenizer=str(rows.parent / "bytes"))
+    assert "is replaced" not in capsys.readouterr().err
+    exported(run, tokenizer=str(rows.parent / "bytes"))
+    assert "is replaced" not in capsys.readouterr().err
+    exported(run, "npy", tokenizer=str(rows.parent / "other"), seed=2)
+    said = capsys.readouterr().err
+    assert f"note: the export in {run}/tokens (megatron, tokens of bytes (sha256 " in said
+    assert "is replaced by another (npy, tokens of other (sha256 " in said
+    make_run(tmp_path, "run", tokens=5000, best_effort=True)
+    said = capsys.readouterr().err
+    assert f"note: {run}/tokens holds tokens of the earlier data/; export again" in said
+    assert f"`outcross export {run} --format npy --tokenizer {rows.parent}/other --seed 2`" in said
+
+
 def test_the_end_of_a_text_is_the_tokenizer_s_own(tmp_path: Path) -> None:
     folder, tokenizer = write_tokenizer(tmp_path), bytes_tokenizer()
     number = tokenizer.token_to_id(END)

@@ -170,6 +170,20 @@ def test_files_of_a_folder_are_one_input(
     assert sum(statistics["fileCount"] for statistics in counted) == len(files)
 
 
+def test_a_loaded_reference_is_an_input(result: RunResult, manifest: dict[str, Any]) -> None:
+    config = Config.model_validate({**manifest["configuration"], "reference": "s3://b/human/ref"})
+    made = make_event(Dataset.load(config, result.report, manifest), 0)["inputs"]
+    assert len(made) == 4
+    loaded = made[-1]
+    assert (loaded["namespace"], loaded["name"]) == ("s3://b", "human/ref")
+    facet = loaded["facets"]["outcross_reference"]
+    assert facet["fingerprint"] == manifest["reference"]
+    facets(loaded["facets"])
+    # Deduplication loads none.
+    dataset = Dataset.load(config, result.report, {**manifest, "reference": None})
+    assert len(make_event(dataset, 0)["inputs"]) == 3
+
+
 def test_the_event_is_posted_to_the_address(
     posted: list[dict[str, Any]], event: dict[str, Any]
 ) -> None:

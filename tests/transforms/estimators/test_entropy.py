@@ -23,6 +23,7 @@ def test_entropy_and_divergence_are_what_the_logarithm_says(seed: int) -> None:
 
 def test_entropy_and_divergence_at_the_edges() -> None:
     assert entropy([5, 0]) == 0
+    assert str(entropy([5])) == "0.0"  # not -0.0
     assert entropy([2, 2, 0, 2, 2]) == pytest.approx(math.log(4), rel=1e-15)
     assert kl([1, 1], [2, 2]) == 0
     assert kl([1, 1], [1, 0]) == math.inf

@@ -152,6 +152,9 @@ def test_the_command_that_makes_it_anew_has_the_files_that_it_was_made_of(tmp_pa
         with pytest.raises(ConfigError) as error:
             load_reference(str(tmp_path), "e-2")
         assert f"`outcross reference build {command} --out {tmp_path}`" in str(error.value)
+    (tmp_path / "manifest.json").unlink()  # as in a run's own folder, which nothing may replace
+    with pytest.raises(ConfigError, match=r"--human FILES --out REFERENCE`, .* and a new folder"):
+        load_reference(str(tmp_path), "e-2")
 
 
 def test_files_of_two_references_are_not_taken_for_one(tmp_path: Path) -> None:
