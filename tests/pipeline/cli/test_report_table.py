@@ -13,7 +13,9 @@ from tests.support import reports
 
 def with_recall(recall: list[dict[str, Any]]) -> Report:
     report = reports.report("dedup").model_dump(mode="json")
-    report["deduplication"]["certificate"]["recall"] = recall
+    counts = {"components": 4, "checked": 4, "checked_documents": 9, "unchecked_documents": 0}
+    shares = {"kept": 1.0, "error": 0.0, "missed": 0.0}
+    report["deduplication"]["certificate"] = {**counts, **shares, "recall": recall}
     return Report.model_validate(report)
 
 
