@@ -20,6 +20,8 @@ CALLS = {
     "read_table",
     "unit_file",
     "rows_of",
+    "open_parquet",
+    "row_groups",
     "ParquetFile",
     "ParquetDataset",
     "read_row_group",
@@ -38,6 +40,7 @@ READERS = {
     "pipeline.stages.texts.TextLookup.texts": {"rows_of", "unit_file", "read_table"},
     # One file, of the 20 removals that are least similar.
     "pipeline.stages.removal_sums.RemovalSums._least": {"read_table"},
+    "pipeline.inputs.lineage._check_files": {"open_parquet"},  # footers, of each generation
     # Work that is sent to workers; each call is for one unit, or for its path alone.
     "pipeline.stages.planning.draw.HumanRows.rows": {"load_unit", "sketch"},
     "pipeline.stages.earlier.EarlierRun.written": {"unit_file"},
@@ -47,14 +50,14 @@ READERS = {
     "pipeline.stages.texts.texts_in_data": {"read_table"},
     "pipeline.stages.texts.documents_of_sources": {"table"},
     "pipeline.commands.explain._written": {"read_table"},
-    "pipeline.commands.lineage._read": {"ParquetFile", "iter_batches"},
+    "pipeline.commands.lineage._read": {"open_parquet", "iter_batches"},
     "pipeline.commands.removed_rows.removed_shards": {"read_table"},
     "pipeline.commands.requests._words": {"read_table"},  # a row for each cluster
     "pipeline.commands.seeds.seeds_in_data": {"read_row_group"},
-    "pipeline.commands.seeds._human_rows": {"ParquetFile", "read_row_group"},
+    "pipeline.commands.seeds._human_rows": {"open_parquet", "ParquetFile", "read_row_group"},
     "pipeline.commands.restore._chosen_sources": {"read_table"},
-    "pipeline.commands.restore._schemas": {"unit_file"},  # reports, which have no rows
-    "pipeline.commands.restore._removed": {"ParquetFile", "read_row_group"},
+    "pipeline.commands.restore._removed": {"row_groups"},
+    "pipeline.commands.export._written": {"unit_file"},  # results of parts, which have no rows
 }
 """Functions of pipeline/ that read rows, and the calls that they do it by."""
 
@@ -116,7 +119,7 @@ def test_the_driver_reads_rows_only_where_it_is_listed() -> None:
 
 LOOPS = {
     "transforms.sketches.store.Sketches.rejects",  # yields the rejected rows of a unit at a time
-    "transforms.writing.ledger._row_groups",  # a worker's; yields a group of rows at a time
+    "transforms.writing.ledger._row_groups_of",  # a worker's; yields a group of rows at a time
     "pipeline.stages.texts.documents_of_sources",  # `explain`; yields the wanted rows of a unit
     "pipeline.stages.texts.TextLookup.texts",  # units with a text that the report shows
 }

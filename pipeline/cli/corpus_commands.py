@@ -49,7 +49,7 @@ def _run(config: Config, flags: dict[str, bool], session: Session) -> None:
         from outcross.pipeline.commands.run import exit_code, run
 
     result = run(config, session.beam_args, session.open_progress())
-    show_report(result.out, result.report, flags["as_json"])
+    show_report(result.out, result.report, flags["as_json"], config.near_threshold)
     if code := exit_code(config, result.report):
         raise typer.Exit(code)
 
@@ -80,7 +80,7 @@ def _plan(config: Config, flags: dict[str, bool], session: Session) -> None:
     planned = plan(config, session.beam_args, session.open_progress())
     show_plan(planned, flags["as_json"], flags["shopping_list"])
     if not flags["as_json"]:
-        show_estimate(estimate_of_plan(config))
+        show_estimate(estimate_of_plan(config), config.embedder)
 
 
 def _dedup_command() -> Function:
@@ -95,4 +95,4 @@ def _dedup(config: Config, flags: dict[str, bool], session: Session) -> None:
         from outcross.pipeline.commands.run import dedup
 
     result = dedup(config, session.beam_args, session.open_progress())
-    show_report(result.out, result.report, flags["as_json"])
+    show_report(result.out, result.report, flags["as_json"], config.near_threshold)

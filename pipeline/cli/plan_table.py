@@ -129,7 +129,8 @@ def _frontier_table(plan: Plan) -> Table:
             "sampling error after\nmany generations",
         ],
     )
-    table.add_column("effective clusters" if len(plan.domains) < 2 else "effective cells")
+    cells = "clusters" if len(plan.domains) < 2 else "cells"
+    table.add_column(f"effective {cells}, by tokens")
     worth = [None if p.entropy is None else math.exp(p.entropy) for p in plan.frontier]
     reached = plan.reached.reference_entropy
     human = math.exp(reached) if reached is not None else 0.0

@@ -10,6 +10,7 @@ from outcross.pipeline.commands.estimate import lines
 from outcross.pipeline.commands.preview import Preview
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import PlainConsole, new_table, print_line, show_table
+from outcross.schemas.config import ENCODER
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.plan import SourceTexts
 from outcross.transforms.base.visible import visible_name
@@ -44,15 +45,23 @@ def show_preview(preview: Preview, as_json: bool) -> None:
             print_line(console, f"  first text: {source.text}")
         for warning in source.warnings:
             print_line(console, f"  warning: {visible_name(warning)}")
-    show_estimate(preview.estimate)
+    show_estimate(preview.estimate, preview.config.embedder)
 
 
-def show_estimate(estimate: Estimate) -> None:
-    """Print what a run takes."""
+def show_estimate(estimate: Estimate, embedder: str | None) -> None:
+    """Print what a run takes.
+
+    Args:
+        estimate: time, disk and memory of the run, without the time of an encoder.
+        embedder: the key `embedder`.
+    """
     console = PlainConsole()
     print_line(console, "a run takes about")
     for line in lines(estimate):
         print_line(console, f"  {line}")
+    if embedder is not None and embedder.startswith(ENCODER):
+        print_line(console, f"  without the time of {visible_name(embedder)}, which adds to it:")
+        print_line(console, "  the texts, divided by its texts a second and by the cores")
 
 
 def show_source_texts(console: Console, texts: SourceTexts) -> None:

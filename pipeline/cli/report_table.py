@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
@@ -16,17 +18,20 @@ from outcross.pipeline.terminal.tables import (
     repeats_table,
     show_table,
 )
+from outcross.schemas.deduplication import BandRecall
 from outcross.schemas.report import MEASURED, Report
 from outcross.transforms.base.visible import visible_name
 
 
-def show_report(out: str, report: Report, as_json: bool) -> None:
+def show_report(out: str, report: Report, as_json: bool, near_threshold: float = 0.8) -> None:
     """Print the report of a run or a deduplication.
 
     Args:
         out: output directory.
         report: the report.
         as_json: print JSON instead of tables.
+        near_threshold: similarity from which two documents repeat; the line about planted copies
+            is about it.
     """
     if as_json:
         print_json(report.model_dump_json(indent=2))
@@ -43,6 +48,8 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
             + (f", without {left_out:,} documents in groups too large to check" if left_out else "")
             + "\n",
         )
+    if certificate is not None:
+        _show_planted(console, certificate.recall, near_threshold)
     if report.stages:
         show_table(console, stage_table(report))
         _show_achieved(console, report)
@@ -51,6 +58,25 @@ def show_report(out: str, report: Report, as_json: bool) -> None:
     print_line(
         console, f"data in {out}/data, all figures in {out}/report.html and {out}/report.json"
     )
+
+
+def _show_planted(console: Console, recall: Sequence[BandRecall], near_threshold: float) -> None:
+    """Print how many planted copies at the threshold were compared, with `check_recall`.
+
+    The line is about the lowest similarity that reaches the threshold, else the highest one.
+    """
+    points = [point for point in recall if point.planted is not None]
+    if not points:
+        return
+    reaching = [point for point in points if point.similarity >= near_threshold - 1e-9]
+    point = reaching[0] if reaching else points[-1]
+    figures = "none, as the texts are too short or too few"
+    if point.planted:
+        figures = (
+            f"{number_or_dash(point.together, '.1%')} compared "
+            f"({number_or_dash(point.expected, '.1%')} expected)"
+        )
+    print_line(console, f"planted copies of similarity {point.similarity:.2f}: {figures}\n")
 
 
 def show_rows(console: Console, report: Report) -> None:

@@ -88,7 +88,8 @@ class Session:
             )
         announce(
             lambda: say(
-                "note: kernels are compiled for this machine, once; that takes up to a minute"
+                "note: kernels that no command has used yet are compiled for this machine; "
+                "that takes up to a minute"
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from outcross.pipeline.commands.commented_config import short
 from outcross.schemas.guess import FieldGuess, FieldGuesses
 from outcross.schemas.text_field import is_template
 
@@ -26,6 +27,11 @@ DOMAIN_NAMES = (
 
 MOST_DOMAINS = 50
 """Most distinct values of a domain in the first rows."""
+
+LIST_OF_STRINGS = (
+    "a list of strings is joined into one text; to judge each string, write a row for each first"
+)
+"""What becomes of a column that holds lists of strings."""
 
 _CONTENTS = ("content", "value")
 _ASSISTANTS = ("assistant", "gpt", "model")
@@ -116,11 +122,31 @@ def _guess_text(columns: Columns) -> tuple[FieldGuess | None, FieldGuess | None]
         best, *alternatives = sorted(named, key=lambda name: -_length(usable[name]))
         reason = "longest text with a usual name" if alternatives else "text with a usual name"
         return _guess(best, reason, alternatives), None
-    if texts:
-        longest = sorted(texts, key=lambda name: -_length(usable[name]))
-        reason = f"longest text, {_length(usable[longest[0]]):,.0f} characters on average"
-        return _guess(longest[0], reason, longest[1:]), None
-    return None, None
+    return _guess_longest(usable), None
+
+
+def _guess_longest(columns: Columns) -> FieldGuess | None:
+    """Return the longest text or list of strings, where no column of texts has a usual name.
+
+    The prompt, the id and columns of a few values that repeat come after all others.
+    """
+    lists = [name for name, values in columns.items() if _holds(values, _is_strings)]
+    texts = [name for name, values in columns.items() if _holds(values, _is_text)]
+    others = {
+        *_named(columns, (*PROMPT_NAMES, *ID_NAMES, *DOMAIN_NAMES)),
+        *(name for name in texts if _is_domain(columns[name])),
+    }
+    longest = sorted([*texts, *lists], key=lambda name: (name in others, -_length(columns[name])))
+    if not longest:
+        return None
+    best, *alternatives = longest
+    average = f"{_length(columns[best]):,.0f} characters on average"
+    if best in lists:
+        reason = f"{LIST_OF_STRINGS}; {average}"
+    else:
+        reason = f"longest text, {average}"
+        reason += "".join(f"; {short(name)}: {LIST_OF_STRINGS}" for name in lists[:1])
+    return _guess(best, reason, alternatives)
 
 
 def _guess_roles(values: Sequence[Any]) -> FieldGuess | None:
@@ -190,6 +216,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and any(map(_is_text, value)) and all(map(_is_string, value))
+
+
 def _is_conversation(value: Any) -> bool:
     return (
         isinstance(value, list)
@@ -212,8 +242,9 @@ def _begins_with_content(value: Any) -> bool:
 
 
 def _length(values: Sequence[Any]) -> float:
-    """Return the mean number of characters of a column's texts."""
+    """Return the mean number of characters of a column's texts, or lists of strings."""
     texts = [value for value in values if isinstance(value, str)]
+    texts += ["".join(value) for value in values if _is_strings(value)]
     return sum(map(len, texts)) / len(texts)
 
 

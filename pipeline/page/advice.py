@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from outcross.schemas.measures import LEXICAL
@@ -78,11 +78,33 @@ def advice(report: Report, planned: bool = False) -> list[Step]:
                 "random strings in some texts."
             ]
         )
-    if "too few" in outcomes.values():
+    if report.verdict.outcome == "done" and report.kind != "dedup":
+        steps = [*_missing_for_verdict(report, outcomes.values()), *steps]
+    elif "too few" in outcomes.values():
         steps.append(
             ["Some gates had too little data to judge: give more documents or human text."]
         )
     return steps if missed else steps + _otherwise(report)
+
+
+def _missing_for_verdict(report: Report, outcomes: Collection[str]) -> list[Step]:
+    """Return what a run or an audit without a verdict lacks.
+
+    Args:
+        report: report of a run or an audit.
+        outcomes: outcomes of the measures.
+    """
+    if report.judged is None:
+        human = Code("--human")
+        return [["For a verdict, name human text with ", human, ": without it nothing is judged."]]
+    if "too few" in outcomes:
+        return [["For a verdict, give more documents or human text: there was too little of it."]]
+    if "not judged" in outcomes:
+        embedder = Code("--embedder")
+        return [
+            ["For a verdict by clusters, name a model that knows the language: ", embedder, "."]
+        ]
+    return []
 
 
 def _other_reference(report: Report) -> list[Step]:
@@ -173,17 +195,16 @@ def _prompts(report: Report) -> list[Step]:
 def _otherwise(report: Report) -> list[Step]:
     """Return the steps for a report in which no gate is missed."""
     steps: list[Step] = []
-    if report.judged is None and report.kind != "dedup":
-        steps.append(
-            ["Nothing was judged, as there is no human text: name some with ", Code("--human"), "."]
-        )
     if report.kind == "dedup":
         command = Code("outcross run")
         steps.append(["Mix in human text, and measure what is kept: ", command, "."])
         pairs = Link("removed", "the least similar removals")
         steps.append(["Judge the threshold by ", pairs, "."])
     elif report.verdict.outcome in ("go", "done") and report.kind == "run":
-        train: list[str | Code | Link] = ["Train on ", Code("data/")]
+        begin = (
+            "Train on " if report.verdict.outcome == "go" else "Or, without a verdict, train on "
+        )
+        train: list[str | Code | Link] = [begin, Code("data/")]
         if report.asked is not None and report.asked.copies == "weights":
             train += [", drawing rows by ", Code("outcross.weight")]
         steps.append([*train, "."])

@@ -6,6 +6,7 @@ A comment before a block says what is done with it:
     <!-- run, exit 3 -->     it ends with that exit code
     <!-- file NAME -->       it is the content of a file that later blocks read
     <!-- hf -->              its calls of `hf` have options that there are; it isn't run
+    <!-- python -->          a test of the examples runs it with data of its own
     <!-- output -->          its lines stand in the output of the last block that was run
 """
 

@@ -43,6 +43,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
         "band_threshold": None,
         "verify": "exact",
         "boilerplate": None,
+        "check_recall": False,
         "containment": 0.5,
         "containment_ngram": 8,
         "max_same_answers": None,

@@ -41,3 +41,9 @@ def test_large_multiples_have_no_decimals(capsys: pytest.CaptureFixture[str]) ->
 def test_a_ratio_is_shown_as_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the least human text for 99.9% of the" in shown(capsys, effective_ratio=0.999)
     assert "the least human text for 90% of the" in shown(capsys, effective_ratio=0.9)
+
+
+def test_the_frontier_says_that_its_clusters_are_weighed_by_tokens(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "effective clusters, by tokens" in shown(capsys)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outcross.pipeline.commands.guess_fields import MOST_DOMAINS, guess_fields
+from outcross.pipeline.commands.guess_fields import LIST_OF_STRINGS, MOST_DOMAINS, guess_fields
 from outcross.schemas.guess import FieldGuess, FieldGuesses
 from outcross.schemas.sources import Fields
 
@@ -63,6 +63,20 @@ def values(guesses: FieldGuesses) -> dict[str, Any]:
             {"text": LONG * 2, "meta": [{"id": n, "lang": "ab"[n % 2]} for n in range(4)]},
             {"text": "text", "id": "meta.id", "domain": "meta.lang"},
         ),
+        (  # answers to a prompt, in one row
+            {
+                "id": ["c-1", "c-2"],
+                "source": ["gpt", "gpt"],
+                "prompt": LONG,
+                "generations": [["one", "two"], ["three"]],
+                "partition": [[0, 1], [0]],
+            },
+            {"text": "generations", "id": "id", "prompt": "prompt"},
+        ),
+        ({"prompt": LONG, "solution": ["x", "y"]}, {"text": "solution", "prompt": "prompt"}),
+        ({"prompt": LONG * 2, "level": ["1", "2"] * 2}, {"text": "prompt"}),
+        ({"prompt": LONG, "id": ["a", "b"]}, {"text": "prompt", "id": "id"}),
+        ({"tags": [["x"], ["y"]], "body of it": LONG}, {"text": "body of it"}),
         ({"n": [1, 2], "flag": [True, False]}, {}),
         ({}, {}),
         ({"text": [None, None]}, {}),
@@ -82,6 +96,19 @@ def test_the_longest_of_several_texts_wins_and_the_others_are_named() -> None:
     unusual = guess_fields({"a": ["x", "y"], "b": LONG, "c": ["xx", "yy"]}).text_field
     assert unusual is not None
     assert (unusual.value, unusual.alternatives) == ("b", ["c", "a"])
+
+
+def test_what_becomes_of_a_list_of_strings_is_said() -> None:
+    lists = [["a reply"], ["another one", "a third"]]
+    best = guess_fields({"prompt": LONG, "replies": lists}).text_field
+    assert best is not None
+    assert best.value == "replies"
+    assert best.reason.startswith(LIST_OF_STRINGS)
+    assert best.alternatives == ["prompt"]
+    other = guess_fields({"post": LONG, "tags": [["x"], ["y"]]}).text_field
+    assert other is not None
+    assert other.reason.endswith(f"; tags: {LIST_OF_STRINGS}")
+    assert other.alternatives == ["tags"]
 
 
 @pytest.mark.parametrize("identities", [["a", "a"], ["a", None], [1.5, 2.5], [["a"], ["b"]]])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from outcross.pipeline.page.advice import Code, advice, plain
 from outcross.pipeline.page.document import page
 from outcross.pipeline.page.markup import escape
+from outcross.schemas.measures import MEASURES
 from outcross.schemas.report import Report
 from tests.support import reports
 
@@ -71,6 +72,26 @@ def test_each_kind_of_loss_has_its_advice(outcomes: dict[str, str], advice_: str
     shown = steps(with_outcomes(**outcomes))
     assert sum(advice_ in step for step in shown) == 1
     assert not any(advice_ in step for step in steps(with_outcomes()))
+
+
+def test_without_a_verdict_what_is_missing_is_said_before_training() -> None:
+    without = steps(reports.report("run", human=False))
+    assert without[0].startswith("For a verdict, name human text with `--human`")
+    assert "Or, without a verdict, train on `data/`." in without[1:]
+    small = with_outcomes("run", **dict.fromkeys(MEASURES, "too few"))
+    small = small.model_copy(
+        update={"verdict": small.verdict.model_copy(update={"outcome": "done"})}
+    )
+    assert steps(small)[0].startswith("For a verdict, give more documents or human text")
+    assert "Or, without a verdict, train on `data/`." in steps(small)[1:]
+    assert not any("For a verdict" in step for step in steps(reports.report("dedup")))
+
+
+def test_after_a_go_the_data_are_for_training() -> None:
+    report = with_outcomes("run")
+    go = report.model_copy(update={"verdict": report.verdict.model_copy(update={"outcome": "go"})})
+    assert "Train on `data/`." in steps(go)
+    assert not any("verdict" in step for step in steps(go))
 
 
 def test_after_a_run_the_command_that_asks_for_starved_clusters_is_named() -> None:
