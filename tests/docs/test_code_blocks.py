@@ -120,7 +120,9 @@ def test_every_mark_is_known() -> None:
     for path in PAGES:
         for block in blocks(path):
             known = block.exit_code is not None or block.file is not None
-            assert known or block.mark in ("", "hf", "output", "python"), f"{path.name}: {block.mark}"
+            assert known or block.mark in ("", "hf", "output", "python"), (
+                f"{path.name}: {block.mark}"
+            )
 
 
 def test_most_pages_that_show_commands_run_some() -> None:
