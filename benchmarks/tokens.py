@@ -41,9 +41,9 @@ def main() -> None:
         words = int(split_words(texts).offsets[-1])
         size += sum(len(text.as_py().encode()) for text in texts)
         factors = []
-        for number, (_, tokenizer) in enumerate(tokenizers):
+        for number, (place, tokenizer) in enumerate(tokenizers):
             start = time.perf_counter()
-            tokens = sum(len(encoding) for encoding in encode(texts, tokenizer))
+            tokens = sum(len(encoding) for encoding in encode(texts, tokenizer, place))
             seconds[number] += time.perf_counter() - start
             factors.append(f"{tokens / words:.2f}")
         name = Path(corpus.split(":")[0]).name.removesuffix(".jsonl.gz")

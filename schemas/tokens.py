@@ -43,6 +43,11 @@ class TokenizerFile:
     tokenizer: Tokenizer
     path: str
 
+    @property
+    def place(self) -> str:
+        """Name of the tokenizer and path of its file, for messages."""
+        return f"{self.tokenizer.name} ({self.path})"
+
 
 class CountsTokens(Strict):
     """A file in tokens: it has the key `tokenizer` where a tokenizer has counted them."""

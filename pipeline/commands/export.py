@@ -14,6 +14,7 @@ from outcross.pipeline.engine.artifacts import EXPORT, MANIFEST, TOKENS, WORK, A
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.corpus import data_files
 from outcross.pipeline.inputs.tokenizer import end_of_text, tokenizer_of_run
+from outcross.pipeline.page.dataset import shards_of
 from outcross.pipeline.stages.context import Context, RunError
 from outcross.schemas.config import Config
 from outcross.schemas.documents import FORMAT_VERSION, Piece, Unit
@@ -24,12 +25,14 @@ from outcross.schemas.sources import WRITABLE, Source
 from outcross.schemas.tokens import Tokenizer, named
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError, reading
 from outcross.transforms.base.stores import use_options
 from outcross.transforms.base.visible import visible_name
 from outcross.transforms.exchange.per_unit import PerUnit
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.text.tokens import load_tokenizer
 from outcross.transforms.writing.export_units import ExportUnits
+from outcross.transforms.writing.shards import SHARD_CURE, changed_shards
 from outcross.transforms.writing.token_files import part_names, token_type
 
 
@@ -48,6 +51,7 @@ def export(
 
     Raises:
         ConfigError: when the request is wrong, or there is no such run.
+        DamagedError: when a file of the run is damaged, changed or gone.
         RunError: when the tokens are not those that the run's report says.
     """
     progress = progress or StageProgress()
@@ -66,7 +70,8 @@ def export(
         tokenizer=place,
         sources=[source],
     )
-    shards = [shard for shard in manifest["outputs"] if shard["file"].startswith("data/")]
+    report = files.read_as(files.join(request.run, "report.json"), Report.model_validate_json)
+    shards = _shards(request.run, request.workers)
     with job(config, beam_args, progress, "export") as context:
         source = context.config.sources[0]
         assert source.tokenizer is not None
@@ -90,7 +95,7 @@ def export(
         )
         _note_replaced(context, facts)
         reports = _written(context, done, request.run, shards, facts)
-        result = _result(request.run, shards, reports, facts)
+        result = _result(request.run, report, shards, reports, facts)
         _finish(context, result)
         return config.out, result
 
@@ -139,6 +144,25 @@ def _request_of(facts: Mapping[str, Any]) -> str:
     )
 
 
+def _shards(run: str, workers: int | None) -> list[dict[str, Any]]:
+    """Return the shards of data/: file, rows, bytes and sha256 of each.
+
+    Args:
+        run: output directory of the run.
+        workers: number of threads that compare the shards with their checksums.
+
+    Raises:
+        DamagedError: a shard isn't as the run wrote it.
+    """
+    with reading(files.join(run, MANIFEST)):
+        shards = shards_of(files.read_json(files.join(run, MANIFEST)), "data")
+        changed = changed_shards(run, shards, workers)
+    for path, fault in changed.items():
+        more = f" (and {len(changed) - 1:,} more)" if len(changed) > 1 else ""
+        raise DamagedError(f"{visible_name(path)} {fault}{more}; {SHARD_CURE}")
+    return shards
+
+
 def _written(
     context: Context,
     done: Artifact,
@@ -177,6 +201,7 @@ def _written(
 
 def _result(
     run: str,
+    report: Report,
     shards: Sequence[dict[str, Any]],
     reports: Sequence[dict[str, Any]],
     facts: dict[str, Any],
@@ -194,7 +219,6 @@ def _result(
         for shard, report in zip(shards, reports, strict=True)
     ]
     tokens = sum(part.tokens for part in parts)
-    report = Report.model_validate_json(files.read_bytes(files.join(run, "report.json")))
     agrees = None
     if report.tokenizer is not None and report.tokenizer.sha256 == facts["tokenizer"].sha256:
         expected = None if report.achieved is None else report.achieved.tokens

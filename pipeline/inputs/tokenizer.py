@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
@@ -68,9 +69,15 @@ def read_given(value: str | None) -> Given | None:
     """
     if value is None:
         return None
-    path = value if value.endswith(".json") else files.join(value, NAME)
+    names_file = value.endswith(".json") and not Path(value).is_dir()
+    path = value if names_file else files.join(value, NAME)
     if files.exists(path):
         data, name = files.read_bytes(path), _name(path, is_folder=path != value)
+    elif Path(value).is_file() if files.is_local(value) else files.exists(value):
+        raise ConfigError(
+            f"tokenizer: {value} is a file, but no {NAME} (JSON of the tokenizers library, whose "
+            f"name ends in .json); give that file, or the directory that holds {NAME}"
+        )
     elif files.is_local(value) and re.fullmatch(f"{_HUB_ID}(@.*)?", value):
         name, data = value, _from_hub(value)
     else:
@@ -145,9 +152,9 @@ def _from_hub(value: str) -> bytes:
     """
     name, _, commit = value.partition("@")
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
-        found = f"its revision is {commit!r}" if commit else "it names no revision"
+        fault = f"its revision is {commit!r}" if commit else "it names no revision"
         raise ConfigError(
-            f"tokenizer: {value} is no directory with {NAME}. If it is an id on the hub, {found}: "
+            f"tokenizer: {value} is no directory with {NAME}. If it is an id on the hub, {fault}: "
             f"branches and tags move, so give the 40 digits of a commit, as {name}@COMMIT"
         )
     try:
@@ -182,15 +189,15 @@ def end_of_text(value: str, asked: str | None, tokenizer: FastTokenizer) -> dict
     Raises:
         ConfigError: the tokenizer has no such token, or none of its own.
     """
-    token = _own_end(value) if asked is None else asked
+    token = _stated_end(value) if asked is None else asked
     if token is None:
         special = {t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special}
         usual = [name for name in _ENDS if name in special]
         if len(usual) != 1:
-            found = f"it has {', '.join(sorted(special)[:10])}" if special else "it has none"
+            specials = f"it has {', '.join(sorted(special)[:10])}" if special else "it has none"
             raise ConfigError(
-                f"end_of_text: {value} doesn't say which special token ends a text ({found}); name "
-                "it with --end-of-text"
+                f"end_of_text: {value} doesn't say which special token ends a text ({specials}); "
+                "name it with --end-of-text"
             )
         token = usual[0]
     number = tokenizer.token_to_id(token)
@@ -199,7 +206,7 @@ def end_of_text(value: str, asked: str | None, tokenizer: FastTokenizer) -> dict
     return {"token": token, "id": number}
 
 
-def _own_end(value: str) -> str | None:
+def _stated_end(value: str) -> str | None:
     """Return the eos_token of tokenizer_config.json; None without such a file or token."""
     folder = value.rpartition("/")[0] if value.endswith(".json") else value
     path = files.join(folder, _SETTINGS) if folder else _SETTINGS

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from outcross.schemas.config import Config
 from outcross.schemas.report import Report
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import reading
 from outcross.transforms.base.visible import visible_name
 
 COLUMN = "outcross"
@@ -56,7 +57,7 @@ class Dataset:
     def load(cls, config: Config, report: Report, manifest: Mapping[str, Any]) -> Dataset:
         """Return the corpus in `config.out`, with the schema of its first shard."""
         path = files.join(config.out, shards_of(manifest, "data")[0]["file"])
-        with files.open_input(path) as file:
+        with reading(path), files.open_input(path) as file:
             return cls(config, report, manifest, pq.read_schema(pa.PythonFile(file, mode="r")))
 
     @property

@@ -110,7 +110,10 @@ class Context:
         work = Path(self.config.out, WORK) if files.is_local(self.config.out) else None
         for leftover in () if work is None else work.glob("spill-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="spill-", dir=work) as folder:
+        # Threads of a stopped pipeline may still write there.
+        with tempfile.TemporaryDirectory(
+            prefix="spill-", dir=work, ignore_cleanup_errors=True
+        ) as folder:
             yield folder
 
     def over_units(

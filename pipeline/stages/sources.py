@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from outcross.schemas.text_field import TEXT_OUT, listed
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.visible import visible_name
+from outcross.transforms.inputs.footers import without_numbers
 from outcross.transforms.inputs.input_files import warnings_of_files
 from outcross.transforms.inputs.places import Places
 from outcross.transforms.reading.lookup import first_columns
@@ -96,9 +97,7 @@ def _warn_of_sources(sketched: Sketched) -> None:
     for number, source in enumerate(context.config.sources):
         reports = sketched.reports(number)
         if rejected := sum(r.rejected for r in reports):
-            reasons: Counter[str] = Counter()
-            for report in reports:
-                reasons.update(report.reasons)
+            reasons = _by_words([report.reasons for report in reports])
             why, often = reasons.most_common(1)[0]
             others = len(reasons) - 1
             more = f", and {others:,} other reason{'s'[: others - 1]}" if others else ""
@@ -159,9 +158,9 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
     if rejected <= limit * read and lost <= limit * size:
         return None
     reasons: Counter[str] = Counter()
-    for unit, report in zip(sketched.sketches.units, reports, strict=True):
-        name = config.sources[unit.source].name
-        reasons.update({f"{name}: {why}": often for why, often in report.reasons.items()})
+    for number, source in enumerate(config.sources):
+        by_words = _by_words([report.reasons for report in sketched.reports(number)])
+        reasons.update({f"{source.name}: {why}": often for why, often in by_words.items()})
     top = "\n".join(f"  {often:>8,} × {reason}" for reason, often in reasons.most_common(5))
     empty = list(_columns_of_empty(sketched))
     top += "".join(line for line, _ in empty)
@@ -182,6 +181,20 @@ def _too_many_rejects(sketched: Sketched) -> str | None:
         f"{rejected:,} of {read:,} rows ({rejected / max(1, read):.1%}) and {lost:,} of {size:,} "
         f"bytes ({lost / max(1, size):.1%}) could not be read, more than "
         f"max_reject_share = {limit:.1%}:\n{top}\n{remedy}, or raise --max-reject-share."
+    )
+
+
+def _by_words(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Add up reasons of rejects, and join those of many files that differ in numbers only."""
+    groups: dict[str, Counter[str]] = {}
+    for part in counts:
+        for reason, often in part.items():
+            groups.setdefault(without_numbers(reason), Counter())[reason] += often
+    return Counter(
+        {
+            words if len(reasons) > 1 else next(iter(reasons)): reasons.total()
+            for words, reasons in groups.items()
+        }
     )
 
 

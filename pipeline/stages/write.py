@@ -23,15 +23,16 @@ from outcross.schemas.sources import WRITABLE
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
 from outcross.transforms.base.damage import DamagedError
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.writing.layouts import Folders, KeptLayout, RemovedLayout
 from outcross.transforms.writing.shards import (
     Layout,
     ShardSet,
+    changed_shards,
     count_shards,
     is_shard,
     read_report,
     row_group,
-    shard_name,
     shard_report,
     write_shard,
 )
@@ -39,6 +40,9 @@ from outcross.transforms.writing.write_shards import WriteShards
 
 FOLDERS = {"data": "train", "removed": "removed"}
 """Folders of shards, and the names of their shards."""
+
+_NOTED = 5
+"""Damaged shards of a folder that are named."""
 
 SelectionT = TypeVar("SelectionT", Selected, Kept)
 
@@ -127,7 +131,7 @@ class Branch(Protocol):
 def write(
     selected: SelectionT, counted: Counted, branches: Sequence[Branch] = ()
 ) -> Written[SelectionT]:
-    """Write removed/ and data/, but for shards that are there already.
+    """Write removed/ and data/, but for shards that are there as they were written.
 
     Args:
         selected: documents of data/.
@@ -230,22 +234,39 @@ def _shard_set(context: Context, output: _Output) -> ShardSet:
     files.make_folder(target)
     reports = output.done.subfolder(f"{output.folder}-shards")
     _delete_other_shards(context, output)
-    names = [shard_name(output.layout.name, n, output.shards) for n in range(output.shards)]
-    missing = [
-        number
-        for number, name in enumerate(names)
-        if not files.exists(shard_report(reports, number))
-        or not files.exists(files.join(target, name))
-    ]
     return ShardSet(
         output.layout,
         target,
         reports,
-        missing,
+        _unfinished(context, output, target, reports),
         output.shards,
         output.row_group,
         output.text_out,
     )
+
+
+def _unfinished(context: Context, output: _Output, target: str, reports: str) -> list[int]:
+    """Return the numbers of shards that are not written, or not as they were written.
+
+    Args:
+        context: context of the run, which notes the damaged ones.
+        output: output of the shards.
+        target: path of the shards' folder.
+        reports: folder of the shards' reports.
+    """
+    numbers = range(output.shards)
+    written = {
+        n: read_report(reports, n) for n in numbers if files.exists(shard_report(reports, n))
+    }
+    changed = changed_shards(target, list(written.values()), context.config.workers)
+    for path, fault in list(changed.items())[:_NOTED]:
+        context.progress.say(f"note: {visible_name(path)} {fault}; it is made again")
+    if len(changed) > _NOTED:
+        more = len(changed) - _NOTED
+        context.progress.say(f"note: {more:,} more shards of {output.folder}/ are made again")
+    return [
+        n for n in numbers if n not in written or files.join(target, written[n]["file"]) in changed
+    ]
 
 
 def _delete_other_shards(context: Context, output: _Output) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import io
 import json
 import os
@@ -125,6 +126,20 @@ def read_bytes(path: str) -> bytes:
     """Return all bytes of a file."""
     with open_input(path) as file:
         return file.read()
+
+
+def sha256_of(path: str) -> tuple[int, str]:
+    """Return the bytes of a stored file and their SHA-256, read a MiB at a time.
+
+    Raises:
+        DamagedError: the file can't be read, or is gone.
+    """
+    digest, size = hashlib.sha256(), 0
+    with reading(path), open_input(path) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+            size += len(data)
+    return size, digest.hexdigest()
 
 
 def write_whole(path: str, write: Callable[[BinaryIO], None]) -> None:

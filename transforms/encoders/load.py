@@ -29,7 +29,7 @@ from outcross.transforms.text.embed import (
     load_default,
 )
 
-_HELD = 2  # models that a process keeps
+_MOST_MODELS = 2  # that a process keeps
 
 _LOCK = threading.Lock()
 _MODELS: dict[tuple[object, ...], Model] = {}
@@ -81,7 +81,7 @@ def load_model(key: str | None) -> Model:
         model = _MODELS.pop(state, None)
         if model is None:
             model = _load(spec)
-        while len(_MODELS) >= _HELD:
+        while len(_MODELS) >= _MOST_MODELS:
             del _MODELS[next(iter(_MODELS))]
         _MODELS[state] = model
         return model
@@ -123,8 +123,8 @@ def _load(spec: Spec) -> Model:
             dict(files.sha256),
         )
     names = ONNX_FILES if spec.file is None else (spec.file,)
-    beside = [f"{name}{end}" for name in names for end in ("_data", ".data")]
-    files = ModelFiles.of(spec, [*SETTINGS_FILES, *names, *beside])
+    weights = [f"{name}{end}" for name in names for end in ("_data", ".data")]
+    files = ModelFiles.of(spec, [*SETTINGS_FILES, *names, *weights])
     session, tokenizer, settings, dims = load_transformer(files)
     fingerprint = _fingerprint(files, [asdict(settings), dims])
     unknown = files.unknown_token(tokenizer)

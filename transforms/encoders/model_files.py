@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.encoders.hub import download
 from outcross.transforms.encoders.spec import Spec
+from outcross.transforms.text.tokens import find_fault
 
 _BLOCK = 1 << 20
 
@@ -83,14 +84,15 @@ class ModelFiles:
             return default
         try:
             return json.loads(self.path(name).read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.refused(f"has a damaged {name} ({error})", "get the model again") from None
 
     def tokenizer(self) -> Tokenizer:
         """Return the tokenizer, without the padding and truncation that its file may ask for.
 
         Raises:
-            ConfigError: the model has no tokenizer.json, or one that can't be read.
+            ConfigError: the model has no tokenizer.json, or one that can't be read or can't
+                encode texts.
         """
         name = "tokenizer.json"
         if not (self.folder / name).is_file():
@@ -107,25 +109,29 @@ class ModelFiles:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        fault = find_fault(tokenizer)
+        if fault is not None:
+            raise self.refused(f"has a {name} that {fault}", ADVICE)
         return tokenizer
 
     def unknown_token(self, tokenizer: Tokenizer) -> int | None:
         """Return the id of the token for what the vocabulary lacks; None if it lacks nothing."""
-        model = json.loads(tokenizer.to_str())["model"]
+        # The library would write a tokenizer with every number up to the largest id.
+        model = self.json("tokenizer.json")["model"]
         if model.get("unk_id") is not None:
             return int(model["unk_id"])
         named = [model.get("unk_token"), "[UNK]", "<unk>"]
         ids = [tokenizer.token_to_id(token) for token in named if token]
         return next((number for number in ids if number is not None), None)
 
-    def refused(self, found: str, advice: str) -> ConfigError:
+    def refused(self, fault: str, advice: str) -> ConfigError:
         """Return the error of a model that can't be used.
 
         Args:
-            found: reason, as the model's predicate.
+            fault: reason, as the model's predicate.
             advice: remedy.
         """
-        return ConfigError(f"embedder: {self.spec.key} {found}; {advice}")
+        return ConfigError(f"embedder: {self.spec.key} {fault}; {advice}")
 
 
 ADVICE = "get the model again, or name another one"

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.transforms.encoders.hub import EXTRA
-from outcross.transforms.encoders.model_files import ModelFiles
+from outcross.transforms.encoders.model_files import ADVICE, ModelFiles
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """Inputs that an encoder may have, each int64[texts, tokens]."""
@@ -137,7 +137,7 @@ def cpu_kind() -> str:
     return " ".join([platform.machine(), *(flag for flag in _FLAGS if flag in flags)])
 
 
-def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int) -> Session:
+def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int, largest: int) -> Session:
     """Load an encoder, and find out if its texts can be run together.
 
     Args:
@@ -145,6 +145,7 @@ def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int) -> Ses
         name: name of its ONNX file.
         vocabulary: number of tokens.
         pad: id of the token that fills up a text.
+        largest: largest id of a token.
 
     Raises:
         ConfigError: ONNX Runtime is missing, or the model can't be loaded or run.
@@ -169,8 +170,8 @@ def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int) -> Ses
             "get the model again, export it again, or install a newer onnxruntime",
         ) from None
     inputs = tuple(value.name for value in runtime.get_inputs())
-    strange = sorted(set(inputs) - set(INPUTS))
-    if strange or "input_ids" not in inputs:
+    unsupported = sorted(set(inputs) - set(INPUTS))
+    if unsupported or "input_ids" not in inputs:
         raise files.refused(
             f"has a {name} with the inputs {', '.join(inputs)}",
             f"an encoder of text has some of {', '.join(INPUTS)}; export it for the task "
@@ -197,12 +198,21 @@ def open_session(files: ModelFiles, name: str, vocabulary: int, pad: int) -> Ses
         provider=runtime.get_providers()[0],
     )
     try:
-        return _tried(session, vocabulary)
+        tried = _tried(session, vocabulary)
     except Exception as error:
         raise files.refused(
             f"has a {name} that can't be run ({_first_line(error)})",
             "export it again for the task feature-extraction",
         ) from None
+    try:
+        tried.run([[largest]], 8 if tried.batched else 1)
+    except Exception as error:
+        raise files.refused(
+            f"has a token with the id {largest}, which its {name} can't read "
+            f"({_first_line(error)})",
+            ADVICE,
+        ) from None
+    return tried
 
 
 def _tried(session: Session, vocabulary: int) -> Session:
@@ -215,11 +225,11 @@ def _tried(session: Session, vocabulary: int) -> Session:
     ]
     dims = session.run(texts[:1], len(texts[0])).shape[2]
     if session.batched:
-        turned = [*texts[7:], *texts[:7]]
-        first, second = session.run(texts, length), session.run(turned, length)
+        rotated = [*texts[7:], *texts[:7]]
+        first, second = session.run(texts, length), session.run(rotated, length)
         agrees = first.tobytes() == np.roll(second, 7, axis=0).tobytes()
-        alone = session.run(texts[3:4], length)
-        agrees = agrees and alone[0].tobytes() == first[3].tobytes()
+        single = session.run(texts[3:4], length)
+        agrees = agrees and single[0].tobytes() == first[3].tobytes()
         session = replace(session, batched=agrees)
     return replace(session, dims=dims)
 

@@ -91,11 +91,11 @@ def _unpinned(kind: str, repository: str, revision: str) -> str:
     """Return why a hub id is refused, with its current commit if the hub can be asked."""
     from outcross.transforms.encoders.hub import current_revision
 
-    found = f"has the revision {revision!r}, which can move" if revision else "has no revision"
+    fault = f"has the revision {revision!r}, which can move" if revision else "has no revision"
     current = current_revision(repository, revision or None)
     advice = (
         f"write {kind}:{repository}@{current}, which is the current one"
         if current
         else "write the 40 digits of a commit after @, as the page of the model's files shows"
     )
-    return f"embedder: {repository} is no directory, and as a hub id it {found}; {advice}"
+    return f"embedder: {repository} is no directory, and as a hub id it {fault}; {advice}"

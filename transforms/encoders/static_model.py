@@ -32,6 +32,7 @@ from outcross.transforms.text.embed import (
     sum_rows,
 )
 from outcross.transforms.text.known import Known
+from outcross.transforms.text.tokens import naming_tokenizer
 from outcross.transforms.text.wordpiece import WordPiece
 from outcross.transforms.text.words import Words
 
@@ -40,6 +41,9 @@ STATIC_FILES = ("model.safetensors", "tokenizer.json", "config.json")
 
 MOST_CHARACTERS = 1 << 16
 """Characters of a text that are read where a model's own tokenizer reads whole texts."""
+
+# NumPy's kinds of types: a table in bfloat16 has the kind V.
+_NO_NUMBERS, _NO_INTEGERS = "bc", "bcfV"
 
 LEAST_DIMS = 64
 """Fewest dimensions, as many as the second codebook and the Vendi score look at."""
@@ -78,7 +82,8 @@ class TokenEmbedder:
         """Embed n documents by their tokens; see `Embedder.embed`."""
         del words
         values, characters = cut_texts(texts, MOST_CHARACTERS)
-        encodings = self.tokenizer.encode_batch_fast(values, add_special_tokens=False)
+        with naming_tokenizer("embedder", self.name):
+            encodings = self.tokenizer.encode_batch_fast(values, add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         sizes = np.array([len(each) for each in ids], np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
@@ -126,8 +131,8 @@ def load_static(files: ModelFiles) -> tuple[int, Callable[[str], Embedder]]:
     """
     files.json("config.json", {})
     tokenizer = files.tokenizer()
-    unknown = files.unknown_token(tokenizer)
     table = _table(files, 1 + max(tokenizer.get_vocab().values()))
+    unknown = files.unknown_token(tokenizer)
     if unknown is not None:
         table[unknown] = 0  # model2vec leaves unknown tokens out
     table.flags.writeable = False
@@ -170,16 +175,39 @@ def _table(files: ModelFiles, tokens: int) -> NDArray[np.int8]:
             f"has {rows.shape[1]:,} dimensions",
             f"models of {LEAST_DIMS} to {MAX_DIMS:,} work; distil it with other `pca_dims`",
         )
-    mapping = tensors.get("mapping")
+    if rows.dtype.kind in _NO_NUMBERS:
+        raise files.refused(f"has a table `embeddings` of {rows.dtype}", ADVICE)
+    mapping, weights = tensors.get("mapping"), tensors.get("weights")
+    for tensor, values, refused in (
+        ("mapping", mapping, _NO_INTEGERS),
+        ("weights", weights, _NO_NUMBERS),
+    ):
+        if values is not None and (values.ndim != 1 or values.dtype.kind in refused):
+            needed = "whole numbers" if refused == _NO_INTEGERS else "numbers"
+            raise files.refused(
+                f"has a tensor `{tensor}` of {values.dtype} with the shape {list(values.shape)}, "
+                f"and one dimension of {needed} is needed",
+                ADVICE,
+            )
+        if values is not None and len(values) < tokens:
+            raise files.refused(
+                f"has {len(values):,} `{tensor}` for a vocabulary of {tokens:,} tokens", ADVICE
+            )
     if mapping is not None:
-        rows = rows[mapping]
+        outside = mapping[(mapping < 0) | (mapping >= len(rows))]
+        if len(outside):
+            raise files.refused(
+                f"has a `mapping` to row {outside[0]} of a table of {len(rows):,} rows", ADVICE
+            )
+        rows = rows[mapping[:tokens]]
     if len(rows) < tokens:
         raise files.refused(f"has {len(rows):,} rows for {tokens:,} tokens", ADVICE)
     table = rows[:tokens].astype(np.float64)
-    weights = tensors.get("weights")
-    if weights is not None:
-        table *= weights[:tokens, None].astype(np.float64)
-    largest = np.abs(table).max(initial=0)
-    if not np.isfinite(largest) or largest == 0:
+    with np.errstate(all="ignore"):
+        if weights is not None:
+            table *= weights[:tokens, None].astype(np.float64)
+        largest = np.abs(table).max(initial=0)
+        factor = 127 / largest
+    if not np.isfinite(largest) or not np.isfinite(factor):
         raise files.refused("has a table of zeros, or of numbers that aren't finite", ADVICE)
-    return np.rint(table * (127 / largest)).astype(np.int8)
+    return np.rint(table * factor).astype(np.int8)

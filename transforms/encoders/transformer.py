@@ -16,6 +16,7 @@ from outcross.transforms.encoders.session import Session, open_session
 from outcross.transforms.encoders.static_model import LEAST_DIMS, cut_texts
 from outcross.transforms.text.embed import Embedded, Reading
 from outcross.transforms.text.known import Known
+from outcross.transforms.text.tokens import naming_tokenizer
 from outcross.transforms.text.words import Words
 
 ONNX_FILES = ("onnx/model.onnx", "model.onnx")
@@ -81,7 +82,8 @@ class TransformerEmbedder:
         special = self.tokenizer.num_special_tokens_to_add(False)
         prompt = self.settings.prompt
         lowered = [value.lower() if self.settings.lowercase else value for value in values]
-        encodings = self.tokenizer.encode_batch([prompt + value for value in lowered])
+        with naming_tokenizer("embedder", self.name):
+            encodings = self.tokenizer.encode_batch([prompt + value for value in lowered])
         tokens: list[list[int]] = []
         counted = lacking = cut = read = 0
         whole = np.zeros(len(values), bool)
@@ -124,7 +126,8 @@ def load_transformer(files: ModelFiles) -> tuple[Session, Tokenizer, Settings, i
             f"reads {settings.longest} tokens of a text", "correct its max_seq_length"
         )
     tokenizer.enable_truncation(settings.longest)
-    session = open_session(files, name, tokenizer.get_vocab_size(), settings.pad)
+    ids = [*tokenizer.get_vocab().values(), *tokenizer.encode("").ids]
+    session = open_session(files, name, tokenizer.get_vocab_size(), settings.pad, max(ids))
     dims = kept_dims(files, session.dims, settings)
     if dims < LEAST_DIMS:
         raise files.refused(
@@ -155,7 +158,7 @@ def _onnx_file(files: ModelFiles) -> str:
             f"export the model once, after pip install 'optimum-onnx[onnxruntime]': `{command}`; "
             "then name that directory",
         )
-    for beside in (f"{name}_data", f"{name}.data"):
-        if (files.folder / beside).is_file():
-            files.path(beside)
+    for weights in (f"{name}_data", f"{name}.data"):
+        if (files.folder / weights).is_file():
+            files.path(weights)
     return name

@@ -14,6 +14,9 @@ from outcross.schemas.documents import Piece
 from outcross.transforms.base.files import is_local
 from outcross.transforms.inputs.seals import open_piece
 
+GET_AGAIN = "get the file again"
+_PARQUET = re.compile(r"(broken Parquet: )(column .*?, row group \d+: )?(.*)", re.DOTALL)
+
 
 def open_for_arrow(piece: Piece) -> Any:
     """Open the file of a piece for Arrow; it is checked against its seal."""
@@ -62,11 +65,19 @@ def broken_column(file: pq.ParquetFile, group: int) -> str:
 
 
 def broken_parquet(fault: Exception, place: str = "") -> str:
-    """Return the reason of a reject, with equal words for equal faults.
+    """Return the reason of a reject.
 
     Args:
         fault: exception that Arrow raised.
         place: column and row group of the fault, if they are known.
     """
     cause = (str(fault) or type(fault).__name__).splitlines()[0].rstrip(".")
-    return f"broken Parquet: {place}{re.sub(r'[0-9]+', 'N', cause)}; get the file again"
+    return f"broken Parquet: {place}{cause}; {GET_AGAIN}"
+
+
+def without_numbers(reason: str) -> str:
+    """Return a reason with "N" for the numbers of a fault in Parquet, as each file has others."""
+    if (parts := _PARQUET.fullmatch(reason)) is None:
+        return reason
+    head, place, cause = parts.groups("")
+    return head + place + re.sub("[0-9]+", "N", cause)

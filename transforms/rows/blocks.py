@@ -23,7 +23,8 @@ class Reject:
     Attributes:
         kind: unit of `number`; a byte is a byte of the decompressed file.
         number: number of the line or row in the unit, or of the byte in its file, from 0.
-        reason: the fault and the expected value; equal words for equal faults.
+        reason: the fault and the expected value; equal words for equal faults, but for
+            numbers in a fault of Parquet.
         raw: first 500 bytes.
         rows: number of rows that it stands for; 1 where that is unknown.
         lost: input bytes that it stands for.

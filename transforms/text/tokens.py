@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -25,6 +26,23 @@ from outcross.transforms.base import files
 BATCH_BYTES = 1 << 18
 """Bytes of texts that are tokenized together, about: tokens take 100 times their bytes."""
 
+TRIAL_TEXTS = (
+    *("the cat sat on 2 mats", 'It\'s "A-1" (no?), #5: a_b/c\\d = 100%!', " \n\t\r\u00a0\u2028"),
+    *("Äpfel ﬁ ǆ ß İ", "Ωμέγα мир שלום سلام", "你好 こんにちは 한국어", "हिन्दी ภาษาไทย"),
+    *(
+        "e\u0301\u0308\u200d\ufe0f",
+        "👩‍🚀 🇫🇷 𝔘𝔫𝔦 𐍈",
+        "\x00\x01\x1b\x7f\x85",
+        "\ufffd\ufffe\ue000\ufeff\U0010ffff",
+    ),
+)
+"""Texts with strange characters, which a tokenizer is tried with when it is loaded."""
+
+REMEDY = (
+    "choose one with a token for unknown characters, such as [UNK], or with tokens for all bytes"
+)
+"""What to do where a tokenizer fails on a text."""
+
 _loading = Lock()
 
 
@@ -36,7 +54,7 @@ def read_tokenizer(data: bytes, path: str) -> FastTokenizer:
         path: where they are from, for the message.
 
     Raises:
-        ConfigError: they are no tokenizer.
+        ConfigError: they are no tokenizer, or one that can't encode texts.
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
@@ -48,7 +66,50 @@ def read_tokenizer(data: bytes, path: str) -> FastTokenizer:
         ) from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
+    fault = find_fault(tokenizer)
+    if fault is not None:
+        raise ConfigError(f"tokenizer: {path} {fault}; {REMEDY}")
     return tokenizer
+
+
+def find_fault(tokenizer: FastTokenizer) -> str | None:
+    """Try a tokenizer with strange texts.
+
+    Args:
+        tokenizer: the tokenizer.
+
+    Returns:
+        Why it can't be used, as its predicate; None if it can.
+    """
+    if not tokenizer.get_vocab():
+        return "has an empty vocabulary"
+    try:
+        lengths = [len(tokenizer.encode(t, add_special_tokens=False)) for t in TRIAL_TEXTS]
+    except Exception as error:  # the library raises bare exceptions
+        return _failure(error)
+    return None if any(lengths) else "gives no token for any text"
+
+
+@contextmanager
+def naming_tokenizer(key: str, place: str) -> Iterator[None]:
+    """Turn the error of a tokenizer that fails on a text into one that names it.
+
+    Args:
+        key: key of the configuration that names the tokenizer.
+        place: its place.
+
+    Raises:
+        ConfigError: the tokenizer has failed.
+    """
+    try:
+        yield
+    except Exception as error:  # the library raises bare exceptions
+        raise ConfigError(f"{key}: {place} {_failure(error)}; {REMEDY}") from None
+
+
+def _failure(error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"can't encode a text ({reason})"
 
 
 def load_tokenizer(file: TokenizerFile) -> FastTokenizer:
@@ -81,25 +142,37 @@ def count_tokens(texts: pa.Array | pa.ChunkedArray, file: TokenizerFile) -> NDAr
     Returns:
         int64[n].
     """
-    counts = (len(encoding) for encoding in encode(texts, load_tokenizer(file)))
+    counts = (len(encoding) for encoding in encode(texts, load_tokenizer(file), file.place))
     return np.fromiter(counts, np.int64, len(texts))
 
 
-def encode(texts: pa.Array | pa.ChunkedArray, tokenizer: FastTokenizer) -> Iterator[Encoding]:
+def encode(
+    texts: pa.Array | pa.ChunkedArray, tokenizer: FastTokenizer, place: str
+) -> Iterator[Encoding]:
     """Yield the tokens of each text, without special tokens.
 
     Args:
         texts: n texts, Arrow string or large_string, none of them null.
         tokenizer: the tokenizer.
+        place: its place, for the message.
+
+    Raises:
+        ConfigError: it can't encode a text.
     """
     # The fast way leaves out where tokens lie in the text; older releases don't have it.
     encode_batch = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
+
+    def encoded(batch: list[str]) -> list[Encoding]:
+        with naming_tokenizer("tokenizer", place):
+            encodings: list[Encoding] = encode_batch(batch, add_special_tokens=False)
+            return encodings
+
     batch: list[str] = []
     size = 0
     for value in texts:
         batch.append(value.as_py())
         size += len(batch[-1])
         if size >= BATCH_BYTES:
-            yield from encode_batch(batch, add_special_tokens=False)
+            yield from encoded(batch)
             batch, size = [], 0
-    yield from encode_batch(batch, add_special_tokens=False)
+    yield from encoded(batch)

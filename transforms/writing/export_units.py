@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,18 @@ from numpy.typing import NDArray
 from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.progress import count
+from outcross.transforms.base.visible import visible_name
 from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.inputs.footers import GET_AGAIN
 from outcross.transforms.reading.read import read_unit
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.rows.fields import extract
 from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.tokens import encode, load_tokenizer
 from outcross.transforms.text.words import split_words
+from outcross.transforms.writing.shards import SHARD_CURE
 from outcross.transforms.writing.token_files import (
     Sequences,
     appearances,
@@ -62,16 +67,17 @@ class ExportUnits:
         """Write the files of a shard, then its report.
 
         Raises:
-            OSError: the shard can't be read, or has not the rows that the run wrote.
+            DamagedError: the shard can't be read, or has not the rows that the run wrote.
         """
         report, names = unit_file(self.reports, unit.index, "json"), self.names[unit.index]
-        if files.exists(report) and all(files.exists(files.join(self.folder, n)) for n in names):
+        if self._is_written(report, names):
             return unit.index
         ids, lengths = [np.zeros(0, self.dtype)], [np.zeros(0, np.int64)]
         columns: list[tuple[NDArray[Any], ...]] = []
         for block in read_unit(unit, self.source):
             if block.rejects:
-                raise OSError(f"{unit.pieces[0].file}: {block.rejects[0].reason}; run again")
+                fault = block.rejects[0].reason.removesuffix(f"; {GET_AGAIN}")
+                raise DamagedError(f"{visible_name(unit.pieces[0].file)}: {fault}; {SHARD_CURE}")
             tokens, sizes = self._encoded(block)
             ids.append(tokens)
             lengths.append(sizes)
@@ -80,9 +86,9 @@ class ExportUnits:
             count("bytes", block.bytes)
         length = np.concatenate(lengths)
         if len(length) != self.rows[unit.index]:
-            raise OSError(
-                f"{unit.pieces[0].file} has {len(length):,} rows, and the run wrote "
-                f"{self.rows[unit.index]:,}; run again"
+            raise DamagedError(
+                f"{visible_name(unit.pieces[0].file)} has {len(length):,} rows, and the run wrote "
+                f"{self.rows[unit.index]:,}; {SHARD_CURE}"
             )
         hi, lo, weight, copy, told = _joined(columns)
         times = np.where(length > 0, appearances(weight, hi, lo, self.seed), 0)
@@ -101,12 +107,26 @@ class ExportUnits:
         files.write_json(report, facts)
         return unit.index
 
+    def _is_written(self, report: str, names: Sequence[str]) -> bool:
+        """Return whether the files of a shard are there, as they were written.
+
+        Args:
+            report: path of the shard's report.
+            names: names of the files.
+        """
+        paths = [files.join(self.folder, name) for name in names]
+        if not files.exists(report) or not all(map(files.exists, paths)):
+            return False
+        digests = files.read_as(report, lambda data: json.loads(data)["files"])
+        return [digests.get(n) for n in names] == [files.sha256_of(path)[1] for path in paths]
+
     def _encoded(self, block: Block) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the tokens of a block's documents, and the number of each document's tokens."""
-        assert self.source.tokenizer is not None
+        file = self.source.tokenizer
+        assert file is not None
         parts = [
             np.array(encoding.ids, self.dtype)
-            for encoding in encode(block.text, load_tokenizer(self.source.tokenizer))
+            for encoding in encode(block.text, load_tokenizer(file), file.place)
         ]
         lengths = np.array([len(part) for part in parts], np.int64)
         return np.concatenate([np.zeros(0, self.dtype), *parts]), lengths

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, BinaryIO, Protocol
@@ -20,6 +22,8 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 
+SHARD_CURE = "give the command of the run again, which makes it again"
+"""Advice for a shard that isn't as the run wrote it."""
 ROW_GROUP = 32 << 20  # bytes of a Parquet row group, uncompressed
 _AT_ONCE = 1 << 12  # rows that are read back at once
 WRITER_OPTIONS: Mapping[str, Any] = {
@@ -295,6 +299,37 @@ def read_report(folder: str, number: int) -> dict[str, Any]:
         return {name: report[name] for name in ("file", "rows", "bytes", "sha256", "measures")}
 
     return files.read_as(shard_report(folder, number), parse)
+
+
+def changed_shards(
+    folder: str, shards: Sequence[Mapping[str, Any]], workers: int | None = None
+) -> dict[str, str]:
+    """Compare shards with what was written: their size and SHA-256.
+
+    Args:
+        folder: folder of the shards' names.
+        shards: file, bytes and sha256 of each shard, as reports and manifest.json have them.
+        workers: number of threads; the number of cores if None.
+
+    Returns:
+        Faults of the changed shards by their paths.
+
+    Raises:
+        DamagedError: a path can't be read at all, such as a directory.
+    """
+    paths = [files.join(folder, shard["file"]) for shard in shards]
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        faults = dict(zip(paths, pool.map(_fault, paths, shards), strict=True))
+    return {path: fault for path, fault in faults.items() if fault is not None}
+
+
+def _fault(path: str, shard: Mapping[str, Any]) -> str | None:
+    if not files.exists(path):
+        return "is gone"
+    size, sha256 = files.sha256_of(path)
+    if size != shard["bytes"]:
+        return f"has {size:,} bytes, and {shard['bytes']:,} were written"
+    return None if sha256 == shard["sha256"] else "has other bytes than were written"
 
 
 def place_of(unit: Unit, row: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import parse
 from outcross.schemas.export import Export, ExportRequest
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.base.damage import DamagedError
 from tests.support.commands import outcross
 from tests.support.corpora import paragraphs, write_jsonl
 from tests.support.megatron import read_indexed
@@ -169,6 +170,59 @@ def test_a_report_that_says_otherwise_is_an_error(rows: Path, tmp_path: Path) ->
     (run / "report.json").write_text(json.dumps(report))
     with pytest.raises(RunError, match=r"says that its rows have .* so data/ or report\.json has"):
         exported(run)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1"])
+def test_a_damaged_report_is_named_before_any_work(
+    rows: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    shutil.copytree(rows, tmp_path / "run")
+    path = tmp_path / "run" / "report.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    tokenizer, out = str(rows.parent / "bytes"), tmp_path / "tokens"
+    with pytest.raises(DamagedError, match=r"report\.json is .*give the command that made it"):
+        exported(tmp_path / "run", tokenizer=tokenizer, out=str(out))
+    assert not out.exists()
+
+
+def test_changed_shards_are_refused_in_a_new_folder_and_in_a_repeated_export(
+    rows: Path, tmp_path: Path
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "tokens"
+    shutil.copytree(rows, run)
+    tokenizer = str(rows.parent / "bytes")
+    exported(run, tokenizer=tokenizer, out=str(out))
+    shard = min(run.glob("data/*"))
+    whole = shard.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for data, fault in (
+        (b"", f"has 0 bytes, and {len(whole):,} were written"),
+        (whole[:-30], f"has {len(whole) - 30:,} bytes, and {len(whole):,} were written"),
+        (bytes(flipped), "has other bytes than were written"),
+        (None, "is gone"),
+    ):
+        shard.unlink() if data is None else shard.write_bytes(data)
+        cure = "give the command of the run again, which makes it again"
+        for folder in (out, tmp_path / "new"):
+            if data is None and len(list(rows.glob("data/*"))) == 1:
+                continue  # there is no shard at all, which another message says
+            with pytest.raises(DamagedError) as error:
+                exported(run, tokenizer=tokenizer, out=str(folder))
+            assert str(error.value) == f"{shard} {fault}; {cure}"
+
+
+def test_damaged_files_of_tokens_are_written_again(rows: Path, tmp_path: Path) -> None:
+    out, result = exported(rows, out=str(tmp_path / "tokens"))
+    path = out / next(iter(result.parts[0].files))
+    whole = path.read_bytes()
+    for data in (b"", whole[:-2], whole[:-1] + bytes([whole[-1] ^ 1])):
+        path.write_bytes(data)
+        assert exported(rows, out=str(out))[1] == result
+        assert path.read_bytes() == whole
 
 
 def test_the_command_says_what_it_wrote(rows: Path, tmp_path: Path) -> None:

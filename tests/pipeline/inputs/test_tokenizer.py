@@ -58,6 +58,27 @@ def test_other_values_are_refused(value: str, message: str) -> None:
         read_given(value)
 
 
+@pytest.mark.parametrize("name", ["tokenizer.model", "model.safetensors", "merges"])
+def test_a_file_that_is_no_tokenizer_json_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\x0a\x00")
+    monkeypatch.chdir(tmp_path)
+    for value in (name, str(tmp_path / name)):
+        with pytest.raises(ConfigError) as error:
+            read_given(value)
+        message = str(error.value)
+        assert f"tokenizer: {value} is a file, but no tokenizer.json (JSON of the" in message
+        assert "; give that file, or the directory" in message
+        assert "hub" not in message
+
+
+def test_a_directory_may_be_named_like_a_file(tmp_path: Path) -> None:
+    given = read_given(str(write_tokenizer(tmp_path / "v1.json")))
+    assert given is not None
+    assert given.tokenizer.name == "v1.json"
+
+
 def test_a_hub_that_fails_or_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(*_: Any, **__: Any) -> str:
         raise OSError("no route")

@@ -1,5 +1,9 @@
 """Files in data/ before a run: shards of an earlier run are deleted, other files stay."""
 
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from outcross.pipeline.engine.artifacts import WORK
@@ -43,3 +47,58 @@ def test_only_shards_of_an_earlier_run_are_deleted(tmp_path):
     (shard,) = (file["file"] for file in written.files)
     assert shard == "train-00000-of-00001.parquet"
     assert sorted(path.name for path in data.iterdir()) == ["mine.parquet", "notes.txt", shard]
+
+
+def damage_emptied(path):
+    path.write_bytes(b"")
+
+
+def damage_shortened(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def damage_changed(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def damage_replaced(path):
+    pq.write_table(pa.table({"text": ["other words"]}), path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (damage_emptied, "has 0 bytes, and"),
+        (damage_shortened, "were written"),
+        (damage_changed, "has other bytes than were written"),
+        (damage_replaced, "were written"),
+        (Path.unlink, "is gone"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["data", "removed"])
+def test_a_repeated_run_makes_damaged_shards_again(tmp_path, folder, damage, fault):
+    rows = [{"text": f"some words number {n % 6}"} for n in range(9)]
+    path = write_jsonl(tmp_path / "a.jsonl", rows)
+    source = {"name": "s", "role": "synthetic", "files": [str(path)]}
+    config = parse({"out": str(tmp_path / "out"), "sources": [source], "workers": 1})
+
+    def repeat():
+        lines = []
+        context = Context(config, progress=StageProgress(quiet=True, keep=lines.append))
+        written = write(*keep(deduplicate(sketch(context, embedded=False))))
+        return written, [line for line in lines if line.startswith("note")]
+
+    first, _ = repeat()
+    (shard,) = (tmp_path / "out" / folder).iterdir()
+    before = shard.read_bytes()
+    damage(shard)
+    again, notes = repeat()
+    assert shard.read_bytes() == before
+    assert (again.files, again.removed) == (first.files, first.removed)
+    (note,) = notes
+    assert note.startswith(f"note: {shard} ")
+    assert fault in note
+    assert note.endswith("; it is made again")
+    assert repeat()[1] == []

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.encoders import hub
 from outcross.transforms.encoders.load import load_embedder, load_model
+from outcross.transforms.text import tokens
 from outcross.transforms.text.embed import SCALE, default_fingerprint
 from outcross.transforms.text.words import split_words
 from tests.support.onnx_bert import VOCABULARY, tokenizer, write_bert, write_static
@@ -156,6 +157,140 @@ def _static(folder: Path, name: str) -> str:
     write_static(folder)
     save_file({name: np.ones((90, 64), np.float32)}, folder / "model.safetensors")
     return f"static:{folder}"
+
+
+N = len(VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "fault"),
+    [
+        (
+            {"mapping": np.full(N, 10**6, np.int32)},
+            "`mapping` to row 1000000 of a table of 77 rows",
+        ),
+        ({"mapping": np.full(N, -1, np.int32)}, "`mapping` to row -1"),
+        ({"mapping": np.zeros(N, np.float32)}, "`mapping` of float32"),
+        ({"mapping": np.zeros((N, 1), np.int32)}, "`mapping` of int32 with the shape [77, 1]"),
+        ({"mapping": np.zeros(3, np.int32)}, "3 `mapping` for a vocabulary of 77 tokens"),
+        ({"weights": np.ones(3, np.float32)}, "3 `weights` for a vocabulary of 77 tokens"),
+        ({"weights": np.ones((N, 1), np.float32)}, "`weights` of float32 with the shape [77, 1]"),
+        ({"weights": np.ones((), np.float32)}, "`weights` of float32 with the shape []"),
+        ({"weights": np.ones(N, bool)}, "`weights` of bool"),
+        ({"weights": np.full(N, np.nan, np.float32)}, "numbers that aren't finite"),
+        ({"embeddings": np.ones((N, 64), bool)}, "`embeddings` of bool"),
+        ({"embeddings": np.full((N, 64), 5e-324)}, "numbers that aren't finite"),
+        ({"embeddings": np.ones((0, 64), np.float32)}, "0 rows for 77 tokens"),
+    ],
+)
+def test_malformed_tensors_are_refused(
+    tmp_path: Path, tensors: dict[str, NDArray[Any]], fault: str
+) -> None:
+    message = refusal(f"static:{write_static(tmp_path / 'model', **tensors)}")
+    assert fault in message
+    assert "get the model again" in message
+
+
+@pytest.mark.parametrize("kind", ["static", "transformers"])
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ({"type": "BPE", "vocab": {}, "merges": []}, "has an empty vocabulary"),
+        ({"type": "WordLevel", "vocab": {}, "unk_token": "[UNK]"}, "has an empty vocabulary"),
+        ({"type": "WordLevel", "vocab": {"the": 0}, "unk_token": "[UNK]"}, "can't encode a text"),
+        ({"type": "BPE", "vocab": {"qqqq": 0}, "merges": []}, "gives no token for any text"),
+    ],
+)
+def test_a_tokenizer_without_tokens_for_texts_is_refused(
+    tmp_path: Path, kind: str, model: dict[str, Any], fault: str
+) -> None:
+    folder = (write_static if kind == "static" else write_bert)(tmp_path / "model")
+    (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    assert f"has a tokenizer.json that {fault}" in refusal(f"{kind}:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("static", "has 77 rows for 4,000,000,001 tokens"),
+        ("transformers", "has a token with the id 4000000000, which its model.onnx can't read"),
+    ],
+)
+def test_a_token_beyond_the_table_is_refused_at_once(tmp_path: Path, kind: str, fault: str) -> None:
+    folder = (write_static if kind == "static" else write_bert)(tmp_path / "model")
+    vocabulary = {"[UNK]": 0, "the": 4_000_000_000}
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    assert fault in refusal(f"{kind}:{folder}")
+
+
+NO_OBJECTS = [[], 3, "x", [3], [{"type": 3}]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("config.json", content) for content in NO_OBJECTS),
+        *(("1_Pooling/config.json", content) for content in NO_OBJECTS),
+        *(("sentence_bert_config.json", content) for content in NO_OBJECTS),
+        *(("tokenizer_config.json", content) for content in NO_OBJECTS),
+        *(("config_sentence_transformers.json", content) for content in NO_OBJECTS),
+        *(("modules.json", content) for content in ({}, 3, "x", [3], [{"type": 3}], [{}])),
+        ("modules.json", [{"type": "x.Transformer", "path": 3}]),
+        ("config.json", {"pad_token_id": "x"}),
+        ("config.json", {"pad_token_id": [0]}),
+        ("config.json", {"max_position_embeddings": "y"}),
+        ("config.json", {"model_type": 3}),
+        ("config.json", {"matryoshka_dimensions": "q"}),
+        ("config.json", {"matryoshka_dimensions": [64, None]}),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": 1}),
+        ("1_Pooling/config.json", {"pooling_mode_mean_tokens": True, "include_prompt": "no"}),
+        ("1_Pooling/config.json", {"pooling_mode": ["mean"]}),
+        ("sentence_bert_config.json", {"max_seq_length": "z"}),
+        ("sentence_bert_config.json", {"max_seq_length": -5}),
+        ("sentence_bert_config.json", {"do_lower_case": "no"}),
+        ("tokenizer_config.json", {"model_max_length": "z"}),
+        ("tokenizer_config.json", {"model_max_length": float("-inf")}),
+        ("config_sentence_transformers.json", {"prompts": 3}),
+        ("config_sentence_transformers.json", {"prompts": {"q": 3}, "default_prompt_name": "q"}),
+        ("config_sentence_transformers.json", {"default_prompt_name": ["q"]}),
+        ("config_sentence_transformers.json", {"matryoshka_dimensions": [0]}),
+    ],
+)
+def test_json_values_of_other_types_are_refused(tmp_path: Path, name: str, content: Any) -> None:
+    folder = write_bert(tmp_path / "model")
+    (folder / name).write_text(json.dumps(content))
+    assert f"has a {name} of another form: " in refusal(f"transformers:{folder}")
+
+
+def test_json_as_deep_as_a_well_is_damaged(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path / "model")
+    (folder / "config.json").write_text("[" * 200_000)
+    assert "has a damaged config.json" in refusal(f"transformers:{folder}")
+
+
+def test_usual_values_that_say_nothing_are_read(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path / "model")
+    plain = embedded(f"transformers:{folder}", TEXTS)
+    nothing = {"pad_token_id": -1, "matryoshka_dimensions": None, "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(nothing))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 10**30}))
+    prompts = {"prompts": {"query": ""}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    assert (embedded(f"transformers:{folder}", TEXTS) == plain).all()
+
+
+@pytest.mark.parametrize("kind", ["static", "transformers"])
+def test_a_text_that_a_tokenizer_fails_on_is_refused_by_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = (write_static if kind == "static" else write_bert)(tmp_path / "model")
+    model = {"type": "WordLevel", "vocab": {"the": 0}, "unk_token": "[UNK]"}
+    described = {"pre_tokenizer": {"type": "Whitespace"}, "model": model}
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    monkeypatch.setattr(tokens, "TRIAL_TEXTS", ("the",))
+    with pytest.raises(ConfigError, match=rf"^embedder: {kind}:model can't encode a text .*UNK"):
+        embedded(f"{kind}:{folder}", ["the cat"])
 
 
 @pytest.mark.parametrize(

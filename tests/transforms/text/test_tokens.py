@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +73,38 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     Path(file.path).write_text("{}")
     with pytest.raises(ConfigError, match=r"tokenizer: .* has changed since the command began"):
         load_tokenizer(file)
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ({"type": "BPE", "vocab": {}, "merges": []}, "has an empty vocabulary"),
+        ({"type": "WordLevel", "vocab": {"the": 0}, "unk_token": "[UNK]"}, "can't encode a text"),
+        ({"type": "WordPiece", "vocab": {"the": 0}, "unk_token": "[UNK]"}, "can't encode a text"),
+        ({"type": "Unigram", "vocab": [["the", -1.0]]}, "can't encode a text"),
+        ({"type": "BPE", "vocab": {"qqqq": 0}, "merges": []}, "gives no token for any text"),
+    ],
+)
+def test_a_tokenizer_that_fails_on_texts_is_refused_when_it_is_read(model, fault) -> None:
+    rules = {"WordPiece": {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}}
+    described = {"model": model | rules.get(model["type"], {})}
+    with pytest.raises(ConfigError, match=rf"^tokenizer: some/place {fault}.*; choose one with"):
+        read_tokenizer(json.dumps(described).encode(), "some/place")
+
+
+def test_a_text_that_a_tokenizer_fails_on_names_key_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"type": "WordLevel", "vocab": {"the": 0}, "unk_token": "[UNK]"}
+    data = json.dumps({"pre_tokenizer": {"type": "Whitespace"}, "model": model}).encode()
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    monkeypatch.setattr(tokens, "TRIAL_TEXTS", ("the",))
+    file = TokenizerFile(Tokenizer(name="w", sha256=hashlib.sha256(data).hexdigest()), str(path))
+    with pytest.raises(
+        ConfigError, match=r"^tokenizer: w \(.*tokenizer\.json\) can't encode a text"
+    ):
+        count_tokens(pa.array(["the", "cat"]), file)
 
 
 def test_what_is_no_tokenizer_is_refused_by_name() -> None:
