@@ -17,6 +17,7 @@ from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.locks import check_writable, lock
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.engine.recorded_options import recorded_options
+from outcross.pipeline.inputs.absolute import with_absolute_paths
 from outcross.pipeline.inputs.lineage import lock_lineage, within_lineage
 from outcross.pipeline.inputs.plans import check_asked, with_plan
 from outcross.pipeline.inputs.standard_input import is_copy, with_standard_input
@@ -75,6 +76,8 @@ def job(
     """
     progress = progress or StageProgress()
     use_options(beam_args)
+    if beam_args:  # they may name an engine whose workers have another working directory
+        config = with_absolute_paths(config)
     shared = config.lineage if remembers else None
     confirm: list[Callable[[], None]] = []
     tokenizer = read_given(config.tokenizer)
