@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from outcross.pipeline.inputs.standard_input import STANDARD_INPUT
 from outcross.schemas.config import Config
 from outcross.transforms.base import files
+from outcross.transforms.inputs.input_files import STANDARD_INPUT
 
 
 def with_absolute_paths(config: Config) -> Config:
