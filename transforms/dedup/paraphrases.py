@@ -244,12 +244,12 @@ class FindParaphrases:
             )
             documents = part["number"][place]
             open_ = documents[further]
-            found = {
+            lines = {
                 "row": np.concatenate([documents[child], open_]),
                 "parent": np.concatenate([documents[parent], np.full(len(open_), _NONE)]),
                 "cosine": np.concatenate([cosine, np.zeros(len(open_), np.float32)]),
             }
-            pairs.append(pa.table(found, schema=_PAIRS))
+            pairs.append(pa.table(lines, schema=_PAIRS))
         table = pa.concat_tables(pairs)
         documents = table["row"].to_numpy()
         unit = corpus.units_of(documents)
