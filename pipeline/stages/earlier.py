@@ -19,6 +19,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.sources import Source
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.damage import DamagedError
 from outcross.transforms.base.files import absolute_path
 from outcross.transforms.dedup.corpus import Named
 from outcross.transforms.dedup.rules import Party
@@ -197,7 +198,10 @@ def _earlier_run(out: str, config: Config) -> EarlierRun:
         raise ConfigError(
             f"against: {out} holds no {MANIFEST}; give the output directory of a finished run"
         )
-    manifest = read_manifest(out)
+    try:
+        manifest = read_manifest(out)
+    except DamagedError as error:
+        raise ConfigError(f"against: {error}") from None
     if manifest is None:
         raise ConfigError(
             f"against: {path} is not of an outcross run; give the output directory of a finished "

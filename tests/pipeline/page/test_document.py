@@ -204,7 +204,7 @@ def test_without_human_text_nothing_is_compared() -> None:
     markup = Read(page(reports.report(human=False), reports.plan()))
     assert "clusters" not in markup.sections
     assert "There is no human text to compare with" in markup.words
-    assert "name some with --human" in markup.words
+    assert "name human text with --human" in markup.words
     assert markup.elements["rect"] == 0
 
 

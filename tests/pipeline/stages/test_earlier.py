@@ -114,7 +114,7 @@ BROKEN = {
     ),
     "no JSON": (
         lambda out: (out / "manifest.json").write_text("version 3"),
-        r"manifest\.json is not of an outcross run",
+        r"manifest\.json is damaged or can't be read: .*; delete it, and give the command",
     ),
     "a list": (
         lambda out: (out / "manifest.json").write_text("[]"),
