@@ -332,9 +332,9 @@ class Config(Model):
                 f"{self.near_threshold}; lower it, as bands must find what is removed"
             )
         if self.semantic_threshold is not None and not (self.embedder or "").startswith(ENCODER):
-            found = "the packaged table" if self.embedder is None else self.embedder
+            embedder = "the packaged table" if self.embedder is None else self.embedder
             raise ValueError(
-                f"semantic_threshold: only works with an encoder, but the embedder is {found}, "
+                f"semantic_threshold: only works with an encoder, but the embedder is {embedder}, "
                 "which doesn't see the order of words; set `embedder` to "
                 f"{ENCODER}DIRECTORY or {ENCODER}OWNER/NAME@REVISION, or leave "
                 "semantic_threshold out"

@@ -51,9 +51,9 @@ def pinned(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f"{package} is not installed: see benchmarks/embedders/README.md")
     path = Path(spec.origin).parent / rest
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != PINNED[name]:
-        raise ValueError(f"{path} has sha256 {found}; {PINNED[name]} is pinned")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != PINNED[name]:
+        raise ValueError(f"{path} has sha256 {digest}; {PINNED[name]} is pinned")
     return path
 
 

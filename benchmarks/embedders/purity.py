@@ -32,7 +32,7 @@ def purity(embeddings: NDArray[np.int8], labels: Sequence[str], seeds: int = 3) 
     names, numbers = np.unique(labels, return_inverse=True)
     cells = 4 * len(names)
     faiss.omp_set_num_threads(1)
-    found = []
+    purities = []
     for seed in range(seeds):
         kmeans = faiss.Kmeans(
             x.shape[1],
@@ -47,8 +47,8 @@ def purity(embeddings: NDArray[np.int8], labels: Sequence[str], seeds: int = 3) 
         cell = kmeans.index.search(x, 1)[1][:, 0]
         counts = np.zeros((cells, len(names)), np.int64)
         np.add.at(counts, (cell, numbers), 1)
-        found.append(counts.max(1).sum() / len(numbers))
-    return float(np.mean(found))
+        purities.append(counts.max(1).sum() / len(numbers))
+    return float(np.mean(purities))
 
 
 def main() -> None:

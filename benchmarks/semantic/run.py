@@ -158,10 +158,10 @@ def show_pairs(answers: Texts) -> None:
         for threshold in THRESHOLDS:
             cells = []
             for chosen in (cosine >= threshold, (cosine >= threshold) & agree):
-                found = chosen & inside
-                share = (found & same).sum() / max(found.sum(), 1)
-                recall = (found & same).sum() / max((same & inside).sum(), 1)
-                cells += [f"{share:.3f} ({found.sum():,})", f"{recall:.3f}"]
+                reported = chosen & inside
+                share = (reported & same).sum() / max(reported.sum(), 1)
+                recall = (reported & same).sum() / max((same & inside).sum(), 1)
+                cells += [f"{share:.3f} ({reported.sum():,})", f"{recall:.3f}"]
             limit = f"{low}-{high}" if high < 1 << 30 else f"{low} or more"
             print(f"| {limit} | {threshold} | {' | '.join(cells)} |")
 

@@ -96,7 +96,7 @@ def explain_removals(out: str, number: int) -> Removals:
         ConfigError: when the directory holds no finished run of this version.
     """
     config = run_config(out, "explain")
-    conservation, found = files.read_as(files.join(out, "report.json"), _of_report)
+    conservation, overlaps = files.read_as(files.join(out, "report.json"), _of_report)
     counts, repeats = count_removals(out), most_repeated(out, _MOST_REPEATED)
     shown = {"least_similar": least_similar(out, number)}
     if config.semantic_threshold is not None:
@@ -130,7 +130,7 @@ def explain_removals(out: str, number: int) -> Removals:
             }
             for line in conservation
         ],
-        "found": found,
+        "found": overlaps,
         "most_repeated": [
             {
                 "kept_id": kept[1],
@@ -219,7 +219,7 @@ def run_config(out: str, command: str) -> Config:
 
 
 def _of_report(data: bytes) -> tuple[list[dict[str, Any]], Any]:
-    """Return the rows of each source, and the repeats that were found, from a report.json."""
+    """Return the rows of each source, and the repeats from a report.json."""
     report = json.loads(data)
     names = ("source", "read", "distinct", "kept")
     lines = [{name: line[name] for name in names} for line in report["conservation"]]

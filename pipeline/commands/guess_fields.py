@@ -31,7 +31,7 @@ MOST_DOMAINS = 50
 LIST_OF_STRINGS = (
     "a list of strings is joined into one text; to judge each string, write a row for each first"
 )
-"""What becomes of a column that holds lists of strings."""
+"""Remark on a column that holds lists of strings."""
 
 _CONTENTS = ("content", "value")
 _ASSISTANTS = ("assistant", "gpt", "model")

@@ -99,11 +99,11 @@ def front_matter(dataset: Dataset) -> dict[str, Any]:
     """Return the metadata of the card, as the hub names them."""
     config = dataset.config
     roles = {source.role for source in config.sources}
-    said: dict[str, Any] = {"language": config.languages} if config.languages else {}
+    stated: dict[str, Any] = {"language": config.languages} if config.languages else {}
     if config.license is not None:
-        said["license"] = config.license
+        stated["license"] = config.license
     return {
-        **said,
+        **stated,
         "size_categories": [size_category(dataset.rows)],
         "task_categories": ["text-generation"],
         "tags": ["outcross", *(["synthetic"] if "synthetic" in roles else [])],
@@ -130,9 +130,9 @@ def _sources(report: Report) -> list[str]:
         f"|---|---|{'---|' if stated else ''}---:|---:|---:|---:|---:|---:|",
     ]
     for line in report.conservation:
-        made = f" {line.provenance or '–'} |" if stated else ""
+        cell = f" {line.provenance or '–'} |" if stated else ""
         lines.append(
-            f"| {line.source} | {line.role} |{made} {line.read:,} | {line.rejected:,} "
+            f"| {line.source} | {line.role} |{cell} {line.read:,} | {line.rejected:,} "
             f"| {line.removed:,} | {line.kept:,} | {line.written:,} | {line.copies:,} |"
         )
     return lines

@@ -75,18 +75,18 @@ def croissant(dataset: Dataset) -> dict[str, Any]:
     description = f"A corpus curated by outcross. {dataset.facts}"
     if nameless:
         description += f" Columns that are not described here: {', '.join(map(repr, nameless))}."
-    said: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     if config.license is not None:
-        said["license"] = config.license
+        stated["license"] = config.license
     if config.languages:
-        said["inLanguage"] = config.languages
+        stated["inLanguage"] = config.languages
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": dataset.name,
         "description": description,
-        **said,
+        **stated,
         "datePublished": dataset.manifest["started"],
         "keywords": ["outcross"],
         "isLiveDataset": False,

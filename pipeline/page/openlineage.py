@@ -150,12 +150,12 @@ def _inputs(
     places: dict[str, tuple[list[dict[str, Any]], set[str]]] = {}
     for (name, folder), paths in groups.items():
         source = sources[name]
-        said, inside = places.setdefault(paths[0] if len(paths) == 1 else folder, ([], set()))
-        made = {} if source.provenance is None else {"provenance": source.provenance}
-        said.append({"name": name, "role": source.role, **made})
+        facts, inside = places.setdefault(paths[0] if len(paths) == 1 else folder, ([], set()))
+        provenance = {} if source.provenance is None else {"provenance": source.provenance}
+        facts.append({"name": name, "role": source.role, **provenance})
         inside.update(paths)
-    for place, (said, inside) in places.items():
-        yield place, said, sum(manifest["inputs"][path]["rows"] for path in inside), len(inside)
+    for place, (facts, inside) in places.items():
+        yield place, facts, sum(manifest["inputs"][path]["rows"] for path in inside), len(inside)
 
 
 def _loaded_reference(config: Config, manifest: Mapping[str, Any]) -> list[str]:

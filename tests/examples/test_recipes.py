@@ -70,9 +70,9 @@ def make(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def check_calls(folder: Path, calls: int) -> None:
     """Check how often `outcross` was called, with options that it has, and with the gate."""
-    made = lines(folder / "calls")
-    assert len(made) == calls
-    for call in made:
+    recorded = lines(folder / "calls")
+    assert len(recorded) == calls
+    for call in recorded:
         assert unknown(shlex.split(call)) == ""
         assert "--gate" in call
 

@@ -77,9 +77,9 @@ def documents(out: Path, result: Export) -> list[str]:
     """Return the texts in the order of training."""
     tokenizer = bytes_tokenizer()
     end = tokenizer.token_to_id(END)
-    found = [tokens.tolist() for name in result.prefixes for tokens in read_indexed(out / name)]
-    assert all(tokens[-1] == end not in tokens[:-1] for tokens in found)
-    return [tokenizer.decode(tokens[:-1]) for tokens in found]
+    documents = [tokens.tolist() for name in result.prefixes for tokens in read_indexed(out / name)]
+    assert all(tokens[-1] == end not in tokens[:-1] for tokens in documents)
+    return [tokenizer.decode(tokens[:-1]) for tokens in documents]
 
 
 def written(run: Path) -> Counter[str]:

@@ -172,9 +172,9 @@ def test_files_of_a_folder_are_one_input(
 
 def test_a_loaded_reference_is_an_input(result: RunResult, manifest: dict[str, Any]) -> None:
     config = Config.model_validate({**manifest["configuration"], "reference": "s3://b/human/ref"})
-    made = make_event(Dataset.load(config, result.report, manifest), 0)["inputs"]
-    assert len(made) == 4
-    loaded = made[-1]
+    inputs = make_event(Dataset.load(config, result.report, manifest), 0)["inputs"]
+    assert len(inputs) == 4
+    loaded = inputs[-1]
     assert (loaded["namespace"], loaded["name"]) == ("s3://b", "human/ref")
     facet = loaded["facets"]["outcross_reference"]
     assert facet["fingerprint"] == manifest["reference"]

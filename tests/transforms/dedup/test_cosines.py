@@ -55,8 +55,8 @@ def test_pairs_are_the_first_similar_ones_before_each_document(seed, n, threshol
         ]
         expected |= {pair: cosine(drawn[pair[0]], drawn[pair[1]]) for pair in like[:parents]}
         limited.append(len(like) >= parents or place > first)
-    found = zip(child.tolist(), parent.tolist(), strict=True)
-    assert dict(zip(found, similarity.tolist(), strict=True)) == expected
+    pairs = zip(child.tolist(), parent.tolist(), strict=True)
+    assert dict(zip(pairs, similarity.tolist(), strict=True)) == expected
     assert further.tolist() == limited
 
 

@@ -73,8 +73,8 @@ def saved(folder, drawn, size):
     """Write units of so many documents."""
     units = []
     for party in range(len(PARTIES)):
-        own = [row for number, row in drawn if number == party]
-        units += [(party, own[at : at + size]) for at in range(0, len(own), size)]
+        rows = [row for number, row in drawn if number == party]
+        units += [(party, rows[at : at + size]) for at in range(0, len(rows), size)]
     sketches = HeldSketches(units, WholeReader())
     folder.mkdir()
     sketches.save(folder)
@@ -90,7 +90,7 @@ def judged(folder, drawn, decided, size=1000, **options):
     deduplicate(out, sketches, corpus, decided, **options)
     verdicts = verdicts_in(out, sketches, corpus.current)
     ids = [row for table in sketches.tables for row in table["id"].to_pylist()]
-    found = {
+    answers = {
         ids[document]: (
             ids[partner] if partner >= 0 else None,
             int(verdicts.stage[document]),
@@ -99,7 +99,7 @@ def judged(folder, drawn, decided, size=1000, **options):
         )
         for document, partner in enumerate(verdicts.partner.tolist())
     }
-    return found, verdicts, sketches, texts
+    return answers, verdicts, sketches, texts
 
 
 def defined(sketches, texts, decided):
@@ -131,14 +131,14 @@ CONFIGURATIONS = [settings(), settings(0.8), settings(0.9, same_answers=2), sett
 @pytest.mark.parametrize("number", range(len(CONFIGURATIONS)))
 def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number):
     decided, drawn = CONFIGURATIONS[number], documents(number)
-    found, verdicts, sketches, texts = judged(
+    answers, verdicts, sketches, texts = judged(
         tmp_path / "one", drawn, decided, bits=1, limit=1 << 40, lanes=1
     )
-    assert {NEAR, SEMANTIC} <= {stage for _, stage, _, _ in found.values()}
+    assert {NEAR, SEMANTIC} <= {stage for _, stage, _, _ in answers.values()}
     for turn, (size, bits, limit) in enumerate([(7, 3, 1), (1000, 6, 400)]):
         folder = tmp_path / str(turn)
         again, counted, _, _ = judged(folder, drawn, decided, size, bits=bits, limit=limit)
-        assert again == found
+        assert again == answers
         assert counted.counts == verdicts.counts
         drawn = drawn[::-1] if turn == 0 else drawn
     # All documents in one bin, with all pairs that there are, decide the same.
@@ -166,8 +166,8 @@ def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number):
 def test_without_a_threshold_embeddings_decide_nothing(tmp_path):
     drawn = documents(1)
     without = replace(settings(), cosine=None)
-    found, verdicts, *_ = judged(tmp_path / "a", drawn, without)
-    assert SEMANTIC not in {stage for _, stage, _, _ in found.values()}
+    answers, verdicts, *_ = judged(tmp_path / "a", drawn, without)
+    assert SEMANTIC not in {stage for _, stage, _, _ in answers.values()}
     assert "paraphrases" not in verdicts.counts
 
 
@@ -195,19 +195,19 @@ SENTENCES = [
 @pytest.mark.parametrize(("one", "other", "removed"), SENTENCES)
 def test_numbers_signs_units_and_negations_must_agree(tmp_path, one, other, removed):
     drawn = [(2, {"id": name, "text": text}) for name, text in (("a", one), ("b", other))]
-    found, *_ = judged(tmp_path / "a", drawn, settings(0.8))
-    assert (SEMANTIC in {stage for _, stage, _, _ in found.values()}) == removed
+    answers, *_ = judged(tmp_path / "a", drawn, settings(0.8))
+    assert (SEMANTIC in {stage for _, stage, _, _ in answers.values()}) == removed
 
 
 def test_human_text_stays_and_evaluation_texts_remove(tmp_path):
     text, other = "the pump in the cellar is broken", "in the cellar the pump is broken"
     drawn = [(1, {"id": "human", "text": other}), (2, {"id": "synthetic", "text": text})]
-    found, *_ = judged(tmp_path / "a", drawn, settings())
-    assert found["human"][:2] == (None, 0)
-    assert found["synthetic"][:2] == ("human", SEMANTIC)
+    answers, *_ = judged(tmp_path / "a", drawn, settings())
+    assert answers["human"][:2] == (None, 0)
+    assert answers["synthetic"][:2] == ("human", SEMANTIC)
     drawn = [(0, {"id": "test", "text": text}), (1, {"id": "human", "text": other})]
-    found, *_ = judged(tmp_path / "b", drawn, settings())
-    assert found["human"][:2] == ("test", SEMANTIC)
+    answers, *_ = judged(tmp_path / "b", drawn, settings())
+    assert answers["human"][:2] == ("test", SEMANTIC)
 
 
 def test_a_text_above_the_limit_of_words_takes_no_part(tmp_path):
@@ -215,15 +215,15 @@ def test_a_text_above_the_limit_of_words_takes_no_part(tmp_path):
     for repeated, removed in ((25, True), (26, False)):
         one, other = " ".join(words * repeated), " ".join(words[::-1] * repeated)
         drawn = [(2, {"id": name, "text": text}) for name, text in (("a", one), ("b", other))]
-        found, *_ = judged(tmp_path / str(repeated), drawn, settings())
-        assert (SEMANTIC in {stage for _, stage, _, _ in found.values()}) == removed
+        answers, *_ = judged(tmp_path / str(repeated), drawn, settings())
+        assert (SEMANTIC in {stage for _, stage, _, _ in answers.values()}) == removed
 
 
 def test_a_text_that_was_not_read_to_the_end_takes_no_part(tmp_path):
     text, other = "cut the pump in the cellar is broken", "in the cellar the pump is broken cut"
     drawn = [(2, {"id": name, "text": words}) for name, words in (("a", text), ("b", other))]
-    found, *_ = judged(tmp_path / "a", drawn, settings())
-    assert {stage for _, stage, _, _ in found.values()} == {0}
+    answers, *_ = judged(tmp_path / "a", drawn, settings())
+    assert {stage for _, stage, _, _ in answers.values()} == {0}
 
 
 def test_equal_texts_inherit_what_the_first_repeats(tmp_path):
@@ -233,6 +233,6 @@ def test_equal_texts_inherit_what_the_first_repeats(tmp_path):
         (2, {"id": "a", "text": other}),
         (2, {"id": "b", "text": other}),
     ]
-    found, *_ = judged(tmp_path / "a", drawn, settings())
-    assert found["a"][:2] == found["b"][:2] == ("human", SEMANTIC)
-    assert found["a"][2] == found["b"][2]
+    answers, *_ = judged(tmp_path / "a", drawn, settings())
+    assert answers["a"][:2] == answers["b"][:2] == ("human", SEMANTIC)
+    assert answers["a"][2] == answers["b"][2]
