@@ -150,9 +150,9 @@ def test_windows_cover_all_tokens_and_know_their_documents(folder: Path, name: s
     packed = Packed(folder / name, length=64, seed=1)
     windows = list(packed)
     assert len(windows) == len(packed)
-    packed = Counter(token for window in windows for token in window.tokens[:-1].tolist())
+    counts = Counter(token for window in windows for token in window.tokens[:-1].tolist())
     facts = json.loads((folder / name / "tokens.json").read_text())
-    assert 0 <= facts["tokens"] + facts["documents"] - sum(packed.values()) <= 64
+    assert 0 <= facts["tokens"] + facts["documents"] - sum(counts.values()) <= 64
     end = bytes_tokenizer().token_to_id(END)
     for window in windows:
         changes = np.flatnonzero(np.diff(window.document)).tolist()

@@ -49,9 +49,9 @@ def read_indexed(prefix: Path) -> list[NDArray[Any]]:
     dtype = TYPES[code]
     tokens = np.fromfile(f"{prefix}.bin", dtype)
     size = np.dtype(dtype).itemsize
-    documents = [
+    runs = [
         tokens[pointer // size : pointer // size + length]
         for pointer, length in zip(pointers.tolist(), lengths.tolist(), strict=True)
     ]
-    assert sum(map(len, documents)) == len(tokens)
-    return documents
+    assert sum(map(len, runs)) == len(tokens)
+    return runs

@@ -238,12 +238,12 @@ def random_weights(hidden=64, layers=2, longest=64, seed=0):
 def tokenizer():
     """Return BERT's uncased WordPiece with `VOCABULARY`."""
     vocabulary = {token: number for number, token in enumerate(VOCABULARY)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    wordpiece = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    wordpiece.normalizer = normalizers.BertNormalizer(lowercase=True)
+    wordpiece.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     ends = [("[CLS]", 2), ("[SEP]", 3)]
-    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
-    return tokenizer
+    wordpiece.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
+    return wordpiece
 
 
 def write_bert(folder: Path, *, int8=False, pooling="mean", longest=48, seed=0, hidden=64) -> Path:
