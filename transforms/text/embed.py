@@ -52,6 +52,7 @@ ROWS_IN_INT16 = 255
 # stays below 2**63. Texts of less than a million words are not concerned.
 _LARGEST_SUM = 1 << 26
 
+_FEWEST_SLOTS = 1 << 12  # of a table of words
 
 # Bits that an embedder remembers for a word: it is counted; it is known.
 COUNTED, KNOWN = 1, 2
@@ -148,20 +149,34 @@ def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _first_of_each(hashes, positions):  # type: ignore[no-untyped-def]
-    """Return the first position of each distinct word; sorting takes ten times as long."""
-    size = table_size(len(positions))
-    keys, used = np.empty(size, np.uint64), np.zeros(size, np.uint8)
-    out = np.empty(len(positions), np.int64)
+def _number_new(hashes, entries, number):  # type: ignore[no-untyped-def]
+    """Give each distinct word without an entry the next number; return their first positions.
+
+    The table grows with the distinct words, which are few, so it stays in the processor's cache.
+    """
+    size = _FEWEST_SLOTS
+    keys, numbers = np.empty(size, np.uint64), np.full(size, -1, np.int32)
+    # Most of it is never touched, and so never becomes memory.
+    first = np.empty(len(hashes), np.int64)
     distinct = 0
-    for position in positions:
-        word = hashes[position]
-        slot = find_slot(word, word, keys, used, 1, size)
-        if not used[slot]:
-            keys[slot], used[slot] = word, 1
-            out[distinct] = position
+    for i in range(len(hashes)):
+        if entries[i] >= 0:
+            continue
+        word = hashes[i]
+        slot = find_slot(word, word, keys, numbers, 0, size)
+        if numbers[slot] < 0:
+            keys[slot], numbers[slot] = word, number + distinct
+            first[distinct] = i
             distinct += 1
-    return out[:distinct].copy()
+        entries[i] = numbers[slot]
+        if 2 * distinct > size:
+            size *= 4
+            keys, numbers = np.empty(size, np.uint64), np.full(size, -1, np.int32)
+            for k in range(distinct):
+                word = hashes[first[k]]
+                slot = find_slot(word, word, keys, numbers, 0, size)
+                keys[slot], numbers[slot] = word, number + k
+    return first[:distinct].copy()
 
 
 @njit(nogil=True, cache=True)
@@ -174,16 +189,18 @@ def quantise(total, out):  # type: ignore[no-untyped-def]
         largest >>= 1
         for q in range(len(total)):
             total[q] >>= 1
+    # Each number fits 32 bits now, and processors convert and multiply several of those at once.
     squares = np.int64(0)
     for q in range(len(total)):
-        squares += total[q] * total[q]
+        value = np.int64(np.int32(total[q]))
+        squares += value * value
     if squares == 0:
         out[:] = 0
         return
     norm = np.sqrt(np.float64(squares))
     for q in range(len(total)):
-        value = np.rint(np.float64(total[q] * SCALE) / norm)
-        out[q] = np.int8(min(max(value, -127.0), 127.0))
+        scaled = np.rint(np.float64(np.int32(total[q])) * np.float64(SCALE) / norm)
+        out[q] = np.int8(np.int32(min(max(scaled, -127.0), 127.0)))
 
 
 @njit(nogil=True, cache=True)
@@ -269,8 +286,8 @@ class _Memory:
     """Which table rows a word is made of, by its hash: open addressing, at most half full."""
 
     def __init__(self) -> None:
-        self._keys = np.zeros(1 << 12, np.uint64)
-        self._entries = np.full(1 << 12, -1, np.int32)
+        self._keys = np.zeros(_FEWEST_SLOTS, np.uint64)
+        self._entries = np.full(_FEWEST_SLOTS, -1, np.int32)
         self._hashes = np.zeros(0, np.uint64)
         self.starts = np.zeros(1, np.int64)  # [words + 1], into `rows`
         self.rows = np.zeros(0, np.int32)
@@ -278,6 +295,11 @@ class _Memory:
 
     def __len__(self) -> int:
         return len(self._hashes) + len(self.rows)
+
+    @property
+    def words(self) -> int:
+        """Number of words, and so the entry of the next one."""
+        return len(self._hashes)
 
     def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the entries of words, -1 for unknown words."""
@@ -374,19 +396,20 @@ class StaticEmbedder:
         del texts
         entries = self._memory.find(words.hashes)
         if entries.size and entries.min() < 0:
-            self._learn(words, np.flatnonzero(entries < 0))
-            entries = self._memory.find(words.hashes)
+            entries = self._learn(words, entries)
         memory = self._memory
         out, counted, known = sum_rows(
             words.offsets, entries, memory.starts, memory.rows, memory.states, self._table
         )
         return Embedded(out, Known(counted, known))
 
-    def _learn(self, words: Words, unknown: NDArray[np.int64]) -> None:
-        first = _first_of_each(words.hashes, unknown)
+    def _learn(self, words: Words, entries: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Remember the words without an entry; return the entries of all words."""
+        first = _number_new(words.hashes, entries, self._memory.words)
         if len(self._memory) + 2 * len(first) > self._remembered and len(self._memory):
             self._memory = _Memory()
-            first = _first_of_each(words.hashes, np.arange(len(words.hashes)))
+            entries = np.full(len(words.hashes), -1, np.int32)
+            first = _number_new(words.hashes, entries, 0)
         spans = words.spans(first)
         offsets, ids = self._wordpiece.split(words.characters.data, spans)
         states = self._states(_look(words.characters.data, spans), offsets, ids)
@@ -394,6 +417,7 @@ class StaticEmbedder:
         kept = self._says_something[ids]
         offsets = _sums(kept)[offsets]
         self._memory.add(words.hashes[first], offsets, ids[kept], states)
+        return entries
 
     def _states(
         self,

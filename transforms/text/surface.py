@@ -67,6 +67,17 @@ _A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE = (ord(c) for c in "AZaz09")
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
+@njit("int64(int64)", nogil=True, cache=True, inline="always")
+def _cost(count):  # type: ignore[no-untyped-def]
+    """Multiply a count, 1 or more, by its logarithm, in 2**-24 nats."""
+    return count * (log(np.float64(count)) >> np.int64(LOG_BITS - _NATS))
+
+
+# Short texts have small counts alone. Looking them up needs no branch for the values that are
+# absent, which no processor foresees.
+_COSTS = np.array([0, *(_cost(count) for count in range(1, 256))], np.int64)
+
+
 @njit(nogil=True, cache=True)
 def _entropy(text, size, often):  # type: ignore[no-untyped-def]
     """Estimate the entropy of a byte, in 2**-24 nats, with Miller's correction (1955)."""
@@ -82,14 +93,21 @@ def _entropy(text, size, often):  # type: ignore[no-untyped-def]
     while i < np.uint64(size):
         often[0, text[i]] += 1
         i += np.uint64(1)
-    kinds = np.int64(0)
-    cost = size * (log(np.float64(size)) >> np.int64(LOG_BITS - _NATS))
+    kinds = most = np.int32(0)
     for value in range(256):
-        count = np.int64(often[0, value] + often[1, value] + often[2, value] + often[3, value])
-        if count:
-            kinds += 1
-            cost -= count * (log(np.float64(count)) >> np.int64(LOG_BITS - _NATS))
-    return (cost + ((kinds - 1) << np.int64(_NATS - 1))) // size
+        count = often[0, value] + often[1, value] + often[2, value] + often[3, value]
+        often[0, value] = count
+        kinds += np.int32(count != 0)
+        most = max(most, count)
+    cost = _cost(size)
+    if most < len(_COSTS):
+        for value in range(256):
+            cost -= _COSTS[np.uint32(often[0, value])]
+    else:
+        for value in range(256):
+            if often[0, value]:
+                cost -= _cost(np.int64(often[0, value]))
+    return (cost + ((np.int64(kinds) - 1) << np.int64(_NATS - 1))) // size
 
 
 @njit(nogil=True, cache=True)

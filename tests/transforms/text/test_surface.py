@@ -13,9 +13,10 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.text.characters import SILENT, WORD, character_classes
 from outcross.transforms.text.surface import (
     LEAST_BYTES,
@@ -97,6 +98,21 @@ def repeated(data: bytes) -> int:
         found += len(line) * (line in before)
         before.add(line)
     return found * ONE // len(data)
+
+
+@given(st.sampled_from([3, 254, 255, 256, 257, 700]), st.integers(0, 2**32 - 1))
+def test_the_entropy_is_exact_for_small_and_large_counts(most: int, seed: int) -> None:
+    """Check the largest counts on both sides of those that are looked up."""
+    rng = np.random.default_rng(seed)
+    counts = [most, *rng.integers(1, most + 1, 60).tolist()]
+    text = "".join(chr(33 + i) for i in rng.permutation(np.repeat(np.arange(61), counts)))
+    assume(len(text) >= LEAST_BYTES)
+    assume(len({text[i : i + 8] for i in range(len(text) - 7)}) == len(text) - 7)  # no matches
+    shift = LOG_BITS - 24
+    nats = len(text) * (log(len(text)) >> shift) - sum(c * (log(c) >> shift) for c in counts)
+    nats = (nats + (len(counts) - 1) * (1 << 23)) // len(text)
+    (measured,) = surface(pa.array([text])).tolist()
+    assert measured[COMPRESSION] == nats * (ONE // 8) // (LN2 >> shift)
 
 
 @given(texts)
