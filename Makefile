@@ -30,7 +30,7 @@ encoders: $(VENV)/.installed
 engines: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs,s3,engines]'
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
-	$(BIN)/python -m pytest -m "engines and not dataflow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "engines and not dataflow"
 
 # Whole runs through a stand-in of Dataflow's service: with a package that workers install, and with
 # the image, whose steps are carried out in a virtual environment.
@@ -41,7 +41,7 @@ dataflow: $(VENV)/.installed
 
 # report.html in headless Chromium: Debian's package chromium, or any other one on the path.
 browser: $(VENV)/.installed
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest --numprocesses auto -m browser
 
 # numba's cache does not see that a function in another file has changed.
 kernels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 # Scripts in which each character with its marks is a token: first and last code point.
 SINGLE = (
@@ -56,6 +57,7 @@ def tokens(text: str) -> list[str]:
     return [word.lower() for word in words]
 
 
+@cache
 def _single(character: str) -> bool:
     return any(first <= ord(character) <= last for first, last in SINGLE)
 

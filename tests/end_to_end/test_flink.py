@@ -13,7 +13,7 @@ from tests.support.commands import outcross
 from tests.support.engines import flink_options, started, wait_for_second_job
 from tools.flink.cluster import FlinkCluster, wait_until
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.xdist_group("flink")]  # they share a cluster
 
 SECONDS = 300
 """Longest time of one command on the cluster; a run takes half of it on two cores."""

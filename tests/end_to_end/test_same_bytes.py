@@ -79,6 +79,7 @@ def test_prism(corpus: Corpus, lineage_hashes: dict[str, str], tmp_path: Path) -
 
 
 @pytest.mark.engines
+@pytest.mark.xdist_group("flink")
 def test_two_task_managers_of_flink_one_job_server_and_a_command_that_is_killed_and_goes_on(
     corpus: Corpus, lineage_hashes: dict[str, str], cluster: FlinkCluster, tmp_path: Path
 ) -> None:
