@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import random
@@ -27,6 +26,7 @@ from tests.acceptance.tokens import tokens
 from tests.support.commands import outcross
 from tests.support.engines import JAR
 from tests.support.human_texts import human_paragraphs
+from tests.support.promises import promised_hashes
 from tools.flink.cluster import FlinkCluster
 
 THRESHOLD = 0.8
@@ -206,20 +206,6 @@ def check_conservation(result: Run) -> None:
         assert line["read"] == line["kept"] + line["removed"] + line["rejected"]
         assert line["kept"] == line["written"] + sum(line["not_selected"].values())
         assert line["removed"] == sum(row["source"] == line["source"] for row in result.removed)
-
-
-def promised_bytes(out: Path) -> dict[str, bytes]:
-    """Return the bytes that must be the same for the same input and seed, by file."""
-    paths = [*out.glob("data/*"), *out.glob("removed/*"), *out.glob("plan.json")]
-    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
-
-
-def promised_hashes(out: Path) -> dict[str, str]:
-    """Return hashes of what is promised, by file; those of `report.json` by its keys."""
-    report = json.loads((out / "report.json").read_text())
-    figures = {f"report.json: {key}": json.dumps(value).encode() for key, value in report.items()}
-    parts = promised_bytes(out) | figures
-    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(parts.items())}
 
 
 def jsonl(rows: list[dict[str, Any]]) -> bytes:

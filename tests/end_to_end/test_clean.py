@@ -18,8 +18,9 @@ from outcross.pipeline.engine.progress import StageProgress
 from outcross.schemas.config import Config
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.damage import DamagedError
-from tests.end_to_end.conftest import promised_bytes, run, write_rows
+from tests.end_to_end.conftest import run, write_rows
 from tests.support.commands import outcross as command
+from tests.support.promises import promised_bytes
 
 
 @pytest.fixture

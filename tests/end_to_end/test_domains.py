@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import Run, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, run, write_rows
 from tests.support.commands import outcross
 from tests.support.human_texts import human_paragraphs
+from tests.support.promises import promised_bytes
 
 POLICIES = {"maths": {"kind": "converge", "share": 0.3}, "stories": {"alpha": 0.4}}
 FIELDS = {"id_field": "id", "domain_field": "kind"}

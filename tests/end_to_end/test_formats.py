@@ -11,8 +11,9 @@ import polars
 import pyarrow.dataset
 import pytest
 
-from tests.end_to_end.conftest import Run, promised_bytes, write_rows
+from tests.end_to_end.conftest import Run, write_rows
 from tests.support.commands import outcross
+from tests.support.promises import promised_bytes
 
 
 @pytest.fixture(scope="module")

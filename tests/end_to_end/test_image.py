@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Corpus, Run, dedup, promised_bytes
+from tests.end_to_end.conftest import Corpus, Run, dedup
 from tests.support.commands import TERMINAL
 from tests.support.dataflow import IMAGE, dataflow
 from tests.support.dockerfile import Image, build, steps
 from tests.support.engines import built, prism_options
 from tests.support.object_store import PROJECT, Store, object_store
+from tests.support.promises import promised_bytes
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "dataflow"

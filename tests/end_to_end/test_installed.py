@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Corpus, Run, promised_bytes
+from tests.end_to_end.conftest import Corpus, Run
 from tests.support.commands import COMMAND, installed, outcross
 from tests.support.processes import command_line, descendants
+from tests.support.promises import promised_bytes
 
 
 def test_a_run_that_is_killed_goes_on_and_gives_the_same_bytes(

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import outcross
-from tests.end_to_end.conftest import promised_bytes, run
+from tests.end_to_end.conftest import run
+from tests.support.promises import promised_bytes
 
 
 def test_a_run_from_python_is_the_run_of_the_command(corpus, tmp_path, capfd):

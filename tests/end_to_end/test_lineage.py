@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from outcross.schemas.lineage import LineageSummary
-from tests.end_to_end.conftest import Run, bare, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, bare, run, write_rows
 from tests.support.commands import installed, outcross
 from tests.support.kills import kill_at
+from tests.support.promises import promised_bytes
 
 TOKENS, SHARE, FRESH = 6000, 0.4, 900
 ASKED = {"tokens": TOKENS, "human_share": SHARE, "fresh_human_tokens": FRESH}

@@ -20,11 +20,12 @@ from outcross.transforms.base import amazon_store, files, google_store
 from outcross.transforms.base.conditional import RefusedWriteError
 from outcross.transforms.base.store_errors import StoreError
 from outcross.transforms.base.stores import conditional_object
-from tests.end_to_end.conftest import Corpus, Run, promised_bytes
+from tests.end_to_end.conftest import Corpus, Run
 from tests.support.amazon import Bucket, amazon_server
 from tests.support.commands import COMMAND, TERMINAL, Done, installed, outcross
 from tests.support.dataflow import RefusedError, check_pipeline, dataflow
 from tests.support.object_store import Store, object_store, requests_by_stage
+from tests.support.promises import promised_bytes
 
 PROGRAM = Path(__file__).parents[2] / ".engines" / "fake-gcs-server"
 

@@ -12,8 +12,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.transforms.base import files
-from tests.end_to_end.conftest import Corpus, Run, promised_bytes
+from tests.end_to_end.conftest import Corpus, Run
 from tests.support.commands import outcross
+from tests.support.promises import promised_bytes
 
 MOST = {"run": 6, "dedup": 4, "audit": 6}
 """Pipelines of each command."""

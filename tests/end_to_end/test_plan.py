@@ -11,8 +11,9 @@ import pytest
 
 from outcross.pipeline.commands import run as library
 from outcross.schemas.config import parse
-from tests.end_to_end.conftest import promised_bytes, run, write_rows
+from tests.end_to_end.conftest import run, write_rows
 from tests.support.commands import outcross
+from tests.support.promises import promised_bytes
 
 
 @pytest.fixture(scope="module")

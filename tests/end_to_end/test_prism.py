@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Corpus, Run, promised_bytes
+from tests.end_to_end.conftest import Corpus, Run
 from tests.support.commands import installed
 from tests.support.engines import PROCESSES, WORKER, prism_options, started
 from tests.support.processes import command_line, descendants
+from tests.support.promises import promised_bytes
 from tools.flink.cluster import wait_until
 
 pytestmark = pytest.mark.engines

@@ -7,9 +7,10 @@ import shutil
 
 import pytest
 
-from tests.end_to_end.conftest import Run, dedup, promised_bytes, run, words, write_rows
+from tests.end_to_end.conftest import Run, dedup, run, words, write_rows
 from tests.support.commands import Done, outcross
 from tests.support.kills import kill_at
+from tests.support.promises import promised_bytes
 from tests.support.units import units_of
 
 STAGES = ["sketch", "deduplicate", "cluster", "rank", "plan", "select", "write", "measure"]

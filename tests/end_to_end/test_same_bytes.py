@@ -11,12 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import (
-    Corpus,
-    config_with_lineage,
-    promised_hashes,
-    write_rows,
-)
+from tests.end_to_end.conftest import Corpus, config_with_lineage, write_rows
 from tests.support.commands import installed, outcross
 from tests.support.engines import (
     flink_options,
@@ -26,6 +21,7 @@ from tests.support.engines import (
     wait_for_second_job,
 )
 from tests.support.processes import command_line
+from tests.support.promises import promised_hashes
 from tests.support.units import batches_of, units_of
 from tools.flink.cluster import FlinkCluster, wait_until
 

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.conftest import Run, promised_bytes, run, write_rows
+from tests.end_to_end.conftest import Run, run, write_rows
 from tests.support.commands import outcross
+from tests.support.promises import promised_bytes
 
 # Synthetic documents have to be repeated for it, and not all human ones are taken.
 ASKED = ["--tokens", 100_000, "--human-share", 0.1, "--max-copies-synthetic", 4]

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from outcross.pipeline.commands.audit import audit, build_reference
@@ -15,9 +16,15 @@ from outcross.pipeline.commands.preview import preview
 from outcross.pipeline.commands.run import plan, run
 from outcross.schemas.audit import AuditRequest, ReferenceRequest
 from outcross.schemas.config import Config, parse
+from outcross.schemas.report import EmbedderReport
 from outcross.schemas.user_input import ConfigError
+from outcross.transforms.encoders.load import load_embedder
+from outcross.transforms.text.words import split_words
 from tests.support.corpora import paragraphs, write_jsonl
 from tests.support.onnx_bert import write_bert, write_static
+from tests.support.promises import promised_hashes
+from tests.support.tokenizers import write_tokenizer
+from tests.support.units import batches_of, units_of
 
 KINDS = ["static", "fp32", "int8"]
 
@@ -51,10 +58,6 @@ def config(folder: Path, out: Path, kind: str, **keys: Any) -> Config:
     ]
     values = {"out": str(out), "embedder": key_of(folder, kind), "sources": sources}
     return parse({**values, "tokens": 4000, "rounds": 2, "workers": 2, **keys})
-
-
-def data(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(out.glob("data/*"))}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,24 +104,81 @@ def test_every_command_works_with_every_embedder(
         )
         reports.append((out, audit(asked).report))
     assert compare(reports).reference == fingerprint
+    # An audit of the same files has read the same texts.
+    paths = [str(folder / f"{name}.jsonl") for name in ("gpt", "human")]
+    asked = AuditRequest(paths=paths, reference=reference, out=str(tmp_path / "same"), embedder=key)
+    assert without_speed(audit(asked).report.embedder) == without_speed(shown)
+
+    # An audit of the run reads the texts that the run has written.
     asked = AuditRequest(paths=[str(tmp_path / "run")], out=str(tmp_path / "own"))
-    again = audit(asked).report.embedder
-    assert again is not None
-    assert (again.name, again.dims) == (shown.name, shown.dims)
+    written = pq.read_table(tmp_path / "run" / "data")["text"]
+    reading = load_embedder(key).embed(split_words(written), written).reading
+    expected = without_speed(shown)
+    if reading is not None:
+        expected |= {
+            "texts": len(written),
+            "cut": reading.cut,
+            "cut_share": reading.cut / len(written),
+            "read_share": reading.read / reading.characters,
+            "tokens": reading.tokens,
+        }
+        assert len(written) < 500
+    assert without_speed(audit(asked).report.embedder) == expected
     assert f"note: embedder is that of the run, {key}\n" in capsys.readouterr().err
 
 
-def test_workers_and_files_change_no_byte(folder: Path, tmp_path: Path) -> None:
-    whole = run(config(folder, tmp_path / "whole", "fp32", workers=1))
-    lines = (folder / "gpt.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "parts").mkdir()
-    for n in range(3):
-        (tmp_path / "parts" / f"{n}.jsonl").write_text("".join(lines[n * 70 : (n + 1) * 70]))
-    cut = config(folder, tmp_path / "cut", "fp32", workers=3)
-    cut.sources[0].files[:] = [str(tmp_path / "parts" / "*.jsonl")]
-    parts = run(cut)
-    assert data(tmp_path / "cut") == data(tmp_path / "whole") != {}
-    assert parts.report.stages == whole.report.stages
+def without_speed(embedder: EmbedderReport | None) -> dict[str, Any]:
+    assert embedder is not None
+    return embedder.model_dump(exclude={"texts_per_second"})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[dict[str, str]]]]:
+    """Run with dynamic int8, a tokenizer and paraphrases; return the folder and the sources' rows.
+
+    Some generated texts have the words of human ones in another order.
+    """
+    folder, draw = tmp_path_factory.mktemp("whole"), random.Random(0)
+    plain = [[w for w in text.split() if w.isascii() and w.isalpha()] for text in paragraphs(20)]
+    texts = [" ".join(words[:12]).lower() for words in plain if len(words) > 12][:360]
+    texts[160:220] = [" ".join(draw.sample(text.split(), k=12)) for text in texts[:60]]
+    rows = {
+        "human": [{"id": f"h{n}", "text": text} for n, text in enumerate(texts[:160])],
+        "gpt": [{"id": f"g{n}", "text": text} for n, text in enumerate(texts[160:])],
+    }
+    for name, of_source in rows.items():
+        write_jsonl(folder / f"{name}.jsonl", of_source)
+    write_bert(folder / "int8", int8=True, longest=200, hidden=96)
+    write_tokenizer(folder / "tokenizer")
+    report = run(all_of_it(folder, folder / "out", workers=1)).report
+    assert report.deduplication.semantic > 10
+    assert report.achieved is not None
+    assert report.achieved.tokens > 12 * sum(line.written for line in report.conservation)
+    return folder, rows
+
+
+def all_of_it(folder: Path, out: Path, **keys: Any) -> Config:
+    settings = {"tokenizer": str(folder / "tokenizer"), "semantic_threshold": 0.93}
+    return config(folder, out, "int8", **settings, **keys)
+
+
+@pytest.mark.parametrize("change", ["workers", "units and blocks", "order and files"])
+def test_neighbours_and_workers_change_no_byte(
+    whole: tuple[Path, dict[str, list[dict[str, str]]]], tmp_path: Path, change: str
+) -> None:
+    folder, rows = whole
+    asked = all_of_it(folder, tmp_path / "out", workers=1 if change == "units and blocks" else 3)
+    if change == "order and files":
+        draw = random.Random(1)
+        for source in asked.sources:
+            mixed = draw.sample(rows[source.name], len(rows[source.name]))
+            for n in range(0, len(mixed), 37):
+                write_jsonl(tmp_path / source.name / f"{n:03d}.jsonl", mixed[n : n + 37])
+            source.files[:] = [str(tmp_path / source.name / "*.jsonl")]
+    cut = change == "units and blocks"
+    with units_of(6_000 if cut else 1 << 20), batches_of(1_000 if cut else 1 << 20):
+        run(asked)
+    assert promised_hashes(tmp_path / "out") == promised_hashes(folder / "out")
 
 
 def test_another_embedder_than_the_references_is_refused_by_name(
