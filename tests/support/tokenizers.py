@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
 END = "<|endoftext|>"
 
@@ -23,6 +23,20 @@ def bytes_tokenizer(merges: int = 3) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([END])
+    return tokenizer
+
+
+PANIC = f"in\nit {'a' * 40}b"
+"""Text at which the tokenizer of `panicking_tokenizer` gives up: its rule tries all partitions."""
+
+
+def panicking_tokenizer() -> Tokenizer:
+    """Return a tokenizer of words with a rule by which the library panics on `PANIC`."""
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("(a|aa)+$"), "isolated")]
+    )
     return tokenizer
 
 

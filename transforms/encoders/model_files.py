@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.encoders.hub import download
 from outcross.transforms.encoders.spec import Spec
-from outcross.transforms.text.tokens import find_fault
+from outcross.transforms.text.tokens import find_fault, raising_panics
 
 _BLOCK = 1 << 20
 
@@ -102,7 +102,8 @@ class ModelFiles:
                 ".save_pretrained(DIRECTORY)",
             )
         try:
-            tokenizer = Tokenizer.from_file(str(self.path(name)))
+            with raising_panics():
+                tokenizer = Tokenizer.from_file(str(self.path(name)))
         except Exception as error:  # tokenizers raises plain exceptions
             raise self.refused(f"has a {name} that can't be read ({error})", ADVICE) from None
         # Threads of its own would work beside those of the engine.

@@ -32,7 +32,7 @@ from outcross.transforms.text.embed import (
     sum_rows,
 )
 from outcross.transforms.text.known import Known
-from outcross.transforms.text.tokens import naming_tokenizer
+from outcross.transforms.text.tokens import encode_batch
 from outcross.transforms.text.wordpiece import WordPiece
 from outcross.transforms.text.words import Words
 
@@ -82,8 +82,8 @@ class TokenEmbedder:
         """Embed n documents by their tokens; see `Embedder.embed`."""
         del words
         values, characters = cut_texts(texts, MOST_CHARACTERS)
-        with naming_tokenizer("embedder", self.name):
-            encodings = self.tokenizer.encode_batch_fast(values, add_special_tokens=False)
+        encoder = partial(self.tokenizer.encode_batch_fast, add_special_tokens=False)
+        encodings = encode_batch(values, encoder, "embedder", self.name)
         ids = [encoding.ids for encoding in encodings]
         sizes = np.array([len(each) for each in ids], np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])

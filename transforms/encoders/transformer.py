@@ -16,7 +16,7 @@ from outcross.transforms.encoders.session import Session, open_session
 from outcross.transforms.encoders.static_model import LEAST_DIMS, cut_texts
 from outcross.transforms.text.embed import Embedded, Reading
 from outcross.transforms.text.known import Known
-from outcross.transforms.text.tokens import naming_tokenizer
+from outcross.transforms.text.tokens import encode_batch
 from outcross.transforms.text.words import Words
 
 ONNX_FILES = ("onnx/model.onnx", "model.onnx")
@@ -82,8 +82,12 @@ class TransformerEmbedder:
         special = self.tokenizer.num_special_tokens_to_add(False)
         prompt = self.settings.prompt
         lowered = [value.lower() if self.settings.lowercase else value for value in values]
-        with naming_tokenizer("embedder", self.name):
-            encodings = self.tokenizer.encode_batch([prompt + value for value in lowered])
+        encodings = encode_batch(
+            [prompt + value for value in lowered],
+            self.tokenizer.encode_batch,
+            "embedder",
+            self.name,
+        )
         tokens: list[list[int]] = []
         counted = lacking = cut = read = 0
         whole = np.zeros(len(values), bool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -22,6 +22,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from outcross.schemas.tokens import TokenizerFile
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base import files
+from outcross.transforms.base.visible import visible_name
 
 BATCH_BYTES = 1 << 18
 """Bytes of texts that are tokenized together, about: tokens take 100 times their bytes."""
@@ -43,6 +44,7 @@ REMEDY = (
 )
 """What to do where a tokenizer fails on a text."""
 
+_QUOTED = 60  # characters of a text in a message
 _loading = Lock()
 
 
@@ -58,7 +60,8 @@ def read_tokenizer(data: bytes, path: str) -> FastTokenizer:
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        tokenizer = FastTokenizer.from_str(data.decode())
+        with raising_panics():
+            tokenizer = FastTokenizer.from_str(data.decode())
     except Exception as error:  # the library raises bare exceptions
         raise ConfigError(
             f"tokenizer: {path} is no tokenizer.json ({error}); give the file that "
@@ -84,32 +87,58 @@ def find_fault(tokenizer: FastTokenizer) -> str | None:
     if not tokenizer.get_vocab():
         return "has an empty vocabulary"
     try:
-        lengths = [len(tokenizer.encode(t, add_special_tokens=False)) for t in TRIAL_TEXTS]
+        with raising_panics():
+            lengths = [len(tokenizer.encode(t, add_special_tokens=False)) for t in TRIAL_TEXTS]
     except Exception as error:  # the library raises bare exceptions
-        return _failure(error)
+        return f"can't encode a text ({_reason(error)})"
     return None if any(lengths) else "gives no token for any text"
 
 
 @contextmanager
-def naming_tokenizer(key: str, place: str) -> Iterator[None]:
-    """Turn the error of a tokenizer that fails on a text into one that names it.
+def raising_panics() -> Iterator[None]:
+    """Turn a panic of the library, which derives from BaseException, into an Exception.
+
+    Raises:
+        RuntimeError: the library has panicked.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # its module can't be imported
+            raise
+        raise RuntimeError(str(error)) from None
+
+
+def encode_batch(
+    texts: list[str], encoder: Callable[[list[str]], list[Encoding]], key: str, place: str
+) -> list[Encoding]:
+    """Encode texts, and name tokenizer and text if that fails.
 
     Args:
+        texts: the texts.
+        encoder: function of a tokenizer that encodes them.
         key: key of the configuration that names the tokenizer.
         place: its place.
 
     Raises:
-        ConfigError: the tokenizer has failed.
+        ConfigError: the tokenizer can't encode one of the texts.
     """
     try:
-        yield
+        with raising_panics():
+            return encoder(texts)
     except Exception as error:  # the library raises bare exceptions
-        raise ConfigError(f"{key}: {place} {_failure(error)}; {REMEDY}") from None
+        if len(texts) > 1:
+            return [encode_batch([text], encoder, key, place)[0] for text in texts]
+        (text,) = texts
+        raise ConfigError(
+            f"{key}: {place} can't encode a text of {len(text):,} characters, which begins "
+            f'"{visible_name(text[:_QUOTED])}" ({_reason(error)}); {REMEDY}, or leave that text '
+            "out"
+        ) from None
 
 
-def _failure(error: Exception) -> str:
-    reason = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"can't encode a text ({reason})"
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def load_tokenizer(file: TokenizerFile) -> FastTokenizer:
@@ -160,12 +189,11 @@ def encode(
         ConfigError: it can't encode a text.
     """
     # The fast way leaves out where tokens lie in the text; older releases don't have it.
-    encode_batch = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
+    fast = getattr(tokenizer, "encode_batch_fast", tokenizer.encode_batch)
+    encoder = functools.partial(fast, add_special_tokens=False)
 
     def encoded(batch: list[str]) -> list[Encoding]:
-        with naming_tokenizer("tokenizer", place):
-            encodings: list[Encoding] = encode_batch(batch, add_special_tokens=False)
-            return encodings
+        return encode_batch(batch, encoder, "tokenizer", place)
 
     batch: list[str] = []
     size = 0

@@ -20,6 +20,7 @@ from outcross.transforms.text import tokens
 from outcross.transforms.text.embed import SCALE, default_fingerprint
 from outcross.transforms.text.words import split_words
 from tests.support.onnx_bert import VOCABULARY, tokenizer, write_bert, write_static
+from tests.support.tokenizers import PANIC, panicking_tokenizer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TEXTS = ["the cat sat", "two red ships", "", "sun and sea", "an old house in the new garden"]
@@ -291,6 +292,17 @@ def test_a_text_that_a_tokenizer_fails_on_is_refused_by_the_model(
     monkeypatch.setattr(tokens, "TRIAL_TEXTS", ("the",))
     with pytest.raises(ConfigError, match=rf"^embedder: {kind}:model can't encode a text .*UNK"):
         embedded(f"{kind}:{folder}", ["the cat"])
+
+
+@pytest.mark.parametrize("kind", ["static", "transformers"])
+def test_a_panic_of_the_tokenizer_names_model_and_text(tmp_path: Path, kind: str) -> None:
+    folder = (write_static if kind == "static" else write_bert)(tmp_path / "model")
+    panicking_tokenizer().save(str(folder / "tokenizer.json"))
+    with pytest.raises(
+        ConfigError,
+        match=rf"^embedder: {kind}:model can't encode a text of 47 characters, which begins .in",
+    ):
+        embedded(f"{kind}:{folder}", ["the cat", PANIC])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,19 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
 from outcross.schemas.tokens import Tokenizer, TokenizerFile
 from outcross.schemas.user_input import ConfigError
 from outcross.transforms.text import tokens
 from outcross.transforms.text.tokens import count_tokens, load_tokenizer, read_tokenizer
-from tests.support.tokenizers import END, bytes_tokenizer, write_tokenizer
+from tests.support.tokenizers import (
+    END,
+    PANIC,
+    bytes_tokenizer,
+    panicking_tokenizer,
+    write_tokenizer,
+)
 
 
 def file_of(folder: Path) -> TokenizerFile:
@@ -105,6 +112,28 @@ def test_a_text_that_a_tokenizer_fails_on_names_key_and_place(
         ConfigError, match=r"^tokenizer: w \(.*tokenizer\.json\) can't encode a text"
     ):
         count_tokens(pa.array(["the", "cat"]), file)
+
+
+def test_a_panic_of_the_library_names_tokenizer_and_text(tmp_path: Path) -> None:
+    data = panicking_tokenizer().to_str().encode()
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(data)
+    file = TokenizerFile(Tokenizer(name="w", sha256=hashlib.sha256(data).hexdigest()), str(path))
+    texts = pa.array(["a cat", PANIC, "aaa"])
+    with pytest.raises(
+        ConfigError,
+        match=r"^tokenizer: w \(.*\) can't encode a text of 47 characters, which begins "
+        r'"in\\nit aaa.*retry-limit',
+    ):
+        count_tokens(texts, file)
+    assert count_tokens(texts.take([0, 2]), file).tolist() == [2, 1]
+
+
+def test_a_tokenizer_that_panics_on_all_texts_is_refused_when_it_is_read() -> None:
+    tokenizer = panicking_tokenizer()
+    tokenizer.normalizer = normalizers.Precompiled(b"\x04\0\0\0\xff\xff\xff\xff")
+    with pytest.raises(ConfigError, match=r"^tokenizer: some/place can't encode a text \(index"):
+        read_tokenizer(tokenizer.to_str().encode(), "some/place")
 
 
 def test_what_is_no_tokenizer_is_refused_by_name() -> None:
