@@ -106,9 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder for the models")
     parser.add_argument("--handbook", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
     parser.add_argument("--models", nargs="*", default=MODELS)
     arguments = parser.parse_args()
     chapters, texts = passages(arguments.handbook, list(LANGUAGES))
+    chapters = chapters[:: arguments.every]
+    texts = {name: of_language[:: arguments.every] for name, of_language in texts.items()}
     eyes = other_encoder()
     seen = {name: eyes(of_language)[0] for name, of_language in texts.items()}
     _, sizes = np.unique(chapters, return_counts=True)
@@ -118,7 +121,7 @@ def main() -> None:
     for model in arguments.models:
         key = None
         if model == "minilm":
-            key = f"transformers:{write_models(arguments.folder)['fp32']}"
+            key = f"transformers:{write_models(arguments.folder)['dynamic8']}"
         elif model == "e5":
             key = f"transformers:{write_e5(arguments.folder / 'e5')}"
         embed = eyes if model == OTHER else embed_by(key)

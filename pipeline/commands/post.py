@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -12,7 +13,7 @@ from typing import Any
 from outcross.schemas.publishing import API_KEY
 
 SECONDS = 5
-"""Seconds that a connection, and each read from it, may take."""
+"""Seconds that posting an event may take."""
 
 
 def post(event: Mapping[str, Any], url: str) -> str | None:
@@ -29,16 +30,30 @@ def post(event: Mapping[str, Any], url: str) -> str | None:
     if key := os.environ.get(API_KEY):
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(url, json.dumps(event).encode(), headers, method="POST")
-    opener = urllib.request.build_opener(_NoRedirects)
-    try:
-        with opener.open(request, timeout=SECONDS):
-            return None
-    except (OSError, ValueError, HTTPException) as error:
-        cause = getattr(error, "reason", None) or error
-        return (
-            f"openlineage_url: {url} did not take the event ({cause}); it stands in "
-            "openlineage.json, so post it again, or correct the address"
-        )
+    causes: list[object] = ["timed out"]
+
+    def send() -> None:
+        try:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=SECONDS):
+                causes.clear()
+        except (OSError, ValueError, HTTPException) as error:
+            causes[:] = [getattr(error, "reason", None) or error]
+
+    # The timeout of a socket holds for each read, and a server may send a byte at a time.
+    sending = threading.Thread(target=send, daemon=True)
+    sending.start()
+    sending.join(SECONDS)
+    return _warning(url, list(causes))
+
+
+def _warning(url: str, causes: list[object]) -> str | None:
+    """Return the warning of an event that was not taken; None without a cause."""
+    if not causes:
+        return None
+    return (
+        f"openlineage_url: {url} did not take the event ({causes[0]}); it stands in "
+        "openlineage.json, so post it again, or correct the address"
+    )
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,30 @@ def test_a_server_that_is_silent_or_absent_is_a_warning(monkeypatch: pytest.Monk
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         assert "timed out" in str(post(EVENT, url))
     assert "refused" in str(post(EVENT, url))
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SECONDS", 0.3)
+    ended = threading.Event()
+
+    def dribble(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 201 Created\r\nX-Slow: ")
+            while not ended.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=dribble, args=(server,))
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        try:
+            assert "did not take the event (timed out)" in str(post(EVENT, url))
+        finally:
+            ended.set()
+            thread.join()
 
 
 def test_a_run_whose_event_is_refused_is_done(tmp_path: Path) -> None:
