@@ -52,3 +52,21 @@ def write_tokenizer(folder: Path, merges: int = 3) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+def write_wide_tokenizer(folder: Path, size: int) -> int:
+    """Write a tokenizer of words whose last tokens are common words, and return the end of a text.
+
+    Args:
+        folder: folder to make.
+        size: number of tokens.
+    """
+    common = ["the", "of", "and", "to", "is", "a", END]
+    tokens = ["[UNK]", *(f"unused{n}" for n in range(size - 1 - len(common))), *common]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens([END])
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return size - 1

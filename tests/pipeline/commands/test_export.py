@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
 from outcross.pipeline.commands.export import export
-from outcross.pipeline.commands.run import run
+from outcross.pipeline.commands.job import lock_out
+from outcross.pipeline.commands.run import dedup, run
 from outcross.pipeline.inputs.tokenizer import end_of_text
 from outcross.pipeline.stages.context import RunError
 from outcross.schemas.config import parse
@@ -22,8 +25,9 @@ from outcross.schemas.user_input import ConfigError
 from outcross.transforms.base.damage import DamagedError
 from tests.support.commands import outcross
 from tests.support.corpora import paragraphs, write_jsonl
+from tests.support.kills import kill_at
 from tests.support.megatron import read_indexed
-from tests.support.tokenizers import END, bytes_tokenizer, write_tokenizer
+from tests.support.tokenizers import END, bytes_tokenizer, write_tokenizer, write_wide_tokenizer
 
 
 def make_run(folder: Path, out: str, **keys: Any) -> Path:
@@ -151,6 +155,85 @@ def test_finished_parts_are_not_written_again(rows: Path, tmp_path: Path) -> Non
     assert again == result
     assert states().keys() == before.keys()
     assert states()[lost] != before[lost]
+
+
+def arguments(run: Path, out: Path, *more: Any) -> list[Any]:
+    tokenizer = run.parent / "bytes"
+    return ["export", run, "--format", "megatron", "--tokenizer", tokenizer, "--out", out, *more]
+
+
+@pytest.fixture(scope="module")
+def shards(folder: Path) -> tuple[Path, dict[str, bytes]]:
+    """Run with several shards; return it with the files of its export."""
+    draw, texts = random.Random(0), paragraphs(20)
+    rows = [{"text": text, "notes": draw.randbytes(20_000).hex()} for text in texts[200:280]]
+    write_jsonl(folder / "long.jsonl", rows)
+    source = {"name": "people", "role": "human", "files": [str(folder / "long.jsonl")]}
+    out = folder / "shards"
+    dedup(parse({"out": str(out), "sources": [source], "shard_mb": 1, "workers": 2}))
+    tokens, result = exported(out, out=str(folder / "all"))
+    assert len(result.parts) > 2
+    return out, files_of(tokens)
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in [*out.glob("train-*"), out / "tokens.json"]}
+
+
+@pytest.mark.parametrize(
+    ("point", "times"), [(r"train-.*\.bin", 2), (r"train-.*\.idx", 1), ("tokens.json", 1)]
+)
+def test_a_killed_export_goes_on_to_the_same_bytes(
+    shards: tuple[Path, dict[str, bytes]], tmp_path: Path, point: str, times: int
+) -> None:
+    run, expected = shards
+    out = tmp_path / "tokens"
+    kill_at(point, *arguments(run, out), times=times)
+    assert not (out / "manifest.json").exists()
+    outcross(*arguments(run, out))
+    assert files_of(out) == expected
+
+
+def test_a_killed_export_of_another_order_leaves_nothing_behind(
+    shards: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    run, expected = shards
+    out = tmp_path / "tokens"
+    outcross(*arguments(run, out))
+    kill_at(r"train-.*\.bin", *arguments(run, out, "--seed", 7), times=2)
+    outcross(*arguments(run, out))
+    assert files_of(out) == expected
+
+
+def test_a_second_export_into_the_same_folder_is_refused(rows: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tokens"
+    with lock_out(str(out)):
+        done = outcross(*arguments(rows, out), code=2)
+    assert f"out: another run is at work in {out}; wait for it" in done.stderr
+    assert not list(out.glob("train-*"))
+    outcross(*arguments(rows, out))
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("megatron", "int32"), ("npy", "uint32")])
+def test_a_large_vocabulary_has_wide_tokens(
+    shards: tuple[Path, dict[str, bytes]], tmp_path: Path, kind: str, dtype: str
+) -> None:
+    run, _ = shards
+    end = write_wide_tokenizer(tmp_path / "wide", 70_000)
+    out, result = exported(run, kind, tokenizer=str(tmp_path / "wide"), out=str(tmp_path / "out"))
+    assert (result.dtype, result.vocabulary, result.end_of_text.id) == (dtype, 70_000, end)
+    plain = Tokenizer.from_file(str(tmp_path / "wide" / "tokenizer.json"))
+    texts = pq.read_table(run / "data")["text"].to_pylist()
+    expected = Counter((*plain.encode(t, add_special_tokens=False).ids, end) for t in texts)
+    if kind == "megatron":
+        read = [tuple(d.tolist()) for name in result.prefixes for d in read_indexed(out / name)]
+        assert Counter(read) == expected
+    else:
+        flat = np.concatenate([np.fromfile(out / f"{n}.npy", dtype) for n in result.prefixes])
+        ends = np.flatnonzero(flat == end)
+        read = [tuple(d.tolist()) for d in np.split(flat, ends + 1)[:-1]]
+        assert Counter(read) == expected
+    assert max(map(max, expected)) > 65_535
 
 
 def test_other_tokens_than_the_report_s_are_counted_and_said(rows: Path, tmp_path: Path) -> None:
