@@ -308,6 +308,11 @@ class Config(Model):
         description="sources that documents are read from"
     )
 
+    @property
+    def encodes(self) -> bool:
+        """True if embeddings are those of an encoder."""
+        return (self.embedder or "").startswith(ENCODER)
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         names = [source.name for source in self.sources]
@@ -331,7 +336,7 @@ class Config(Model):
                 f"band_threshold: {self.band_threshold} is above near_threshold = "
                 f"{self.near_threshold}; lower it, as bands must find what is removed"
             )
-        if self.semantic_threshold is not None and not (self.embedder or "").startswith(ENCODER):
+        if self.semantic_threshold is not None and not self.encodes:
             embedder = "the packaged table" if self.embedder is None else self.embedder
             raise ValueError(
                 f"semantic_threshold: only works with an encoder, but the embedder is {embedder}, "

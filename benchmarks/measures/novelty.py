@@ -1,6 +1,6 @@
 """Distinct answers per prompt against NoveltyBench's published partitions.
 
-    python benchmarks/measures/novelty.py [--data ../shared/data]
+    python benchmarks/measures/novelty.py [--data ../shared/data] [--embedder KEY]
 
 NoveltyBench (Zhang et al. 2025) has 100 prompts, answered 10 times by GPT-4o in each of four ways
 and 8 times by people, with a published partition of every prompt's answers: a classifier's that
@@ -36,9 +36,15 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "dedup_accuracy")]
 
 from score import agreement
 
-from outcross.transforms.measuring.answer_classes import SAME, classify_answers
+from outcross.transforms.encoders.load import load_embedder
+from outcross.transforms.measuring.answer_classes import (
+    BY_ENCODER,
+    BY_TABLE,
+    SameRule,
+    classify_answers,
+)
 from outcross.transforms.measuring.answers import Answers, summarise
-from outcross.transforms.text.embed import load_default
+from outcross.transforms.text.embed import Embedder
 from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.shingles import shingles
 from outcross.transforms.text.words import Words, split_words, word_ids
@@ -56,6 +62,7 @@ class Sketched:
     hi: NDArray[np.uint64]
     lo: NDArray[np.uint64]
     embeddings: NDArray[np.int8]
+    rule: SameRule
 
     def columns(self) -> tuple[NDArray[Any], ...]:
         """Return what the rule for same answers reads."""
@@ -82,13 +89,13 @@ def rows(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
-def sketched(texts: list[str]) -> Sketched:
+def sketched(texts: list[str], embedder: Embedder) -> Sketched:
     """Sketch texts as the pipeline does."""
     array = pa.array(texts, pa.string())
     words = split_words(array)
-    return Sketched(
-        words, word_ids(words), *fingerprints(words), load_default().embed(words, array).vectors
-    )
+    embeddings = embedder.embed(words, array).vectors
+    rule = BY_ENCODER if embedder.encodes else BY_TABLE
+    return Sketched(words, word_ids(words), *fingerprints(words), embeddings, rule)
 
 
 def half(prompt: str) -> str:
@@ -108,6 +115,12 @@ def cosine(asked: Asked) -> NDArray[np.float64]:
     unit = asked.sketched.embeddings.astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
     return np.asarray(unit @ unit.T)
+
+
+def mean_of(asked: Asked) -> NDArray[np.float64]:
+    """Return the mean that the rule cuts, of all pairs of answers."""
+    weight = asked.sketched.rule.weight
+    return (jaccard(asked, 1) + weight * cosine(asked)) / (1 + weight)
 
 
 def above(similarity: Callable[[Asked], NDArray[np.float64]], least: float) -> Partition:
@@ -137,7 +150,7 @@ def classes_of(sketches: Sketched) -> NDArray[np.int64]:
     """Return the class of each answer of one prompt."""
     n = len(sketches.hi)
     columns = (sketches.words.offsets, sketches.ids, sketches.hi, sketches.lo, sketches.embeddings)
-    led = classify_answers(np.ones(n, np.uint64), *columns, most=n)
+    led = classify_answers(np.ones(n, np.uint64), *columns, rule=sketches.rule, most=n)
     classes = np.empty(n, np.int64)
     classes[np.lexsort((sketches.lo, sketches.hi))] = np.unique(led.leader, return_inverse=True)[1]
     return classes
@@ -236,9 +249,7 @@ def calibration(everything: list[Asked]) -> Table:
     for part in (CHOSEN, HELD_OUT):
         prompts = [asked for asked in everything if asked.half == part]
         i = [np.triu_indices(len(asked.texts), 1) for asked in prompts]
-        score = np.concatenate(
-            [((jaccard(a, 1) + cosine(a)) / 2)[at] for a, at in zip(prompts, i, strict=True)]
-        )
+        score = np.concatenate([mean_of(a)[at] for a, at in zip(prompts, i, strict=True)])
         truly = np.concatenate([pairs(asked.published) for asked in prompts])
         bins = np.digitize(score, edges) - 1
         cells = [truly[bins == b] for b in range(len(edges) - 1)]
@@ -253,18 +264,16 @@ def errors(everything: list[Asked]) -> Table:
     for asked in everything:
         i, j = np.triu_indices(len(asked.texts), 1)
         judged, truly = pairs(ours(asked)), pairs(asked.published)
-        lengths, near, topic = (
-            np.diff(asked.sketched.words.offsets),
-            jaccard(asked, 1),
-            cosine(asked),
-        )
+        lengths, near = np.diff(asked.sketched.words.offsets), jaccard(asked, 1)
+        rule = asked.sketched.rule
+        mean = mean_of(asked)
         for pair in np.flatnonzero(judged != truly):
             a, b = i[pair], j[pair]
             short, long = sorted((int(lengths[a]), int(lengths[b])))
             if judged[pair]:
                 which = "merged"
                 kind = "mostly the same words" if near[a, b] >= 0.5 else "one topic"
-                if near[a, b] + topic[a, b] < 2 * SAME:
+                if mean[a, b] < rule.least:
                     kind = "through their leader"
             else:
                 which = "missed"
@@ -273,7 +282,7 @@ def errors(everything: list[Asked]) -> Table:
                     kind = f"the shorter has at most {FEW_WORDS} words"
                 elif short < long / 2:
                     kind = "one is at least twice as long"
-                elif near[a, b] + topic[a, b] >= 2 * SAME:
+                elif mean[a, b] >= rule.least:
                     kind = "near, but led by others"
             counts[which, kind] += 1
             texts = (" ".join(asked.texts[a].split())[:90], " ".join(asked.texts[b].split())[:90])
@@ -289,7 +298,7 @@ def errors(everything: list[Asked]) -> Table:
     return table
 
 
-def elsewhere(data: Path) -> Table:
+def elsewhere(data: Path, embedder: Embedder) -> Table:
     """Print the rule's results where no partition is published."""
     table = Table(title="elsewhere", title_justify="left")
     for name in ("answers", "prompts", "answers a prompt", "k", "distinct among k", "same chance",
@@ -314,8 +323,8 @@ def elsewhere(data: Path) -> Table:
     for name, answers in corpora.items():
         number = {prompt: i for i, prompt in enumerate(dict.fromkeys(p for p, _ in answers), 1)}
         prompt = np.array([number[p] for p, _ in answers], np.uint64)
-        sketches = sketched([text for _, text in answers])
-        summary = summarise(prompt, *sketches.columns())
+        sketches = sketched([text for _, text in answers], embedder)
+        summary = summarise(prompt, *sketches.columns(), sketches.rule)
         table.add_row(
             name,
             str(summary.prompts),
@@ -341,18 +350,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[3] / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=default, help="holds multisample/")
-    data = parser.parse_args().data / "multisample"
+    parser.add_argument("--embedder", help="as the configuration's key; the table if absent")
+    arguments = parser.parse_args()
+    data, embedder = arguments.data / "multisample", load_embedder(arguments.embedder)
     everything = [
         Asked(
             row["source"], half(row["prompt"]), row["generations"], np.array(row["partition"]),
-            sketched(row["generations"]),
+            sketched(row["generations"], embedder),
         )
         for row in rows(data / "novelty_bench.jsonl.gz")
     ]  # fmt: skip
     console = Console(width=None if sys.stdout.isatty() else 200)
     for table in (against_published, by_source, calibration, errors):
         console.print(table(everything), "")
-    console.print(elsewhere(data))
+    if arguments.embedder is None:
+        console.print(elsewhere(data, embedder))
 
 
 if __name__ == "__main__":

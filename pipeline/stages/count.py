@@ -19,6 +19,7 @@ from outcross.pipeline.stages.selected import Kept, Selected
 from outcross.schemas.sources import Role
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
 from outcross.transforms.exchange.sums import SumUnits
+from outcross.transforms.measuring.answer_classes import BY_ENCODER, BY_TABLE
 from outcross.transforms.measuring.distinct import CountDistinct, total_distinct
 from outcross.transforms.measuring.prompts import DrawnAnswers, PromptCounts
 from outcross.transforms.measuring.selected import SelectedSums
@@ -150,7 +151,10 @@ class Counting:
             by_source |= "RegroupPrompts" >> Regroup(asked, spill)
             collected = by_source | "CollectPrompts" >> Collect(asked)
             if sketched.embedded:
-                drawn = DrawnAnswers(sketches.folder, sketches.offsets, prompts, seed, comparisons)
+                rule = BY_ENCODER if corpus.config.encodes else BY_TABLE
+                drawn = DrawnAnswers(
+                    sketches.folder, sketches.offsets, prompts, rule, seed, comparisons
+                )
                 answers = documents | "SendAnswers" >> Send(drawn, spill, after=collected)
                 answers | "CollectAnswers" >> Collect(drawn)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.transforms.measuring.answer_classes import classify_answers
+from outcross.transforms.measuring.answer_classes import BY_TABLE, SameRule, classify_answers
 from outcross.transforms.text.embed import load_default
 from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.words import split_words, word_ids
@@ -63,10 +63,10 @@ def documents(draw: st.DrawFn, most: int = 12) -> Documents:
     return Documents(offsets, np.concatenate([*words, np.zeros(0, np.uint32)]), hi, lo, embeddings)
 
 
-def partition(answers: Documents) -> list[int]:
+def partition(answers: Documents, rule: SameRule = BY_TABLE) -> list[int]:
     """Return the class of each answer to one prompt, in the order of the leaders' fingerprints."""
     n = len(answers.hi)
-    classified = classify_answers(np.ones(n, np.uint64), *answers, most=max(n, 1))
+    classified = classify_answers(np.ones(n, np.uint64), *answers, rule=rule, most=max(n, 1))
     classes = np.empty(n, np.int64)
     classes[np.lexsort((answers.lo, answers.hi))] = np.unique(
         classified.leader, return_inverse=True

@@ -1,14 +1,15 @@
 """Classes of answers to one prompt that say the same.
 
 Two answers are the same if their words are (equal fingerprints), or if the mean of two figures is
-at least `SAME`: the Jaccard similarity of their sets of words, and the cosine of their embeddings.
+large enough: the Jaccard similarity of their sets of words, and the cosine of their embeddings.
 Each corrects the other. By words alone, answers from one template are the same even if the name in
 them differs. By a static embedding alone, all answers about one topic are the same.
 
-At `SAME`, two answers are as likely the same as not by NoveltyBench's published partitions (Zhang
-et al. 2025). On the half of its prompts that `SAME` was chosen on, 45 % of the pairs at .55 to .6
-and 54 % of those at .6 to .65 are in one class. On the other half it is 41 % and 54 %
-(`benchmarks/measures/novelty.py`).
+At the threshold of `BY_TABLE`, two answers are as likely the same as not by NoveltyBench's
+published partitions (Zhang et al. 2025). On the half of its prompts that the rules were chosen on,
+45 % of the pairs at .55 to .6 and 54 % of those at .6 to .65 are in one class. On the other half it
+is 41 % and 54 %. An encoder reads the order of words as well. So its cosine counts three times in
+`BY_ENCODER`, whose threshold was chosen on the same half (`benchmarks/measures/novelty.py`).
 
 An answer joins the first leader that it is the same as, in the order of the fingerprints, else it
 leads a class of its own (leader clustering; Hartigan 1975, chapter 3). So every answer is the same
@@ -26,8 +27,25 @@ from numpy.typing import NDArray
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64, seeded_hash
 
-SAME = 0.6
-"""Mean of Jaccard similarity and cosine from which two answers are the same."""
+
+@dataclass(frozen=True)
+class SameRule:
+    """Rule by which two answers are the same.
+
+    Attributes:
+        weight: how often the cosine counts in the mean; the Jaccard similarity counts once.
+        least: mean from which two answers are the same.
+    """
+
+    weight: int
+    least: float
+
+
+BY_TABLE = SameRule(weight=1, least=0.6)
+"""Rule for embeddings that are sums of words' vectors."""
+
+BY_ENCODER = SameRule(weight=3, least=0.7)
+"""Rule for embeddings of an encoder."""
 
 MOST_ANSWERS = 512
 """Answers that are judged of one prompt, drawn by hash: pairs grow as the square."""
@@ -61,6 +79,7 @@ def classify_answers(
     lo: NDArray[np.uint64],
     embeddings: NDArray[np.int8],
     *,
+    rule: SameRule = BY_TABLE,
     seed: int = 0,
     most: int = MOST_ANSWERS,
 ) -> AnswerClasses:
@@ -76,6 +95,7 @@ def classify_answers(
         hi: uint64[n], upper halves of the fingerprints.
         lo: uint64[n], lower halves of the fingerprints.
         embeddings: int8[n, dims]; where one is all zeros, words alone decide.
+        rule: rule by which two answers are the same.
         seed: seed of the draw where a prompt has more than `most` answers.
         most: answers of a prompt that are judged.
 
@@ -96,7 +116,9 @@ def classify_answers(
     sizes = _sizes(prompt[rows])
     rows = _thin(rows, sizes, hi, lo, seed, most)
     starts = np.concatenate([[0], np.cumsum(np.minimum(sizes, most))]).astype(np.int64)
-    leader = _lead_each(starts, rows, offsets, words, embeddings, SAME, MOST_WORDS)
+    leader = _lead_each(
+        starts, rows, offsets, words, embeddings, rule.weight, rule.least, MOST_WORDS
+    )
     return AnswerClasses(sizes, starts, rows, leader)
 
 
@@ -134,7 +156,7 @@ def _thin(
 
 @njit(nogil=True, cache=True)
 def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = np.int32(0)  # 256 products of bytes stay below 2 ** 23
+    total = np.int32(0)  # 1,024 products of bytes stay below 2 ** 24
     for q in range(len(a)):
         total = np.int32(total + np.int32(a[q]) * np.int32(b[q]))
     return total
@@ -200,12 +222,13 @@ def _word_sets(rows, offsets, words, most):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _lead(rows, offsets, words, embeddings, same, most_words, leader):  # type: ignore[no-untyped-def]
+def _lead(rows, offsets, words, embeddings, weight, least, most_words, leader):  # type: ignore[no-untyped-def]
     """Fill `leader` with the position in `rows` of each answer's leader.
 
     `rows` are one prompt's answers in the order of their fingerprints, copies replaced.
     """
     starts, members, vocabulary = _word_sets(rows, offsets, words, most_words)
+    enough = (1 + weight) * least
     in_set = np.zeros(vocabulary, np.uint8)
     squares = np.empty(len(rows), np.int64)
     leaders = np.empty(len(rows), np.int64)
@@ -232,7 +255,7 @@ def _lead(rows, offsets, words, embeddings, same, most_words, leader):  # type: 
             if not unknown:
                 product = _dot(answer, embeddings[rows[led_by]])
                 cosine = product / np.sqrt(np.float64(squares[i] * squares[led_by]))
-            if fewest / max(len(answer_set), len(leader_set)) + cosine < 2 * same:
+            if fewest / max(len(answer_set), len(leader_set)) + weight * cosine < enough:
                 continue
             shared = np.int64(0)
             for word in leader_set:
@@ -240,7 +263,7 @@ def _lead(rows, offsets, words, embeddings, same, most_words, leader):  # type: 
             jaccard = shared / (len(answer_set) + len(leader_set) - shared)
             if unknown:  # no row of the embedder's table: words alone decide
                 cosine = jaccard
-            if jaccard + cosine >= 2 * same:
+            if jaccard + weight * cosine >= enough:
                 leader[i] = led_by
                 break
         if leader[i] == i:
@@ -251,11 +274,11 @@ def _lead(rows, offsets, words, embeddings, same, most_words, leader):  # type: 
 
 
 @njit(nogil=True, cache=True)
-def _lead_each(starts, rows, offsets, words, embeddings, same, most_words):  # type: ignore[no-untyped-def]
+def _lead_each(starts, rows, offsets, words, embeddings, weight, least, most_words):  # type: ignore[no-untyped-def]
     leader = np.empty(len(rows), np.int64)
     for p in range(len(starts) - 1):
         begin, end = starts[p], starts[p + 1]
         part = leader[begin:end]
-        _lead(rows[begin:end], offsets, words, embeddings, same, most_words, part)
+        _lead(rows[begin:end], offsets, words, embeddings, weight, least, most_words, part)
         part += begin
     return leader

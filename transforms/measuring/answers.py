@@ -11,7 +11,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.estimators.entropy import entropy
-from outcross.transforms.measuring.answer_classes import MOST_ANSWERS, classify_answers
+from outcross.transforms.measuring.answer_classes import (
+    BY_TABLE,
+    MOST_ANSWERS,
+    SameRule,
+    classify_answers,
+)
 
 DRAWS = 10
 """Most answers among which distinct ones are counted, as in NoveltyBench."""
@@ -199,6 +204,7 @@ def summarise(
     hi: NDArray[np.uint64],
     lo: NDArray[np.uint64],
     embeddings: NDArray[np.int8],
+    rule: SameRule = BY_TABLE,
     seed: int = 0,
     most: int = MOST_ANSWERS,
 ) -> Prompts:
@@ -207,7 +213,9 @@ def summarise(
     Except for the row numbers, the result does not depend on the order of the documents. Arguments
     and errors are those of `classify_answers`.
     """
-    classes = classify_answers(prompt, offsets, words, hi, lo, embeddings, seed=seed, most=most)
+    classes = classify_answers(
+        prompt, offsets, words, hi, lo, embeddings, rule=rule, seed=seed, most=most
+    )
     sizes, rows = classes.sizes, classes.rows
     leads, counts = np.unique(classes.leader, return_counts=True)
     ends = np.searchsorted(leads, classes.starts)

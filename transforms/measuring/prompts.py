@@ -18,6 +18,7 @@ from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.units import unit_file
+from outcross.transforms.measuring.answer_classes import SameRule
 from outcross.transforms.measuring.answers import summarise
 from outcross.transforms.measuring.distinct import parted
 from outcross.transforms.measuring.smallest import smallest_until
@@ -130,6 +131,7 @@ class DrawnAnswers:
         sketches: folder of the sketches.
         offsets: int64[U + 1], number of the first document of each unit.
         drawn: folder that `PromptCounts` wrote.
+        rule: rule by which two answers are the same.
         seed: seed of the run.
         folder: folder that gets the comparison of each source, JSON by its number.
     """
@@ -137,6 +139,7 @@ class DrawnAnswers:
     sketches: str
     offsets: NDArray[np.int64]
     drawn: str
+    rule: SameRule
     seed: int
     folder: str
 
@@ -166,16 +169,17 @@ class DrawnAnswers:
         """Write the comparison of a source's answers."""
         if rows is not None:
             path = unit_file(self.folder, key, "json")
-            files.write_json(path, compare_answers(rows, self.seed))
+            files.write_json(path, compare_answers(rows, self.rule, self.seed))
         yield key
 
 
-def compare_answers(rows: pa.Table, seed: int) -> dict[str, Any]:
+def compare_answers(rows: pa.Table, rule: SameRule, seed: int) -> dict[str, Any]:
     """Compare the answers to each of some prompts.
 
     Args:
         rows: n answers in any order: `document`, `prompt`, `fingerprint_hi`, `fingerprint_lo`,
             `words` and `embedding`.
+        rule: rule by which two answers are the same.
         seed: seed of the run.
 
     Returns:
@@ -187,7 +191,7 @@ def compare_answers(rows: pa.Table, seed: int) -> dict[str, Any]:
         rows[name].to_numpy() for name in ("document", "prompt", "fingerprint_hi", "fingerprint_lo")
     )
     embeddings = fixed_matrix(rows["embedding"], np.int8)
-    summary = summarise(prompt, *packed_runs(rows["words"]), hi, lo, embeddings, seed)
+    summary = summarise(prompt, *packed_runs(rows["words"]), hi, lo, embeddings, rule, seed)
     names = ("several", "answers", "k", "distinct", "effective", "same_chance", "gains")
     shown = [
         {**asdict(case), "document": int(document[case.row])} for case in summary.collapsed[:SHOWN]

@@ -14,34 +14,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from outcross.transforms.measuring.answer_classes import SAME, classify_answers
+from outcross.transforms.measuring.answer_classes import (
+    BY_ENCODER,
+    BY_TABLE,
+    SameRule,
+    classify_answers,
+)
 from tests.support.answers import Documents, documents, partition, sketched
 
 DATA = Path(os.environ.get("OUTCROSS_DATA", Path(__file__).parents[4] / "shared/data"))
 
 
-def alike(a: set[int], b: set[int], x: NDArray[np.int64], y: NDArray[np.int64]) -> bool:
+RULES = st.sampled_from([BY_TABLE, BY_ENCODER])
+Answer = tuple[set[int], NDArray[np.int64]]
+
+
+def alike(one: Answer, other: Answer, rule: SameRule) -> bool:
     """Compare two answers by the documented rule."""
+    (a, x), (b, y) = one, other
     if not a or not b:
         return False
     jaccard = len(a & b) / len(a | b)
     squares = int((x * x).sum()) * int((y * y).sum())
     cosine = int((x * y).sum()) / np.sqrt(float(squares)) if squares else jaccard
-    return bool(jaccard + cosine >= 2 * SAME)
+    return bool(jaccard + rule.weight * cosine >= (1 + rule.weight) * rule.least)
 
 
-def plain_partition(answers: Documents) -> list[int]:
+def plain_partition(answers: Documents, rule: SameRule) -> list[int]:
     """Leader clustering in plain Python."""
     by_fingerprint: dict[tuple[int, int], list[int]] = {}
     for d in range(len(answers.hi)):
         by_fingerprint.setdefault((int(answers.hi[d]), int(answers.lo[d])), []).append(d)
     classes = [0] * len(answers.hi)
-    leaders: list[tuple[set[int], NDArray[np.int64]]] = []
+    leaders: list[Answer] = []
     for _, copies in sorted(by_fingerprint.items()):
         row = min(copies, key=lambda d: answers.embeddings[d].tolist())
         words = set(answers.words[answers.offsets[row] : answers.offsets[row + 1]].tolist())
         vector = answers.embeddings[row].astype(np.int64)
-        hits = (k for k, led in enumerate(leaders) if alike(words, led[0], vector, led[1]))
+        hits = (k for k, led in enumerate(leaders) if alike((words, vector), led, rule))
         number = next(hits, len(leaders))
         if number == len(leaders):
             leaders.append((words, vector))
@@ -51,16 +61,20 @@ def plain_partition(answers: Documents) -> list[int]:
 
 
 @settings(max_examples=400)
-@given(documents())
-def test_the_partition_is_that_of_plain_leader_clustering(answers: Documents) -> None:
-    assert partition(answers) == plain_partition(answers)
+@given(documents(), RULES)
+def test_the_partition_is_that_of_plain_leader_clustering(
+    answers: Documents, rule: SameRule
+) -> None:
+    assert partition(answers, rule) == plain_partition(answers, rule)
 
 
-@given(documents(), st.randoms(use_true_random=False))
-def test_the_partition_does_not_depend_on_the_order(answers: Documents, random: object) -> None:
+@given(documents(), RULES, st.randoms(use_true_random=False))
+def test_the_partition_does_not_depend_on_the_order(
+    answers: Documents, rule: SameRule, random: object
+) -> None:
     rows = list(range(len(answers.hi)))
     random.shuffle(rows)  # type: ignore[attr-defined]
-    assert partition(answers.at(rows)) == [partition(answers)[row] for row in rows]
+    assert partition(answers.at(rows), rule) == [partition(answers, rule)[row] for row in rows]
 
 
 def test_there_are_no_chains() -> None:
@@ -100,6 +114,21 @@ def test_neither_one_template_nor_one_topic_is_the_same() -> None:
     assert classes[0] == classes[1]
     assert classes[5] == classes[6]
     assert len(set(classes)) == 8
+
+
+def test_the_cosine_of_an_encoder_counts_three_times() -> None:
+    """Share half of the words: .5 and a cosine of .72 are the same by the table's rule alone."""
+    words = np.array([1, 2, 3, 2, 3, 4], np.uint32)
+    hi = np.arange(2, dtype=np.uint64)
+    for cosine, by_table, by_encoder in ((0.72, 1, 2), (0.8, 1, 1), (0.6, 2, 2)):
+        angles = np.array([0, np.arccos(cosine)])
+        embeddings = np.zeros((2, 256), np.int8)
+        embeddings[:, 0], embeddings[:, 1] = np.rint(
+            120 * np.array([np.cos(angles), np.sin(angles)])
+        )
+        answers = Documents(np.arange(3) * 3, words, hi, hi, embeddings)
+        classes = [len(set(partition(answers, rule))) for rule in (BY_TABLE, BY_ENCODER)]
+        assert classes == [by_table, by_encoder]
 
 
 def test_where_the_embedder_has_nothing_to_say_words_decide() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
+from outcross.transforms.measuring.answer_classes import BY_ENCODER
 from outcross.transforms.measuring.answers import summarise
 from outcross.transforms.measuring.prompts import (
     SHOWN,
@@ -99,7 +100,7 @@ def test_a_pipeline_compares_the_answers_of_each_source(
         Path(folder).mkdir()
     asking = [True, False, True]
     counts = PromptCounts(sketches.folder, asking, SEED, partitions, counted)
-    answers = DrawnAnswers(sketches.folder, sketches.offsets, counted, SEED, compared)
+    answers = DrawnAnswers(sketches.folder, sketches.offsets, counted, BY_ENCODER, SEED, compared)
 
     def build(root: Any) -> None:
         lanes = root | Create([sketches.units[:2], sketches.units[2:]])
@@ -119,7 +120,7 @@ def test_a_pipeline_compares_the_answers_of_each_source(
         hi, lo = (table[f"fingerprint_{half}"].to_numpy() for half in ("hi", "lo"))
         embeddings = fixed_matrix(table["embedding"], np.int8)
         words = packed_runs(table["words"])
-        expected = summarise(prompt[several], *words, hi, lo, embeddings, SEED)
+        expected = summarise(prompt[several], *words, hi, lo, embeddings, BY_ENCODER, SEED)
         comparison = read_comparison(compared, number)
         assert comparison is not None
         for name in ("several", "answers", "k", "distinct", "effective", "same_chance"):
