@@ -15,6 +15,7 @@ from outcross.pipeline.commands.job import (
 from outcross.pipeline.engine.artifacts import MANIFEST, WORK, read_manifest
 from outcross.pipeline.engine.progress import StageProgress
 from outcross.pipeline.inputs.corpus import corpus_sources, data_files
+from outcross.pipeline.inputs.tokenizer import tokenizer_of_run
 from outcross.pipeline.page.document import page
 from outcross.pipeline.stages.audited import read_corpus
 from outcross.pipeline.stages.cluster import cluster
@@ -150,13 +151,20 @@ def audit(
 def _as_run(request: AuditRequest) -> AuditRequest:
     """Return the request with embedder and tokenizer of the run that wrote its path.
 
-    Keys that the request gives stay.
+    Keys that the request gives stay. If the run's tokenizer has changed since or is gone, its copy
+    in the run's work folder counts.
     """
     out = request.paths[0]
     described = read_manifest(out) if files.exists(files.join(out, MANIFEST)) else None
-    asked = {} if described is None else described.get("configuration", {})
-    keys = [key for key in ("embedder", "tokenizer") if getattr(request, key) is None]
-    return request.model_copy(update={key: asked[key] for key in keys if key in asked})
+    if described is None:
+        return request
+    keys: dict[str, Any] = {}
+    embedder = described.get("configuration", {}).get("embedder")
+    if request.embedder is None and embedder is not None:
+        keys["embedder"] = embedder
+    if request.tokenizer is None and "tokenizer" in described:
+        keys["tokenizer"] = tokenizer_of_run(out, described)[0]
+    return request.model_copy(update=keys)
 
 
 def _run_reference(path: str, embedder: str | None) -> str | None:

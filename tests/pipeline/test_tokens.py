@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,27 @@ def test_an_audit_of_a_run_counts_as_the_run(folder: Path, counted: Path) -> Non
     tokens = sum(row["outcross"]["tokens"] for row in rows(counted) if row["outcross"]["copy"] == 1)
     known = json_of(folder / "audit", "report.json")["stages"][0]["roles"]["all"]["tokens"]
     assert 0 < known <= tokens
+
+
+@pytest.mark.parametrize("place", ["other", "gone"])
+def test_an_audit_counts_by_the_run_s_copy_of_a_tokenizer_that_changed(
+    folder: Path, counted: Path, tmp_path: Path, place: str
+) -> None:
+    run_folder = tmp_path / "run"
+    shutil.copytree(counted, run_folder)
+    manifest = json_of(run_folder, "manifest.json")
+    manifest["configuration"]["tokenizer"] = str(folder / place)
+    (run_folder / "manifest.json").write_text(json.dumps(manifest))
+    request = AuditRequest(paths=[str(run_folder)], out=str(tmp_path / "audit"))
+    report = audit(request).report
+    stored = json_of(counted, "report.json")["tokenizer"]["sha256"]
+    assert report.tokenizer is not None
+    assert report.tokenizer.sha256 == stored
+
+    for copy in (run_folder / ".outcross").glob("tokenizer-*"):
+        copy.unlink()
+    with pytest.raises(ConfigError, match=r"^tokenizer: .*run has counted tokens of bytes .*more"):
+        audit(AuditRequest(paths=[str(run_folder)], out=str(tmp_path / "again")))
 
 
 def test_a_reference_is_built_with_the_tokenizer_of_its_runs(folder: Path) -> None:
