@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import borrowing, kernel, late_kernel
 
-@njit("uint64(uint64)", nogil=True, cache=True, inline="always")
+
+@kernel("uint64(uint64)", _nrt=False, forceinline=True)
 def mix64(x):  # type: ignore[no-untyped-def]
     """Mix 64 bits by the finaliser of splitmix64.
 
@@ -28,7 +30,7 @@ def mix64(x):  # type: ignore[no-untyped-def]
 _HALVES = types.Array(types.uint64, 1, "A", readonly=True)  # Arrow's buffers are read-only
 
 
-@njit(types.void(_HALVES, _HALVES, types.uint64, types.uint64[:]), nogil=True, cache=True)
+@late_kernel(types.void(_HALVES, _HALVES, types.uint64, types.uint64[:]))
 def _hash(hi, lo, start, out):  # type: ignore[no-untyped-def]
     for i in range(len(out)):
         # Two rounds: with one, documents whose halves differ by the same bits would collide.
@@ -67,20 +69,9 @@ def seeded_hash(
 
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_SIGNATURES = [
-    types.void(
-        types.Array(word, 1, "A", readonly=True),
-        *(types.int64, types.int64, types.int64, types.uint64, types.uint64[::1]),
-    )
-    for word in (types.uint32, types.uint64)
-]
 
 
-@njit(
-    _SIGNATURES,
-    nogil=True,
-    cache=True,
-)
+@borrowing()
 def hash_ngrams(words, start, stop, ngram, leaving, out):  # type: ignore[no-untyped-def]
     """Fill `out` from its beginning with the hashes of the n-grams of a run of words.
 

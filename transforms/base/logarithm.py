@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from outcross.transforms.base.kernels import kernel
 
 LOG_BITS = 40  # the unit of `log` is 2**-LOG_BITS nats
 
@@ -30,7 +31,7 @@ _TABLE = _log_table()
 LN2 = int(_TABLE[-1])  # in 2**-LOG_BITS
 
 
-@njit("int64(float64)", nogil=True, cache=True)
+@kernel("int64(float64)")
 def log(x):  # type: ignore[no-untyped-def]
     """Return ln(x) in 2**-40 nats for positive normal x; the error is below 2**-27."""
     bits = np.float64(x).view(np.int64)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel
 
-@njit(nogil=True, cache=True)
+
+@kernel()
 def _find(parent, node):  # type: ignore[no-untyped-def]
     while parent[node] != node:
         parent[node] = parent[parent[node]]
@@ -15,7 +16,7 @@ def _find(parent, node):  # type: ignore[no-untyped-def]
     return node
 
 
-@njit("int64[:](int64, int64[:], int64[:])", nogil=True, cache=True)
+@kernel("int64[:](int64, int64[:], int64[:])")
 def _roots(nodes, left, right):  # type: ignore[no-untyped-def]
     """Return the smallest node that each node is connected with (union-find)."""
     parent = np.arange(nodes)
@@ -66,7 +67,7 @@ def connect_groups(
     return connect(document[same], document[same + 1])
 
 
-@njit("int64[:](int64[:], int64)", nogil=True, cache=True)
+@kernel("int64[:](int64[:], int64)")
 def _pack(weight, limit):  # type: ignore[no-untyped-def]
     bins = np.empty(len(weight), np.int64)
     number, filled = 0, 0

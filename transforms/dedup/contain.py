@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from outcross.transforms.base import files
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight
+from outcross.transforms.base.kernels import late_kernel
 from outcross.transforms.text.ngrams import INT64, UINT32, check_documents
 
 NGRAM = 8
@@ -88,11 +89,7 @@ class ContainIndex:
         return cls(int(arrays["ngram"]), *(arrays[name] for name in names))
 
 
-@njit(
-    types.void(INT64, UINT32, types.int64, types.uint64, INT64, types.uint64[::1]),
-    nogil=True,
-    cache=True,
-)
+@late_kernel(types.void(INT64, UINT32, types.int64, types.uint64, INT64, types.uint64[::1]))
 def _hash_items(offsets, words, ngram, leaving, places, out):  # type: ignore[no-untyped-def]
     for d in range(len(offsets) - 1):
         if places[d] < places[d + 1]:
@@ -176,16 +173,14 @@ def build_index(
 # Each n-gram of a document costs one look at the bitmap. What passes is looked up among about one
 # hash, and its postings, `common` at most, are walked once a document: where an n-gram is repeated,
 # `seen` ends it there. So a document costs its words plus the postings of the n-grams it matches.
-@njit(
+@late_kernel(
     types.void(
         *(INT64, UINT32, types.int64, types.uint64, types.float64),
         *(_PACKED_UINT8, types.uint64, _PACKED_INT64, types.uint64),
         *(_PACKED_UINT64, _PACKED_INT64, _PACKED_INT32, _PACKED_INT32),
         *(types.int32[::1], types.int64[::1], types.int32[::1], types.float32[::1]),
         types.int64[::1],
-    ),
-    nogil=True,
-    cache=True,
+    )
 )
 def _find(  # type: ignore[no-untyped-def]
     offsets,

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from outcross.transforms.base.kernels import kernel
 
 CELLS = 4
 """Number of cells that a document stands in."""
@@ -30,7 +31,7 @@ _MARGIN = 1e-5  # of the float32 comparison before the exact one
 Decision = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _largest(products, out):  # type: ignore[no-untyped-def]
     """Find the columns of the largest values of each row; of equal ones the first."""
     most = out.shape[1]

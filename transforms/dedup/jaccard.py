@@ -10,24 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import leaving_weight, mix64
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.shingles import document_shingles, most_shingles
 
 _LARGEST_TABLE = 27  # 2 ** 27 counts of 2 bytes
 _MOST = np.uint16(0xFFFF)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _places(shingle, mask):  # type: ignore[no-untyped-def]
     """Return the two places where a shingle is counted."""
     return shingle & mask, mix64(shingle) & mask
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count(offsets, words, wordless, ngram, leaving, table):  # type: ignore[no-untyped-def]
     """Count the documents of every shingle, in `table`, at two places."""
     longest = most_shingles(offsets, ngram)
@@ -50,7 +50,7 @@ def _count(offsets, words, wordless, ngram, leaving, table):  # type: ignore[no-
                 table[second] += np.uint16(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _similarities(offsets, words, wordless, ngram, leaving, table, limit, left, right, order, out):  # type: ignore[no-untyped-def]
     longest = np.int64(1)
     for pair in order:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.schemas.sources import Role
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.dedup.rules import Rules
 
 _ROLES: dict[Role, int] = {"exclude": 0, "reference": 1, "human": 2, "synthetic": 3}
@@ -72,7 +72,7 @@ def order_keys(columns: Mapping[str, NDArray[Any]], rules: Rules) -> list[NDArra
     ]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _firsts(starts, position, party, alike, first):  # type: ignore[no-untyped-def]
     """Find the first kept document that may stand for each member of groups of equal texts."""
     none = np.int64(1) << np.int64(62)

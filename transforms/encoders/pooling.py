@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.encoders.sentence_config import Pooling
 from outcross.transforms.text.embed import SCALE
 
@@ -13,7 +13,7 @@ _MEAN, _CLS, _MAX, _LAST = range(4)
 _NUMBERS = {"mean": _MEAN, "cls": _CLS, "max": _MAX, "lasttoken": _LAST}
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _pool(states, lengths, mode, out):  # type: ignore[no-untyped-def]
     dims = out.shape[1]
     total = np.empty(dims, np.float64)

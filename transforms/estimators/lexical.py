@@ -12,22 +12,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
+from outcross.transforms.base.kernels import late_kernel
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.text.ngrams import INT64, UINT32, check_documents
 
 _SHARED = np.int64(-1)  # marks an n-gram that stands in several documents
 
 
-@njit(
-    types.Tuple((types.int64[::1], types.int64))(INT64, UINT32, types.int64, types.uint64),
-    nogil=True,
-    cache=True,
-)
+@late_kernel(types.Tuple((types.int64[::1], types.int64))(INT64, UINT32, types.int64, types.uint64))
 def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
     """Count each n-gram, and the n-gram tokens that stand in another document too."""
     documents = len(offsets) - 1
@@ -68,11 +65,7 @@ def _count(offsets, words, n, leaving):  # type: ignore[no-untyped-def]
     return out, repeated
 
 
-@njit(
-    types.void(INT64, UINT32, types.int64, types.uint64[::1]),
-    nogil=True,
-    cache=True,
-)
+@late_kernel(types.void(INT64, UINT32, types.int64, types.uint64[::1]))
 def _openings(offsets, words, length, out):  # type: ignore[no-untyped-def]
     for d in range(len(out)):
         stop = min(offsets[d] + length, offsets[d + 1])
@@ -85,7 +78,7 @@ def _openings(offsets, words, length, out):  # type: ignore[no-untyped-def]
         out[d] = mix64(start)
 
 
-@njit(types.void(UINT32, types.uint64[::1]), nogil=True, cache=True)
+@late_kernel(types.void(UINT32, types.uint64[::1]))
 def _mix(words, out):  # type: ignore[no-untyped-def]
     for i in range(len(out)):
         out[i] = mix64(np.uint64(words[i]))

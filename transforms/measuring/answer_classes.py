@@ -21,11 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64, seeded_hash
+from outcross.transforms.base.kernels import kernel
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _thin(
     return rows[kept]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = np.int32(0)  # 1,024 products of bytes stay below 2 ** 24
     for q in range(len(a)):
@@ -162,7 +162,7 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _copies(rows, prompt, hi, lo, embeddings):  # type: ignore[no-untyped-def]
     """Replace all copies, answers with one prompt and one fingerprint, by one row.
 
@@ -189,7 +189,7 @@ def _copies(rows, prompt, hi, lo, embeddings):  # type: ignore[no-untyped-def]
         begin = end
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _word_sets(rows, offsets, words, most):  # type: ignore[no-untyped-def]
     """Give the words of one prompt numbers and list each answer's set; a copy's set is empty."""
     total = np.int64(0)
@@ -221,7 +221,7 @@ def _word_sets(rows, offsets, words, most):  # type: ignore[no-untyped-def]
     return starts, members, distinct
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _lead(rows, offsets, words, embeddings, weight, least, most_words, leader):  # type: ignore[no-untyped-def]
     """Fill `leader` with the position in `rows` of each answer's leader.
 
@@ -273,7 +273,7 @@ def _lead(rows, offsets, words, embeddings, weight, least, most_words, leader): 
             in_set[word] = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _lead_each(starts, rows, offsets, words, embeddings, weight, least, most_words):  # type: ignore[no-untyped-def]
     leader = np.empty(len(rows), np.int64)
     for p in range(len(starts) - 1):

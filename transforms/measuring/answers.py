@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.estimators.entropy import entropy
 from outcross.transforms.measuring.answer_classes import (
     BY_TABLE,
@@ -38,7 +38,7 @@ COLLAPSED_ANSWERS = 4
 """Least answers that show a collapse: with two or three, the chance depends on one pair."""
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _gains(counts, out):  # type: ignore[no-untyped-def]
     """Fill `out` with the chance that the k-th draw is of a class that no earlier draw was of."""
     n = counts.sum()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import RAW_BYTES, Piece
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import content, strip_marks
 from outcross.transforms.inputs.footers import fault_of_names
@@ -198,7 +198,7 @@ def _parsed(
     return table.combine_chunks().to_batches()[0]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _cut(
     data: NDArray[np.uint8], delimiter: int, expected: int, final: bool, longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], int, int]:

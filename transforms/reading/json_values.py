@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 import orjson
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.schemas.documents import Piece
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.inputs.compressed import BrokenError
 from outcross.transforms.inputs.content import LineBlocks, content, strip_marks, whole_lines
 from outcross.transforms.rows.open_keys import is_named
@@ -176,7 +176,7 @@ def _new_state() -> NDArray[np.int64]:
     return state
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _split(
     data: NDArray[np.uint8], level: int, state: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from outcross.schemas.supertypes import MAX_DEPTH
 from outcross.transforms.base.eight_bytes import count_ones, trailing_zeros
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.base.sixty_four_bytes import mark_bytes
 
 FILLED = np.uint8(1)
@@ -58,11 +59,7 @@ def scan(data: bytes) -> Lines:
     return Lines(data, *_scan(np.frombuffer(data, np.uint8)))
 
 
-@njit(
-    types.Tuple((types.int64[::1], types.int64[::1], types.uint8[::1]))(_bytes_in),
-    nogil=True,
-    cache=True,
-)
+@kernel(types.Tuple((types.int64[::1], types.int64[::1], types.uint8[::1]))(_bytes_in))
 def _scan(
     data: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.embed import SCALE
 
 POINTS_PER_CENTROID = 64
@@ -94,7 +94,7 @@ class Codebook:
             yield batch, embeddings[batch].astype(np.float32) @ columns
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _nearest(
     products: NDArray[np.float32],
     counts: NDArray[np.int64],

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.base.logarithm import LOG_BITS, log
 from outcross.transforms.reference.codebook import Codebook
 from outcross.transforms.text.embed import ROWS_IN_INT16, add_rows, quantise
@@ -58,7 +58,7 @@ class SecondCodebook:
         return self.codebook.nearest(word_vectors(offsets, words, self.weights))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def count_documents(
     offsets: NDArray[np.int64],
     words: NDArray[np.uint32],
@@ -96,7 +96,7 @@ def word_weights(frequencies: NDArray[np.int64], documents: int) -> NDArray[np.u
     return weights
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _weights(frequencies, documents):  # type: ignore[no-untyped-def]
     out = np.zeros(len(frequencies), np.uint8)
     all_documents = log(np.float64(2 * documents + 2))
@@ -142,13 +142,13 @@ def _table(weights: bytes) -> NDArray[np.int8]:
     return table
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel()
 def _project(offsets, words, table, weights, out):  # type: ignore[no-untyped-def]
     total = np.zeros(table.shape[1], np.int64)
     batch = np.empty(ROWS_IN_INT16, np.int64)
     for d in range(len(offsets) - 1):
         total[:] = 0
-        pending = 0
+        pending = np.int64(0)
         for i in range(offsets[d], offsets[d + 1]):
             bucket = words[i] >> _SHIFT
             if weights[bucket] == 0:

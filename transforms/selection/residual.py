@@ -25,9 +25,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
+from outcross.transforms.base.kernels import kernel, late_kernel
 from outcross.transforms.base.logarithm import LOG_BITS, log
 from outcross.transforms.base.prefetch import AHEAD, prefetch
 from outcross.transforms.text.ngrams import INT64, UINT32, Tables, bigram, check_documents
@@ -42,7 +43,7 @@ _FLOOR = 1e-9  # least probability
 _SMALL = 1 << 10  # counts below it have their logarithms in a table
 
 
-@njit("int64(int64)", nogil=True, cache=True, inline="always")
+@kernel("int64(int64)", inline="always")
 def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
@@ -53,7 +54,7 @@ _HALF = np.int64(32)
 _TOGETHER = 16  # probabilities, or ratios of them, whose product is still a normal number
 
 
-@njit(types.void(INT64, INT64, types.uint64[::1]), nogil=True, cache=True)
+@late_kernel(types.void(INT64, INT64, types.uint64[::1]))
 def _tabulate(reference, current, out):  # type: ignore[no-untyped-def]
     # ln((c + .1) / (N + .1 B)) = ln(10 c + 1) - ln(10 N + B): logarithms of whole numbers. The
     # second one is the same for all buckets, and added by `_score`.
@@ -70,12 +71,12 @@ def _tabulate(reference, current, out):  # type: ignore[no-untyped-def]
         )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _count_of(packed):  # type: ignore[no-untyped-def]
     return np.float64(np.uint32(packed).view(np.float32))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _discounted(pair, before, p):  # type: ignore[no-untyped-def]
     """Compute the probability of a word after another times (before + 1), and at least the floor.
 
@@ -90,13 +91,11 @@ _UINT64 = types.Array(types.uint64, 1, "A", readonly=True)
 _FLOAT32 = types.Array(types.float32, 1, "A", readonly=True)
 
 
-@njit(
+@late_kernel(
     types.void(
         *(INT64, UINT32, INT64, _UINT64, _UINT64, types.int64, types.int64, types.int64),
         types.int64[:, ::1],
-    ),
-    nogil=True,
-    cache=True,
+    )
 )
 def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, out):  # type: ignore[no-untyped-def]
     buckets = np.int64(len(unigrams))
@@ -135,11 +134,7 @@ def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, o
         out[1, r] = np.int64(np.rint(np.float64(surprisals) / np.float64(words)))
 
 
-@njit(
-    types.void(INT64, UINT32, INT64, _FLOAT32, _FLOAT32, types.int64, types.int64[::1]),
-    nogil=True,
-    cache=True,
-)
+@late_kernel(types.void(INT64, UINT32, INT64, _FLOAT32, _FLOAT32, types.int64, types.int64[::1]))
 def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ignore[no-untyped-def]
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
@@ -166,10 +161,8 @@ def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ign
         out[r] = np.int64(np.rint(np.float64(gains) / np.float64(max(end - begin, 1))))
 
 
-@njit(
-    types.void(types.int64[:, ::1], types.float64[::1], types.float64[::1], types.float64[:]),
-    nogil=True,
-    cache=True,
+@late_kernel(
+    types.void(types.int64[:, ::1], types.float64[::1], types.float64[::1], types.float64[:])
 )
 def _keys(figures, means, deviations, out):  # type: ignore[no-untyped-def]
     root = np.sqrt(np.float64(len(figures)))
@@ -241,7 +234,7 @@ class Scorer:
         return out
 
 
-@njit("int64(float64, float64)", nogil=True, cache=True)
+@kernel("int64(float64, float64)")
 def _ratio(mix, human):  # type: ignore[no-untyped-def]
     return _rounded(log(mix) - log(human))
 

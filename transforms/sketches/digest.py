@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from outcross.schemas.columns import is_json, plain
 from outcross.transforms.base.eight_bytes import eight_bytes
+from outcross.transforms.base.kernels import kernel, late_kernel
 
 _Hashes = NDArray[np.uint64]
 _Sizes = NDArray[np.int64]
@@ -216,7 +217,7 @@ def _floats(values: NDArray[np.float64]) -> _Hashes:
     return _tagged(mixed, np.uint64(0))
 
 
-@njit(types.uint64(types.uint64), nogil=True, cache=True)
+@kernel(types.uint64(types.uint64))
 def _avalanche(h: np.uint64) -> np.uint64:
     h ^= h >> np.uint64(33)
     h *= _P2
@@ -226,7 +227,7 @@ def _avalanche(h: np.uint64) -> np.uint64:
     return h if h != np.uint64(0) else _P5  # 0 stands for null
 
 
-@njit(types.uint64(types.uint64, types.uint64), nogil=True, cache=True)
+@kernel(types.uint64(types.uint64, types.uint64))
 def _step(h: np.uint64, word: np.uint64) -> np.uint64:
     word *= _P2
     word = (word << np.uint64(31)) | (word >> np.uint64(33))
@@ -234,7 +235,7 @@ def _step(h: np.uint64, word: np.uint64) -> np.uint64:
     return ((h << np.uint64(27)) | (h >> np.uint64(37))) * _P1 + _P4
 
 
-@njit(types.uint64(_bytes_in, types.int64, types.int64), nogil=True, cache=True)
+@kernel(types.uint64(_bytes_in, types.int64, types.int64))
 def _string(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     h = _P5 + np.uint64(stop - start)
     i = start
@@ -250,7 +251,7 @@ def _string(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     return _avalanche(_step(h, word))
 
 
-@njit(types.uint64[::1](_offsets_in, _bytes_in), nogil=True, cache=True)
+@kernel(types.uint64[::1](_offsets_in, _bytes_in))
 def _strings(offsets: _Sizes, data: NDArray[np.uint8]) -> _Hashes:
     out = np.empty(offsets.size - 1, np.uint64)
     for row in range(out.size):
@@ -258,7 +259,7 @@ def _strings(offsets: _Sizes, data: NDArray[np.uint8]) -> _Hashes:
     return out
 
 
-@njit(types.uint64[::1](_hashes_in, types.uint64), nogil=True, cache=True)
+@kernel(types.uint64[::1](_hashes_in, types.uint64))
 def _tagged(values: _Hashes, tag: np.uint64) -> _Hashes:
     out = np.empty(values.size, np.uint64)
     for row in range(out.size):
@@ -266,7 +267,7 @@ def _tagged(values: _Hashes, tag: np.uint64) -> _Hashes:
     return out
 
 
-@njit(types.void(types.uint64[::1], types.uint64, _hashes_in), nogil=True, cache=True)
+@kernel(types.void(types.uint64[::1], types.uint64, _hashes_in))
 def _add_members(total: _Hashes, name: np.uint64, values: _Hashes) -> None:
     """Add hashes of members, so that their order doesn't count; null counts as absent."""
     for row in range(total.size):
@@ -274,7 +275,7 @@ def _add_members(total: _Hashes, name: np.uint64, values: _Hashes) -> None:
             total[row] += _avalanche(_step(name, values[row]))
 
 
-@njit(types.uint64[::1](_offsets_in, _hashes_in), nogil=True, cache=True)
+@late_kernel(types.uint64[::1](_offsets_in, _hashes_in))
 def _lists(offsets: _Sizes, values: _Hashes) -> _Hashes:
     out = np.empty(offsets.size - 1, np.uint64)
     for row in range(out.size):
@@ -285,7 +286,7 @@ def _lists(offsets: _Sizes, values: _Hashes) -> _Hashes:
     return out
 
 
-@njit(types.uint64[::1](_offsets_in, _hashes_in, _hashes_in), nogil=True, cache=True)
+@late_kernel(types.uint64[::1](_offsets_in, _hashes_in, _hashes_in))
 def _maps(offsets: _Sizes, keys: _Hashes, values: _Hashes) -> _Hashes:
     out = np.zeros(offsets.size - 1, np.uint64)
     for row in range(out.size):
@@ -295,7 +296,7 @@ def _maps(offsets: _Sizes, keys: _Hashes, values: _Hashes) -> _Hashes:
     return out
 
 
-@njit(types.int64[::1](_offsets_in, types.int64[::1]), nogil=True, cache=True)
+@late_kernel(types.int64[::1](_offsets_in, types.int64[::1]))
 def _sums(offsets: _Sizes, sizes: _Sizes) -> _Sizes:
     out = np.zeros(offsets.size - 1, np.int64)
     for row in range(out.size):

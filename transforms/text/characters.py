@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.eight_bytes import TOPS, eight_bytes
-from outcross.transforms.base.kernels import borrowing, lower_bound
+from outcross.transforms.base.kernels import borrowing, kernel, lower_bound
 
 WORD, REPLACED, UNSTABLE, SECOND, SILENT = 1, 2, 4, 8, 16
 """Bits of a code point's class: a letter, number or underscore; to be replaced when folded; never
@@ -163,7 +162,7 @@ def skeletons() -> Substitutes:
     return _tables().skeletons
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(forceinline=True)
 def code_point(data, i, width):  # type: ignore[no-untyped-def]
     """Decode the code point at `i`, of `width` bytes (2 to 4) of valid UTF-8."""
     if width == 2:
@@ -182,7 +181,7 @@ def code_point(data, i, width):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@borrowing(forceinline=True)
 def encoded_width(lead):  # type: ignore[no-untyped-def]
     """Return the number of bytes (1 to 4) of a character from its first byte."""
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
@@ -218,7 +217,7 @@ def _composes(first, second, pairs):  # type: ignore[no-untyped-def]
     return vowel or known or (final and (first - 0xAC00) % 28 == 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _examine(data, starts, stops, documents, classes, combining, pairs, replaced, offsets):  # type: ignore[no-untyped-def]
     """Return the bits of each document, and its size when folded."""
     bits = np.zeros(len(documents), np.uint8)

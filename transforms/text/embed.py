@@ -19,12 +19,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.transforms.base import files
 from outcross.transforms.base.hash_table import find_slot, table_size
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.characters import unicode_version
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.wordpiece import WordPiece
@@ -130,7 +130,7 @@ class Embedder(Protocol):
         """
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
     """Return the entry of each word, -1 for words that the table lacks."""
     out = np.empty(len(hashes), np.int32)
@@ -139,7 +139,7 @@ def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
     """Give new words the entries from `first` on."""
     for i in range(len(hashes)):
@@ -148,7 +148,7 @@ def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
         entries[slot] = first + i
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _number_new(hashes, entries, number):  # type: ignore[no-untyped-def]
     """Give each distinct word without an entry the next number; return their first positions.
 
@@ -179,7 +179,7 @@ def _number_new(hashes, entries, number):  # type: ignore[no-untyped-def]
     return first[:distinct].copy()
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def quantise(total, out):  # type: ignore[no-untyped-def]
     """Scale a vector to length SCALE, by correctly rounded operations on exact integers alone."""
     largest = np.int64(0)
@@ -203,7 +203,7 @@ def quantise(total, out):  # type: ignore[no-untyped-def]
         out[q] = np.int8(np.int32(min(max(scaled, -127.0), 127.0)))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _look(data, spans):  # type: ignore[no-untyped-def]
     """Count each word's characters; 0 for numbers and for single ASCII characters."""
     out = np.zeros(len(spans), np.int64)
@@ -219,7 +219,7 @@ def _look(data, spans):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
     """Add at most `ROWS_IN_INT16` rows of a table to a vector.
 
@@ -244,7 +244,7 @@ def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
         total[q] += sums[q]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def sum_rows(offsets, entries, starts, rows, states, table):  # type: ignore[no-untyped-def]
     """Sum the table rows of each document's entries, and scale the sums.
 
@@ -266,7 +266,7 @@ def sum_rows(offsets, entries, starts, rows, states, table):  # type: ignore[no-
     batch = np.empty(ROWS_IN_INT16, np.int64)
     for d in range(n):
         total[:] = 0
-        pending = 0
+        pending = np.int64(0)
         for i in range(offsets[d], offsets[d + 1]):
             entry = entries[i]
             counted += states[entry] & COUNTED

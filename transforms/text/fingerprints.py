@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.eight_bytes import eight_bytes, mark_byte
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, kernel
 from outcross.transforms.text.words import Words
 
 _RETURN, _NEW_LINE = np.uint64(13), np.uint64(10)
@@ -29,7 +28,7 @@ def fingerprints(words: Words) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return hi, lo
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _fingerprints(data, starts, stops):  # type: ignore[no-untyped-def]
     n = len(starts)
     out = np.empty((2, n), np.uint64)

@@ -8,10 +8,9 @@ and then looked up. The memory makes reading faster and never changes the result
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from outcross.transforms.base.eight_bytes import eight_bytes
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, kernel
 from outcross.transforms.text.word_hashes import NUMBER, SINGLE, SPACELESS
 
 LONGEST, _MOST = 8, 4  # bytes of a gap and signs in it that can be remembered
@@ -32,7 +31,7 @@ _LEADING = tuple(ord(c) for c in "#>-+=")  # marks of Markdown at the start of a
 _LINE = ord("\n")
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def gap_memory():  # type: ignore[no-untyped-def]
     """Return an empty memory: gaps, what they stand between, results, counts and signs."""
     return (

@@ -131,7 +131,7 @@ def code_lines(text, stop, codes):  # type: ignore[no-untyped-def]
     opened = previous = False  # what the last line with text was: ends in : or {, code
     indent_before = header = 0
     tabs_before = np.uint64(0)
-    i = 0
+    i = np.int64(0)  # a constant 0 would be a type of its own
     while i <= stop:
         i, indent, first, last, repeated, tabs, signs = describe_line(text, i, stop)
         codes[lines] = fenced and first != 0

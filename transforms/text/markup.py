@@ -70,7 +70,7 @@ def _is_white(c):  # type: ignore[no-untyped-def]
     )
 
 
-@borrowing(inline="always")
+@borrowing(forceinline=True)
 def _decoded(text, i):  # type: ignore[no-untyped-def]
     """Return the code point at `i` and how many bytes it takes."""
     lead = text[i]

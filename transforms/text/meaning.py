@@ -18,11 +18,10 @@ count, `lines` which lines are code. `lexicon` has the negations, numbers and un
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, copy_bytes, kernel
 from outcross.transforms.text.characters import character_classes
 from outcross.transforms.text.gaps import (
     LEFT,
@@ -130,7 +129,7 @@ def _document(  # type: ignore[no-untyped-def]
     pairs[:] = -1
     pairs[OPEN_PAIRS] = 0
     lines, table = code_lines(text, size, codes) if looked else (0, False)
-    line = 0
+    line = np.int64(0)
     item = raw = False  # whether the word before the gap is an item, and whether it keeps its case
     until = 0  # words before this index belong to the last lexicon entry
     number = False  # whether a unit after the last word is an item, as in "5 km"
@@ -246,7 +245,7 @@ def _document(  # type: ignore[no-untyped-def]
     return filled, mix64(wording)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries):  # type: ignore[no-untyped-def]
     n = len(starts)
     longest = most = np.int64(0)
@@ -264,7 +263,7 @@ def _items(data, starts, stops, offsets, edges, hashes, kinds, classes, entries)
     out = np.empty(most, np.uint64)
     for d in range(n):
         size = stops[d] - starts[d]
-        text[:size] = data[starts[d] : stops[d]]
+        copy_bytes(data, starts[d], stops[d], text)
         text[size : size + PADDING] = _SPACE
         span = slice(offsets[d], offsets[d + 1])
         document_edges = edges[2 * offsets[d] : 2 * offsets[d + 1]]

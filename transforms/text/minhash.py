@@ -11,10 +11,10 @@ import functools
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.shingles import shingles
 from outcross.transforms.text.words import Words
 
@@ -80,7 +80,7 @@ def lsh_parameters(threshold: float, num_perm: int) -> tuple[int, int]:
     return best
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _premixed(h):  # type: ignore[no-untyped-def]
     h ^= h >> np.uint32(16)
     h = np.uint32(h * np.uint32(0x85EBCA6B))
@@ -89,7 +89,7 @@ def _premixed(h):  # type: ignore[no-untyped-def]
     return np.uint32(h ^ (h >> np.uint32(16)))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _minima(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     out = np.empty((n, len(a)), np.uint32)
@@ -110,7 +110,8 @@ def _minima(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
                 v2 = np.uint32(a[k] * h2 + b[k])
                 v3 = np.uint32(a[k] * h3 + b[k])
                 row[k] = min(row[k], v0, v1, v2, v3)
-        out[d] = row
+        for k in range(len(a)):  # assigning the row takes four seconds longer to compile
+            out[d, k] = row[k]
     return out
 
 
@@ -133,7 +134,7 @@ def signatures(
     return result
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _band_values(signatures, bands, rows):  # type: ignore[no-untyped-def]
     n = len(signatures)
     out = np.empty((n, bands), np.uint64)
@@ -164,7 +165,7 @@ def band_values(signatures: NDArray[np.uint32], bands: int, rows: int) -> NDArra
     return values
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _agreement(signatures, left, right):  # type: ignore[no-untyped-def]
     out = np.empty(len(left), np.uint16)
     for i in range(len(left)):

@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.base.prefetch import AHEAD, prefetch
 
 BUCKETS = 1 << 20
@@ -24,17 +25,13 @@ INT64 = types.Array(types.int64, 1, "A", readonly=True)
 UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
 
 
-@njit("int64(uint32, uint32, int64)", nogil=True, cache=True, inline="always")
+@kernel("int64(uint32, uint32, int64)", inline="always")
 def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
     """Return the bucket of a pair of words; `mask` is the number of buckets less 1."""
     return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
 
 
-@njit(
-    types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]),
-    nogil=True,
-    cache=True,
-)
+@kernel(types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]))
 def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
     mask = np.int64(len(unigrams) - 1)
     last = len(ids) - 1

@@ -20,10 +20,9 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, kernel
 from outcross.transforms.text.characters import (
     MARK,
     SOLO,
@@ -135,7 +134,7 @@ def _count_words(texts: pa.Array) -> NDArray[np.int64]:
     return np.diff(split_words(texts).offsets)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _copy(data, starts, offsets, out):  # type: ignore[no-untyped-def]
     for p in range(len(starts)):
         begin = starts[p] - offsets[p]
@@ -143,7 +142,7 @@ def _copy(data, starts, offsets, out):  # type: ignore[no-untyped-def]
             out[i] = data[begin + i]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _join(parts, words, limit):  # type: ignore[no-untyped-def]
     """Return the offsets of passages, and the first and last part of each."""
     offsets = np.zeros(len(parts), np.int64)
@@ -276,7 +275,7 @@ def _ends_here(data, begin, i, stop, classes, marks, capitals):  # type: ignore[
     return i, True
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _parts(data, offsets, classes, marks, by_paragraph):  # type: ignore[no-untyped-def]
     """Return the offsets of each text's parts, and where the parts begin and end."""
     n = len(offsets) - 1

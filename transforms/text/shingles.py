@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import hash_ngrams, leaving_weight, mix64
+from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.fingerprints import fingerprints
 from outcross.transforms.text.words import Words
 
@@ -36,7 +36,7 @@ def shingles(words: Words, ngram: int = 5) -> tuple[NDArray[np.int64], NDArray[n
     return offsets, hashes
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def document_shingles(offsets, words, wordless, document, ngram, leaving, out):  # type: ignore[no-untyped-def]
     """Write the shingles of one document, repeated ones included, and return their number.
 
@@ -58,7 +58,7 @@ def document_shingles(offsets, words, wordless, document, ngram, leaving, out): 
     return stop - start - size + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def most_shingles(offsets, ngram):  # type: ignore[no-untyped-def]
     """Return the largest number of shingles that a document has."""
     most = np.int64(1)
@@ -67,7 +67,7 @@ def most_shingles(offsets, ngram):  # type: ignore[no-untyped-def]
     return most
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _shingles(word_offsets, hashes, wordless, ngram, leaving):  # type: ignore[no-untyped-def]
     n = len(word_offsets) - 1
     offsets = np.zeros(n + 1, np.int64)

@@ -9,11 +9,10 @@ count, and a sign that is repeated counts once: a rule of dashes is one sign.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, kernel
 from outcross.transforms.text.characters import SILENT, character_classes, code_point, encoded_width
 from outcross.transforms.text.words import Words
 
@@ -47,7 +46,7 @@ def _gap(data, i, stop, classes, out, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _signs(data, starts, stops, offsets, edges, classes):  # type: ignore[no-untyped-def]
     n = len(starts)
     most = np.int64(0)
@@ -90,7 +89,7 @@ def signs(words: Words) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     return offsets, values
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _spoken(offsets, ids, sign_offsets, signs, of_sign, out_offsets, out):  # type: ignore[no-untyped-def]
     at = 0
     for d in range(len(offsets) - 1):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from outcross.transforms.base.eight_bytes import (
@@ -23,6 +22,7 @@ from outcross.transforms.base.eight_bytes import (
 )
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.kernels import copy_bytes, kernel
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.base.sixty_four_bytes import mark_bytes
 from outcross.transforms.text.characters import (
@@ -67,7 +67,7 @@ _A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE = (ord(c) for c in "AZaz09")
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
-@njit("int64(int64)", nogil=True, cache=True, inline="always")
+@kernel("int64(int64)", inline="always")
 def _cost(count):  # type: ignore[no-untyped-def]
     """Multiply a count, 1 or more, by its logarithm, in 2**-24 nats."""
     return count * (log(np.float64(count)) >> np.int64(LOG_BITS - _NATS))
@@ -78,7 +78,7 @@ def _cost(count):  # type: ignore[no-untyped-def]
 _COSTS = np.array([0, *(_cost(count) for count in range(1, 256))], np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _entropy(text, size, often):  # type: ignore[no-untyped-def]
     """Estimate the entropy of a byte, in 2**-24 nats, with Miller's correction (1955)."""
     often[:] = 0
@@ -110,7 +110,7 @@ def _entropy(text, size, often):  # type: ignore[no-untyped-def]
     return (cost + ((np.int64(kinds) - 1) << np.int64(_NATS - 1))) // size
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
     """Estimate the compressed bytes a byte, in 1 / ONE."""
     cost = np.int64(0)  # of matches, in bits
@@ -141,7 +141,7 @@ def _compressed(text, size, table, base, often):  # type: ignore[no-untyped-def]
     return nats * np.int64(ONE // 8) // np.int64(_LN2)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
     """Return the share of symbols among characters, in 1 / ONE."""
     symbols = more = np.uint64(0)
@@ -163,7 +163,7 @@ def _symbols(text, size, classes):  # type: ignore[no-untyped-def]
     return np.int64(symbols) * ONE // (size - np.int64(more))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     """Return the share of bytes in repeated lines, in 1 / ONE; the padding ends the last line."""
     repeated = np.int64(0)
@@ -196,7 +196,7 @@ def _repeated(text, size, lines, stamps, stamp):  # type: ignore[no-untyped-def]
     return repeated * ONE // size
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _line_feeds(data, start, stop):  # type: ignore[no-untyped-def]
     count = np.uint64(0)
     while start + 64 <= stop:
@@ -207,7 +207,7 @@ def _line_feeds(data, start, stop):  # type: ignore[no-untyped-def]
     return np.int64(count)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     longest = np.int64(0)
@@ -229,7 +229,7 @@ def _surface(data, offsets, classes, out):  # type: ignore[no-untyped-def]
         if size < LEAST_BYTES:
             out[d, :3] = MISSING
             continue
-        text[:size] = data[offsets[d] : offsets[d + 1]]
+        copy_bytes(data, offsets[d], offsets[d + 1], text)
         text[size : size + _PADDING] = _LINE_FEED
         out[d, 0] = _compressed(text, size, table, offsets[d], often)
         out[d, 1] = _symbols(text, size, classes)

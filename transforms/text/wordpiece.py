@@ -11,24 +11,24 @@ import json
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
+from outcross.transforms.base.kernels import kernel
 
 _PREFIX = "##"
 _PUNCTUATION = (ord("_"), ord("'"))
 _INITIAL, _CONTINUED = np.uint64(1), np.uint64(2)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _extended(key, byte):  # type: ignore[no-untyped-def]
     return (key ^ np.uint64(byte)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(byte)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _insert(data, offsets, initial, values, keys, ids):  # type: ignore[no-untyped-def]
     for t in range(len(values)):
         key = _INITIAL if initial[t] else _CONTINUED
@@ -39,7 +39,7 @@ def _insert(data, offsets, initial, values, keys, ids):  # type: ignore[no-untyp
         ids[slot] = values[t]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _split(data, spans, keys, ids, longest_token, longest_word, unknown):  # type: ignore[no-untyped-def]
     most = np.int64(0)
     for w in range(len(spans)):
@@ -82,7 +82,7 @@ def _split(data, spans, keys, ids, longest_token, longest_word, unknown):  # typ
     return counts, out[:position].copy()
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _are_ascii(data, spans):  # type: ignore[no-untyped-def]
     out = np.ones(len(spans), np.bool_)
     for w in range(len(spans)):

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import copy_bytes
+from outcross.transforms.base.kernels import copy_bytes, kernel
 from outcross.transforms.text.characters import (
     Characters,
     character_classes,
@@ -94,7 +93,7 @@ def word_ids(words: Words) -> NDArray[np.uint32]:
     return ids
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _split(data, starts, stops, classes, bare):  # type: ignore[no-untyped-def]
     """Return offsets, hashes, edges and kinds of the words, and each document's letters."""
     n = len(starts)
