@@ -28,7 +28,11 @@ class Watch(event.Listener):
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch):
     """Watch compilations of kernels that no cache holds."""
-    monkeypatch.setattr(kernels, "njit", lambda *types, cache, **options: njit(*types, **options))
+
+    def uncached(*types, cache, **options):
+        return njit(*types, **options)
+
+    monkeypatch.setattr(kernels, "njit", uncached)
     watch = Watch()
     with event.install_listener("numba:compile", watch):
         yield watch
