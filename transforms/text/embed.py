@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.transforms.base import files
-from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.kernels import kernel
 from outcross.transforms.text.characters import unicode_version
 from outcross.transforms.text.known import Known
+from outcross.transforms.text.word_memory import WordMemory, number_new
 from outcross.transforms.text.wordpiece import WordPiece
 from outcross.transforms.text.words import Words
 
@@ -51,8 +51,6 @@ ROWS_IN_INT16 = 255
 # Sums are halved until they are below this, so that the sum of the squares of up to 1,024 of them
 # stays below 2**63. Texts of less than a million words are not concerned.
 _LARGEST_SUM = 1 << 26
-
-_FEWEST_SLOTS = 1 << 12  # of a table of words
 
 # Bits that an embedder remembers for a word: it is counted; it is known.
 COUNTED, KNOWN = 1, 2
@@ -128,55 +126,6 @@ class Embedder(Protocol):
             words: the documents' words, for embedders that need no more.
             texts: the documents themselves, Arrow strings.
         """
-
-
-@kernel()
-def _find(hashes, keys, entries):  # type: ignore[no-untyped-def]
-    """Return the entry of each word, -1 for words that the table lacks."""
-    out = np.empty(len(hashes), np.int32)
-    for i in range(len(hashes)):
-        out[i] = entries[find_slot(hashes[i], hashes[i], keys, entries, 0, len(keys))]
-    return out
-
-
-@kernel()
-def _insert(hashes, first, keys, entries):  # type: ignore[no-untyped-def]
-    """Give new words the entries from `first` on."""
-    for i in range(len(hashes)):
-        slot = find_slot(hashes[i], hashes[i], keys, entries, 0, len(keys))
-        keys[slot] = hashes[i]
-        entries[slot] = first + i
-
-
-@kernel()
-def _number_new(hashes, entries, number):  # type: ignore[no-untyped-def]
-    """Give each distinct word without an entry the next number; return their first positions.
-
-    The table grows with the distinct words, which are few, so it stays in the processor's cache.
-    """
-    size = _FEWEST_SLOTS
-    keys, numbers = np.empty(size, np.uint64), np.full(size, -1, np.int32)
-    # Most of it is never touched, and so never becomes memory.
-    first = np.empty(len(hashes), np.int64)
-    distinct = 0
-    for i in range(len(hashes)):
-        if entries[i] >= 0:
-            continue
-        word = hashes[i]
-        slot = find_slot(word, word, keys, numbers, 0, size)
-        if numbers[slot] < 0:
-            keys[slot], numbers[slot] = word, number + distinct
-            first[distinct] = i
-            distinct += 1
-        entries[i] = numbers[slot]
-        if 2 * distinct > size:
-            size *= 4
-            keys, numbers = np.empty(size, np.uint64), np.full(size, -1, np.int32)
-            for k in range(distinct):
-                word = hashes[first[k]]
-                slot = find_slot(word, word, keys, numbers, 0, size)
-                keys[slot], numbers[slot] = word, number + k
-    return first[:distinct].copy()
 
 
 @kernel()
@@ -282,51 +231,6 @@ def sum_rows(offsets, entries, starts, rows, states, table):  # type: ignore[no-
     return out, counted, known
 
 
-class _Memory:
-    """Which table rows a word is made of, by its hash: open addressing, at most half full."""
-
-    def __init__(self) -> None:
-        self._keys = np.zeros(_FEWEST_SLOTS, np.uint64)
-        self._entries = np.full(_FEWEST_SLOTS, -1, np.int32)
-        self._hashes = np.zeros(0, np.uint64)
-        self.starts = np.zeros(1, np.int64)  # [words + 1], into `rows`
-        self.rows = np.zeros(0, np.int32)
-        self.states = np.zeros(0, np.uint8)
-
-    def __len__(self) -> int:
-        return len(self._hashes) + len(self.rows)
-
-    @property
-    def words(self) -> int:
-        """Number of words, and so the entry of the next one."""
-        return len(self._hashes)
-
-    def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Return the entries of words, -1 for unknown words."""
-        entries: NDArray[np.int32] = _find(hashes, self._keys, self._entries)
-        return entries
-
-    def add(
-        self,
-        hashes: NDArray[np.uint64],
-        offsets: NDArray[np.int64],
-        rows: NDArray[np.int32],
-        states: NDArray[np.uint8],
-    ) -> None:
-        """Remember words that are not known yet; no hash may come twice."""
-        known = len(self._hashes)
-        self._hashes = np.concatenate([self._hashes, hashes])
-        self.starts = np.concatenate([self.starts, self.starts[-1] + offsets[1:]])
-        self.rows = np.concatenate([self.rows, rows])
-        self.states = np.concatenate([self.states, states])
-        if 2 * len(self._hashes) > len(self._keys):
-            slots = table_size(2 * len(self._hashes))
-            self._keys = np.zeros(slots, np.uint64)
-            self._entries = np.full(slots, -1, np.int32)
-            known, hashes = 0, self._hashes
-        _insert(hashes, known, self._keys, self._entries)
-
-
 @functools.lru_cache(maxsize=1)
 def _wordpiece(tokenizer: Tokenizer) -> WordPiece:
     """Build the splitter of a tokenizer; threads share the last one, which is only read."""
@@ -386,7 +290,7 @@ class StaticEmbedder:
             self._says_something[self._apostrophe] = False
         self._wordpiece = _wordpiece(tokenizer)
         self._remembered = remembered
-        self._memory = _Memory()
+        self._memory = WordMemory()
         self.name = name
         self.dims = int(table.shape[1])
         self.fingerprint = fingerprint
@@ -405,11 +309,11 @@ class StaticEmbedder:
 
     def _learn(self, words: Words, entries: NDArray[np.int32]) -> NDArray[np.int32]:
         """Remember the words without an entry; return the entries of all words."""
-        first = _number_new(words.hashes, entries, self._memory.words)
+        first = number_new(words.hashes, entries, self._memory.words)
         if len(self._memory) + 2 * len(first) > self._remembered and len(self._memory):
-            self._memory = _Memory()
+            self._memory = WordMemory()
             entries = np.full(len(words.hashes), -1, np.int32)
-            first = _number_new(words.hashes, entries, 0)
+            first = number_new(words.hashes, entries, 0)
         spans = words.spans(first)
         offsets, ids = self._wordpiece.split(words.characters.data, spans)
         states = self._states(_look(words.characters.data, spans), offsets, ids)

@@ -107,18 +107,6 @@ def test_the_memory_changes_nothing() -> None:
         assert np.array_equal(embedded(backwards, values[i])[0], want[i])
 
 
-@settings(deadline=None, max_examples=10)
-@given(st.sampled_from([1, 2_048, 2_049, 8_192, 8_193, 20_000]), st.integers(0, 2**32 - 1))
-def test_many_new_words_at_once_are_those_met_one_after_another(words: int, seed: int) -> None:
-    """Check the numbers of words that make the table of new words grow."""
-    rng = np.random.default_rng(seed)
-    picks = np.concatenate([rng.permutation(words), rng.integers(0, words, words)])
-    values = [" ".join(f"w{i:x}" for i in part) for part in np.array_split(picks, 40)]
-    one_by_one = load_default()
-    want = np.concatenate([embedded(one_by_one, value) for value in values])
-    assert np.array_equal(embedded(load_default(), *values), want)
-
-
 def test_the_memory_is_bounded() -> None:
     forgetful = load_default(remembered=1_000)
     sizes = []
