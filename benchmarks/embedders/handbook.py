@@ -68,7 +68,7 @@ class Paragraphs(HTMLParser):
 
 def pages(folder: Path) -> dict[str, tuple[str, list[str]]]:
     """Return chapter and paragraphs of each page that belongs to a chapter, by name."""
-    found = {}
+    by_name = {}
     for path in sorted(folder.glob("*.html")):
         content = path.read_text("utf-8")
         title = _TITLE.search(content)
@@ -76,8 +76,8 @@ def pages(folder: Path) -> dict[str, tuple[str, list[str]]]:
             continue
         parser = Paragraphs()
         parser.feed(content)
-        found[path.name] = (title[1], [" ".join(text.split()) for text in parser.texts])
-    return found
+        by_name[path.name] = (title[1], [" ".join(text.split()) for text in parser.texts])
+    return by_name
 
 
 def written_in(script: str, text: str) -> bool:

@@ -29,9 +29,9 @@ RULES = st.sampled_from([BY_TABLE, BY_ENCODER])
 Answer = tuple[set[int], NDArray[np.int64]]
 
 
-def alike(one: Answer, other: Answer, rule: SameRule) -> bool:
+def alike(left: Answer, right: Answer, rule: SameRule) -> bool:
     """Compare two answers by the documented rule."""
-    (a, x), (b, y) = one, other
+    (a, x), (b, y) = left, right
     if not a or not b:
         return False
     jaccard = len(a & b) / len(a | b)
