@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from benchmarks.embedders.purity import purity
 from outcross.transforms.text import embed
 from outcross.transforms.text.embed import (
     SCALE,
@@ -203,33 +204,13 @@ def test_shipped_files_are_small_and_described() -> None:
 
 @pytest.mark.parametrize(("name", "least"), [("clinc", 0.81), ("banking", 0.76)])
 def test_purity_on_labelled_questions(name: str, least: float) -> None:
-    """Spherical k-means with four cells a label, mean of three seeds."""
     path = DATA / "labelled" / f"{name}.jsonl.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there; OUTCROSS_DATA names the folder of the corpora")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    x = embedded(DEFAULT, *(row["text"] for row in rows)).astype(np.float32)
-    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1)
-    names, labels = np.unique([row["label"] for row in rows], return_inverse=True)
-    cells = 4 * len(names)
     threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    found = []
-    for seed in range(3):
-        kmeans = faiss.Kmeans(
-            x.shape[1],
-            cells,
-            niter=20,
-            seed=seed,
-            spherical=True,
-            max_points_per_centroid=10**6,
-            min_points_per_centroid=1,
-        )
-        kmeans.train(x)
-        cell = kmeans.index.search(x, 1)[1][:, 0]
-        counts = np.zeros((cells, len(names)), np.int64)
-        np.add.at(counts, (cell, labels), 1)
-        found.append(counts.max(1).sum() / len(labels))
+    vectors = embedded(DEFAULT, *(row["text"] for row in rows))
+    result = purity(vectors, [row["label"] for row in rows])
     faiss.omp_set_num_threads(threads)
-    assert np.mean(found) >= least
+    assert result >= least
