@@ -1,4 +1,4 @@
-"""What embedders see in German, Chinese and Arabic, beside English.
+"""Measure embedders in German, Chinese and Arabic, and in English.
 
     python -m benchmarks.embedders.multilingual FOLDER --handbook HTML
 

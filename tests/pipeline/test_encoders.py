@@ -181,6 +181,19 @@ def test_neighbours_and_workers_change_no_byte(
     assert promised_hashes(tmp_path / "out") == promised_hashes(folder / "out")
 
 
+def test_batches_and_files_change_no_byte(folder: Path, tmp_path: Path) -> None:
+    run(config(folder, tmp_path / "whole", "fp32", workers=1))
+    lines = (folder / "gpt.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "parts").mkdir()
+    for n in range(3):
+        (tmp_path / "parts" / f"{n}.jsonl").write_text("".join(lines[n * 70 : (n + 1) * 70]))
+    asked = config(folder, tmp_path / "cut", "fp32", workers=3)
+    asked.sources[0].files[:] = [str(tmp_path / "parts" / "*.jsonl")]
+    run(asked)
+    assert promised_hashes(tmp_path / "cut") == promised_hashes(tmp_path / "whole")
+    assert list(tmp_path.glob("whole/data/*"))
+
+
 def test_another_embedder_than_the_references_is_refused_by_name(
     folder: Path, tmp_path: Path
 ) -> None:

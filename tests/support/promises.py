@@ -1,4 +1,4 @@
-"""What a run promises to be the same for the same documents, settings and seed."""
+"""Bytes and figures of a run that are the same for the same documents, settings and seed."""
 
 from __future__ import annotations
 

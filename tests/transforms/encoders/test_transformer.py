@@ -79,10 +79,7 @@ def test_dynamic_int8_is_near_fp32(tmp_path: Path) -> None:
         for folder in folders
     )
     cosine = (x * y).sum(1) / np.maximum(np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1), 1)
-    cosine = cosine[np.any(x != 0, axis=1)]
-    # Without AVX-512 VNNI, sums of two products of bytes are cut at 16 bits.
-    assert cosine.min() > 0.97
-    assert cosine.mean() > 0.99
+    assert cosine[np.any(x != 0, axis=1)].min() > 0.99
 
 
 def states_of(text: str, longest: int = 48) -> NDArray[np.float64]:
