@@ -62,7 +62,10 @@ class Config(Model):
     out: str = Field(description="output directory; its folder .outcross/ holds the work files")
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random decision")
     workers: int | None = Field(
-        default=None, ge=1, description="number of worker threads; if absent, one per core"
+        default=None,
+        ge=1,
+        description="number of worker threads; if absent, one for each 12 MB of the input, "
+        "and no more than there are cores",
     )
     max_reject_share: float = Field(
         default=0.01,

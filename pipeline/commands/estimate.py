@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from outcross.pipeline.engine.engines import default_workers
 from outcross.schemas.config import Config
 from outcross.schemas.documents import Piece, Unit
 from outcross.schemas.estimate import Estimate, Range
@@ -49,7 +50,8 @@ def estimate(config: Config, inputs: Sequence[Unit]) -> Estimate:
     """
     pieces = [piece for unit in inputs for piece in unit.pieces]
     rows = [sum(ends) for ends in zip((0.0, 0.0), *map(_as_jsonl, pieces), strict=True)]
-    workers = config.workers or os.cpu_count() or 1
+    size = sum(unit.bytes for unit in inputs)
+    workers = config.workers or default_workers(size)
 
     def scaled(fixed: _Ends, per_byte: _Ends) -> Range:
         low, high = (f + p * r for f, p, r in zip(fixed, per_byte, rows, strict=True))
@@ -57,7 +59,7 @@ def estimate(config: Config, inputs: Sequence[Unit]) -> Estimate:
 
     seconds: _Ends = (_SECONDS[0] / workers / _MB, _SECONDS[1] / workers / _MB)
     return Estimate(
-        input_bytes=sum(unit.bytes for unit in inputs),
+        input_bytes=size,
         seconds=scaled(_SECONDS_FIXED, seconds),
         disk_bytes=scaled(_DISK_FIXED, _DISK),
         memory_bytes=scaled(_MEMORY_FIXED, _MEMORY),

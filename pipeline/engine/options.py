@@ -14,11 +14,22 @@ ViewT = TypeVar("ViewT", bound=PipelineOptions)
 
 
 class ParsedOptions(PipelineOptions):
-    """Options whose views aren't parsed again.
+    """Options that aren't parsed again, once `pipeline_options` has checked them.
 
     Beam asks for some 70 views a pipeline. For each, `PipelineOptions` makes an argument parser
     and reads all arguments again, though these never change. That is a millisecond each time.
     """
+
+    def get_all_options(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return all options, or none where Beam only wants warnings of unknown arguments.
+
+        Args:
+            args: arguments of Beam's method.
+            kwargs: arguments of Beam's method; `display_warnings` asks for warnings.
+        """
+        if kwargs.get("display_warnings"):
+            return {}
+        return super().get_all_options(*args, **kwargs)
 
     def view_as(self, cls: type[ViewT]) -> ViewT:
         """Return a view of these options; all views share their values.

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.engines import (
     lanes,
+    local_workers,
     pipeline_options,
     run_pipeline,
     runs_in_process,
@@ -73,6 +74,11 @@ class Context:
         """Beam's options for every stage."""
         return pipeline_options(self.config.workers, self.beam_args)
 
+    @cached_property
+    def in_process(self) -> bool:
+        """True if the stages run in this process, with shuffles in its memory."""
+        return runs_in_process(self.options)
+
     def warn(self, message: str) -> None:
         """Print a warning, and keep it for the report."""
         self.warnings.append(message)
@@ -104,7 +110,7 @@ class Context:
             The folder; None where the engine's workers share no disk and its shuffle spills by
             itself.
         """
-        if not runs_in_process(self.options):
+        if not self.in_process:
             yield None
             return
         work = Path(self.config.out, WORK) if files.is_local(self.config.out) else None
@@ -137,25 +143,28 @@ class Context:
         self.pipelines.append(stage)
         number = self.pipelines.count(stage)
         name = f"{stage}-{number}" if number > 1 else stage
-        with self._dealing(units, reading) as deal:
-            counters = run_pipeline(lambda root: wire(root | deal), self.options, name)
+        workers = local_workers(sum(unit.bytes for unit in units), self.options)
+        with self._dealing(units, workers, reading) as deal:
+            counters = run_pipeline(lambda root: wire(root | deal), self.options, name, workers)
         self.shuffled[stage] += counters.get(SHUFFLED, 0)
         pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
         return counters
 
     @contextmanager
-    def _dealing(self, units: Sequence[Unit], reading: bool) -> Iterator[Deal | DealListed]:
+    def _dealing(
+        self, units: Sequence[Unit], workers: int, reading: bool
+    ) -> Iterator[Deal | DealListed]:
         """Yield the first transform of a pipeline over units."""
 
         def lane_of(lane: Sequence[Unit]) -> list[Unit]:
             return list(lane) if reading else [replace(unit, pieces=()) for unit in lane]
 
-        if runs_in_process(self.options):
+        if self.in_process:
             synthetic = [source.role == "synthetic" for source in self.config.sources]
             by_worker = lanes(
                 units,
                 lambda unit: unit.bytes,
-                self.options,
+                workers,
                 lambda unit: unit.source < len(synthetic) and synthetic[unit.source],
             )
             yield Deal([lane_of(lane) for lane in by_worker])

@@ -1,6 +1,7 @@
 """Options, lanes, counters and failures; only the local runner is run."""
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -62,9 +63,24 @@ def runner(options):
 def test_the_local_runner_is_named_and_has_the_workers_asked_for():
     assert runner(LOCAL) == "FnApiRunner"
     assert direct(LOCAL).direct_num_workers == 3
-    assert direct(engines.pipeline_options(None, [])).direct_num_workers >= 1
     assert engines.runs_in_process(LOCAL)
     assert not engines.runs_in_process(PRISM)
+
+
+def test_threads_grow_with_the_input_up_to_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    options = engines.pipeline_options(None, [])
+    workers = [engines.local_workers(size, options) for size in (0, 1, 1 << 20, 1 << 40)]
+    assert workers == [1, 1, 1, 4]
+    sizes = range(0, 1 << 30, 1 << 20)
+    counts = [engines.local_workers(size, options) for size in sizes]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize(("workers", "beam_args"), [(3, []), (None, ["--direct_num_workers", "3"])])
+def test_a_number_of_threads_that_was_given_holds_for_each_input(workers, beam_args):
+    options = engines.pipeline_options(workers, beam_args)
+    assert {engines.local_workers(size, options) for size in (0, 1 << 40)} == {3}
 
 
 def test_the_users_own_options_hold():
@@ -126,7 +142,7 @@ def test_what_only_a_job_server_can_know_is_passed_on_with_a_warning(caplog):
 @given(st.lists(st.integers(0, 100), max_size=30))
 def test_lanes_hold_every_unit_once_and_none_is_long(costs):
     units = list(enumerate(costs))
-    lanes = engines.lanes(units, lambda unit: unit[1], LOCAL)
+    lanes = engines.lanes(units, lambda unit: unit[1], 3)
     assert sorted(unit for lane in lanes for unit in lane) == units
     assert len(lanes) == min(3, len(units))
     loads = [sum(cost for _, cost in lane) for lane in lanes]
@@ -136,7 +152,7 @@ def test_lanes_hold_every_unit_once_and_none_is_long(costs):
 
 def test_one_heavy_unit_gets_a_lane_of_its_own():
     units = [("b", 1), ("a", 4), ("c", 1), ("d", 1), ("e", 1)]
-    lanes = engines.lanes(units, lambda unit: unit[1], engines.pipeline_options(2, []))
+    lanes = engines.lanes(units, lambda unit: unit[1], 2)
     assert [[name for name, _ in lane] for lane in lanes] == [["a"], ["b", "c", "d", "e"]]
 
 
@@ -148,7 +164,7 @@ def meet(lane):
 @pytest.mark.parametrize("mode", MODES)
 def test_two_lanes_run_at_the_same_time(mode):
     options = engines.pipeline_options(2, ["--direct_running_mode", mode])
-    lanes = engines.lanes(["a", "b"], len, options)
+    lanes = engines.lanes(["a", "b"], len, 2)
     together.reset()
     engines.run_pipeline(lambda p: p | Deal(lanes) | beam.Map(meet), options)
 
@@ -218,12 +234,13 @@ class Failing(PipelineRunner):
 
 
 class Named(PipelineRunner):
-    """A runner that keeps the job's name."""
+    """A runner that keeps the job's name and its number of threads."""
 
-    job = ""
+    job, threads = "", 0
 
     def run_pipeline(self, pipeline, options):
         Named.job = options.view_as(GoogleCloudOptions).job_name
+        Named.threads = direct(options).direct_num_workers
         raise RuntimeError("nothing is run")
 
 
@@ -254,6 +271,16 @@ def test_a_jobs_name_is_that_of_the_run_and_the_stage(stage, name):
         with pytest.raises(engines.PipelineError):
             engines.run_pipeline(lambda p: p | beam.Create([1]), options, stage)
         assert Named.job == name
+
+
+def test_a_pipeline_gets_its_own_number_of_threads():
+    options = engines.pipeline_options(None, ["--runner", f"{__name__}.Named"])
+    before = direct(options).direct_num_workers
+    for workers in (2, 5):
+        with pytest.raises(engines.PipelineError):
+            engines.run_pipeline(lambda p: p | beam.Create([1]), options, "sketch", workers)
+        assert Named.threads == workers
+    assert direct(options).direct_num_workers == before
 
 
 @pytest.mark.parametrize(
@@ -314,7 +341,7 @@ assert "apache_beam" not in sys.modules
 options = engines.pipeline_options(2, [])
 import apache_beam as beam
 engines.run_pipeline(lambda p: p | beam.Create([1, 2]), options)
-assert engines.runs_in_process(options) and engines.lanes([1, 2], int, options)
+assert engines.runs_in_process(options) and engines.lanes([1, 2], int, 2)
 assert logging.getLogger().handlers == []
 assert logging.getLogger("apache_beam").level == logging.NOTSET
 """

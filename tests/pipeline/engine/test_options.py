@@ -68,3 +68,9 @@ def test_options_that_only_a_job_server_knows_are_found():
         parser.add_argument("--their_own", type=int)
 
     assert options.get_all_options(add_extra_args_fn=add)["their_own"] == 5
+
+
+def test_nothing_is_parsed_where_beam_asks_for_warnings_alone(caplog):
+    options = ParsedOptions([*FLAGS, "--their_own=5"])
+    assert options.get_all_options(retain_unknown_options=True, display_warnings=True) == {}
+    assert caplog.text == ""
