@@ -306,7 +306,7 @@ def corpus(tmp_path_factory) -> Corpus:
 def base(corpus, tmp_path_factory) -> Run:
     """Make the run that the others are compared with."""
     out = tmp_path_factory.mktemp("base") / "out"
-    result = run(corpus.config(out, workers=2), out=out)
+    result = run(corpus.config(out), out=out)
     assert len(result.report["shards"]) > 1
     return result
 
@@ -320,7 +320,7 @@ def config_with_lineage(corpus: Corpus, folder: Path, **keys: Any) -> Path:
 def lineage_hashes(corpus, tmp_path_factory) -> dict[str, str]:
     """Make the run with a lineage that those of other engines are compared with."""
     folder = tmp_path_factory.mktemp("expected")
-    outcross("run", config_with_lineage(corpus, folder, workers=2))
+    outcross("run", config_with_lineage(corpus, folder))
     return promised_hashes(folder / "out")
 
 

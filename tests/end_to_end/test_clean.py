@@ -90,12 +90,12 @@ def test_other_commands_answer_as_before(base, finished, tmp_path):
 def test_the_same_run_again_writes_the_same(base, corpus, finished):
     before = promised_bytes(finished)
     clean(str(finished))
-    again = run(corpus.config(finished, workers=2), out=finished)
+    again = run(corpus.config(finished), out=finished)
     assert promised_bytes(finished) == before
     assert "sketch        done earlier" in again.stderr  # what `explain` needs is of use here too
     plan = finished / "plan.json"
     clean(str(finished))
-    asked = yaml.safe_load(corpus.config(finished.parent / "planned", workers=2).read_text())
+    asked = yaml.safe_load(corpus.config(finished.parent / "planned").read_text())
     outcross.run(
         Config.model_validate({**asked, "plan": str(plan)}), progress=StageProgress(quiet=True)
     )

@@ -47,7 +47,7 @@ def test_schemas(name: str) -> None:
 def test_what_works_on_a_corpus(corpus, base, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(base.out, out)
-    config = corpus.config(out, workers=2)
+    config = corpus.config(out)
     assert "would be read" in on_ascii("run", config, "--dry-run")
     planned = on_ascii("plan", config, "--shopping-list")
     assert "alpha = " in planned

@@ -57,7 +57,6 @@ def config(folder: Path, out: Path, rows: dict[str, list[dict[str, Any]]], **key
     values = {
         "out": str(out),
         "sources": sources,
-        "workers": 2,
         "rounds": 2,
         "domains": POLICIES,
         "max_copies": 2,

@@ -27,9 +27,7 @@ def done(tmp_path_factory) -> Run:
         sources.append({"name": role, "role": role, "files": [str(path)], "id_field": "id"})
     asked = {"tokens": 25_000, "human_share": 0.02, "max_copies": {"synthetic": 4, "human": 4}}
     config = folder / "config.yaml"
-    config.write_text(
-        yaml.safe_dump({"out": str(folder / "out"), "sources": sources, "workers": 2, **asked})
-    )
+    config.write_text(yaml.safe_dump({"out": str(folder / "out"), "sources": sources, **asked}))
     return run(config, out=folder / "out")
 
 

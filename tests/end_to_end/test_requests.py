@@ -182,7 +182,7 @@ def test_wanted_candidates_are_spread_as_the_target_and_more_where_there_are_few
 
 def test_workers_change_nothing_and_the_file_is_replaced_whole(sources, finished, tmp_path) -> None:
     out, path = tmp_path / "out", tmp_path / "requests.jsonl"
-    run(sources.config(out, workers=2), out=out)
+    run(sources.config(out), out=out)
     outcross("requests", out, "-o", path, "--tokens", 9)
     outcross("requests", out, "-o", path)
     first = path.read_bytes()

@@ -33,7 +33,7 @@ def asked(corpus, base, tmp_path_factory) -> Run:
     out = tmp_path_factory.mktemp("asked") / "out"
     shutil.copytree(base.out, out)
     return run(
-        corpus.config(out, workers=2),
+        corpus.config(out),
         "--tokens",
         60_000,
         "--human-share",

@@ -23,7 +23,7 @@ ASKED = ["--tokens", 100_000, "--human-share", 0.1, "--max-copies-synthetic", 4]
 def rows(corpus, base, tmp_path_factory) -> Run:
     out = tmp_path_factory.mktemp("rows") / "out"
     shutil.copytree(base.out, out)
-    return run(corpus.config(out, workers=2), *ASKED, out=out)
+    return run(corpus.config(out), *ASKED, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def weights(corpus, rows, tmp_path_factory) -> Run:
     """Ask for the other kind of copies, where the first result stands."""
     out = tmp_path_factory.mktemp("weights") / "out"
     shutil.copytree(rows.out, out)
-    return run(corpus.config(out, workers=2), *ASKED, "--copies", "weights", out=out)
+    return run(corpus.config(out), *ASKED, "--copies", "weights", out=out)
 
 
 def weight_of(result: Run) -> Counter:

@@ -57,7 +57,7 @@ def config(folder: Path, out: Path, kind: str, **keys: Any) -> Config:
         for name, role in (("gpt", "synthetic"), ("human", "human"))
     ]
     values = {"out": str(out), "embedder": key_of(folder, kind), "sources": sources}
-    return parse({**values, "tokens": 4000, "rounds": 2, "workers": 2, **keys})
+    return parse({**values, "tokens": 4000, "rounds": 2, **keys})
 
 
 @pytest.mark.parametrize("kind", KINDS)

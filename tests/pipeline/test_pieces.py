@@ -49,7 +49,6 @@ def config(folder: Path, out: Path, gpt: dict[str, Any] | None = None, **keys: A
             "out": str(out),
             "tokens": 9000,
             "rounds": 2,
-            "workers": 2,
             "max_reject_share": 0.5,
             "sources": [
                 {"name": "gpt", "role": "synthetic", "files": [str(folder / "gpt.jsonl")]}

@@ -41,7 +41,7 @@ def config(folder: Path, out: Path, **keys: Any) -> Config:
         {"name": name, "role": role, "files": [str(folder / f"{name}.jsonl")], "id_field": "id"}
         for name, role in (("gpt", "synthetic"), ("human", "human"))
     ]
-    values = {"out": str(out), "sources": sources, "workers": 2}
+    values = {"out": str(out), "sources": sources}
     values["embedder"] = f"transformers:{folder / 'encoder'}"
     return parse({**values, **keys})
 

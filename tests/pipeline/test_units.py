@@ -75,7 +75,7 @@ def corpus(folder: Path, seed: int) -> list[dict[str, Any]]:
 
 
 def config(out: Path, sources: list[dict[str, Any]], **keys: Any) -> Config:
-    asked = {"out": str(out), "sources": sources, "workers": 2, "max_reject_share": 0.5}
+    asked = {"out": str(out), "sources": sources, "max_reject_share": 0.5}
     return parse(asked | keys)
 
 
@@ -176,7 +176,7 @@ READERS = {
 def command(name: str, out: Path, path: Path | StoredPath, progress: StageProgress) -> None:
     """Run a command over one file."""
     if name == "audit":
-        audit(AuditRequest(paths=[str(path)], out=str(out), workers=2), progress=progress)
+        audit(AuditRequest(paths=[str(path)], out=str(out)), progress=progress)
         return
     role = "human" if name == "lineage" else "synthetic"
     sources = [{"name": "s", "role": role, "files": [str(path)]}]

@@ -32,7 +32,7 @@ from outcross.transforms.text.known import Known
 from outcross.transforms.text.minhash import band_values, lsh_parameters
 from tests.support.columns import matrix_of, numbers, word_runs
 
-OPTIONS = pipeline_options(2, [])
+OPTIONS = pipeline_options(1, [])
 NUM_PERM = 128
 WHOLE = 64 << 20
 

@@ -36,7 +36,7 @@ def make_run(folder: Path, out: str, **keys: Any) -> Path:
         | {"text_field": "{question} {answer}"},
         {"name": "people", "role": "human", "files": [str(folder / "people.jsonl")]},
     ]
-    request = {"out": str(folder / out), "sources": sources, "rounds": 1, "workers": 2}
+    request = {"out": str(folder / out), "sources": sources, "rounds": 1}
     run(parse(request | keys))
     return folder / out
 
@@ -170,7 +170,7 @@ def shards(folder: Path) -> tuple[Path, dict[str, bytes]]:
     write_jsonl(folder / "long.jsonl", rows)
     source = {"name": "people", "role": "human", "files": [str(folder / "long.jsonl")]}
     out = folder / "shards"
-    dedup(parse({"out": str(out), "sources": [source], "shard_mb": 1, "workers": 2}))
+    dedup(parse({"out": str(out), "sources": [source], "shard_mb": 1}))
     tokens, result = exported(out, out=str(folder / "all"))
     assert len(result.parts) > 2
     return out, files_of(tokens)
