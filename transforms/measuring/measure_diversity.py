@@ -23,6 +23,7 @@ from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.exchange import Collect
 from outcross.transforms.exchange.packing import Keyed, Packer
+from outcross.transforms.exchange.step import Step
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.measuring.diversity import Diversity, merged
 from outcross.transforms.measuring.grouping import Grouping, set_file
@@ -153,7 +154,7 @@ def _at(cells: dict[str, NDArray[Any]], row: NDArray[np.int64]) -> dict[str, NDA
     return {"row": row, **{name: column[row] for name, column in cells.items()}}
 
 
-class _MeasureLane(beam.DoFn):
+class _MeasureLane(Step):
     def __init__(self, work: DiversityWork, spill: str | None) -> None:
         self.work, self.spill = work, spill
 
@@ -172,7 +173,7 @@ class _MeasureLane(beam.DoFn):
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
-class _SaveSet(beam.DoFn):
+class _SaveSet(Step):
     def __init__(self, work: DiversityWork) -> None:
         self.work = work
 

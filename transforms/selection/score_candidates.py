@@ -14,6 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
 from outcross.transforms.base.progress import count
+from outcross.transforms.exchange.step import Step
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
 from outcross.transforms.sketches.store import NGRAM_COLUMNS, ngram_runs
@@ -60,7 +61,7 @@ def read_tables(path: str) -> Tables:
     return files.read_as(path, Tables.from_bytes)
 
 
-class _CountUnits(beam.DoFn):
+class _CountUnits(Step):
     def __init__(self, sketches: str, weights: str) -> None:
         self.sketches, self.weights = sketches, weights
 

@@ -22,6 +22,7 @@ from outcross.schemas.documents import Unit
 from outcross.schemas.sources import Source
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.packing import Packed, Packer, unpack
+from outcross.transforms.exchange.step import Step
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.sketches.passages import read_rows
 from outcross.transforms.writing.shards import (
@@ -60,7 +61,7 @@ class WriteShards(beam.PTransform):
         )
 
 
-class _RouteRows(beam.DoFn):
+class _RouteRows(Step):
     def __init__(
         self, sources: Sequence[Source], sets: Sequence[ShardSet], spill: str | None
     ) -> None:
@@ -130,7 +131,7 @@ def _as_struct(table: pa.Table) -> pa.StructArray:
     return pa.StructArray.from_arrays(columns, fields=list(table.schema))
 
 
-class _WriteShard(beam.DoFn):
+class _WriteShard(Step):
     def __init__(self, sets: Sequence[ShardSet]) -> None:
         self.sets = sets
 
