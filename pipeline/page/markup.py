@@ -16,6 +16,7 @@ _VOID = frozenset({"input", "meta"})
 _JOINER = re.compile("(?<=[^\x00-\x7f\u200b-\u200f])[\u200c\u200d](?=[^\x00-\x7f\u200b-\u200f])")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANKS = "\u00a0\u202f"  # that keep a number and its unit on one line
+_WITHOUT_BLANKS = dict.fromkeys(map(ord, _BLANKS))
 NONE = "–"
 _TALL = 25  # rows of a table that scrolls down in its box
 
@@ -32,7 +33,7 @@ def visible(text: str) -> str:
     Control characters, bidi overrides, zero-width characters and lone surrogates become ⟨U+202E⟩
     and the like. White space becomes a blank.
     """
-    if text.isascii() and text.isprintable():
+    if text.translate(_WITHOUT_BLANKS).isprintable():
         return text
     kept = {match.start() for match in _JOINER.finditer(text)}
     parts = []
