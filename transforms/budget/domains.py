@@ -316,9 +316,11 @@ def _frontier_figures(
     for d in np.flatnonzero(filled).tolist():
         domain = domains[d]
         problem = domain.with_totals(float(totals.synthetic[d]), float(totals.human[d]))
-        outcomes.append(problem.at(domain.alpha))
-        divergences.append(problem.at(1.0).kl)
-        entropies.append(problem.at(0.0 if domain.lifted else 1.0).entropy)
+        widest = 0.0 if domain.lifted else 1.0
+        at = {alpha: problem.at(alpha) for alpha in {domain.alpha, 1.0, widest}}
+        outcomes.append(at[domain.alpha])
+        divergences.append(at[1.0].kl)
+        entropies.append(at[widest].entropy)
     tokens, natural = totals.tokens, division.natural
     regime, price = joint_regime([outcome.solution for outcome in outcomes], tokens[filled])
     return {

@@ -93,8 +93,8 @@ def waterfill(
         Infeasible: no θ gives the total.
     """
     weights, low, high = as_columns(weights=weights, low=low, high=high)
-    if (wrong := np.flatnonzero(low > high)).size:
-        c = wrong[0]
+    if (wrong := low > high).any():
+        c = int(wrong.argmax())
         raise ValueError(f"low[{c}] = {low[c]} is above high[{c}] = {high[c]}")
     high = np.where(weights > 0, high, low)
     least, most = float(low.sum()), float(high.sum())
@@ -118,7 +118,7 @@ def waterfill(
     wanted = total - float(low[~movable].sum())
 
     def poured(theta: float) -> float:
-        return float(np.clip(theta * w, lows, highs).sum())
+        return float(np.minimum(np.maximum(theta * w, lows), highs).sum())
 
     # Rounding keeps the order of sums, so the computed sum never falls as θ grows.
     above = bisect_right(marks, wanted, lo=1, key=poured)

@@ -85,7 +85,8 @@ def as_columns(**columns: ArrayLike) -> list[Floats]:
                 f"{name} has shape {array.shape}; all columns must be one number per cluster: "
                 + ", ".join(f"{other} {column.shape}" for other, column in arrays.items())
             )
-        if (wrong := np.flatnonzero(~((array >= 0) & np.isfinite(array)))).size:
+        if not (array.min() >= 0 and array.max() < math.inf):  # also where a number is NaN
+            wrong = np.flatnonzero(~((array >= 0) & np.isfinite(array)))
             raise ValueError(f"{name}[{wrong[0]}] is {array[wrong[0]]}; it must be 0 or more")
     return list(arrays.values())
 
