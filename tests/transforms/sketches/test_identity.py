@@ -81,26 +81,44 @@ def test_ids_of_a_unit_differ(own):
         assert made == name or name is None or again
 
 
-LIKELY = [None, "", "x", "s/f.jsonl#0", "s/f.jsonl#2", "x@s/f.jsonl#1", "x@s/f.jsonl#0@s/f.jsonl#2"]
+LIKELY = [None, "", "x", "PLACE#0", "PLACE#2", "x@PLACE#1", "x@PLACE#0@PLACE#2"]
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.sampled_from(LIKELY), min_size=1, max_size=8), st.integers(1, 8))
-def test_an_id_that_looks_like_a_place_is_no_other_documents(ids, size):
-    rows = [{"text": f"t {i}", "id": name} for i, name in enumerate(ids)]
-    cuts = range(0, len(rows), size)
-    sketches = HeldSketches([(0, rows[at : at + size]) for at in cuts])
-    for unit, at in zip(sketches.units, cuts, strict=True):
-        piece = Piece("f.jsonl", "jsonl", at, -1, 0)
-        sketches.units[unit.index] = Unit(unit.index, 0, (piece,))
-    sketches.places = places_of(sketches.units, [[len(rows[at : at + size])] for at in cuts])
-    places = [f"s/f.jsonl#{number}" for number in range(len(ids))]
-    expected = repeated_ids(ids, places)
+IDS = st.lists(st.sampled_from(LIKELY), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.lists(st.tuples(IDS, st.integers(1, 8)), min_size=8, max_size=8))
+def test_an_id_that_looks_like_a_place_is_no_other_documents(drawn):
+    """Name the documents of several sources at once. PLACE stands for a source's file."""
+    sources_ids = [
+        ([name and name.replace("PLACE", f"s{number}/f.jsonl") for name in ids], size)
+        for number, (ids, size) in enumerate(drawn)
+    ]
+    units, pieces = [], []
+    for number, (ids, size) in enumerate(sources_ids):
+        rows = [{"text": f"t {number} {i}", "id": name} for i, name in enumerate(ids)]
+        for at in range(0, len(rows), size):
+            units.append((number, rows[at : at + size]))
+            pieces.append(Piece("f.jsonl", "jsonl", at, -1, 0))
+    sketches = HeldSketches(units)
+    for index, ((number, _), piece) in enumerate(zip(units, pieces, strict=True)):
+        sketches.units[index] = Unit(index, number, (piece,))
+    sketches.places = places_of(sketches.units, [[len(rows)] for _, rows in units])
     with tempfile.TemporaryDirectory() as folder:
         sketches.save(folder)
-        sources = [source("s", "human", "f.jsonl", id_field="id")]
+        names_of_sources = [f"s{number}" for number in range(len(sources_ids))]
+        sources = [source(name, "human", "f.jsonl", id_field="id") for name in names_of_sources]
         repeated, names = names_in(f"{folder}/d", sketches, sources)
-    assert repeated == expected
-    assert len(set(names)) == len(names)
-    for name, given_name, place, again in zip(ids, names, places, expected, strict=True):
-        assert given_name == (place if name is None else f"{name}@{place}" if again else name)
+    assert len(repeated) == sum(len(ids) for ids, _ in sources_ids)
+    start = 0
+    for name_of_source, (ids, _) in zip(names_of_sources, sources_ids, strict=True):
+        rows = slice(start, start + len(ids))
+        places = [f"{name_of_source}/f.jsonl#{number}" for number in range(len(ids))]
+        expected = repeated_ids(ids, places)
+        assert repeated[rows] == expected
+        assert len(set(names[rows])) == len(ids)
+        given_names = names[rows]
+        for name, given_name, place, again in zip(ids, given_names, places, expected, strict=True):
+            assert given_name == (place if name is None else f"{name}@{place}" if again else name)
+        start += len(ids)
