@@ -87,7 +87,8 @@ def test_an_unquoted_glob_gets_the_hint(tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "audit"])
 @pytest.mark.parametrize("path", ["s3://b/x.jsonl", "https://example.org/x.jsonl"])
-def test_addresses_that_cannot_be_read_say_what_to_do(tmp_path, command, path):
+def test_addresses_that_cannot_be_read_say_what_to_do(tmp_path, monkeypatch, command, path):
+    monkeypatch.setattr("outcross.transforms.base.stores.is_installed", lambda module: False)
     asked = [path] if command == "audit" else ["--synthetic", path]
     failed = outcross(command, *asked, "--out", tmp_path / "out", code=2)
     assert ".[s3]" in failed.stderr or "download the file first" in failed.stderr
