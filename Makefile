@@ -31,18 +31,18 @@ encoders: $(VENV)/.installed
 engines: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs,s3,engines]'
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "engines and not dataflow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "engines and not dataflow" tests/end_to_end
 
 # Whole runs through a stand-in of Dataflow's service: with a package that workers install, and with
 # the image, whose steps are carried out in a virtual environment.
 dataflow: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --quiet --editable '.[dev,gcs]'
 	$(MAKE) -f tools/engines.mk PYTHON=$(BIN)/python DIR=.engines engines .engines/boot
-	$(BIN)/python -m pytest -m dataflow
+	$(BIN)/python -m pytest -m dataflow tests/end_to_end
 
 # report.html in headless Chromium: Debian's package chromium, or any other one on the path.
 browser: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses auto -m browser
+	$(BIN)/python -m pytest --numprocesses auto -m browser tests/end_to_end
 
 # numba's cache does not see that a function in another file has changed.
 kernels:
