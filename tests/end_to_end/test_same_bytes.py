@@ -44,7 +44,7 @@ def split(corpus: Corpus, folder: Path) -> dict[str, list[Path]]:
     return files
 
 
-@pytest.mark.parametrize("workers", [1, 7])
+@pytest.mark.parametrize("workers", [2, 7])
 def test_any_number_of_workers(
     corpus: Corpus, lineage_hashes: dict[str, str], tmp_path: Path, workers: int
 ) -> None:
