@@ -4,6 +4,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# Before NumPy is imported. Each process of pytest-xdist has a core: more threads of BLAS would wait
+# for each other, which costs four times the processor time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine is no fault of the code; and what a change has to pass does not depend on luck.
 settings.register_profile(
     "house",
