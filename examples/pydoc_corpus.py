@@ -47,6 +47,14 @@ def cut_into_paragraphs(place: str, text: str, min_words: int = MIN_WORDS) -> It
             yield Paragraph(f"{place}#{number}", " ".join(words))
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all statements below it; expressions hold none, so they are left out."""
+    yield node
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        for child in getattr(node, field, ()):
+            yield from statements(child)
+
+
 def docstrings(root: Path) -> Iterator[tuple[str, str]]:
     """Yield `(path:line, docstring)` for all that is documented in the Python files below `root`.
 
@@ -59,7 +67,7 @@ def docstrings(root: Path) -> Iterator[tuple[str, str]]:
             warnings.simplefilter("ignore")  # invalid escapes in old modules are not ours to mend
             tree = ast.parse((root / path).read_bytes(), filename=str(path))
         texts = []
-        for node in ast.walk(tree):
+        for node in statements(tree):
             if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
                 texts.append((node.body[0].lineno, text))
         for line, text in sorted(texts):

@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @cache
 def human_paragraphs() -> tuple[Paragraph, ...]:
-    """Return the paragraphs of `examples/pydoc_corpus.py`; parsing them takes 4 s."""
+    """Return the paragraphs of `examples/pydoc_corpus.py`; parsing them takes 5 s."""
     if str(EXAMPLES) not in sys.path:
         sys.path.insert(0, str(EXAMPLES))
     from pydoc_corpus import human_paragraphs as parse
