@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from outcross.schemas.config import parse
 from outcross.schemas.gates import load_gates
@@ -21,11 +24,12 @@ from tests.support.commands import outcross
 RUN = [path for path in PAGES if any(block.exit_code is not None for block in blocks(path))]
 
 
-def run(block: Block, folder: Path) -> str:
+Call = tuple[list[str], set[int]]
+"""Words of a call of `outcross`, and the exit codes that its line allows."""
+
+
+def run_in_shell(block: Block, folder: Path) -> str:
     """Run a block in a folder as a user does, and return what it printed."""
-    start = (
-        [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
-    )
     scripts = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -34,7 +38,7 @@ def run(block: Block, folder: Path) -> str:
         "NO_COLOR": "1",
     }
     done = subprocess.run(
-        [*start, block.code],
+        ["bash", "-euo", "pipefail", "-c", block.code],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -46,20 +50,48 @@ def run(block: Block, folder: Path) -> str:
     return done.stdout
 
 
-def command_lines(block: Block) -> list[list[str]] | None:
-    """Return the words of each line if all lines are plain calls of `outcross`, else None."""
-    if block.language != "bash" or re.search(r"[|<>&;$`]", block.code):
-        return None
-    code = block.code.replace("\\\n", " ")
-    lines = [shlex.split(line, comments=True) for line in code.splitlines()]
-    lines = [words for words in lines if words]
-    return lines if all(words[0] == "outcross" for words in lines) else None
+def calls(block: Block) -> list[Call] | None:
+    """Return the calls of a block that has nothing but calls of `outcross`, else None.
+
+    A line may allow another exit code: `outcross … || test $? = 3`.
+    """
+    found: list[Call] = []
+    for line in block.code.replace("\\\n", " ").splitlines():
+        plain, _, code = line.partition(" || test $? = ")
+        words = shlex.split(plain, comments=True)
+        if not words:
+            continue
+        if words[0] != "outcross" or re.search(r"[|<>&;$`]", plain):
+            return None
+        found.append((words[1:], {0, int(code)} if code else {0}))
+    return found
 
 
-def call(lines: list[list[str]], block: Block) -> str:
-    """Call the command lines of a block in this process, and return what they printed."""
-    output = [outcross(*words[1:]).stdout for words in lines[:-1]]
-    return "".join([*output, outcross(*lines[-1][1:], code=block.exit_code).stdout])
+def run(block: Block, folder: Path) -> str:
+    """Run a block, where a process of its own shows nothing more in this one.
+
+    Args:
+        block: code to run.
+        folder: working directory.
+
+    Returns:
+        What the block printed.
+    """
+    if block.language == "python":
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compile(block.code, "<block>", "exec"), {"__name__": "__main__"})
+        assert block.exit_code == 0
+        return printed.getvalue()
+    found = calls(block)
+    if found is None:
+        return run_in_shell(block, folder)
+    output = []
+    for number, (words, codes) in enumerate(found, 1):
+        done = outcross(*words, code=None)
+        expected = codes if number < len(found) or not block.exit_code else {block.exit_code}
+        assert done.returncode in expected, f"{words}\n{done.stderr}"
+        output.append(done.stdout)
+    return "".join(output)
 
 
 def label(line: str) -> str:
@@ -67,11 +99,11 @@ def label(line: str) -> str:
     return re.sub(r"[\d.,%\s─]+", " ", line).strip()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in libraries that the pages use
 @pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 def test_the_code_of_a_page_runs(
     path: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run the README in a shell, and plain calls of the command on other pages in this process."""
     folder = tmp_path / "page"
     shutil.copytree(corpus, folder)
     monkeypatch.chdir(folder)
@@ -80,8 +112,7 @@ def test_the_code_of_a_page_runs(
         if block.file is not None:
             (folder / block.file).write_text(block.code)
         elif block.exit_code is not None:
-            lines = None if path.stem == "README" else command_lines(block)
-            output = run(block, folder) if lines is None else call(lines, block)
+            output = run(block, folder)
         elif block.mark == "output":
             printed = {label(line) for line in output.splitlines()}
             shown = {label(line) for line in block.code.splitlines()} - {"…"}
@@ -102,15 +133,16 @@ def test_configurations_and_gates_of_pages_are_right(tmp_path: Path) -> None:
 
 
 def test_calls_of_the_hub_have_options_that_there_are() -> None:
+    from huggingface_hub.cli.hf import app
+
     codes = [block.code for path in PAGES for block in blocks(path) if block.mark == "hf"]
     calls = [shlex.split(line) for code in codes for line in code.splitlines()]
     calls = [words[1:] for words in calls if words[0] == "hf"]
     assert {"upload", "jobs"} <= {words[0] for words in calls}
     for words in calls:
         name = words[:2] if words[0] in ("jobs", "auth") else words[:1]
-        call = [sys.executable, "-m", "huggingface_hub.cli.hf", *name, "--help"]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "NO_COLOR": "1"}
-        shown = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+        shown = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [*name, "--help"])
+        assert shown.exit_code == 0, shown.output
         known = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", shown.stdout))
         given = {word for word in words[len(name) :] if re.match("--?[a-z]", word)}
         assert given <= known, words
