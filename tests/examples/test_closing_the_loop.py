@@ -19,15 +19,11 @@ GENERATIONS = 2
 SHARE = 0.6
 
 
-def asked(work: Path, *arguments: object) -> list[str]:
-    """Return the example's arguments."""
-    return [*map(str, ["--work", work, "--generations", GENERATIONS, *arguments])]
-
-
 def loop(work: Path, *arguments: object) -> Done:
     """Call the example and its commands in this process."""
+    line = ["--work", work, "--generations", GENERATIONS, *arguments]
     with patch.object(closing_the_loop, "human_paragraphs", human_paragraphs):
-        return call_program(closing_the_loop.main, EXAMPLE.name, *asked(work, *arguments))
+        return call_program(closing_the_loop.main, EXAMPLE.name, *line)
 
 
 def load(path: Path) -> Any:
@@ -53,12 +49,16 @@ def closed(work: Path, stopped: Done) -> Done:
     return loop(work, "--naive")
 
 
+def test_it_starts_as_a_program() -> None:
+    line = [sys.executable, str(EXAMPLE), "--help"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60)
+    assert "limits of your own for every verdict" in done.stdout
+
+
 def test_failures_end_the_loop_with_theirs(work: Path) -> None:
-    """Start the example and the installed command, as users do."""
     gates = work / "wrong.yaml"
     gates.write_text("clusters: 1\n")
-    line = [sys.executable, str(EXAMPLE), *asked(work, "--gates", gates)]
-    failed = subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
+    failed = loop(work, "--gates", gates)
     assert failed.returncode == 2
     assert f"{gates}: clusters" in failed.stderr
     assert "exit code 2 of" in failed.stderr

@@ -5,20 +5,25 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+import demo
+
+from tests.support.commands import call_program
+from tests.support.human_texts import human_paragraphs
+
+
+def test_it_starts_as_a_program() -> None:
+    line = [sys.executable, demo.__file__, "--help"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60)
+    assert "where all is written" in done.stdout
 
 
 def test_demo_widens_what_the_generator_has_narrowed_and_more_than_a_naive_mix(
     tmp_path: Path,
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "demo.py"), "--work", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    with patch.object(demo, "human_paragraphs", human_paragraphs):
+        done = call_program(demo.main, "demo.py", "--work", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "How much of human text is left?" in done.stdout
     assert "report.html" in done.stdout.splitlines()[-2]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import own_pipeline
 import pytest
-from pydoc_corpus import human_paragraphs
 
 import outcross
+from tests.support.human_texts import human_paragraphs
 
 
 @pytest.fixture(scope="module")
