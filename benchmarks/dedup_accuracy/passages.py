@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
@@ -41,9 +42,13 @@ def _marks() -> str:
 # Thai, Lao, Tibetan, Myanmar, Khmer, Hiragana, Han: a token each, with its marks.
 _SINGLE = "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u309f"
 _SINGLE += "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_MARKS = _marks()
-_LETTER = rf"(?:(?![{_SINGLE}])\w[{_MARKS}]*)"
-_TOKEN = re.compile(rf"[{_SINGLE}](?<=\w)[{_MARKS}]*|{_LETTER}+(?:['’]{_LETTER}+)*")
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    marks = _marks()
+    letter = rf"(?:(?![{_SINGLE}])\w[{marks}]*)"
+    return re.compile(rf"[{_SINGLE}](?<=\w)[{marks}]*|{letter}+(?:['’]{letter}+)*")
 
 
 def spans(text: str) -> list[tuple[int, int]]:
@@ -52,7 +57,7 @@ def spans(text: str) -> list[tuple[int, int]]:
     A token is a run of letters, digits, marks and underscores, with apostrophes inside; in scripts
     without spaces it is one character with its marks.
     """
-    return [match.span() for match in _TOKEN.finditer(text)]
+    return [match.span() for match in _token().finditer(text)]
 
 
 def tokens(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from outcross.transforms.budget.domains import (
@@ -198,12 +198,19 @@ def test_entropies_and_divergences_add_up_by_the_chain_rule(seed: int) -> None:
     assert chained_entropy([3.0], [0.1 + 0.2]) == 0.1 + 0.2
 
 
+@settings(max_examples=10, deadline=None)
+@given(SEEDS)
+def test_without_fresh_text_no_error_lasts(seed: int) -> None:
+    domains, natural, X, Y = several(seed)
+    points = frontier(domains, dividing(domains, natural), X + Y, fresh=False)
+    assert {point.lasting_error for point in points} == {None}
+
+
 @RANDOM
 @given(SEEDS)
 def test_a_point_of_the_frontier_is_every_domain_solved_alone(seed: int) -> None:
     domains, natural, X, Y = several(seed)
     supply = dividing(domains, natural)
-    assert {p.lasting_error for p in frontier(domains, supply, X + Y, fresh=False)} == {None}
     for point in frontier(domains, supply, X + Y):
         human = point.human_share * (X + Y)
         assert point.reachable == (point.reason is None)

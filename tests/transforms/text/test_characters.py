@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -41,17 +42,22 @@ from tests.support.text_definition import (
 )
 from tests.support.texts import SENTENCES, texts
 
-EVERY = [chr(c) for c in range(sys.maxunicode + 1)]
-# Code points that this interpreter's Unicode does not know yet have nothing to compare with.
-KNOWN = [c for c in EVERY if unicodedata.category(c) not in ("Cs", "Cn")]
+
+@cache
+def known() -> list[str]:
+    """Return the characters that this interpreter's Unicode has, with which one can compare."""
+    every = map(chr, range(sys.maxunicode + 1))
+    return [c for c in every if unicodedata.category(c) not in ("Cs", "Cn")]
 
 
 def forms(*values: str) -> tuple[list[str], list[str]]:
     """Return the composed and the folded forms of some texts."""
     read = normalise(pa.array(values, pa.string()))
+    data = read.data.tobytes()
     every = ((read.composed_starts, read.composed_stops), (read.starts, read.stops))
     composed, folded_ = (
-        [read.data[a:b].tobytes().decode() for a, b in zip(*ends, strict=True)] for ends in every
+        [data[a:b].decode() for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+        for starts, stops in every
     )
     return composed, folded_
 
@@ -68,8 +74,11 @@ def test_forms_are_those_of_the_definition(values: list[str]) -> None:
 
 
 def test_every_character_alone_and_before_a_mark() -> None:
+    # Characters of private use have no properties: few of them stand before marks for all.
+    private = [c for c in known() if unicodedata.category(c) == "Co"]
+    some = sorted({*known()}.difference(private).union(private[::500]))
     for mark in ("", "\u0301", "\u0327", "\u3099", "\u1161"):
-        values = [c + mark for c in KNOWN]
+        values = [c + mark for c in (some if mark else known())]
         composed, folded_ = forms(*values)
         assert composed == [nfc(v) for v in values]
         assert folded_ == [folded(v) for v in values]
@@ -77,8 +86,8 @@ def test_every_character_alone_and_before_a_mark() -> None:
 
 def test_every_mark_behind_every_composed_letter() -> None:
     """A mark may move before that of the letter: é and a cedilla are ȩ and an accent."""
-    letters = [c for c in KNOWN if unicodedata.decomposition(c)[:1] not in ("", "<")]
-    marks = [c for c in KNOWN if character_classes()[ord(c)] & SECOND]
+    letters = [c for c in known() if unicodedata.decomposition(c)[:1] not in ("", "<")]
+    marks = [c for c in known() if character_classes()[ord(c)] & SECOND]
     values = [letter + mark for letter in [*letters, *"aJ<か"] for mark in marks]
     assert len(values) > 200_000
     assert forms(*values) == ([nfc(v) for v in values], [folded(v) for v in values])
@@ -140,7 +149,7 @@ NOT_PROSE = "#%&*/@\\{}[]_§¶†‡‰‱′″‴‵‶‷⁎⁑⁓⁗٪؉؊٭
 def test_classes_are_those_of_unicode(bit: int, test: Callable[[str], bool]) -> None:
     classes = character_classes()
     same = unicodedata.unidata_version == unicode_version()
-    differ = {c for c in KNOWN if bool(classes[ord(c)] & bit) != test(c)}
+    differ = {c for c in known() if bool(classes[ord(c)] & bit) != test(c)}
     if bit == NUMERIC and not same:
         # Versions have given a few signs other numbers: 两 is two since Unicode 15.1.
         assert len(differ) < 50
@@ -148,7 +157,7 @@ def test_classes_are_those_of_unicode(bit: int, test: Callable[[str], bool]) -> 
         differ = {c for c in differ if not unicodedata.name(c).startswith(renumbered)}
     assert not differ
     if same:
-        unknown = set(range(sys.maxunicode + 1)) - {ord(c) for c in KNOWN}
+        unknown = set(range(sys.maxunicode + 1)) - {ord(c) for c in known()}
         assert not classes[sorted(unknown)].any()
 
 
@@ -183,9 +192,9 @@ def test_skeletons_are_letters_without_marks() -> None:
     assert {skeleton.get(c, c) for c in "ະາເແໂໃໄຽ"} == {"ະ"}
     assert skeleton["ቢ"] == skeleton["ባ"] == "በ"
     assert not skeleton.keys() & set("aZ中ひ가क부ø")
-    marks = {c for c in KNOWN if is_mark(c)}
+    marks = {c for c in known() if is_mark(c)}
     assert all(skeleton[c] == "" for c in marks)
-    letters = [c for c in KNOWN if c in skeleton and c not in marks and skeleton[c]]
+    letters = [c for c in known() if c in skeleton and c not in marks and skeleton[c]]
     ethiopic = {c for c in letters if unicodedata.name(c).startswith("ETHIOPIC")}
     vowels = {c for c in letters if skeleton[c] in ("ะ", "ະ")}
     for letter in set(letters) - ethiopic - vowels:
