@@ -55,16 +55,16 @@ def calls(block: Block) -> list[Call] | None:
 
     A line may allow another exit code: `outcross … || test $? = 3`.
     """
-    found: list[Call] = []
+    every: list[Call] = []
     for line in block.code.replace("\\\n", " ").splitlines():
-        plain, _, code = line.partition(" || test $? = ")
-        words = shlex.split(plain, comments=True)
+        command, _, code = line.partition(" || test $? = ")
+        words = shlex.split(command, comments=True)
         if not words:
             continue
-        if words[0] != "outcross" or re.search(r"[|<>&;$`]", plain):
+        if words[0] != "outcross" or re.search(r"[|<>&;$`]", command):
             return None
-        found.append((words[1:], {0, int(code)} if code else {0}))
-    return found
+        every.append((words[1:], {0, int(code)} if code else {0}))
+    return every
 
 
 def run(block: Block, folder: Path) -> str:
@@ -82,13 +82,13 @@ def run(block: Block, folder: Path) -> str:
             exec(compile(block.code, "<block>", "exec"), {"__name__": "__main__"})
         assert block.exit_code == 0
         return printed.getvalue()
-    found = calls(block)
-    if found is None:
+    plain = calls(block)
+    if plain is None:
         return run_in_shell(block, folder)
     output = []
-    for number, (words, codes) in enumerate(found, 1):
+    for number, (words, codes) in enumerate(plain, 1):
         done = outcross(*words, code=None)
-        expected = codes if number < len(found) or not block.exit_code else {block.exit_code}
+        expected = codes if number < len(plain) or not block.exit_code else {block.exit_code}
         assert done.returncode in expected, f"{words}\n{done.stderr}"
         output.append(done.stdout)
     return "".join(output)
