@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Each process would compile the package and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test encoders engines dataflow browser kernels lint types format docs benchmark clean
 .DEFAULT_GOAL := test
 
