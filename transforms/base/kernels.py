@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import gc
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from numba import njit
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 
 
 def kernel(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
@@ -23,7 +27,51 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
     decorator: Callable[[Any], Any] = njit(
         *signatures, nogil=True, cache=True, no_cfunc_wrapper=True, **options
     )
-    return decorator
+
+    def decorate(function: Any) -> Any:
+        with _turn(function):
+            dispatcher = decorator(function)
+        compile_ = dispatcher.compile
+
+        def compile_in_turn(signature: Any) -> Any:
+            with _turn(function):
+                return compile_(signature)
+
+        dispatcher.compile = compile_in_turn
+        return dispatcher
+
+    return decorate
+
+
+_LOCKS: list[int] = []  # the file whose bytes are locked, if processes take turns
+
+
+def take_turns(file: int) -> None:
+    """Wait for a kernel that another process compiles, and take its result from the cache.
+
+    Args:
+        file: descriptor of a file that all these processes have open. They lock bytes of it.
+    """
+    _LOCKS[:] = [file]
+
+
+@contextmanager
+def _turn(function: Any) -> Iterator[None]:
+    """Lock the byte that stands for a function, if processes take turns.
+
+    Who compiles a kernel waits only for kernels that it calls. So processes can't wait for each
+    other. Their threads could, if they didn't take numba's lock first.
+    """
+    if not _LOCKS:
+        yield
+        return
+    place = zlib.crc32(f"{function.__module__}.{function.__qualname__}".encode())
+    with global_compiler_lock:
+        fcntl.lockf(_LOCKS[0], fcntl.LOCK_EX, 1, place)
+        try:
+            yield
+        finally:
+            fcntl.lockf(_LOCKS[0], fcntl.LOCK_UN, 1, place)
 
 
 def late_kernel(signature: Any) -> Callable[[Any], Any]:

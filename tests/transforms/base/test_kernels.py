@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +63,49 @@ def test_late_kernels_are_compiled_ahead(watch: Watch, monkeypatch: pytest.Monke
     assert len(watch.collecting) == 1
     assert triple(2) == 6
     assert len(watch.collecting) == 1
+
+
+def test_of_two_processes_one_compiles(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text(
+        "from outcross.transforms.base.kernels import kernel\n"
+        "@kernel()\n"
+        "def total(x):\n"
+        "    return sum(x)\n"
+    )
+    with (tmp_path / "locks").open("wb") as file:
+        code = (
+            "import numpy as np\n"
+            "from numba.core import event\n"
+            "from outcross.transforms.base.kernels import take_turns\n"
+            f"take_turns({file.fileno()})\n"
+            "from shared import total\n"
+            "print('ready', flush=True), input()\n"
+            "with event.install_recorder('numba:compile') as compiled:\n"
+            "    assert total(np.arange(4)) == 6\n"
+            "print(len(compiled.buffer))\n"
+        )
+        paths = [str(tmp_path), *sys.path]
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=os.environ
+                | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(paths)},
+                pass_fds=[file.fileno()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        counts = sorted(int(process.communicate()[0]) for process in processes)
+    assert counts[0] == 0 < counts[1]
 
 
 @pytest.mark.parametrize("collects", [True, False])
