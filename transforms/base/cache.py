@@ -84,5 +84,8 @@ def is_empty() -> bool:
     return next(places, None) is None
 
 
+# Typing a kernel makes thousands of messages that nobody reads. Colouring them takes time.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
+
 TEMPORARY = place_cache()
 """The temporary folder of compiled kernels; None where they have a lasting one."""

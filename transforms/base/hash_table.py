@@ -12,7 +12,7 @@ import numpy as np
 from outcross.transforms.base.kernels import borrowing
 
 
-@borrowing(inline="always")
+@borrowing(forceinline=True)
 def table_size(entries):  # type: ignore[no-untyped-def]
     """Return the smallest power of two, at least 2, at which a table stays at most half full."""
     size = 2
@@ -21,7 +21,7 @@ def table_size(entries):  # type: ignore[no-untyped-def]
     return size
 
 
-@borrowing(inline="always")
+@borrowing(forceinline=True)
 def find_slot(key, hashed, keys, marks, least, size):  # type: ignore[no-untyped-def]
     """Return the slot that holds a key, or the free one where it belongs.
 

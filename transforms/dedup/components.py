@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import kernel, late_kernel
 
 
 @kernel()
@@ -16,7 +16,7 @@ def _find(parent, node):  # type: ignore[no-untyped-def]
     return node
 
 
-@kernel("int64[:](int64, int64[:], int64[:])")
+@late_kernel("int64[:](int64, int64[:], int64[:])")
 def _roots(nodes, left, right):  # type: ignore[no-untyped-def]
     """Return the smallest node that each node is connected with (union-find)."""
     parent = np.arange(nodes)
@@ -67,7 +67,7 @@ def connect_groups(
     return connect(document[same], document[same + 1])
 
 
-@kernel("int64[:](int64[:], int64)")
+@late_kernel("int64[:](int64[:], int64)")
 def _pack(weight, limit):  # type: ignore[no-untyped-def]
     bins = np.empty(len(weight), np.int64)
     number, filled = 0, 0

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import kernel, lower_bound
+from outcross.transforms.base.kernels import late_kernel, lower_bound
 
 Positions = NDArray[np.int64]
 Similarity = Callable[[Positions, Positions], NDArray[np.float32]]
@@ -91,7 +91,7 @@ class Resolution:
     agreed: NDArray[np.uint64]
 
 
-@kernel("uint64[:](int64[:], uint32[:], int64)")
+@late_kernel("uint64[:](int64[:], uint32[:], int64)")
 def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
     """Propose an edge from every other member of a group to its first: child << 32 | hub."""
     out = np.empty(len(members) - len(starts) + 1, np.uint64)
@@ -105,7 +105,7 @@ def _star(starts, members, fixed):  # type: ignore[no-untyped-def]
     return out[:k].copy()
 
 
-@kernel("Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:], int64)")
+@late_kernel("Tuple((int64[:], uint32[:]))(int64[:], uint32[:], boolean[:], int64)")
 def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
     """Group again the members that had no edge or whose edge failed; drop groups of one.
 
@@ -133,7 +133,7 @@ def _failed(starts, members, agreed, fixed):  # type: ignore[no-untyped-def]
     return new_starts[: groups + 1].copy(), new_members[:filled].copy()
 
 
-@kernel("boolean[:](uint64[:], float32[:], float32, uint64[:])")
+@late_kernel("boolean[:](uint64[:], float32[:], float32, uint64[:])")
 def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-def]
     out = np.empty(len(proposals), np.bool_)
     for i in range(len(proposals)):
@@ -141,7 +141,7 @@ def _agreed(keys, similarity, threshold, proposals):  # type: ignore[no-untyped-
     return out
 
 
-@kernel("void(uint64[:], uint8[:])")
+@late_kernel("void(uint64[:], uint8[:])")
 def _walk(agreed, state):  # type: ignore[no-untyped-def]
     """Decide on each document in order. Keys ascend by child, so its parents are decided before."""
     state[:] = _KEPT
@@ -152,7 +152,7 @@ def _walk(agreed, state):  # type: ignore[no-untyped-def]
             state[child] = _ORPHAN if state[parent] == _REMOVED else _REMOVED
 
 
-@kernel("void(uint64[:], float32[:], float32, uint8[:], int64[:], int64[:], float32[:])")
+@late_kernel("void(uint64[:], float32[:], float32, uint8[:], int64[:], int64[:], float32[:])")
 def _partners(keys, similarity, least, state, removed, partner, best):  # type: ignore[no-untyped-def]
     """Find the most similar kept parent of each removed document; the documents ascend."""
     at = 0
@@ -168,7 +168,7 @@ def _partners(keys, similarity, least, state, removed, partner, best):  # type: 
             partner[at], best[at] = parent, similarity[i]
 
 
-@kernel("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)")
+@late_kernel("uint64[:](int64[:], uint32[:], uint8[:], uint64[:], int64)")
 def _second_choices(starts, members, state, keys, limit):  # type: ignore[no-untyped-def]
     """Propose to each kept member of a group the first `limit` members that it has not tried yet.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import late_kernel
 from outcross.transforms.estimators.entropy import entropy, exp
 
 DIMS = 64
@@ -30,7 +30,7 @@ UNIT = 1023
 _BATCH = 1 << 13
 
 
-@kernel(types.void(types.Array(types.int8, 2, "A", readonly=True), types.int16[:, ::1]))
+@late_kernel(types.void(types.Array(types.int8, 2, "A", readonly=True), types.int16[:, ::1]))
 def _unit_rows(embeddings, out):  # type: ignore[no-untyped-def]
     dims = min(embeddings.shape[1], DIMS)
     for row in range(len(out)):

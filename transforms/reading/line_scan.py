@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outcross.schemas.supertypes import MAX_DEPTH
 from outcross.transforms.base.eight_bytes import count_ones, trailing_zeros
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import late_kernel
 from outcross.transforms.base.sixty_four_bytes import mark_bytes
 
 FILLED = np.uint8(1)
@@ -59,7 +59,7 @@ def scan(data: bytes) -> Lines:
     return Lines(data, *_scan(np.frombuffer(data, np.uint8)))
 
 
-@kernel(types.Tuple((types.int64[::1], types.int64[::1], types.uint8[::1]))(_bytes_in))
+@late_kernel(types.Tuple((types.int64[::1], types.int64[::1], types.uint8[::1]))(_bytes_in))
 def _scan(
     data: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import late_kernel
 
 NEXT = 64
 """Documents of a cell after its boundary document that may be taken where that is too long."""
@@ -221,7 +221,7 @@ def _settle(
     return np.concatenate([boundary[at_boundary], further]).astype(np.int64)
 
 
-@kernel("Tuple((bool_[::1], float64))(int64[::1], float64[::1], float64)")
+@late_kernel("Tuple((bool_[::1], float64))(int64[::1], float64[::1], float64)")
 def _carry(lengths, missing, carried):  # type: ignore[no-untyped-def]
     """Take a document of each cell if half of it is missing, and carry the difference on.
 
@@ -237,7 +237,7 @@ def _carry(lengths, missing, carried):  # type: ignore[no-untyped-def]
     return out, carried
 
 
-@kernel("bool_[::1](int64[::1], float64)")
+@late_kernel("bool_[::1](int64[::1], float64)")
 def _take_fitting(lengths, missing):  # type: ignore[no-untyped-def]
     """Take documents that are at most twice as long as what is missing, in turn."""
     out = np.zeros(len(lengths), np.bool_)

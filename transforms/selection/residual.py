@@ -43,7 +43,7 @@ _FLOOR = 1e-9  # least probability
 _SMALL = 1 << 10  # counts below it have their logarithms in a table
 
 
-@kernel("int64(int64)", inline="always")
+@kernel(inline="always")
 def _rounded(nats):  # type: ignore[no-untyped-def]
     return (nats + np.int64(1 << (_TO_UNIT - 1))) >> np.int64(_TO_UNIT)
 
@@ -234,7 +234,7 @@ class Scorer:
         return out
 
 
-@kernel("int64(float64, float64)")
+@late_kernel("int64(float64, float64)")
 def _ratio(mix, human):  # type: ignore[no-untyped-def]
     return _rounded(log(mix) - log(human))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from outcross.schemas.columns import is_json, plain
 from outcross.transforms.base.eight_bytes import eight_bytes
-from outcross.transforms.base.kernels import kernel, late_kernel
+from outcross.transforms.base.kernels import borrowing, late_kernel
 
 _Hashes = NDArray[np.uint64]
 _Sizes = NDArray[np.int64]
@@ -217,7 +217,7 @@ def _floats(values: NDArray[np.float64]) -> _Hashes:
     return _tagged(mixed, np.uint64(0))
 
 
-@kernel(types.uint64(types.uint64))
+@borrowing()
 def _avalanche(h: np.uint64) -> np.uint64:
     h ^= h >> np.uint64(33)
     h *= _P2
@@ -227,7 +227,7 @@ def _avalanche(h: np.uint64) -> np.uint64:
     return h if h != np.uint64(0) else _P5  # 0 stands for null
 
 
-@kernel(types.uint64(types.uint64, types.uint64))
+@borrowing()
 def _step(h: np.uint64, word: np.uint64) -> np.uint64:
     word *= _P2
     word = (word << np.uint64(31)) | (word >> np.uint64(33))
@@ -235,7 +235,7 @@ def _step(h: np.uint64, word: np.uint64) -> np.uint64:
     return ((h << np.uint64(27)) | (h >> np.uint64(37))) * _P1 + _P4
 
 
-@kernel(types.uint64(_bytes_in, types.int64, types.int64))
+@borrowing()
 def _string(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     h = _P5 + np.uint64(stop - start)
     i = start
@@ -251,7 +251,7 @@ def _string(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
     return _avalanche(_step(h, word))
 
 
-@kernel(types.uint64[::1](_offsets_in, _bytes_in))
+@late_kernel(types.uint64[::1](_offsets_in, _bytes_in))
 def _strings(offsets: _Sizes, data: NDArray[np.uint8]) -> _Hashes:
     out = np.empty(offsets.size - 1, np.uint64)
     for row in range(out.size):
@@ -259,7 +259,7 @@ def _strings(offsets: _Sizes, data: NDArray[np.uint8]) -> _Hashes:
     return out
 
 
-@kernel(types.uint64[::1](_hashes_in, types.uint64))
+@late_kernel(types.uint64[::1](_hashes_in, types.uint64))
 def _tagged(values: _Hashes, tag: np.uint64) -> _Hashes:
     out = np.empty(values.size, np.uint64)
     for row in range(out.size):
@@ -267,7 +267,7 @@ def _tagged(values: _Hashes, tag: np.uint64) -> _Hashes:
     return out
 
 
-@kernel(types.void(types.uint64[::1], types.uint64, _hashes_in))
+@late_kernel(types.void(types.uint64[::1], types.uint64, _hashes_in))
 def _add_members(total: _Hashes, name: np.uint64, values: _Hashes) -> None:
     """Add hashes of members, so that their order doesn't count; null counts as absent."""
     for row in range(total.size):

@@ -43,7 +43,7 @@ def gap_memory():  # type: ignore[no-untyped-def]
     )
 
 
-@borrowing(inline="always")
+@borrowing(forceinline=True)
 def gap_key(text, begin, stop, left, right, mode):  # type: ignore[no-untyped-def]
     """Return a gap's bytes, what it stands between, and its slot.
 

@@ -56,7 +56,7 @@ def lexicon() -> Lexicon:
     keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint8)
     every, alone = np.zeros(_FILTER, np.uint64), np.zeros(_FILTER, np.uint64)
     for key, value in sorted(bits.items()):
-        slot = find_slot(np.uint64(key), np.uint64(key), keys, values, 1, _SLOTS)
+        slot = find_slot.py_func(np.uint64(key), np.uint64(key), keys, values, 1, _SLOTS)
         keys[slot], values[slot] = key, value
         for filtered, chosen in ((every, 0xFF), (alone, ALWAYS | FIRST | SYLLABLE)):
             if value & chosen:
@@ -79,7 +79,7 @@ def _sequence(hashes, first, count):  # type: ignore[no-untyped-def]
     return state
 
 
-@borrowing(inline="always")
+@borrowing(forceinline=True)
 def known_word(key, keys, bits, every):  # type: ignore[no-untyped-def]
     """Return the bits of a lexicon word, 0 for any other."""
     if not passes(key, every):

@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import kernel, late_kernel
 from outcross.transforms.base.prefetch import AHEAD, prefetch
 
 BUCKETS = 1 << 20
@@ -25,13 +25,13 @@ INT64 = types.Array(types.int64, 1, "A", readonly=True)
 UINT32 = types.Array(types.uint32, 1, "A", readonly=True)
 
 
-@kernel("int64(uint32, uint32, int64)", inline="always")
+@kernel(inline="always")
 def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
     """Return the bucket of a pair of words; `mask` is the number of buckets less 1."""
     return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
 
 
-@kernel(types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]))
+@late_kernel(types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]))
 def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
     mask = np.int64(len(unigrams) - 1)
     last = len(ids) - 1

@@ -67,7 +67,7 @@ _A, _Z, _SMALL_A, _SMALL_Z, _ZERO, _NINE = (ord(c) for c in "AZaz09")
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 
 
-@kernel("int64(int64)", inline="always")
+@kernel(inline="always")
 def _cost(count):  # type: ignore[no-untyped-def]
     """Multiply a count, 1 or more, by its logarithm, in 2**-24 nats."""
     return count * (log(np.float64(count)) >> np.int64(LOG_BITS - _NATS))
@@ -75,7 +75,7 @@ def _cost(count):  # type: ignore[no-untyped-def]
 
 # Short texts have small counts alone. Looking them up needs no branch for the values that are
 # absent, which no processor foresees.
-_COSTS = np.array([0, *(_cost(count) for count in range(1, 256))], np.int64)
+_COSTS = np.array([0, *(_cost.py_func(count) for count in range(1, 256))], np.int64)
 
 
 @kernel()
