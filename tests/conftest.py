@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Before NumPy is imported. Each process of pytest-xdist has a core: more threads of BLAS would wait
@@ -16,3 +17,12 @@ settings.register_profile(
     derandomize="CI" in os.environ,
 )
 settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of pytest-xdist compile no kernel twice."""
+    if "PYTEST_XDIST_WORKER" in os.environ and hasattr(config, "cache"):
+        from outcross.transforms.base.kernels import take_turns
+
+        path = config.cache.mkdir("kernels") / "turns"
+        take_turns(os.open(path, os.O_RDWR | os.O_CREAT))
