@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
-from outcross.schemas.budget import OTHERS, CopiesAs, DomainPolicy, LongDocuments, MaxCopies
+from outcross.schemas.budget import CopiesAs, DomainPolicy, LongDocuments, MaxCopies
+from outcross.schemas.consistency import ENCODER, check_keys
 from outcross.schemas.publishing import EventUrl, Languages, License
-from outcross.schemas.sources import WRITABLE, Source
-from outcross.schemas.text_field import is_template, listed
+from outcross.schemas.sources import Source
 from outcross.schemas.tokens import TOKENIZER_HELP, Tokenizer
 from outcross.schemas.user_input import ConfigError, Model, accept_short_form, readable
 
@@ -41,9 +37,6 @@ PLAN_KEYS = frozenset(
 )
 """Keys of the request that a plan holds."""
 
-
-ENCODER = "transformers:"
-"""Beginning of an `embedder` that reads whole texts, with the order of their words."""
 
 DEFAULT_SYNTHETIC = 2 / 3
 """Share of the synthetic tokens after deduplication that is written if `tokens` is absent."""
@@ -318,151 +311,8 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        names = [source.name for source in self.sources]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"sources: the name {name!r} is used twice; names must differ")
-        if all(source.role in ("reference", "exclude") for source in self.sources):
-            raise ValueError(
-                "sources: no source has the role synthetic or human, so there is nothing to write"
-            )
-        for source in self.sources:
-            _check_pieces(source)
-            for name in source.removed_by or []:
-                if name not in names:
-                    raise ValueError(
-                        f"sources: removed_by of {source.name!r} names {name!r}, which is no "
-                        f"source; the sources are {', '.join(names)}"
-                    )
-        if (self.band_threshold or 0) > self.near_threshold:
-            raise ValueError(
-                f"band_threshold: {self.band_threshold} is above near_threshold = "
-                f"{self.near_threshold}; lower it, as bands must find what is removed"
-            )
-        if self.semantic_threshold is not None and not self.encodes:
-            embedder = "the packaged table" if self.embedder is None else self.embedder
-            raise ValueError(
-                f"semantic_threshold: only works with an encoder, but the embedder is {embedder}, "
-                "which doesn't see the order of words; set `embedder` to "
-                f"{ENCODER}DIRECTORY or {ENCODER}OWNER/NAME@REVISION, or leave "
-                "semantic_threshold out"
-            )
-        if self.boilerplate is not None and self.verify != "exact":
-            raise ValueError(
-                "boilerplate: only works with verify: exact, as signatures hold no shingles"
-            )
-        if self.max_same_answers is not None and all(
-            source.prompt_field is None for source in self.sources
-        ):
-            raise ValueError("max_same_answers: no source has a prompt_field; set one")
-        if self.text_out == "outcross":
-            raise ValueError("text_out: the column 'outcross' is taken; choose another name")
-        if self.human_tokens is not None and "human_share" in self.model_fields_set:
-            raise ValueError("human_tokens: set human_tokens or human_share, not both")
-        if self.effective_ratio is not None and (
-            self.human_tokens is not None or "human_share" in self.model_fields_set
-        ):
-            raise ValueError(
-                "effective_ratio: set only one of effective_ratio, human_share and human_tokens; "
-                "each decides how much human text is mixed in"
-            )
-        self._check_domains()
-        self._check_lineage()
-        if (self.human_tokens or 0) > (self.tokens or math.inf):
-            raise ValueError(
-                f"human_tokens: {self.human_tokens:,} is more than tokens = {self.tokens:,}; "
-                "lower human_tokens or raise tokens"
-            )
-        roles = {source.role for source in self.sources}
-        remembered = self.lineage is not None  # its ledger may hold human text
-        if self.human_tokens and not ("human" in roles or remembered or self.best_effort):
-            raise ValueError(
-                f"human_tokens: is {self.human_tokens:,}, but no source has the role human; add one"
-            )
-        if (
-            self.max_kl is not None
-            and self.reference is None
-            and not (roles & {"human", "reference"} or remembered)
-        ):
-            raise ValueError(
-                "max_kl: there is no human text to compare with; add a source with the role human "
-                "or reference, or set reference to that of an earlier run"
-            )
+        check_keys(self)
         return self
-
-    def _check_lineage(self) -> None:
-        asked = self.model_fields_set
-        if self.lineage is None:
-            for key in ("fresh_human_tokens", "archive", "archive_source"):
-                if key in asked:
-                    raise ValueError(f"{key}: only works with a lineage; set lineage too")
-            return
-        if self.effective_ratio is not None:
-            raise ValueError(
-                "effective_ratio: doesn't work with a lineage, whose human part is drawn from all "
-                "human text, whatever its clusters; set human_share instead"
-            )
-        if "human" in self.max_copies.model_fields_set and self.max_copies.human > 1:
-            raise ValueError(
-                f"max_copies.human: is {self.max_copies.human}, but with a lineage human documents "
-                "appear once per run, as later runs use them again; leave it out or set it to 1"
-            )
-        if (self.fresh_human_tokens or 0) > (self.human_tokens or math.inf):
-            raise ValueError(
-                f"fresh_human_tokens: {self.fresh_human_tokens:,} is more than human_tokens = "
-                f"{self.human_tokens:,}, of which it is a part; lower it"
-            )
-
-    def _check_domains(self) -> None:
-        if not self.domains:
-            return
-        if "" in self.domains:
-            raise ValueError(
-                f"domains: a name is empty; use {OTHERS!r} for documents without a domain"
-            )
-        if all(source.domain_field is None for source in self.sources if source.role in WRITABLE):
-            raise ValueError("domains: no source has a domain_field; set one")
-        shares = sum(policy.share or 0.0 for policy in self.domains.values())
-        if shares > 1 + 1e-9:
-            raise ValueError(f"domains: the shares sum to {shares:g}; lower them to 1 at most")
-        over_all = {
-            "entropy_floor": "set entropy_floor of each domain",
-            "max_kl": "raise alpha of the run or of a domain towards 1",
-            "effective_ratio": "set human_share or human_tokens",
-        }
-        for key, instead in over_all.items():
-            if getattr(self, key) is not None:
-                raise ValueError(
-                    f"{key}: doesn't work with domains, which have budgets of their own; {instead}"
-                )
-
-
-def _check_pieces(source: Source) -> None:
-    if source.pieces is None:
-        if source.piece_tokens is not None:
-            raise ValueError(f"piece_tokens: only works with pieces; set pieces of {source.name!r}")
-        return
-    if source.role != "synthetic":
-        raise ValueError(
-            f"pieces: {source.name!r} has the role {source.role}; only synthetic documents are "
-            "chosen in pieces, so leave it out"
-        )
-    if source.roles is not None:
-        raise ValueError(
-            f"roles: {source.name!r} has roles and pieces, and a piece takes the place of a column "
-            "of plain text, not of a conversation; leave one of them out"
-        )
-    field = source.text_field
-    if isinstance(field, tuple) or is_template(field) or "." in field:
-        raise ValueError(
-            f"pieces: the text of {source.name!r} is {listed(field)}, and a piece takes the text's "
-            "place in its row; name one column of plain text as text_field"
-        )
-    if source.prompt_field is not None:
-        raise ValueError(
-            f"pieces: {source.name!r} has a prompt_field, and a piece of an answer is no answer to "
-            "its prompt; leave one of them out"
-        )
 
 
 def tokenizer_of(config: Config) -> Tokenizer | None:

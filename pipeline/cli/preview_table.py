@@ -10,7 +10,7 @@ from outcross.pipeline.commands.estimate import lines
 from outcross.pipeline.commands.preview import Preview
 from outcross.pipeline.terminal.streams import print_json
 from outcross.pipeline.terminal.tables import PlainConsole, new_table, print_line, show_table
-from outcross.schemas.config import ENCODER
+from outcross.schemas.consistency import ENCODER
 from outcross.schemas.estimate import Estimate
 from outcross.schemas.plan import SourceTexts
 from outcross.transforms.base.visible import visible_name
