@@ -97,7 +97,7 @@ class Session:
 @contextmanager
 def _compiling() -> Iterator[None]:
     """Compile kernels in a second process while the block imports."""
-    from outcross.transforms.text.warm_up import compile_beside, compile_meanwhile
+    from outcross.pipeline.engine.warm_up import compile_beside, compile_meanwhile
 
     compiler = compile_beside()
     yield

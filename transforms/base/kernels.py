@@ -31,16 +31,23 @@ def kernel(*signatures: Any, **options: Any) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         with _turn(function):
             dispatcher = decorator(function)
-        compile_ = dispatcher.compile
+        if dispatcher is function:  # NUMBA_DISABLE_JIT is set
+            return function
+        compile_now = dispatcher.compile
 
         def compile_in_turn(signature: Any) -> Any:
             with _turn(function):
-                return compile_(signature)
+                return compile_now(signature)
 
         dispatcher.compile = compile_in_turn
         return dispatcher
 
     return decorate
+
+
+def interpreted(function: Any) -> Any:
+    """Return the Python function of a kernel, for a call that isn't worth its compilation."""
+    return getattr(function, "py_func", function)
 
 
 _LOCKS: list[int] = []  # the file whose bytes are locked, if processes take turns

@@ -99,7 +99,7 @@ def sketch_block(
             columns[WHOLE.name] = pa.array(whole)
         columns["surface"] = _fixed(surface(text))
         columns["signs"] = pack_runs(*signs(words))
-    # Last, as in a first run another process is compiling it (`outcross.transforms.text.warm_up`).
+    # Last, as in a first run another process is compiling it (`outcross.pipeline.engine.warm_up`).
     item_offsets, values, wording = items(words)
     columns["wording"] = pa.array(wording)
     columns["items"] = pack_runs(item_offsets, values)

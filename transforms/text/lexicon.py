@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import borrowing
+from outcross.transforms.base.kernels import borrowing, interpreted
 from outcross.transforms.text.word_hashes import SPACELESS
 from outcross.transforms.text.words import split_words
 
@@ -56,7 +56,7 @@ def lexicon() -> Lexicon:
     keys, values = np.zeros(_SLOTS, np.uint64), np.zeros(_SLOTS, np.uint8)
     every, alone = np.zeros(_FILTER, np.uint64), np.zeros(_FILTER, np.uint64)
     for key, value in sorted(bits.items()):
-        slot = find_slot.py_func(np.uint64(key), np.uint64(key), keys, values, 1, _SLOTS)
+        slot = interpreted(find_slot)(np.uint64(key), np.uint64(key), keys, values, 1, _SLOTS)
         keys[slot], values[slot] = key, value
         for filtered, chosen in ((every, 0xFF), (alone, ALWAYS | FIRST | SYLLABLE)):
             if value & chosen:

@@ -22,7 +22,7 @@ from outcross.transforms.base.eight_bytes import (
 )
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import copy_bytes, kernel
+from outcross.transforms.base.kernels import copy_bytes, interpreted, kernel
 from outcross.transforms.base.logarithm import LN2, LOG_BITS, log
 from outcross.transforms.base.sixty_four_bytes import mark_bytes
 from outcross.transforms.text.characters import (
@@ -75,7 +75,7 @@ def _cost(count):  # type: ignore[no-untyped-def]
 
 # Short texts have small counts alone. Looking them up needs no branch for the values that are
 # absent, which no processor foresees.
-_COSTS = np.array([0, *(_cost.py_func(count) for count in range(1, 256))], np.int64)
+_COSTS = np.array([0, *(interpreted(_cost)(count) for count in range(1, 256))], np.int64)
 
 
 @kernel()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.transforms.base.hash_table import find_slot, table_size
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import interpreted, kernel
 
 _FEWEST_SLOTS = 1 << 12  # of a table of words
 
@@ -126,7 +126,7 @@ class WordMemory:
         self.rows = np.concatenate([self.rows, rows])
         self.states = np.concatenate([self.states, states])
         if 2 * len(self._hashes) > len(self._keys):
-            slots = table_size.py_func(2 * len(self._hashes))
+            slots = interpreted(table_size)(2 * len(self._hashes))
             self._keys = np.zeros(slots, np.uint64)
             self._entries = np.full(slots, -1, np.int32)
             known, hashes = 0, self._hashes

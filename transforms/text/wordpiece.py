@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from outcross.transforms.base.hash_table import find_slot, table_size
 from outcross.transforms.base.hashing import mix64
-from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.kernels import interpreted, kernel
 
 _PREFIX = "##"
 _PUNCTUATION = (ord("_"), ord("'"))
@@ -130,7 +130,7 @@ class WordPiece:
         self._longest_token = max(map(len, pieces))
         self._longest_word = int(model["max_input_chars_per_word"])
         self._unknown = np.int32(vocabulary[model["unk_token"]])
-        slots = table_size.py_func(2 * len(pieces))
+        slots = interpreted(table_size)(2 * len(pieces))
         self._keys = np.zeros(slots, np.uint64)
         self._ids = np.full(slots, -1, np.int32)
         _insert(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from outcross.pipeline.engine.warm_up import compile_beside
 from outcross.transforms.base import cache
-from outcross.transforms.text.warm_up import compile_beside
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,7 +50,7 @@ print(len(compiled.buffer))
 
 
 def test_meanwhile_nothing_of_the_same_is_compiled(kept: Path) -> None:
-    code = "from outcross.transforms.text.warm_up import compile_meanwhile\ncompile_meanwhile()"
+    code = "from outcross.pipeline.engine.warm_up import compile_meanwhile\ncompile_meanwhile()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     files = {path.name.partition(".")[0] for path in kept.rglob("*.nbi")}
     assert {"surface", "jaccard"} <= files
