@@ -41,14 +41,17 @@ def compile_beside() -> subprocess.Popen[bytes] | None:
     """Begin to compile the largest kernels in a process of its own, if none has been compiled yet.
 
     Returns:
-        The process; None where there is nothing to compile, or only one core for it.
+        The process; None where there is nothing to compile, only one core for it, or no folder for
+        a temporary file.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if (cores or 1) < 2 or not is_empty():
         return None
-    # The file has no name, and goes when both processes have ended.
-    with tempfile.TemporaryFile() as opened:
-        file = os.dup(opened.fileno())
+    try:  # The file has no name, and goes when both processes have ended.
+        with tempfile.TemporaryFile() as opened:
+            file = os.dup(opened.fileno())
+    except OSError:
+        return None
     take_turns(file)
     return subprocess.Popen(
         [sys.executable, "-c", _LARGEST.format(path=sys.path, file=file)],

@@ -7,7 +7,7 @@ import functools
 import gc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from numba import njit
@@ -67,18 +67,21 @@ def _turn(function: Any) -> Iterator[None]:
     """Lock the byte that stands for a function, if processes take turns.
 
     Who compiles a kernel waits only for kernels that it calls. So processes can't wait for each
-    other. Their threads could, if they didn't take numba's lock first.
+    other. Their threads could, if they didn't take numba's lock first. Where the file can't be
+    locked, a kernel may be compiled twice.
     """
     if not _LOCKS:
         yield
         return
     place = zlib.crc32(f"{function.__module__}.{function.__qualname__}".encode())
     with global_compiler_lock:
-        fcntl.lockf(_LOCKS[0], fcntl.LOCK_EX, 1, place)
+        with suppress(OSError):
+            fcntl.lockf(_LOCKS[0], fcntl.LOCK_EX, 1, place)
         try:
             yield
         finally:
-            fcntl.lockf(_LOCKS[0], fcntl.LOCK_UN, 1, place)
+            with suppress(OSError):
+                fcntl.lockf(_LOCKS[0], fcntl.LOCK_UN, 1, place)
 
 
 def late_kernel(signature: Any) -> Callable[[Any], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_meanwhile_nothing_of_the_same_is_compiled(kept: Path) -> None:
 def test_one_core_has_nothing_to_share(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert compile_beside() is None
+
+
+def test_without_a_folder_for_temporary_files_no_process_begins(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(kept / "nowhere"))
+    assert cache.is_empty()
     assert compile_beside() is None
 
 

@@ -108,6 +108,20 @@ def test_of_two_processes_one_compiles(tmp_path: Path) -> None:
     assert counts[0] == 0 < counts[1]
 
 
+def test_a_file_that_cannot_be_locked_stops_no_compilation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "locks").touch()
+    with (tmp_path / "locks").open("rb") as file:  # which may be read only
+        monkeypatch.setattr(kernels, "_LOCKS", [file.fileno()])
+
+        @kernels.kernel()
+        def total(x):  # type: ignore[no-untyped-def]
+            return sum(x)
+
+        assert total(np.arange(4)) == 6
+
+
 @pytest.mark.parametrize("collects", [True, False])
 def test_garbage_waits_for_a_compilation(watch: Watch, collects: bool) -> None:
     @kernels.kernel()
