@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
 from pydantic import BaseModel
 
 from outcross.pipeline.engine.artifacts import WORK
@@ -30,6 +29,7 @@ from outcross.schemas.config import Config
 from outcross.schemas.documents import Unit
 from outcross.schemas.quotes import without_quotes
 from outcross.transforms.base import files
+from outcross.transforms.base.memory import give_back_freed_memory
 from outcross.transforms.exchange.lanes import Deal, DealListed, list_units
 from outcross.transforms.exchange.packing import SHUFFLED
 
@@ -147,7 +147,7 @@ class Context:
         with self._dealing(units, workers, reading) as deal:
             counters = run_pipeline(lambda root: wire(root | deal), self.options, name, workers)
         self.shuffled[stage] += counters.get(SHUFFLED, 0)
-        pa.default_memory_pool().release_unused()  # or the next stage comes on top of it
+        give_back_freed_memory()
         return counters
 
     @contextmanager

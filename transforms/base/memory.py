@@ -1,10 +1,12 @@
-"""Settings of the C library for freed memory."""
+"""Freed memory: kept between the blocks of a stage, and given back between stages."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import platform
+
+import pyarrow as pa
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of `mallopt`, from malloc.h
 _KEPT = 256 << 20  # idle bytes that the end of the heap may keep
@@ -23,3 +25,10 @@ def keep_freed_memory() -> None:
     library = ctypes.CDLL(None)
     library.mallopt(_MMAP_THRESHOLD, _LARGEST)
     library.mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """Give freed memory back to the system, so that the next stage doesn't come on top of it."""
+    pa.default_memory_pool().release_unused()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

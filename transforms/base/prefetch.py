@@ -22,8 +22,8 @@ def prefetch(_: Any, array: Any, index: Any) -> Any:
     Nothing is read, so an index outside the array does no harm.
 
     Args:
-        array: contiguous array of one dimension.
-        index: integer, place of the value.
+        array: contiguous array.
+        index: integer, place of the value in the flattened array.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

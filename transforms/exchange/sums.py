@@ -103,6 +103,7 @@ class _Add(Step):
                     file.write(data)
             named = name, packed
             yield WindowedValue(named, GlobalWindow().max_timestamp(), [GlobalWindow()])
+        del self.sums  # the local runner keeps its workers until the pipeline has ended
 
 
 class _Merge(Step):

@@ -30,8 +30,16 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.kernels import kernel, late_kernel
 from outcross.transforms.base.logarithm import LOG_BITS, log
-from outcross.transforms.base.prefetch import AHEAD, prefetch
-from outcross.transforms.text.ngrams import INT64, UINT32, Tables, bigram, check_documents
+from outcross.transforms.text.ngrams import (
+    BLOCK,
+    INT64,
+    RING,
+    UINT32,
+    Tables,
+    check_documents,
+    first_ready,
+    prefetch_pairs,
+)
 
 UNIT = 2.0**-24  # nats; unit of all figures and log ratios
 FIGURES = ("deficit", "surprisal", "coherence")
@@ -51,7 +59,6 @@ def _rounded(nats):  # type: ignore[no-untyped-def]
 # A bucket is one number: the log ratio in its upper half, and in its lower half the bits of the
 # count as float32, so that one access to memory gives both.
 _HALF = np.int64(32)
-_TOGETHER = 16  # probabilities, or ratios of them, whose product is still a normal number
 
 
 @late_kernel(types.void(INT64, INT64, types.uint64[::1]))
@@ -101,25 +108,28 @@ def _score(offsets, ids, rows, unigrams, bigrams, total, word_base, pair_base, o
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
     each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
+    pairs = np.empty(RING, np.int64)
+    ready = last_end = np.int64(0)
     for r in range(len(rows)):
         begin, end = offsets[rows[r]], offsets[rows[r] + 1]
         if begin == end:
             out[0, r] = 0
             out[1, r] = 0
             continue
+        ready = first_ready(ready, last_end, begin)
+        last_end = end
         packed = unigrams[np.int64(ids[begin]) & mask]
         deficits = np.int64(packed) >> _HALF
         before = _count_of(packed)
         surprisals = -_rounded(log((before + 0.5) * each))
-        for start in range(begin + 1, end, _TOGETHER):
-            for i in range(start + AHEAD, min(start + AHEAD + _TOGETHER, len(ids))):
-                prefetch(unigrams, np.int64(ids[i]) & mask)
-                prefetch(bigrams, bigram(ids[i - 1], ids[i], mask))
-            # One logarithm for many words: of the product of their probabilities.
+        for start in range(begin + 1, end, BLOCK):
+            ready = prefetch_pairs(ids, ready, start, unigrams, bigrams, pairs)
+            # One logarithm for a block of words: the product of their probabilities, or of ratios
+            # of them, is still a normal number.
             product, divisor = 1.0, 1.0
-            for i in range(start, min(start + _TOGETHER, end)):
+            for i in range(start, min(start + BLOCK, end)):
                 packed = unigrams[np.int64(ids[i]) & mask]
-                packed_pair = bigrams[bigram(ids[i - 1], ids[i], mask)]
+                packed_pair = bigrams[pairs[i & (RING - 1)]]
                 deficits += (np.int64(packed) >> _HALF) + (np.int64(packed_pair) >> _HALF)
                 count = _count_of(packed)
                 value = _discounted(_count_of(packed_pair), before, (count + 0.5) * each)
@@ -139,20 +149,22 @@ def _coherences(offsets, ids, rows, unigrams, bigrams, total, out):  # type: ign
     buckets = np.int64(len(unigrams))
     mask = buckets - np.int64(1)
     each = 1.0 / (np.float64(total) + 0.5 * np.float64(buckets))
+    pairs = np.empty(RING, np.int64)
+    ready = last_end = np.int64(0)
     for r in range(len(rows)):
         begin, end = offsets[rows[r]], offsets[rows[r] + 1]
+        ready = first_ready(ready, last_end, begin)
+        last_end = end
         gains = np.int64(0)
         before = 0.0
         if begin < end:
             before = np.float64(unigrams[np.int64(ids[begin]) & mask])
-        for start in range(begin + 1, end, _TOGETHER):
-            for i in range(start + AHEAD, min(start + AHEAD + _TOGETHER, len(ids))):
-                prefetch(unigrams, np.int64(ids[i]) & mask)
-                prefetch(bigrams, bigram(ids[i - 1], ids[i], mask))
+        for start in range(begin + 1, end, BLOCK):
+            ready = prefetch_pairs(ids, ready, start, unigrams, bigrams, pairs)
             product, divisor = 1.0, 1.0
-            for i in range(start, min(start + _TOGETHER, end)):
+            for i in range(start, min(start + BLOCK, end)):
                 count = np.float64(unigrams[np.int64(ids[i]) & mask])
-                pair = np.float64(bigrams[bigram(ids[i - 1], ids[i], mask)])
+                pair = np.float64(bigrams[pairs[i & (RING - 1)]])
                 frequency = (count + 0.5) * each
                 product *= _discounted(pair, before, frequency)
                 divisor *= (before + 1.0) * frequency

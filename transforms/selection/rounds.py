@@ -56,7 +56,8 @@ class CountMix:
         self.quotas = self.layout.quotas()
         self.threshold = self.standing.threshold(self.quotas, self.rounds)
         if self.number == 1:
-            self.coherence = self.reference.acquire(self.layout.load_reference).coherence
+            # While it is in memory, the scorers of all rounds find it there.
+            self.human = self.reference.acquire(self.layout.load_reference)
         else:
             self.moments = self.layout.moments(self.number - 1)
 
@@ -106,7 +107,7 @@ class CountMix:
             **{name: getattr(candidates, name) for name in candidates.__dataclass_fields__},
             hash=hashes,
             place=place,
-            coherence=self.coherence.score(offsets, ids, place),
+            coherence=self.human.coherence.score(offsets, ids, place),
         )
         if len(place) == 0:
             offsets, ids = offsets[:1], ids[:0]
@@ -138,6 +139,19 @@ class CountMix:
 
 
 @dataclass
+class _Scores:
+    """Scorer and moments of a bundle.
+
+    Attributes:
+        scorer: scorer of the round.
+        moments: sums of each figure.
+    """
+
+    scorer: Scorer
+    moments: list[Moments] = field(default_factory=lambda: [Moments() for _ in FIGURES])
+
+
+@dataclass
 class ScoreRemaining:
     """Work that scores the remaining candidates of a round, and sums up the figures.
 
@@ -153,35 +167,36 @@ class ScoreRemaining:
     shared: Shared = field(default_factory=Shared)
 
     def setup(self) -> None:
-        """Load the scorer, once for all threads of a process."""
-        self.scorer = self.shared.acquire(self._scorer)
+        """Do nothing: a worker lives until the last round has ended, and its scorer shall not."""
 
     def _scorer(self) -> Scorer:
         reference = self.reference.acquire(self.layout.load_reference)
         return Scorer(reference.tables, self.layout.tables(self.number))
 
-    def start(self) -> list[Moments]:
-        """Return empty moments."""
-        return [Moments() for _ in FIGURES]
+    def start(self) -> _Scores:
+        """Load the scorer, once for all threads of a process, and return empty moments with it."""
+        return _Scores(self.shared.acquire(self._scorer))
 
-    def add(self, unit: Unit, sums: list[Moments]) -> None:
+    def add(self, unit: Unit, sums: _Scores) -> None:
         """Write the figures of one unit."""
         state = Round(self.layout, self.number, unit.index)
         remaining = state.remaining
-        scores = self.scorer.score(*state.ngrams(), state.place[remaining])
+        scores = sums.scorer.score(*state.ngrams(), state.place[remaining])
         figures = dict(zip(FIGURES, [*scores, state.coherence[remaining]], strict=True))
         write_columns(self.layout.column_file("figures", self.number, unit.index), **figures)
         for number, values in enumerate(figures.values()):
-            sums[number] += Moments.of(values)
+            sums.moments[number] += Moments.of(values)
         count("documents", len(remaining))
 
-    def pack(self, sums: list[Moments]) -> Iterator[tuple[str, bytes]]:
+    def pack(self, sums: _Scores) -> Iterator[tuple[str, bytes]]:
         """Yield the moments."""
-        values = [[part.documents, part.total, part.squares] for part in sums]
-        yield "moments", json.dumps(values).encode()
+        yield "moments", _as_bytes(sums.moments)
 
     def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
         """Add up moments."""
         every = [[Moments(*sums) for sums in json.loads(part)] for part in parts]
-        total = [sum(column, start=Moments()) for column in zip(*every, strict=True)]
-        return next(value for _, value in self.pack(total))
+        return _as_bytes([sum(column, start=Moments()) for column in zip(*every, strict=True)])
+
+
+def _as_bytes(moments: list[Moments]) -> bytes:
+    return json.dumps([[part.documents, part.total, part.squares] for part in moments]).encode()

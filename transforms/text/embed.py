@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from outcross.transforms.base import files
 from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.prefetch import prefetch
 from outcross.transforms.text.characters import unicode_version
 from outcross.transforms.text.known import Known
 from outcross.transforms.text.word_memory import WordMemory, number_new
@@ -47,6 +48,9 @@ _DATA = Path(__file__).parents[1] / "data"
 
 ROWS_IN_INT16 = 255
 """Rows of int8 whose sums int16 holds: 255 * 128 = 32,640."""
+
+_ROWS_AHEAD = 8  # rows between the prefetch of a row and its use
+_LINE = 64  # bytes that the processor loads together
 
 # Sums are halved until they are below this, so that the sum of the squares of up to 1,024 of them
 # stays below 2**63. Texts of less than a million words are not concerned.
@@ -168,6 +172,13 @@ def _look(data, spans):  # type: ignore[no-untyped-def]
     return out
 
 
+@kernel(inline="always")
+def _prefetch_row(table, row):  # type: ignore[no-untyped-def]
+    dims = table.shape[1]
+    for column in range(0, dims, _LINE):
+        prefetch(table, row * dims + column)
+
+
 @kernel()
 def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
     """Add at most `ROWS_IN_INT16` rows of a table to a vector.
@@ -177,7 +188,11 @@ def add_rows(table, rows, count, total):  # type: ignore[no-untyped-def]
     dims = table.shape[1]
     sums = np.zeros(dims, np.int16)
     fours = count // 4 * 4
+    for i in range(min(_ROWS_AHEAD, count)):
+        _prefetch_row(table, rows[i])
     for i in range(0, fours, 4):
+        for ahead in range(i + _ROWS_AHEAD, min(i + _ROWS_AHEAD + 4, count)):
+            _prefetch_row(table, rows[ahead])
         # Views of the rows would cost as much as adding them up.
         a, b = np.uint64(rows[i]), np.uint64(rows[i + 1])
         c, d = np.uint64(rows[i + 2]), np.uint64(rows[i + 3])

@@ -19,6 +19,10 @@ from outcross.transforms.base.kernels import kernel, late_kernel
 from outcross.transforms.base.prefetch import AHEAD, prefetch
 
 BUCKETS = 1 << 20
+BLOCK = 16
+"""Words that a kernel looks up between two calls of `prefetch_pairs`."""
+RING = 64
+"""Pairs of words whose buckets are kept: a power of two, and at least BLOCK + AHEAD."""
 
 # Batches come from Arrow, whose buffers can't be written.
 INT64 = types.Array(types.int64, 1, "A", readonly=True)
@@ -31,19 +35,61 @@ def bigram(previous, word, mask):  # type: ignore[no-untyped-def]
     return np.int64(mix64(np.uint64(previous) << np.uint64(32) | np.uint64(word))) & mask
 
 
+@kernel(inline="always")
+def first_ready(ready, last_end, begin):  # type: ignore[no-untyped-def]
+    """Return the first pair of a document to prefetch; documents may come in any order.
+
+    Args:
+        ready: first word that has not been prefetched, from `prefetch_pairs`.
+        last_end: end of the document before.
+        begin: first word of the document, which no pair ends with.
+    """
+    return max(ready, begin + 1) if begin >= last_end else begin + 1
+
+
+@kernel(inline="always")
+def prefetch_pairs(ids, ready, start, unigrams, bigrams, pairs):  # type: ignore[no-untyped-def]
+    """Prefetch what a block of words and the words behind it look up.
+
+    The buckets of pairs of words are computed once, and kept in a ring until they are looked up.
+
+    Args:
+        ids: uint32[total], hashes of words.
+        ready: first word that has not been prefetched.
+        start: first word of the block, of at most `BLOCK` words.
+        unigrams, bigrams: tables with as many buckets, a power of two.
+        pairs: int64[RING]; gets the bucket of words i - 1 and i at i % RING.
+
+    Returns:
+        The first word that has not been prefetched now.
+    """
+    mask = np.int64(len(unigrams) - 1)
+    stop = min(start + BLOCK + AHEAD, len(ids))
+    for i in range(ready, stop):
+        pair = bigram(ids[i - 1], ids[i], mask)
+        pairs[i & (RING - 1)] = pair
+        prefetch(unigrams, np.int64(ids[i]) & mask)
+        prefetch(bigrams, pair)
+    return stop
+
+
 @late_kernel(types.void(INT64, UINT32, types.int64[:], types.int64[:], types.int64[:]))
 def _count(offsets, ids, copies, unigrams, bigrams):  # type: ignore[no-untyped-def]
     mask = np.int64(len(unigrams) - 1)
-    last = len(ids) - 1
+    pairs = np.empty(RING, np.int64)
+    ready = last_end = np.int64(0)
     for d in range(len(copies)):
-        if copies[d] != 0:
-            for i in range(offsets[d], offsets[d + 1]):
-                ahead = min(i + AHEAD, last)
-                prefetch(unigrams, np.int64(ids[ahead]) & mask)
-                prefetch(bigrams, bigram(ids[ahead - 1], ids[ahead], mask))
+        begin, end = offsets[d], offsets[d + 1]
+        if copies[d] == 0 or begin == end:
+            continue
+        ready = first_ready(ready, last_end, begin)
+        last_end = end
+        unigrams[np.int64(ids[begin]) & mask] += copies[d]
+        for start in range(begin + 1, end, BLOCK):
+            ready = prefetch_pairs(ids, ready, start, unigrams, bigrams, pairs)
+            for i in range(start, min(start + BLOCK, end)):
                 unigrams[np.int64(ids[i]) & mask] += copies[d]
-                if i > offsets[d]:
-                    bigrams[bigram(ids[i - 1], ids[i], mask)] += copies[d]
+                bigrams[pairs[i & (RING - 1)]] += copies[d]
 
 
 def check_documents(offsets: NDArray[np.int64], ids: NDArray[np.uint32]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,47 @@ def test_sums_do_not_depend_on_lanes(tmp_path: Path, lanes: Sequence[Sequence[Un
         for count in files.read_json(str(tmp_path / f"from-{start}.json"))
     ]
     assert counts == np.bincount(everything, minlength=50).tolist()
+
+
+class Sums:
+    """Accumulators without a number."""
+
+
+@dataclass
+class CountAlive:
+    """Count the accumulators that are still in memory when they are merged."""
+
+    def setup(self) -> None:
+        """Do nothing."""
+
+    def start(self) -> Sums:
+        """Return accumulators, and remember them weakly."""
+        sums = Sums()
+        ALIVE.add(sums)
+        return sums
+
+    def add(self, unit: Unit, sums: Sums) -> None:
+        """Do nothing."""
+
+    def pack(self, sums: Sums) -> Iterator[tuple[str, bytes]]:
+        """Yield an empty sum."""
+        yield "alive", b""
+
+    def merge(self, name: str, parts: Iterable[bytes]) -> bytes:
+        """Return the number of accumulators."""
+        assert list(parts)
+        return str(len(ALIVE)).encode()
+
+
+ALIVE: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def test_sums_leave_memory_with_their_bundle(tmp_path: Path) -> None:
+    def build(root: Any) -> None:
+        root | beam.Create([UNITS[:2], UNITS[2:]]) | SumUnits(CountAlive(), str(tmp_path))
+
+    run_pipeline(build, pipeline_options(2, ()))
+    assert files.read_bytes(str(tmp_path / "alive")) == b"0"
 
 
 def test_packed_tables_come_back(tmp_path: Path) -> None:

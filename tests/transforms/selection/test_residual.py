@@ -17,7 +17,7 @@ from outcross.transforms.selection.residual import (
     in_steps,
     keys,
 )
-from outcross.transforms.text.ngrams import Tables, count_ngrams
+from outcross.transforms.text.ngrams import RING, Tables, count_ngrams
 
 BUCKETS = 1 << 8
 
@@ -141,6 +141,35 @@ def test_scores_of_a_corpus_and_large_counts():
             assert scores[1, i] * UNIT == pytest.approx(wanted[1], abs=2 * UNIT)
             if factor == 1:  # else counts are beyond what a table holds of the reference's
                 assert scores[2, i] * UNIT == pytest.approx(wanted[2], abs=2 * UNIT)
+
+
+# More and fewer words than are prefetched, with gaps that are and aren't longer.
+lengths = st.lists(st.integers(0, 2 * RING), min_size=1, max_size=12)
+
+
+@given(lengths, st.lists(st.integers(0, 11), max_size=20))
+def test_rows_in_any_order_have_the_scores_of_documents_alone(sizes, chosen):
+    rng = np.random.default_rng(len(sizes))
+    documents = [rng.integers(0, 2**32, size).tolist() for size in sizes]
+    rows = np.array([row % len(sizes) for row in chosen], np.int64)
+    both = tables(documents[::2]), tables(documents)
+    offsets, ids = pack(documents)
+    alone = [figures(*both, *pack([document]))[:, 0] for document in documents]
+    wanted = np.array([alone[row] for row in rows]).reshape(-1, 3).T
+    assert (Scorer(*both).score(offsets, ids, rows) == wanted[:2]).all()
+    assert (Coherence(both[0]).score(offsets, ids, rows) == wanted[2]).all()
+
+
+@given(lengths, st.data())
+def test_long_documents_with_gaps_are_counted_as_by_a_loop(sizes, data):
+    rng = np.random.default_rng(len(sizes))
+    documents = [rng.integers(0, 2**32, size).tolist() for size in sizes]
+    copies = data.draw(st.lists(st.integers(0, 1), min_size=len(sizes), max_size=len(sizes)))
+    got = tables(documents, np.array(copies, np.int32))
+    counted = [document for document, copy in zip(documents, copies, strict=True) if copy]
+    unigrams, bigrams = plain_counts(counted)
+    assert got.unigrams.tolist() == unigrams
+    assert got.bigrams.tolist() == bigrams
 
 
 def test_unseen_words_stop_at_the_floor():
