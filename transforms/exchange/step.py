@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, cast
 
 import apache_beam as beam
+from apache_beam.runners.sdf_utils import NoOpWatermarkEstimatorProvider
 from apache_beam.transforms.core import get_function_args_defaults
 
 _LIFE_CYCLE = ("setup", "start_bundle", "process", "finish_bundle", "teardown")
@@ -29,6 +30,15 @@ def _type_hints(step: Any) -> Any:
 def _inspection(method: str) -> Callable[[Step], _Arguments]:
     """Return the method that Beam calls in place of an inspection of its own."""
     return lambda step: _arguments(cast(Hashable, type(step)), method)
+
+
+# Beam gives this provider to each step that isn't splittable, and asks for its signature as well.
+# The class doesn't declare the hook that Beam looks for.
+setattr(  # noqa: B010
+    NoOpWatermarkEstimatorProvider,
+    "_inspect_create_watermark_estimator",
+    _inspection("create_watermark_estimator"),
+)
 
 
 class Step(beam.DoFn):

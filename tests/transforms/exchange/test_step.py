@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 import pytest
+from apache_beam.runners.sdf_utils import NoOpWatermarkEstimatorProvider
 from apache_beam.transforms.core import get_function_args_defaults, get_function_arguments
 from apache_beam.transforms.userstate import get_dofn_specs
 
@@ -33,6 +34,13 @@ def test_arguments_are_those_that_beam_reads(step, method):
     read = get_function_args_defaults(getattr(step(), method))
     for _ in range(2):
         assert get_function_arguments(step(), method) == read
+
+
+def test_the_watermark_of_a_step_has_the_arguments_that_beam_reads():
+    provider, method = NoOpWatermarkEstimatorProvider(), "create_watermark_estimator"
+    read = get_function_args_defaults(getattr(provider, method))
+    assert hasattr(provider, f"_inspect_{method}")
+    assert get_function_arguments(provider, method) == read
 
 
 class Hinted(Step):
