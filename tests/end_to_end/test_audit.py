@@ -641,7 +641,7 @@ def test_a_runs_gate_stops_it(corpora, curated, reference, tmp_path):
     assert measures["js"] == "shown"
     assert "near_duplicates" not in measures
     options = ["--synthetic", corpora.narrow, "--human", corpora.human, "--human-share", 0.05]
-    options += ["--reference", reference, "--out", tmp_path / "out"]
+    options += ["--reference", reference, "--rounds", 1, "--out", tmp_path / "out"]
     stopped = run(*options, "--gate", out=tmp_path / "out", code=3)
     assert stopped.report["verdict"]["outcome"] == "stop"
     assert "Stop: " in stopped.stdout
