@@ -23,14 +23,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paragraphs = sorted({text for text in paragraphs if 12 < len(text.split()) < 200})
     draw = random.Random(0)
     draw.shuffle(paragraphs)
-    human, learned = paragraphs[:450], paragraphs[450:750]
-    repeating = draw.choices(learned[:100], k=300)
+    human, learned = paragraphs[:240], paragraphs[240:400]
+    repeating = draw.choices(learned[:50], k=160)
     folder = tmp_path_factory.mktemp("corpus")
     files = {
         "human.jsonl": human,
         "synthetic.jsonl": repeating,
-        "batch1.jsonl": learned[:150],
-        "batch2.jsonl": learned[100:250],
+        "batch1.jsonl": learned[:80],
+        "batch2.jsonl": learned[50:130],
         "tests.jsonl": learned[:10],
         "new.jsonl": learned,
         "generation1.jsonl": learned,

@@ -23,15 +23,15 @@ from outcross.schemas.comparison import Comparison
 from outcross.schemas.report import Report
 from outcross.schemas.user_input import ConfigError
 from tests.end_to_end.conftest import run, write_rows
-from tests.support.commands import installed, outcross
+from tests.support.commands import outcross
 from tests.support.human_texts import human_paragraphs
-from tests.support.kills import kill_at
+from tests.support.stops import stopped_at
 from tests.support.units import units_of
 
 ENDINGS = ["jsonl", "jsonl.gz", "parquet", "jsonl.zst"]
 COMMONEST = "The answer is that it depends on what you would like to do with the list."
 BROKEN = 2  # lines of the narrow corpus
-TINY = 1 << 12  # bytes of a unit, of which the small corpora then have many
+TINY = 1 << 15  # bytes of a unit, of which the small corpora then have many
 
 
 def _rows(texts: list[str], **columns: list[Any]) -> list[dict[str, Any]]:
@@ -203,8 +203,7 @@ def test_a_built_reference_and_other_files_and_workers_give_the_same(
 def collapsed(corpora, reference, tmp_path_factory) -> Audit:
     out = tmp_path_factory.mktemp("collapsed") / "audit"
     asked = [corpora.collapsed, "--reference", reference, "--id-field", "id", "--json"]
-    done = installed("audit", *asked, "--out", out, code=3)
-    return Audit(out, done.stdout, done.stderr)
+    return command(*asked, out=out, code=3)
 
 
 def test_few_texts_many_times_stop_and_the_commonest_is_shown(corpora, collapsed):
@@ -642,7 +641,7 @@ def test_a_runs_gate_stops_it(corpora, curated, reference, tmp_path):
     assert measures["js"] == "shown"
     assert "near_duplicates" not in measures
     options = ["--synthetic", corpora.narrow, "--human", corpora.human, "--human-share", 0.05]
-    options += ["--reference", reference, "--out", tmp_path / "out"]
+    options += ["--reference", reference, "--rounds", 1, "--out", tmp_path / "out"]
     stopped = run(*options, "--gate", out=tmp_path / "out", code=3)
     assert stopped.report["verdict"]["outcome"] == "stop"
     assert "Stop: " in stopped.stdout
@@ -705,7 +704,7 @@ def test_two_references_are_not_compared(human_like, narrow, tmp_path):
     assert not (tmp_path / "compared").exists()
 
 
-# Again, and after a kill.
+# Again, and after a stop.
 
 
 def test_an_audit_goes_on_where_it_was(corpora, human_like, tmp_path):
@@ -722,7 +721,9 @@ def test_an_audit_goes_on_where_it_was(corpora, human_like, tmp_path):
         return {path: path.stat().st_mtime_ns for path in paths}
 
     unit = rf"{out}/\.outcross/sketch-\w+/units/unit-"
-    kill_at(unit, "audit", *asked, times=11, unit_bytes=TINY)
+    with units_of(TINY), stopped_at(unit, times=11):
+        stopped = outcross("audit", *asked, code=1)
+    assert "stopped by the test" in stopped.stderr
     finished = units()
     assert len(finished) >= 5
     assert not (out / "report.json").exists()

@@ -117,7 +117,8 @@ def test_a_run_is_explained_when_its_sources_have_changed(tmp_path):
         lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
         (tmp_path / f"{name}.jsonl").write_text(lines)
     out, human = tmp_path / "out", tmp_path / "human.jsonl"
-    run("--synthetic", tmp_path / "synthetic.jsonl", "--human", human, "--out", out, out=out)
+    options = ["--synthetic", tmp_path / "synthetic.jsonl", "--human", human, "--rounds", 1]
+    run(*options, "--out", out, out=out)
     name = "human/human.jsonl#1"
     before = outcross("explain", out, name)
     assert before.stdout == "human: kept, but not in data/: the budget left it out\n"
@@ -166,7 +167,7 @@ def test_a_thousand_jokes_are_a_hundred_and_eighteen(tmp_path):
         texts = [json.loads(line)["text"] for line in file]
     assert (len(texts), len({plain(text) for text in texts})) == (1011, 118)
     out = tmp_path / "out"
-    result = run("--synthetic", JOKES, "--out", out, out=out)
+    result = run("--synthetic", JOKES, "--rounds", 1, "--out", out, out=out)
     line = result.conservation("synthetic")
     near = {plain(row["row"]["text"]) for row in result.removed if row["stage"] == "near"}
     assert line["read"] == 1011

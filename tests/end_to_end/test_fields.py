@@ -32,7 +32,7 @@ def people(folder: Path, rows: int = 60) -> dict[str, Any]:
 
 def request(folder: Path, *sources: dict[str, Any], **keys: Any) -> Path:
     path = folder / "config.yaml"
-    values = {"out": str(folder / "out"), "sources": list(sources), **keys}
+    values = {"out": str(folder / "out"), "sources": list(sources), "rounds": 1, **keys}
     path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), "utf-8")
     return path
 

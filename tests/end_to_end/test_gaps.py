@@ -6,6 +6,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,13 +55,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def config(folder: Path, out: Path, roles: dict[str, str], **keys: str) -> Path:
+def config(folder: Path, out: Path, roles: dict[str, str], **keys: Any) -> Path:
     sources = [
         {"name": name, "role": role, "files": [str(folder / f"{name}.jsonl")]}
         for name, role in roles.items()
     ]
     path = out.parent / f"{out.name}.yaml"
-    path.write_text(yaml.safe_dump({"out": str(out), "sources": sources, **keys}))
+    path.write_text(yaml.safe_dump({"out": str(out), "sources": sources, "rounds": 1, **keys}))
     return path
 
 

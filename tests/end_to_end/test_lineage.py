@@ -16,9 +16,9 @@ import yaml
 
 from outcross.schemas.lineage import LineageSummary
 from tests.end_to_end.conftest import Run, bare, run, write_rows
-from tests.support.commands import installed, outcross
-from tests.support.kills import kill_at
+from tests.support.commands import outcross
 from tests.support.promises import promised_bytes
+from tests.support.stops import stopped_at
 
 TOKENS, SHARE, FRESH = 6000, 0.4, 900
 ASKED = {"tokens": TOKENS, "human_share": SHARE, "fresh_human_tokens": FRESH}
@@ -236,7 +236,7 @@ def test_earlier_candidates_stand_beside_the_new(loop, generations):
 
 
 def test_show_adds_up(loop, generations):
-    shown_json = installed("lineage", "show", loop.lineage, "--json")
+    shown_json = outcross("lineage", "show", loop.lineage, "--json")
     summary = LineageSummary.model_validate_json(shown_json.stdout)
     assert [generation.name for generation in summary.generations] == NAMES
     assert [line.generation for line in summary.ledger] == NAMES
@@ -296,18 +296,20 @@ def after_two(loop, generations, tmp_path_factory):
         "/lineage/lineage.json",
     ],
 )
-def test_a_killed_run_leaves_the_ledger_as_it_was_and_goes_on(generations, loop, after_two, point):
+def test_a_stopped_run_leaves_the_ledger_as_it_was_and_goes_on(generations, loop, after_two, point):
     other = after_two()
     before = other.lineage_files()
     config = other.config("g3")
-    kill_at(point, "run", config)
+    with stopped_at(point):
+        stopped = outcross("run", config, code=1)
+    assert "stopped by the test" in stopped.stderr
     assert (other.folder / "g3" / "manifest.json").exists() == (point != "/g3/data/")
     after = other.lineage_files()
     assert {name: after[name] for name in before} == before
     if point == "/lineage/lineage.json":
         assert after.keys() > before.keys()
     done = run(other.config("g3", workers=3), out=other.folder / "g3")
-    # A kill and more workers: nothing of it shows, but for a hidden file that was not finished.
+    # A stop and more workers: nothing of it shows, but for a hidden file that was not finished.
     written = promised_bytes(done.out)
     finished = {name: data for name, data in written.items() if "/." not in name}
     assert finished == promised_bytes(generations["g3"].out)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outcross.pipeline.commands import run as library
+from outcross.pipeline.engine.artifacts import WORK
 from outcross.schemas.config import parse
 from tests.end_to_end.conftest import run, write_rows
 from tests.support.commands import outcross
@@ -17,9 +19,10 @@ from tests.support.promises import promised_bytes
 
 
 @pytest.fixture(scope="module")
-def planned(corpus, tmp_path_factory) -> tuple[Path, Path, dict[str, Any]]:
+def planned(corpus, base, tmp_path_factory) -> tuple[Path, Path, dict[str, Any]]:
     """Make a plan with caps and shares of its own; return its configuration, file and values."""
     out = tmp_path_factory.mktemp("planned") / "out"
+    shutil.copytree(base.out / WORK, out / WORK)
     config = corpus.config(out)
     asked = ["--human-share", "0.3", "--max-copies-human", "1", "--off-support", "drop"]
     done = outcross("plan", config, *asked, "--json")
@@ -29,7 +32,7 @@ def planned(corpus, tmp_path_factory) -> tuple[Path, Path, dict[str, Any]]:
     return config, kept, json.loads(done.stdout)
 
 
-def test_a_plan_is_carried_out_as_it_is(corpus, planned, tmp_path):
+def test_a_plan_is_carried_out_as_it_is(corpus, base, planned, tmp_path):
     config, path, plan = planned
     done = run(config, "--plan", path, out=config.parent / "out")
     assert (done.out / "plan.json").read_bytes() == path.read_bytes()
@@ -48,6 +51,7 @@ def test_a_plan_is_carried_out_as_it_is(corpus, planned, tmp_path):
     assert json.loads(audited.stdout)["kind"] == "audit"
     # As if all of it had been asked for at once, elsewhere.
     other = tmp_path / "other"
+    shutil.copytree(base.out / WORK, other / WORK)
     asked = ["--human-share", "0.3", "--max-copies-human", "1", "--off-support", "drop"]
     again = run(corpus.config(other), *asked, out=other)
     assert promised_bytes(again.out) == promised_bytes(done.out)

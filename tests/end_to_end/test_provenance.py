@@ -133,7 +133,7 @@ def test_an_audit_judges_a_corpus_by_what_is_said_of_it(
 ) -> None:
     def audited(*arguments: Any, code: int | None = None) -> Any:
         gates = ["--gates", folder / "gates.yaml", "--reference", folder / "reference"]
-        out = ["--out", tmp_path / f"audit{len(arguments)}-{len(str(arguments))}"]
+        out = ["--out", tmp_path / f"audit-{arguments[0].name}"]
         done = outcross("audit", *arguments, *gates, *out, "--json", code=code)
         return json.loads(done.stdout)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +161,8 @@ def test_compare_quotes_nothing_of_reports_that_do(open_: Path, tmp_path: Path) 
     assert WORD.search(shown.stdout + shown.stderr) is None
 
 
-def test_texts_can_be_left_out_of_a_finished_result_and_brought_back(made, tmp_path):
-    config_ = config(made, tmp_path / "out", rounds=1)
+def test_texts_can_be_left_out_of_a_finished_result_and_brought_back(made, open_, tmp_path):
+    config_ = config(made, Path(shutil.copytree(open_, tmp_path / "out")))
     reports = [
         outcross.run(config_.model_copy(update={"texts": texts_}), **QUIET).report
         for texts_ in (True, False, True)

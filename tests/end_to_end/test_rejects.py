@@ -54,7 +54,7 @@ def messy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def failed(messy, tmp_path_factory):
     out = tmp_path_factory.mktemp("rejects") / "out"
-    options = ["--synthetic", messy / "*", "--id-field", "id", "--out", out]
+    options = ["--synthetic", messy / "*", "--id-field", "id", "--rounds", 1, "--out", out]
     reject = ["--on-broken-file", "reject"]
     return run(*options, "--seed", 1, *reject, out=out, code=1), options
 

@@ -15,7 +15,7 @@ from tests.support.units import units_of
 
 STAGES = ["sketch", "deduplicate", "cluster", "rank", "plan", "select", "write", "measure"]
 ENDINGS = ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"]
-SMALL = 1 << 15  # bytes of a unit, of which the small corpus then has many
+SMALL = 1 << 17  # bytes of a unit, of which the small corpus then has many
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,9 @@ def split(corpus, tmp_path_factory):
     files = {}
     for source, rows in corpus.rows.items():
         mixed = draw.sample(rows, len(rows))
-        size = 12 if source == "gpt" else 40
         files[source] = [
-            write_rows(folder / f"{source}-{n:03d}.{ENDINGS[n % 4]}", mixed[at : at + size])
-            for n, at in enumerate(range(0, len(mixed), size))
+            write_rows(folder / f"{source}-{n:03d}.{ENDINGS[n % 4]}", mixed[at : at + 40])
+            for n, at in enumerate(range(0, len(mixed), 40))
         ]
     return files
 

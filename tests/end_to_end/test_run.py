@@ -307,6 +307,7 @@ def test_without_human_text_nothing_is_said_against_it(corpus, tmp_path):
     out = tmp_path / "out"
     options = ["--synthetic", corpus.folder / "gpt.jsonl", "--out", out]
     options += ["--text-field", "messages.1.content", "--id-field", "id", "--text-out", "answer"]
+    options += ["--rounds", 1]
     alone = run(*options, out=out)
     report = alone.report
     assert report["verdict"]["outcome"] == "done"

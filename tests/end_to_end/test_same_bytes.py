@@ -44,20 +44,12 @@ def split(corpus: Corpus, folder: Path) -> dict[str, list[Path]]:
     return files
 
 
-@pytest.mark.parametrize("workers", [2, 7])
-def test_any_number_of_workers(
-    corpus: Corpus, lineage_hashes: dict[str, str], tmp_path: Path, workers: int
-) -> None:
-    outcross("run", config_with_lineage(corpus, tmp_path, workers=workers))
-    assert promised_hashes(tmp_path / "out") == lineage_hashes
-
-
-@pytest.mark.parametrize("size", [60_000, 1 << 20])
-def test_units_and_blocks_of_any_size(
-    corpus: Corpus, lineage_hashes: dict[str, str], tmp_path: Path, size: int
+@pytest.mark.parametrize(("workers", "size"), [(2, 150_000), (7, 1 << 20)])
+def test_any_number_of_workers_and_units_and_blocks_of_any_size(
+    corpus: Corpus, lineage_hashes: dict[str, str], tmp_path: Path, workers: int, size: int
 ) -> None:
     with units_of(size), batches_of(size // 3):
-        outcross("run", config_with_lineage(corpus, tmp_path))
+        outcross("run", config_with_lineage(corpus, tmp_path, workers=workers))
     assert promised_hashes(tmp_path / "out") == lineage_hashes
 
 

@@ -108,6 +108,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return Undisturbed(by_name, writes, lineage, before)
 
 
+def only(place: str) -> str:
+    """Return the regular expression of one path."""
+    return f"^{re.escape(place)}$"
+
+
 def moment(name: str, number: int, writes: list[str]) -> tuple[str, bool]:
     """Return a write at which a command stops, and True to stop after it; the same each time."""
     draw = random.Random(f"{name} {number}")
@@ -126,7 +131,8 @@ def test_a_command_that_stops_at_any_write_goes_on(
     undisturbed: Undisturbed, name: str, number: int
 ) -> None:
     command, writes = undisturbed.begin(name)
-    with stopped_at(*moment(name, number, writes)):
+    place, after = moment(name, number, writes)
+    with stopped_at(only(place), after):
         stopped = outcross(*command.arguments, code=1)
     assert "stopped by the test" in stopped.stderr
     undisturbed.check(command)
@@ -139,7 +145,7 @@ def test_a_full_disk_is_named_with_its_cure(
     command, writes = undisturbed.begin(name)
     place, after = moment(name, number, writes)
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with stopped_at(place, after, error=lambda: full) as paths:
+    with stopped_at(only(place), after, error=lambda: full) as paths:
         stopped = outcross(*command.arguments, code=1)
     (message,) = [line for line in stopped.stderr.splitlines() if line.startswith("outcross: ")]
     path, _, cure = message.removeprefix("outcross: ").partition(" can't be written: ")

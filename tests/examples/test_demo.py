@@ -22,7 +22,7 @@ def test_it_starts_as_a_program() -> None:
 def test_demo_widens_what_the_generator_has_narrowed_and_more_than_a_naive_mix(
     tmp_path: Path,
 ) -> None:
-    with patch.object(demo, "human_paragraphs", human_paragraphs):
+    with patch.object(demo, "human_paragraphs", lambda: human_paragraphs()[::2]):
         done = call_program(demo.main, "demo.py", "--work", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "How much of human text is left?" in done.stdout

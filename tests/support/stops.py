@@ -25,7 +25,10 @@ _SPILL = re.compile(r"/spill-\w+")
 
 @contextmanager
 def stopped_at(
-    place: str | None, after: bool = False, error: Callable[[], OSError] = StoppedError
+    point: str | None,
+    after: bool = False,
+    times: int = 1,
+    error: Callable[[], OSError] = StoppedError,
 ) -> Iterator[list[str]]:
     """Let this process put no more files in their places from a write on.
 
@@ -33,8 +36,10 @@ def stopped_at(
     As after a kill, the incomplete file stays, and nothing is written afterwards.
 
     Args:
-        place: path of the file, as this function yields it; None to stop at none.
+        point: regular expression for a part of the path, as this function yields it; None to stop
+            at none.
         after: True to stop after the file is in its place.
+        times: number of the write to such a path at which the process stops.
         error: function that gives the error to raise.
 
     Yields:
@@ -42,14 +47,16 @@ def stopped_at(
     """
     rename = os.replace
     paths: list[str] = []
+    chosen = 0
     has_ended = False
 
     def replace(source: Path, target: Path) -> None:
-        nonlocal has_ended
+        nonlocal chosen, has_ended
         paths.append(_SPILL.sub("/spill", os.fspath(target)))
         if has_ended:
             raise error()
-        has_ended = paths[-1] == place
+        chosen += point is not None and re.search(point, paths[-1]) is not None
+        has_ended = chosen == times
         if has_ended and not after:
             leftover = source.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
             shutil.copy(source, leftover)
