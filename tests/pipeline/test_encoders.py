@@ -162,13 +162,13 @@ def all_of_it(folder: Path, out: Path, **keys: Any) -> Config:
     return config(folder, out, "int8", **settings, **keys)
 
 
-@pytest.mark.parametrize("change", ["workers", "units and blocks", "order and files"])
+@pytest.mark.parametrize("change", ["units and blocks", "workers, order and files"])
 def test_neighbours_and_workers_change_no_byte(
     whole: tuple[Path, dict[str, list[dict[str, str]]]], tmp_path: Path, change: str
 ) -> None:
     folder, rows = whole
     asked = all_of_it(folder, tmp_path / "out", workers=1 if change == "units and blocks" else 3)
-    if change == "order and files":
+    if change == "workers, order and files":
         draw = random.Random(1)
         for source in asked.sources:
             mixed = draw.sample(rows[source.name], len(rows[source.name]))

@@ -165,7 +165,7 @@ def test_pieces_of_a_document_stand_together_in_their_order(out: Path) -> None:
     assert max(map(len, runs)) > 1
 
 
-@pytest.mark.parametrize(("workers", "size"), [(1, 64 << 20), (7, 64 << 20), (2, 6 << 10)])
+@pytest.mark.parametrize(("workers", "size"), [(1, 64 << 20), (7, 24 << 10)])
 def test_bytes_do_not_depend_on_workers_and_units(
     out: Path, corpus: tuple[Path, dict[str, str]], tmp_path: Path, workers: int, size: int
 ) -> None:

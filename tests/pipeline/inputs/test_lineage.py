@@ -134,11 +134,13 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Loop:
     people = write(loop.folder / "h1.jsonl", first)
     gpt = write(loop.folder / "s1.jsonl", text_rows(2))
     loop.run("g1", {"files": [str(people)], "text_field": "outcross.t"}, gpt)
+    (first,) = loop.state.generations
     loop.run(
         "g2",
         write(loop.folder / "h2.jsonl", text_rows(3, 60)),
         write(loop.folder / "s2.jsonl", text_rows(4)),
     )
+    assert loop.state.generations[0] == first
     return loop
 
 
@@ -331,24 +333,35 @@ def test_columns_keep_their_names_over_the_generations(
     assert not bought & before.keys()
 
 
-def test_a_column_that_is_the_text_itself_may_be_called_outcross(tmp_path: Path) -> None:
-    loop = Loop(tmp_path)
-    for number in (1, 2):
-        rows = [{"outcross": text} for text in texts(number, 60)]
-        people = write(tmp_path / f"h{number}.jsonl", rows)
-        gpt = write(tmp_path / f"s{number}.jsonl", text_rows(10 + number, 60))
+@pytest.fixture(scope="module")
+def of_one_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Loop, RunResult]:
+    """Return a lineage of two generations that choose from one file, and the second's result.
+
+    The human texts' column is named outcross, and the first ones have no value in another column.
+    """
+    loop = Loop(tmp_path_factory.mktemp("of-one-file"))
+    gpt = write(loop.folder / "s.jsonl", text_rows(3, 60))
+    for number, year in ((1, None), (2, 1999)):
+        rows = [{"outcross": text, "year": year} for text in texts(30 + number, 60)]
+        people = write(loop.folder / f"h{number}.jsonl", rows)
         result = loop.run(f"g{number}", {"files": [str(people)], "text_field": "outcross"}, gpt)
+    return loop, result
+
+
+def test_a_column_that_is_the_text_itself_may_be_called_outcross(
+    of_one_file: tuple[Loop, RunResult],
+) -> None:
+    _, result = of_one_file
     assert result.report.lineage is not None
     assert result.report.lineage.reused.documents > 0
 
 
-def test_a_column_without_values_does_not_spoil_a_later_one(tmp_path: Path) -> None:
-    loop = Loop(tmp_path)
-    gpt = write(tmp_path / "s.jsonl", text_rows(3, 60))
-    loop.run("g1", write(tmp_path / "h1.jsonl", text_rows(1, 60, year=None)), gpt)
-    result = loop.run("g2", write(tmp_path / "h2.jsonl", text_rows(2, 60, year=1999)), gpt)
+def test_a_column_without_values_does_not_spoil_a_later_one(
+    of_one_file: tuple[Loop, RunResult],
+) -> None:
+    loop, result = of_one_file
     assert not [text for text in result.report.verdict.warnings if "go together" in text]
-    schema = pq.read_schema(min((tmp_path / "g2" / "data").glob("*")))
+    schema = pq.read_schema(min((loop.folder / "g2" / "data").glob("*")))
     assert schema.field("year").type == pa.int64()
 
 
@@ -440,14 +453,10 @@ def test_files_that_the_run_is_given_itself_are_not_earlier_ones_as_well(
 
 
 def test_files_that_two_generations_chose_from_are_there_once(
-    tmp_path: Path, third: tuple[Path, Path]
+    of_one_file: tuple[Loop, RunResult], third: tuple[Path, Path]
 ) -> None:
     """Archive a file twice: its later documents are all repeats, and would keep others out."""
-    loop = Loop(tmp_path)
-    same = write(tmp_path / "s.jsonl", text_rows(20, 60))
-    loop.run("g1", write(tmp_path / "h1.jsonl", text_rows(30, 60)), same)
-    loop.run("g2", write(tmp_path / "h2.jsonl", text_rows(31, 60)), same)
-    _, lineage = loop.within("g3", *third)
+    _, lineage = of_one_file[0].within("g3", *third)
     assert list(lineage.archived) == ["g1.gpt"]
 
 
@@ -461,14 +470,15 @@ def test_only_as_many_earlier_candidates_are_read_as_there_will_be_use_for(
     assert len(lineage.archived) == 2
 
 
-def test_another_reference_is_refused(two_runs: Loop, third: tuple[Path, Path]) -> None:
+def test_another_reference_is_refused(
+    two_runs: Loop, of_one_file: tuple[Loop, RunResult], third: tuple[Path, Path]
+) -> None:
     same = str(two_runs.folder / "g1" / "reference")
     config, lineage = two_runs.within("g3", *third, reference=same)
     assert (config.reference, lineage.warnings) == (same, [])
-    second = Loop(two_runs.folder / "other")
-    second.run("o1", *third)
+    other = str(of_one_file[0].folder / "g1" / "reference")
     with pytest.raises(ConfigError, match="is not the reference of the lineage"):
-        two_runs.within("g3", *third, reference=str(second.folder / "o1" / "reference"))
+        two_runs.within("g3", *third, reference=other)
 
 
 def test_a_run_that_is_done_again_gives_the_same_and_changes_nothing(two_runs: Loop) -> None:
@@ -484,17 +494,12 @@ def test_a_run_that_is_done_again_gives_the_same_and_changes_nothing(two_runs: L
     assert promised(two_runs.folder / "g2") == result
 
 
-def test_with_another_request_the_last_generation_is_replaced(tmp_path: Path) -> None:
-    loop = Loop(tmp_path)
-    people = [write(tmp_path / f"h{n}.jsonl", text_rows(n, 60)) for n in (1, 2)]
-    gpt = [write(tmp_path / f"s{n}.jsonl", text_rows(10 + n, 60)) for n in (1, 2)]
-    loop.run("g1", people[0], gpt[0])
-    first = loop.files()
-    loop.run("g2", people[1], gpt[1])
-    before = loop.files()
-    loop.run("g2", people[1], gpt[1], fresh_human_tokens=100)
-    after, (kept, replaced) = loop.files(), loop.state.generations
-    assert kept == Lineage.model_validate_json(first["lineage.json"]).generations[0]
+def test_with_another_request_the_last_generation_is_replaced(two_runs: Loop) -> None:
+    people, gpt = two_runs.folder / "h2.jsonl", two_runs.folder / "s2.jsonl"
+    before, first = two_runs.files(), two_runs.state.generations[0]
+    two_runs.run("g2", people, gpt, fresh_human_tokens=100)
+    after, (kept, replaced) = two_runs.files(), two_runs.state.generations
+    assert kept == first
     assert replaced.fresh.tokens < 160
     named = {part.file for bought in (kept, replaced) for part in bought.bought}
     assert named <= after.keys()
@@ -503,8 +508,8 @@ def test_with_another_request_the_last_generation_is_replaced(tmp_path: Path) ->
     assert {n for n in after if n.startswith("archive/g2")} == {
         source.ngrams for source in replaced.sources
     }
-    loop.run("g2", people[1], gpt[1])  # and back again
-    assert loop.files() == before
+    two_runs.run("g2", people, gpt)  # and back again
+    assert two_runs.files() == before
 
 
 def test_a_first_generation_that_is_replaced_takes_its_reference_along(

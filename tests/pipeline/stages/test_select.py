@@ -54,12 +54,23 @@ def select(corpus: Path, out: Path, **asked: Any) -> tuple[RunResult, list[dict[
     return result, [{"text": row["text"], **row["outcross"]} for row in rows]
 
 
+@pytest.fixture(scope="module")
+def of_three_rounds(
+    corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunResult, list[dict[str, Any]]]:
+    return select(corpus, tmp_path_factory.mktemp("run"), rounds=3, human_share=0.3)
+
+
 @pytest.fixture(scope="module", params=[1, 3])
 def selected(
-    request: Any, corpus: Path, tmp_path_factory: pytest.TempPathFactory
+    request: Any,
+    corpus: Path,
+    of_three_rounds: tuple[RunResult, list[dict[str, Any]]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[RunResult, list[dict[str, Any]]]:
-    out = tmp_path_factory.mktemp("run")
-    return select(corpus, out, rounds=request.param, human_share=0.3)
+    if request.param == 3:
+        return of_three_rounds
+    return select(corpus, tmp_path_factory.mktemp("run"), rounds=1, human_share=0.3)
 
 
 def tokens(rows: list[dict[str, Any]]) -> int:
@@ -102,16 +113,16 @@ def test_off_support_text_is_left_out_where_it_is_dropped(corpus: Path, tmp_path
 
 
 def test_the_order_of_the_rows_does_not_decide_who_is_selected(
-    corpus: Path, tmp_path: Path
+    corpus: Path, of_three_rounds: tuple[RunResult, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     turned = tmp_path / "turned"
     turned.mkdir()
     for path in corpus.glob("*.jsonl"):
         lines = path.read_text(encoding="utf-8").splitlines()
         (turned / path.name).write_text("\n".join(lines[::-1]) + "\n", encoding="utf-8")
+    _, rows = select(turned, tmp_path / "other", rounds=3, human_share=0.3)
     chosen = [
-        sorted((row["text"], row["of"]) for row in select(folder, tmp_path / name, rounds=2)[1])
-        for folder, name in ((corpus, "one"), (turned, "other"))
+        sorted((row["text"], row["of"]) for row in some) for some in (of_three_rounds[1], rows)
     ]
     assert chosen[0] == chosen[1]
 

@@ -67,6 +67,25 @@ def damage_replaced(path):
     pq.write_table(pa.table({"text": ["other words"]}), path)
 
 
+def repeated(config):
+    """Do a run; return what it has written, and its notes."""
+    lines = []
+    context = Context(config, progress=StageProgress(quiet=True, keep=lines.append))
+    written = write(*keep(deduplicate(sketch(context, embedded=False))))
+    return written, [line for line in lines if line.startswith("note")]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Do a run that tests damage and repeat; return its configuration and what it has written."""
+    folder = tmp_path_factory.mktemp("first")
+    rows = [{"text": f"some words number {n % 6}"} for n in range(9)]
+    path = write_jsonl(folder / "a.jsonl", rows)
+    source = {"name": "s", "role": "synthetic", "files": [str(path)]}
+    config = parse({"out": str(folder / "out"), "sources": [source], "workers": 1})
+    return config, repeated(config)[0]
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
@@ -78,27 +97,16 @@ def damage_replaced(path):
     ],
 )
 @pytest.mark.parametrize("folder", ["data", "removed"])
-def test_a_repeated_run_makes_damaged_shards_again(tmp_path, folder, damage, fault):
-    rows = [{"text": f"some words number {n % 6}"} for n in range(9)]
-    path = write_jsonl(tmp_path / "a.jsonl", rows)
-    source = {"name": "s", "role": "synthetic", "files": [str(path)]}
-    config = parse({"out": str(tmp_path / "out"), "sources": [source], "workers": 1})
-
-    def repeat():
-        lines = []
-        context = Context(config, progress=StageProgress(quiet=True, keep=lines.append))
-        written = write(*keep(deduplicate(sketch(context, embedded=False))))
-        return written, [line for line in lines if line.startswith("note")]
-
-    first, _ = repeat()
-    (shard,) = (tmp_path / "out" / folder).iterdir()
+def test_a_repeated_run_makes_damaged_shards_again(first, folder, damage, fault):
+    config, written = first
+    (shard,) = Path(config.out, folder).iterdir()
     before = shard.read_bytes()
     damage(shard)
-    again, notes = repeat()
+    again, notes = repeated(config)
     assert shard.read_bytes() == before
-    assert (again.files, again.removed) == (first.files, first.removed)
+    assert (again.files, again.removed) == (written.files, written.removed)
     (note,) = notes
     assert note.startswith(f"note: {shard} ")
     assert fault in note
     assert note.endswith("; it is made again")
-    assert repeat()[1] == []
+    assert repeated(config)[1] == []

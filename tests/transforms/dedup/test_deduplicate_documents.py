@@ -131,7 +131,7 @@ def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number):
     assert {stage for _, stage, _, _ in told.values()} >= {0, NEAR, *([] if number else [EXACT])}
     assert [row[0] for row in removed] == sorted(name for name, (kept, *_) in told.items() if kept)
     for turn, (size, bits, limit, lanes) in enumerate(
-        [(1000, 6, 1, 2), (7, 3, 2000, 3), (3, 2, 400, 2)]
+        [(1000, 6, 1, 2), (15, 3, 2000, 3), (7, 2, 400, 2)]
     ):
         folder = tmp_path / str(turn)
         again = judged(folder, drawn, decided, size, bits=bits, limit=limit, lanes=lanes, **options)
