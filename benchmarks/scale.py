@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -116,6 +116,37 @@ def engine_options(engine: str, engines: Path) -> Iterator[tuple[list[str], list
         pool.wait()
 
 
+def watch(command: list[str], out: Path, pools: Sequence[int] = ()) -> tuple[float, Samples]:
+    """Run a verbose command, and sample its memory and folders.
+
+    Args:
+        command: the command and its arguments.
+        out: output directory of the command.
+        pools: processes that start workers for it.
+
+    Returns:
+        Its seconds and the samples.
+
+    Raises:
+        RuntimeError: the command failed.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    samples = Samples([process.pid, *pools], out)
+    lines: list[str] = []
+    reader = threading.Thread(target=_read, args=(process, samples, lines))
+    reader.start()
+    while process.poll() is None:
+        samples.take()
+        time.sleep(_PERIOD)
+    reader.join()
+    if process.returncode:
+        raise RuntimeError("the run failed:\n" + "".join(lines[-20:]))
+    return time.perf_counter() - started, samples
+
+
 def measure(
     corpus: MadeCorpus, folder: Path, workers: int, engine: str, engines: Path
 ) -> dict[str, Any]:
@@ -143,24 +174,9 @@ def measure(
     (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     command = [str(COMMAND), "run", str(folder / "config.yaml"), "--verbose"]
     with engine_options(engine, engines) as (options, pools):
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [*command, *(["--", *options] if options else [])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        samples = Samples([process.pid, *pools], out)
-        lines: list[str] = []
-        reader = threading.Thread(target=_read, args=(process, samples, lines))
-        reader.start()
-        while process.poll() is None:
-            samples.take()
-            time.sleep(_PERIOD)
-        reader.join()
-        seconds = time.perf_counter() - started
-    if process.returncode:
-        raise RuntimeError("the run failed:\n" + "".join(lines[-20:]))
+        if options:
+            command += ["--", *options]
+        seconds, samples = watch(command, out, pools)
     manifest = json.loads((out / "manifest.json").read_text())
     work = sizes_below(out / ".outcross")
     return {
