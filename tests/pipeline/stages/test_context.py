@@ -1,12 +1,16 @@
-"""Folders of a command that is stopped while its threads still write."""
+"""Folders of a stopped command, and memory between its pipelines."""
 
 import os
 from pathlib import Path
 
+import apache_beam as beam
+
 from outcross.pipeline.engine.artifacts import WORK
 from outcross.pipeline.engine.progress import StageProgress
+from outcross.pipeline.stages import context as stages_context
 from outcross.pipeline.stages.context import Context
 from outcross.schemas.config import parse
+from outcross.schemas.documents import Unit
 
 
 def test_a_thread_that_still_writes_does_not_hide_why_a_command_stops(tmp_path, monkeypatch):
@@ -31,3 +35,19 @@ def test_a_thread_that_still_writes_does_not_hide_why_a_command_stops(tmp_path, 
         assert [path.name for path in (tmp_path / WORK).glob("spill-*")] == [
             os.path.basename(another)
         ]
+
+
+def test_freed_memory_is_given_back_after_each_pipeline(tmp_path, monkeypatch):
+    source = {"name": "s", "role": "synthetic", "files": [str(tmp_path / "a.jsonl")]}
+    config = parse({"out": str(tmp_path), "sources": [source], "workers": 1})
+    context = Context(config, progress=StageProgress(quiet=True))
+    given_back = []
+
+    def give_back():
+        given_back.append(len(context.pipelines))
+
+    monkeypatch.setattr(stages_context, "give_back_freed_memory", give_back)
+    (tmp_path / WORK).mkdir()
+    for _ in range(2):
+        context.over_units([Unit(0, 0, ())], lambda lanes: lanes | beam.Map(len))
+    assert given_back == [1, 2]
