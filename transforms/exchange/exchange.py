@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import apache_beam as beam
@@ -123,9 +124,8 @@ class _Regroup(Step):
         self, item: tuple[int, Iterable[Packed | None]], _: Any = None
     ) -> Iterator[tuple[int, Packed]]:
         key, packed = item
-        parts = [part for part in packed if part is not None]
         with Packer(self.spill, f"{self.name}-regrouped-{key:06d}") as packer:
-            for target, rows in self.work.regroup(key, unpack(parts) if parts else None):
+            for target, rows in self.work.regroup(key, _rows(packed)):
                 yield target, packer.pack(rows)
 
 
@@ -172,5 +172,11 @@ class _Collect(Step):
 
     def process(self, item: tuple[int, Iterable[Packed | None]], _: Any = None) -> Iterator[Any]:
         key, packed = item
-        parts = [part for part in packed if part is not None]
-        yield from self.work.collect(key, unpack(parts) if parts else None)
+        yield from self.work.collect(key, _rows(packed))
+
+
+def _rows(packed: Iterable[Packed | None]) -> pa.Table | None:
+    """Join the rows of a key, which are read one by one; None if it was sent nothing."""
+    parts = (part for part in packed if part is not None)
+    first = next(parts, None)
+    return None if first is None else unpack(chain([first], parts))

@@ -1,14 +1,18 @@
 """Tables on their way through a shuffle: as bytes, or as places in a file on this machine's disk.
 
 Beam's cost is per element, so an element is a table of many rows. Where all workers share a disk,
-only the place of a table is shuffled, and the receiver maps the file into memory.
+only the place of a table is shuffled, and the receiver maps the file into memory. Bytes that fill
+more than a little memory are unpacked into a file of the receiver's own.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import mmap
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
+from tempfile import TemporaryFile, gettempdir
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +28,9 @@ Packed = bytes | tuple[str, int, int]
 
 SHUFFLED = "shuffled"
 """Counter of the bytes that are shuffled, or spilled in place of that."""
+
+IN_MEMORY = 64 << 20
+"""Unpacked bytes of a table that its parts from a shuffle may take in memory, but for the last."""
 
 _ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
@@ -69,8 +76,23 @@ def unpack(packed: Iterable[Packed]) -> pa.Table:
     """Join packed tables of one schema, at least one, in the order of their arrival.
 
     The order of arrival differs from run to run, so the receiver sorts what must be in order.
+    Once more than `IN_MEMORY` is unpacked, further bytes go to a temporary file, which is mapped.
+
+    Args:
+        packed: packed tables. They are read one by one, and none is kept.
+
+    Raises:
+        WriteError: the disk of the temporary file is full, or the system forbids the write.
     """
-    return pa.concat_tables([_read(part) for part in packed])
+    parts = iter(packed)
+    tables: list[pa.Table] = []
+    size = 0
+    for part in parts:
+        tables.append(_read(part))
+        size += tables[-1].nbytes if isinstance(part, bytes) else 0
+        if size > IN_MEMORY:
+            tables += _on_disk(parts)
+    return pa.concat_tables(tables)
 
 
 def to_buffer(table: pa.Table) -> pa.Buffer:
@@ -86,12 +108,28 @@ def _write(table: pa.Table, sink: Any, compression: str | None) -> None:
         writer.write_table(table)
 
 
+def _on_disk(parts: Iterator[Packed]) -> list[pa.Table]:
+    """Unpack tables into a file without a name. Its disk is free again when they are let go."""
+    stops = [0]
+    with files.writing(gettempdir()), TemporaryFile() as file:
+        for part in parts:
+            _write(_read(part), file, None)
+            stops.append(file.tell())
+        if len(stops) == 1:
+            return []  # an empty file can't be mapped
+        file.flush()
+        mapped = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return [_open(mapped[start:stop]) for start, stop in pairwise(stops)]
+
+
 def _read(packed: Packed) -> pa.Table:
     if isinstance(packed, bytes):
-        buffer = pa.py_buffer(packed)
-    else:
-        path, start, stop = packed
-        with pa.memory_map(path) as file:
-            file.seek(start)
-            buffer = file.read_buffer(stop - start)
+        return _open(pa.py_buffer(packed))
+    path, start, stop = packed
+    with pa.memory_map(path) as file:
+        file.seek(start)
+        return _open(file.read_buffer(stop - start))
+
+
+def _open(buffer: pa.Buffer) -> pa.Table:
     return pa.ipc.open_stream(buffer, options=_ONE_THREAD).read_all()

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from outcross.pipeline.engine.engines import pipeline_options, run_pipeline
 from outcross.schemas.documents import Unit
 from outcross.transforms.base import files
+from outcross.transforms.exchange import exchange
 from outcross.transforms.exchange.exchange import Collect, Regroup, Send
-from outcross.transforms.exchange.packing import SHUFFLED, Keyed, Packer, unpack
+from outcross.transforms.exchange.packing import SHUFFLED, Keyed, Packed, unpack
 from outcross.transforms.exchange.sums import SumUnits
 from outcross.transforms.exchange.units import unit_file
 
@@ -91,6 +92,25 @@ def test_units_get_their_answers_back(tmp_path: Path, partitions: int, spilled: 
     for unit in UNITS:
         answers = files.read_array(unit_file(str(tmp_path), unit.index, "npy"))
         assert answers.tolist() == [(everything == v).sum() for v in values(unit.index)]
+
+
+def test_parts_are_never_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+
+    def watched(parts: Iterable[Packed]) -> pa.Table:
+        assert iter(parts) is parts
+        keys.append(parts)
+        return unpack(parts)
+
+    monkeypatch.setattr(exchange, "unpack", watched)
+    work = Times(2, str(tmp_path))
+
+    def build(root: Any) -> None:
+        lanes = root | beam.Create([UNITS])
+        lanes | Send(work) | Regroup(work) | Collect(work, lanes)
+
+    run_pipeline(build, pipeline_options(1, ()))
+    assert len(keys) == 2 + len(UNITS) - 1
 
 
 @dataclass
@@ -172,14 +192,3 @@ def test_sums_leave_memory_with_their_bundle(tmp_path: Path) -> None:
 
     run_pipeline(build, pipeline_options(2, ()))
     assert files.read_bytes(str(tmp_path / "alive")) == b"0"
-
-
-def test_packed_tables_come_back(tmp_path: Path) -> None:
-    tables = [
-        pa.table({"id": ["a", None], "words": [b"\0\1", b""]}),
-        pa.table({"id": ["b"], "words": [b"x"]}),
-    ]
-    for folder in (None, str(tmp_path)):
-        with Packer(folder, "rows") as packer:
-            packed = [packer.pack(table) for table in tables]
-        assert unpack(packed).equals(pa.concat_tables(tables))
