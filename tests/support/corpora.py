@@ -270,8 +270,8 @@ def in_one_bin(sketches, documents, comparison, settings, threshold=None, seed=0
         bits = table_bits(len(words[1]))
         counts = count_shingles(words, wordless, settings.ngram, bits)
         boilerplate = Boilerplate(settings.boilerplate, counts)
-    with Contents(table, settings, boilerplate) as contents:
-        measures = contents.measures()
+    with Contents(settings, boilerplate) as contents:
+        measures = contents.measures(table)
         verdicts, resolution = decide(comparison, entries, settings, measures, paraphrases)
     keys, _ = resolution.pairs
     order = documents[comparison.order.document]

@@ -176,10 +176,11 @@ class DecideBins:
         rules = self.corpus.rules(number, columns.get("prompt"))
         comparison = Comparison.of(columns, rules)
         boilerplate = None if self.boilerplate is None else self.boilerplate.load()
-        with Contents(rows, self.settings, boilerplate) as contents:
+        with Contents(self.settings, boilerplate) as contents:
             offsets, group = item_runs(rows["groups"])
             entries = Entries(group, np.repeat(np.arange(len(number)), np.diff(offsets)))
-            measures = contents.measures() if len(entries.group) else []
+            measures = contents.measures(rows) if len(entries.group) else []
+            rows = rows.drop_columns(CONTENTS.names)  # words are in a file of `contents`
             paraphrases = None if self.settings.cosine is None else _paraphrases(rows)
             verdicts, _ = decide(comparison, entries, self.settings, measures, paraphrases)
             checked = check_components(

@@ -63,15 +63,12 @@ class Contents:
     """Contents of n documents, in files that are mapped into memory.
 
     Args:
-        table: n rows with `fingerprint_lo`, `compared` and the columns of `send_contents`.
         settings: settings of the near rule.
         boilerplate: numbers of documents with each shingle; None for no limit.
     """
 
-    def __init__(
-        self, table: pa.Table, settings: Settings, boilerplate: Boilerplate | None = None
-    ) -> None:
-        self.table, self.settings, self.boilerplate = table, settings, boilerplate
+    def __init__(self, settings: Settings, boilerplate: Boilerplate | None = None) -> None:
+        self.settings, self.boilerplate = settings, boilerplate
         self._open = ExitStack()
 
     def __enter__(self) -> Contents:
@@ -80,33 +77,32 @@ class Contents:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def measures(self) -> Sequence[Measure]:
-        """Return the similarities of shingles and of items, which take rows of the table."""
+    def measures(self, table: pa.Table) -> Sequence[Measure]:
+        """Return the similarities of shingles and of items, which take rows of the table.
+
+        They keep nothing of the table, so that a caller can let it go.
+
+        Args:
+            table: n rows with `fingerprint_lo`, `compared` and the columns of `send_contents`.
+        """
         tokens, letters, wording = (
-            self.table[name].fill_null(0).to_numpy() for name in ("tokens", "letters", "wording")
+            table[name].fill_null(0).to_numpy() for name in ("tokens", "letters", "wording")
         )
-        meanings = Meanings(tokens, letters, wording, *self._runs("items", item_runs, np.uint64))
-        shingles = self._shingles() if self.settings.exact else self._estimate()
+        items = self._runs(table["items"], item_runs, np.uint64)
+        meanings = Meanings(tokens, letters, wording, *items)
+        shingles = self._shingles(table) if self.settings.exact else self._estimate(table)
         return [shingles, meanings.agreement]
 
-    def signatures(self) -> NDArray[np.uint32]:
-        """Return the signatures of the k compared documents: uint32[k, permutations]."""
-        parts = [
-            item_runs(pa.chunked_array([chunk]))[1].view(np.uint32)
-            for chunk in self.table["signature"].chunks
-        ]
-        empty = np.zeros(0, np.uint32)
-        return np.concatenate([empty, *parts]).reshape(-1, self.settings.num_perm)
-
-    def _shingles(self) -> Measure:
-        words = self._runs("words", packed_runs, np.uint32)
-        wordless = self.table["fingerprint_lo"].to_numpy()
+    def _shingles(self, table: pa.Table) -> Measure:
+        words = self._runs(table["words"], packed_runs, np.uint32)
+        wordless = table["fingerprint_lo"].to_numpy()
         sets = ShingleSets.of(words, wordless, self.settings.ngram, self.boilerplate)
         return sets.similarity
 
-    def _estimate(self) -> Measure:
-        signatures, permutations = self.signatures(), self.settings.num_perm
-        place = np.cumsum(self.table["compared"].to_numpy()) - 1
+    def _estimate(self, table: pa.Table) -> Measure:
+        permutations = self.settings.num_perm
+        signatures = _signatures(table["signature"], permutations)
+        place = np.cumsum(table["compared"].to_numpy()) - 1
 
         def similarity(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
             equal = agreement(signatures, place[left], place[right])
@@ -114,12 +110,14 @@ class Contents:
 
         return similarity
 
-    def _runs(self, name: str, runs: Any, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    def _runs(
+        self, column: pa.ChunkedArray, runs: Any, dtype: Any
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Copy the runs of a column to a file, and map it: offsets int64[n + 1], and values."""
         scratch = self._open.enter_context(TemporaryFile())  # noqa: SIM115
         ends = [np.zeros(1, np.int64)]
         total = 0
-        for chunk in self.table[name].chunks:
+        for chunk in column.chunks:
             offsets, values = runs(pa.chunked_array([chunk]))
             ends.append(offsets[1:] + total)
             total += len(values)
@@ -131,3 +129,9 @@ class Contents:
         if total == 0:
             return offsets, np.zeros(0, dtype)
         return offsets, np.memmap(scratch, dtype, "r", shape=(total,))
+
+
+def _signatures(column: pa.ChunkedArray, permutations: int) -> NDArray[np.uint32]:
+    """Return the signatures of the k compared documents: uint32[k, permutations]."""
+    parts = [item_runs(pa.chunked_array([chunk]))[1].view(np.uint32) for chunk in column.chunks]
+    return np.concatenate([np.zeros(0, np.uint32), *parts]).reshape(-1, permutations)

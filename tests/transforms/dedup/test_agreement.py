@@ -148,8 +148,8 @@ def test_contents_of_sketches_agree_as_their_texts_do(
     chosen = sorted(data.draw(st.sets(st.integers(0, len(every) - 1), min_size=1)))
     documents = np.array(chosen, np.int64)
     left, right = (side.ravel() for side in np.indices((len(chosen), len(chosen))))
-    with Contents(contents_of(sketches, documents), SETTINGS) as contents:
-        _, agree = contents.measures()
+    with Contents(SETTINGS) as contents:
+        _, agree = contents.measures(contents_of(sketches, documents))
         shares = agree(left, right)
     whole = meanings(*every).agreement(documents[left], documents[right])
     assert shares.tolist() == whole.tolist()
