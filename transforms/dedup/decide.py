@@ -253,17 +253,16 @@ def _resolve(
     """
     document = comparison.order.document
     threshold = np.float32(settings.threshold)
-    different = 0
+    different: list[int] = []  # several threads append to it
 
     def similarity(child: NDArray[np.int64], parent: NDArray[np.int64]) -> NDArray[np.float32]:
-        nonlocal different
         left, right = document[child], document[parent]
         result = np.full(len(child), -1, np.float32)
         may = comparison.rules.may(right, left)
         if may.any():
             shingles, items = (measure(left[may], right[may]) for measure in measures)
             result[may] = np.minimum(shingles, items)
-            different += int(((shingles >= threshold) & (items < threshold)).sum())
+            different.append(int(((shingles >= threshold) & (items < threshold)).sum()))
         return result
 
     positions = comparison.order.position[entries.document].astype(np.uint32)
@@ -271,4 +270,4 @@ def _resolve(
     resolution = resolve(
         entries.group, positions, similarity, settings.threshold, given=given, fixed=fixed
     )
-    return resolution, different
+    return resolution, sum(different)

@@ -11,7 +11,9 @@ are merged. Each position up to the largest takes one byte.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,7 +32,10 @@ Pairs = tuple[NDArray[np.uint64], NDArray[np.float32]]
 # first documents are tried first, because in a group of copies the others were removed for them.
 CANDIDATES_A_ROUND = 16
 
-_PAIRS_A_CALL = 1 << 16  # a call of `similarity` reads 64 MB: two signatures of 512 bytes a pair
+PAIRS_A_CALL = 1 << 14
+"""Most pairs in a call of `similarity`: it reads 16 MB, two signatures of 512 bytes a pair."""
+
+_THREADS = min(os.cpu_count() or 1, 8)
 _ENTRIES_A_SLICE = 1 << 18
 
 NO_PAIRS: Pairs = (np.zeros(0, np.uint64), np.zeros(0, np.float32))
@@ -262,9 +267,16 @@ class _Pairs:
         if len(self.keys):
             fresh = self.keys[np.minimum(at, len(self.keys) - 1)] != new
             new, at = new[fresh], at[fresh]
-        similarity = np.empty(len(new), np.float32)
-        for begin in range(0, len(new), _PAIRS_A_CALL):
-            batch = new[begin : begin + _PAIRS_A_CALL]
+        similarity = self._similarities(new)
+        self.keys = np.insert(self.keys, at, new)
+        self.similarity = np.insert(self.similarity, at, similarity)
+
+    def _similarities(self, keys: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """Verify pairs, batch by batch in several threads."""
+        similarity = np.empty(len(keys), np.float32)
+
+        def verify(begin: int) -> None:
+            batch = keys[begin : begin + PAIRS_A_CALL]
             child = (batch >> np.uint64(32)).astype(np.int64)
             parent = (batch & np.uint64(0xFFFFFFFF)).astype(np.int64)
             answer = self._verify(child, parent)
@@ -274,8 +286,14 @@ class _Pairs:
                     f"it must be ({len(batch)},)"
                 )
             similarity[begin : begin + len(batch)] = answer
-        self.keys = np.insert(self.keys, at, new)
-        self.similarity = np.insert(self.similarity, at, similarity)
+
+        batches = range(0, len(keys), PAIRS_A_CALL)
+        if len(batches) < 2:
+            list(map(verify, batches))
+        else:
+            with ThreadPoolExecutor(min(len(batches), _THREADS)) as pool:
+                list(pool.map(verify, batches))
+        return similarity
 
     def agreed(self, proposals: NDArray[np.uint64]) -> NDArray[np.bool_]:
         out: NDArray[np.bool_] = _agreed(self.keys, self.similarity, self.threshold, proposals)
@@ -330,7 +348,7 @@ def resolve(
         group: 64-bit integers[m], band and value of each entry; equal numbers are one group.
         position: uint32[m], document of each entry. Entries may be in any order, and may repeat.
         similarity: verifies pairs: (child int64[k], parent int64[k]) -> float32[k], parent <
-            child, each pair at most once, at most 65,536 a call.
+            child, each pair at most once, at most `PAIRS_A_CALL` a call. Several threads call it.
         threshold: least similarity at which a document is removed. It is compared as float32, so
             that 9 of 10 reaches 0.9.
         given: pairs that another rule has verified; all of them agree. No child is fixed.

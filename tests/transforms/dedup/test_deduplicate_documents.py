@@ -9,11 +9,13 @@ import pytest
 
 from outcross.schemas.documents import REMOVED_FIELDS
 from outcross.transforms.base import files
+from outcross.transforms.dedup import resolve
 from outcross.transforms.dedup.contain import build_index
 from outcross.transforms.dedup.corpus import Corpus, Named
 from outcross.transforms.dedup.decide import CONTAINED, EXACT, NEAR, Comparison, Settings
 from outcross.transforms.dedup.evaluation_items import Containment, ContainmentFiles
 from outcross.transforms.dedup.rules import Party
+from outcross.transforms.exchange import packing
 from outcross.transforms.exchange.units import unit_file
 from outcross.transforms.sketches.aligned import load_unit
 from tests.support.corpora import (
@@ -122,7 +124,7 @@ CONFIGURATIONS = [
 
 
 @pytest.mark.parametrize("number", range(len(CONFIGURATIONS)))
-def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number):
+def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number, monkeypatch):
     decided, options = CONFIGURATIONS[number]
     drawn = documents(number)
     told, removed, counts, sketches, part = judged(
@@ -133,6 +135,9 @@ def test_neither_units_nor_partitions_nor_bins_matter(tmp_path, number):
     for turn, (size, bits, limit, lanes) in enumerate(
         [(1000, 6, 1, 2), (15, 3, 2000, 3), (7, 2, 400, 2)]
     ):
+        # Bins' parts go to a file, and a bin of more than one pair is verified in batches.
+        monkeypatch.setattr(packing, "IN_MEMORY", 1000 * turn)
+        monkeypatch.setattr(resolve, "PAIRS_A_CALL", turn + 1)
         folder = tmp_path / str(turn)
         again = judged(folder, drawn, decided, size, bits=bits, limit=limit, lanes=lanes, **options)
         assert again[0] == told

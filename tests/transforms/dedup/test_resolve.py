@@ -1,6 +1,7 @@
 """The resolver against brute force, and what it promises whatever the order of its input."""
 
 from collections import defaultdict
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -336,12 +337,45 @@ def test_what_was_removed_takes_no_candidate_s_place(monkeypatch):
     assert r.counts.rounds == 1
 
 
+@given(corpora(), st.integers(1, 5), st.integers(2, 4))
+def test_threads_and_batches_do_not_change_the_answer(corpus, pairs_a_call, threads):
+    group, position, table = corpus
+    whole = resolve(group, position, Pairs(table), THRESHOLD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PAIRS_A_CALL", pairs_a_call)
+        patch.setattr(module, "_THREADS", threads)
+        cut = resolve(group, position, Pairs(table), THRESHOLD)
+    for name in ("removed", "partner", "similarity", "open", "left_over", "agreed"):
+        assert (getattr(cut, name) == getattr(whole, name)).all()
+    assert (cut.pairs[0] == whole.pairs[0]).all()
+    assert (cut.pairs[1] == whole.pairs[1]).all()
+    assert cut.counts == whole.counts
+
+
+def test_batches_are_verified_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(module, "PAIRS_A_CALL", 13)
+    monkeypatch.setattr(module, "_THREADS", 2)
+    both = Barrier(2, timeout=30)
+
+    def similarity(child, parent):
+        both.wait()
+        return np.ones(len(child), np.float32)
+
+    assert resolve(*entries([(0, range(27))]), similarity, THRESHOLD).counts.verified == 26
+
+
+def test_an_error_in_a_batch_is_raised(monkeypatch):
+    monkeypatch.setattr(module, "PAIRS_A_CALL", 13)
+    with pytest.raises(ValueError, match="similarity of 13 pairs returned shape"):
+        resolve(*entries([(0, range(27))]), lambda child, parent: np.ones(1), THRESHOLD)
+
+
 def test_slices_of_work_do_not_change_the_answer(monkeypatch):
     group, position, table = points(1)
     whole = resolve(group, position, Pairs(table), 0.9)
     assert whole.counts.rounds >= 1
     monkeypatch.setattr(module, "_ENTRIES_A_SLICE", 7)
-    monkeypatch.setattr(module, "_PAIRS_A_CALL", 13)
+    monkeypatch.setattr(module, "PAIRS_A_CALL", 13)
     cut = resolve(group, position, Pairs(table), 0.9)
     assert cut.counts == whole.counts
     assert (cut.removed == whole.removed).all()
