@@ -1,8 +1,8 @@
 """Cosines of embeddings: cells of a space, and all pairs of a cell that are similar.
 
-Embeddings are int8, so a product of two of up to 1,024 dimensions stays below 2**24, and a float32
-matrix product is exact. The cosine divides it by the exact lengths, as rounding and clipping leave
-vectors a little shorter or longer. It is the same on every machine.
+Embeddings are int8, so a product of two is a whole number. The cosine divides it by the exact
+lengths, as rounding and clipping leave vectors a little shorter or longer. It is the same on every
+machine.
 
 The cells are those of *pivots*: documents drawn by hash (a Voronoi partition). No float decides
 about them, and dense regions get many of them. A document stands in the cells of its nearest
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.products import Columns
 
 CELLS = 4
 """Number of cells that a document stands in."""
@@ -35,9 +36,9 @@ Decision = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
 def _largest(products, out):  # type: ignore[no-untyped-def]
     """Find the columns of the largest values of each row; of equal ones the first."""
     most = out.shape[1]
-    values = np.empty(most, np.float32)
+    values = np.empty(most, np.int32)
     for row in range(len(products)):
-        values[:] = -np.inf
+        values[:] = np.iinfo(np.int32).min
         for column in range(products.shape[1]):
             value = products[row, column]
             if value <= values[most - 1]:
@@ -62,10 +63,10 @@ def nearest_pivots(
     if len(pivots) == 0:
         return np.zeros((len(vectors), 1), np.int32)
     out = np.zeros((len(vectors), min(cells, len(pivots))), np.int32)
-    columns = np.ascontiguousarray(pivots.astype(np.float32).T)
+    columns = Columns.of(pivots)
     for start in range(0, len(vectors), _ROWS):
         batch = slice(start, start + _ROWS)
-        _largest(vectors[batch].astype(np.float32) @ columns, out[batch])
+        _largest(columns.products(vectors[batch]), out[batch])
     return out
 
 
@@ -105,13 +106,12 @@ def similar_pairs(
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
     for start in range(0, n, _ROWS):
         rows = np.arange(start, min(start + _ROWS, n))
-        children = vectors[rows].astype(np.float32)
         for begin in range(0, min(int(rows[-1]), first), _COLUMNS):
             active = rows[pairs[rows] < parents]
             if len(active) == 0:
                 break
             columns = np.arange(begin, min(begin + _COLUMNS, first, int(rows[-1])))
-            products = children[active - start] @ vectors[columns].astype(np.float32).T
+            products = Columns.of(vectors[columns]).products(vectors[active])
             bounds = (least * lengths[active])[:, None] * lengths[columns]
             at, place = np.nonzero(products >= bounds)
             child, parent = active[at], columns[place]

@@ -196,7 +196,7 @@ def kept_dims(files: ModelFiles, dims: int, settings: Settings) -> int:
     if not fitting:
         raise files.refused(
             f"has {dims:,} dimensions, and its config.json names no matryoshka_dimensions",
-            f"name a model of at most {MAX_DIMS:,}, up to which products stay exact",
+            f"name a model of at most {MAX_DIMS:,}, up to which vectors are exact",
         )
     return fitting[-1]
 

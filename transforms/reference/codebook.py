@@ -1,8 +1,7 @@
 """The codebook: spherical k-means on human text, exact assignment, and a density over its cells.
 
-Embeddings and centroids are int8 with a fixed scale, so every partial sum of a dot product stays
-below 2**24. The float32 matrix product is then exact in any order of summation. So the assignment
-has the same bits on every machine, for every batch size and thread count.
+Embeddings and centroids are int8 with a fixed scale, so a dot product is a whole number. So the
+assignment has the same bits on every machine, for every batch size and thread count.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.transforms.base.kernels import kernel
+from outcross.transforms.base.products import Columns
 from outcross.transforms.text.embed import SCALE
 
 POINTS_PER_CENTROID = 64
 MAX_CLUSTERS = 4096
 ITERATIONS = 10
-BATCH = 2048
+BATCH = 256  # rows, whose products with all centroids stay in the cache
 
 # Kernel of the density: exp(10 (cos - 1)) in fixed point, over the cosine in steps of 1/2016.
 _SHARPNESS = 10.0
@@ -84,19 +84,17 @@ class Codebook:
             cluster[batch] = products.argmax(axis=1)
         return cluster
 
-    def _products(
-        self, embeddings: NDArray[np.int8]
-    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    def _products(self, embeddings: NDArray[np.int8]) -> Iterator[tuple[slice, NDArray[np.int32]]]:
         """Yield batches of documents, and their products with all centroids."""
-        columns = np.ascontiguousarray(self.centroids.astype(np.float32).T)
+        columns = Columns.of(self.centroids)
         for start in range(0, len(embeddings), BATCH):
             batch = slice(start, min(start + BATCH, len(embeddings)))
-            yield batch, embeddings[batch].astype(np.float32) @ columns
+            yield batch, columns.products(embeddings[batch])
 
 
 @kernel()
 def _nearest(
-    products: NDArray[np.float32],
+    products: NDArray[np.int32],
     counts: NDArray[np.int64],
     kernel: NDArray[np.int64],
     cluster: NDArray[np.int32],
@@ -105,10 +103,10 @@ def _nearest(
 ) -> None:
     for i in range(products.shape[0]):
         best = 0
-        highest = np.int32(products[i, 0])
+        highest = products[i, 0]
         total = np.int64(0)
         for c in range(products.shape[1]):
-            value = np.int32(products[i, c])
+            value = products[i, c]
             if value > highest:
                 highest = value
                 best = c

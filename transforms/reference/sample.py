@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outcross.transforms.base.hashing import seeded_hash
 from outcross.transforms.estimators.vendi import DIMS
-from outcross.transforms.sketches.store import fixed_matrix, packed_runs, word_counts
+from outcross.transforms.sketches.store import fixed_matrix, packed_runs
 
 DOCUMENTS = 1 << 13
 TOKENS = 1 << 17
@@ -80,15 +80,16 @@ class Sample:
         wide = fixed_matrix(sketch.column("embedding"), np.int8)[rows]
         narrow = np.ascontiguousarray(wide[:, :DIMS])
         embedding = pa.Array.from_buffers(pa.binary(DIMS), len(rows), [None, pa.py_buffer(narrow)])
+        counts, words = _words_of(sketch.column("words"), rows, tokens)
         table = pa.table(
             {
                 "key": key[order],
                 "cluster": cells["cluster"][order].astype(np.int32),
                 "audit_cluster": cells["audit_cluster"][order].astype(np.int32),
                 "class": cells["class"][order].astype(np.int8),
-                "tokens": word_counts(sketch)[rows],
+                "tokens": counts,
                 "embedding": embedding,
-                "words": _words_of(sketch.column("words"), rows, tokens),
+                "words": words,
             },
             schema=_COLUMNS,
         )
@@ -175,8 +176,10 @@ def sample_key(
     return seeded_hash(hi, lo + copy.astype(np.uint64), 0, "sample")
 
 
-def _words_of(column: pa.ChunkedArray, rows: NDArray[np.int64], limit: int) -> pa.Array:
-    """Take the words of some rows until the limit is passed, and no words after it."""
+def _words_of(
+    column: pa.ChunkedArray, rows: NDArray[np.int64], limit: int
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Count the words of some rows, and take them until the limit is passed."""
     offsets, words = packed_runs(column)
     lengths = np.diff(offsets)[rows]
     before = np.cumsum(lengths) - lengths
@@ -185,6 +188,5 @@ def _words_of(column: pa.ChunkedArray, rows: NDArray[np.int64], limit: int) -> p
     runs = [words[offsets[row] : offsets[row + 1]] for row in rows[:keep]]
     values = np.concatenate([np.zeros(0, np.uint32), *runs])
     starts = np.concatenate([[0], ends]).astype(np.int64) * 4
-    return pa.Array.from_buffers(
-        pa.large_binary(), len(rows), [None, pa.py_buffer(starts), pa.py_buffer(values)]
-    )
+    buffers = [None, pa.py_buffer(starts), pa.py_buffer(values)]
+    return lengths, pa.Array.from_buffers(pa.large_binary(), len(rows), buffers)

@@ -1,8 +1,7 @@
 """Embedders: documents to unit vectors of small integers.
 
 Embeddings are int8: a unit vector times `SCALE`, rounded and clipped to +-127. The products of two
-such vectors are integers that float32 holds exactly, so what is computed from them is the same on
-every machine.
+such vectors are whole numbers, so what is computed from them is the same on every machine.
 
 The default embedder is static: the rows of a document's WordPiece tokens are summed. The table is
 distilled from all-MiniLM-L6-v2 by `tools/build_table.py`; `data/static_table.json` says from what.
@@ -35,8 +34,7 @@ SCALE = 254
 """Factor from a unit vector to its int8 embedding; values beyond half a unit are clipped."""
 
 MAX_DIMS = 1024
-"""Most dimensions: 127 * 127 * 1,024 = 16,516,096 is below 2**24, up to which float32 holds every
-integer. So every partial sum of a product of two embeddings is exact, in any order."""
+"""Most dimensions, up to which the sum of the squares of a text's sums is exact."""
 
 DEFAULT_NAME = "static MiniLM table"
 """Name of the default embedder."""

@@ -23,6 +23,7 @@ from outcross.schemas.sources import Source
 from outcross.transforms.base.progress import count
 from outcross.transforms.exchange.packing import Packed, Packer, unpack
 from outcross.transforms.exchange.step import Step
+from outcross.transforms.reading.read import BATCH_BYTES
 from outcross.transforms.rows.blocks import Block
 from outcross.transforms.sketches.passages import read_rows
 from outcross.transforms.writing.shards import (
@@ -33,6 +34,10 @@ from outcross.transforms.writing.shards import (
 )
 
 _Shard = tuple[int, int]  # index of the set, number of the shard in it
+
+# Each part of a block that is sent to a shard costs as much as some hundred rows.
+_PART = 1 << 18  # bytes of a part, where blocks may be so large
+_LARGEST_BLOCK = 1 << 26  # bytes
 
 
 @dataclass
@@ -67,6 +72,12 @@ class _RouteRows(Step):
     ) -> None:
         self.sources, self.sets, self.spill = sources, sets, spill
 
+    @property
+    def _block_bytes(self) -> int:
+        """Bytes of a block of rows, more where more shards get a part of it."""
+        shards = sum(shard_set.shards for shard_set in self.sets)
+        return max(BATCH_BYTES, min(_LARGEST_BLOCK, _PART * shards))
+
     def process(self, lane: Sequence[Unit]) -> Iterator[tuple[_Shard, Packed]]:
         """Pack the chosen rows of each unit by shard."""
         for unit in lane:
@@ -84,7 +95,7 @@ class _RouteRows(Step):
         if not any(rows.any() for rows in chosen):
             return
         start = 0
-        for block in read_rows(unit, self.sources[unit.source]):
+        for block in read_rows(unit, self.sources[unit.source], self._block_bytes):
             stop = start + block.batch.num_rows
             for index, (shard_set, route) in enumerate(zip(self.sets, routes, strict=True)):
                 cut = slice(*np.searchsorted(route.row, [start, stop]))
