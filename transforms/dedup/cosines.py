@@ -115,8 +115,8 @@ def similar_pairs(
             bounds = (least * lengths[active])[:, None] * lengths[columns]
             at, place = np.nonzero(products >= bounds)
             child, parent = active[at], columns[place]
-            cosine = products[at, place] / np.sqrt(squares[child] * squares[parent])
-            cosine = cosine.astype(np.float32)
+            exact = products[at, place] / np.sqrt(squares[child] * squares[parent])
+            cosine = exact.astype(np.float32)
             chosen = np.flatnonzero((parent < child) & (cosine >= np.float32(threshold)))
             chosen = chosen[may(child[chosen], parent[chosen])]
             # Parents ascend, so the first are taken.

@@ -24,15 +24,17 @@ BATCH = 256  # rows, whose products with all centroids stay in the cache
 # Kernel of the density: exp(10 (cos - 1)) in fixed point, over the cosine in steps of 1/2016.
 _SHARPNESS = 10.0
 _STEP_BITS = 5
-_LOWEST = -(1 << 16)
-_STEPS = 1 << 13
+_LOWEST = -(1 << 16)  # smaller products, by rounding, count as this one
+_BELOW = 1 << 16  # smaller products that the table has room for
+_STEPS = 1 << 14
 _FIXED = 1 << 30
 
 
-def _kernel_table() -> NDArray[np.int64]:
-    middle = (np.arange(_STEPS) + 0.5) * (1 << _STEP_BITS) + _LOWEST
+def _kernel_table() -> NDArray[np.uint32]:
+    middle = (np.arange(_STEPS) + 0.5) * (1 << _STEP_BITS) + (_LOWEST - _BELOW)
+    middle = np.maximum(middle, _LOWEST + 0.5 * (1 << _STEP_BITS))
     cosine = np.minimum(middle / (SCALE * SCALE), 1.0)
-    return np.rint(np.exp(_SHARPNESS * (cosine - 1.0)) * _FIXED).astype(np.int64)
+    return np.rint(np.exp(_SHARPNESS * (cosine - 1.0)) * _FIXED).astype(np.uint32)
 
 
 _KERNEL = _kernel_table()
@@ -96,22 +98,23 @@ class Codebook:
 def _nearest(
     products: NDArray[np.int32],
     counts: NDArray[np.int64],
-    kernel: NDArray[np.int64],
+    kernel: NDArray[np.uint32],
     cluster: NDArray[np.int32],
     dot: NDArray[np.int32],
     density: NDArray[np.int64],
 ) -> None:
+    lowest = np.int32(_LOWEST - _BELOW)
     for i in range(products.shape[0]):
-        best = 0
-        highest = products[i, 0]
+        row = products[i]
+        highest = row[0]
         total = np.int64(0)
-        for c in range(products.shape[1]):
-            value = products[i, c]
-            if value > highest:
-                highest = value
-                best = c
-            step = (value - _LOWEST) >> _STEP_BITS
-            total += counts[c] * kernel[min(max(step, 0), _STEPS - 1)]
+        for c in range(len(row)):
+            highest = max(highest, row[c])
+            step = np.uint32(row[c] - lowest) >> np.uint32(_STEP_BITS)
+            total += counts[c] * np.int64(kernel[step & np.uint32(_STEPS - 1)])
+        best = 0
+        while row[best] != highest:
+            best += 1
         cluster[i] = best
         dot[i] = highest
         density[i] = total
