@@ -33,8 +33,8 @@ def sketches() -> HeldSketches:
     common = [f"common{number}" for number in range(WORDS)]
     rows = []
     for number in range(DOCUMENTS):
-        own = [f"own{word}" for word in rng.integers(0, 1 << 30, WORDS // 4)]
-        rows.append({"id": str(number), "text": " ".join([*common, *own])})
+        rare = [f"rare{word}" for word in rng.integers(0, 1 << 30, WORDS // 4)]
+        rows.append({"id": str(number), "text": " ".join([*common, *rare])})
     return HeldSketches([(0, rows[:50]), (0, rows[50:])])
 
 
