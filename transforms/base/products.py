@@ -141,10 +141,12 @@ class Columns:
     Attributes:
         panels: int16[p, steps * 32], the pairs of values of sixteen vectors after one another.
         count: number of vectors, k.
+        dims: values of a vector, D.
     """
 
     panels: NDArray[np.int16]
     count: int
+    dims: int
 
     @classmethod
     def of(cls, vectors: NDArray[np.int8]) -> Columns:
@@ -154,15 +156,20 @@ class Columns:
         padded = np.zeros((-(-count // _COLUMNS) * _COLUMNS, 2 * steps), np.int16)
         padded[:count, :dims] = vectors
         pairs = padded.reshape(-1, _COLUMNS, steps, 2).transpose(0, 2, 1, 3)
-        return cls(np.ascontiguousarray(pairs).reshape(-1, steps * 2 * _COLUMNS), count)
+        return cls(np.ascontiguousarray(pairs).reshape(-1, steps * 2 * _COLUMNS), count, dims)
 
     def products(self, rows: NDArray[np.int8]) -> NDArray[np.int32]:
         """Multiply vectors with all columns: int32[n, k].
 
         Args:
             rows: int8[n, D], with D up to 2**17, so that no sum exceeds int32.
+
+        Raises:
+            ValueError: the rows have another number of values.
         """
         n, dims = rows.shape
+        if dims != self.dims:
+            raise ValueError(f"rows have {dims} values; the columns have {self.dims}")
         values = self.panels.shape[1] // _COLUMNS
         padded = np.zeros((-(-n // _ROWS) * _ROWS, values), np.int16)
         padded[:n, :dims] = rows

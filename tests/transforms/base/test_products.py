@@ -43,3 +43,9 @@ def test_the_largest_sums(value: int) -> None:
     assert (
         Columns.of(right).products(left) == left[0].astype(np.int64) @ right[0].astype(int)
     ).all()
+
+
+def test_vectors_of_other_lengths_are_refused() -> None:
+    columns = Columns.of(np.ones((3, 8), np.int8))
+    with pytest.raises(ValueError, match="rows have 7 values; the columns have 8"):
+        columns.products(np.ones((2, 7), np.int8))

@@ -13,6 +13,7 @@ import pytest
 from outcross.schemas.columns import settle, unite
 from outcross.transforms.reading.pieces import plan_units
 from outcross.transforms.reading.read import read_unit
+from outcross.transforms.writing import write_shards
 from outcross.transforms.writing.shards import ShardSet, shard_name, shard_report
 from outcross.transforms.writing.write_shards import WriteShards
 from tests.support.corpora import over, source, write_jsonl
@@ -177,6 +178,23 @@ def test_nulls_of_one_unit_do_not_show_in_the_bytes_of_another(tmp_path):
     corpus = Corpus(sources, union_of(sources), {})
     expected = write(tmp_path / "0", corpus)
     assert write(tmp_path / "1", corpus, unit_bytes=60, lanes=5) == expected
+
+
+@pytest.mark.parametrize(("shards", "size"), [(32, 8 << 20), (160, 40 << 20), (5000, 64 << 20)])
+def test_blocks_grow_with_the_shards_up_to_a_limit(tmp_path, monkeypatch, corpus, shards, size):
+    sizes = []
+
+    def watched(unit, source_config, batch_bytes):
+        sizes.append(batch_bytes)
+        return read_unit(unit, source_config, batch_bytes)
+
+    monkeypatch.setattr(write_shards, "read_rows", watched)
+    for name in ("data", "reports"):
+        (tmp_path / name).mkdir()
+    to = (str(tmp_path / "data"), str(tmp_path / "reports"))
+    sets = [ShardSet(ByNumber(corpus.union, corpus.sources), *to, [0], shards, 7)]
+    over([plan_units(corpus.sources)], WriteShards(corpus.sources, sets))
+    assert set(sizes) == {size}
 
 
 def test_only_the_shards_asked_for_are_written(tmp_path, corpus):
